@@ -1,0 +1,445 @@
+"""What every recurrent cell is: weights from its spec, and one step in a known form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+from keras import ops
+
+from kerasseq.params import catalogue
+from kerasseq.params.spec import Spec, Weight
+
+Tensor = Any  # a tensor of whichever backend runs
+States = list[Tensor]
+
+# Which of the cell's initializers, regularizers and constraints a weight's role listens to.
+_GROUPS = {
+    "kernel": "kernel",
+    "readout": "kernel",
+    "projection": "kernel",
+    "recurrent": "recurrent",
+    "diagonal": "recurrent",
+    "peephole": "recurrent",
+    "bias": "bias",
+}
+_INITIALIZERS = {"gain": "ones", "initial": "zeros", "peephole": "random_uniform"}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What holds for one pass over a sequence: effective weights and noise, drawn once.
+
+    Args:
+        recurrent_kernel: The recurrent kernel after weight drop, or None if the cell has none.
+        recurrent_mask: Multiplies the state that meets the recurrent kernel, (batch, width);
+            the same at every step.
+        noise: What differs from step to step, time first: `recurrent` (time, batch, width)
+            and `zoneout`, one (time, batch, width) per state, 1 where the old value stays.
+        training: Whether zoneout draws (True) or takes its expectation.
+    """
+
+    recurrent_kernel: Tensor | None
+    recurrent_mask: Tensor | None
+    noise: dict[str, Any]
+    training: bool
+
+
+class Cell(keras.layers.Layer):
+    """Base of all cells: one timestep of a recurrent network, in a form that kernels know.
+
+    A subclass names its spec (`kind`) and writes its arithmetic in the methods of its form:
+    `step` (row, diagonal), `gate` and `step` (gated), or `coefficients` (linear). Weights,
+    wrappers, states, config and the step that `keras.layers.RNN` calls all come from here.
+
+    Args:
+        units: Width of the cell.
+        use_bias: Whether it has biases.
+        kernel_initializer, recurrent_initializer, bias_initializer: Initializers.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers.
+        kernel_constraint, recurrent_constraint, bias_constraint: Constraints.
+        dropout: Share of the input features dropped while training.
+        recurrent_dropout: Share of the state dropped where it meets the recurrent kernel.
+        variational: One dropout mask per sequence (Gal & Ghahramani 2016, arXiv 1512.05287)
+            rather than a new one at each step.
+        zoneout: Probability that a unit keeps its old state (Krueger et al. 2016, arXiv
+            1606.01305); one number, or one per state. Its expectation is used at inference.
+        weight_drop: Share of the recurrent kernel dropped for a whole sequence (DropConnect,
+            as in the AWD-LSTM of Merity et al. 2017, arXiv 1708.02182).
+        projection: Width of an output projection. Cells of the LSTM family feed it back
+            (Sak et al. 2014, arXiv 1402.1128); the others only emit it.
+        trainable_initial_state: Learn the first state instead of starting from zeros.
+        seed: Seed of the noise.
+        **kwargs: The spec's own options, then those of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: (batch, inputs), one timestep.
+        states: One (batch, width) tensor per state.
+
+    Output shape:
+        (batch, `output_size`), and the list of new states.
+
+    Raises:
+        ValueError: For a width or rate out of range, or a wrapper that the form cannot take.
+    """
+
+    kind: ClassVar[str]
+    unit_forget_bias: bool = False
+    # How many of the states `emit` reads, and whether it reads the projected inputs too.
+    emits_from: ClassVar[int] = 1
+    emits_inputs: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        variational: bool = True,
+        zoneout: float | Sequence[float] = 0.0,
+        weight_drop: float = 0.0,
+        projection: int | None = None,
+        trainable_initial_state: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.recurrent_constraint = keras.constraints.get(recurrent_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.dropout = _rate("dropout", dropout)
+        self.recurrent_dropout = _rate("recurrent_dropout", recurrent_dropout)
+        self.variational = variational
+        self.zoneout = zoneout
+        self.weight_drop = _rate("weight_drop", weight_drop)
+        self.projection = projection
+        self.trainable_initial_state = trainable_initial_state
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed=seed)
+        # The spec checks the widths, here rather than at the first call.
+        self.state_size = self.spec.state_sizes(units, **self.options)
+        self.zoneout_rates = self._zoneout_rates(zoneout)
+        if self.weight_drop and not self._recurrent_weight:
+            raise ValueError(
+                f"`weight_drop` drops recurrent weights, and the cell '{self.kind}' has none. "
+                f"Received: weight_drop={weight_drop}. Use `zoneout` or `recurrent_dropout`."
+            )
+
+    # What the cell has
+
+    @property
+    def spec(self) -> Spec:
+        """The spec that the cell is built from."""
+        return catalogue.get(self.kind)
+
+    @property
+    def form(self) -> str:
+        """How a step meets the state, one of `kerasseq.params.spec.FORMS`."""
+        return self.spec.form_of(**self.options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that decide which weights exist."""
+        return {name: getattr(self, name) for name in self.spec.settings()}
+
+    @property
+    def output_size(self) -> int:
+        """Width of the output."""
+        return self.units if self.projection is None else self.projection
+
+    @property
+    def state_dtype(self) -> str:
+        """Dtype in which states are carried from step to step."""
+        return self.compute_dtype
+
+    @property
+    def _recurrent_weight(self) -> str | None:
+        found = [w.name for w in self.spec.weights if w.role in ("recurrent", "diagonal")]
+        return "recurrent_kernel" if "recurrent_kernel" in found else None
+
+    @property
+    def _projects_state(self) -> bool:
+        return self.projection is not None and self.spec.feeds_projection
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Create the weights that the spec lists."""
+        for sized in self.spec.sized(input_shape[-1], self.units, **self.options):
+            weight = sized.weight
+            group = _GROUPS.get(weight.role)
+            variable = self.add_weight(
+                shape=sized.shape,
+                name=weight.name,
+                initializer=self.initializer_for(weight),
+                regularizer=getattr(self, f"{group}_regularizer") if group else None,
+                constraint=getattr(self, f"{group}_constraint") if group else None,
+            )
+            setattr(self, weight.name, variable)
+        self.built = True
+
+    def initializer_for(self, weight: Weight) -> Any:
+        """The initializer of one weight; cells with starting points of their own override it."""
+        if weight.role in _INITIALIZERS:
+            return _INITIALIZERS[weight.role]
+        if weight.name == "bias" and self.unit_forget_bias:
+            return _one_at("forget", self.spec.gates, self.bias_initializer)
+        return getattr(self, f"{_GROUPS[weight.role]}_initializer")
+
+    def get_initial_state(self, batch_size: int | Tensor | None = None) -> States:
+        """The states before the first step: zeros, or the trained ones."""
+        if not self.trainable_initial_state:
+            return [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_size]
+        return [
+            ops.broadcast_to(
+                ops.cast(getattr(self, f"initial_{state.name}"), self.compute_dtype),
+                (batch_size, size),
+            )
+            for state, size in zip(self.spec.states, self.state_size, strict=True)
+        ]
+
+    # One pass over a sequence
+
+    def drop_inputs(self, sequences: Tensor, training: bool) -> Tensor:
+        """Input dropout on (batch, time, inputs), one mask per sequence if `variational`."""
+        if not (training and self.dropout):
+            return sequences
+        if not self.variational:
+            return keras.random.dropout(sequences, self.dropout, seed=self.seed_generator)
+        ones = ops.ones_like(sequences[:, :1])
+        return sequences * keras.random.dropout(ones, self.dropout, seed=self.seed_generator)
+
+    def begin(self, sequences: Tensor, training: bool) -> Frame:
+        """Effective weights and all noise for one pass over (batch, time, inputs)."""
+        kernel = getattr(self, self._recurrent_weight) if self._recurrent_weight else None
+        if kernel is not None:
+            kernel = ops.convert_to_tensor(kernel)
+        if not training:
+            return Frame(kernel, None, {}, False)
+        if self.weight_drop:
+            kernel = keras.random.dropout(kernel, self.weight_drop, seed=self.seed_generator)
+        batch, time = ops.shape(sequences)[0], ops.shape(sequences)[1]
+        mask, noise = None, {}
+        if self.recurrent_dropout:
+            width = self.state_size[0]
+            shape = (batch, width) if self.variational else (time, batch, width)
+            drawn = keras.random.dropout(
+                ops.ones(shape, self.state_dtype), self.recurrent_dropout, seed=self.seed_generator
+            )
+            mask, noise = (drawn, {}) if self.variational else (None, {"recurrent": drawn})
+        if any(self.zoneout_rates):
+            noise["zoneout"] = self._draw_zoneout(time, batch)
+        return Frame(kernel, mask, noise, True)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """The part of a step that needs no state, for any leading axes."""
+        projected = ops.matmul(inputs, self.kernel)
+        return projected + self.bias if self.use_bias else projected
+
+    def step(self, projected: Tensor, recurrent: Tensor, states: States) -> States:
+        """New states from projected inputs and the recurrent product (row, diagonal, gated)."""
+        raise NotImplementedError
+
+    def gate(self, projected: Tensor, recurrent: Tensor, states: States) -> tuple[Tensor, Tensor]:
+        """The gated state that meets the second product, and the gates (gated form)."""
+        raise NotImplementedError
+
+    def advance(
+        self, projected: Tensor, states: States, frame: Frame, noise: dict[str, Any]
+    ) -> States:
+        """New states after one step of projected inputs, wrappers included.
+
+        `noise` holds this step's share of `frame.noise`.
+        """
+        new = self._recur(projected, states, frame, noise)
+        if self._projects_state:
+            new = [ops.matmul(new[0], self.projection_kernel), *new[1:]]
+        if any(self.zoneout_rates):
+            kept = noise["zoneout"] if frame.training else self.zoneout_rates
+            new = [
+                n + k * (s - n) if rate else n
+                for n, s, k, rate in zip(new, states, kept, self.zoneout_rates, strict=True)
+            ]
+        return new
+
+    def emit(self, states: States, projected: Tensor) -> Tensor:
+        """The output that goes with states after a step, for any leading axes."""
+        output = states[0]
+        if self.projection is not None and not self._projects_state:
+            output = ops.matmul(output, self.projection_kernel)
+        return output
+
+    def call(self, inputs: Tensor, states: States, training: bool = False) -> Any:
+        """One timestep as `keras.layers.RNN` asks for it."""
+        if training and self.noisy:
+            raise ValueError(
+                f"{', '.join(self.noisy)} of the cell '{self.name}' must be drawn once per "
+                "sequence, which keras.layers.RNN cannot do. Run the cell in kerasseq.rnn(cell)."
+            )
+        kernel = getattr(self, self._recurrent_weight) if self._recurrent_weight else None
+        projected = self.project(inputs)
+        carried = [ops.cast(state, self.state_dtype) for state in states]
+        new = self.advance(projected, carried, Frame(kernel, None, {}, False), {})
+        output = ops.cast(self.emit(new, projected), self.compute_dtype)
+        return output, [ops.cast(state, self.compute_dtype) for state in new]
+
+    @property
+    def noisy(self) -> list[str]:
+        """The wrappers that draw noise while training."""
+        names = ("dropout", "recurrent_dropout", "weight_drop", "zoneout")
+        return [name for name in names if _any_rate(getattr(self, name))]
+
+    def get_config(self) -> dict[str, Any]:
+        """One entry per constructor argument."""
+        config = super().get_config()
+        for group in ("kernel", "recurrent", "bias"):
+            for module in (keras.initializers, keras.regularizers, keras.constraints):
+                name = f"{group}_{module.__name__.rsplit('.', 1)[-1].removesuffix('s')}"
+                config[name] = module.serialize(getattr(self, name))
+        for name in (
+            *("units", "use_bias", "dropout", "recurrent_dropout", "variational", "zoneout"),
+            *("weight_drop", "projection", "trainable_initial_state", "seed"),
+        ):
+            config[name] = getattr(self, name)
+        return config
+
+    # Inside a step
+
+    def _recur(
+        self, projected: Tensor, states: States, frame: Frame, noise: dict[str, Any]
+    ) -> States:
+        seen = states[0]
+        mask = noise.get("recurrent", frame.recurrent_mask)
+        if mask is not None:
+            seen = seen * mask
+        kernel = frame.recurrent_kernel
+        if self.form == "diagonal":
+            return self.step(projected, seen * kernel, states)
+        if self.form == "row":
+            return self.step(projected, ops.matmul(seen, kernel), states)
+        columns = ops.shape(kernel)[-1] - self.units
+        first = ops.matmul(seen, kernel[:, :columns])
+        gated, gates = self.gate(projected, first, [seen, *states[1:]])
+        second = ops.matmul(gated, kernel[:, columns:])
+        return self.step(projected, ops.concatenate([gates, second], axis=-1), states)
+
+    def _draw_zoneout(self, time: int | Tensor, batch: int | Tensor) -> tuple[Tensor, ...]:
+        return tuple(
+            ops.cast(
+                keras.random.uniform((time, batch, size), seed=self.seed_generator) < rate,
+                self.state_dtype,
+            )
+            for size, rate in zip(self.state_size, self.zoneout_rates, strict=True)
+        )
+
+    def _zoneout_rates(self, zoneout: float | Sequence[float]) -> tuple[float, ...]:
+        count = len(self.state_size)
+        rates = [zoneout] * count if isinstance(zoneout, int | float) else list(zoneout)
+        if len(rates) != count:
+            raise ValueError(
+                f"`zoneout` must be one rate, or one for each of the {count} states of "
+                f"'{self.kind}'. Received: zoneout={zoneout}"
+            )
+        return tuple(_rate("zoneout", rate) for rate in rates)
+
+
+def _rate(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ValueError(f"`{name}` must be a share in [0, 1). Received: {name}={value!r}")
+    return float(value)
+
+
+def _any_rate(value: float | Sequence[float]) -> bool:
+    return bool(value) if isinstance(value, int | float) else any(value)
+
+
+def _one_at(gate: str, gates: Sequence[str], initializer: Any) -> Callable[..., Tensor]:
+    """An initializer that sets one gate's part of a bias to ones (Jozefowicz et al. 2015)."""
+
+    def initialize(shape: Sequence[int], dtype: Any = None, **_: Any) -> Tensor:
+        units = shape[-1] // len(gates)
+        parts = [
+            ops.ones((units,), dtype) if name == gate else initializer((units,), dtype=dtype)
+            for name in gates
+        ]
+        return ops.concatenate(parts)
+
+    return initialize
+
+
+def split(tensor: Tensor, parts: int) -> list[Tensor]:
+    """The gates that lie side by side along the last axis."""
+    return ops.split(tensor, parts, axis=-1)
+
+
+def normalize(tensor: Tensor) -> Tensor:
+    """Zero mean and unit variance along the last axis, without gain or shift."""
+    return ops.layer_normalization(tensor, axis=-1, epsilon=1e-5)
+
+
+class GatedCell(Cell):
+    """A cell with sigmoid-like gates and a tanh-like candidate.
+
+    Args:
+        units: Width of the cell.
+        activation: Activation of the candidate, and of an LSTM's emitted cell state.
+        recurrent_activation: Activation of the gates.
+        **kwargs: See `Cell`.
+    """
+
+    default_activation: ClassVar[str] = "tanh"
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        activation: Any = None,
+        recurrent_activation: Any = "sigmoid",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(units, **kwargs)
+        chosen = self.default_activation if activation is None else activation
+        self.activation = keras.activations.get(chosen)
+        self.recurrent_activation = keras.activations.get(recurrent_activation)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+            "recurrent_activation": keras.activations.serialize(self.recurrent_activation),
+        }
+
+
+class ForgetBiasCell(GatedCell):
+    """A gated cell whose forget gate may start open.
+
+    Args:
+        units: Width of the cell.
+        unit_forget_bias: Start the forget gate's bias at one (Jozefowicz et al. 2015).
+        **kwargs: See `GatedCell`.
+    """
+
+    def __init__(self, units: int, *, unit_forget_bias: bool = True, **kwargs: Any) -> None:
+        super().__init__(units, **kwargs)
+        self.unit_forget_bias = unit_forget_bias
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "unit_forget_bias": self.unit_forget_bias}

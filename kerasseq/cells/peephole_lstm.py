@@ -1,0 +1,33 @@
+"""LSTM with peephole connections."""
+
+from __future__ import annotations
+
+import keras
+
+from kerasseq.cells.base import ForgetBiasCell, States, Tensor, split
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class PeepholeLSTMCell(ForgetBiasCell):
+    """An LSTM whose gates see the cell state: input and forget the old, output the new one.
+
+    Args:
+        units: Width of the cell.
+        **kwargs: `activation`, `recurrent_activation`, `unit_forget_bias`, and those of `Cell`.
+
+    Example:
+        >>> import kerasseq, numpy as np
+        >>> kerasseq.rnn("peephole_lstm", 4)(np.ones((2, 5, 3), "float32")).shape == (2, 4)
+        True
+
+    Reference: Gers, Schraudolph & Schmidhuber (2002), JMLR 3.
+    """
+
+    kind = "peephole_lstm"
+
+    def step(self, projected: Tensor, recurrent: Tensor, states: States) -> States:
+        i, f, g, o = split(projected + recurrent, 4)
+        p_i, p_f, p_o = split(self.peephole_kernel, 3)
+        gate, c = self.recurrent_activation, states[1]
+        c = gate(f + p_f * c) * c + gate(i + p_i * c) * self.activation(g)
+        return [gate(o + p_o * c) * self.activation(c), c]

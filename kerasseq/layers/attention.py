@@ -1,0 +1,145 @@
+"""Attention of queries over a sequence: which of its timesteps matter now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+
+
+class _Attention(keras.layers.Layer):
+    """What both attentions share: scores, a masked softmax, a weighted sum."""
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
+            raise ValueError(f"`units` must be a positive integer. Received: units={units!r}")
+        self.units = units
+        self.supports_masking = True
+
+    def build(self, query_shape: Any, values_shape: Any) -> None:
+        """Project queries and values to a common width."""
+        for name, shape in (("query_kernel", query_shape), ("value_kernel", values_shape)):
+            weight = self.add_weight(
+                shape=(shape[-1], self.units), name=name, initializer="glorot_uniform"
+            )
+            setattr(self, name, weight)
+        self.built = True
+
+    def call(
+        self,
+        query: Tensor,
+        values: Tensor,
+        values_mask: Tensor | None = None,
+        return_weights: bool = False,
+    ) -> Any:
+        """Attend from (batch, ..., width) queries to (batch, timesteps, width) values."""
+        single = len(query.shape) == 2
+        queries = query[:, None] if single else query
+        scores = ops.cast(self.scores(queries, values), "float32")
+        if values_mask is not None:
+            scores = ops.where(ops.cast(values_mask, "bool")[:, None], scores, -1e9)
+        weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
+        if values_mask is not None:  # a row without values gives zeros, not their mean
+            weights = weights * ops.cast(values_mask, values.dtype)[:, None]
+        context = ops.matmul(weights, values)
+        if single:
+            context, weights = context[:, 0], weights[:, 0]
+        return (context, weights) if return_weights else context
+
+    def scores(self, queries: Tensor, values: Tensor) -> Tensor:
+        """(batch, queries, timesteps)."""
+        raise NotImplementedError
+
+    def compute_mask(self, *_: Any, **__: Any) -> None:
+        """Contexts are of the queries' length; they carry no mask of the values."""
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        """One entry per constructor argument."""
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class AdditiveAttention(_Attention):
+    """score = v . tanh(query W + value U + b), softmax over the values that count.
+
+    Args:
+        units: Width of the tanh layer.
+        **kwargs: Those of `keras.layers.Layer`.
+
+    Call arguments:
+        query: (batch, width) or (batch, queries, width).
+        values: (batch, timesteps, width).
+        values_mask: (batch, timesteps) booleans.
+        return_weights: Return (batch, [queries,] timesteps) weights beside the context.
+
+    Output shape:
+        (batch, width of values) or (batch, queries, width of values).
+
+    Raises:
+        ValueError: If `units` is not a positive integer.
+
+    Example:
+        >>> import numpy as np
+        >>> attention = AdditiveAttention(8)
+        >>> attention(np.ones((2, 4), "float32"), np.ones((2, 5, 3), "float32")).shape == (2, 3)
+        True
+
+    Reference: Bahdanau, Cho & Bengio (2014), arXiv 1409.0473.
+    """
+
+    def build(self, query_shape: Any, values_shape: Any) -> None:
+        """Two projections, a bias and a scoring vector."""
+        super().build(query_shape, values_shape)
+        self.bias = self.add_weight(shape=(self.units,), name="bias", initializer="zeros")
+        self.scorer = self.add_weight(
+            shape=(self.units, 1), name="scorer", initializer="glorot_uniform"
+        )
+
+    def scores(self, queries: Tensor, values: Tensor) -> Tensor:
+        """(batch, queries, timesteps)."""
+        left = ops.matmul(queries, self.query_kernel)[:, :, None]
+        right = ops.matmul(values, self.value_kernel)[:, None]
+        return ops.matmul(ops.tanh(left + right + self.bias), self.scorer)[..., 0]
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class DotProductAttention(_Attention):
+    """score = (query W) . (value U) / sqrt(units), softmax over the values that count.
+
+    Args:
+        units: Width in which queries and values meet.
+        **kwargs: Those of `keras.layers.Layer`.
+
+    Call arguments:
+        query: (batch, width) or (batch, queries, width).
+        values: (batch, timesteps, width).
+        values_mask: (batch, timesteps) booleans.
+        return_weights: Return (batch, [queries,] timesteps) weights beside the context.
+
+    Output shape:
+        (batch, width of values) or (batch, queries, width of values).
+
+    Raises:
+        ValueError: If `units` is not a positive integer.
+
+    Example:
+        >>> import numpy as np
+        >>> attention = DotProductAttention(8)
+        >>> attention(np.ones((2, 4), "float32"), np.ones((2, 5, 3), "float32")).shape == (2, 3)
+        True
+
+    Reference: Luong, Pham & Manning (2015), arXiv 1508.04025; the scaling of Vaswani et al.
+    (2017), arXiv 1706.03762.
+    """
+
+    def scores(self, queries: Tensor, values: Tensor) -> Tensor:
+        """(batch, queries, timesteps)."""
+        left = ops.matmul(queries, self.query_kernel)
+        right = ops.matmul(values, self.value_kernel)
+        product = ops.matmul(left, ops.transpose(right, (0, 2, 1)))
+        return product / float(self.units) ** 0.5

@@ -1,0 +1,201 @@
+"""One call from the name of a cell to a Keras layer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from kerasseq import cells
+from kerasseq.layers.rnn import GRU, LSTM, RNN, SimpleRNN
+from kerasseq.layers.stack import Stack
+
+_NAMED = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
+_MERGES = ("concat", "sum", "mul", "ave", None)
+
+
+def rnn(
+    cell: Any,
+    units: int | None = None,
+    *,
+    depth: int = 1,
+    bidirectional: bool = False,
+    merge: str | None = "concat",
+    return_sequences: bool = False,
+    return_state: bool = False,
+    stateful: bool = False,
+    go_backwards: bool = False,
+    unroll: bool = False,
+    zero_output_for_mask: bool = False,
+    residual: bool = False,
+    highway: bool = False,
+    kernel: str = "auto",
+    name: str | None = None,
+    dtype: Any = None,
+    **options: Any,
+) -> Any:
+    """A recurrent layer from a cell: one level or many, one direction or two.
+
+    Args:
+        cell: The name of a cell (`kerasseq cells` lists them), a cell of `kerasseq.cells`, any
+            other Keras cell, or a list of cells, one per level.
+        units: Width of the cell, where `cell` is a name.
+        depth: Number of levels, where `cell` is a name.
+        bidirectional: Run each level in both directions and merge before the next.
+        merge: How: `"concat"`, `"sum"`, `"mul"`, `"ave"`, or None (two outputs; depth 1 only).
+        return_sequences: Return the output of every timestep.
+        return_state: Return the final states too, level by level, forward then backward.
+        stateful: Start each batch from the last one's final states.
+        go_backwards: Run from the last timestep (one direction only).
+        unroll: Unroll the loop over time.
+        zero_output_for_mask: Masked timesteps give zeros instead of the previous output.
+        residual: Add each level's input to its output where they are equally wide.
+        highway: Gate between each level's input and output where they are equally wide.
+        kernel: `"auto"`, or the name of the kernel to be used and no other.
+        name: Name of the layer.
+        dtype: Dtype or dtype policy.
+        **options: Those of the cell, where `cell` is a name: `dropout`, `recurrent_dropout`,
+            `variational`, `zoneout`, `weight_drop`, `projection`, `trainable_initial_state`,
+            `activation`, initializers, ...
+
+    Returns:
+        A Keras layer: an `RNN`, a `keras.layers.Bidirectional` over one, or a `Stack`.
+
+    Raises:
+        ValueError: For an unknown cell or option, or arguments that exclude each other.
+
+    Example:
+        >>> import keras
+        >>> layer = rnn("layernorm_lstm", 8, depth=2, bidirectional=True, zoneout=0.1)
+        >>> model = keras.Sequential([keras.Input((None, 3)), layer, keras.layers.Dense(1)])
+        >>> model.output_shape
+        (None, 1)
+    """
+    if residual and highway:
+        raise ValueError("`residual` and `highway` exclude each other; choose one.")
+    if merge not in _MERGES:
+        raise ValueError(f"`merge` must be one of {_MERGES}. Received: merge={merge!r}")
+    if bidirectional and go_backwards:
+        raise ValueError("`go_backwards` has no meaning with bidirectional=True; leave it out.")
+    made = _cells(cell, units, depth, dtype, options)
+    if bidirectional and merge is None and len(made) > 1:
+        raise ValueError("merge=None gives two outputs, which a next level cannot take; depth=1.")
+    if go_backwards and len(made) > 1:
+        raise ValueError("`go_backwards` is for one level; reverse the inputs of a deep network.")
+    alone = len(made) == 1 and not (residual or highway)
+    levels = []
+    for index, one in enumerate(made):
+        last = index == len(made) - 1
+        label = name if alone and not bidirectional else None
+        level = _layer_of(one)(
+            one,
+            return_sequences=return_sequences or not last,
+            return_state=return_state,
+            stateful=stateful,
+            go_backwards=go_backwards,
+            unroll=unroll,
+            zero_output_for_mask=zero_output_for_mask,
+            kernel=kernel,
+            name=label,
+        )
+        if bidirectional:
+            label = name if alone else None
+            level = keras.layers.Bidirectional(level, merge_mode=merge, name=label, dtype=dtype)
+        levels.append(level)
+    if alone:
+        return levels[0]
+    skip = "residual" if residual else "highway" if highway else None
+    return Stack(levels, skip=skip, name=name, dtype=dtype)
+
+
+def lstm(units: int, **kwargs: Any) -> Any:
+    """An LSTM layer: `rnn("lstm", units, ...)`. Weights load from and into `keras.layers.LSTM`.
+
+    Args:
+        units: Width of the cell.
+        **kwargs: See `rnn`.
+
+    Example:
+        >>> import numpy as np
+        >>> lstm(4, depth=2)(np.ones((2, 5, 3), "float32")).shape == (2, 4)
+        True
+    """
+    return rnn("lstm", units, **kwargs)
+
+
+def gru(units: int, **kwargs: Any) -> Any:
+    """A GRU layer: `rnn("gru", units, ...)`. Weights load from and into `keras.layers.GRU`.
+
+    Args:
+        units: Width of the cell.
+        **kwargs: See `rnn`.
+
+    Example:
+        >>> import numpy as np
+        >>> gru(4, bidirectional=True)(np.ones((2, 5, 3), "float32")).shape == (2, 8)
+        True
+    """
+    return rnn("gru", units, **kwargs)
+
+
+def simple_rnn(units: int, **kwargs: Any) -> Any:
+    """A simple RNN layer: `rnn("simple_rnn", units, ...)`.
+
+    Args:
+        units: Width of the cell.
+        **kwargs: See `rnn`.
+
+    Example:
+        >>> import numpy as np
+        >>> simple_rnn(4)(np.ones((2, 5, 3), "float32")).shape == (2, 4)
+        True
+    """
+    return rnn("simple_rnn", units, **kwargs)
+
+
+def _cells(cell: Any, units: int | None, depth: int, dtype: Any, options: dict[str, Any]) -> list:
+    if isinstance(cell, str):
+        if units is None:
+            raise ValueError(f"`units` is missing: kerasseq.rnn({cell!r}, units) needs a width.")
+        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+            raise ValueError(f"`depth` must be a positive integer. Received: depth={depth!r}")
+        kind = cells.get(cell)
+        _check_options(kind, options)
+        return [kind(units, dtype=dtype, **options) for _ in range(depth)]
+    if units is not None or depth != 1 or options:
+        given = {"units": units is not None, "depth": depth != 1}
+        excess = [key for key, present in given.items() if present] + list(options)
+        raise ValueError(
+            f"{', '.join(excess)} cannot be given beside ready cells: they have their own. "
+            "Set them where the cells are made, or pass the name of a cell."
+        )
+    made = list(cell) if isinstance(cell, Sequence) else [cell]
+    if not made:
+        raise ValueError("`cell` is an empty list; give one cell per level.")
+    for one in made:
+        if not (hasattr(one, "state_size") and callable(one)):
+            raise ValueError(
+                "`cell` must be the name of a cell, a Keras cell (with `call` and `state_size`) "
+                f"or a list of cells. Received: {one!r}"
+            )
+    return made
+
+
+def _layer_of(cell: Any) -> type[RNN]:
+    return _NAMED.get(getattr(cell, "kind", ""), RNN)
+
+
+def _check_options(kind: type[cells.Cell], options: dict[str, Any]) -> None:
+    known: set[str] = set()
+    for base in kind.__mro__[: kind.__mro__.index(cells.Cell) + 1]:
+        known |= set(inspect.signature(base.__init__).parameters)
+    known |= {"trainable"}
+    known -= {"self", "units", "args", "kwargs"}
+    for option in options:
+        if option not in known:
+            raise ValueError(
+                f"kerasseq.rnn({kind.kind!r}, ...) has no option '{option}'. The cell's options "
+                f"are: {', '.join(sorted(known))}."
+            )

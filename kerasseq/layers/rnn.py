@@ -1,0 +1,148 @@
+"""`keras.layers.RNN` on our kernels: states, masks and saving stay Keras's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasseq import kernels
+from kerasseq.kernels.passes import backend
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class RNN(keras.layers.RNN):
+    """A recurrent layer over any cell, run by the fastest kernel that applies.
+
+    Takes what `keras.layers.RNN` takes and gives what it gives, on every kernel.
+
+    Args:
+        cell: A cell of `kerasseq.cells` or any other Keras cell.
+        return_sequences: Return the output of every timestep.
+        return_state: Return the final states too.
+        go_backwards: Run from the last timestep; outputs come in the order of the run.
+        stateful: Start each batch from the last one's final states.
+        unroll: Unroll the loop over time.
+        zero_output_for_mask: Masked timesteps give zeros instead of the previous output.
+        kernel: `"auto"`, or the name of the kernel to be used and no other.
+        **kwargs: Those of `keras.layers.Layer`.
+
+    Call arguments:
+        sequences: (batch, timesteps, inputs).
+        initial_state: One (batch, width) tensor per state.
+        mask: (batch, timesteps) booleans; masked steps are skipped.
+        training: Whether dropout, zoneout and weight drop are drawn.
+
+    Output shape:
+        (batch, timesteps, width) with `return_sequences`, else (batch, width); with
+        `return_state` followed by the states. No timesteps give empty outputs (zeros without
+        `return_sequences`) and the initial states.
+
+    Raises:
+        ValueError: If `kernel` is unknown or cannot run the cell.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasseq.cells.lstm import LSTMCell
+        >>> layer = RNN(LSTMCell(4), return_sequences=True)
+        >>> layer(np.ones((2, 5, 3), "float32")).shape == (2, 5, 4)
+        True
+        >>> print(layer.kernel)
+        scan
+          not associative: LSTMCell is of the form 'row', and only linear cells can
+    """
+
+    def __init__(self, cell: Any, *args: Any, kernel: str = "auto", **kwargs: Any) -> None:
+        if "dtype" not in kwargs and isinstance(cell, keras.layers.Layer):
+            kwargs["dtype"] = cell.dtype_policy
+        super().__init__(cell, *args, **kwargs)
+        self._wanted = kernel
+        self._choice = self._choose(timesteps=1)  # a wrong name fails here
+
+    @property
+    def kernel(self) -> kernels.Choice:
+        """Which kernel ran last (or would run, before the first call), and why not a faster."""
+        return self._choice
+
+    def _choose(self, timesteps: int | None) -> kernels.Choice:
+        situation = kernels.Situation(backend(), timesteps, self.unroll)
+        return kernels.choose(self.cell, situation, self._wanted)
+
+    def inner_loop(
+        self, sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False
+    ) -> Any:
+        """Run the cell over time: the one part of `keras.layers.RNN` that kernels replace."""
+        fallback = super().inner_loop
+        self._choice = self._choose(sequences.shape[1])
+        sequence = kernels.Pass(
+            sequences=sequences,
+            states=initial_state,
+            mask=mask,
+            training=bool(training),
+            go_backwards=self.go_backwards,
+            return_sequences=self.return_sequences,
+            zero_output_for_mask=self.zero_output_for_mask,
+            unroll=self.unroll,
+            fallback=lambda: fallback(sequences, initial_state, mask, training),
+        )
+        return kernels.run(self._choice, self.cell, sequence)
+
+    def call(
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+    ) -> Any:
+        """Run over (batch, timesteps, inputs); see the class."""
+        if sequences.shape[1] == 0:
+            return self._no_timesteps(sequences, initial_state)
+        return super().call(sequences, initial_state, mask, training)
+
+    def _no_timesteps(self, sequences: Tensor, initial_state: Any) -> Any:
+        batch = ops.shape(sequences)[0]
+        states = initial_state
+        if states is None:
+            states = self.states if self.stateful else self.get_initial_state(batch)
+        states = list(states) if isinstance(states, list | tuple) else [states]
+        width = getattr(self.cell, "output_size", None) or self.state_size[0]
+        shape = (batch, 0, width) if self.return_sequences else (batch, width)
+        output = ops.zeros(shape, self.compute_dtype)
+        if not self.return_state:
+            return output
+        return output, *[ops.convert_to_tensor(state, self.compute_dtype) for state in states]
+
+    def reset_state(self) -> None:
+        """Set a stateful layer's states back to the initial ones (zeros, or the trained ones)."""
+        if self.states is None:
+            return
+        batch = keras.tree.flatten(self.states)[0].shape[0]
+        initial = keras.tree.flatten(self.get_initial_state(batch))
+        for variable, value in zip(keras.tree.flatten(self.states), initial, strict=True):
+            variable.assign(value)
+
+    def get_config(self) -> dict[str, Any]:
+        """The config of `keras.layers.RNN`, and the kernel asked for."""
+        return {**super().get_config(), "kernel": self._wanted}
+
+
+# Keras names the groups of a weights file by class: these three carry the names of the layers
+# of Keras, so that files of either load into the other.
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class LSTM(RNN):
+    """`RNN` over an LSTM cell, with the weights of `keras.layers.LSTM`; see `kerasseq.lstm`."""
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class GRU(RNN):
+    """`RNN` over a GRU cell, with the weights of `keras.layers.GRU`; see `kerasseq.gru`."""
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class SimpleRNN(RNN):
+    """`RNN` over a simple cell, with the weights of `keras.layers.SimpleRNN`."""

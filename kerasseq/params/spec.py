@@ -1,0 +1,225 @@
+"""What weights a recurrent cell has, as shapes in (inputs, units): pure Python, no backend.
+
+A cell builds its weights from its `Spec` and the counter counts from the same `Spec`, so that
+the two cannot disagree. The entries, one per cell, are in `catalogue.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+FORMS = {
+    "row": "one recurrent product per step, then row-wise arithmetic",
+    "gated": "a second recurrent product, on a gated state",
+    "diagonal": "no recurrent product: each unit sees only itself",
+    "linear": "the state is a * previous + b: an associative scan over time",
+    "opaque": "any other Keras cell, of which only `call` is known",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """A multiple of one dimension of a cell, such as `4 * UNITS`.
+
+    Example:
+        >>> str(4 * UNITS), (4 * UNITS).value({"units": 8})
+        ('4*units', 32)
+    """
+
+    dimension: str
+    factor: int = 1
+
+    def __rmul__(self, factor: int) -> Size:
+        return Size(self.dimension, factor * self.factor)
+
+    def __str__(self) -> str:
+        return self.dimension if self.factor == 1 else f"{self.factor}*{self.dimension}"
+
+    def value(self, dimensions: Mapping[str, int]) -> int:
+        """The number that this size has where `dimensions` are known."""
+        return self.factor * dimensions[self.dimension]
+
+
+ONE = Size("one")  # counts rows that depend on no dimension, as in a bias of shape (2, 3*units)
+INPUTS = Size("inputs")  # features of one timestep
+UNITS = Size("units")  # width of the cell
+OUTPUT = Size("output")  # what the cell feeds back to itself: `projection`, else `units`
+PROJECTION = Size("projection")  # width of an output projection
+STATE = Size("state")  # width of a linear cell's hidden state, where it is not `units`
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One weight of a cell.
+
+    Args:
+        name: The attribute that holds it.
+        shape: Its sizes; the gates, where it has any, lie side by side along the last axis.
+        role: `kernel` (meets the inputs), `recurrent` (meets the state), `diagonal` (meets it
+            unit by unit), `peephole`, `projection`, `readout`, `gain`, `bias` or `initial`.
+        gates: The gates that share it in equal parts.
+        when: The options that must be on (or `!option`, off) for the weight to exist.
+        macs: Multiply-accumulates per element and timestep.
+    """
+
+    name: str
+    shape: tuple[Size, ...]
+    role: str
+    gates: tuple[str, ...] = ()
+    when: tuple[str, ...] = ()
+    macs: int = 1
+
+    def exists(self, options: Mapping[str, object]) -> bool:
+        """Whether a cell with these options has the weight."""
+        return all(
+            not options[name[1:]] if name.startswith("!") else bool(options[name])
+            for name in self.when
+        )
+
+
+@dataclass(frozen=True)
+class State:
+    """One state that a cell carries from step to step, and its width."""
+
+    name: str
+    size: Size
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A weight whose shape is known in numbers."""
+
+    weight: Weight
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return self.weight.name
+
+    @property
+    def size(self) -> int:
+        total = 1
+        for length in self.shape:
+            total *= length
+        return total
+
+
+# Options that every cell takes; a spec adds its own.
+COMMON_OPTIONS: Mapping[str, object] = MappingProxyType(
+    {"projection": None, "trainable_initial_state": False}
+)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What one recurrent cell has: weights, states, gates, equations and its paper.
+
+    Args:
+        name: How users ask for the cell.
+        title: Its name in words.
+        form: How a step meets the state, one of `FORMS`; `form_of` knows its exceptions.
+        gates: Its gates, in the order in which they lie in the weights.
+        states: Its states; the first is what the recurrent product sees.
+        weights: Its weights, in creation order.
+        equations: One timestep, line by line.
+        paper: Where it comes from, and departures from it.
+        options: Boolean options that decide which weights exist, with defaults.
+        kept: What backpropagation through time holds per step and row beside every gate and
+            every state.
+        gated_unless: The option without which the form is `gated`.
+    """
+
+    name: str
+    title: str
+    form: str
+    gates: tuple[str, ...]
+    states: tuple[State, ...]
+    weights: tuple[Weight, ...]
+    equations: tuple[str, ...]
+    paper: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    kept: tuple[Size, ...] = ()
+    gated_unless: str = ""
+
+    def form_of(self, **options: object) -> str:
+        """The form of a cell with these options (a GRU that resets first is `gated`)."""
+        if self.gated_unless and not self.settings(**options)[self.gated_unless]:
+            return "gated"
+        return self.form
+
+    @property
+    def feeds_projection(self) -> bool:
+        """Whether the projected output is what the recurrence sees (as in the LSTMP)."""
+        return self.states[0].size == OUTPUT
+
+    def settings(self, **options: object) -> dict[str, object]:
+        """All options with their defaults filled in.
+
+        Raises:
+            ValueError: If the cell has no such option.
+        """
+        known = {**COMMON_OPTIONS, **self.options}
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise ValueError(
+                f"The cell '{self.name}' has no option '{unknown[0]}'. "
+                f"Its options are: {', '.join(sorted(known))}."
+            )
+        return {**known, **options}
+
+    def dimensions(self, inputs: int, units: int, **options: object) -> dict[str, int]:
+        """Every named dimension in numbers."""
+        settings = self.settings(**options)
+        projection = settings["projection"]
+        width = units if projection is None else positive("projection", projection)
+        state = settings.get("state")
+        return {
+            "one": 1,
+            "inputs": positive("inputs", inputs),
+            "units": positive("units", units),
+            "projection": width,
+            "output": width,
+            "state": units if state is None else positive("state", state),
+        }
+
+    def state_sizes(self, units: int, **options: object) -> list[int]:
+        """The width of each state."""
+        dimensions = self.dimensions(1, units, **options)
+        return [state.size.value(dimensions) for state in self.states]
+
+    def sized(self, inputs: int, units: int, **options: object) -> list[Sized]:
+        """Every weight that a cell with these options has, with its shape in numbers.
+
+        Args:
+            inputs: Features of one timestep.
+            units: Width of the cell.
+            **options: The spec's own `options`, `projection` and `trainable_initial_state`.
+
+        Example:
+            >>> from kerasseq.params import catalogue
+            >>> [(w.name, w.shape) for w in catalogue.get("simple_rnn").sized(inputs=3, units=5)]
+            [('kernel', (3, 5)), ('recurrent_kernel', (5, 5)), ('bias', (5,))]
+        """
+        settings = self.settings(**options)
+        dimensions = self.dimensions(inputs, units, **options)
+        weights = [weight for weight in self.weights if weight.exists(settings)]
+        if settings["projection"] is not None:
+            weights.append(Weight("projection_kernel", (UNITS, PROJECTION), "projection"))
+        if settings["trainable_initial_state"]:
+            weights += [
+                Weight(f"initial_{state.name}", (state.size,), "initial", macs=0)
+                for state in self.states
+            ]
+        return [
+            Sized(weight, tuple(size.value(dimensions) for size in weight.shape))
+            for weight in weights
+        ]
+
+
+def positive(name: str, value: object) -> int:
+    """The value as an int, or a ValueError that names the argument."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+    return value.__index__()
