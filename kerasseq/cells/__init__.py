@@ -52,6 +52,9 @@ def names() -> list[str]:
 def get(name: str) -> type[Cell]:
     """The class of a cell.
 
+    Args:
+        name: Its name, one of `names()`.
+
     Raises:
         ValueError: If there is no such cell; the message lists the cells there are.
 

@@ -32,6 +32,8 @@ _INITIALIZERS = {"gain": "ones", "initial": "zeros", "peephole": "random_uniform
 class Frame:
     """What holds for one pass over a sequence: effective weights and noise, drawn once.
 
+    `Cell.begin` makes it; kernels hand it back to `Cell.advance` at every step.
+
     Args:
         recurrent_kernel: The recurrent kernel after weight drop, or None if the cell has none.
         recurrent_mask: Multiplies the state that meets the recurrent kernel, (batch, width);
@@ -39,6 +41,14 @@ class Frame:
         noise: What differs from step to step, time first: `recurrent` (time, batch, width)
             and `zoneout`, one (time, batch, width) per state, 1 where the old value stays.
         training: Whether zoneout draws (True) or takes its expectation.
+
+    Example:
+        >>> import numpy as np, kerasseq
+        >>> cell = kerasseq.cells.get("gru")(4, recurrent_dropout=0.5)
+        >>> cell.build((None, 3))
+        >>> frame = cell.begin(np.ones((2, 5, 3), "float32"), training=True)
+        >>> frame.recurrent_mask.shape == (2, 4)
+        True
     """
 
     recurrent_kernel: Tensor | None
@@ -83,6 +93,12 @@ class Cell(keras.layers.Layer):
 
     Raises:
         ValueError: For a width or rate out of range, or a wrapper that the form cannot take.
+
+    Example:
+        >>> import kerasseq
+        >>> cell = kerasseq.cells.get("gru")(4, zoneout=0.1)
+        >>> cell.form, cell.state_size, cell.noisy
+        ('row', [4], ['zoneout'])
     """
 
     kind: ClassVar[str]
@@ -136,6 +152,8 @@ class Cell(keras.layers.Layer):
         self.trainable_initial_state = trainable_initial_state
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed=seed)
+        if not use_bias and "use_bias" not in self.spec.options:
+            raise ValueError(f"`use_bias`: the cell '{self.kind}' has no biases; leave it out.")
         # The spec checks the widths, here rather than at the first call.
         self.state_size = self.spec.state_sizes(units, **self.options)
         self.zoneout_rates = self._zoneout_rates(zoneout)
@@ -183,7 +201,13 @@ class Cell(keras.layers.Layer):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Create the weights that the spec lists."""
-        for sized in self.spec.sized(input_shape[-1], self.units, **self.options):
+        inputs = input_shape[-1]
+        if inputs is None:
+            raise ValueError(
+                f"The cell '{self.name}' needs to know the number of features of a timestep. "
+                f"Received: input_shape={tuple(input_shape)}. Give the Input a last dimension."
+            )
+        for sized in self.spec.sized(inputs, self.units, **self.options):
             weight = sized.weight
             group = _GROUPS.get(weight.role)
             variable = self.add_weight(
@@ -330,7 +354,7 @@ class Cell(keras.layers.Layer):
         mask = noise.get("recurrent", frame.recurrent_mask)
         if mask is not None:
             seen = seen * mask
-        kernel = frame.recurrent_kernel
+        kernel: Any = frame.recurrent_kernel
         if self.form == "diagonal":
             return self.step(projected, seen * kernel, states)
         if self.form == "row":

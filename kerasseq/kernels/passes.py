@@ -98,9 +98,7 @@ def finish(
 
 def _last(cell: Any, sequence: Pass, projected: Tensor, final: list[Tensor]) -> Result:
     mask = sequence.mask
-    if not cell.emits_inputs:
-        shown = projected[:, -1]
-    elif mask is None:
+    if not cell.emits_inputs or mask is None:
         shown = projected[:, -1]
     else:
         time = ops.arange(ops.shape(mask)[1])

@@ -30,7 +30,8 @@ def run(cell: Any, sequence: Pass) -> Result:
 
     def step(states: list[Any], now: dict[str, Any]) -> list[Any]:
         inputs = ops.cast(now["projected"], cell.state_dtype)
-        new = cell.advance(inputs, states, frame, now)
+        # Keras computes some products of float64 in float32 on JAX; a loop carries one dtype.
+        new = [ops.cast(n, cell.state_dtype) for n in cell.advance(inputs, states, frame, now)]
         if "mask" in now:
             new = [ops.where(now["mask"], n, s) for n, s in zip(new, states, strict=True)]
         return new

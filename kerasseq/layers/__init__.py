@@ -6,7 +6,7 @@ Importing this registers every class, so that `keras.models.load_model` needs no
 from kerasseq.layers.attention import AdditiveAttention, DotProductAttention
 from kerasseq.layers.build import gru, lstm, rnn, simple_rnn
 from kerasseq.layers.pooling import SequencePooling, pool
-from kerasseq.layers.rnn import GRU, LSTM, RNN, SimpleRNN
+from kerasseq.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from kerasseq.layers.stack import Stack
 
 __all__ = [

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerasseq.params.spec import positive
+
 Tensor = Any
 
 
@@ -15,9 +17,7 @@ class _Attention(keras.layers.Layer):
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
-            raise ValueError(f"`units` must be a positive integer. Received: units={units!r}")
-        self.units = units
+        self.units = positive("units", units)
         self.supports_masking = True
 
     def build(self, query_shape: Any, values_shape: Any) -> None:
@@ -53,6 +53,23 @@ class _Attention(keras.layers.Layer):
     def scores(self, queries: Tensor, values: Tensor) -> Tensor:
         """(batch, queries, timesteps)."""
         raise NotImplementedError
+
+    def compute_output_shape(self, query_shape: Any, values_shape: Any) -> Any:
+        """(batch, [queries,] width of values)."""
+        return (*query_shape[:-1], values_shape[-1])
+
+    def compute_output_spec(
+        self,
+        query: Tensor,
+        values: Tensor,
+        values_mask: Tensor | None = None,
+        return_weights: bool = False,
+    ) -> Any:
+        """The context, and the weights if asked for, as symbols."""
+        context = self.compute_output_shape(query.shape, values.shape)
+        shapes = [context, (*query.shape[:-1], values.shape[1])]
+        symbols = [keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes]
+        return tuple(symbols) if return_weights else symbols[0]
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """Contexts are of the queries' length; they carry no mask of the values."""

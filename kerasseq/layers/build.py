@@ -9,8 +9,10 @@ from typing import Any
 import keras
 
 from kerasseq import cells
-from kerasseq.layers.rnn import GRU, LSTM, RNN, SimpleRNN
+from kerasseq.layers.bidirectional import Bidirectional
+from kerasseq.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from kerasseq.layers.stack import Stack
+from kerasseq.params.spec import positive
 
 _NAMED = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
 _MERGES = ("concat", "sum", "mul", "ave", None)
@@ -50,18 +52,19 @@ def rnn(
         stateful: Start each batch from the last one's final states.
         go_backwards: Run from the last timestep (one direction only).
         unroll: Unroll the loop over time.
-        zero_output_for_mask: Masked timesteps give zeros instead of the previous output.
+        zero_output_for_mask: Masked timesteps give zeros instead of the previous output (as
+            they always do in the sequences of a bidirectional layer).
         residual: Add each level's input to its output where they are equally wide.
         highway: Gate between each level's input and output where they are equally wide.
         kernel: `"auto"`, or the name of the kernel to be used and no other.
         name: Name of the layer.
-        dtype: Dtype or dtype policy.
+        dtype: Dtype or dtype policy, where `cell` is a name.
         **options: Those of the cell, where `cell` is a name: `dropout`, `recurrent_dropout`,
             `variational`, `zoneout`, `weight_drop`, `projection`, `trainable_initial_state`,
             `activation`, initializers, ...
 
     Returns:
-        A Keras layer: an `RNN`, a `keras.layers.Bidirectional` over one, or a `Stack`.
+        A Keras layer: an `RNN`, a `Bidirectional` over one, or a `Stack`.
 
     Raises:
         ValueError: For an unknown cell or option, or arguments that exclude each other.
@@ -80,11 +83,17 @@ def rnn(
     if bidirectional and go_backwards:
         raise ValueError("`go_backwards` has no meaning with bidirectional=True; leave it out.")
     made = _cells(cell, units, depth, dtype, options)
-    if bidirectional and merge is None and len(made) > 1:
-        raise ValueError("merge=None gives two outputs, which a next level cannot take; depth=1.")
-    if go_backwards and len(made) > 1:
-        raise ValueError("`go_backwards` is for one level; reverse the inputs of a deep network.")
     alone = len(made) == 1 and not (residual or highway)
+    if bidirectional and merge is None and not alone:
+        raise ValueError(
+            "merge=None gives two outputs, which neither a next level nor a `residual` or "
+            "`highway` connection can take: merge them, or leave depth=1 and the connection out."
+        )
+    if go_backwards and not alone:
+        raise ValueError(
+            "`go_backwards` is for one level without `residual` or `highway`: reverse the "
+            "inputs of a deep network."
+        )
     levels = []
     for index, one in enumerate(made):
         last = index == len(made) - 1
@@ -102,12 +111,12 @@ def rnn(
         )
         if bidirectional:
             label = name if alone else None
-            level = keras.layers.Bidirectional(level, merge_mode=merge, name=label, dtype=dtype)
+            level = Bidirectional(level, merge_mode=merge, name=label, dtype=level.dtype_policy)
         levels.append(level)
     if alone:
         return levels[0]
     skip = "residual" if residual else "highway" if highway else None
-    return Stack(levels, skip=skip, name=name, dtype=dtype)
+    return Stack(levels, skip=skip, name=name)
 
 
 def lstm(units: int, **kwargs: Any) -> Any:
@@ -159,13 +168,12 @@ def _cells(cell: Any, units: int | None, depth: int, dtype: Any, options: dict[s
     if isinstance(cell, str):
         if units is None:
             raise ValueError(f"`units` is missing: kerasseq.rnn({cell!r}, units) needs a width.")
-        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
-            raise ValueError(f"`depth` must be a positive integer. Received: depth={depth!r}")
         kind = cells.get(cell)
         _check_options(kind, options)
-        return [kind(units, dtype=dtype, **options) for _ in range(depth)]
-    if units is not None or depth != 1 or options:
-        given = {"units": units is not None, "depth": depth != 1}
+        levels = range(positive("depth", depth))
+        return [kind(units, dtype=dtype, **_own(options, level)) for level in levels]
+    if units is not None or depth != 1 or dtype is not None or options:
+        given = {"units": units is not None, "depth": depth != 1, "dtype": dtype is not None}
         excess = [key for key, present in given.items() if present] + list(options)
         raise ValueError(
             f"{', '.join(excess)} cannot be given beside ready cells: they have their own. "
@@ -174,13 +182,27 @@ def _cells(cell: Any, units: int | None, depth: int, dtype: Any, options: dict[s
     made = list(cell) if isinstance(cell, Sequence) else [cell]
     if not made:
         raise ValueError("`cell` is an empty list; give one cell per level.")
+    if len({id(one) for one in made}) < len(made):
+        raise ValueError(f"`cell` has a cell twice; give each level its own. Received: {made}")
     for one in made:
-        if not (hasattr(one, "state_size") and callable(one)):
+        layer = isinstance(one, type | keras.layers.RNN)
+        if layer or not (hasattr(one, "state_size") and callable(one)):
             raise ValueError(
                 "`cell` must be the name of a cell, a Keras cell (with `call` and `state_size`) "
                 f"or a list of cells. Received: {one!r}"
             )
     return made
+
+
+def _own(options: dict[str, Any], level: int) -> dict[str, Any]:
+    """One level's options: noise and starting weights that are not those of another level."""
+    own = dict(options)
+    if level and own.get("seed") is not None:
+        own["seed"] += level
+    for name, value in own.items():
+        if level and isinstance(value, keras.initializers.Initializer):
+            own[name] = value.clone()  # a random one gives the same numbers each time
+    return own
 
 
 def _layer_of(cell: Any) -> type[RNN]:
@@ -190,7 +212,7 @@ def _layer_of(cell: Any) -> type[RNN]:
 def _check_options(kind: type[cells.Cell], options: dict[str, Any]) -> None:
     known: set[str] = set()
     for base in kind.__mro__[: kind.__mro__.index(cells.Cell) + 1]:
-        known |= set(inspect.signature(base.__init__).parameters)
+        known |= set(inspect.signature(base).parameters)
     known |= {"trainable"}
     known -= {"self", "units", "args", "kwargs"}
     for option in options:

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerasseq.params.spec import positive
+
 Tensor = Any
 MODES = ("last", "mean", "max", "attention")
 
@@ -30,7 +32,7 @@ class SequencePooling(keras.layers.Layer):
         (batch, width); zeros for a sequence without a timestep that counts.
 
     Raises:
-        ValueError: If `mode` is unknown.
+        ValueError: If `mode` is unknown or `units` is not a positive integer.
 
     Example:
         >>> import numpy as np
@@ -43,7 +45,7 @@ class SequencePooling(keras.layers.Layer):
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: mode={mode!r}")
         self.mode = mode
-        self.units = units
+        self.units = None if units is None else positive("units", units)
         self.supports_masking = True
 
     def build(self, sequences_shape: Any) -> None:
@@ -62,6 +64,8 @@ class SequencePooling(keras.layers.Layer):
 
     def call(self, sequences: Tensor, mask: Tensor | None = None) -> Tensor:
         """Pool (batch, timesteps, width); see the class."""
+        if sequences.shape[1] == 0:
+            return ops.sum(sequences, axis=1)
         if mask is None:
             mask = ops.ones(ops.shape(sequences)[:2], "bool")
         mask = ops.cast(mask, "bool")[..., None]
@@ -71,7 +75,7 @@ class SequencePooling(keras.layers.Layer):
             total = ops.sum(sequences * counts, axis=1)
             return total / ops.maximum(ops.sum(counts, axis=1), 1)
         if self.mode == "max":
-            low = -1e4 if self.compute_dtype == "float16" else -1e30
+            low = -65504.0 if self.compute_dtype == "float16" else -1e30
             return ops.max(ops.where(mask, sequences, low), axis=1) * some
         if self.mode == "attention":
             return ops.sum(sequences * self.weigh(sequences, mask), axis=1) * some

@@ -30,14 +30,16 @@ class Stack(keras.layers.Layer):
         initial_state: Flat list of states, level by level, forward then backward.
         mask: (batch, timesteps) booleans.
         training: Whether dropout, zoneout and weight drop are drawn.
+        sequences_mask: Where Keras puts the mask attached to `sequences` beside an
+            `initial_state`.
 
     Output shape:
         That of the last level; with `return_state` followed by the states of all levels,
         level by level, forward then backward.
 
     Raises:
-        ValueError: If a level but the last does not return sequences, or no level is as wide
-            as its input where `skip` asks for it.
+        ValueError: If the levels do not fit each other, no level is as wide as its input where
+            `skip` asks for it, or an `initial_state` has too few or too many states.
 
     Example:
         >>> import numpy as np, kerasseq
@@ -47,27 +49,16 @@ class Stack(keras.layers.Layer):
     """
 
     def __init__(self, levels: Sequence[Any], *, skip: str | None = None, **kwargs: Any) -> None:
+        _check(levels, skip)
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = levels[-1].dtype_policy
         super().__init__(**kwargs)
-        if skip not in (None, "residual", "highway"):
-            raise ValueError(f"`skip` must be None, 'residual' or 'highway'. Received: {skip!r}")
-        for index, level in enumerate(levels[:-1]):
-            if not level.return_sequences:
-                raise ValueError(
-                    f"Level {index} of {len(levels)} must have return_sequences=True to feed the "
-                    f"next one. Received: {level}"
-                )
-        last = levels[-1]
-        if skip and isinstance(last, keras.layers.Bidirectional) and not last.return_sequences:
-            raise ValueError(
-                f"`{skip}` needs one output per timestep from a bidirectional last level: pass "
-                "return_sequences=True and pool the sequence (kerasseq.layers.SequencePooling)."
-            )
         self.levels = list(levels)
         self.skip = skip
         self.gates: list[Any] = []
-        self.return_sequences = last.return_sequences
-        self.return_state = last.return_state
-        self.stateful = last.stateful
+        self.return_sequences = levels[-1].return_sequences
+        self.return_state = levels[-1].return_state
+        self.stateful = levels[-1].stateful
         self.supports_masking = True
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
@@ -105,9 +96,11 @@ class Stack(keras.layers.Layer):
         initial_state: Sequence[Tensor] | None = None,
         mask: Tensor | None = None,
         training: bool = False,
+        sequences_mask: Tensor | None = None,
     ) -> Any:
         """Run all levels; see the class."""
-        given = None if initial_state is None else list(keras.tree.flatten(initial_state))
+        mask = sequences_mask if mask is None else mask
+        given = None if initial_state is None else self._given(initial_state)
         gates = iter(self.gates)
         states: list[Tensor] = []
         for level, skip in zip(self.levels, self.skips, strict=True):
@@ -122,6 +115,16 @@ class Stack(keras.layers.Layer):
                 result = self._connect(level, sequences, result, mask, gate)
             sequences = result
         return (sequences, *states) if self.return_state else sequences
+
+    def _given(self, initial_state: Any) -> list[Tensor]:
+        given = list(keras.tree.flatten(initial_state))
+        count = sum(_state_count(level) for level in self.levels)
+        if len(given) != count:
+            raise ValueError(
+                f"`initial_state` must be a list of {count} states, level by level, forward then "
+                f"backward. Received: {len(given)}"
+            )
+        return given
 
     def _connect(
         self, level: Any, below: Tensor, above: Tensor, mask: Tensor | None, gate: Any
@@ -170,6 +173,44 @@ class Stack(keras.layers.Layer):
         return cls(**{**config, "levels": levels})
 
 
+def _check(levels: Sequence[Any], skip: str | None) -> None:
+    """Whether the levels can stand on each other."""
+    if skip not in (None, "residual", "highway"):
+        raise ValueError(f"`skip` must be None, 'residual' or 'highway'. Received: skip={skip!r}")
+    if not levels:
+        raise ValueError("`levels` is empty; give at least one recurrent layer.")
+    for index, level in enumerate(levels):
+        place = f"Level {index} of {len(levels)}"
+        if not isinstance(level, keras.layers.RNN | keras.layers.Bidirectional):
+            raise ValueError(
+                f"{place} must be a recurrent layer or a `Bidirectional` one. Received: {level!r}"
+            )
+        if index < len(levels) - 1 and not level.return_sequences:
+            raise ValueError(
+                f"{place} must have return_sequences=True to feed the next one. Received: {level}"
+            )
+        for setting in ("return_state", "stateful"):
+            if getattr(level, setting) != getattr(levels[-1], setting):
+                raise ValueError(
+                    f"All levels must have the same `{setting}`. Received: {place.lower()} with "
+                    f"{setting}={getattr(level, setting)}, the last level with "
+                    f"{setting}={getattr(levels[-1], setting)}"
+                )
+        if getattr(level, "go_backwards", False):
+            raise ValueError(
+                f"{place} has go_backwards=True: its outputs would no longer stand beside the "
+                "mask and the inputs. Reverse the inputs of the stack."
+            )
+        if isinstance(level, keras.layers.Bidirectional) and level.merge_mode is None:
+            raise ValueError(f"{place} must merge its directions. Received: merge_mode=None")
+    last = levels[-1]
+    if skip and isinstance(last, keras.layers.Bidirectional) and not last.return_sequences:
+        raise ValueError(
+            f"`{skip}` needs one output per timestep from a bidirectional last level: pass "
+            "return_sequences=True and pool the sequence (kerasseq.layers.SequencePooling)."
+        )
+
+
 def _output_shape(level: Any, shape: Any) -> tuple[int | None, ...]:
     result = level.compute_output_shape(shape)
     return tuple(result[0]) if level.return_state else tuple(result)
@@ -183,6 +224,8 @@ def _state_count(level: Any) -> int:
 
 def _last_real(sequences: Tensor, mask: Tensor | None) -> Tensor:
     """The last timestep that counts, zeros where none does."""
+    if sequences.shape[1] == 0:
+        return ops.sum(sequences, axis=1)
     if mask is None:
         return sequences[:, -1]
     mask = ops.cast(mask, "bool")

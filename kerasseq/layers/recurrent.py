@@ -35,6 +35,8 @@ class RNN(keras.layers.RNN):
         initial_state: One (batch, width) tensor per state.
         mask: (batch, timesteps) booleans; masked steps are skipped.
         training: Whether dropout, zoneout and weight drop are drawn.
+        sequences_mask: Where Keras puts the mask attached to `sequences` beside an
+            `initial_state` (and drops it for `keras.layers.RNN`).
 
     Output shape:
         (batch, timesteps, width) with `return_sequences`, else (batch, width); with
@@ -96,8 +98,10 @@ class RNN(keras.layers.RNN):
         initial_state: Any = None,
         mask: Tensor | None = None,
         training: bool = False,
+        sequences_mask: Tensor | None = None,
     ) -> Any:
         """Run over (batch, timesteps, inputs); see the class."""
+        mask = sequences_mask if mask is None else mask
         if sequences.shape[1] == 0:
             return self._no_timesteps(sequences, initial_state)
         return super().call(sequences, initial_state, mask, training)
@@ -135,14 +139,44 @@ class RNN(keras.layers.RNN):
 
 @keras.saving.register_keras_serializable("kerasseq")
 class LSTM(RNN):
-    """`RNN` over an LSTM cell, with the weights of `keras.layers.LSTM`; see `kerasseq.lstm`."""
+    """`RNN` over an LSTM cell, with the weights of `keras.layers.LSTM`; `kerasseq.lstm` makes one.
+
+    Args:
+        cell: A cell of the kind `lstm`.
+        **kwargs: See `RNN`.
+
+    Example:
+        >>> import kerasseq
+        >>> type(kerasseq.lstm(4)).__name__
+        'LSTM'
+    """
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class GRU(RNN):
-    """`RNN` over a GRU cell, with the weights of `keras.layers.GRU`; see `kerasseq.gru`."""
+    """`RNN` over a GRU cell, with the weights of `keras.layers.GRU`; `kerasseq.gru` makes one.
+
+    Args:
+        cell: A cell of the kind `gru`.
+        **kwargs: See `RNN`.
+
+    Example:
+        >>> import kerasseq
+        >>> type(kerasseq.gru(4)).__name__
+        'GRU'
+    """
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class SimpleRNN(RNN):
-    """`RNN` over a simple cell, with the weights of `keras.layers.SimpleRNN`."""
+    """`RNN` over a simple cell, with the weights of `keras.layers.SimpleRNN`.
+
+    Args:
+        cell: A cell of the kind `simple_rnn`.
+        **kwargs: See `RNN`.
+
+    Example:
+        >>> import kerasseq
+        >>> type(kerasseq.simple_rnn(4)).__name__
+        'SimpleRNN'
+    """

@@ -1,0 +1,106 @@
+"""Benchmark results: one JSON row per benchmark, setting and seed.
+
+A benchmark that is stopped and run again finds the rows that are there and measures the rest. To
+measure a row again, delete its line in `benchmarks/results/NAME.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kerasseq.run import versions
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+Row = dict[str, Any]
+
+
+def load(benchmark: str) -> list[Row]:
+    """The rows measured so far, oldest first."""
+    path = RESULTS / f"{benchmark}.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def measured(benchmark: str, setting: Row, measure: Callable[[], Row], *, seed: int = 0) -> Row:
+    """The row of a setting and seed: the one that is there, else measured and written now.
+
+    Args:
+        benchmark: name of the benchmark, and of its file in `benchmarks/results`.
+        setting: what is measured, as JSON values.
+        measure: called without arguments where the row is missing; gives its `result`.
+        seed: part of what names the row.
+    """
+    setting = json.loads(json.dumps(setting))  # as it will be read back
+    for row in load(benchmark):
+        if row["setting"] == setting and row["seed"] == seed:
+            return row
+    row = {
+        "benchmark": benchmark,
+        "setting": setting,
+        "seed": seed,
+        "result": measure(),
+        "commit": _commit(),
+        "versions": versions(),
+        "processor": _processor(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    _append(RESULTS / f"{benchmark}.jsonl", json.dumps(row, ensure_ascii=False))
+    return row
+
+
+def markdown(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """A Markdown table: the first column to the left, numbers to the right."""
+    rules = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in [header, rules, *lines])
+
+
+def data_folder() -> Path:
+    """The folder of public benchmark data, which is no part of the project."""
+    folder = Path(os.environ.get("KERASSEQ_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        raise FileNotFoundError(f"No benchmark data in {folder}: set KERASSEQ_DATA to its folder.")
+    return folder
+
+
+def _append(path: Path, line: str) -> None:
+    """Adds a line in one write, so that runs side by side do not tear each other's rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(file, f"{line}\n".encode())
+    finally:
+        os.close(file)
+
+
+def _commit() -> str:
+    """The commit that is checked out, with a plus sign where the code differs from it."""
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+    try:
+        head = git("rev-parse", "--short=10", "HEAD")
+        changed = git("status", "--porcelain", "--", "kerasseq", "recipes")
+    except FileNotFoundError:  # no git on this machine
+        return "unknown"
+    return head.stdout.strip() + "+" * bool(changed.stdout) if head.returncode == 0 else "unknown"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"

@@ -1,0 +1,127 @@
+"""The sentiment recipe on public data: `python -m benchmarks.sentiment --data mr|imdb`.
+
+MR (rt-polarity) is scored in ten folds, IMDB on its own test set; each fold and seed is a run of
+the recipe with its default settings, and a row. The validation part comes out of the training part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from statistics import mean, stdev
+from typing import Any
+
+from benchmarks import rows
+
+FOLDS = 10
+METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "log_loss": "log loss"}
+TITLES = {"mr": f"MR, {FOLDS} folds", "imdb": "IMDB"}
+OURS = "`kerasseq.sentiment`"
+
+
+def runs(data: str, seeds: int, folds: Sequence[int]) -> Iterator[rows.Row]:
+    """The rows of a data set, measured where they are not there yet."""
+    for seed in range(seeds):
+        for fold in folds if data == "mr" else (None,):
+            setting = {"data": data, **({} if fold is None else {"fold": fold})}
+            setting["defaults"] = _defaults()
+            yield rows.measured("sentiment", setting, lambda f=fold, s=seed: _run(data, f, s), seed=seed)
+
+
+def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
+    """The result beside its baselines, as Markdown; `part` is a data set, or all of them."""
+    header = ["data", "model", *METRICS.values(), "parameters", "minutes"]
+    lines: list[list[str]] = []
+    for data in TITLES if part is None else [part]:
+        results = [
+            row["result"]
+            for row in measured
+            if row["setting"]["data"] == data and row["setting"]["defaults"] == _defaults()
+        ]
+        if results:
+            lines += _lines(data, results)
+    return rows.markdown(header, lines)
+
+
+def _lines(data: str, results: Sequence[dict[str, Any]]) -> list[list[str]]:
+    each = {OURS: [result["test"] for result in results]}
+    for name in results[0]["baselines"]:
+        each[name] = [result["baselines"][name] for result in results]
+    lines = []
+    for name, scores in each.items():
+        cells = [_spread([score[metric] for score in scores]) for metric in METRICS]
+        size = spent = ""
+        if name == OURS:
+            if len(results) == 1:
+                low, high = results[0]["interval"]["accuracy"]
+                cells[0] += f" ({100 * low:.1f} to {100 * high:.1f})"
+            size = f"{mean(result['parameters'] for result in results):,.0f}"
+            spent = f"{mean(result['seconds'] for result in results) / 60:.1f}"
+        lines.append([TITLES[data] if name == OURS else "", name, *cells, size, spent])
+    return lines
+
+
+def _spread(values: Sequence[float]) -> str:
+    """The mean, in hundredths, with the standard deviation over folds and seeds."""
+    shown = f"{100 * mean(values):.1f}"
+    return f"{shown} ± {100 * stdev(values):.1f}" if len(values) > 1 else shown
+
+
+def _defaults() -> str:
+    """A fingerprint of the recipe's default settings: other settings make other rows."""
+    from kerasseq import recipe, sentiment
+
+    arguments = inspect.signature(sentiment).parameters
+    return recipe.digest(
+        {n: p.default for n, p in arguments.items() if n not in (*recipe.OPTIONS, "seed")}
+    )[:12]
+
+
+def _run(data: str, fold: int | None, seed: int) -> dict[str, Any]:
+    import kerasseq
+
+    run = kerasseq.sentiment(_texts(data, fold), seed=seed)
+    run.summary()
+    kept = ("test", "interval", "baselines", "parameters", "seconds", "verdict", "rows", "epochs")
+    return {name: run.metrics[name] for name in kept}
+
+
+def _texts(data: str, fold: int | None) -> Any:
+    from kerasseq.data.labelled import LabelledTexts, read_labelled
+    from kerasseq.data.splits import stratified_folds
+
+    folder = rows.data_folder()
+    if data == "imdb":
+        return read_labelled(folder / "imdb" / "aclImdb.tar.gz")
+    assert fold is not None
+    source = read_labelled(folder / "mr" / "rt-polarity.pos")
+    # 10,662 sentences in the order of the published folds: the negative ones first.
+    train, test = stratified_folds(source.labels, FOLDS, seed=0)[fold]
+    texts, labels = source.texts, source.labels
+    return LabelledTexts(
+        texts=[texts[i] for i in train],
+        labels=[labels[i] for i in train],
+        test_texts=[texts[i] for i in test],
+        test_labels=[labels[i] for i in test],
+        notes=source.notes,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--data", choices=sorted(TITLES), required=True)
+    parser.add_argument("--seeds", type=int, default=1, help="how many, from 0 on")
+    parser.add_argument(
+        "--folds", type=int, nargs="+", default=list(range(FOLDS)), help="which ones, of MR"
+    )
+    options = parser.parse_args(argv)
+    for number, _ in enumerate(runs(options.data, options.seeds, options.folds), start=1):
+        print(f"{number} done", file=sys.stderr, flush=True)
+    print(table(rows.load("sentiment"), options.data))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

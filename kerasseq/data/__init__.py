@@ -1,0 +1,1 @@
+"""Raw data in, arrays out; no models in sight."""

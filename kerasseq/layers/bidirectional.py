@@ -1,0 +1,63 @@
+"""Both directions of a recurrent layer, with masks that arrive and fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class Bidirectional(keras.layers.Bidirectional):
+    """`keras.layers.Bidirectional`, but masks also go with initial states and stateful layers.
+
+    The layer of Keras drops an attached mask where an `initial_state` is given, and raises a
+    TypeError for a stateful layer that returns its states and meets a mask.
+
+    Args:
+        layer: The recurrent layer of the forward direction.
+        **kwargs: Those of `keras.layers.Bidirectional`.
+
+    Call arguments:
+        sequences: (batch, timesteps, inputs).
+        initial_state: Flat list of states, forward then backward.
+        mask: (batch, timesteps) booleans.
+        training: Whether dropout, zoneout and weight drop are drawn.
+        sequences_mask: Where Keras puts the mask attached to `sequences`.
+
+    Output shape:
+        That of the layer with its directions merged, then the states if they are returned.
+
+    Raises:
+        ValueError: If `merge_mode` is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasseq.layers import GRU
+        >>> from kerasseq.cells.gru import GRUCell
+        >>> Bidirectional(GRU(GRUCell(4)))(np.ones((2, 5, 3), "float32")).shape == (2, 8)
+        True
+    """
+
+    def call(
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+        sequences_mask: Tensor | None = None,
+    ) -> Any:
+        """Run both directions; see the class."""
+        mask = sequences_mask if mask is None else mask
+        return super().call(sequences, initial_state, mask, training)
+
+    def compute_mask(self, sequences: Tensor, mask: Tensor | None = None) -> Any:
+        """The mask goes on with every output of all timesteps, and with no state."""
+        mask = keras.tree.flatten(mask)[0] if mask is not None else None
+        outputs = [mask if self.return_sequences else None] * (2 if self.merge_mode is None else 1)
+        if self.return_state:
+            directions = (self.forward_layer, self.backward_layer)
+            outputs += [None] * sum(len(keras.tree.flatten(d.state_size)) for d in directions)
+        return outputs if len(outputs) > 1 else outputs[0]

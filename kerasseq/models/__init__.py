@@ -1,0 +1,5 @@
+"""Whole models, heads over layers: one per file, and no data in sight."""
+
+from kerasseq.models.classifier import Classifier
+
+__all__ = ["Classifier"]

@@ -1,0 +1,223 @@
+"""Exact parameter counts of recurrent layers in closed form, from the cells' specs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kerasseq.params import catalogue, formula
+from kerasseq.params.counted import DTYPES, PYTORCH, Count, Level, Row
+from kerasseq.params.spec import COMMON_OPTIONS, Spec, positive
+
+MERGES = ("concat", "sum", "mul", "ave", None)
+
+# What `kerasseq.rnn` takes and no weight depends on: accepted here, so that one set of arguments
+# serves both, and ignored.
+WEIGHTLESS = frozenset(
+    {
+        *("activation", "recurrent_activation", "unit_forget_bias", "beta", "radius"),
+        *("phase",),
+        *("kernel_initializer", "recurrent_initializer", "bias_initializer"),
+        *("kernel_regularizer", "recurrent_regularizer", "bias_regularizer"),
+        *("kernel_constraint", "recurrent_constraint", "bias_constraint"),
+        *("activity_regularizer", "dropout", "recurrent_dropout", "variational", "zoneout"),
+        *("weight_drop", "return_sequences", "return_state", "stateful", "go_backwards"),
+        *("unroll", "zero_output_for_mask", "kernel", "seed", "name", "trainable", "autocast"),
+    }
+)
+
+
+def count(
+    cell: str | Sequence[str | tuple[str, int]],
+    inputs: int,
+    units: int | None = None,
+    *,
+    depth: int = 1,
+    bidirectional: bool = False,
+    merge: str | None = "concat",
+    residual: bool = False,
+    highway: bool = False,
+    timesteps: int | None = None,
+    batch: int = 1,
+    dtype: str = "float32",
+    **options: Any,
+) -> Count:
+    """The exact parameters of `kerasseq.rnn(cell, units, ...)` on `inputs` features.
+
+    Args:
+        cell: A cell's name, or one per level: names that share `units`, or (name, units) pairs.
+        inputs: Features of one timestep.
+        units: Width of every level.
+        depth: Number of levels; a list of cells says it by its length.
+        bidirectional: Whether every level runs both ways.
+        merge: How the two directions of a level are merged: `concat`, `sum`, `mul`, `ave`, or
+            None (left apart, for a single level).
+        residual: Add the input of a level to its output, wherever their widths agree.
+        highway: Mix the two by a learned gate instead, wherever their widths agree.
+        timesteps: Length to count memory and sequences for.
+        batch: Rows to count memory for.
+        dtype: Dtype to count memory in.
+        **options: The cell's own options (`use_bias`, `reset_after`, `state`), `projection`,
+            `trainable_initial_state`, and anything else that `kerasseq.rnn` takes, which no
+            parameter depends on.
+
+    Raises:
+        ValueError: For an unknown cell or option, or a value out of range.
+
+    Example:
+        >>> print(count("lstm", inputs=64, units=128).formula)
+        4 gates x (128 units x (64 inputs + 128 units + 1 bias)) = 98,816
+    """
+    if merge not in MERGES:
+        raise ValueError(
+            f"`merge` must be one of {', '.join(map(repr, MERGES))}. Received: merge={merge!r}"
+        )
+    if dtype not in DTYPES:
+        raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}. Received: dtype={dtype!r}")
+    if residual and highway:
+        raise ValueError("`residual` and `highway` exclude each other: choose one.")
+    plan = _plan(cell, units, depth)
+    names = [spec.name for spec, _ in plan]
+    if bidirectional and merge is None and len(plan) > 1:
+        raise ValueError(
+            f"`merge=None` leaves two outputs, which no next level can take. "
+            f"Received: {len(plan)} levels. Merge by 'concat', 'sum', 'mul' or 'ave'."
+        )
+    settings = _settings([spec for spec, _ in plan], options)
+    factor = 2 if bidirectional and merge == "concat" else 1
+    levels: list[Level] = []
+    skips, width = 0, positive("inputs", inputs)
+    for number, ((spec, wide), chosen) in enumerate(zip(plan, settings, strict=True), start=1):
+        output = factor * spec.dimensions(width, wide, **chosen)["projection"]
+        agree = width == output and not (bidirectional and merge is None)
+        skips += agree
+        levels.append(
+            _level(number, spec, width, wide, output, bidirectional, highway and agree, chosen)
+        )
+        width = output
+    if (residual or highway) and not skips:
+        raise ValueError(
+            f"`{'residual' if residual else 'highway'}` needs a level whose input and output "
+            f"are equally wide. Received: {levels[0].inputs} inputs and outputs of "
+            f"{', '.join(str(level.output) for level in levels)}. Change `units` or `depth`."
+        )
+    return Count(
+        cell=", ".join(names if len({*names}) > 1 else names[:1]),
+        levels=tuple(levels),
+        timesteps=None if timesteps is None else positive("timesteps", timesteps),
+        batch=positive("batch", batch),
+        dtype=dtype,
+        pytorch=_pytorch(levels, settings[0], merge, residual or highway),
+    )
+
+
+def _plan(
+    cell: str | Sequence[str | tuple[str, int]], units: int | None, depth: int
+) -> list[tuple[Spec, int]]:
+    """The spec and the width of every level."""
+    if isinstance(cell, str) or not isinstance(cell, Sequence):
+        levels: list[Any] = [cell] * positive("depth", depth)
+    else:
+        levels = list(cell)
+        if depth != 1:
+            raise ValueError(
+                f"A list of cells says the depth by its length. Received: depth={depth}"
+            )
+        if not levels:
+            raise ValueError("`cell` must name a cell for at least one level. Received: cell=[]")
+    pairs = [level for level in levels if isinstance(level, tuple | list)]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(
+            f"A level of `cell` must be a name or a (name, units) pair. Received: cell={cell!r}"
+        )
+    if pairs and units is not None:
+        raise ValueError(f"(name, units) pairs say the widths already. Received: units={units}")
+    if len(pairs) < len(levels) and units is None:
+        raise ValueError("`units`, the width of every level, must be given. Received: units=None")
+    named = [level if isinstance(level, tuple | list) else (level, units) for level in levels]
+    return [(catalogue.get(name), positive("units", wide)) for name, wide in named]
+
+
+def _settings(specs: Sequence[Spec], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The options of every level that decide about weights; the weightless ones fall away."""
+    known = {*COMMON_OPTIONS}.union(*(spec.options for spec in specs))
+    for name in options:
+        if name in known or name in WEIGHTLESS:
+            continue
+        cells = ", ".join(dict.fromkeys(f"'{spec.name}'" for spec in specs))
+        raise ValueError(
+            f"There is no option '{name}' for {cells}. Options that weights depend on: "
+            f"{', '.join(sorted(known))}. Without weights: {', '.join(sorted(WEIGHTLESS))}."
+        )
+    return [
+        {k: v for k, v in options.items() if k in spec.options or k in COMMON_OPTIONS}
+        for spec in specs
+    ]
+
+
+def _level(
+    number: int,
+    spec: Spec,
+    inputs: int,
+    units: int,
+    output: int,
+    bidirectional: bool,
+    highway: bool,
+    options: Mapping[str, Any],
+) -> Level:
+    dimensions = spec.dimensions(inputs, units, **options)
+    weights = spec.sized(inputs, units, **options)
+    states = spec.state_sizes(units, **options)
+    directions = ("forward", "backward") if bidirectional else ("forward",)
+    rows = [
+        Row(number, direction, w.name, w.shape, w.weight.gates, w.size * w.weight.macs)
+        for direction in directions
+        for w in weights
+    ]
+    kept = sum(size.value(dimensions) for size in spec.kept)
+    held = len(directions) * (inputs + len(spec.gates) * units + sum(states) + kept)
+    if highway:
+        rows.append(Row(number, "merged", "highway_kernel", (output, output), (), output**2))
+        rows.append(Row(number, "merged", "highway_bias", (output,), (), 0))
+        held += output
+    return Level(
+        number=number,
+        cell=spec.name,
+        form=spec.form_of(**options),
+        inputs=inputs,
+        units=units,
+        output=output,
+        directions=len(directions),
+        weights=tuple(rows),
+        states=tuple(states * len(directions)),
+        formula=formula.of_level(
+            formula.of_cell(spec, weights, dimensions),
+            len(directions),
+            output if highway else None,
+        ),
+        held=held,
+    )
+
+
+def _pytorch(
+    levels: Sequence[Level], options: Mapping[str, Any], merge: str | None, skips: bool
+) -> int | None:
+    """The parameters of torch.nn.RNN, LSTM or GRU of the same shape, if there is one."""
+    first = levels[0]
+    directions, units, projection = first.directions, first.units, options.get("projection")
+    apart = (
+        first.cell not in PYTORCH
+        or any((level.cell, level.units) != (first.cell, units) for level in levels)
+        or (directions == 2 and merge != "concat")
+        or not options.get("reset_after", True)
+        or bool(options.get("trainable_initial_state"))
+        or (projection is not None and (first.cell != "lstm" or projection >= units))
+    )
+    if apart or skips:
+        return None
+    gates = PYTORCH[first.cell][1]
+    fed = units if projection is None else projection
+    biases = 2 if options.get("use_bias", True) else 0
+    each = [gates * units * (level.inputs + fed + biases) for level in levels]
+    projected = 0 if projection is None else projection * units
+    return directions * (sum(each) + len(levels) * projected)

@@ -1,0 +1,225 @@
+"""What a count of a recurrent layer's parameters says, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+from kerasseq.params.formula import plural
+from kerasseq.params.spec import positive
+from kerasseq.params.table import Table, Tabular
+
+DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
+
+# PyTorch's layer of a cell, and how many gates it has.
+PYTORCH = {"simple_rnn": ("RNN", 1), "lstm": ("LSTM", 4), "gru": ("GRU", 3)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One weight of one level and direction (`merged`: what stands behind both directions)."""
+
+    level: int
+    direction: str
+    name: str
+    shape: tuple[int, ...]
+    gates: tuple[str, ...]
+    macs: int
+
+    @property
+    def params(self) -> int:
+        """Its number of elements."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of a stack: a cell in one or two directions, and what wraps it.
+
+    Args:
+        number: Counted from 1.
+        cell: The cell's name.
+        form: The cell's form with its options.
+        inputs: Features it receives.
+        units: Width of its cell.
+        output: Features it hands on, after its directions are merged.
+        directions: 1, or 2 if bidirectional.
+        weights: Its weights, direction by direction.
+        states: The width of each state, direction by direction.
+        formula: The sum over its weights, in words and numbers.
+        held: Numbers per timestep and row that backpropagation through time keeps.
+    """
+
+    number: int
+    cell: str
+    form: str
+    inputs: int
+    units: int
+    output: int
+    directions: int
+    weights: tuple[Row, ...]
+    states: tuple[int, ...]
+    formula: str
+    held: int
+
+    @property
+    def total(self) -> int:
+        """Its parameters."""
+        return sum(row.params for row in self.weights)
+
+
+@dataclass(frozen=True, repr=False)
+class Count(Tabular):
+    """The parameters of a recurrent layer, and what follows from them.
+
+    Args:
+        cell: The cell, or the cells level by level.
+        levels: One entry per level.
+        timesteps: The length that memory is counted for; a single step if None.
+        batch: The rows that memory is counted for.
+        dtype: The dtype that memory is counted in.
+        pytorch: What PyTorch's layer of the same name and shape would have (it keeps two bias
+            vectors); None where PyTorch has no such layer.
+
+    Example:
+        >>> from kerasseq.params import count
+        >>> count("gru", inputs=64, units=128).gates
+        {'update': 24832, 'reset': 24832, 'candidate': 24832}
+    """
+
+    cell: str
+    levels: tuple[Level, ...]
+    timesteps: int | None
+    batch: int
+    dtype: str
+    pytorch: int | None
+
+    @property
+    def total(self) -> int:
+        """All parameters."""
+        return sum(level.total for level in self.levels)
+
+    @property
+    def weights(self) -> tuple[Row, ...]:
+        """Every weight, level by level, forward then backward."""
+        return tuple(row for level in self.levels for row in level.weights)
+
+    @property
+    def gates(self) -> dict[str, int]:
+        """Parameters per gate; what belongs to no gate is `shared`."""
+        found: dict[str, int] = {}
+        shared = 0
+        for row in self.weights:
+            for gate in row.gates:
+                found[gate] = found.get(gate, 0) + row.params // len(row.gates)
+            shared += 0 if row.gates else row.params
+        return {**found, "shared": shared} if shared else found
+
+    @property
+    def formula(self) -> str:
+        """The count in words and numbers; one line per level, and their sum."""
+        if len(self.levels) == 1:
+            return f"{self.levels[0].formula} = {self.total:,}"
+        lines = [
+            f"level {level.number}: {level.formula} = {level.total:,}" for level in self.levels
+        ]
+        addends = " + ".join(f"{level.total:,}" for level in self.levels)
+        return "\n".join([*lines, f"all levels: {addends} = {self.total:,}"])
+
+    @property
+    def states(self) -> int:
+        """Numbers that one row carries from step to step, all levels and directions."""
+        return sum(sum(level.states) for level in self.levels)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates with a weight, per timestep and row."""
+        return sum(row.macs for row in self.weights)
+
+    def macs_for(self, timesteps: int) -> int:
+        """Multiply-accumulates with a weight for a whole sequence and one row."""
+        return positive("timesteps", timesteps) * self.macs
+
+    @property
+    def bytes(self) -> dict[str, int]:
+        """What the parameters take, by dtype."""
+        return {name: size * self.total for name, size in DTYPES.items()}
+
+    @property
+    def activation_bytes(self) -> int:
+        """What backpropagation through time holds for `batch` rows of `timesteps` in `dtype`.
+
+        Per timestep and row, and for every level and direction: the inputs, every gate, every
+        state, and what the spec says is `kept` beside them; for a highway level its gate too.
+        """
+        held = sum(level.held for level in self.levels)
+        return held * (self.timesteps or 1) * self.batch * DTYPES[self.dtype]
+
+    def table(self) -> Table:
+        """One row per weight, their total, and the rest as notes."""
+        deep, both = len(self.levels) > 1, any(level.directions > 1 for level in self.levels)
+        heads = (("level", deep), ("direction", both), ("weight", True), ("shape", True))
+        keep = [shown for _, shown in heads]
+
+        def row(*cells: Any) -> tuple[Any, ...]:
+            return (*(cell for cell, shown in zip(cells[:4], keep, strict=True) if shown), cells[4])
+
+        last = [""] * sum(keep)
+        last[0] = "total"
+        return Table(
+            columns=(*(name for name, shown in heads if shown), "params"),
+            rows=tuple(
+                row(str(w.level), w.direction, w.name, w.shape, w.params) for w in self.weights
+            ),
+            title=self._title(),
+            total=(*last, self.total),
+            notes=(*self.formula.splitlines(), *self._facts()),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, in types that JSON knows."""
+        return {
+            "cell": self.cell,
+            "total": self.total,
+            "formula": self.formula,
+            "gates": self.gates,
+            "states": self.states,
+            "macs": self.macs,
+            "macs_sequence": None if self.timesteps is None else self.macs_for(self.timesteps),
+            "bytes": self.bytes,
+            "activation_bytes": self.activation_bytes,
+            "timesteps": self.timesteps,
+            "batch": self.batch,
+            "dtype": self.dtype,
+            "pytorch": self.pytorch,
+            "levels": [
+                {k: v for k, v in asdict(level).items() if k not in ("weights", "held")}
+                | {"total": level.total}
+                for level in self.levels
+            ],
+            "weights": [{**asdict(row), "params": row.params} for row in self.weights],
+        }
+
+    def _title(self) -> str:
+        first, last = self.levels[0], self.levels[-1]
+        return f"{self.cell}: {plural(first.inputs, 'input')} to {plural(last.output, 'output')}"
+
+    def _facts(self) -> list[str]:
+        steps = self.timesteps or 1
+        macs = f"{self.macs:,} per step"
+        if self.timesteps is not None:
+            macs += f", {self.macs_for(steps):,} for {plural(steps, 'step')}"
+        facts = {
+            "per gate": ", ".join(f"{name} {number:,}" for name, number in self.gates.items()),
+            "state size": f"{self.states:,}",
+            "multiply-accumulates": macs,
+            "bytes": ", ".join(f"{name} {size:,}" for name, size in self.bytes.items()),
+            "held for backpropagation": f"{self.activation_bytes:,} bytes "
+            f"({plural(self.batch, 'row')} x {plural(steps, 'step')}, "
+            f"{self.dtype})",
+        }
+        if self.pytorch is not None:
+            name = PYTORCH[self.levels[0].cell][0]
+            facts[f"PyTorch's {name}"] = f"{self.pytorch:,}"
+        return [f"{name}: {value}" for name, value in facts.items()]

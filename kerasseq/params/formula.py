@@ -1,0 +1,118 @@
+"""A parameter count in words and numbers: `4 gates x (128 units x (64 inputs + ... ))`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+
+from kerasseq.params.spec import OUTPUT, UNITS, Size, Sized, Spec
+
+# How a role is called where it stands in the sum of every gate, and in which order.
+_PER_GATE = {
+    "kernel": "input",
+    "recurrent": "unit",
+    "diagonal": "recurrent weight",
+    "bias": "bias",
+    "gain": "gain",
+}
+_DIMENSIONS = {
+    "inputs": "input",
+    "units": "unit",
+    "output": "projected output",
+    "projection": "projected output",
+}
+
+
+def of_cell(spec: Spec, weights: Sequence[Sized], dimensions: Mapping[str, int]) -> str:
+    """The sum over one cell's weights.
+
+    Args:
+        spec: The cell's spec.
+        weights: Its weights, from `spec.sized`.
+        dimensions: Its dimensions, from `spec.dimensions`.
+    """
+    units = dimensions["units"]
+    gated = [sized for sized in weights if _in_every_gate(spec, sized)]
+    other = [sized for sized in weights if not _in_every_gate(spec, sized)]
+    terms = list(_other_terms(other))
+    if gated:
+        inner = " + ".join(_gate_terms(gated, units))
+        whole = f"{plural(units, 'unit')} x ({inner})"
+        if len(spec.gates) > 1:
+            whole = f"{plural(len(spec.gates), 'gate')} x ({whole})"
+        terms.insert(0, whole)
+    return " + ".join(terms)
+
+
+def of_level(cell: str, directions: int, highway: int | None) -> str:
+    """The sum over one level: its directions, and the highway gate over their merged output."""
+    terms = [cell if directions == 1 else f"{plural(directions, 'direction')} x ({cell})"]
+    if highway is not None:
+        inner = f"{plural(highway, 'input')} + {plural(1, 'bias')}"
+        terms.append(f"{plural(highway, 'highway unit')} x ({inner})")
+    return " + ".join(terms)
+
+
+def plural(number: int, word: str) -> str:
+    """A number with what it counts.
+
+    Example:
+        >>> plural(1, "bias"), plural(2, "bias"), plural(1024, "input")
+        ('1 bias', '2 biases', '1,024 inputs')
+    """
+    if number != 1:
+        word += "es" if word.endswith("s") else "s"
+    return f"{number:,} {word}"
+
+
+def _in_every_gate(spec: Spec, sized: Sized) -> bool:
+    weight = sized.weight
+    return (
+        bool(spec.gates)
+        and weight.gates == spec.gates
+        and weight.role in _PER_GATE
+        and weight.shape[-1] == len(spec.gates) * UNITS
+    )
+
+
+def _gate_terms(weights: Iterable[Sized], units: int) -> list[str]:
+    """What one unit of one gate has."""
+    words, numbers = dict(_PER_GATE), dict.fromkeys(_PER_GATE, 0)
+    for sized in weights:
+        weight = sized.weight
+        numbers[weight.role] += prod(sized.shape[:-1])
+        if weight.role == "recurrent" and weight.shape[0] == OUTPUT and sized.shape[0] != units:
+            words["recurrent"] = "projected output"
+    return [plural(number, words[role]) for role, number in numbers.items() if number]
+
+
+def _other_terms(weights: Iterable[Sized]) -> Iterable[str]:
+    """Terms of the weights that lie outside the gates, alike ones as one term."""
+    alike: dict[tuple[str, tuple[Size, ...]], list[Sized]] = {}
+    for sized in weights:
+        alike.setdefault((sized.weight.role, sized.weight.shape), []).append(sized)
+    for (role, sizes), group in alike.items():
+        shape, weight = group[0].shape, group[0].weight
+        if role == "initial":
+            for sized in group:
+                yield f"{sized.size:,} {_words(sized.name)}"
+        elif len(shape) == 1 and len(group) == 1 and sizes[0].factor > 1:
+            yield f"{plural(sizes[0].factor, role)} x {plural(shape[0] // sizes[0].factor, 'unit')}"
+        elif len(shape) == 1 and len(group) == 1:
+            yield plural(shape[0], _words(weight.name))
+        else:
+            product = " x ".join(map(_dimension, sizes, shape))
+            if len(group) > 1:
+                yield f"{plural(len(group), role)} x {product}"
+            elif role == "projection":
+                yield product
+            else:
+                yield f"{product} of {_words(weight.name)}"
+
+
+def _dimension(size: Size, number: int) -> str:
+    return plural(number, _DIMENSIONS.get(size.dimension, size.dimension))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,155 @@
+"""The parameters of a whole model, layer by layer: tables only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasseq.params import live
+from kerasseq.params.contents import Contents, Entry
+from kerasseq.params.table import Table, Tabular
+
+
+@dataclass(frozen=True, repr=False)
+class Report(Tabular):
+    """The parameters of a model, one entry per layer.
+
+    Args:
+        contents: What was read.
+
+    Example:
+        >>> import keras
+        >>> dense = keras.layers.Dense(2)
+        >>> dense.build((None, 3))
+        >>> report(dense).total
+        8
+    """
+
+    contents: Contents
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """One per layer, those inside others after them."""
+        return self.contents.entries
+
+    @property
+    def total(self) -> int:
+        """All parameters; the optimiser's variables are none."""
+        return sum(entry.params for entry in self.entries)
+
+    @property
+    def trainable(self) -> int | None:
+        """Those that training changes; None where the file does not tell."""
+        known = [entry.trainable for entry in self.entries if entry.trainable is not None]
+        return sum(known) if len(known) == len(self.entries) else None
+
+    @property
+    def frozen(self) -> int | None:
+        """Those that training leaves alone; None where the file does not tell."""
+        return None if self.trainable is None else self.total - self.trainable
+
+    @property
+    def optimizer(self) -> int:
+        """Elements of the optimiser's variables."""
+        return self.contents.optimizer
+
+    @property
+    def bytes(self) -> int:
+        """What the parameters take as they are stored."""
+        return sum(entry.bytes for entry in self.entries)
+
+    def table(self) -> Table:
+        """One row per layer, and their total."""
+        told = self.trainable is not None
+        shaped = any(entry.output is not None for entry in self.entries)
+        rows: list[dict[str, Any]] = []
+        for entry in self.entries:
+            row: dict[str, Any] = {"layer": entry.layer, "class": entry.class_name}
+            if shaped:
+                row["output"] = entry.output
+            row["weights"] = _weights(entry)
+            if told:
+                row |= {"trainable": entry.trainable, "frozen": entry.frozen}
+            rows.append({**row, "params": entry.params})
+        total: dict[str, Any] = {"layer": "total", "params": self.total}
+        if told:
+            total |= {"trainable": self.trainable, "frozen": self.frozen}
+        columns = (
+            *("layer", "class"),
+            *(["output"] if shaped else []),
+            "weights",
+            *(["trainable", "frozen"] if told else []),
+            "params",
+        )
+        return Table(
+            columns=columns,
+            rows=tuple(tuple(row[name] for name in columns) for row in rows),
+            title=self.contents.name,
+            total=tuple(total.get(name) for name in columns),
+            notes=(*self._facts(), *self.contents.notes),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, in types that JSON knows."""
+        return {
+            "name": self.contents.name,
+            "total": self.total,
+            "trainable": self.trainable,
+            "frozen": self.frozen,
+            "optimizer": self.optimizer,
+            "bytes": self.bytes,
+            "layers": [{**asdict(entry), "frozen": entry.frozen} for entry in self.entries],
+            "notes": list(self.contents.notes),
+        }
+
+    def _facts(self) -> list[str]:
+        facts = [f"parameters: {self.total:,} ({self.bytes:,} bytes)"]
+        if self.trainable is not None:
+            facts.append(f"trainable: {self.trainable:,}, frozen: {self.frozen:,}")
+        if self.optimizer:
+            facts.append(f"optimiser variables, apart: {self.optimizer:,}")
+        return facts
+
+
+def report(x: Any) -> Report:
+    """The parameters of a model, layer by layer, opened inside Bidirectional, RNN and stacks.
+
+    Args:
+        x: A built Keras model or layer; or the path of a .keras or .weights.h5 file, or of a
+            folder with a model.keras, which is read without loading a backend.
+
+    Raises:
+        TypeError: If it is something else.
+        ValueError: If the model is not built, or the file is damaged or another kind of file.
+        FileNotFoundError: If there is no such file.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+        >>> print(report(model).table().markdown())  # doctest: +ELLIPSIS
+        sequential... (Sequential)
+        <BLANKLINE>
+        | layer | class | output | weights | trainable | frozen | params |
+        | --- | --- | --- | --- | ---: | ---: | ---: |
+        | head | Dense | (None, 2) | (3, 2) (2,) | 8 | 0 | 8 |
+        | total |  |  |  | 8 | 0 | 8 |
+        <BLANKLINE>
+        parameters: 8 (32 bytes)
+        <BLANKLINE>
+        trainable: 8, frozen: 0
+    """
+    if isinstance(x, str | os.PathLike):
+        from kerasseq.params import archive  # only files need what reads files
+
+        return Report(archive.read(Path(x)))
+    return Report(live.read(x))
+
+
+def _weights(entry: Entry) -> Any:
+    """The shapes of the weights, or where they were counted."""
+    if not entry.shared:
+        return entry.weights
+    shapes = " ".join(str(shape) for shape in entry.weights)
+    return f"{shapes} shared with {entry.shared}".strip()

@@ -1,0 +1,104 @@
+"""Figures of a Run, drawn without any window system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["confusion_matrix", "learning_curves", "reliability_diagram", "save"]
+
+_TRAIN, _VALIDATION, _FAINT = "#3b6ea5", "#d1603d", "#9a9a9a"
+_NAMED_CLASSES = 20  # more do not fit beside the axes
+_NUMBERED_CLASSES = 12
+
+
+def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int | None = None) -> Figure:
+    """Each metric over the epochs, on the training and on the validation part.
+
+    Args:
+        history: values per epoch by metric; those of the validation part begin with `val_`.
+        best_epoch: the epoch whose weights were kept, counted from 1.
+    """
+    names = [name for name in history if f"val_{name}" in history] or list(history)
+    figure, axes = _figure(len(names))
+    for axis, name in zip(axes, names):
+        for key, label, color in ((name, "train", _TRAIN), (f"val_{name}", "validation", _VALIDATION)):
+            if key in history:
+                epochs = np.arange(1, len(history[key]) + 1)
+                axis.plot(epochs, history[key], marker=".", color=color, label=label)
+        if best_epoch:
+            axis.axvline(best_epoch, color=_FAINT, linestyle=":", label="kept")
+        axis.set(xlabel="epoch", title=name.replace("_", " "))
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend(frameon=False)
+    return figure
+
+
+def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
+    """How often each class (rows) was predicted as each (columns); shaded by share of the row."""
+    table = np.asarray(counts)
+    figure, (axis,) = _figure(1, size=min(9.0, 3.0 + 0.5 * len(classes)))
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axis, label="share of the class", shrink=0.8)
+    if len(classes) <= _NUMBERED_CLASSES:
+        for (row, column), value in np.ndenumerate(table):
+            color = "white" if share[row, column] > 0.6 else "black"
+            axis.text(column, row, f"{value:,}", ha="center", va="center", color=color)
+    if len(classes) <= _NAMED_CLASSES:
+        ticks = np.arange(len(classes))
+        turn = 45 if max(map(len, classes)) > 8 else 0
+        axis.set_xticks(ticks, classes, rotation=turn, ha="right" if turn else "center")
+        axis.set_yticks(ticks, classes)
+    axis.set(xlabel="predicted", ylabel="true", title="confusion matrix")
+    return figure
+
+
+def reliability_diagram(bins: Mapping[str, Sequence[float]]) -> Figure:
+    """Accuracy against confidence, bin by bin: on the diagonal, confidence can be believed.
+
+    Args:
+        bins: `rows`, `confidence` and `accuracy` of each bin (see `kerasseq.metrics.reliability`).
+    """
+    figure, (above, below) = _figure(2, rows=2, size=4.2)
+    above.plot([0, 1], [0, 1], color=_FAINT, linestyle=":", label="perfect")
+    above.plot(bins["confidence"], bins["accuracy"], marker="o", color=_TRAIN, label="model")
+    above.set(ylabel="accuracy", ylim=(0, 1.02), title="reliability")
+    above.legend(frameon=False, loc="upper left")
+    below.bar(bins["confidence"], bins["rows"], width=0.03, color=_TRAIN)
+    below.set(xlabel="confidence", ylabel="rows")
+    left = max(0.0, min(bins["confidence"]) - 0.1)
+    for axis in (above, below):
+        axis.set_xlim(left, 1.02)
+    return figure
+
+
+def save(figures: Mapping[str, Figure], folder: Path) -> None:
+    """Write each figure as `NAME.png`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        beside = folder / f".new.{name}.png"
+        figure.savefig(beside, dpi=120)
+        os.replace(beside, folder / f"{name}.png")
+
+
+def _figure(count: int, *, rows: int = 1, size: float = 3.6) -> tuple[Figure, list[Axes]]:
+    # Figure itself, and not pyplot: no state is shared, and no window system is looked for.
+    from matplotlib.figure import Figure
+
+    columns = count // rows
+    figure = Figure(figsize=(size * 1.2 * columns, size * 1.3 if rows > 1 else size))
+    options: dict[str, Any] = {"height_ratios": [3, 1]} if rows > 1 else {}
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    figure.set_layout_engine("constrained")
+    for axis in axes.flat:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, list(axes.flat)

@@ -1,0 +1,552 @@
+"""The stages of a recipe, and the one path that runs them: for its function and for a search."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import hashlib
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from kerasseq import run as runs
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from kerasseq.metrics import Score
+    from kerasseq.run import Run
+    from kerasseq.training import Examples, Trained
+
+__all__ = [
+    "Choice",
+    "Number",
+    "Objective",
+    "Parts",
+    "Prepared",
+    "Range",
+    "Stages",
+    "Whole",
+    "digest",
+    "one_of",
+    "perform",
+    "positive",
+    "share",
+    "train",
+]
+
+Settings = Mapping[str, Any]
+
+# The arguments of a recipe that are no hyperparameters, and are not part of what a run is.
+OPTIONS = ("data", "out", "callbacks", "warm_start", "quiet")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Raw data, split.
+
+    Args:
+        train: what to learn from.
+        validation: what decides when to stop.
+        test: what to score on, once; None where it is withheld.
+        notes: what was done, for the reader.
+    """
+
+    train: Any
+    validation: Any
+    test: Any | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data ready for a model, and what was fitted on its training part.
+
+    Args:
+        train: examples to learn from.
+        validation: examples that decide when to stop.
+        test: examples to score on, or None where they are withheld.
+        state: what was fitted, as JSON values: enough to prepare new data in the same way. Its
+            `facts` are the sizes that `count` and `build` need.
+        initial: values that weights start from, by the weight's path in the model.
+        notes: what was found, for the reader.
+    """
+
+    train: Examples
+    validation: Examples
+    test: Examples | None
+    state: dict[str, Any]
+    initial: dict[str, np.ndarray] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The sizes that `count` and `build` need."""
+        facts: dict[str, Any] = self.state["facts"]
+        return facts
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What training lowers, follows, and picks the best epoch by."""
+
+    loss: Any
+    metrics: Sequence[Any] = ()
+    monitor: str = "val_loss"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A range of whole numbers, both ends included; `log` draws them evenly by their logarithm."""
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Number:
+    """A range of numbers; `log` draws them evenly by their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    options: tuple[Any, ...]
+
+
+Range = Whole | Number | Choice
+
+
+class Stages(abc.ABC):
+    """The stages of a recipe: what it does at each step of the life that all recipes share.
+
+    load -> split -> prepare -> build -> train -> score beside baselines -> Run. `perform` runs
+    them all, and a search those that it needs. Settings are the arguments of the recipe's function.
+    """
+
+    name: ClassVar[str]
+    #: The settings that `split` and `prepare` look at, and no others: the rest may change without
+    #: the data being prepared again.
+    prepares: ClassVar[tuple[str, ...]]
+    #: The metric by which models and baselines are compared.
+    headline: ClassVar[str]
+    higher_is_better: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    def check(self, settings: Settings) -> None:
+        """Raise a ValueError for settings that cannot be; called before any data is read."""
+
+    @abc.abstractmethod
+    def load(self, data: Any, settings: Settings) -> Any:
+        """The raw data from whatever was given for it; what `split` takes."""
+
+    @abc.abstractmethod
+    def split(
+        self,
+        source: Any,
+        settings: Settings,
+        *,
+        test: bool = True,
+        fold: tuple[int, int] | None = None,
+    ) -> Parts:
+        """Part the raw data.
+
+        Args:
+            source: what `load` gave.
+            settings: those in `prepares`.
+            test: whether to hand out the test part. It is the same rows either way, and no others
+                are ever trained on with it withheld.
+            fold: `(k, n)` makes the k-th of n folds of all rows but the test part the validation
+                part.
+        """
+
+    @abc.abstractmethod
+    def prepare(self, parts: Parts, settings: Settings) -> Prepared:
+        """Fit on the training part, and turn all parts into examples.
+
+        A pure function of the parts and of those settings that are in `prepares`.
+        """
+
+    @abc.abstractmethod
+    def count(self, facts: Mapping[str, Any], settings: Settings) -> int:
+        """The parameters that `build` would give the model, in closed form and without building."""
+
+    @abc.abstractmethod
+    def build(self, facts: Mapping[str, Any], settings: Settings) -> keras.Model:
+        """The untrained model, its layers named, from sizes and settings alone."""
+
+    @abc.abstractmethod
+    def objective(self, facts: Mapping[str, Any], settings: Settings) -> Objective:
+        """What to train the model for."""
+
+    @abc.abstractmethod
+    def predictions(
+        self, model: keras.Model, examples: Examples, state: Mapping[str, Any]
+    ) -> np.ndarray:
+        """What the model says of each row, in the terms that `score` takes."""
+
+    @abc.abstractmethod
+    def score(self, predictions: np.ndarray, targets: Any, settings: Settings) -> Score:
+        """What predictions are worth; those of a baseline too."""
+
+    @abc.abstractmethod
+    def baselines(
+        self, parts: Parts, prepared: Prepared, settings: Settings
+    ) -> dict[str, np.ndarray]:
+        """What cheap methods predict for the test part, fitted on train and validation."""
+
+    @abc.abstractmethod
+    def read(self, data: Any, state: Mapping[str, Any], settings: Settings) -> Examples:
+        """New data with its targets, prepared as the model was trained on."""
+
+    @abc.abstractmethod
+    def predict(
+        self, model: keras.Model, state: Mapping[str, Any], settings: Settings, data: Any
+    ) -> pd.DataFrame:
+        """New data without targets, and what the model says of it, in the user's terms."""
+
+    @abc.abstractmethod
+    def space(self) -> dict[str, Range]:
+        """A range for each setting that is worth tuning."""
+
+    def figures(self, run: Run) -> dict[str, Figure]:
+        """Plots for the run folder, by file name."""
+        from kerasseq import plots
+
+        return {"curves": plots.learning_curves(run.history, run.metrics["epochs"]["kept"])}
+
+    def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
+        """What the rows of a weight stand for, by its path (tokens, say), where they have names.
+
+        A warm start copies such a weight row by row.
+        """
+        return {}
+
+
+def perform(stages: Stages, arguments: Mapping[str, Any]) -> Run:
+    """The life of a recipe, from raw data to a Run.
+
+    Args:
+        stages: those of the recipe.
+        arguments: those that its function was called with: `OPTIONS` and settings.
+
+    Raises:
+        ValueError: for settings, data or a folder that cannot be used.
+    """
+    from kerasseq import training
+
+    options = {name: arguments[name] for name in OPTIONS}
+    settings = {name: value for name, value in arguments.items() if name not in OPTIONS}
+    recorded = {**settings, "schedule": training.schedule_config(settings["schedule"])}
+    _check(settings)
+    stages.check(settings)
+    tell = _Teller(options["quiet"])
+
+    source = stages.load(options["data"], settings)
+    stamp = {"recipe": stages.name, "settings": recorded, "data": digest(source)}
+    folder = None if options["out"] is None else Path(options["out"])
+    if folder is not None:
+        finished = runs.claim(folder, stamp)
+        if finished is not None:
+            tell(f"{folder} holds this very run, finished: loaded, not trained again")
+            return finished
+
+    subset = {name: settings[name] for name in stages.prepares}
+    parts = stages.split(source, subset)
+    prepared = stages.prepare(parts, subset)
+    notes = [*parts.notes, *prepared.notes]
+    tell(*notes)
+    model, trained = train(
+        stages,
+        prepared,
+        settings,
+        callbacks=options["callbacks"],
+        warm_start=options["warm_start"],
+        checkpoint=None if folder is None else folder / runs.CHECKPOINT,
+        stamp=stamp,
+        quiet=options["quiet"],
+    )
+    run = runs.Run(
+        recipe=stages.name,
+        settings=recorded,
+        model=model,
+        state=prepared.state,
+        metrics=_evaluate(stages, model, parts, prepared, settings, trained),
+        history=trained.history,
+        notes=notes,
+        data=stamp["data"],
+    )
+    if folder is not None:
+        run.save(folder)
+    return run
+
+
+def train(
+    stages: Stages,
+    prepared: Prepared,
+    settings: Settings,
+    *,
+    callbacks: Sequence[Any] = (),
+    warm_start: Any = None,
+    checkpoint: Path | None = None,
+    stamp: Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> tuple[keras.Model, Trained]:
+    """Build a model and train it, the same for the same settings and examples.
+
+    Args:
+        stages: those of the recipe.
+        prepared: what `stages.prepare` gave.
+        settings: those of the recipe.
+        callbacks: further Keras callbacks.
+        warm_start: a Run, or the folder of one, to take weights from.
+        checkpoint: file to write after each epoch, and to go on from.
+        stamp: what the checkpoint belongs to.
+        quiet: whether to show no progress.
+
+    Returns:
+        The model with the weights of its best epoch, not compiled, and how training went.
+    """
+    import keras
+
+    from kerasseq import training
+
+    objective = stages.objective(prepared.facts, settings)
+    plan = training.Plan(
+        loss=objective.loss,
+        metrics=objective.metrics,
+        monitor=objective.monitor,
+        **{name: settings[name] for name in TRAINING},
+    )
+    keras.utils.set_random_seed(settings["seed"])
+    model = stages.build(prepared.facts, settings)
+    weights = {weight.path: weight for weight in model.weights}
+    for path, value in prepared.initial.items():
+        weights[path].assign(value)
+    if warm_start is not None:
+        _Teller(quiet)(_warm(stages, model, prepared.state, warm_start))
+    trained = training.fit(
+        model,
+        prepared.train,
+        prepared.validation,
+        plan,
+        callbacks=callbacks,
+        checkpoint=checkpoint,
+        stamp=stamp,
+        quiet=quiet,
+    )
+    # Built again, it is what a saved run gives: without an optimiser, which is twice its size.
+    final = stages.build(prepared.facts, settings)
+    final.set_weights(model.get_weights())
+    return final, trained
+
+
+def digest(value: Any) -> str:
+    """A fingerprint of data: of texts, numbers and arrays, in lists, mappings and dataclasses.
+
+    Fields named `notes` do not count.
+
+    >>> digest(["a", "b"]) == digest(["a", "b"]) != digest(["ab"])
+    True
+    """
+    found = hashlib.sha256()
+    for piece in _pieces(value):
+        found.update(len(piece).to_bytes(8, "little"))
+        found.update(piece)
+    return found.hexdigest()
+
+
+def positive(settings: Settings, *names: str) -> None:
+    """Raise a ValueError unless each of these settings is a whole number above zero."""
+    for name in names:
+        value = settings[name]
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(
+                f"{name} must be a whole number above zero. Received: {name}={value!r}"
+            )
+
+
+def share(settings: Settings, *names: str, zero: bool = True) -> None:
+    """Raise a ValueError unless each of these settings is at least (or above) 0 and below 1."""
+    for name in names:
+        value = settings[name]
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0 <= value < 1 or (value == 0 and not zero):
+            least = "at least" if zero else "above"
+            raise ValueError(f"{name} must be {least} 0 and below 1. Received: {name}={value!r}")
+
+
+def one_of(settings: Settings, name: str, options: Sequence[Any]) -> None:
+    """Raise a ValueError unless this setting is one of the options."""
+    if settings[name] not in options:
+        known = ", ".join(map(repr, options))
+        raise ValueError(f"{name} must be one of {known}. Received: {name}={settings[name]!r}")
+
+
+# The settings that every recipe has for its training.
+TRAINING = (
+    "epochs",
+    "patience",
+    "batch_size",
+    "learning_rate",
+    "schedule",
+    "clip",
+    "seed",
+)
+
+
+def _check(settings: Settings) -> None:
+    positive(settings, "epochs", "patience", "batch_size")
+    for name in ("learning_rate", "clip"):
+        value = settings[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and value > 0) and not (name == "clip" and value is None):
+            raise ValueError(f"{name} must be a number above zero. Received: {name}={value!r}")
+    seed = settings["seed"]
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be a whole number from 0 on. Received: seed={seed!r}")
+
+
+class _Teller:
+    """Says on standard error what goes on, unless it is to be quiet."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def __call__(self, *lines: str) -> None:
+        if not self._quiet:
+            print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def _evaluate(
+    stages: Stages,
+    model: keras.Model,
+    parts: Parts,
+    prepared: Prepared,
+    settings: Settings,
+    trained: Trained,
+) -> dict[str, Any]:
+    """What goes into metrics.json."""
+    test = prepared.test
+    if test is None:
+        raise ValueError("a run is scored on a test part: split must not withhold it.")
+    score = stages.score(
+        stages.predictions(model, test, prepared.state), test.targets, settings
+    )
+    rivals = {
+        name: stages.score(found, test.targets, settings)
+        for name, found in stages.baselines(parts, prepared, settings).items()
+    }
+    return {
+        "recipe": stages.name,
+        "test": score.values,
+        "interval": score.interval(),
+        "baselines": {name: rival.values for name, rival in rivals.items()},
+        "parameters": model.count_params(),
+        "seconds": round(trained.seconds, 1),
+        "seed": settings["seed"],
+        "versions": runs.versions(),
+        "verdict": _verdict(stages, score, rivals),
+        "rows": {
+            "train": len(prepared.train),
+            "validation": len(prepared.validation),
+            "test": len(test),
+        },
+        "epochs": {
+            "trained": len(trained.history["loss"]),
+            "kept": trained.best_epoch,
+        },
+        **score.details,
+    }
+
+
+def _verdict(stages: Stages, score: Score, rivals: Mapping[str, Score]) -> str:
+    """In words, how the model does beside the strongest of its baselines."""
+    from kerasseq import metrics
+
+    metric, sign = stages.headline, 1 if stages.higher_is_better else -1
+    name = max(rivals, key=lambda rival: sign * rivals[rival].values[metric])
+    found = metrics.compare(score, rivals[name], metric, higher_is_better=stages.higher_is_better)
+    return (
+        f"{metric.replace('_', ' ')}: this model {found.outcome} {name}, the strongest baseline "
+        f"({found.difference:+.3f}, 95% interval {found.low:+.3f} to {found.high:+.3f})"
+    )
+
+
+def _warm(stages: Stages, model: keras.Model, state: Mapping[str, Any], earlier: Any) -> str:
+    """Copy the weights that an earlier run has too; what was copied, in words."""
+    if not isinstance(earlier, runs.Run):
+        earlier = runs.load(earlier)
+    there = {name: np.asarray(weight) for name, weight in _named(earlier.model)}
+    names_here = stages.row_names(state)
+    names_there = stages.row_names(earlier.state) if earlier.recipe == stages.name else {}
+    copied = 0
+    for name, weight in _named(model):
+        value = there.get(name)
+        if value is None or value.shape[1:] != tuple(weight.shape[1:]):
+            continue
+        if name in names_here and name in names_there:
+            old = {n: row for row, n in enumerate(names_there[name])}
+            rows = [(i, old[n]) for i, n in enumerate(names_here[name]) if n in old]
+            new = np.asarray(weight).copy()
+            if rows:
+                here, from_there = np.array(rows).T
+                new[here] = value[from_there]
+            weight.assign(new)
+        elif value.shape == tuple(weight.shape):
+            weight.assign(value)
+        else:
+            continue
+        copied += 1
+    return f"warm start: {copied} of {len(model.weights)} weights copied from the earlier run"
+
+
+def _named(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    """The weights of a model by path, without the numbers that Keras gives layers to tell them
+    apart (lstm_cell_3): those depend on what else was built in the process."""
+    seen: dict[str, int] = {}
+    for weight in model.weights:
+        path = re.sub(r"_\d+(?=/)", "", weight.path)
+        seen[path] = seen.get(path, 0) + 1
+        yield path if seen[path] == 1 else f"{path}#{seen[path]}", weight
+
+
+def _pieces(value: Any) -> Iterator[bytes]:
+    """The bytes that a value is made of, its structure included."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for item in dataclasses.fields(value):
+            if item.name != "notes":
+                yield item.name.encode()
+                yield from _pieces(getattr(value, item.name))
+    elif isinstance(value, np.ndarray) and value.dtype != object:
+        yield f"{value.dtype.str}{value.shape}".encode()
+        yield np.ascontiguousarray(value).tobytes()
+    elif isinstance(value, str):
+        yield b"text " + value.encode(errors="surrogatepass")
+    elif isinstance(value, Mapping):
+        yield f"mapping {len(value)}".encode()
+        for key, item in value.items():
+            yield str(key).encode()
+            yield from _pieces(item)
+    elif isinstance(value, list | tuple | np.ndarray):
+        yield f"list {len(value)}".encode()
+        for item in value:
+            yield from _pieces(item)
+    elif value is None or isinstance(value, bool | int | float | np.generic):
+        yield repr(value).encode()
+    else:
+        raise TypeError(f"no fingerprint of a {type(value).__name__}")

@@ -1,0 +1,362 @@
+"""Run: what a recipe hands back, and the folder that it is on disk."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasseq import registry
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+    from rich.console import RenderableType
+
+__all__ = ["Run", "claim", "load", "versions"]
+
+FORMAT = 1
+RECORD, MODEL, STATE = "run.json", "model.keras", "state.json"
+METRICS, HISTORY, PLOTS = "metrics.json", "history.json", "plots"
+CHECKPOINT = "checkpoint.npz"
+_LIBRARIES = ("kerasseq", "keras", "numpy", "scikit-learn", "tokenizers")
+_BACKENDS = ("tensorflow", "jax", "torch")
+
+
+@dataclass(repr=False)
+class Run:
+    """A trained model with all that it takes to use it, and what it was found to be worth.
+
+    Args:
+        recipe: the recipe's name.
+        settings: the recipe's arguments, as JSON values.
+        model: the trained Keras model.
+        state: what was fitted on the training part (vocabularies, scalers, sizes), as JSON values.
+        metrics: test scores, their intervals, baselines, parameters, seconds, seed, versions.
+        history: loss and metrics of each epoch, those of the validation part as `val_...`.
+        notes: what was found in the data and done about it.
+        data: fingerprint of the data that it was made from.
+        folder: where it is saved; None while it is in memory only.
+
+    Example:
+
+    >>> import kerasseq
+    >>> run = kerasseq.sentiment(epochs=1, wide=False, units=4, quiet=True)
+    >>> run.predict(["a fine film"]).columns.tolist()
+    ['text', 'label', 'negative', 'positive']
+    """
+
+    recipe: str
+    settings: dict[str, Any]
+    model: keras.Model
+    state: dict[str, Any]
+    metrics: dict[str, Any]
+    history: dict[str, list[float]]
+    notes: list[str] = field(default_factory=list)
+    data: str = ""
+    folder: Path | None = None
+
+    def predict(self, data: Any) -> pd.DataFrame:
+        """What the model says about new data, one row for each of its rows.
+
+        Raises:
+            ValueError: if there is nothing to predict from.
+        """
+        frame: pd.DataFrame = self._stages.predict(self.model, self.state, self.settings, data)
+        return frame
+
+    def evaluate(self, data: Any, **reading: Any) -> dict[str, Any]:
+        """Scores on new data with known answers.
+
+        Args:
+            data: what the recipe itself takes.
+            **reading: arguments of the recipe that say how to read it (names of columns, say);
+                what is not given is as it was for the recipe.
+
+        Returns:
+            `rows`, `test` (each metric) and `interval`, as in `metrics`.
+
+        Raises:
+            ValueError: if the data cannot be read, or has answers that the model does not know.
+        """
+        examples = self._stages.read(data, self.state, {**self.settings, **reading})
+        found = self._stages.predictions(self.model, examples, self.state)
+        score = self._stages.score(found, examples.targets, self.settings)
+        return {"rows": len(examples), "test": score.values, "interval": score.interval()}
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write everything into a folder, from which `kerasseq.load` gives this run again.
+
+        Args:
+            folder: a new or empty folder, or the one in which this run was trained.
+            overwrite: whether a run that is there may be replaced.
+
+        Raises:
+            ValueError: if the folder holds something else.
+        """
+        from kerasseq import plots
+
+        folder = Path(folder)
+        if _holds(folder, RECORD):
+            if not overwrite:
+                raise ValueError(
+                    f"{folder} holds a run already: choose another folder, or pass overwrite=True."
+                )
+            (folder / RECORD).unlink()  # from here on, and until the end, it is no run
+        elif not _holds(folder, CHECKPOINT, MODEL):
+            _check_free(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = folder / f".new.{MODEL}"
+        self.model.save(beside)
+        os.replace(beside, folder / MODEL)
+        _write(folder / STATE, self.state)
+        _write(folder / METRICS, self.metrics, indent=2)
+        _write(folder / HISTORY, self.history, indent=2)
+        plots.save(self._stages.figures(self), folder / PLOTS)
+        record = {
+            "format": FORMAT,
+            "recipe": self.recipe,
+            "settings": self.settings,
+            "data": self.data,
+            "notes": self.notes,
+            "versions": versions(),
+        }
+        _write(folder / RECORD, record, indent=2)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+        self.folder = folder
+        return folder
+
+    def summary(self) -> None:
+        """Print the result beside its baselines."""
+        from rich import get_console
+
+        get_console().print(self)
+
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group
+        from rich.table import Table
+
+        header, *rows = self._table()
+        table = Table(title=self._title(), title_justify="left")
+        for i, name in enumerate(header):
+            # What is too long for one line is the name of a baseline.
+            table.add_column(name, justify="right" if i else "left", no_wrap=i < 3)
+        for row in rows:
+            table.add_row(*row)
+        return Group(table, *self._remarks())
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        header, *rows = ([escape(cell) for cell in row] for row in self._table())
+        head = "".join(f"<th>{cell}</th>" for cell in header)
+        body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+        remarks = "<br>".join(map(escape, self._remarks()))
+        return (
+            f"<table><caption>{escape(self._title())}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table><p>{remarks}</p>"
+        )
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in self.metrics["test"].items())
+        return f"<Run of {self.recipe}: {scores}>"
+
+    @property
+    def _stages(self) -> Any:
+        return registry.stages(self.recipe)
+
+    def _title(self) -> str:
+        return f"{self.recipe}: {self.metrics['rows']['test']:,} test rows"
+
+    def _table(self) -> list[list[str]]:
+        interval, baselines = self.metrics["interval"], self.metrics["baselines"]
+        return [
+            ["", "this model", "95% interval", *baselines],
+            *(
+                [
+                    name.replace("_", " "),
+                    f"{value:.3f}",
+                    "{:.3f} to {:.3f}".format(*interval[name]),
+                    *(f"{scores[name]:.3f}" for scores in baselines.values()),
+                ]
+                for name, value in self.metrics["test"].items()
+            ),
+        ]
+
+    def _remarks(self) -> list[str]:
+        minutes, seconds = divmod(round(self.metrics["seconds"]), 60)
+        spent = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+        where = [f"saved in {self.folder}"] if self.folder else []
+        return [
+            self.metrics["verdict"],
+            f"{self.metrics['parameters']:,} parameters, trained in {spent}, "
+            f"epoch {self.metrics['epochs']['kept']} of {self.metrics['epochs']['trained']} kept",
+            *where,
+        ]
+
+
+def load(folder: str | os.PathLike[str]) -> Run:
+    """The Run that was saved in a folder; it predicts as it did where it was made.
+
+    Args:
+        folder: one that `Run.save`, or a recipe's `out`, has written.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or a file is missing in it.
+        ValueError: if it is not a run, or cannot be read.
+
+    Example:
+
+    >>> import kerasseq
+    >>> run = kerasseq.sentiment(epochs=1, wide=False, units=4, quiet=True)
+    >>> saved = run.save("my-run")
+    >>> load("my-run").predict(["a fine film"]).equals(run.predict(["a fine film"]))
+    True
+    """
+    folder = Path(folder)
+    record = _record(folder)
+    name = record["recipe"]
+    if name not in registry.names():
+        raise ValueError(
+            f"{folder} is a run of the recipe {name!r}, which this kerasseq does not have. It has: "
+            f"{', '.join(registry.names())}. Install the kerasseq that wrote it "
+            f"({record['versions'].get('kerasseq', 'unknown')})."
+        )
+    return Run(
+        recipe=name,
+        settings=record["settings"],
+        model=_model(folder / MODEL),
+        state=_read(folder / STATE),
+        metrics=_read(folder / METRICS),
+        history=_read(folder / HISTORY),
+        notes=record["notes"],
+        data=record["data"],
+        folder=folder,
+    )
+
+
+def claim(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
+    """See that a folder may be written: the Run that is there already, if it is the one asked for.
+
+    Args:
+        folder: where a run is to go; nothing is written.
+        stamp: `recipe`, `settings` and `data` of that run.
+
+    Raises:
+        ValueError: if the folder holds another run, or anything else.
+    """
+    if _holds(folder, RECORD):
+        _check_same(_record(folder), stamp, f"{folder} holds a run")
+        return load(folder)
+    if _holds(folder, CHECKPOINT):
+        _check_same(_interrupted(folder), stamp, f"{folder} holds an interrupted run")
+        return None
+    _check_free(folder)
+    return None
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    import keras
+
+    found = {"python": platform.python_version(), "backend": keras.backend.backend()}
+    for name in (*_LIBRARIES, *_BACKENDS):
+        if name not in _BACKENDS or name == found["backend"]:
+            try:
+                found[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:  # kerasseq in a checkout that was not installed
+                continue
+    return found
+
+
+def _holds(folder: Path, *names: str) -> bool:
+    return any((folder / name).is_file() for name in names)
+
+
+def _check_free(folder: Path) -> None:
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file: give the name of a folder.")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty, and no run: give another folder.")
+    parent = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"{folder} cannot be written: {parent} is read-only for this user.")
+
+
+def _check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
+    changed = [] if there["recipe"] == here["recipe"] else [f"recipe {there['recipe']!r}"]
+    changed += [
+        f"{name}={there['settings'].get(name)!r}"
+        for name in sorted({*there["settings"], *here["settings"]})
+        if there["settings"].get(name) != here["settings"].get(name)
+    ]
+    changed += [] if there["data"] == here["data"] else ["other data"]
+    if changed:
+        raise ValueError(
+            f"{what} with {', '.join(changed)}: give the same settings and data, or another folder."
+        )
+
+
+def _interrupted(folder: Path) -> dict[str, Any]:
+    from kerasseq import training
+
+    return training.read_stamp(folder / CHECKPOINT)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}: give that of a saved run.")
+    if not _holds(folder, RECORD):
+        if _holds(folder, CHECKPOINT):
+            raise ValueError(
+                f"{folder} holds a run interrupted after epoch {_interrupted(folder)['epochs']}: "
+                "call its recipe with the same settings, data and `out` to go on."
+            )
+        raise ValueError(f"{folder} is not a run: it has no {RECORD}. Give the folder of a run.")
+    record: dict[str, Any] = _read(folder / RECORD)
+    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+        raise ValueError(f"{folder / RECORD} is not the record of a run: restore it from a copy.")
+    if record["format"] > FORMAT:
+        raise ValueError(
+            f"{folder} was written by a newer kerasseq (format {record['format']}; this one reads "
+            f"up to {FORMAT}): upgrade kerasseq."
+        )
+    return record
+
+
+def _model(path: Path) -> keras.Model:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: restore it from a copy, or train again.")
+    import keras
+
+    importlib.import_module("kerasseq.models")  # registers what the file is made of
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras has no error of its own for a file that it cannot read
+        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read ({reason}): restore it from a copy, or train again."
+        ) from error
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: restore it from a copy, or train again.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not valid JSON ({error}): restore it from a copy, or train again."
+        ) from error
+
+
+def _write(path: Path, value: Any, indent: int | None = None) -> None:
+    beside = path.with_name(f".new.{path.name}")
+    beside.write_text(json.dumps(value, ensure_ascii=False, indent=indent), encoding="utf-8")
+    os.replace(beside, path)

@@ -1,0 +1,444 @@
+"""The one path on which models are trained, stopped, resumed and run over data."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+__all__ = ["Batches", "Examples", "History", "Plan", "Trained", "fit", "outputs", "schedule_config"]
+
+History = dict[str, list[float]]
+
+# Padded lengths that batches may have: each at most half as long again as the one before, so that
+# little is padded and few shapes are compiled.
+_WIDTHS = np.array([w for k in range(3, 31) for w in (2**k, 3 * 2 ** (k - 1))])
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One part of the data, ready for a model.
+
+    Args:
+        inputs: arrays by the name of the model's input, all with the rows first.
+        targets: what the model is to give, rows first; None where that is not known.
+        lengths: for each input that is padded on the right, how much of each row is used; batches
+            of rows of like length are cut to what they need. The first one decides the buckets.
+        weights: how much each row counts in training, or None where all count alike.
+    """
+
+    inputs: dict[str, np.ndarray]
+    targets: np.ndarray | None = None
+    lengths: dict[str, np.ndarray] = field(default_factory=dict)
+    weights: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train: what to lower, how fast, and when to stop.
+
+    Args:
+        loss: a Keras loss.
+        metrics: Keras metrics to follow beside the loss.
+        monitor: what decides which epoch was best: `val_loss`, or `val_` and a metric's name.
+        epochs: at most so many.
+        patience: stop after so many epochs without a better one.
+        batch_size: rows per step.
+        learning_rate: of Adam.
+        schedule: "constant", "cosine" (down to nothing over all epochs), or a Keras schedule, which
+            replaces `learning_rate`.
+        clip: longest gradient, all weights together; None for any.
+        seed: of the order of the batches.
+    """
+
+    loss: Any
+    metrics: Sequence[keras.Metric] = ()
+    monitor: str = "val_loss"
+    epochs: int = 20
+    patience: int = 3
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    schedule: Any = "constant"
+    clip: float | None = 1.0
+    seed: int = 0
+
+    def optimizer(self, steps: int) -> keras.Optimizer:
+        """Adam, for epochs of so many steps."""
+        rate: Any = self.learning_rate
+        if isinstance(self.schedule, keras.optimizers.schedules.LearningRateSchedule):
+            rate = self.schedule
+        elif self.schedule == "cosine":
+            rate = keras.optimizers.schedules.CosineDecay(rate, self.epochs * steps)
+        elif self.schedule != "constant":
+            raise ValueError(
+                "schedule must be 'constant', 'cosine' or a keras.optimizers.schedules object. "
+                f"Received: schedule={self.schedule!r}"
+            )
+        return keras.optimizers.Adam(rate, global_clipnorm=self.clip)
+
+
+def schedule_config(schedule: Any) -> Any:
+    """A learning-rate schedule as JSON values."""
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return keras.saving.serialize_keras_object(schedule)
+    return schedule
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gave; the model itself holds the weights of the best epoch."""
+
+    history: History
+    best_epoch: int
+    seconds: float
+    resumed_after: int = 0
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of rows of like length, each cut to the length that it needs.
+
+    Args:
+        examples: what to cut into batches.
+        batch_size: rows per batch; the last one of each length has fewer.
+        seed: of the order, which is another one in each epoch and the same on every run; None
+            keeps the rows in order of their length.
+    """
+
+    def __init__(self, examples: Examples, batch_size: int, seed: int | None = None) -> None:
+        super().__init__()
+        self._examples = examples
+        self._batch_size = batch_size
+        self._seed = seed
+        self._bucket, self._widths = _buckets(examples)
+        self.epoch = 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose order the batches have."""
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+        rows = np.arange(len(self._examples))
+        random = None if self._seed is None else np.random.default_rng((self._seed, epoch))
+        if random is not None:
+            random.shuffle(rows)
+        rows = rows[np.argsort(self._bucket[rows], kind="stable")]
+        edges = np.flatnonzero(np.diff(self._bucket[rows])) + 1
+        batches = [
+            part[start : start + self._batch_size]
+            for part in np.split(rows, edges)
+            for start in range(0, len(part), self._batch_size)
+        ]
+        if random is not None:
+            random.shuffle(batches)
+        # TensorFlow takes from the first two batches which axes vary: the first is one of the
+        # narrowest, the second one of the widest.
+        places = [self._bucket[batch[0]] for batch in batches]
+        narrowest = batches.pop(int(np.argmin(places)))
+        places.remove(min(places))
+        widest = [batches.pop(int(np.argmax(places)))] if batches else []
+        self._rows = [narrowest, *widest, *batches]
+
+    @property
+    def order(self) -> np.ndarray:
+        """The rows in the order in which the batches have them."""
+        return np.concatenate(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        rows = self._rows[index]
+        widths = self._widths[self._bucket[rows[0]]]
+        inputs = {
+            name: values[rows, : widths[name]] if name in widths else values[rows]
+            for name, values in self._examples.inputs.items()
+        }
+        given = (self._examples.targets, self._examples.weights)
+        return (inputs, *(values[rows] for values in given if values is not None))
+
+
+def _buckets(examples: Examples) -> tuple[np.ndarray, list[dict[str, int]]]:
+    """The bucket of each row, and the width of each padded input in each bucket."""
+    if not examples.lengths:
+        return np.zeros(len(examples), dtype=np.int64), [{}]
+    place = np.searchsorted(_WIDTHS, next(iter(examples.lengths.values())))
+    used, bucket = np.unique(place, return_inverse=True)
+    widths: list[dict[str, int]] = [{} for _ in used]
+    for name, lengths in examples.lengths.items():
+        longest = np.zeros(len(used), dtype=np.int64)
+        np.maximum.at(longest, bucket, lengths)
+        # Never narrower than in the bucket before, so that the last bucket is the widest.
+        wide = _WIDTHS[np.searchsorted(_WIDTHS, np.maximum.accumulate(longest))]
+        for width, most in zip(widths, np.minimum(wide, examples.inputs[name].shape[1])):
+            width[name] = int(most)
+    return bucket, widths
+
+
+def outputs(model: keras.Model, examples: Examples, batch_size: int = 256) -> np.ndarray:
+    """What a model gives for each row, in the order of the rows."""
+    batches = Batches(Examples(examples.inputs, lengths=examples.lengths), batch_size)
+    found = np.asarray(model.predict(batches, verbose=0))
+    ordered = np.empty_like(found)
+    ordered[batches.order] = found
+    return ordered
+
+
+def fit(
+    model: keras.Model,
+    train: Examples,
+    validation: Examples,
+    plan: Plan,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoint: Path | None = None,
+    stamp: Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> Trained:
+    """Train a model until validation stops to improve; it then has the weights of its best epoch.
+
+    Args:
+        model: a built model; it is compiled here.
+        train: what to learn from.
+        validation: what decides which epoch was best.
+        plan: how to train.
+        callbacks: further Keras callbacks, called before those of kerasseq.
+        checkpoint: file to write after each epoch; where it is there, training goes on from it,
+            and gives what it would have given without the interruption.
+        stamp: what the checkpoint belongs to, as JSON values; it is kept in the file.
+        quiet: whether to show no progress.
+
+    Raises:
+        ValueError: if the loss is no number any more.
+    """
+    batches = Batches(train, plan.batch_size, plan.seed)
+    for metric in plan.metrics:
+        metric.reset_state()  # Keras forgets to, before the first epoch, if it was used before
+    model.compile(
+        optimizer=plan.optimizer(len(batches)), loss=plan.loss, weighted_metrics=list(plan.metrics)
+    )
+    model.optimizer.build(model.trainable_variables)
+    keeper = _Keeper(model, batches, plan, checkpoint, dict(stamp or {}))
+    resumed_after = keeper.restore()
+    if not keeper.done:
+        with _progress(plan, len(batches), resumed_after, quiet) as watchers:
+            model.fit(
+                batches,
+                validation_data=Batches(validation, 4 * plan.batch_size),
+                initial_epoch=resumed_after,
+                epochs=plan.epochs,
+                callbacks=[*callbacks, keeper, *watchers],
+                shuffle=False,  # the batches come in an order of their own
+                verbose=0,
+            )
+    model.set_weights(keeper.best_weights)
+    return Trained(keeper.history, keeper.best_epoch, keeper.seconds, resumed_after)
+
+
+def read_stamp(checkpoint: Path) -> dict[str, Any]:
+    """What a checkpoint belongs to, and how many `epochs` it holds."""
+    with np.load(checkpoint, allow_pickle=False) as file:
+        state = json.loads(str(file["state"]))
+    return {**state["stamp"], "epochs": len(state["history"].get("loss", []))}
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Orders the batches, keeps the best epoch, stops, and writes what is needed to go on."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        batches: Batches,
+        plan: Plan,
+        checkpoint: Path | None,
+        stamp: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.set_model(model)
+        self._batches, self._plan = batches, plan
+        self._checkpoint, self._stamp = checkpoint, stamp
+        self._sign = 1.0 if plan.monitor.endswith("loss") else -1.0
+        self._best = np.inf
+        self._start, self._before = time.perf_counter(), 0.0
+        self.history: History = {}
+        self.best_epoch = 0
+        self.best_weights: list[np.ndarray] = model.get_weights()
+
+    @property
+    def seconds(self) -> float:
+        """Time spent, interruptions left out."""
+        return self._before + time.perf_counter() - self._start
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are done."""
+        return len(self.history.get("loss", ()))
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to train."""
+        stale = self.epochs - self.best_epoch >= self._plan.patience
+        return self.epochs >= self._plan.epochs or (self.epochs > 0 and stale)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._batches.epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        found = {name: float(value) for name, value in (logs or {}).items()}
+        if not np.isfinite(found["loss"]):
+            self._forget()
+            raise ValueError(
+                f"training diverged: the loss became {found['loss']} in epoch {epoch + 1}. "
+                f"Lower learning_rate ({self._plan.learning_rate:g})."
+            )
+        for name, value in found.items():
+            self.history.setdefault(name, []).append(value)
+        if self._plan.monitor not in found:
+            raise ValueError(
+                f"monitor must be one of {', '.join(found)}. "
+                f"Received: monitor={self._plan.monitor!r}"
+            )
+        now = self._sign * found[self._plan.monitor]
+        if now < self._best or not self.best_epoch:
+            self._best, self.best_epoch = now, epoch + 1
+            self.best_weights = self.model.get_weights()
+        self._write()
+        if self.done:
+            self.model.stop_training = True
+
+    def restore(self) -> int:
+        """Go on from the checkpoint where there is one: how many epochs it holds."""
+        if self._checkpoint is None or not self._checkpoint.exists():
+            return 0
+        with np.load(self._checkpoint, allow_pickle=False) as file:
+            state = json.loads(str(file["state"]))
+            for group, variables in self._variables().items():
+                for i, variable in enumerate(variables):
+                    variable.assign(file[f"{group}/{i}"])
+            self.best_weights = [file[f"best/{i}"] for i in range(len(self.best_weights))]
+        self.history, self.best_epoch = state["history"], state["best_epoch"]
+        self._best, self._before = state["best"], state["seconds"]
+        return self.epochs
+
+    def _variables(self) -> dict[str, list[Any]]:
+        # model.variables, unlike its weights, has the states of the random generators too.
+        return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+
+    def _write(self) -> None:
+        if self._checkpoint is None:
+            return
+        arrays = {
+            f"{group}/{i}": np.asarray(variable)
+            for group, variables in self._variables().items()
+            for i, variable in enumerate(variables)
+        }
+        arrays |= {f"best/{i}": weight for i, weight in enumerate(self.best_weights)}
+        state = {
+            "stamp": self._stamp,
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "best": self._best,
+            "seconds": self.seconds,
+        }
+        self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._checkpoint.with_name(f".{self._checkpoint.name}.new")
+        with open(beside, "wb") as file:
+            np.savez(file, allow_pickle=False, state=np.array(json.dumps(state)), **arrays)
+        os.replace(beside, self._checkpoint)
+
+    def _forget(self) -> None:
+        """A run that diverges does so again: leave nothing of it."""
+        if self._checkpoint is not None and self._checkpoint.exists():
+            self._checkpoint.unlink()
+            if not any(self._checkpoint.parent.iterdir()):
+                self._checkpoint.parent.rmdir()
+
+
+@contextmanager
+def _progress(
+    plan: Plan, steps: int, epochs_done: int, quiet: bool
+) -> Iterator[list[keras.callbacks.Callback]]:
+    """What shows progress: a bar on a terminal, else a line per epoch; on standard error."""
+    if quiet:
+        yield []
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield [_Lines(plan.epochs)]
+        return
+    from rich import progress
+
+    with progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=24),
+        progress.TaskProgressColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("left"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[shown]}"),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=plan.epochs * steps, completed=epochs_done * steps, shown="")
+        yield [_Bar(bar, task, steps, plan.epochs), _Lines(plan.epochs, bar.console)]
+
+
+class _Lines(keras.callbacks.Callback):
+    """One line per epoch."""
+
+    def __init__(self, epochs: int, console: Any = None) -> None:
+        super().__init__()
+        self._epochs, self._console = epochs, console
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        line = f"epoch {epoch + 1}/{self._epochs}  {_shown(logs or {})}"
+        if self._console is None:
+            print(line, file=sys.stderr, flush=True)
+        else:
+            self._console.print(line, highlight=False)
+
+
+class _Bar(keras.callbacks.Callback):
+    """Moves the progress bar, a few times a second."""
+
+    def __init__(self, bar: Any, task: Any, steps: int, epochs: int) -> None:
+        super().__init__()
+        self._bar, self._task, self._steps, self._epochs = bar, task, steps, epochs
+        self._epoch = 0
+        self._next = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if time.monotonic() < self._next and batch + 1 < self._steps:
+            return  # reading the metrics out costs more than a step of a small model
+        self._next = time.monotonic() + 0.2
+        self._bar.update(
+            self._task,
+            completed=self._epoch * self._steps + batch + 1,
+            description=f"epoch {self._epoch + 1}/{self._epochs}",
+            shown=_shown(logs or {}),
+        )
+
+
+def _shown(logs: Mapping[str, Any]) -> str:
+    return "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
+
+

@@ -1,0 +1,113 @@
+"""Gradients of a layer, the same way on every backend, and numerical ones of the statement."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from tests.cells import statement
+from tests.cells.harness import BACKEND, numpy
+from tests.cells.references import Array, Weights
+
+Loss = Callable[[Any], Any]  # the layer's result -> a scalar
+
+
+def of_layer(
+    layer: Any, loss: Loss, x: Array, states: list[Array] | None = None, **kwargs: Any
+) -> tuple[list[Array], Array, list[Array]]:
+    """Gradients of `loss(layer(x, initial_state=states))`.
+
+    Returns:
+        For the trainable weights, for the inputs, and for the initial states.
+    """
+    x = ops.convert_to_tensor(x, layer.compute_dtype)
+    states = [ops.convert_to_tensor(state, layer.compute_dtype) for state in states or []]
+    if not layer.built:
+        layer.build(x.shape)
+    found = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](
+        layer, loss, x, states, kwargs
+    )
+    return tuple(numpy(part) for part in found)  # type: ignore[return-value]
+
+
+def _call(layer: Any, x: Any, states: list[Any], kwargs: dict[str, Any]) -> Any:
+    return layer(x, initial_state=states or None, **kwargs)
+
+
+def _tensorflow(layer: Any, loss: Loss, x: Any, states: list[Any], kwargs: dict[str, Any]) -> Any:
+    tf = importlib.import_module("tensorflow")
+    weights = [weight.value for weight in layer.trainable_weights]
+    with tf.GradientTape() as tape:
+        tape.watch([x, *states])
+        value = loss(_call(layer, x, states, kwargs))
+    return tape.gradient(value, (weights, x, states), unconnected_gradients="zero")
+
+
+def _jax(layer: Any, loss: Loss, x: Any, states: list[Any], kwargs: dict[str, Any]) -> Any:
+    jax = importlib.import_module("jax")
+    weights = [weight.value for weight in layer.trainable_variables]
+    others = [weight.value for weight in layer.non_trainable_variables]
+
+    def value(weights: Any, x: Any, states: Any) -> Any:
+        result, _ = layer.stateless_call(weights, others, x, initial_state=states or None, **kwargs)
+        return loss(result)
+
+    return jax.grad(value, argnums=(0, 1, 2))(weights, x, states)
+
+
+def _torch(layer: Any, loss: Loss, x: Any, states: list[Any], kwargs: dict[str, Any]) -> Any:
+    torch = importlib.import_module("torch")
+    tensors = [x.detach().requires_grad_(), *[s.detach().requires_grad_() for s in states]]
+    weights = [weight.value for weight in layer.trainable_weights]
+    value = loss(_call(layer, tensors[0], tensors[1:], kwargs))
+    found = torch.autograd.grad(value, [*weights, *tensors], materialize_grads=True)
+    count = len(weights)
+    return list(found[:count]), found[count], list(found[count + 1 :])
+
+
+def of_statement(
+    cell: Any,
+    loss: Callable[[statement.Outcome], float],
+    x: Array,
+    states: list[Array],
+    **kwargs: Any,
+) -> tuple[list[Array], Array, list[Array]]:
+    """Central differences, element by element, of what the layer is to compute."""
+    weights = statement.weights_of(cell)
+    names = list(weights)
+
+    def value(*arrays: Array) -> float:
+        own = Weights(zip(names, arrays, strict=False))
+        return loss(
+            statement.run(
+                cell,
+                arrays[len(names)],
+                weights=own,
+                states=list(arrays[len(names) + 1 :]) or None,
+                **kwargs,
+            )
+        )
+
+    found = differences(value, [*weights.values(), x, *states])
+    return found[: len(names)], found[len(names)], found[len(names) + 1 :]
+
+
+def differences(
+    value: Callable[..., float], arrays: list[Array], step: float = 1e-6
+) -> list[Array]:
+    """Central differences of a scalar in every element of every array."""
+    arrays = [array.copy() for array in arrays]
+    found = [np.zeros_like(array) for array in arrays]
+    for array, gradient in zip(arrays, found, strict=True):
+        for index in np.ndindex(array.shape):
+            start = array[index]
+            array[index] = start + step
+            above = value(*arrays)
+            array[index] = start - step
+            gradient[index] = (above - value(*arrays)) / (2 * step)
+            array[index] = start
+    return found

@@ -1,0 +1,46 @@
+"""What every test runs under. Imports no backend: each test says which one it needs."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from benchmarks.rows import data_folder
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+# Output is compared as text: nothing may depend on the terminal that the tests run in.
+os.environ.update(COLUMNS="100", NO_COLOR="1")
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core: more threads only get in the way
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
+
+if "KERASSEQ_TEST_HOME" not in os.environ:  # workers inherit it from the process that starts them
+    home = tempfile.mkdtemp(prefix="kerasseq-tests-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    # Neither the user's Keras settings nor their downloaded data sets decide what passes.
+    os.environ.update(KERASSEQ_TEST_HOME=home, KERAS_HOME=home)
+
+settings.register_profile(
+    "kerasseq",
+    deadline=None,  # how long an example takes says nothing about it
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("kerasseq")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public benchmark data, which is no part of the project."""
+    try:
+        return data_folder()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))

@@ -1,0 +1,114 @@
+"""The rules of docs/architecture.md that a machine can check."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PRIVATE = ("keras.src", "keras_tuner.src", "tensorflow.python", "tensorflow.compiler")
+PICKLES = ("pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve", "marshal")
+LONGEST = 500
+
+
+def _ours() -> list[Path]:
+    """Every module of the package, under its real path, and the benchmarks."""
+    return sorted(
+        path
+        for folder in ("kerasseq", "recipes", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")  # which does not follow the link
+    )
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of everything that a file imports, `from a import b` being `a.b`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+def _is(name: str, *modules: str) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+def _found(*modules: str, files: list[Path]) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)}:{line} {name}"
+        for path in files
+        for line, name in _imports(path)
+        if _is(name, *modules)
+    ]
+
+
+def test_import_contracts_hold() -> None:
+    command = (
+        "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_no_private_module_of_a_dependency_is_imported() -> None:
+    assert _found(*PRIVATE, files=[*_ours(), *(ROOT / "tests").rglob("*.py")]) == []
+
+
+def test_nothing_is_pickled() -> None:
+    assert _found(*PICKLES, files=_ours()) == []
+
+
+def test_tensorflow_is_imported_by_kernels_alone_or_says_why() -> None:
+    silent = []
+    for path in _ours():
+        if (ROOT / "kerasseq" / "kernels") in path.parents:
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for line, name in _imports(path):
+            if _is(name, "tensorflow"):
+                near = lines[max(line - 2, 0) : line]  # the import and the line above it
+                if not any("#" in text for text in near):
+                    silent.append(f"{path.relative_to(ROOT)}:{line} {name}")
+    assert silent == []
+
+
+def test_recipes_are_imported_by_their_installed_name() -> None:
+    files = [*_ours(), *(ROOT / "tests").rglob("*.py")]
+    assert _found("recipes", files=files) == []
+
+
+def test_every_module_is_short() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in _ours()
+    }
+    assert {name: n for name, n in lengths.items() if n >= LONGEST} == {}
+
+
+def test_the_link_is_relative_and_leads_to_the_recipes() -> None:
+    link = ROOT / "kerasseq" / "recipes"
+    assert link.is_symlink()
+    assert link.readlink() == Path("../recipes")
+
+
+@pytest.mark.parametrize(
+    "name", sorted(p.stem for p in (ROOT / "recipes").glob("*.py") if not p.stem.startswith("_"))
+)
+def test_a_recipe_file_holds_the_recipe_of_its_name(name: str) -> None:
+    import kerasseq
+
+    module = importlib.import_module(f"kerasseq.recipes.{name}")
+    recipe = vars(module)[name]
+    assert recipe.__module__ == module.__name__
+    # Importing the module must not put it in the function's place.
+    assert getattr(kerasseq.recipes, name) is recipe
+    assert getattr(kerasseq, name) is recipe

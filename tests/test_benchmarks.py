@@ -1,0 +1,93 @@
+"""Benchmarks are stopped and run again; the README's tables come from what they wrote."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from benchmarks import readme, rows, startup
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(rows, "RESULTS", tmp_path / "results")
+    return tmp_path / "results"
+
+
+def test_a_row_is_measured_once_and_then_found(results: Path) -> None:
+    calls = []
+
+    def measure() -> rows.Row:
+        calls.append(1)
+        return {"accuracy": 0.5}
+
+    first = rows.measured("mine", {"data": "mr", "folds": (1, 2)}, measure, seed=3)
+    again = rows.measured("mine", {"data": "mr", "folds": (1, 2)}, measure, seed=3)
+    assert first == again == rows.load("mine")[0]
+    assert len(calls) == 1
+    assert (results / "mine.jsonl").read_text().count("\n") == 1
+
+
+def test_another_seed_or_setting_is_another_row(results: Path) -> None:
+    for setting, seed in [({"a": 1}, 0), ({"a": 1}, 1), ({"a": 2}, 0)]:
+        rows.measured("mine", setting, lambda: {"x": 1}, seed=seed)
+    assert [(row["setting"], row["seed"]) for row in rows.load("mine")] == [
+        ({"a": 1}, 0), ({"a": 1}, 1), ({"a": 2}, 0)
+    ]  # fmt: skip
+
+
+def test_a_measurement_that_fails_leaves_no_row(results: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        rows.measured("mine", {}, lambda: {"x": 1 / 0})
+    assert rows.load("mine") == []
+
+
+def test_a_row_says_where_it_was_measured(results: Path) -> None:
+    row = rows.measured("mine", {}, lambda: {})
+    assert {"commit", "versions", "processor", "date", "seed", "setting", "result"} <= row.keys()
+    assert row["versions"]["python"] == sys.version.partition(" ")[0]
+
+
+def _table(measured: list[rows.Row], part: str = "all") -> str:
+    return rows.markdown(["data", "mean"], [[part, len(measured)]])
+
+
+def test_tables_are_rewritten_between_their_marks(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    module = ModuleType("benchmarks.mine")
+    module.table = _table  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "benchmarks.mine", module)
+    rows.measured("mine", {}, lambda: {})
+    page = tmp_path / "README.md"
+    page.write_text(
+        "before\n<!-- table:mine -->\nold\n<!-- /table -->\n"
+        "between\n<!-- table:mine/mr -->\n<!-- /table -->\nafter\n"
+    )
+    monkeypatch.setattr(readme, "README", page)
+
+    assert readme.main(["--check"]) == 1
+    assert "old" in page.read_text()
+    assert "python -m benchmarks.readme" in capsys.readouterr().out
+    assert readme.main([]) == 0
+    assert page.read_text() == (
+        "before\n<!-- table:mine -->\n| data | mean |\n| --- | ---: |\n| all | 1 |\n"
+        "<!-- /table -->\nbetween\n<!-- table:mine/mr -->\n| data | mean |\n| --- | ---: |\n| mr "
+        "| 1 |\n<!-- /table -->\nafter\n"
+    )
+    assert readme.main(["--check"]) == 0
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".new")] == []
+
+
+def test_a_table_without_rows_says_what_to_run(results: Path) -> None:
+    with pytest.raises(ValueError, match=r"python -m benchmarks\.startup"):
+        readme.rewrite("<!-- table:startup -->\n<!-- /table -->")
+
+
+def test_startup_is_shown_above_bare_python() -> None:
+    result = {startup.BARE: 0.010, "`import kerasseq`": 0.014}
+    table = startup.table([{"result": result}])
+    assert table.splitlines()[-1] == "| `import kerasseq` | 14 ms | 4 ms |"

@@ -1,0 +1,200 @@
+"""Docstrings, the README and the pages in docs say what the code does: they are run."""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import importlib
+import inspect
+import io
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import readme
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+SET_UP = (
+    "python -m pip install . && kerasseq sentiment",
+    "python -m pip install -e '.[test]' && python -m pytest",
+)
+
+
+# Docstrings
+
+
+def _modules_with_examples() -> list[str]:
+    """Dotted names, found without importing anything."""
+    folders = {"kerasseq": ROOT / "kerasseq", "kerasseq.recipes": ROOT / "recipes"}
+    return sorted(
+        ".".join([package, *path.relative_to(folder).with_suffix("").parts]).removesuffix(
+            ".__init__"
+        )
+        for package, folder in folders.items()
+        for path in folder.rglob("*.py")
+        if ">>> " in path.read_text(encoding="utf-8")
+    )
+
+
+def _run_examples(test: doctest.DocTest) -> str:
+    """What went wrong, or nothing."""
+    report = io.StringIO()
+    runner = doctest.DocTestRunner(verbose=False, optionflags=FLAGS)
+    runner.run(test, out=report.write, clear_globs=False)
+    return report.getvalue()
+
+
+@pytest.mark.parametrize("name", _modules_with_examples())
+def test_docstring_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(name)
+    monkeypatch.chdir(tmp_path)
+    tests = [test for test in doctest.DocTestFinder().find(module, name) if test.examples]
+    assert tests, f"{name} has examples that stand in no docstring"
+    report = "".join(map(_run_examples, tests))
+    if report:
+        pytest.fail(report, pytrace=False)
+
+
+def _undocumented(name: str, value: Any) -> list[str]:
+    """What the docstring of a public name lacks."""
+    text = inspect.getdoc(value) or ""
+    if not text:
+        return [f"{name}: no docstring"]
+    if not callable(value) or (isinstance(value, type) and issubclass(value, BaseException)):
+        return []
+    missing = [] if "Example" in text else [f"{name}: no Example"]
+    if inspect.signature(value).parameters and not re.search(r"^(Args|Attributes):", text, re.M):
+        missing.append(f"{name}: no Args")
+    return missing
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["kerasseq", "kerasseq.cells", "kerasseq.layers", "kerasseq.params", "kerasseq.recipes"],
+)
+def test_every_public_name_is_documented(package: str) -> None:
+    module = importlib.import_module(package)
+    public = [name for name in module.__all__ if not name.startswith("_")]
+    assert public
+    missing = [_undocumented(name, getattr(module, name)) for name in public]
+    assert [line for lines in missing for line in lines] == []
+
+
+# Pages
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page; `<!-- slow -->` above it leaves it to the slow tests."""
+
+    language: str
+    text: str
+    slow: bool
+
+
+def _blocks(page: Path) -> list[Block]:
+    fenced = re.compile(
+        r"^(?P<slow><!-- slow -->\n+)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
+    )
+    return [
+        Block(found["language"], found["text"], found["slow"] is not None)
+        for found in fenced.finditer(page.read_text(encoding="utf-8"))
+    ]
+
+
+def _run_python(block: Block, names: dict[str, Any]) -> None:
+    if ">>> " in block.text:
+        test = doctest.DocTestParser().get_doctest(block.text, names, "page", "page", 0)
+        report = _run_examples(test)
+        assert not report, report
+        names.update(test.globs)  # get_doctest works on a copy
+    else:
+        exec(compile(block.text, "page", "exec"), names)
+
+
+def _run_command(command: str) -> str:
+    """The output of a `kerasseq ...` line, run in this process."""
+    from kerasseq.cli import main
+
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        try:
+            code = main(shlex.split(command, comments=True)[1:])
+        except SystemExit as stop:
+            code = stop.code
+    assert not code, f"{command} ended with {code}\n{output.getvalue()}"
+    return output.getvalue()
+
+
+def _run_shell(block: Block) -> None:
+    """Runs a block's kerasseq lines; in a console block, `$` marks a command above its output."""
+    if block.language != "console":
+        for line in block.text.replace("\\\n", " ").splitlines():
+            if line.startswith("kerasseq "):
+                _run_command(line)
+        return
+    for part in re.split(r"^\$ ", block.text, flags=re.M)[1:]:
+        command, _, expected = part.partition("\n")
+        if command.startswith("kerasseq "):
+            output = _run_command(command)
+            # What a training prints differs from machine to machine.
+            same = block.slow or doctest.OutputChecker().check_output(expected, output, FLAGS)
+            assert same, f"{command}\nexpected:\n{expected}\ngot:\n{output}"
+
+
+def _run_page(page: Path, *, slow: bool) -> int:
+    """Runs a page from top to bottom, in one namespace, and counts the blocks that ran."""
+    names: dict[str, Any] = {"__name__": "page"}
+    ran = 0
+    for block in _blocks(page):
+        if block.slow and not slow:
+            continue
+        if block.language == "python":
+            _run_python(block, names)
+        elif block.language in ("console", "sh", "shell", "bash"):
+            _run_shell(block)
+        ran += 1
+    return ran
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _run_page(page, slow=False) == sum(not block.slow for block in _blocks(page))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "<!-- slow -->" in page.read_text()], ids=lambda p: p.name
+)
+def test_a_page_runs_with_its_slow_blocks(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _run_page(page, slow=True) == len(_blocks(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_files_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_readme_says_how_to_set_up() -> None:
+    if not README.exists():
+        pytest.skip("there is no README.md yet")
+    lines = [line for block in _blocks(README) for line in block.text.splitlines()]
+    assert [command for command in SET_UP if command not in lines] == []
+
+
+def test_the_tables_of_the_readme_are_those_of_the_measured_rows() -> None:
+    if not README.exists():
+        pytest.skip("there is no README.md yet")
+    assert readme.main(["--check"]) == 0
