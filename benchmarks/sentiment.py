@@ -27,7 +27,9 @@ def runs(data: str, seeds: int, folds: Sequence[int]) -> Iterator[rows.Row]:
         for fold in folds if data == "mr" else (None,):
             setting = {"data": data, **({} if fold is None else {"fold": fold})}
             setting["defaults"] = _defaults()
-            yield rows.measured("sentiment", setting, lambda f=fold, s=seed: _run(data, f, s), seed=seed)
+            yield rows.measured(
+                "sentiment", setting, lambda f=fold, s=seed: _run(data, f, s), seed=seed
+            )
 
 
 def table(measured: Sequence[rows.Row], part: str | None = None) -> str:

@@ -20,7 +20,9 @@ _NAMED_CLASSES = 20  # more do not fit beside the axes
 _NUMBERED_CLASSES = 12
 
 
-def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int | None = None) -> Figure:
+def learning_curves(
+    history: Mapping[str, Sequence[float]], best_epoch: int | None = None
+) -> Figure:
     """Each metric over the epochs, on the training and on the validation part.
 
     Args:
@@ -30,7 +32,10 @@ def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int | No
     names = [name for name in history if f"val_{name}" in history] or list(history)
     figure, axes = _figure(len(names))
     for axis, name in zip(axes, names):
-        for key, label, color in ((name, "train", _TRAIN), (f"val_{name}", "validation", _VALIDATION)):
+        for key, label, color in (
+            (name, "train", _TRAIN),
+            (f"val_{name}", "validation", _VALIDATION),
+        ):
             if key in history:
                 epochs = np.arange(1, len(history[key]) + 1)
                 axis.plot(epochs, history[key], marker=".", color=color, label=label)

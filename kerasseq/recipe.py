@@ -95,10 +95,11 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Objective:
-    """What training lowers, follows, and picks the best epoch by."""
+    """What training lowers, follows, and picks the best epoch by: see `kerasseq.training.Plan`."""
 
     loss: Any
     metrics: Sequence[Any] = ()
+    branches: Sequence[str] = ()
     monitor: str = "val_loss"
 
 
@@ -329,6 +330,7 @@ def train(
     plan = training.Plan(
         loss=objective.loss,
         metrics=objective.metrics,
+        branches=objective.branches,
         monitor=objective.monitor,
         **{name: settings[name] for name in TRAINING},
     )
@@ -349,10 +351,7 @@ def train(
         stamp=stamp,
         quiet=quiet,
     )
-    # Built again, it is what a saved run gives: without an optimiser, which is twice its size.
-    final = stages.build(prepared.facts, settings)
-    final.set_weights(model.get_weights())
-    return final, trained
+    return model, trained
 
 
 def digest(value: Any) -> str:
@@ -444,9 +443,7 @@ def _evaluate(
     test = prepared.test
     if test is None:
         raise ValueError("a run is scored on a test part: split must not withhold it.")
-    score = stages.score(
-        stages.predictions(model, test, prepared.state), test.targets, settings
-    )
+    score = stages.score(stages.predictions(model, test, prepared.state), test.targets, settings)
     rivals = {
         name: stages.score(found, test.targets, settings)
         for name, found in stages.baselines(parts, prepared, settings).items()

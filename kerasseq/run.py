@@ -47,7 +47,7 @@ class Run:
     Example:
 
     >>> import kerasseq
-    >>> run = kerasseq.sentiment(epochs=1, wide=False, units=4, quiet=True)
+    >>> run = kerasseq.sentiment(epochs=1, units=4, quiet=True)
     >>> run.predict(["a fine film"]).columns.tolist()
     ['text', 'label', 'negative', 'positive']
     """
@@ -214,7 +214,7 @@ def load(folder: str | os.PathLike[str]) -> Run:
     Example:
 
     >>> import kerasseq
-    >>> run = kerasseq.sentiment(epochs=1, wide=False, units=4, quiet=True)
+    >>> run = kerasseq.sentiment(epochs=1, units=4, quiet=True)
     >>> saved = run.save("my-run")
     >>> load("my-run").predict(["a fine film"]).equals(run.predict(["a fine film"]))
     True

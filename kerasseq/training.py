@@ -21,6 +21,7 @@ History = dict[str, list[float]]
 
 # Padded lengths that batches may have: each at most half as long again as the one before, so that
 # little is padded and few shapes are compiled.
+_OWN = "own"  # the model's own output, beside those of its branches
 _WIDTHS = np.array([w for k in range(3, 31) for w in (2**k, 3 * 2 ** (k - 1))])
 
 
@@ -52,6 +53,8 @@ class Plan:
     Args:
         loss: a Keras loss.
         metrics: Keras metrics to follow beside the loss.
+        branches: names of layers whose outputs have the loss instead of the model's own, which is
+            made of theirs: each learns for itself. The loss that is followed is the model's.
         monitor: what decides which epoch was best: `val_loss`, or `val_` and a metric's name.
         epochs: at most so many.
         patience: stop after so many epochs without a better one.
@@ -65,6 +68,7 @@ class Plan:
 
     loss: Any
     metrics: Sequence[keras.Metric] = ()
+    branches: Sequence[str] = ()
     monitor: str = "val_loss"
     epochs: int = 20
     patience: int = 3
@@ -73,6 +77,26 @@ class Plan:
     schedule: Any = "constant"
     clip: float | None = 1.0
     seed: int = 0
+
+    def compiled(self, model: keras.Model, steps: int) -> keras.Model:
+        """What is trained in place of a model: the same layers, with a loss and an optimiser."""
+        for metric in self.metrics:
+            metric.reset_state()  # Keras forgets to, before the first epoch, if it was used before
+        own, loss, weights, metrics = model.output, self.loss, None, list(self.metrics)
+        if self.branches:
+            own = {_OWN: own, **{name: model.get_layer(name).output for name in self.branches}}
+            loss = dict.fromkeys(own, loss)
+            weights = {_OWN: 0.0, **dict.fromkeys(self.branches, 1.0)}
+            metrics = {_OWN: metrics}
+        trainee = keras.Model(model.input, own)
+        trainee.compile(
+            optimizer=self.optimizer(steps),
+            loss=loss,
+            loss_weights=weights,
+            weighted_metrics=metrics,
+        )
+        trainee.optimizer.build(trainee.trainable_variables)
+        return trainee
 
     def optimizer(self, steps: int) -> keras.Optimizer:
         """Adam, for epochs of so many steps."""
@@ -114,10 +138,18 @@ class Batches(keras.utils.PyDataset):
         batch_size: rows per batch; the last one of each length has fewer.
         seed: of the order, which is another one in each epoch and the same on every run; None
             keeps the rows in order of their length.
+        branches: as of `Plan`: the targets go to each of them.
     """
 
-    def __init__(self, examples: Examples, batch_size: int, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        examples: Examples,
+        batch_size: int,
+        seed: int | None = None,
+        branches: Sequence[str] = (),
+    ) -> None:
         super().__init__()
+        self._names = [_OWN, *branches] if branches else []
         self._examples = examples
         self._batch_size = batch_size
         self._seed = seed
@@ -169,7 +201,11 @@ class Batches(keras.utils.PyDataset):
             for name, values in self._examples.inputs.items()
         }
         given = (self._examples.targets, self._examples.weights)
-        return (inputs, *(values[rows] for values in given if values is not None))
+        found = (values[rows] for values in given if values is not None)
+        return (
+            inputs,
+            *(dict.fromkeys(self._names, part) if self._names else part for part in found),
+        )
 
 
 def _buckets(examples: Examples) -> tuple[np.ndarray, list[dict[str, int]]]:
@@ -212,7 +248,7 @@ def fit(
     """Train a model until validation stops to improve; it then has the weights of its best epoch.
 
     Args:
-        model: a built model; it is compiled here.
+        model: a functional model, which is not compiled itself.
         train: what to learn from.
         validation: what decides which epoch was best.
         plan: how to train.
@@ -225,27 +261,22 @@ def fit(
     Raises:
         ValueError: if the loss is no number any more.
     """
-    batches = Batches(train, plan.batch_size, plan.seed)
-    for metric in plan.metrics:
-        metric.reset_state()  # Keras forgets to, before the first epoch, if it was used before
-    model.compile(
-        optimizer=plan.optimizer(len(batches)), loss=plan.loss, weighted_metrics=list(plan.metrics)
-    )
-    model.optimizer.build(model.trainable_variables)
-    keeper = _Keeper(model, batches, plan, checkpoint, dict(stamp or {}))
+    batches = Batches(train, plan.batch_size, plan.seed, plan.branches)
+    trainee = plan.compiled(model, len(batches))
+    keeper = _Keeper(trainee, batches, plan, checkpoint, dict(stamp or {}))
     resumed_after = keeper.restore()
     if not keeper.done:
         with _progress(plan, len(batches), resumed_after, quiet) as watchers:
-            model.fit(
+            trainee.fit(
                 batches,
-                validation_data=Batches(validation, 4 * plan.batch_size),
+                validation_data=Batches(validation, 4 * plan.batch_size, branches=plan.branches),
                 initial_epoch=resumed_after,
                 epochs=plan.epochs,
                 callbacks=[*callbacks, keeper, *watchers],
                 shuffle=False,  # the batches come in an order of their own
                 verbose=0,
             )
-    model.set_weights(keeper.best_weights)
+    trainee.set_weights(keeper.best_weights)
     return Trained(keeper.history, keeper.best_epoch, keeper.seconds, resumed_after)
 
 
@@ -298,7 +329,7 @@ class _Keeper(keras.callbacks.Callback):
         self._batches.epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        found = {name: float(value) for name, value in (logs or {}).items()}
+        found = _followed(logs)
         if not np.isfinite(found["loss"]):
             self._forget()
             raise ValueError(
@@ -407,7 +438,7 @@ class _Lines(keras.callbacks.Callback):
         self._epochs, self._console = epochs, console
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        line = f"epoch {epoch + 1}/{self._epochs}  {_shown(logs or {})}"
+        line = f"epoch {epoch + 1}/{self._epochs}  {_shown(logs)}"
         if self._console is None:
             print(line, file=sys.stderr, flush=True)
         else:
@@ -434,11 +465,18 @@ class _Bar(keras.callbacks.Callback):
             self._task,
             completed=self._epoch * self._steps + batch + 1,
             description=f"epoch {self._epoch + 1}/{self._epochs}",
-            shown=_shown(logs or {}),
+            shown=_shown(logs),
         )
 
 
-def _shown(logs: Mapping[str, Any]) -> str:
-    return "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
+def _followed(logs: Mapping[str, Any] | None) -> dict[str, float]:
+    """Losses and metrics of the model itself, those of its branches left out."""
+    found = {name: float(value) for name, value in (logs or {}).items()}
+    if f"{_OWN}_loss" not in found:
+        return found
+    own = {name: value for name, value in found.items() if f"{_OWN}_" in name}
+    return {name.replace(f"{_OWN}_", "", 1): value for name, value in own.items()}
 
 
+def _shown(logs: Mapping[str, Any] | None) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in _followed(logs).items())

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kerasseq.data.labelled import LabelledTexts
+    from kerasseq.data.reader import Reader
     from kerasseq.metrics import Score
     from kerasseq.models import Classifier
     from kerasseq.run import Run
@@ -39,7 +40,6 @@ __all__ = ["STAGES", "Sentiment", "sentiment"]
 
 _POOLINGS = ("last", "mean", "max", "attention")
 _BASELINE = "TF-IDF bigrams + logistic regression"
-_RATIO_FOLDS = 10
 
 
 def sentiment(
@@ -58,22 +58,20 @@ def sentiment(
     token_dropout: float = 0.1,
     recurrent_dropout: float = 0.0,
     zoneout: float = 0.0,
-    wide: bool = True,
-    ngram_order: int = 2,
+    ngrams: int = 2,
     ngram_count: int = 1,
     ngram_limit: int = 300_000,
-    ngram_dropout: float = 0.0,
     tokens: str = "word",
     vocabulary_size: int = 30_000,
     min_count: int = 2,
     lowercase: bool = True,
     length: int | None = None,
-    truncate: str = "end",
+    truncate: str = "middle",
     validation: float = 0.1,
     test: float = 0.2,
     class_weights: bool = False,
-    epochs: int = 30,
-    patience: int = 4,
+    epochs: int = 12,
+    patience: int = 2,
     batch_size: int = 50,
     learning_rate: float = 1e-3,
     schedule: str | keras.optimizers.schedules.LearningRateSchedule = "constant",
@@ -86,9 +84,10 @@ def sentiment(
 ) -> Run:
     """Train a recurrent text classifier, and tell how good it is beside simple baselines.
 
-    Any number of classes; whatever the labels are, they come back as they were. A bag of n-grams
-    is hard to beat with a recurrent model alone (Wang & Manning 2012,
-    https://aclanthology.org/P12-2018), and so there is one in the model, beside the recurrent part.
+    Any number of classes; whatever the labels are, they come back as they were. A recurrent model
+    alone does not beat a bag of n-grams on a few thousand texts (Wang & Manning 2012,
+    https://aclanthology.org/P12-2018). So it reads at each token what the n-grams that end there
+    say about the classes, and the n-grams of the whole text vote beside it.
 
     Args:
         data: a DataFrame; a CSV, TSV, JSON-lines or Parquet file; a folder, or an archive of one,
@@ -107,17 +106,15 @@ def sentiment(
         token_dropout: share of the tokens that is made unknown in training.
         recurrent_dropout: share of the state that is dropped in training.
         zoneout: share of the state that is kept as it was in training.
-        wide: whether n-grams vote beside the recurrent branch.
-        ngram_order: longest n-grams, in tokens.
+        ngrams: tokens of the longest n-grams, up to 3; 0 for a recurrent model alone.
         ngram_count: an n-gram must be in so many training texts.
         ngram_limit: at most so many n-grams, the most frequent ones.
-        ngram_dropout: share of the n-grams that is left out in training.
         tokens: "word", or "subword" for byte pairs.
         vocabulary_size: at most so many tokens.
         min_count: a token must occur so often in the training texts.
         lowercase: whether "Good" is "good".
         length: tokens per text for the recurrent branch; chosen from the data where not given.
-        truncate: what a longer text loses: "end", "start" or "middle".
+        truncate: what a longer text loses: its "end", "start" or "middle".
         validation: share of the training texts that decides when to stop.
         test: share of the texts to score on, where the data has no test set of its own.
         class_weights: whether rare classes count as much as frequent ones in training.
@@ -155,8 +152,7 @@ class Sentiment(Stages):
     name: ClassVar[str] = "sentiment"
     headline: ClassVar[str] = "accuracy"
     prepares: ClassVar[tuple[str, ...]] = (
-        "wide",
-        "ngram_order",
+        "ngrams",
         "ngram_count",
         "ngram_limit",
         "tokens",
@@ -173,9 +169,10 @@ class Sentiment(Stages):
 
     def check(self, settings: Mapping[str, Any]) -> None:
         positive(settings, "units", "depth", "embedding", "vocabulary_size", "min_count")
-        positive(settings, "ngram_order", "ngram_count", "ngram_limit")
+        positive(settings, "ngram_count", "ngram_limit")
+        one_of(settings, "ngrams", (0, 1, 2, 3))
         share(settings, "validation", "test", zero=False)
-        share(settings, "dropout", "embedding_dropout", "token_dropout", "ngram_dropout")
+        share(settings, "dropout", "embedding_dropout", "token_dropout")
         share(settings, "recurrent_dropout", "zoneout")
         one_of(settings, "tokens", ("word", "subword"))
         one_of(settings, "truncate", ("end", "start", "middle"))
@@ -185,7 +182,9 @@ class Sentiment(Stages):
                 f"pooling must be one of {', '.join(_POOLINGS)}, or several joined by '+'. "
                 f"Received: pooling={settings['pooling']!r}"
             )
-        self.count({"vocabulary": 2, "classes": 2, "ngrams": 0}, settings)  # the cell and its own
+        self.count(
+            {"vocabulary": 2, "classes": 2, "ngrams": 0}, settings
+        )  # the cell, by its own checks
 
     def load(self, data: Any, settings: Mapping[str, Any]) -> LabelledTexts:
         from kerasseq.data.labelled import LabelledTexts, read_labelled
@@ -224,47 +223,50 @@ class Sentiment(Stages):
         return Parts(train, validation, held_out if test else None, notes)
 
     def prepare(self, parts: Parts, settings: Mapping[str, Any]) -> Prepared:
-        from kerasseq.data.text import TextEncoder
+        from kerasseq.data.evidence import fit_evidence
+        from kerasseq.data.reader import Reader, class_numbers
 
         texts, labels = parts.train
         classes = sorted({*labels})
-        encoder = TextEncoder(
-            kind=settings["tokens"],
-            vocabulary_size=settings["vocabulary_size"],
-            min_count=settings["min_count"],
-            lowercase=settings["lowercase"],
-            length=settings["length"],
-            truncate=settings["truncate"],
-        ).fit(texts)
-        state = {
-            "facts": {
-                "classes": len(classes),
-                "vocabulary": len(encoder.vocabulary),
-                "length": encoder.length,
-                "ngrams": 0,
-            },
-            "classes": classes,
-            "encoder": encoder.state(),
-            "ngrams": None,
-        }
+        truth = class_numbers(labels, classes)
+        reader, rows = Reader.fitted(texts, classes, settings)
+        train = reader.examples(rows, labels)
+        notes = [
+            f"{reader.known:,} {settings['tokens']}s and {reader.ngrams and reader.ngrams.size:,} "
+            f"n-grams known; {reader.encoder.notes[-1]}"
+        ]
         initial: dict[str, np.ndarray] = {}
-        corrections = None
-        notes = list(encoder.notes)
-        if settings["wide"]:
-            truth = _numbers(labels, classes)
-            initial, corrections = _fit_ngrams(encoder.tokens(texts), truth, state, settings)
-            notes.append(f"{state['facts']['ngrams']:,} n-grams of up to {settings['ngram_order']}")
-        reader = _Reader(state)
-        train = reader.examples(texts, labels, corrections)
+        if reader.ngrams:
+            inputs = dict(train.inputs)
+            found = fit_evidence(
+                reader.ngrams,
+                inputs["ngrams"],
+                inputs["ending"],
+                truth,
+                len(classes),
+                settings["seed"],
+            )
+            initial = {
+                "ratios/ratios": found.ratios,
+                "wide/gain": np.full(len(found.ratios), found.gain, dtype=np.float32),
+                "wide/bias": found.bias,
+            }
+            inputs["ngram_corrections"] = found.set_corrections
+            inputs["ending_corrections"] = found.ending_corrections
+            lengths = {
+                **train.lengths,
+                "ngram_corrections": train.lengths["ngrams"],
+                "ending_corrections": train.lengths["ending"],
+            }
+            train = dataclasses.replace(train, inputs=inputs, lengths=lengths)
         if settings["class_weights"]:
-            truth = _numbers(labels, classes)
             each = len(labels) / (len(classes) * np.bincount(truth))
             train = dataclasses.replace(train, weights=each[truth].astype(np.float32))
         return Prepared(
             train=train,
-            validation=reader.examples(*parts.validation),
-            test=None if parts.test is None else reader.examples(*parts.test),
-            state=state,
+            validation=reader.read(*parts.validation),
+            test=None if parts.test is None else reader.read(*parts.test),
+            state=reader.state(),
             initial=initial,
             notes=notes,
         )
@@ -278,14 +280,17 @@ class Sentiment(Stages):
     def objective(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> Objective:
         import keras
 
+        branches = _sizes(facts, settings).branches
         if facts["classes"] == 2:
             return Objective(
                 keras.losses.BinaryCrossentropy(from_logits=True),
                 [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+                branches,
             )
         return Objective(
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            branches,
         )
 
     def predictions(
@@ -306,23 +311,23 @@ class Sentiment(Stages):
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: Mapping[str, Any]
     ) -> dict[str, np.ndarray]:
+        from kerasseq.data.reader import class_numbers
+
         # They stop by nothing, and so learn from the validation part too.
         texts = [*parts.train[0], *parts.validation[0]]
-        truth = _numbers([*parts.train[1], *parts.validation[1]], prepared.state["classes"])
+        truth = class_numbers([*parts.train[1], *parts.validation[1]], prepared.state["classes"])
         shares = np.bincount(truth) / len(truth)
         return {
             "majority": np.tile(shares, (len(parts.test[0]), 1)),
             _BASELINE: _tfidf(texts, truth, parts.test[0]),
         }
 
-    def read(
-        self, data: Any, state: Mapping[str, Any], settings: Mapping[str, Any]
-    ) -> Examples:
+    def read(self, data: Any, state: Mapping[str, Any], settings: Mapping[str, Any]) -> Examples:
         source = self.load(data, settings)
         texts, labels = source.texts, source.labels
         if source.test_texts is not None:
             texts, labels = source.test_texts, source.test_labels
-        return self._reader(state).examples(texts, labels)
+        return self._reader(state).read(texts, labels)
 
     def predict(
         self,
@@ -336,7 +341,7 @@ class Sentiment(Stages):
         texts = _listed(data)
         reader = self._reader(state)
         reader.check_known(texts)
-        found = self.predictions(model, reader.examples(texts), state)
+        found = self.predictions(model, reader.read(texts), state)
         classes = state["classes"]
         frame = pd.DataFrame(found, columns=classes)
         frame.insert(0, "text", texts, allow_duplicates=True)
@@ -353,7 +358,7 @@ class Sentiment(Stages):
             "dropout": Number(0.0, 0.7),
             "embedding_dropout": Number(0.0, 0.7),
             "token_dropout": Number(0.0, 0.3),
-            "ngram_order": Whole(1, 3),
+            "ngrams": Choice((0, 1, 2, 3)),
             "learning_rate": Number(1e-4, 1e-2, log=True),
             "batch_size": Choice((16, 32, 64, 128)),
         }
@@ -368,67 +373,21 @@ class Sentiment(Stages):
         }
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
-        return {"embedding/embeddings": self._reader(state).encoder.vocabulary}
+        reader = self._reader(state)
+        return {"embedding/embeddings": reader.encoder.vocabulary[: reader.known]}
 
-    def _reader(self, state: Mapping[str, Any]) -> _Reader:
+    def _reader(self, state: Mapping[str, Any]) -> Reader:
+        from kerasseq.data.reader import Reader
+
         if self._last is None or self._last[0] is not state:
-            self._last = (state, _Reader(state))
+            self._last = (state, Reader.of(state))
         return self._last[1]
 
     # The vocabularies of the run that was asked last: parsing them takes longer than predicting.
-    _last: tuple[Mapping[str, Any], _Reader] | None = None
+    _last: tuple[Mapping[str, Any], Reader] | None = None
 
 
 STAGES = Sentiment()
-
-
-class _Reader:
-    """Turns texts into examples, by the vocabularies in the state of a run."""
-
-    def __init__(self, state: Mapping[str, Any]) -> None:
-        from kerasseq.data.ngrams import NgramEncoder
-        from kerasseq.data.text import TextEncoder
-
-        self.encoder = TextEncoder.from_state(state["encoder"])
-        self.ngrams = state["ngrams"] and NgramEncoder.from_state(state["ngrams"])
-        self.classes: list[str] = state["classes"]
-
-    def examples(
-        self,
-        texts: Sequence[str],
-        labels: Sequence[str] | None = None,
-        corrections: np.ndarray | None = None,
-    ) -> Examples:
-        """Examples of texts, with their labels where those are known."""
-        from kerasseq.training import Examples
-
-        rows = self.encoder.tokens(texts)
-        inputs = {"tokens": self.encoder.pad(rows)}
-        used = [min(len(row), self.encoder.length) for row in rows]
-        lengths = {"tokens": np.array(used, dtype=np.int64)}
-        if self.ngrams:
-            inputs["ngrams"] = self.ngrams.encode(rows)
-            lengths["ngrams"] = np.count_nonzero(inputs["ngrams"], axis=1)
-            if corrections is None:
-                corrections = np.zeros((len(texts), 1, _logits(self.classes)), dtype=np.float32)
-            else:
-                lengths["corrections"] = lengths["ngrams"]
-            inputs["corrections"] = corrections
-        targets = None
-        if labels is not None:
-            targets = _numbers(labels, self.classes)
-            if len(self.classes) == 2:
-                targets = targets[:, None].astype(np.float32)
-        return Examples(inputs, targets, lengths)
-
-    def check_known(self, texts: Sequence[str]) -> None:
-        """Raise a ValueError for a text that has not one known word."""
-        for i, unknown in enumerate(self.encoder.unknown_share(texts)):
-            if unknown == 1:
-                what = "holds no word that the model knows" if texts[i].strip() else "is empty"
-                raise ValueError(
-                    f"text {i} {what}: {texts[i][:60]!r}. Leave it out, or train on texts like it."
-                )
 
 
 def _listed(data: Any) -> list[str]:
@@ -449,22 +408,6 @@ def _rows(
     return [texts[i] for i in rows], [labels[i] for i in rows]
 
 
-def _numbers(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """Labels as class numbers."""
-    number = {name: i for i, name in enumerate(classes)}
-    unknown = sorted({*labels} - {*number})
-    if unknown:
-        raise ValueError(
-            f"the classes {', '.join(map(repr, unknown))} were not in the training texts, which "
-            f"have {', '.join(map(repr, classes))}. Leave those rows out, or train on them."
-        )
-    return np.array([number[label] for label in labels], dtype=np.int64)
-
-
-def _logits(classes: Sequence[str]) -> int:
-    return 1 if len(classes) == 2 else len(classes)
-
-
 def _probabilities(logits: np.ndarray) -> np.ndarray:
     """Of each class, in double precision: `(rows, classes)`."""
     logits = np.asarray(logits, dtype=np.float64)
@@ -477,68 +420,14 @@ def _probabilities(logits: np.ndarray) -> np.ndarray:
 def _sizes(facts: Mapping[str, Any], settings: Mapping[str, Any]) -> Classifier:
     from kerasseq.models import Classifier
 
-    dropouts = ("dropout", "embedding_dropout", "token_dropout", "ngram_dropout")
+    dropouts = ("dropout", "embedding_dropout", "token_dropout")
     return Classifier(
+        order=settings["ngrams"],
         **{name: facts[name] for name in ("vocabulary", "classes", "ngrams")},
         **{name: settings[name] for name in ("cell", "units", "depth", "bidirectional")},
         **{name: settings[name] for name in ("pooling", "embedding", *dropouts)},
         options={n: settings[n] for n in ("recurrent_dropout", "zoneout") if settings[n]},
     )
-
-
-def _fit_ngrams(
-    rows: Sequence[Sequence[int]],
-    truth: np.ndarray,
-    state: dict[str, Any],
-    settings: Mapping[str, Any],
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Adds the n-grams of the training texts to the state.
-
-    Returns:
-        What the weights of the wide branch start from, and what turns the ratios of all texts into
-        those of all texts but the tenth that a text is in.
-    """
-    from kerasseq.data.ngrams import NgramEncoder
-
-    encoder = NgramEncoder(
-        order=settings["ngram_order"], min_count=settings["ngram_count"], size=settings["ngram_limit"]
-    ).fit(rows)
-    state["ngrams"] = encoder.state()
-    state["facts"]["ngrams"] = encoder.size
-    classes = state["facts"]["classes"]
-    ids = encoder.encode(rows)
-    ratios = encoder.log_ratios(ids, truth, classes)
-    corrections = np.empty((*ids.shape, ratios.shape[1]), dtype=np.float32)
-    fold = np.random.default_rng(settings["seed"]).permutation(len(ids)) % _RATIO_FOLDS
-    for number in range(_RATIO_FOLDS):
-        inside = fold == number
-        others = encoder.log_ratios(ids[~inside], truth[~inside], classes)
-        corrections[inside] = (others - ratios)[ids[inside]]
-    corrections[ids == 0] = 0
-    votes = (ratios[ids] + corrections).sum(axis=1)
-    bias = _log_odds(truth, classes)
-    initial = {
-        "wide/ratios": ratios,
-        "wide/gain": np.full(len(ratios), _gain(votes, bias, truth), dtype=np.float32),
-        "wide/bias": bias.astype(np.float32),
-    }
-    return initial, corrections
-
-
-def _log_odds(truth: np.ndarray, classes: int) -> np.ndarray:
-    """The logits of a model that knows nothing but how frequent the classes are."""
-    logs = np.log(np.bincount(truth, minlength=classes) / len(truth))
-    return logs[1:] - logs[0] if classes == 2 else logs
-
-
-def _gain(votes: np.ndarray, bias: np.ndarray, truth: np.ndarray) -> float:
-    """The one gain for all n-grams with which their votes are most likely."""
-    gains = np.geomspace(0.01, 2.0, 100)
-    rows = np.arange(len(truth))
-    likely = [
-        np.log(_probabilities(gain * votes + bias)[rows, truth] + 1e-12).sum() for gain in gains
-    ]
-    return float(gains[int(np.argmax(likely))])
 
 
 def _tfidf(texts: Sequence[str], truth: np.ndarray, test: Sequence[str]) -> np.ndarray:

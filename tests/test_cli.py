@@ -221,7 +221,8 @@ def test_several_lines_of_an_error_become_one(
     say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(params, "cells", _raising(ValueError("first\n  second")))
-    assert say("cells") == (2, "", "kerasseq: error: first second\n")
+    where = f"({cli.TRACEBACK}=1 shows where)"  # as no `raise` of ours raised it
+    assert say("cells") == (2, "", f"kerasseq: error: first second {where}\n")
 
 
 def test_an_error_of_the_system_names_the_file(
@@ -478,13 +479,13 @@ def test_predict_takes_texts_a_file_or_standard_input(
 ) -> None:
     import io
 
-    expected = (0, "text,p\na b,0.25\né,0.25\n", "")
-    (tmp_path / "texts").write_text("a b\n\n  \né\n", encoding="utf-8")
+    expected = (0, "text,p\na b,0.25\né\u2028,0.25\n", "")
+    (tmp_path / "texts").write_text("\ufeffa b\n\n  \né\u2028\n", encoding="utf-8")
     csv = ("--format", "csv")
-    assert say("predict", "folder", "a b", "é", *csv) == expected
+    assert say("predict", "folder", "a b", "é\u2028", *csv) == expected
     assert say("predict", "folder", "--file", str(tmp_path / "texts"), *csv) == expected
     for flags in ((), ("--file", "-")):
-        monkeypatch.setattr(sys, "stdin", io.StringIO("a b\né\n"))
+        monkeypatch.setattr(sys, "stdin", io.StringIO("a b\né\u2028\n"))
         assert say("predict", "folder", *flags, *csv) == expected
 
 
@@ -546,3 +547,23 @@ def test_every_recipe_has_its_options(say: Callable[..., Said], name: str) -> No
     assert code == 0
     assert "--out" in out
     assert "--seed" in out
+
+
+def test_from_training_to_predicting_to_reporting(say: Callable[..., Said], tmp_path: Path) -> None:
+    folder = str(tmp_path / "run")
+    small = ["--epochs", "1", "--units", "2", "--quiet"]
+    code, out, err = say("sentiment", *small, "--out", folder)
+    assert (code, err) == (0, "")
+    assert "accuracy" in out
+    assert (tmp_path / "run" / "run.json").is_file()
+    assert say("show", folder)[1] == out
+    code, out, _ = say("predict", folder, "not bad", "a bore", "--format", "json")
+    rows = json.loads(out)["rows"]
+    assert [row["text"] for row in rows] == ["not bad", "a bore"]
+    assert all(abs(row["negative"] + row["positive"] - 1) < 1e-4 for row in rows)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (
+        json.loads(say("report", folder, "--format", "json")[1])["total"] == metrics["parameters"]
+    )
+    code, out, _ = say("evaluate", folder, "demo", "--format", "csv")
+    assert (code, out.splitlines()[0]) == (0, "metric,value,low,high")

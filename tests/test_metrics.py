@@ -28,9 +28,10 @@ def test_values_are_those_of_scikit_learn(seed: int, rows: int, classes: int) ->
     assert score.values["macro_f1"] == pytest.approx(f1)
     loss = log_loss(truth, probabilities, labels=range(classes))
     assert score.values["log_loss"] == pytest.approx(loss)
-    assert score.details["confusion"] == confusion_matrix(
-        truth, predicted, labels=range(classes)
-    ).tolist()
+    assert (
+        score.details["confusion"]
+        == confusion_matrix(truth, predicted, labels=range(classes)).tolist()
+    )
     assert score.samples == {}
 
 
@@ -103,9 +104,7 @@ def test_a_score_is_level_with_itself() -> None:
     assert found.outcome == "is level with"
 
 
-@pytest.mark.parametrize(
-    ("metric", "higher_is_better"), [("accuracy", True), ("log_loss", False)]
-)
+@pytest.mark.parametrize(("metric", "higher_is_better"), [("accuracy", True), ("log_loss", False)])
 def test_better_predictions_beat_worse_ones(metric: str, higher_is_better: bool) -> None:
     truth, probabilities = _drawn(1, 500, 2)
     good = metrics.classification(truth, probabilities)

@@ -316,7 +316,7 @@ def test_a_warm_start_copies_named_rows_by_name(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_warm_start_from_nowhere_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no folder .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere"):
         toy(warm_start=tmp_path / "nowhere")
 
 

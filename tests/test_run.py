@@ -98,7 +98,7 @@ def test_the_record_is_written_last(
         with pytest.raises(OSError, match="disk full"):
             made.save(tmp_path / "run")
     assert (tmp_path / "run" / "model.keras").exists()
-    with pytest.raises(ValueError, match="is not a run: it has no run.json"):
+    with pytest.raises(ValueError, match=r"is not a run: it has no run.json"):
         load(tmp_path / "run")
     made.save(tmp_path / "run")  # what a failed attempt has left is no obstacle
     assert load(tmp_path / "run").metrics == made.metrics
@@ -109,7 +109,7 @@ def test_nothing_is_left_beside_what_was_written(folder: Path) -> None:
 
 
 def test_a_run_is_not_replaced_unasked(made: Run, folder: Path) -> None:
-    with pytest.raises(ValueError, match="holds a run already.*overwrite=True"):
+    with pytest.raises(ValueError, match=r"holds a run already.*overwrite=True"):
         made.save(folder)
     assert made.save(str(folder), overwrite=True) == folder
     assert load(folder).metrics == made.metrics
@@ -127,12 +127,12 @@ def test_a_folder_of_something_else_is_not_written_to(made: Run, tmp_path: Path)
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere"):
         load(tmp_path / "nowhere")
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not a run: it has no run.json"):
+    with pytest.raises(ValueError, match=r"is not a run: it has no run.json"):
         load(tmp_path)
 
 
@@ -145,7 +145,7 @@ def test_an_interrupted_run(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         toy(out=tmp_path, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=stop)])
-    with pytest.raises(ValueError, match="interrupted after epoch 1.*same settings.*to go on"):
+    with pytest.raises(ValueError, match=r"interrupted after epoch 1.*same settings.*to go on"):
         load(tmp_path)
 
 

@@ -230,14 +230,13 @@ class Cell(keras.layers.Layer):
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> States:
         """The states before the first step: zeros, or the trained ones."""
+        zeros = [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_size]
         if not self.trainable_initial_state:
-            return [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_size]
+            return zeros
+        # Added, not broadcast: on PyTorch the rows of a stateful layer need memory of their own.
         return [
-            ops.broadcast_to(
-                ops.cast(getattr(self, f"initial_{state.name}"), self.compute_dtype),
-                (batch_size, size),
-            )
-            for state, size in zip(self.spec.states, self.state_size, strict=True)
+            zero + ops.cast(getattr(self, f"initial_{state.name}"), self.compute_dtype)
+            for zero, state in zip(zeros, self.spec.states, strict=True)
         ]
 
     # One pass over a sequence

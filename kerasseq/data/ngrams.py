@@ -23,21 +23,20 @@ _BATCH = 2_000_000
 class NgramEncoder:
     """Turns rows of token numbers into rows of n-gram numbers: each text as the set it holds.
 
-    The rows to give are those of `TextEncoder.tokens`: whole texts, not cut. A vocabulary of its
-    own pays, larger than the one of a recurrent branch, since a rare word costs one weight here
-    and not a whole embedding. N-grams with an unknown token are left out. They are numbered from 1,
-    the one found in most texts, on; 0 is padding.
+    The rows to give are those of `TextEncoder.tokens`: whole texts, not cut. A large vocabulary
+    pays, since a rare word costs one weight here and not a whole embedding. N-grams with an unknown
+    token are left out. They are numbered from 1, the one found in most texts, on; 0 is padding.
 
     Args:
         order: the longest n-gram, 1 to 3.
         min_count: an n-gram must occur in so many of the texts it is fitted on.
         size: at most so many n-grams, the most frequent ones.
-        width: numbers per row; None takes what the longest fitted text needs. A text with more
-            n-grams loses the most frequent ones, which say the least.
+        width: at most so many numbers per row; fewer where the longest fitted text needs fewer. A
+            text with more n-grams loses its most frequent ones, which say the least.
 
     Example:
 
-    >>> encoder = NgramEncoder(min_count=1).fit([[2, 3], [2, 3, 4]])
+    >>> encoder = NgramEncoder().fit([[2, 3], [2, 3, 4]])
     >>> encoder.size
     5
     >>> encoder.encode([[2, 3, 4], [2, 9], []])
@@ -47,23 +46,23 @@ class NgramEncoder:
     """
 
     def __init__(
-        self, order: int = 2, min_count: int = 2, size: int = 200_000, width: int | None = None
+        self, order: int = 2, min_count: int = 1, size: int = 300_000, width: int = 800
     ) -> None:
         if not 1 <= order <= _HIGHEST_ORDER:
             raise ValueError(f"order must be 1 to {_HIGHEST_ORDER}. Received: order={order!r}")
         for name, value in (("min_count", min_count), ("size", size), ("width", width)):
-            if value is not None and value < 1:
+            if value < 1:
                 raise ValueError(f"{name} must be at least 1. Received: {name}={value!r}")
         self.order = order
         self.min_count = min_count
         self.limit = size
-        self._wanted = width
-        self._fitted_width = width
+        self.width = width
+        self._widest = width
         self._bits = 0
         self._take(np.empty(0, np.int64))
 
     def fit(self, ids: Sequence[Sequence[int]]) -> NgramEncoder:
-        """Choose the n-grams, and the width where none was given, from the training texts."""
+        """Choose the n-grams, and the width, from the token numbers of the training texts."""
         self._bits = max(max(row, default=0) for row in chain(ids, [[1]])).bit_length()
         if self.order * self._bits > _CODE_BITS:
             raise ValueError(
@@ -71,26 +70,22 @@ class NgramEncoder:
                 f"order={self.order}. Give them a smaller vocabulary, or n-grams a lower order."
             )
         found = [self._grams(batch)[1:] for batch in self._batches(ids)]
-        codes, counts = _sum_equal(*map(np.concatenate, zip(*found, strict=True)))
+        none = np.empty(0, np.int64)
+        codes, counts = _sum_equal(
+            np.concatenate([none, *(codes for codes, _ in found)]),
+            np.concatenate([none, *(counts for _, counts in found)]),
+        )
         enough = counts >= self.min_count
         codes, counts = codes[enough], counts[enough]
         self._take(codes[np.lexsort((codes, -counts))[: self.limit]])
-        if self._wanted is None:
-            longest = max(lengths.max(initial=0) for _, _, lengths in self._sets(ids))
-            self._fitted_width = max(1, int(longest))
+        longest = max((int(n.max(initial=0)) for _, _, n in self._sets(ids)), default=0)
+        self.width = max(1, min(self._widest, longest))
         return self
 
     @property
     def size(self) -> int:
         """How many n-grams there are; numbers run from 1 to this."""
         return len(self._codes)
-
-    @property
-    def width(self) -> int:
-        """Numbers per row."""
-        if self._fitted_width is None:
-            raise ValueError("the width is chosen from the texts: call fit() first.")
-        return self._fitted_width
 
     def encode(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
         """The n-grams of each row as int32 (n, width): ascending, padded with 0 on the right."""
@@ -106,12 +101,25 @@ class NgramEncoder:
             start += len(lengths)
         return out
 
+    def ending(self, ids: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """Which n-grams end at each token: int32 (tokens, order) of each row, shortest first.
+
+        0 stands where there is none. `TextEncoder.pad` cuts and pads such rows as it does tokens.
+
+        >>> NgramEncoder().fit([[2, 3]]).ending([[2, 3, 9]])[0].tolist()
+        [[1, 0], [2, 3], [0, 0]]
+        """
+        out: list[np.ndarray] = []
+        for batch in self._batches(ids):
+            lengths = _lengths(batch)
+            numbers = np.zeros((int(lengths.sum()), self.order), np.int32)
+            for n, (ends, codes) in enumerate(self._each(batch, lengths)):
+                numbers[ends, n] = self._number(codes)
+            out.extend(np.split(numbers, np.cumsum(lengths)[:-1]))
+        return out
+
     def log_ratios(
-        self,
-        ids: Sequence[Sequence[int]],
-        labels: Sequence[str],
-        classes: Sequence[str],
-        alpha: float = 1.0,
+        self, ids: np.ndarray, labels: Sequence[int] | np.ndarray, classes: int, alpha: float = 1.0
     ) -> np.ndarray:
         """How much more often each n-gram is found in texts of one class than in the others.
 
@@ -121,49 +129,48 @@ class NgramEncoder:
         hold the n-gram, and q the same for all other texts.
 
         Args:
-            ids: rows of token numbers.
-            labels: one per row.
-            classes: all labels there are; with two, the second is the positive one.
+            ids: n-gram numbers (n, width), as `encode` gives them.
+            labels: the class number of each row, from 0 on.
+            classes: how many classes there are.
             alpha: the smoothing count.
 
         Returns:
-            float32 (size + 1, outputs): one column for two classes, else one per class. Row 0,
-            padding, holds zeros.
+            float32 (size + 1, outputs). With two classes there is one column, for class 1; with
+            more, one for each. Row 0, padding, holds zeros.
 
         Raises:
-            ValueError: if a label is not among the classes, or there are not as many labels as
-                rows.
+            TypeError: if ids is no array of two axes.
+            ValueError: if labels are not one class number per row.
 
         Example:
 
-        >>> encoder = NgramEncoder(order=1, min_count=1).fit([[2], [2, 3]])
-        >>> encoder.log_ratios([[2], [2, 3]], ["neg", "pos"], ["neg", "pos"]).round(2)
+        >>> encoder = NgramEncoder(order=1).fit([[2], [2, 3]])
+        >>> encoder.log_ratios(encoder.encode([[2], [2, 3]]), [0, 1], classes=2).round(2)
         array([[ 0.  ],
                [-0.29],
                [ 0.41]], dtype=float32)
         """
-        if len(labels) != len(ids):
-            raise ValueError(
-                f"labels must have one entry per row. Received: {len(labels)} for {len(ids)} rows"
+        if not isinstance(ids, np.ndarray) or ids.ndim != 2:
+            raise TypeError(
+                "ids must be the n-gram numbers that encode() gives, an array (n, width). "
+                f"Received: {type(ids).__name__}"
             )
-        if len(classes) < 2:
-            raise ValueError(f"classes must be at least two. Received: classes={list(classes)}")
+        if classes < 2:
+            raise ValueError(f"classes must be at least 2. Received: classes={classes!r}")
         if not alpha > 0:
             raise ValueError(f"alpha must be above 0. Received: alpha={alpha!r}")
-        place = {name: i for i, name in enumerate(classes)}
-        strangers = sorted(set(labels) - set(place))
-        if strangers:
-            raise ValueError(f"labels must be among {list(classes)}. Received: {strangers[0]!r}")
-        target = np.array([place[label] for label in labels], dtype=np.int64)
-        counts = np.zeros((len(classes), self.size + 1))
-        start = 0
-        for rows, numbers, lengths in self._sets(ids):
-            cells = target[start + rows] * (self.size + 1) + numbers
-            counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
-            start += len(lengths)
-        inside = counts[1:2] if len(classes) == 2 else counts
-        p = inside[:, 1:] + alpha
-        q = (counts.sum(axis=0) - inside)[:, 1:] + alpha
+        target = np.asarray(labels, dtype=np.int64)
+        if target.shape != ids.shape[:1] or np.any((target < 0) | (target >= classes)):
+            raise ValueError(
+                f"labels must be {len(ids)} class numbers, from 0 to {classes - 1}. "
+                f"Received: {len(target)} labels, {sorted({*target.tolist()})[:5]} among them"
+            )
+        counts = np.stack(
+            [np.bincount(ids[target == c].ravel(), minlength=self.size + 1) for c in range(classes)]
+        )[:, 1:]
+        inside = counts[1:] if classes == 2 else counts
+        p = inside + alpha
+        q = counts.sum(axis=0) - inside + alpha
         ratios = np.log(p / p.sum(axis=1, keepdims=True)) - np.log(q / q.sum(axis=1, keepdims=True))
         return np.pad(ratios.T, ((1, 0), (0, 0))).astype(np.float32)
 
@@ -197,18 +204,22 @@ class NgramEncoder:
         self._order = np.argsort(codes)
         self._sorted = codes[self._order]
 
+    def _number(self, codes: np.ndarray) -> np.ndarray:
+        """The numbers of codes, 0 for those that were not kept."""
+        place = np.searchsorted(self._sorted, codes)
+        known = place < self.size
+        known[known] = self._sorted[place[known]] == codes[known]
+        numbers = np.zeros_like(codes)
+        numbers[known] = self._order[place[known]] + 1
+        return numbers
+
     def _sets(
         self, ids: Sequence[Sequence[int]]
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Batch by batch: row and number of each n-gram, sorted by both, and how many a row has."""
         for batch in self._batches(ids):
             rows, codes, counts = self._grams(batch)
-            place = np.searchsorted(self._sorted, codes)
-            known = place < self.size
-            known[known] = self._sorted[place[known]] == codes[known]
-            numbers = np.zeros_like(codes)
-            numbers[known] = self._order[place[known]] + 1
-            numbers = np.repeat(numbers, counts)
+            numbers = np.repeat(self._number(codes), counts)
             pairs = np.sort((rows * (self.size + 1) + numbers)[numbers > 0])
             rows, numbers = np.divmod(pairs, self.size + 1)
             yield rows, numbers, np.bincount(rows, minlength=len(batch))
@@ -216,22 +227,31 @@ class NgramEncoder:
     def _grams(self, ids: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The codes in these rows, ascending, in how many each is, and those rows, one by one."""
         row_bits = len(ids).bit_length()
-        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        lengths = _lengths(ids)
+        row_of = np.repeat(np.arange(len(ids)), lengths)
+        # Code and row in one number: one plain sort brings repeats and equal codes together. It is
+        # ten times as fast as np.unique, which hashes.
+        pairs = np.concatenate(
+            [(codes << row_bits) | row_of[ends] for ends, codes in self._each(ids, lengths)]
+        )
+        pairs.sort()
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+        codes, counts = _sum_equal(pairs >> row_bits)
+        return pairs & ((1 << row_bits) - 1), codes, counts
+
+    def _each(
+        self, ids: Sequence[Sequence[int]], lengths: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Order by order: where n-grams of known tokens end in the joined rows, and their codes."""
         tokens = np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum()))
         row_of = np.repeat(np.arange(len(ids)), lengths)
         known = (tokens > UNKNOWN) & (tokens < 1 << self._bits)
-        code, whole, keys = np.zeros_like(tokens), np.ones_like(known), []
+        code, whole = np.zeros_like(tokens), np.ones_like(known)
         for n in range(self.order):
             count = max(len(tokens) - n, 0)
             code = (code[:count] << self._bits) | tokens[n:]
             whole = whole[:count] & known[n:] & (row_of[:count] == row_of[n:])
-            keys.append((code[whole] << row_bits) | row_of[n:][whole])
-        # Code and row in one number: one plain sort brings repeats and equal codes together. It is
-        # ten times as fast as np.unique, which hashes.
-        pairs = np.sort(np.concatenate(keys))
-        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
-        codes, counts = _sum_equal(pairs >> row_bits)
-        return pairs & ((1 << row_bits) - 1), codes, counts
+            yield np.flatnonzero(whole) + n, code[whole]
 
     def _batches(self, ids: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
         most_rows = 1 << (62 - self.order * self._bits)
@@ -241,6 +261,10 @@ class NgramEncoder:
             if size >= _BATCH or end - start == most_rows or end == len(ids):
                 yield ids[start:end]
                 start, size = end, 0
+
+
+def _lengths(ids: Sequence[Sequence[int]]) -> np.ndarray:
+    return np.fromiter(map(len, ids), np.int64, len(ids))
 
 
 def _sum_equal(

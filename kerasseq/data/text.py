@@ -140,9 +140,15 @@ class TextEncoder:
             rows.extend(encoding.ids for encoding in encodings)
         return rows
 
-    def pad(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """Rows of any length, from `tokens`, as int32 (n, length): cut, or padded on the right."""
-        out = np.full((len(rows), self.length), PADDING, dtype=np.int32)
+    def pad(self, rows: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> np.ndarray:
+        """Rows of any length as one int32 array (n, length): cut, or padded with 0 on the right.
+
+        Args:
+            rows: one row per text, as `tokens` gives them. Arrays (tokens, channels), in which
+                there is something else to say of each token, give (n, length, channels).
+        """
+        channels = np.shape(rows[0])[1:] if len(rows) else ()
+        out = np.full((len(rows), self.length, *channels), PADDING, dtype=np.int32)
         for target, row in zip(out, rows, strict=True):
             kept = self._cut(row)
             target[: len(kept)] = kept
@@ -192,15 +198,12 @@ class TextEncoder:
             raise ValueError("the encoder has no vocabulary yet: call fit() with training texts.")
         return self._tokenizer
 
-    def _cut(self, row: Sequence[int]) -> Sequence[int]:
-        if len(row) <= self.length:
-            return row
-        if self.truncate == "end":
+    def _cut(self, row: Any) -> Any:
+        if len(row) <= self.length or self.truncate == "end":
             return row[: self.length]
-        if self.truncate == "start":
-            return row[-self.length :]
-        tail = self.length // 2
-        return [*row[: self.length - tail], *row[len(row) - tail :]]
+        tail = self.length // 2 if self.truncate == "middle" else self.length
+        head = self.length - tail
+        return np.concatenate([row[:head], row[len(row) - tail :]]) if head else row[-tail:]
 
     def _trainer(self) -> Any:
         size = self.vocabulary_size - len(_RESERVED)

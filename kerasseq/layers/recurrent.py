@@ -117,7 +117,10 @@ class RNN(keras.layers.RNN):
         output = ops.zeros(shape, self.compute_dtype)
         if not self.return_state:
             return output
-        return output, *[ops.convert_to_tensor(state, self.compute_dtype) for state in states]
+        # Cells of Keras may nest their states.
+        return output, *keras.tree.map_structure(
+            lambda state: ops.convert_to_tensor(state, self.compute_dtype), states
+        )
 
     def reset_state(self) -> None:
         """Set a stateful layer's states back to the initial ones (zeros, or the trained ones)."""

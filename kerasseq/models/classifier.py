@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from kerasseq import layers
-from kerasseq.layers.ngrams import NgramVotes
+from kerasseq.layers.ngrams import NgramRatios, NgramVotes
 from kerasseq.layers.token_dropout import TokenDropout
 from kerasseq.params import count
 
@@ -20,9 +20,11 @@ __all__ = ["Classifier"]
 class Classifier:
     """The sizes of a classifier, from which it is counted and built.
 
-    The recurrent branch embeds tokens, runs a recurrent stack over them, pools its outputs over
-    time and projects them on the classes. Where there are n-grams, their votes (`NgramVotes`) are
-    added to it: wide and deep (Cheng et al. 2016, https://arxiv.org/abs/1606.07792).
+    The recurrent branch ("deep") embeds tokens, runs a recurrent stack over them, pools its outputs
+    over time and projects them on the classes. Where there are n-grams, it also sees at each token
+    what the n-grams that end there say about the classes, and beside it is a second branch
+    ("wide"): the votes of all n-grams of the text. The logits are the mean of both branches, and
+    each is meant to have a loss of its own, so that neither leaves the work to the other.
 
     Args:
         vocabulary: how many tokens there are; 0 is padding, 1 the unknown token.
@@ -33,16 +35,19 @@ class Classifier:
         bidirectional: whether each level runs both ways.
         pooling: "last", "mean", "max" or "attention", or several joined by "+", side by side.
         embedding: width of the embedding.
-        ngrams: how many n-grams vote, padding among them; 0 for none.
+        ngrams: how many n-grams there are, number 0 (none) among them; 0 for no n-grams.
+        order: tokens of the longest n-gram.
         token_dropout: share of the tokens made unknown in training.
         embedding_dropout: dropout on the embedded tokens.
         dropout: dropout before the last layer.
-        ngram_dropout: share of the n-grams left out in training.
         options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, ...
 
     Model inputs:
-        `tokens`, int (batch, timesteps); with n-grams also `ngrams`, int (batch, n), and
-        `corrections`, (batch, n or 1, logits).
+        `tokens`, int (batch, timesteps). With n-grams also `ending`, int (batch, timesteps, order),
+        those that end at each token, and `ngrams`, int (batch, n), those of the whole text; and
+        what is to be added to their ratios (see `NgramRatios`): `ending_corrections`,
+        (batch, timesteps, order, logits), and `ngram_corrections`, (batch, n, logits), or zeros
+        that broadcast to these.
 
     Model output:
         Logits, (batch, 1) for two classes (of the second), else (batch, classes).
@@ -63,10 +68,10 @@ class Classifier:
     pooling: str = "max"
     embedding: int = 100
     ngrams: int = 0
+    order: int = 2
     token_dropout: float = 0.0
     embedding_dropout: float = 0.0
     dropout: float = 0.0
-    ngram_dropout: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -74,34 +79,47 @@ class Classifier:
         """How many numbers the model gives."""
         return 1 if self.classes == 2 else self.classes
 
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The layers that give logits of their own, where there is more than one."""
+        return ("wide", "deep") if self.ngrams else ()
+
     def count(self) -> int:
         """The parameters of the model, both branches, the frozen ratios among them."""
         recurrent = self._recurrent_count()
         width = recurrent.levels[-1].output
         modes = self.pooling.split("+")
         attention = width * width + width + width  # a tanh layer with bias, and a query
+        wide = self.ngrams * self.logits + self.ngrams + self.logits  # ratios, gains, bias
         return (
             self.vocabulary * self.embedding
             + recurrent.total
             + modes.count("attention") * attention
             + (len(modes) * width + 1) * self.logits
-            + (self.ngrams * (self.logits + 1) + self.logits if self.ngrams else 0)
+            + (wide if self.ngrams else 0)
         )
 
     def build(self) -> keras.Model:
         """The model, untrained and not compiled; its layers have fixed names."""
         tokens = keras.Input((None,), dtype="int32", name="tokens")
-        inputs = {"tokens": tokens}
-        logits = self._deep(tokens)
-        if self.ngrams:
-            inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
-            inputs["corrections"] = keras.Input((None, self.logits), name="corrections")
-            votes = NgramVotes(self.ngrams, self.logits, self.ngram_dropout, name="wide")
-            wide = votes(inputs["ngrams"], inputs["corrections"])
-            logits = keras.layers.Add(name="logits")([logits, wide])
+        if not self.ngrams:
+            return keras.Model({"tokens": tokens}, self._deep(tokens), name="classifier")
+        inputs = {
+            "tokens": tokens,
+            "ending": keras.Input((None, self.order), dtype="int32", name="ending"),
+            "ending_corrections": keras.Input((None, None, self.logits), name="ending_corrections"),
+            "ngrams": keras.Input((None,), dtype="int32", name="ngrams"),
+            "ngram_corrections": keras.Input((None, self.logits), name="ngram_corrections"),
+        }
+        ratios = NgramRatios(self.ngrams, self.logits, name="ratios")
+        evidence = ratios(inputs["ending"], inputs["ending_corrections"])
+        deep = self._deep(tokens, evidence)
+        votes = ratios(inputs["ngrams"], inputs["ngram_corrections"])
+        wide = NgramVotes(self.ngrams, name="wide")(inputs["ngrams"], votes)
+        logits = keras.layers.Average(name="logits")([wide, deep])
         return keras.Model(inputs, logits, name="classifier")
 
-    def _deep(self, tokens: Any) -> Any:
+    def _deep(self, tokens: Any, evidence: Any = None) -> Any:
         embed = keras.layers.Embedding(
             self.vocabulary, self.embedding, mask_zero=True, name="embedding"
         )
@@ -114,6 +132,7 @@ class Classifier:
             name="recurrent",
             **self.options,
         )
+        mask = embed.compute_mask(tokens)
         if self.token_dropout:
             tokens = TokenDropout(self.token_dropout, name="token_dropout")(tokens)
         sequence = embed(tokens)
@@ -121,9 +140,14 @@ class Classifier:
             sequence = keras.layers.Dropout(self.embedding_dropout, name="embedding_dropout")(
                 sequence
             )
-        sequence = recurrent(sequence)
+        if evidence is not None:
+            channels = self.order * self.logits
+            evidence = keras.layers.Reshape((-1, channels), name="evidence")(evidence)
+            sequence = keras.layers.Concatenate(name="features")([sequence, evidence])
+        sequence = recurrent(sequence, mask=mask)
         pooled = [
-            layers.pool(mode, name=f"pool_{mode}")(sequence) for mode in self.pooling.split("+")
+            layers.pool(mode, name=f"pool_{mode}")(sequence, mask=mask)
+            for mode in self.pooling.split("+")
         ]
         features = keras.layers.Concatenate(name="pools")(pooled) if pooled[1:] else pooled[0]
         if self.dropout:
@@ -134,7 +158,7 @@ class Classifier:
     def _recurrent_count(self) -> Any:
         return count(
             self.cell,
-            self.embedding,
+            self.embedding + (self.order * self.logits if self.ngrams else 0),
             self.units,
             depth=self.depth,
             bidirectional=self.bidirectional,

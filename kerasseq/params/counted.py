@@ -169,9 +169,7 @@ class Count(Tabular):
         last[0] = "total"
         return Table(
             columns=(*(name for name, shown in heads if shown), "params"),
-            rows=tuple(
-                row(str(w.level), w.direction, w.name, w.shape, w.params) for w in self.weights
-            ),
+            rows=tuple(row(w.level, w.direction, w.name, w.shape, w.params) for w in self.weights),
             title=self._title(),
             total=(*last, self.total),
             notes=(*self.formula.splitlines(), *self._facts()),

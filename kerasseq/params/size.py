@@ -23,6 +23,10 @@ class Fit(Tabular):
         count: Its parameters.
         total: How many they are.
         left: How much of the budget is left.
+
+    Example:
+        >>> units_for("lstm", budget=1_000, inputs=8).count.formula
+        '4 gates x (11 units x (8 inputs + 11 units + 1 bias)) = 880'
     """
 
     units: int

@@ -15,6 +15,7 @@ BACKEND = keras.backend.backend()
 DTYPE, TOLERANCE = ("float64", 1e-12) if BACKEND == "tensorflow" else ("float32", 2e-5)
 KINDS = cells.names()
 LINEAR = [kind for kind in KINDS if cells.get(kind)(1).form == "linear"]
+NO_RECURRENT_KERNEL = ["mingru", "minlstm", "lru"]
 # Every cell, and the options that change what a step is.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{kind: (kind, {}) for kind in KINDS},

@@ -25,9 +25,9 @@ OWN_OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 
 
 def options_of(kind: str) -> st.SearchStrategy[dict[str, Any]]:
-    config = cells.get(kind)(1).get_config()
+    cell = cells.get(kind)(1)
+    config = cell.get_config()
     drawn = {
-        "use_bias": st.booleans(),
         "projection": st.sampled_from([None, 2]),
         "trainable_initial_state": st.booleans(),
         "random": st.integers(0, 1000),
@@ -35,6 +35,8 @@ def options_of(kind: str) -> st.SearchStrategy[dict[str, Any]]:
         "units": st.sampled_from([1, 4]),
         **OWN_OPTIONS.get(kind, {}),
     }
+    if "use_bias" in cell.options:
+        drawn["use_bias"] = st.booleans()
     if "activation" in config:
         drawn["activation"] = ACTIVATIONS
     if "recurrent_activation" in config:

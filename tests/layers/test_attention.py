@@ -76,9 +76,7 @@ def test_weights_sum_to_one_over_what_counts_and_to_nothing_where_nothing_does(k
     sums = array(weights).sum(axis=-1)
     assert_close(sums, np.repeat([[1.0], [1.0], [1.0], [1.0], [0.0]], 6, axis=1).astype("float32"))
     assert np.abs(np.moveaxis(array(weights), 1, 2)[~MASK]).max() == 0
-    assert_close(
-        layer(queries, values, values_mask=mask())[4], np.zeros((6, VALUES), "float32")
-    )
+    assert_close(layer(queries, values, values_mask=mask())[4], np.zeros((6, VALUES), "float32"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -117,7 +115,7 @@ def test_gradients_stay_finite_where_nothing_counts(kind: Any) -> None:
     ]
     layer = kind(UNITS)
     model = keras.Model(inputs, layer(inputs[0], inputs[1], values_mask=inputs[2]))
-    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
     before = layer.get_weights()
     model.train_on_batch([queries, values, MASK], draw(len(MASK), 6, VALUES, seed=2))
     after = layer.get_weights()

@@ -178,9 +178,7 @@ def test_a_deep_network_is_a_stack_of_keras_layers(
 ) -> None:
     both = {"bidirectional": True, "merge": merge} if merge else {}
     ours = weighted(
-        kerasseq.rnn(
-            cell, 4, depth=2, return_sequences=return_sequences, return_state=True, **both
-        )
+        kerasseq.rnn(cell, 4, depth=2, return_sequences=return_sequences, return_state=True, **both)
     )
     last = {"return_sequences": return_sequences, "return_state": True}
     levels = by_hand(cell, 4, 2, merge, last)
@@ -192,9 +190,7 @@ def test_a_deep_network_is_a_stack_of_keras_layers(
 
 @pytest.mark.parametrize("merge", [*MERGES, None])
 def test_one_bidirectional_level_is_that_of_keras(merge: str | None) -> None:
-    ours = weighted(
-        kerasseq.rnn("lstm", 4, bidirectional=True, merge=merge, return_state=True)
-    )
+    ours = weighted(kerasseq.rnn("lstm", 4, bidirectional=True, merge=merge, return_state=True))
     theirs = keras.layers.Bidirectional(keras.layers.LSTM(4, return_state=True), merge_mode=merge)
     theirs.build((None, None, WIDTH))
     theirs.set_weights(ours.get_weights())
@@ -225,8 +221,9 @@ def test_masked_timesteps_repeat_the_previous_output_or_give_zeros() -> None:
     zeros = kerasseq.rnn("gru", 4, return_sequences=True, zero_output_for_mask=True)
     zeros.build((None, None, WIDTH))
     zeros.set_weights(repeats.get_weights())
-    repeated, zeroed = array(repeats(sequences(), mask=mask())), array(
-        zeros(sequences(), mask=mask())
+    repeated, zeroed = (
+        array(repeats(sequences(), mask=mask())),
+        array(zeros(sequences(), mask=mask())),
     )
     counts = array(mask())[..., None]
     assert_close(zeroed, repeated * counts)

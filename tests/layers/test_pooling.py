@@ -127,7 +127,7 @@ def test_gradients_stay_finite_where_nothing_counts(mode: str) -> None:
     model = keras.Model(
         [inputs, told], keras.layers.Dense(1)(SequencePooling(mode)(hidden, mask=told))
     )
-    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
     before = model.get_weights()
     loss = model.train_on_batch([sequences(), MASK], draw(len(MASK), 1))
     after = model.get_weights()
@@ -147,7 +147,9 @@ def test_pool_is_the_layer_by_its_mode() -> None:
 
 
 def test_an_unknown_mode_lists_the_modes() -> None:
-    with pytest.raises(ValueError, match="`mode` must be one of last, mean, max, attention.*'sum'"):
+    with pytest.raises(
+        ValueError, match=r"`mode` must be one of last, mean, max, attention.*'sum'"
+    ):
         SequencePooling("sum")
 
 

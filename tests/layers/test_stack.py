@@ -50,7 +50,9 @@ def connect(skip: str, below: np.ndarray, above: np.ndarray, gate: Any) -> np.nd
 @pytest.mark.parametrize("skip", CONNECTIONS)
 def test_connections_are_those_of_the_papers(skip: str, bidirectional: bool) -> None:
     both = {"bidirectional": True, "merge": "sum"} if bidirectional else {}
-    stack = weighted(kerasseq.rnn("gru", WIDTH, depth=2, return_sequences=True, **{skip: True}, **both))
+    stack = weighted(
+        kerasseq.rnn("gru", WIDTH, depth=2, return_sequences=True, **{skip: True}, **both)
+    )
     below = sequences()
     for level, gate in zip(stack.levels, stack.gates or [None, None], strict=True):
         below = connect(skip, below, array(level(below)), gate)
@@ -67,7 +69,9 @@ def test_a_level_that_changes_the_width_has_no_connection(skip: str) -> None:
 
 
 def test_a_projection_decides_how_wide_a_level_is() -> None:
-    stack = weighted(kerasseq.rnn("lstm", 8, projection=WIDTH, residual=True, return_sequences=True))
+    stack = weighted(
+        kerasseq.rnn("lstm", 8, projection=WIDTH, residual=True, return_sequences=True)
+    )
     assert_close(stack(sequences()), array(stack.levels[0](sequences())) + sequences())
 
 

@@ -310,7 +310,7 @@ def test_the_table_names_levels_and_directions_where_there_are_several() -> None
     assert count("gru", 3, 5).table().columns == ("weight", "shape", "params")
     table = count("gru", 3, 5, depth=2, bidirectional=True).table()
     assert table.columns == ("level", "direction", "weight", "shape", "params")
-    assert table.rows[-1] == ("2", "backward", "bias", (2, 15), 30)
+    assert table.rows[-1] == (2, "backward", "bias", (2, 15), 30)
     assert table.total == ("total", "", "", "", 30 * (3 + 5 + 2) + 30 * (10 + 5 + 2))
 
 

@@ -1,0 +1,261 @@
+"""What each command does: one call, and its result printed."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kerasseq import params, registry
+from kerasseq.cli import options as signatures
+from kerasseq.params import table
+from kerasseq.params.table import FORMATS, Tabular
+
+if TYPE_CHECKING:
+    from kerasseq.run import Run
+
+
+class Interrupted(Exception):
+    """An interruption that says how to go on."""
+
+
+# Parameters
+
+_Cell = Annotated[str, typer.Argument(metavar="CELL", help="A cell; `kerasseq cells` lists them.")]
+_Inputs = Annotated[int, typer.Option(help="Features of one timestep.")]
+_Format = Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help="How to print.")]
+
+
+def _amount(text: str) -> int:
+    """100000, 100_000, 100k or 2M as a number."""
+    found = re.fullmatch(r"(\d[\d_,]*(?:\.\d+)?)([kKmM]?)", text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no number such as 100000, 100k or 2M.")
+    number = float(found[1].replace(",", "").replace("_", ""))
+    return round(number * {"": 1, "k": 1_000, "m": 1_000_000}[found[2].lower()])
+
+
+_Budget = Annotated[
+    str, typer.Option(metavar="NUMBER", help="Parameters it may have: 100000, 100k, 2M.")
+]
+
+# What count, units and compare all take: name, type, flag where its name is another, and help.
+_LAYER: tuple[tuple[str, Any, str, str], ...] = (
+    ("depth", int | None, "", "Levels."),
+    ("bidirectional", bool, "", "Run every level both ways."),
+    ("merge", str | None, "", "How directions are merged: concat, sum, mul, ave, none."),
+    ("projection", int | None, "", "Width of an output projection."),
+    ("residual", bool, "", "Add inputs to outputs where they are equally wide."),
+    ("highway", bool, "", "Mix them by a learned gate instead."),
+    ("trainable_initial_state", bool, "", "Learn the first state."),
+    ("use_bias", bool | None, "--bias/--no-bias", "Whether the cell has biases."),
+    ("reset_after", bool | None, "", "Whether a GRU resets after its recurrent product."),
+    ("state", int | None, "", "Width of a linear unit's state."),
+    ("timesteps", int | None, "", "Length to count memory and sequences for."),
+    ("batch", int | None, "", "Rows to count memory for."),
+    ("dtype", str | None, "", "Dtype to count memory in."),
+)
+
+
+def _with_layer_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with the options of a recurrent layer in place of its `**options`."""
+
+    def command(**given: Any) -> None:
+        options = {name: given.pop(name) for name, *_ in _LAYER}
+        options = {name: value for name, value in options.items() if value is not None}
+        if options.get("merge") == "none":
+            options["merge"] = None
+        function(**given, **options)
+
+    parameters = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
+    for name, kind, flag, text in _LAYER:
+        # Without an explicit flag, a bool would have a --no- form that says nothing here.
+        flag = flag or ("--" + name.replace("_", "-") if kind is bool else "")
+        option = typer.Option(*([flag] if flag else []), help=text)
+        parameters.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if kind is bool else None,
+                annotation=Annotated[kind, option],
+            )
+        )
+    return signatures.signed(command, parameters, inspect.getdoc(function))
+
+
+def _print(shown: Tabular, format: str) -> None:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(shown.render(format, width=width))
+
+
+def count(
+    cell: _Cell,
+    inputs: _Inputs,
+    units: Annotated[int, typer.Option(help="Width of every level.")],
+    format: _Format = "table",
+    **options: Any,
+) -> None:
+    """Count the parameters of a recurrent layer, with the formula."""
+    _print(params.count(cell, inputs, units, **options), format)
+
+
+def units(
+    cell: _Cell, budget: _Budget, inputs: _Inputs, format: _Format = "table", **options: Any
+) -> None:
+    """Find the largest width that a budget of parameters pays for."""
+    _print(params.units_for(cell, _amount(budget), inputs, **options), format)
+
+
+def compare(
+    cells: Annotated[list[str], typer.Argument(metavar="CELL...", help="The cells.")],
+    inputs: _Inputs,
+    budget: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Parameters that each may have.")
+    ] = None,
+    units: Annotated[int | None, typer.Option(help="Width of each, instead.")] = None,
+    format: _Format = "table",
+    **options: Any,
+) -> None:
+    """Show cells side by side, at an equal budget or width."""
+    amount = None if budget is None else _amount(budget)
+    _print(params.compare(cells, inputs=inputs, budget=amount, units=units, **options), format)
+
+
+def report(
+    file: Annotated[Path, typer.Argument(help="A .keras or .weights.h5 file, or a run's folder.")],
+    format: _Format = "table",
+) -> None:
+    """Report the parameters in a saved model, layer by layer."""
+    _print(params.report(file), format)
+
+
+def cells(format: _Format = "table") -> None:
+    """List all cells: form, gates, parameters, wrappers and paper."""
+    _print(params.cells(), format)
+
+
+# Runs
+
+_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
+
+
+def _load(folder: Path) -> Run:
+    from kerasseq import run
+
+    if (folder / run.RECORD).is_file():  # what is no run is told without waiting for a backend
+        _import_backend()
+    return run.load(folder)
+
+
+def _import_backend() -> None:
+    """Import Keras without what TensorFlow prints as it starts, which no setting silences.
+
+    Who sets TF_CPP_MIN_LOG_LEVEL sees all that TensorFlow prints at that level.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    shown = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        importlib.import_module("keras")
+    finally:
+        os.dup2(shown, 2)
+        os.close(shown)
+
+
+def show(folder: _Folder) -> None:
+    """Print the result of a run beside its baselines."""
+    _load(folder).summary()
+
+
+def predict(
+    folder: _Folder,
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="What to predict from.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A UTF-8 file with one text a line; - for standard input.")
+    ] = None,
+    format: _Format = "table",
+) -> None:
+    """Predict from arguments, a file, or standard input."""
+    if texts and file:
+        raise ValueError(f"Give texts or --file, not both. Received: {len(texts)} and {file}")
+    read = texts or _lines(file)
+    _print(table.from_frame(_load(folder).predict(read)), format)
+
+
+def _lines(file: Path | None) -> list[str]:
+    """The lines of a file or of standard input, blank ones left out."""
+    name = "standard input" if file is None or str(file) == "-" else str(file)
+    if name == "standard input" and sys.stdin.isatty():
+        raise ValueError("Give texts, --file, or texts on standard input.")
+    try:
+        text = sys.stdin.read() if name == "standard input" else Path(name).read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} is not in UTF-8 ({error.reason}): convert it.") from error
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not lines:
+        raise ValueError(f"There is no text in {name}: give one a line.")
+    return lines
+
+
+def evaluate(
+    folder: _Folder,
+    data: Annotated[str, typer.Argument(help="New data with its answers, as the recipe takes.")],
+    format: _Format = "table",
+) -> None:
+    """Score a run on new data."""
+    found = _load(folder).evaluate(data)
+    rows = [(name, value, *found["interval"][name]) for name, value in found["test"].items()]
+    columns = ("metric", "value", "low", "high")
+    _print(table.Table(columns, tuple(rows), title=f"{found['rows']:,} rows"), format)
+
+
+# Recipes
+
+
+def recipe(name: str) -> Callable[..., None]:
+    """The command of a recipe: its arguments as options, its docstring as help."""
+    function = registry.get(name)
+    parameters, readers, text = signatures.of(function)
+
+    def command(**given: Any) -> None:
+        values = {key: readers[key](value) for key, value in given.items()}
+        if "out" in values and values["out"] is None:
+            values["out"] = f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        _import_backend()
+        try:
+            run = function(**values)
+        except KeyboardInterrupt:
+            folder = values.get("out")
+            begun = folder is not None and Path(folder).is_dir()
+            on = f"; the same command with --out {folder} goes on" if begun else ""
+            raise Interrupted(f"interrupted{on}") from None
+        run.summary()
+
+    return signatures.signed(command, parameters, text)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "count": _with_layer_options(count),
+    "units": _with_layer_options(units),
+    "compare": _with_layer_options(compare),
+    "report": report,
+    "cells": cells,
+    "show": show,
+    "predict": predict,
+    "evaluate": evaluate,
+}

@@ -1,0 +1,112 @@
+"""Bytes to text, and the text files of a folder or an archive, read without unpacking it."""
+
+from __future__ import annotations
+
+import codecs
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+__all__ = ["ARCHIVES", "decode", "text_files"]
+
+ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
+_BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,  # zipfile's for an archive that needs a password
+)
+
+
+def decode(raw: bytes, name: str) -> tuple[str, str]:
+    """Text from bytes: UTF-8, UTF-16 with its mark, else latin-1.
+
+    Args:
+        raw: the content of a file.
+        name: what to call the file in an error.
+
+    Returns:
+        The text, and the encoding.
+
+    Raises:
+        ValueError: if it is not text at all.
+
+    Example:
+
+    >>> decode("café".encode("latin-1"), "menu.txt")
+    ('café', 'latin-1')
+    """
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return raw.decode("utf-16"), "UTF-16"
+        except UnicodeDecodeError:
+            pass  # it has zero bytes, too
+    # Latin-1 takes any bytes: what tells text from the rest is that it holds no control characters.
+    control = len(raw) - len(raw.translate(None, _CONTROL))
+    if b"\0" in raw or control > len(raw) / 50:
+        raise ValueError(f"{name} is a binary file, not text. Save the texts as UTF-8.")
+    try:
+        return raw.decode("utf-8-sig"), "UTF-8"
+    except UnicodeDecodeError:
+        return raw.decode("latin-1"), "latin-1"
+
+
+def text_files(path: Path) -> Iterator[tuple[tuple[str, ...], bytes]]:
+    """The .txt files below a folder or in an archive, hidden ones apart.
+
+    Args:
+        path: a folder, or a file whose name ends on one of `ARCHIVES`.
+
+    Returns:
+        The parts of each file's path in there, and its content; sorted by path.
+
+    Raises:
+        ValueError: if the archive is corrupt, cut off or locked.
+    """
+    if path.is_dir():
+        found = _in_folder(path)
+    elif path.name.lower().endswith(".zip"):
+        found = _in_zip(path)
+    else:
+        found = _in_tar(path)
+    try:
+        files = [(PurePosixPath(name).parts, raw) for name, raw in found]
+    except _BROKEN as error:
+        if path.is_dir():
+            raise
+        raise ValueError(
+            f"{path} cannot be read as an archive: it is corrupt, cut off or locked "
+            f"({str(error) or type(error).__name__}). Fetch or pack it again."
+        ) from None
+    hidden = (".", "__MACOSX")
+    return iter(sorted(f for f in files if not any(part.startswith(hidden) for part in f[0])))
+
+
+def _in_folder(path: Path) -> Iterator[tuple[str, bytes]]:
+    for file in path.rglob("*.txt"):
+        if file.is_file():
+            yield file.relative_to(path).as_posix(), file.read_bytes()
+
+
+def _in_zip(path: Path) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(".txt"):
+                yield name.lstrip("/"), archive.read(name)
+
+
+def _in_tar(path: Path) -> Iterator[tuple[str, bytes]]:
+    # As a stream: looking members up by name would go through the compressed file again and again.
+    with tarfile.open(path, "r|*") as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.isreg() else None
+            if file is not None and member.name.endswith(".txt"):
+                yield member.name.removeprefix("./").lstrip("/"), file.read()

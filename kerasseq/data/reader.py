@@ -1,0 +1,130 @@
+"""Texts to examples, by the vocabularies of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from kerasseq.data.ngrams import NgramEncoder
+from kerasseq.data.text import UNKNOWN, TextEncoder
+from kerasseq.training import Examples
+
+__all__ = ["Reader", "class_numbers"]
+
+MOST_WORDS = 1_000_000  # the numbers of n-grams of three words have room for so many
+
+
+class Reader:
+    """Turns texts into examples, by the vocabularies of a run.
+
+    There is one vocabulary of words, most frequent first. N-grams are made of all of them; to the
+    recurrent branch only the first `known` ones are.
+    """
+
+    def __init__(
+        self, encoder: TextEncoder, known: int, ngrams: NgramEncoder | None, classes: list[str]
+    ) -> None:
+        self.encoder, self.known, self.ngrams, self.classes = encoder, known, ngrams, classes
+
+    @classmethod
+    def fitted(
+        cls, texts: Sequence[str], classes: list[str], settings: Mapping[str, Any]
+    ) -> tuple[Reader, list[list[int]]]:
+        """One whose vocabularies are fitted on texts; and the token numbers of these."""
+        shared = bool(settings["ngrams"]) and settings["tokens"] == "word"
+        encoder = TextEncoder(
+            kind=settings["tokens"],
+            vocabulary_size=MOST_WORDS if shared else settings["vocabulary_size"],
+            min_count=1 if shared else settings["min_count"],
+            lowercase=settings["lowercase"],
+            length=settings["length"],
+            truncate=settings["truncate"],
+        ).fit(texts)
+        rows = encoder.tokens(texts)
+        known = len(encoder.vocabulary)
+        if shared:
+            counts = np.bincount(np.fromiter(chain.from_iterable(rows), np.int64))
+            often = 2 + np.count_nonzero(counts[2:] >= settings["min_count"])
+            known = min(int(often), settings["vocabulary_size"])
+        ngrams = None
+        if settings["ngrams"]:
+            ngrams = NgramEncoder(
+                settings["ngrams"], settings["ngram_count"], settings["ngram_limit"]
+            ).fit(rows)
+        return cls(encoder, known, ngrams, classes), rows
+
+    def state(self) -> dict[str, Any]:
+        """All that `of` needs, as JSON values."""
+        return {
+            "facts": {
+                "classes": len(self.classes),
+                "vocabulary": self.known,
+                "ngrams": self.ngrams.size + 1 if self.ngrams else 0,
+                "length": self.encoder.length,
+            },
+            "classes": self.classes,
+            "encoder": self.encoder.state(),
+            "ngrams": self.ngrams and self.ngrams.state(),
+        }
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Reader:
+        """The one that a state was taken from."""
+        return cls(
+            TextEncoder.from_state(state["encoder"]),
+            state["facts"]["vocabulary"],
+            state["ngrams"] and NgramEncoder.from_state(state["ngrams"]),
+            state["classes"],
+        )
+
+    def read(self, texts: Sequence[str], labels: Sequence[str] | None = None) -> Examples:
+        """Examples of texts, with their labels where those are known."""
+        return self.examples(self.encoder.tokens(texts), labels)
+
+    def examples(
+        self, rows: Sequence[Sequence[int]], labels: Sequence[str] | None = None
+    ) -> Examples:
+        """Examples of rows of token numbers."""
+        tokens = self.encoder.pad(rows)
+        tokens[tokens >= self.known] = UNKNOWN
+        inputs = {"tokens": tokens}
+        used = np.array([min(len(row), self.encoder.length) for row in rows], dtype=np.int64)
+        lengths = {"tokens": used}
+        if self.ngrams:
+            logits = 1 if len(self.classes) == 2 else len(self.classes)
+            inputs["ending"] = self.encoder.pad(self.ngrams.ending(rows))
+            inputs["ending_corrections"] = np.zeros((len(rows), 1, 1, logits), np.float32)
+            inputs["ngrams"] = self.ngrams.encode(rows)
+            inputs["ngram_corrections"] = np.zeros((len(rows), 1, logits), np.float32)
+            lengths["ending"] = used
+            lengths["ngrams"] = np.count_nonzero(inputs["ngrams"], axis=1)
+        targets = None
+        if labels is not None:
+            targets = class_numbers(labels, self.classes)
+            if len(self.classes) == 2:
+                targets = targets[:, None].astype(np.float32)
+        return Examples(inputs, targets, lengths)
+
+    def check_known(self, texts: Sequence[str]) -> None:
+        """Raise a ValueError for a text that has not one known word."""
+        for i, unknown in enumerate(self.encoder.unknown_share(texts)):
+            if unknown == 1:
+                what = "holds no word that the model knows" if texts[i].strip() else "is empty"
+                raise ValueError(
+                    f"text {i} {what}: {texts[i][:60]!r}. Leave it out, or train on texts like it."
+                )
+
+
+def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """Labels as class numbers."""
+    number = {name: i for i, name in enumerate(classes)}
+    unknown = sorted({*labels} - {*number})
+    if unknown:
+        raise ValueError(
+            f"the classes {', '.join(map(repr, unknown))} were not in the training texts, which "
+            f"have {', '.join(map(repr, classes))}. Leave those rows out, or train on them."
+        )
+    return np.array([number[label] for label in labels], dtype=np.int64)

@@ -1,0 +1,220 @@
+"""Tables from files, and which of their columns hold the texts and the labels."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasseq.data.files import decode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TABLES", "find_columns", "read_table"]
+
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+
+# Names that say it all, then names that are taken where none of those is there.
+_TEXT_NAMES = (
+    {"text", "texts", "review", "reviews", "review_text", "sentence", "tweet", "phrase"},
+    {"content", "comment", "message", "body", "description", "document", "utterance"},
+)
+_LABEL_NAMES = (
+    {"label", "labels", "sentiment", "class", "target", "polarity"},
+    {"category", "rating", "stars", "score", "emotion", "overall"},
+)
+_MOST_CLASSES = 50
+
+
+def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The table in a CSV, TSV, JSON-lines or Parquet file.
+
+    Columns of CSV and TSV are left as text, and only an empty field is missing: "None", "NA" and
+    "007" are what someone wrote.
+
+    Args:
+        path: the file; its ending says what it is.
+
+    Returns:
+        The table, and notes on how it was read.
+
+    Raises:
+        ValueError: if the file does not hold such a table.
+    """
+    kind = path.suffix.lower()
+    if kind == ".parquet":
+        import pandas as pd
+
+        try:
+            return pd.read_parquet(path), []
+        except (ValueError, OSError) as error:
+            raise _unreadable(path, "Parquet", str(error)) from None
+    content, encoding = decode(path.read_bytes(), str(path))
+    notes = [] if encoding == "UTF-8" else [f"{path.name} is not UTF-8: read as {encoding}"]
+    if not content.strip():
+        raise ValueError(f"{path} is empty. Give a file with texts and labels.")
+    if kind in (".csv", ".tsv"):
+        return _read_separated(path, content), notes
+    return _read_json(path, content), notes
+
+
+def find_columns(
+    frame: pd.DataFrame, text: str | None, label: str | None, where: str
+) -> tuple[str, str]:
+    """Names of the column of texts and the column of labels, found where they are not given.
+
+    A column is found by its name; else the one column of long strings holds the texts, and the one
+    column of few different values the labels.
+
+    Args:
+        frame: a table whose columns have strings for names.
+        text: the column of texts, or None.
+        label: the column of labels, or None.
+        where: what to call the table in an error.
+
+    Raises:
+        ValueError: if there is no such column, or several could be meant.
+    """
+    columns = list(frame.columns)
+    listed = ", ".join(map(repr, columns))
+    for argument, name in (("text", text), ("label", label)):
+        if name is not None and columns.count(name) != 1:
+            many = "several columns" if name in columns else "no column"
+            raise ValueError(
+                f"{where} has {many} named {name!r}. Its columns are {listed}. "
+                f"Pass one of them as {argument}=."
+            )
+    if text is not None and text == label:
+        raise ValueError(f"text and label must be two columns. Received: {text!r} for both")
+    # The label first, where it has a name: it may be a string column, too.
+    named = label or _named(columns, _LABEL_NAMES, text)
+    text = text or _named(columns, _TEXT_NAMES, named) or _longest(frame, named)
+    label = named or _fewest(frame, text)
+    if text is None or label is None:
+        unclear = " and ".join(
+            what for what, name in (("the texts", text), ("the labels", label)) if name is None
+        )
+        raise ValueError(
+            f"it is not clear which column of {where} holds {unclear}. Its columns are {listed}. "
+            "Pass text= and label= (the first line of a file must name the columns)."
+        )
+    return text, label
+
+
+def _read_separated(path: Path, content: str) -> pd.DataFrame:
+    import pandas as pd
+
+    kind = path.suffix[1:].upper()
+    header = content.split("\n", 1)[0]
+    separator = "\t" if kind == "TSV" else ","
+    if kind == "CSV" and "," not in header:
+        separator = next((sign for sign in ";\t" if sign in header), ",")
+    try:
+        with warnings.catch_warnings():
+            # Else fields that are too many are dropped.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                StringIO(content),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                na_values=[""],
+                index_col=False,
+            )
+    except pd.errors.ParserWarning:
+        raise _unreadable(
+            path, kind, "its rows have more fields than its first line names; quote the texts"
+        ) from None
+    except ValueError as error:
+        raise _unreadable(path, kind, _explained(str(error))) from None
+
+
+def _explained(reason: str) -> str:
+    fields = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", reason)
+    if fields:
+        expected, line, saw = fields.groups()
+        return (
+            f"line {line} has {saw} fields where {expected} were expected; "
+            'put texts that hold the separator in "quotes"'
+        )
+    if "EOF inside string" in reason:
+        row = re.search(r"row (\d+)", reason)
+        return f"a quotation mark{f' in row {row[1]}' if row else ''} is never closed"
+    return reason.removeprefix("Error tokenizing data. C error: ")
+
+
+def _read_json(path: Path, content: str) -> pd.DataFrame:
+    import pandas as pd
+
+    rows: list[Any] = []
+    if content.lstrip().startswith("["):
+        try:
+            rows = json.loads(content)
+        except json.JSONDecodeError as error:
+            raise _unreadable(path, "JSON", str(error)) from None
+    else:
+        # Not splitlines(): some of the signs that it splits at may stand inside a JSON string.
+        for number, line in enumerate(content.split("\n"), 1):
+            try:
+                rows += [json.loads(line)] if line.strip() else []
+            except json.JSONDecodeError as error:
+                reason = f"line {number} is no JSON object: {error.msg}"
+                raise _unreadable(path, "JSON lines", reason) from None
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            reason = f"entry {number} is no object with named fields: {json.dumps(row)[:40]}"
+            raise _unreadable(path, "JSON lines", reason)
+    return pd.DataFrame(rows)
+
+
+def _unreadable(path: Path, kind: str, reason: str) -> ValueError:
+    reason = " ".join(reason.split()).rstrip(".")[:200]
+    return ValueError(f"{path} cannot be read as {kind}: {reason}. Mend or convert the file.")
+
+
+def _named(columns: list[str], tiers: tuple[set[str], ...], taken: str | None) -> str | None:
+    """The one column with such a name; None where there is none, or more than one."""
+    for names in tiers:
+        found = [c for c in columns if c != taken and c.strip().lower() in names]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _longest(frame: pd.DataFrame, label: str | None) -> str | None:
+    """The column of strings that are twice as long, in words, as those of any other."""
+    import pandas as pd
+
+    if any(c != label and c.strip().lower() in set().union(*_TEXT_NAMES) for c in frame.columns):
+        return None  # several have the name of a text column: not for us to choose
+    words = {}
+    for name in _others(frame, label):
+        column = frame[name].dropna().head(1000)
+        if len(column) and all(isinstance(value, str) for value in column):
+            words[name] = float(column.str.split().str.len().mean())
+    ranked = sorted(words, key=lambda name: words[name], reverse=True)
+    if not ranked or pd.isna(words[ranked[0]]) or words[ranked[0]] < 1.5:
+        return None
+    clear = len(ranked) == 1 or words[ranked[0]] >= 2 * words[ranked[1]]
+    return ranked[0] if clear else None
+
+
+def _fewest(frame: pd.DataFrame, text: str | None) -> str | None:
+    """The one column that has few different values, and most of them often."""
+    if any(c != text and c.strip().lower() in set().union(*_LABEL_NAMES) for c in frame.columns):
+        return None
+    found = []
+    for name in _others(frame, text):
+        values = frame[name].dropna().astype(str)
+        if 2 <= values.nunique() <= min(_MOST_CLASSES, len(values) / 2):
+            found.append(name)
+    return found[0] if len(found) == 1 else None
+
+
+def _others(frame: pd.DataFrame, taken: str | None) -> list[str]:
+    columns = list(frame.columns)
+    return [c for c in columns if c != taken and columns.count(c) == 1]
