@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kerasseq import kernels
+from kerasseq.cells import Cell
 from kerasseq.kernels.passes import backend
 
 Tensor = Any
@@ -44,7 +45,7 @@ class RNN(keras.layers.RNN):
         `return_sequences`) and the initial states.
 
     Raises:
-        ValueError: If `kernel` is unknown or cannot run the cell.
+        ValueError: If `kernel` is unknown or cannot run the cell, or `dtype` is not the cell's.
 
     Example:
         >>> import numpy as np
@@ -58,8 +59,8 @@ class RNN(keras.layers.RNN):
     """
 
     def __init__(self, cell: Any, *args: Any, kernel: str = "auto", **kwargs: Any) -> None:
-        if "dtype" not in kwargs and isinstance(cell, keras.layers.Layer):
-            kwargs["dtype"] = cell.dtype_policy
+        if isinstance(cell, keras.layers.Layer):
+            kwargs["dtype"] = _policy(cell, kwargs.get("dtype"))
         super().__init__(cell, *args, **kwargs)
         self._wanted = kernel
         self._choice = self._choose(timesteps=1)  # a wrong name fails here
@@ -134,6 +135,20 @@ class RNN(keras.layers.RNN):
     def get_config(self) -> dict[str, Any]:
         """The config of `keras.layers.RNN`, and the kernel asked for."""
         return {**super().get_config(), "kernel": self._wanted}
+
+
+def _policy(cell: Any, dtype: Any) -> Any:
+    """The dtype policy of the cell, unless a cell of Keras is to have another around it."""
+    if dtype is None:
+        return cell.dtype_policy
+    policy = keras.dtype_policies.get(dtype)
+    # Kernels read the weights of our cells in the dtype of the layer.
+    if isinstance(cell, Cell) and policy != cell.dtype_policy:
+        raise ValueError(
+            f"`dtype` must be that of the cell, {cell.dtype_policy.name}. Received: "
+            f"dtype={policy.name!r}. Set it where the cell is made, and leave it out here."
+        )
+    return policy
 
 
 # Keras names the groups of a weights file by class: these three carry the names of the layers

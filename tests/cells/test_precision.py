@@ -72,12 +72,3 @@ def test_a_long_sum_of_small_steps_does_not_stall(kernel: str) -> None:
     output = numpy(ops.cast(layer(np.ones((1, 1000, 1), "float32")), "float32"))
     expected = 1 - (1 - 1 / (1 + np.exp(5.5))) ** 1000
     assert abs(output[0, 0] - expected) < 0.01
-
-
-def test_a_cell_in_single_precision_runs_in_a_half_precision_model() -> None:
-    cell = make("gru", dtype="float32")
-    layer = layer_of(cell, dtype="mixed_float16")
-    output, state = layer(sequences(2, 3, 3))
-    assert keras.backend.standardize_dtype(output.dtype) == "float16"
-    assert np.isfinite(numpy(output)).all()
-    assert np.isfinite(numpy(state)).all()

@@ -79,10 +79,21 @@ def test_dropout_of_a_cell_of_keras_is_its_own_affair() -> None:
 
 def test_the_layer_takes_the_dtype_of_its_cell() -> None:
     for cell in (keras.layers.GRUCell(4, dtype="float16"), cells.get("gru")(4, dtype="float16")):
-        layer = RNN(cell)
-        assert layer.compute_dtype == "float16"
-        assert layer.dtype_policy == cell.dtype_policy
-    assert RNN(cells.get("gru")(4, dtype="float16"), dtype="float32").compute_dtype == "float32"
+        for options in ({}, {"dtype": None}, {"dtype": "float16"}, {"dtype": cell.dtype_policy}):
+            layer = RNN(cell, **options)
+            assert layer.compute_dtype == "float16"
+            assert layer.dtype_policy == cell.dtype_policy
+            assert RNN.from_config(layer.get_config()).dtype_policy == cell.dtype_policy
+
+
+def test_only_a_cell_of_keras_takes_another_dtype_around_it() -> None:
+    theirs = keras.layers.GRUCell(4, dtype="float32")
+    layer = RNN(theirs, dtype="mixed_bfloat16")
+    output = layer(np.ones((2, 3, 3), "float32"))
+    assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
+    message = "must be that of the cell, float32. Received: dtype='mixed_bfloat16'. Set it where"
+    with pytest.raises(ValueError, match=message):
+        RNN(cells.get("gru")(4, dtype="float32"), dtype="mixed_bfloat16")
 
 
 def test_a_layer_of_any_cell_comes_back_from_its_config() -> None:

@@ -1,0 +1,107 @@
+"""Bytes become text, or an error; archives are read as their folder would be."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq.data.files import decode, text_files
+
+WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1)
+
+
+@given(WORDS)
+def test_utf8_comes_back(text: str) -> None:
+    expected = text.removeprefix("\ufeff")  # at the start it is a mark, and no sign
+    assert decode(text.encode(), "a.txt") == (expected, "UTF-8")
+
+
+@given(WORDS)
+def test_a_byte_order_mark_is_no_part_of_the_text(text: str) -> None:
+    assert decode(text.encode("utf-8-sig"), "a.txt") == (text, "UTF-8")
+    assert decode(text.encode("utf-16"), "a.txt") == (text, "UTF-16")
+
+
+def test_what_is_not_utf8_is_latin1() -> None:
+    assert decode("na\xefve \x85".encode("latin-1"), "a.txt") == ("na\xefve \x85", "latin-1")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"\x89PNG\r\n\x1a\n\x00\x00", b"\x01\x02\x03\x04\xff\xfe", b"good film\0", b"\xff\xfea"],
+    ids=["png", "control characters", "a zero byte", "half a UTF-16 character"],
+)
+def test_binary_content_is_refused_by_name(raw: bytes) -> None:
+    with pytest.raises(ValueError, match=r"photo\.txt is a binary file"):
+        decode(raw, "photo.txt")
+
+
+def _pack(folder: Path, kind: str) -> Path:
+    path = folder.parent / f"packed.{kind}"
+    files = [file for file in sorted(folder.rglob("*"), reverse=True) if file.is_file()]
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in files:
+                archive.write(file, file.relative_to(folder))
+    else:
+        with tarfile.open(path, "w" if kind == "tar" else "w:gz") as tar:
+            for file in files:
+                tar.add(file, f"./{file.relative_to(folder)}")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b/2.txt", "b/10.txt", "a/1.txt", "readme.txt", "a/notes.csv", "a/.hidden.txt"):
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path / "tree"
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar", "tar.gz", "tgz"])
+def test_text_files_are_found_in_the_same_order_everywhere(folder: Path, kind: str) -> None:
+    found = list(text_files(folder if kind == "folder" else _pack(folder, kind)))
+    assert found == [
+        (("a", "1.txt"), b"a/1.txt"),
+        (("b", "10.txt"), b"b/10.txt"),
+        (("b", "2.txt"), b"b/2.txt"),
+        (("readme.txt",), b"readme.txt"),
+    ]
+
+
+def test_links_in_an_archive_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "links.tar"
+    with tarfile.open(path, "w") as tar:
+        link = tarfile.TarInfo("a/link.txt")
+        link.type, link.linkname = tarfile.SYMTYPE, "../../secret.txt"
+        tar.addfile(link)
+        file = tarfile.TarInfo("a/file.txt")
+        file.size = 2
+        tar.addfile(file, io.BytesIO(b"hi"))
+    assert [parts for parts, _ in text_files(path)] == [("a", "file.txt")]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tgz"])
+@pytest.mark.parametrize("fault", ["cut off", "no archive", "overwritten"])
+def test_a_corrupt_archive_is_refused_by_name(folder: Path, kind: str, fault: str) -> None:
+    (folder / "a" / "long.txt").write_bytes(bytes(ord("a") + i * i % 23 for i in range(60_000)))
+    path = _pack(folder, kind)
+    raw = path.read_bytes()
+    half = len(raw) // 2
+    path.write_bytes(
+        {
+            "cut off": raw[:half],
+            "no archive": b"these are not the bytes of an archive" * 20,
+            # The middle of a .tar is the content of a file, which it does not check.
+            "overwritten": b"x" * 700 + raw[700:] if kind == "tar" else raw[:half] + b"x" * half,
+        }[fault]
+    )
+    with pytest.raises(ValueError, match=rf"packed\.{kind} cannot be read as an archive.*again\."):
+        text_files(path)
