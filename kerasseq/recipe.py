@@ -211,8 +211,17 @@ class Stages(abc.ABC):
         """What cheap methods predict for the test part, fitted on train and validation."""
 
     @abc.abstractmethod
-    def read(self, data: Any, state: Mapping[str, Any], settings: Settings) -> Examples:
-        """New data with its targets, prepared as the model was trained on."""
+    def read(
+        self, data: Any, state: Mapping[str, Any], settings: Settings, reading: Mapping[str, Any]
+    ) -> Examples:
+        """New data with its targets, prepared as what the model was trained on.
+
+        Args:
+            data: what `load` takes.
+            state: what `prepare` fitted.
+            settings: those of the run.
+            reading: arguments of the recipe that say how to read this data, in their place.
+        """
 
     @abc.abstractmethod
     def predict(

@@ -85,7 +85,7 @@ class Run:
         Raises:
             ValueError: if the data cannot be read, or has answers that the model does not know.
         """
-        examples = self._stages.read(data, self.state, {**self.settings, **reading})
+        examples = self._stages.read(data, self.state, self.settings, reading)
         found = self._stages.predictions(self.model, examples, self.state)
         score = self._stages.score(found, examples.targets, self.settings)
         return {"rows": len(examples), "test": score.values, "interval": score.interval()}

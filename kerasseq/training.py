@@ -135,7 +135,7 @@ class Batches(keras.utils.PyDataset):
 
     Args:
         examples: what to cut into batches.
-        batch_size: rows per batch; the last one of each length has fewer.
+        batch_size: rows per batch; one batch may have fewer.
         seed: of the order, which is another one in each epoch and the same on every run; None
             keeps the rows in order of their length.
         branches: as of `Plan`: the targets go to each of them.
@@ -169,21 +169,17 @@ class Batches(keras.utils.PyDataset):
         if random is not None:
             random.shuffle(rows)
         rows = rows[np.argsort(self._bucket[rows], kind="stable")]
-        edges = np.flatnonzero(np.diff(self._bucket[rows])) + 1
         batches = [
-            part[start : start + self._batch_size]
-            for part in np.split(rows, edges)
-            for start in range(0, len(part), self._batch_size)
+            rows[start : start + self._batch_size]
+            for start in range(0, len(rows), self._batch_size)
         ]
+        # TensorFlow takes from the first two batches which axes vary: the narrowest comes first,
+        # the widest second.
+        first, last = batches[:1], batches[1:][-1:]
+        others = batches[1:-1]
         if random is not None:
-            random.shuffle(batches)
-        # TensorFlow takes from the first two batches which axes vary: the first is one of the
-        # narrowest, the second one of the widest.
-        places = [self._bucket[batch[0]] for batch in batches]
-        narrowest = batches.pop(int(np.argmin(places)))
-        places.remove(min(places))
-        widest = [batches.pop(int(np.argmax(places)))] if batches else []
-        self._rows = [narrowest, *widest, *batches]
+            random.shuffle(others)
+        self._rows = [*first, *last, *others]
 
     @property
     def order(self) -> np.ndarray:
@@ -195,7 +191,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         rows = self._rows[index]
-        widths = self._widths[self._bucket[rows[0]]]
+        widths = self._widths[self._bucket[rows[-1]]]
         inputs = {
             name: values[rows, : widths[name]] if name in widths else values[rows]
             for name, values in self._examples.inputs.items()

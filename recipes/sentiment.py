@@ -322,12 +322,25 @@ class Sentiment(Stages):
             _BASELINE: _tfidf(texts, truth, parts.test[0]),
         }
 
-    def read(self, data: Any, state: Mapping[str, Any], settings: Mapping[str, Any]) -> Examples:
-        source = self.load(data, settings)
-        texts, labels = source.texts, source.labels
-        if source.test_texts is not None:
-            texts, labels = source.test_texts, source.test_labels
-        return self._reader(state).read(texts, labels)
+    def read(
+        self,
+        data: Any,
+        state: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        reading: Mapping[str, Any],
+    ) -> Examples:
+        from kerasseq.data.labelled import LabelledTexts, read_labelled
+        from kerasseq.data.tables import TABLES
+
+        path = isinstance(data, str | os.PathLike)
+        if not path or os.path.splitext(data)[1].lower() in TABLES:  # with columns of those names
+            reading = {**{name: settings[name] for name in ("text", "label")}, **reading}
+        source = data
+        if not isinstance(data, LabelledTexts):
+            source = read_labelled(data, learn=False, **reading)
+        if source.test_texts is not None and source.test_labels is not None:
+            return self._reader(state).read(source.test_texts, source.test_labels)
+        return self._reader(state).read(source.texts, source.labels)
 
     def predict(
         self,

@@ -121,7 +121,13 @@ class Toy(Stages):
         exact = parts.test["x"][:, :1] - parts.test["x"][:, 1:]
         return {"mean": np.full((len(parts.test["y"]), 1), mean), "difference": exact}
 
-    def read(self, data: Any, state: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+    def read(
+        self,
+        data: Any,
+        state: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        reading: Mapping[str, Any],
+    ) -> Any:
         return self._examples(data, state)
 
     def predict(

@@ -44,15 +44,16 @@ def decode(raw: bytes, name: str) -> tuple[str, str]:
     >>> decode("café".encode("latin-1"), "menu.txt")
     ('café', 'latin-1')
     """
+    binary = ValueError(f"{name} is a binary file, not text. Save the texts as UTF-8.")
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:
             return raw.decode("utf-16"), "UTF-16"
         except UnicodeDecodeError:
-            pass  # it has zero bytes, too
+            raise binary from None
     # Latin-1 takes any bytes: what tells text from the rest is that it holds no control characters.
     control = len(raw) - len(raw.translate(None, _CONTROL))
     if b"\0" in raw or control > len(raw) / 50:
-        raise ValueError(f"{name} is a binary file, not text. Save the texts as UTF-8.")
+        raise binary
     try:
         return raw.decode("utf-8-sig"), "UTF-8"
     except UnicodeDecodeError:

@@ -47,9 +47,11 @@ def read_class_folders(path: Path) -> tuple[Rows, Rows | None, list[str]]:
     encodings: Counter[str] = Counter()
     unlabelled = 0
     for parts, raw in files:
-        part, label = (_PARTS.get(parts[0].lower()), parts[1]) if official else (_TRAIN, parts[0])
-        if part is None or len(parts) < 2 + official:
+        if len(parts) < 2 + official:
             continue  # lists and read-me files beside the classes
+        part, label = (_PARTS.get(parts[0].lower()), parts[1]) if official else (_TRAIN, parts[0])
+        if part is None:
+            continue
         if label == _UNLABELLED:
             unlabelled += 1
             continue

@@ -101,11 +101,11 @@ def test_column_names_need_not_be_strings() -> None:
 
 
 def test_empty_texts_are_left_out_and_counted() -> None:
-    found = read_labelled(_frame(text=[*TEXTS[:3], " <br/> "], label=["a", "b", "b", "a"]).iloc[::-1].pipe(
-        lambda frame: pd.concat([frame, frame.iloc[-1:]])
-    ))  # fmt: skip
-    assert len(found.texts) == 4
-    assert "left out: 1 empty texts" in found.notes
+    frame = pd.concat([_frame(), _frame(text=["", " ", "<br/>", "new"])])
+    found = read_labelled(frame)
+    assert found.texts == [*CLEAN, "new"]
+    assert found.labels == [*LABELS, "neg"]
+    assert "left out: 3 empty texts" in found.notes
 
 
 def _official(folder: Path, train: list[tuple[str, str]], test: list[tuple[str, str]]) -> Path:

@@ -27,6 +27,9 @@ MASK = np.array(
 )
 WIDTH = 3
 
+# For a batch or two: tracing costs more than it saves, but where every operation is compiled.
+EAGERLY = keras.backend.backend() != "jax"
+
 
 def draw(*shape: int, seed: int = 0) -> np.ndarray:
     """Normal numbers, the same on every run."""

@@ -10,7 +10,16 @@ import pytest
 from keras import ops
 
 from kerasseq.layers import AdditiveAttention, DotProductAttention
-from tests.layers.harness import MASK, array, arrays, assert_close, draw, mask, randomize
+from tests.layers.harness import (
+    EAGERLY,
+    MASK,
+    array,
+    arrays,
+    assert_close,
+    draw,
+    mask,
+    randomize,
+)
 
 KINDS = (AdditiveAttention, DotProductAttention)
 UNITS, QUERY, VALUES = 4, 2, 3
@@ -115,7 +124,7 @@ def test_gradients_stay_finite_where_nothing_counts(kind: Any) -> None:
     ]
     layer = kind(UNITS)
     model = keras.Model(inputs, layer(inputs[0], inputs[1], values_mask=inputs[2]))
-    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=EAGERLY)
     before = layer.get_weights()
     model.train_on_batch([queries, values, MASK], draw(len(MASK), 6, VALUES, seed=2))
     after = layer.get_weights()

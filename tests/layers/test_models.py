@@ -57,7 +57,7 @@ def settings_of_layers(draw: st.DrawFn) -> tuple[str, int, int, dict[str, Any]]:
     return draw(st.sampled_from(cells.names())), inputs, units, options
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(settings_of_layers())
 def test_shapes_are_known_beforehand(made: tuple[str, int, int, dict[str, Any]]) -> None:
     cell, inputs, units, options = made

@@ -13,6 +13,7 @@ from keras import ops
 from kerasseq.layers import SequencePooling, pool
 from kerasseq.layers.pooling import MODES
 from tests.layers.harness import (
+    EAGERLY,
     MASK,
     WIDTH,
     array,
@@ -127,7 +128,7 @@ def test_gradients_stay_finite_where_nothing_counts(mode: str) -> None:
     model = keras.Model(
         [inputs, told], keras.layers.Dense(1)(SequencePooling(mode)(hidden, mask=told))
     )
-    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=EAGERLY)
     before = model.get_weights()
     loss = model.train_on_batch([sequences(), MASK], draw(len(MASK), 1))
     after = model.get_weights()

@@ -73,19 +73,18 @@ def layer_of(name: str) -> Any:
 
 
 def models() -> dict[str, Any]:
-    """One model for every stack, mode of pooling and kind of attention."""
-    found = {name: [layer_of(name)] for name in STACKS}
-    found |= {f"pooling {mode}": [SequencePooling(mode)] for mode in MODES}
-    found["attention of 5"] = [SequencePooling("attention", units=5)]
-    listed = [cells.get("lstm")(2), keras.layers.GRUCell(2)]
-    found["list of cells"] = [kerasseq.rnn(listed, bidirectional=True)]
-    made = {}
-    for name, layers in found.items():
-        made[name] = keras.Sequential([keras.Input((None, WIDTH)), keras.layers.Masking(), *layers])
-    for kind in (AdditiveAttention, DotProductAttention):
-        inputs = keras.Input((None, WIDTH))
-        hidden = kerasseq.gru(4, return_sequences=True)(keras.layers.Masking()(inputs))
-        made[kind.__name__] = keras.Model(inputs, kind(6)(SequencePooling("last")(hidden), hidden))
+    """Models of every kind of stack, and one with every mode of pooling and kind of attention."""
+    levels = [cells.get("lstm")(2), keras.layers.GRUCell(2)]
+    stacks = {name: layer_of(name) for name in STACKS if name not in ("one", "deep", "options")}
+    stacks["list of cells"] = kerasseq.rnn(levels, bidirectional=True)
+    made: dict[str, Any] = {}
+    for name, stack in stacks.items():
+        made[name] = keras.Sequential([keras.Input((None, WIDTH)), keras.layers.Masking(), stack])
+    inputs = keras.Input((None, WIDTH))
+    hidden = kerasseq.gru(4, return_sequences=True)(keras.layers.Masking()(inputs))
+    heads = [SequencePooling(mode, units=5)(hidden) for mode in MODES]
+    heads += [kind(6)(heads[0], hidden) for kind in (AdditiveAttention, DotProductAttention)]
+    made["heads"] = keras.Model(inputs, keras.layers.Concatenate()(heads))
     return made
 
 

@@ -1,0 +1,45 @@
+"""Public benchmark data, where it is there, is read as it is meant."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from kerasseq.data.labelled import read_labelled
+from kerasseq.data.ngrams import NgramEncoder
+from kerasseq.data.splits import stratified_folds
+from kerasseq.data.text import TextEncoder
+
+
+def _there(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f"there is no {path}")
+    return path
+
+
+def test_movie_reviews_from_their_folder(shared_data: Path) -> None:
+    found = read_labelled(_there(shared_data / "mr"))
+    assert Counter(found.labels) == {"neg": 5331, "pos": 5331}
+    assert found.notes == [
+        "rt-polarity.neg: 5,331 texts, read as latin-1",
+        "rt-polarity.pos: 5,331 texts, read as latin-1",
+    ]
+    assert found.texts[0] == "simplistic , silly and tedious ."
+    train, _ = stratified_folds(found.labels, 10, seed=0)[0]
+    texts = [found.texts[i] for i in train]
+    encoder = TextEncoder().fit(texts)
+    assert 9_000 < len(encoder.vocabulary) <= 20_000
+    assert encoder.unknown_share(texts).mean() < 0.06
+    ngrams = NgramEncoder().fit(encoder.tokens(texts))
+    assert ngrams.size > 80_000
+    assert ngrams.encode(encoder.tokens(texts)).shape == (len(texts), ngrams.width)
+
+
+def test_imdb_from_its_archive(shared_data: Path) -> None:
+    found = read_labelled(_there(shared_data / "imdb" / "aclImdb.tar.gz"))
+    assert Counter(found.test_labels) == {"neg": 12_500, "pos": 12_500}
+    assert len(found.texts) == 25_000 - 123
+    assert not set(found.texts) & set(found.test_texts or [])
+    assert not any("<br" in text for text in found.texts)

@@ -1,0 +1,197 @@
+"""A classifier is counted as it is built, and its n-grams vote as the formula says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasseq.layers.ngrams import NgramRatios, NgramVotes
+from kerasseq.layers.token_dropout import TokenDropout
+from kerasseq.models import Classifier
+
+CELLS = ("lstm", "gru", "simple_rnn", "mgu", "layernorm_lstm", "mingru")
+POOLINGS = ("last", "mean", "max", "attention", "max+mean", "last+attention")
+
+
+def _inputs(sizes: Classifier, rows: int = 3, seed: int = 0) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(seed)
+    lengths = random.integers(1, 7, rows)
+    tokens = random.integers(1, sizes.vocabulary, (rows, 6)).astype(np.int32)
+    tokens[np.arange(6) >= lengths[:, None]] = 0
+    if not sizes.ngrams:
+        return {"tokens": tokens}
+    ending = random.integers(0, sizes.ngrams, (rows, 6, sizes.order)).astype(np.int32)
+    return {
+        "tokens": tokens,
+        "ending": ending * (tokens > 0)[..., None],
+        "ending_corrections": np.zeros((rows, 1, 1, sizes.logits), np.float32),
+        "ngrams": random.integers(0, sizes.ngrams, (rows, 5)).astype(np.int32),
+        "ngram_corrections": np.zeros((rows, 1, sizes.logits), np.float32),
+    }
+
+
+@st.composite
+def _sizes(draw: st.DrawFn) -> Classifier:
+    return Classifier(
+        vocabulary=draw(st.integers(2, 30)),
+        classes=draw(st.integers(2, 4)),
+        cell=draw(st.sampled_from(CELLS)),
+        units=draw(st.integers(1, 6)),
+        depth=draw(st.integers(1, 3)),
+        bidirectional=draw(st.booleans()),
+        pooling=draw(st.sampled_from(POOLINGS)),
+        embedding=draw(st.integers(1, 6)),
+        ngrams=draw(st.sampled_from([0, 2, 9])),
+        order=draw(st.integers(1, 3)),
+        token_dropout=draw(st.sampled_from([0.0, 0.2])),
+        embedding_dropout=draw(st.sampled_from([0.0, 0.2])),
+        dropout=draw(st.sampled_from([0.0, 0.2])),
+    )
+
+
+@given(_sizes())
+@settings(max_examples=25)
+def test_the_closed_form_is_what_is_built(sizes: Classifier) -> None:
+    model = sizes.build()
+    assert sizes.count() == model.count_params()
+    assert model.output_shape == (None, sizes.logits)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_it_gives_a_row_of_logits_for_each_text(cell: str, classes: int) -> None:
+    sizes = Classifier(30, classes, cell, units=4, embedding=5, ngrams=9)
+    found = np.asarray(sizes.build()(_inputs(sizes)))
+    assert found.shape == (3, 1 if classes == 2 else 3)
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_padding_changes_nothing(pooling: str) -> None:
+    sizes = Classifier(30, 2, units=4, embedding=5, pooling=pooling, ngrams=9)
+    model, inputs = sizes.build(), _inputs(sizes)
+    wider = {
+        name: np.pad(values, [(0, 0), (0, 4), *[(0, 0)] * (values.ndim - 2)])
+        if name in ("tokens", "ending", "ngrams")
+        else values
+        for name, values in inputs.items()
+    }
+    np.testing.assert_allclose(np.asarray(model(inputs)), np.asarray(model(wider)), atol=1e-6)
+
+
+def test_the_logits_are_the_mean_of_the_branches() -> None:
+    sizes = Classifier(30, 3, units=4, embedding=5, ngrams=9)
+    model, inputs = sizes.build(), _inputs(sizes)
+    assert sizes.branches == ("wide", "deep")
+    outputs = {name: model.get_layer(name).output for name in sizes.branches}
+    found = keras.Model(model.input, outputs)(inputs)
+    mean = (np.asarray(found["wide"]) + np.asarray(found["deep"])) / 2
+    np.testing.assert_allclose(np.asarray(model(inputs)), mean, atol=1e-6)
+
+
+def test_without_ngrams_there_is_one_branch() -> None:
+    sizes = Classifier(30, 2, units=4, embedding=5)
+    model = sizes.build()
+    assert sizes.branches == ()
+    assert [tensor.name for tensor in model.inputs] == ["tokens"]
+    assert model.layers[-1].name == "deep"
+
+
+def test_options_go_to_the_recurrent_layer_and_are_counted() -> None:
+    sizes = Classifier(30, 2, units=6, embedding=5, options={"projection": 2, "zoneout": 0.1})
+    assert sizes.count() == sizes.build().count_params()
+    assert sizes.count() < Classifier(30, 2, units=6, embedding=5).count()
+
+
+def test_it_comes_back_from_a_file_in_a_fresh_process(tmp_path: Path) -> None:
+    sizes = Classifier(
+        30, 3, units=4, embedding=5, ngrams=9, depth=2, pooling="max+attention",
+        token_dropout=0.1, embedding_dropout=0.1, dropout=0.1,
+    )  # fmt: skip
+    model, inputs = sizes.build(), _inputs(sizes)
+    model.save(tmp_path / "model.keras")
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    code = """
+import kerasseq.layers, keras, numpy as np
+with np.load("inputs.npz") as file:
+    inputs = dict(file)
+np.save("found.npy", np.asarray(keras.models.load_model("model.keras")(inputs)))
+"""
+    path = str(Path(__file__).parents[2])
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {path!r})\n{code}"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), np.asarray(model(inputs)))
+
+
+# N-grams
+
+
+def _random(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("logits", [1, 3])
+def test_ratios_are_looked_up_and_corrected(logits: int) -> None:
+    table, ids = _random(6, logits), np.array([[1, 5, 0], [2, 0, 0]], dtype=np.int32)
+    table[0] = 0
+    layer = NgramRatios(6, logits)
+    layer.build((None, None))
+    layer.set_weights([table])
+    assert layer.trainable_weights == []
+    np.testing.assert_allclose(np.asarray(layer(ids)), table[ids])
+    change = _random(2, 3, logits)
+    expected = table[ids] + change * (ids > 0)[..., None]
+    np.testing.assert_allclose(np.asarray(layer(ids, change)), expected, rtol=1e-6)
+    zeros = np.zeros((2, 1, logits), np.float32)
+    np.testing.assert_allclose(np.asarray(layer(ids, zeros)), table[ids])
+
+
+def test_votes_are_the_sum_of_ratios_times_gains() -> None:
+    ids, ratios = np.array([[1, 5, 0], [2, 0, 0]], dtype=np.int32), _random(2, 3, 2)
+    layer = NgramVotes(6)
+    layer.build((None, 3), (None, 3, 2))
+    gain, bias = _random(6), np.array([0.5, -1.0], dtype=np.float32)
+    layer.set_weights([gain, bias])
+    expected = [
+        [bias[c] + sum(gain[i] * r for i, r in zip(row, said[:, c]) if i) for c in range(2)]
+        for row, said in zip(ids, ratios)
+    ]
+    np.testing.assert_allclose(np.asarray(layer(ids, ratios)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [lambda: NgramRatios(0), lambda: NgramRatios(3, 0)])
+def test_sizes_that_cannot_be_are_named(make: Any) -> None:
+    with pytest.raises(ValueError, match=r"must be positive. Received: (ngrams|logits)=0"):
+        make()
+
+
+# Dropout of tokens
+
+
+def test_tokens_are_dropped_in_training_alone_and_padding_never() -> None:
+    ids = np.full((20, 100), 7, dtype=np.int32)
+    ids[:, 50:] = 0
+    layer = TokenDropout(0.3, seed=1)
+    np.testing.assert_array_equal(np.asarray(layer(ids)), ids)
+    found = np.asarray(layer(ids, training=True))
+    np.testing.assert_array_equal(found[:, 50:], 0)
+    assert set(np.unique(found[:, :50])) == {1, 7}
+    assert np.mean(found[:, :50] == 1) == pytest.approx(0.3, abs=0.06)
+    assert not np.array_equal(found, np.asarray(layer(ids, training=True)))
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0])
+def test_rates_that_cannot_be_are_named(rate: float) -> None:
+    with pytest.raises(ValueError, match=f"Received: rate={rate}"):
+        TokenDropout(rate)

@@ -1,0 +1,517 @@
+"""Sentiment from texts to a saved run, and one clear sentence for whatever cannot be."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kerasseq
+from kerasseq import metrics, recipe, registry, training
+from kerasseq.data.labelled import LabelledTexts
+from kerasseq.recipes import sentiment
+from kerasseq.run import Run
+
+STAGES = registry.stages("sentiment")
+DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(sentiment).parameters.items()
+    if name not in recipe.OPTIONS
+}
+SMALL: dict[str, Any] = {"units": 4, "embedding": 8, "epochs": 2, "quiet": True}
+
+
+def _reviews(rows: int = 150, classes: int = 2, seed: int = 0) -> pd.DataFrame:
+    """Short texts, the class of which is in one of their words."""
+    random = np.random.default_rng(seed)
+    sides = [["dull", "poor", "sad"], ["fine", "great", "glad"], ["plain", "fair", "usual"]]
+    labels = random.integers(0, classes, rows)
+    texts = [
+        f"the {random.choice(['film', 'plot', 'cast'])} was {random.choice(sides[label])} "
+        f"on {random.choice(['monday', 'tuesday', 'sunday'])} number {i}"
+        for i, label in enumerate(labels)
+    ]
+    names = np.array(["bad", "good", "so-so"])[labels]
+    return pd.DataFrame({"text": texts, "label": names})
+
+
+def _prepared(data: pd.DataFrame | None = None, **changes: Any) -> tuple[Any, recipe.Prepared]:
+    given = {**DEFAULTS, **SMALL, **changes}
+    parts = STAGES.split(STAGES.load(_reviews() if data is None else data, given), given)
+    return parts, STAGES.prepare(parts, given)
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return sentiment(_reviews(), **{**SMALL, "epochs": 6, "learning_rate": 0.02})
+
+
+def _same(one: keras.Model, other: keras.Model) -> bool:
+    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+# The whole life
+
+
+def test_it_learns_and_tells_how_good_it_is(run: Run) -> None:
+    scores = {"accuracy", "macro_f1", "log_loss", "calibration_error"}
+    assert run.metrics["test"].keys() == run.metrics["interval"].keys() == scores
+    assert run.metrics["test"]["accuracy"] > 0.9
+    majority, bigrams = run.metrics["baselines"].items()
+    assert majority[0] == "majority"
+    assert bigrams[0] == "TF-IDF bigrams + logistic regression"
+    assert majority[1]["accuracy"] < 0.7 < bigrams[1]["accuracy"]
+    assert "TF-IDF bigrams" in run.metrics["verdict"]
+    assert np.sum(run.metrics["confusion"]) == run.metrics["rows"]["test"] == 30
+    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+
+
+def test_it_says_what_it_found(run: Run) -> None:
+    notes = " ".join(run.notes)
+    assert "108 texts to train on, 12 to stop by, 30 to score on" in notes
+    for word in ("texts from column 'text'", "words", "n-grams", "length"):
+        assert word in notes
+
+
+def test_predictions_are_a_table(run: Run) -> None:
+    found = run.predict(["the film was great on monday", "the plot was poor on sunday"])
+    assert found.columns.tolist() == ["text", "label", "bad", "good"]
+    assert found["label"].tolist() == ["good", "bad"]
+    np.testing.assert_allclose(found[["bad", "good"]].sum(axis=1), 1)
+    assert found["text"].tolist()[0] == "the film was great on monday"
+
+
+def test_a_text_is_predicted_the_same_alone_and_among_others(run: Run) -> None:
+    texts = ["the film was great", "poor", "the cast was glad on sunday " * 9]
+    among = run.predict(texts)[["bad", "good"]]
+    alone = pd.concat([run.predict([text])[["bad", "good"]] for text in texts])
+    np.testing.assert_allclose(among, alone, atol=1e-6)
+
+
+def test_a_fresh_process_predicts_the_same(run: Run, tmp_path: Path) -> None:
+    folder = run.save(tmp_path / "run")
+    texts = ["the film was great", "the plot was sad and the cast was poor", "was"]
+    code = f"import kerasseq; print(kerasseq.load({str(folder)!r}).predict({texts}).to_json())"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1]) == json.loads(run.predict(texts).to_json())
+
+
+def test_a_run_folder_has_its_plots(run: Run, tmp_path: Path) -> None:
+    folder = run.save(tmp_path / "run")
+    plots = sorted(path.name for path in (folder / "plots").iterdir())
+    assert plots == ["confusion.png", "curves.png", "reliability.png"]
+    with zipfile.ZipFile(folder / "model.keras") as archive:
+        assert "optimizer" not in archive.read("config.json").decode()
+
+
+@pytest.mark.parametrize("changes", [{}, {"ngrams": 0}, {"cell": "gru", "tokens": "subword"}])
+def test_equal_seeds_give_equal_runs_bit_for_bit(changes: dict[str, Any]) -> None:
+    one, two = (sentiment(_reviews(60), **{**SMALL, **changes}) for _ in range(2))
+    assert _same(one.model, two.model)
+    assert one.metrics["test"] == two.metrics["test"]
+    assert one.history == two.history
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    def stop(epoch: int, logs: Any) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    given = {**SMALL, "epochs": 3}
+    with pytest.raises(KeyboardInterrupt):
+        callback = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
+        sentiment(_reviews(60), out=tmp_path / "run", callbacks=[callback], **given)
+    resumed = sentiment(_reviews(60), out=tmp_path / "run", **given)
+    whole = sentiment(_reviews(60), **given)
+    assert resumed.history == whole.history
+    assert _same(resumed.model, whole.model)
+
+
+def test_a_warm_start_knows_words_by_name() -> None:
+    earlier = sentiment(_reviews(60), **SMALL)
+    later = pd.concat([_reviews(60, seed=1), pd.DataFrame({"text": ["zest"] * 9, "label": "bad"})])
+    seen = {}
+
+    class Start(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            seen["embedding"] = self.model.get_layer("embedding").get_weights()[0].copy()
+
+    run = sentiment(later, warm_start=earlier, callbacks=[Start()], **SMALL)
+    old = STAGES.row_names(earlier.state)["embedding/embeddings"]
+    new = STAGES.row_names(run.state)["embedding/embeddings"]
+    weights = earlier.model.get_layer("embedding").get_weights()[0]
+    shared = [word for word in new if word in old]
+    assert len(shared) > 10
+    for word in shared:
+        np.testing.assert_array_equal(
+            seen["embedding"][new.index(word)], weights[old.index(word)]
+        )
+
+
+# New data
+
+
+def test_new_data_is_scored(run: Run, tmp_path: Path) -> None:
+    new = _reviews(40, seed=9)
+    new.to_csv(tmp_path / "new.csv", index=False)
+    found = run.evaluate(new)
+    assert found == run.evaluate(tmp_path / "new.csv")
+    assert found["rows"] == 40
+    assert found["test"]["accuracy"] == np.mean(run.predict(new["text"])["label"] == new["label"])
+
+
+def test_the_columns_of_new_data_may_have_other_names(run: Run) -> None:
+    new = _reviews(20, seed=9)
+    other = new.rename(columns={"text": "said", "label": "meant"})
+    assert run.evaluate(other, text="said", label="meant") == run.evaluate(new)
+
+
+def test_new_data_may_be_of_one_class(run: Run) -> None:
+    new = _reviews(60, seed=9).query("label == 'good'")
+    assert run.evaluate(new)["rows"] == len(new)
+
+
+def test_the_columns_of_the_training_data_are_those_of_new_tables_only(tmp_path: Path) -> None:
+    frame = _reviews(60).rename(columns={"text": "said", "label": "meant"})
+    run = sentiment(frame, text="said", label="meant", **SMALL)
+    for side in ("bad", "good"):
+        (tmp_path / side).mkdir()
+        for i in range(3):
+            (tmp_path / side / f"{i}.txt").write_text("the film was fine")
+    assert run.evaluate(tmp_path)["rows"] == 6
+    assert run.evaluate(frame)["rows"] == 60
+
+
+def test_a_class_that_was_not_trained_on_is_refused(run: Run) -> None:
+    with pytest.raises(ValueError, match=r"classes 'so-so' were not in the training texts"):
+        run.evaluate(_reviews(40, classes=3))
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ngrams": 0},
+        {"ngrams": 3},
+        {"tokens": "subword", "vocabulary_size": 400},
+        {"cell": "mingru", "depth": 2, "bidirectional": False},
+        {"pooling": "attention+mean"},
+        {"zoneout": 0.1, "recurrent_dropout": 0.1},
+        {"class_weights": True},
+        {"lowercase": False, "length": 3, "truncate": "start"},
+        {"schedule": "cosine", "clip": None},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_settings_and_classes_that_it_takes(changes: dict[str, Any], classes: int) -> None:
+    run = sentiment(_reviews(60, classes), **{**SMALL, "epochs": 1, **changes})
+    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    found = run.predict(["the film was great"])
+    assert found.shape == (1, 2 + classes)
+    assert found.iloc[0, 2:].sum() == pytest.approx(1)
+
+
+def test_three_classes_are_learned() -> None:
+    run = sentiment(_reviews(200, 3), **{**SMALL, "epochs": 8, "learning_rate": 0.02})
+    assert run.state["classes"] == ["bad", "good", "so-so"]
+    assert run.metrics["test"]["accuracy"] > 0.9
+    assert np.shape(run.metrics["confusion"]) == (3, 3)
+
+
+_DRAWN = st.fixed_dictionaries(
+    {
+        "cell": st.sampled_from(["lstm", "gru", "ligru", "minlstm", "indrnn"]),
+        "units": st.integers(1, 9),
+        "depth": st.integers(1, 3),
+        "bidirectional": st.booleans(),
+        "pooling": st.sampled_from(["last", "max", "attention", "mean+max"]),
+        "embedding": st.integers(1, 9),
+        "ngrams": st.integers(0, 3),
+        "zoneout": st.sampled_from([0.0, 0.1]),
+    }
+)
+
+
+@given(_DRAWN, st.integers(2, 5), st.integers(2, 50), st.integers(2, 50))
+@settings(max_examples=20)
+def test_the_closed_form_is_what_is_built(
+    drawn: dict[str, Any], classes: int, vocabulary: int, ngrams: int
+) -> None:
+    chosen = {**DEFAULTS, **drawn}
+    facts = {
+        "classes": classes,
+        "vocabulary": vocabulary,
+        "ngrams": ngrams if drawn["ngrams"] else 0,
+        "length": 7,
+    }
+    assert STAGES.count(facts, chosen) == STAGES.build(facts, chosen).count_params()
+
+
+def test_what_is_tuned_is_a_setting() -> None:
+    assert STAGES.space().keys() <= DEFAULTS.keys()
+    for name, found in STAGES.space().items():
+        if isinstance(found, recipe.Choice):
+            for value in found.options:
+                STAGES.check({**DEFAULTS, name: value})
+        else:
+            STAGES.check({**DEFAULTS, name: found.low})
+            STAGES.check({**DEFAULTS, name: found.high})
+
+
+def test_the_settings_of_prepare_are_settings() -> None:
+    assert set(STAGES.prepares) <= DEFAULTS.keys()
+
+
+# Honesty
+
+
+def test_nothing_of_validation_or_test_is_in_the_vocabulary() -> None:
+    data = _reviews()
+    parts, prepared = _prepared(data.assign(text=[f"{t} word{i}" for i, t in enumerate(data.text)]))
+    reader = STAGES._reader(prepared.state)
+    known = set(reader.encoder.vocabulary)
+    own, others = (
+        {word for text in part[0] for word in text.split() if word.startswith("word")}
+        for part in (parts.train, (parts.validation[0] + parts.test[0],))
+    )
+    assert own <= known
+    assert known.isdisjoint(others)
+
+
+def test_an_official_test_set_stays_whole() -> None:
+    train, test = _reviews(80), _reviews(30, seed=1)
+    source = LabelledTexts(
+        train["text"].tolist(), train["label"].tolist(), test["text"].tolist(), test["label"].tolist()
+    )
+    parts, prepared = _prepared(source)
+    assert parts.test == (source.test_texts, source.test_labels)
+    assert len(prepared.train) + len(prepared.validation) == 80
+    assert len(prepared.test) == 30
+
+
+def test_equal_texts_are_on_one_side() -> None:
+    data = pd.concat([_reviews(60)] * 3)
+    parts, _ = _prepared(data)
+    train, validation, test = (set(part[0]) for part in (parts.train, parts.validation, parts.test))
+    assert not train & validation
+    assert not (train | validation) & test
+
+
+def test_a_withheld_test_part_is_trained_on_in_no_fold() -> None:
+    source = STAGES.load(_reviews(), DEFAULTS)
+    whole = STAGES.split(source, DEFAULTS)
+    seen = []
+    for number in range(3):
+        parts = STAGES.split(source, DEFAULTS, test=False, fold=(number, 3))
+        assert parts.test is None
+        assert set(parts.train[0]).isdisjoint(whole.test[0])
+        assert set(parts.validation[0]).isdisjoint(whole.test[0])
+        assert set(parts.train[0]).isdisjoint(parts.validation[0])
+        seen += parts.validation[0]
+    assert sorted(seen) == sorted(whole.train[0] + whole.validation[0])
+
+
+def test_prepare_is_a_function_of_its_own_settings() -> None:
+    parts, first = _prepared()
+    second = STAGES.prepare(parts, {name: DEFAULTS[name] for name in STAGES.prepares})
+    assert second.state == first.state
+    for name, values in first.train.inputs.items():
+        np.testing.assert_array_equal(values, second.train.inputs[name])
+
+
+def test_a_training_text_meets_ratios_that_were_found_without_it() -> None:
+    # Labels by chance: what n-grams say of a text must not give its label away.
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(list("abcdefghij"), 9)) + f" w{i}" for i in range(400)]
+    data = pd.DataFrame({"text": texts, "label": random.choice(["bad", "good"], 400)})
+    _, prepared = _prepared(data)
+    ratios, inputs = prepared.initial["ratios/ratios"], prepared.train.inputs
+    truth = prepared.train.targets[:, 0] > 0
+    own = ratios[inputs["ngrams"]].sum(axis=(1, 2)) > 0
+    held_out = (ratios[inputs["ngrams"]] + inputs["ngram_corrections"]).sum(axis=(1, 2)) > 0
+    assert np.mean(own == truth) > 0.85
+    assert 0.35 < np.mean(held_out == truth) < 0.6
+
+
+def test_only_training_texts_are_corrected() -> None:
+    _, prepared = _prepared()
+    for part in (prepared.validation, prepared.test):
+        assert not part.inputs["ngram_corrections"].any()
+        assert not part.inputs["ending_corrections"].any()
+    assert prepared.train.inputs["ending_corrections"].any()
+
+
+def test_class_weights_make_classes_count_alike() -> None:
+    data = _reviews(300).query("label == 'good' or index % 5 == 0")
+    _, plain = _prepared(data)
+    _, prepared = _prepared(data, class_weights=True)
+    assert plain.train.weights is None
+    weights, truth = prepared.train.weights, prepared.train.targets[:, 0]
+    assert weights[truth == 0].sum() == pytest.approx(weights[truth == 1].sum(), rel=1e-5)
+    assert weights.mean() == pytest.approx(1, rel=1e-5)
+
+
+def test_the_baseline_learns_from_validation_too() -> None:
+    data = _reviews(100)
+    parts, prepared = _prepared(data)
+    found = STAGES.baselines(parts, prepared, DEFAULTS)
+    labels = np.array(parts.train[1] + parts.validation[1])
+    shares = [np.mean(labels == name) for name in ("bad", "good")]
+    np.testing.assert_allclose(found["majority"][0], shares)
+    for probabilities in found.values():
+        assert probabilities.shape == (len(parts.test[0]), 2)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+def test_probabilities_are_those_of_the_loss() -> None:
+    _, prepared = _prepared()
+    model = STAGES.build(prepared.facts, {**DEFAULTS, **SMALL})
+    found = STAGES.predictions(model, prepared.test, prepared.state)
+    truth = prepared.test.targets[:, 0].astype(int)
+    loss = STAGES.objective(prepared.facts, DEFAULTS).loss
+    logits = training.outputs(model, prepared.test)
+    expected = float(np.asarray(loss(prepared.test.targets, logits)))
+    assert metrics.classification(truth, found, resamples=0).values["log_loss"] == pytest.approx(
+        expected, rel=1e-5
+    )
+
+
+# Bad input
+
+
+def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **given: Any) -> None:
+    """It raises one sentence, and leaves no folder."""
+    with pytest.raises(kind, match=match) as info:
+        sentiment(data, out=tmp_path / "run", **{**SMALL, **given})
+    assert "\n" not in str(info.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("cell", "lstmm", r"'lstmm'.*lstm"),
+        ("units", 0, "units must be a whole number above zero"),
+        ("depth", 1.5, "depth must be"),
+        ("pooling", "median", r"pooling must be one of last, mean, max, attention"),
+        ("pooling", "max+max", "pooling must be one of"),
+        ("embedding", -3, "embedding must be"),
+        ("dropout", 1.0, "dropout must be at least 0 and below 1"),
+        ("test", 0, "test must be above 0 and below 1"),
+        ("validation", 1, "validation must be above 0 and below 1"),
+        ("ngrams", 4, "ngrams must be one of 0, 1, 2, 3"),
+        ("tokens", "letter", "tokens must be one of 'word', 'subword'"),
+        ("truncate", "left", "truncate must be one of"),
+        ("length", 0, "length must be"),
+        ("epochs", 0, "epochs must be"),
+        ("learning_rate", -1, "learning_rate must be"),
+        ("seed", "one", "seed must be"),
+    ],
+)
+def test_a_setting_that_cannot_be(tmp_path: Path, name: str, value: Any, match: str) -> None:
+    _fails(tmp_path, _reviews(60), match, **{name: value})
+
+
+def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
+    frame = _reviews(60)
+    _fails(tmp_path, tmp_path / "none.csv", r"no file or folder .*none\.csv", FileNotFoundError)
+    _fails(tmp_path, frame.drop(columns="label"), "label")
+    _fails(tmp_path, frame, "'opinion'", label="opinion")
+    _fails(tmp_path, frame.assign(label="good"), "one class only, 'good'")
+    _fails(tmp_path, frame.assign(text=""), "every text is empty")
+    _fails(tmp_path, frame[:0], "no rows")
+    gaps = frame.assign(label=[None, *frame["label"][1:]])
+    _fails(tmp_path, gaps, r"column 'label' has no value in 1 row")
+    _fails(tmp_path, frame.groupby("label").head(1), "class 'bad' has a single text")
+    _fails(tmp_path, 3, "data must be", TypeError)
+
+
+def test_a_text_of_a_million_words_is_cut() -> None:
+    data = _reviews(40)
+    long = "the film was great " * 250_000
+    data = pd.concat([data, pd.DataFrame({"text": [long, long + "x"], "label": "good"})])
+    run = sentiment(data, **{**SMALL, "epochs": 1})
+    assert run.state["facts"]["length"] < 20
+    assert run.predict([long])["label"].item() in ("bad", "good")
+
+
+@pytest.mark.parametrize(
+    ("texts", "match"),
+    [
+        ([], "there is no text to predict"),
+        ("one text", "give a list of texts, even for one"),
+        (["fine", 3], "every text must be a string. Received: text 1 is 3"),
+        ([None], "every text must be a string"),
+        (3, "give a list of texts"),
+        (["the film", ""], "text 1 is empty"),
+        (["the film", " \n"], "text 1 is empty"),
+        (["qwertz uiop"], "text 0 holds no word that the model knows: 'qwertz uiop'"),
+    ],
+)
+def test_texts_that_cannot_be_predicted(run: Run, texts: Any, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        run.predict(texts)
+
+
+def test_texts_may_be_a_column(run: Run) -> None:
+    texts = _reviews(5)["text"]
+    assert run.predict(texts).equals(run.predict(texts.tolist()))
+
+
+def test_a_class_may_be_called_text_or_label() -> None:
+    frame = _reviews(60)
+    names = frame["label"].map({"bad": "text", "good": "label"})
+    run = sentiment(frame.assign(side=names), label="side", text="text", **SMALL)
+    assert run.predict(["the film was great"]).columns.tolist() == ["text", "label", "label", "text"]
+
+
+# What it is
+
+
+def test_its_docstring_has_every_argument() -> None:
+    text = inspect.getdoc(sentiment)
+    arguments = text.partition("Args:")[2].partition("Returns:")[0]
+    names = [line.split(":")[0].strip() for line in arguments.splitlines() if line[4:5].strip()]
+    assert names == list(inspect.signature(sentiment).parameters)
+
+
+def test_importing_it_is_cheap() -> None:
+    code = (
+        "import sys, kerasseq.recipes.sentiment\n"
+        "assert {'keras', 'pandas', 'sklearn', 'tensorflow'}.isdisjoint(sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_it_is_found_by_name() -> None:
+    assert kerasseq.sentiment is registry.get("sentiment") is sentiment
+    assert "sentiment" in registry.names()
+    assert registry.summary("sentiment") == inspect.getdoc(sentiment).splitlines()[0]
+
+
+def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
+    for ask in (registry.get, registry.stages, registry.summary):
+        with pytest.raises(ValueError, match=r"no recipe 'juggling'.*sentiment"):
+            ask("juggling")
