@@ -70,7 +70,7 @@ def sentiment(
     validation: float = 0.1,
     test: float = 0.2,
     class_weights: bool = False,
-    epochs: int = 12,
+    epochs: int = 30,
     patience: int = 2,
     batch_size: int = 50,
     learning_rate: float = 1e-3,
@@ -231,10 +231,10 @@ class Sentiment(Stages):
         truth = class_numbers(labels, classes)
         reader, rows = Reader.fitted(texts, classes, settings)
         train = reader.examples(rows, labels)
-        notes = [
-            f"{reader.known:,} {settings['tokens']}s and {reader.ngrams and reader.ngrams.size:,} "
-            f"n-grams known; {reader.encoder.notes[-1]}"
-        ]
+        known = f"{reader.known:,} {settings['tokens']}s"
+        if reader.ngrams:
+            known += f" and {reader.ngrams.size:,} n-grams"
+        notes = [f"known: {known}", reader.encoder.notes[-1]]
         initial: dict[str, np.ndarray] = {}
         if reader.ngrams:
             inputs = dict(train.inputs)

@@ -9,6 +9,7 @@ from keras import ops
 
 from tests.cells import statement
 from tests.cells.harness import (
+    BACKEND,
     KINDS,
     LINEAR,
     MASK,
@@ -72,3 +73,17 @@ def test_a_long_sum_of_small_steps_does_not_stall(kernel: str) -> None:
     output = numpy(ops.cast(layer(np.ones((1, 1000, 1), "float32")), "float32"))
     expected = 1 - (1 - 1 / (1 + np.exp(5.5))) ** 1000
     assert abs(output[0, 0] - expected) < 0.01
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX has float64 only where it is switched on")
+@pytest.mark.parametrize(
+    ("name", "kernel"), [(name, kernel) for name in VARIANTS for kernel in kernels_of(name)]
+)
+def test_double_precision_goes_in_and_comes_out(name: str, kernel: str) -> None:
+    cell = variant(name, dtype="float64")
+    x = sequences(*MASK.shape, 3)
+    result = layer_of(cell, kernel=kernel)(x, mask=ops.convert_to_tensor(MASK))
+    expected = statement.run(cell, x, mask=MASK)
+    for tensor in result:
+        assert keras.backend.standardize_dtype(tensor.dtype) == "float64"
+    close(list(result), [expected.outputs, *expected.states])

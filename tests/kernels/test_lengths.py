@@ -44,6 +44,18 @@ def test_one_step(name: str, kernel: str, return_sequences: bool) -> None:
     close(final, expected.states)
 
 
+@pytest.mark.parametrize("name", ["mingru", "lru-state-projection"])
+def test_the_associative_scan_takes_every_length(name: str) -> None:
+    cell = variant(name)
+    layer = layer_of(cell, kernel="associative")
+    x, first = sequences(2, 17, 3), states(cell, 2)
+    expected = statement.run(cell, x, states=first).outputs
+    for time in (*range(1, 10), 16, 17):
+        output, *final = layer(x[:, :time], initial_state=first)
+        close(output, expected[:, :time], what=f"{time} steps")
+        close(final, statement.run(cell, x[:, :time], states=first).states)
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_no_steps_give_empty_outputs_and_the_initial_states(name: str) -> None:
     cell = variant(name, trainable_initial_state=True)

@@ -22,6 +22,7 @@ from tests.layers.harness import (
     mask,
     randomize,
     sequences,
+    twin,
     weighted,
 )
 
@@ -276,6 +277,18 @@ def test_a_stateful_layer_goes_on_where_it_stopped(options: dict[str, Any], mask
     reset = getattr(layer, "reset_state", None) or layer.reset_states
     reset()
     assert_close(layer(sequences(), **told), first)
+
+
+def test_a_stateful_stack_goes_on_from_batch_to_batch_of_a_compiled_model() -> None:
+    inputs = keras.Input(batch_shape=(5, None, WIDTH))
+    layer = kerasseq.rnn("gru", 4, depth=2, bidirectional=True, stateful=True)
+    model = keras.Model(inputs, layer(inputs))
+    plain = twin(kerasseq.rnn("gru", 4, depth=2, bidirectional=True, return_state=True), layer)
+    first, *states = plain(sequences())
+    second, *_ = plain(sequences(seed=1), initial_state=states)
+    both = np.concatenate([sequences(), sequences(seed=1)])
+    found = model.predict(both, batch_size=5, verbose=0)
+    assert_close(found, ops.concatenate([first, second]))
 
 
 def test_a_stateful_stack_learns_its_first_states_and_returns_to_them() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -71,6 +72,17 @@ def test_a_stateful_layer_keeps_its_states() -> None:
     _, *before = arrays(layer(draw(2, 3, WIDTH)))
     _, *states = layer(EMPTY)
     assert_close(states, before)
+
+
+def test_a_model_of_unknown_length_takes_them_too() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((None, WIDTH)),
+            kerasseq.gru(WIDTH, depth=2, bidirectional=True, return_sequences=True),
+            kerasseq.lstm(2 * WIDTH, residual=True),
+        ]
+    )
+    assert_close(model.predict(EMPTY, verbose=0), np.zeros((2, 2 * WIDTH), "float32"))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -159,9 +159,7 @@ def test_a_warm_start_knows_words_by_name() -> None:
     shared = [word for word in new if word in old]
     assert len(shared) > 10
     for word in shared:
-        np.testing.assert_array_equal(
-            seen["embedding"][new.index(word)], weights[old.index(word)]
-        )
+        np.testing.assert_array_equal(seen["embedding"][new.index(word)], weights[old.index(word)])
 
 
 # New data
@@ -300,7 +298,10 @@ def test_nothing_of_validation_or_test_is_in_the_vocabulary() -> None:
 def test_an_official_test_set_stays_whole() -> None:
     train, test = _reviews(80), _reviews(30, seed=1)
     source = LabelledTexts(
-        train["text"].tolist(), train["label"].tolist(), test["text"].tolist(), test["label"].tolist()
+        train["text"].tolist(),
+        train["label"].tolist(),
+        test["text"].tolist(),
+        test["label"].tolist(),
     )
     parts, prepared = _prepared(source)
     assert parts.test == (source.test_texts, source.test_labels)
@@ -481,7 +482,12 @@ def test_a_class_may_be_called_text_or_label() -> None:
     frame = _reviews(60)
     names = frame["label"].map({"bad": "text", "good": "label"})
     run = sentiment(frame.assign(side=names), label="side", text="text", **SMALL)
-    assert run.predict(["the film was great"]).columns.tolist() == ["text", "label", "label", "text"]
+    assert run.predict(["the film was great"]).columns.tolist() == [
+        "text",
+        "label",
+        "label",
+        "text",
+    ]
 
 
 # What it is
