@@ -7,6 +7,7 @@ the recipe with its default settings, and a row. The validation part comes out o
 from __future__ import annotations
 
 import argparse
+import functools
 import inspect
 import sys
 from collections.abc import Iterator, Sequence
@@ -27,9 +28,8 @@ def runs(data: str, seeds: int, folds: Sequence[int]) -> Iterator[rows.Row]:
         for fold in folds if data == "mr" else (None,):
             setting = {"data": data, **({} if fold is None else {"fold": fold})}
             setting["defaults"] = _defaults()
-            yield rows.measured(
-                "sentiment", setting, lambda f=fold, s=seed: _run(data, f, s), seed=seed
-            )
+            measure = functools.partial(_run, data, fold, seed)
+            yield rows.measured("sentiment", setting, measure, seed=seed)
 
 
 def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
@@ -53,7 +53,7 @@ def _lines(data: str, results: Sequence[dict[str, Any]]) -> list[list[str]]:
         each[name] = [result["baselines"][name] for result in results]
     lines = []
     for name, scores in each.items():
-        cells = [_spread([score[metric] for score in scores]) for metric in METRICS]
+        cells = [_spread(metric, [score[metric] for score in scores]) for metric in METRICS]
         size = spent = ""
         if name == OURS:
             if len(results) == 1:
@@ -65,10 +65,12 @@ def _lines(data: str, results: Sequence[dict[str, Any]]) -> list[list[str]]:
     return lines
 
 
-def _spread(values: Sequence[float]) -> str:
-    """The mean, in hundredths, with the standard deviation over folds and seeds."""
-    shown = f"{100 * mean(values):.1f}"
-    return f"{shown} ± {100 * stdev(values):.1f}" if len(values) > 1 else shown
+def _spread(metric: str, values: Sequence[float]) -> str:
+    """The mean, shares in per cent, with the standard deviation over folds and seeds."""
+    scale, digits = (1, 3) if metric == "log_loss" else (100, 1)
+    shown = f"{scale * mean(values):.{digits}f}"
+    spread = f" ± {scale * stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return shown + spread
 
 
 def _defaults() -> str:

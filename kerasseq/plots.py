@@ -29,6 +29,8 @@ def learning_curves(
         history: values per epoch by metric; those of the validation part begin with `val_`.
         best_epoch: the epoch whose weights were kept, counted from 1.
     """
+    from matplotlib.ticker import MaxNLocator
+
     names = [name for name in history if f"val_{name}" in history] or list(history)
     figure, axes = _figure(len(names))
     for axis, name in zip(axes, names):
@@ -42,7 +44,7 @@ def learning_curves(
         if best_epoch:
             axis.axvline(best_epoch, color=_FAINT, linestyle=":", label="kept")
         axis.set(xlabel="epoch", title=name.replace("_", " "))
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False)
     return figure
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
-import hashlib
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from kerasseq import run as runs
+from kerasseq.data.digest import digest
 
 if TYPE_CHECKING:
     import keras
@@ -298,7 +296,7 @@ def perform(stages: Stages, arguments: Mapping[str, Any]) -> Run:
         metrics=_evaluate(stages, model, parts, prepared, settings, trained),
         history=trained.history,
         notes=notes,
-        data=stamp["data"],
+        data=str(stamp["data"]),
     )
     if folder is not None:
         run.save(folder)
@@ -349,7 +347,7 @@ def train(
     for path, value in prepared.initial.items():
         weights[path].assign(value)
     if warm_start is not None:
-        _Teller(quiet)(_warm(stages, model, prepared.state, warm_start))
+        _Teller(quiet)(runs.warm(model, stages, prepared.state, warm_start))
     trained = training.fit(
         model,
         prepared.train,
@@ -361,21 +359,6 @@ def train(
         quiet=quiet,
     )
     return model, trained
-
-
-def digest(value: Any) -> str:
-    """A fingerprint of data: of texts, numbers and arrays, in lists, mappings and dataclasses.
-
-    Fields named `notes` do not count.
-
-    >>> digest(["a", "b"]) == digest(["a", "b"]) != digest(["ab"])
-    True
-    """
-    found = hashlib.sha256()
-    for piece in _pieces(value):
-        found.update(len(piece).to_bytes(8, "little"))
-        found.update(piece)
-    return found.hexdigest()
 
 
 def positive(settings: Settings, *names: str) -> None:
@@ -491,68 +474,3 @@ def _verdict(stages: Stages, score: Score, rivals: Mapping[str, Score]) -> str:
         f"{metric.replace('_', ' ')}: this model {found.outcome} {name}, the strongest baseline "
         f"({found.difference:+.3f}, 95% interval {found.low:+.3f} to {found.high:+.3f})"
     )
-
-
-def _warm(stages: Stages, model: keras.Model, state: Mapping[str, Any], earlier: Any) -> str:
-    """Copy the weights that an earlier run has too; what was copied, in words."""
-    if not isinstance(earlier, runs.Run):
-        earlier = runs.load(earlier)
-    there = {name: np.asarray(weight) for name, weight in _named(earlier.model)}
-    names_here = stages.row_names(state)
-    names_there = stages.row_names(earlier.state) if earlier.recipe == stages.name else {}
-    copied = 0
-    for name, weight in _named(model):
-        value = there.get(name)
-        if value is None or value.shape[1:] != tuple(weight.shape[1:]):
-            continue
-        if name in names_here and name in names_there:
-            old = {n: row for row, n in enumerate(names_there[name])}
-            rows = [(i, old[n]) for i, n in enumerate(names_here[name]) if n in old]
-            new = np.asarray(weight).copy()
-            if rows:
-                here, from_there = np.array(rows).T
-                new[here] = value[from_there]
-            weight.assign(new)
-        elif value.shape == tuple(weight.shape):
-            weight.assign(value)
-        else:
-            continue
-        copied += 1
-    return f"warm start: {copied} of {len(model.weights)} weights copied from the earlier run"
-
-
-def _named(model: keras.Model) -> Iterator[tuple[str, Any]]:
-    """The weights of a model by path, without the numbers that Keras gives layers to tell them
-    apart (lstm_cell_3): those depend on what else was built in the process."""
-    seen: dict[str, int] = {}
-    for weight in model.weights:
-        path = re.sub(r"_\d+(?=/)", "", weight.path)
-        seen[path] = seen.get(path, 0) + 1
-        yield path if seen[path] == 1 else f"{path}#{seen[path]}", weight
-
-
-def _pieces(value: Any) -> Iterator[bytes]:
-    """The bytes that a value is made of, its structure included."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for item in dataclasses.fields(value):
-            if item.name != "notes":
-                yield item.name.encode()
-                yield from _pieces(getattr(value, item.name))
-    elif isinstance(value, np.ndarray) and value.dtype != object:
-        yield f"{value.dtype.str}{value.shape}".encode()
-        yield np.ascontiguousarray(value).tobytes()
-    elif isinstance(value, str):
-        yield b"text " + value.encode(errors="surrogatepass")
-    elif isinstance(value, Mapping):
-        yield f"mapping {len(value)}".encode()
-        for key, item in value.items():
-            yield str(key).encode()
-            yield from _pieces(item)
-    elif isinstance(value, list | tuple | np.ndarray):
-        yield f"list {len(value)}".encode()
-        for item in value:
-            yield from _pieces(item)
-    elif value is None or isinstance(value, bool | int | float | np.generic):
-        yield repr(value).encode()
-    else:
-        raise TypeError(f"no fingerprint of a {type(value).__name__}")

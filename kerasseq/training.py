@@ -82,7 +82,8 @@ class Plan:
         """What is trained in place of a model: the same layers, with a loss and an optimiser."""
         for metric in self.metrics:
             metric.reset_state()  # Keras forgets to, before the first epoch, if it was used before
-        own, loss, weights, metrics = model.output, self.loss, None, list(self.metrics)
+        own, loss, weights = model.output, self.loss, None
+        metrics: Any = list(self.metrics)
         if self.branches:
             own = {_OWN: own, **{name: model.get_layer(name).output for name in self.branches}}
             loss = dict.fromkeys(own, loss)

@@ -209,7 +209,7 @@ class Sentiment(Stages):
             keep, held = stratified_split(labels, settings["test"], seed, groups=texts)
             rest, held_out = _rows(texts, labels, keep), _rows(texts, labels, held)
         else:
-            rest, held_out = (texts, labels), (source.test_texts, source.test_labels)
+            rest, held_out = (texts, labels), (source.test_texts, source.test_labels or [])
         if fold is None:
             keep, held = stratified_split(rest[1], settings["validation"], seed, groups=rest[0])
         else:
@@ -317,9 +317,10 @@ class Sentiment(Stages):
         texts = [*parts.train[0], *parts.validation[0]]
         truth = class_numbers([*parts.train[1], *parts.validation[1]], prepared.state["classes"])
         shares = np.bincount(truth) / len(truth)
+        unseen = parts.test[0] if parts.test else []
         return {
-            "majority": np.tile(shares, (len(parts.test[0]), 1)),
-            _BASELINE: _tfidf(texts, truth, parts.test[0]),
+            "majority": np.tile(shares, (len(unseen), 1)),
+            _BASELINE: _tfidf(texts, truth, unseen),
         }
 
     def read(

@@ -1,4 +1,4 @@
-"""A recipe of numbers, the smallest that has every stage: what a recipe shares is not about texts."""
+"""A recipe of numbers, the smallest with every stage: what recipes share is not about texts."""
 
 from __future__ import annotations
 

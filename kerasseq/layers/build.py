@@ -49,7 +49,8 @@ def rnn(
         merge: How: `"concat"`, `"sum"`, `"mul"`, `"ave"`, or None (two outputs; depth 1 only).
         return_sequences: Return the output of every timestep.
         return_state: Return the final states too, level by level, forward then backward.
-        stateful: Start each batch from the last one's final states.
+        stateful: Start each batch from the last one's final states (on JAX not in `fit` and
+            `predict`, where Keras drops them; pass states by hand there).
         go_backwards: Run from the last timestep (one direction only).
         unroll: Unroll the loop over time.
         zero_output_for_mask: Masked timesteps give zeros instead of the previous output (as

@@ -25,7 +25,8 @@ class RNN(keras.layers.RNN):
         return_sequences: Return the output of every timestep.
         return_state: Return the final states too.
         go_backwards: Run from the last timestep; outputs come in the order of the run.
-        stateful: Start each batch from the last one's final states.
+        stateful: Start each batch from the last one's final states (on JAX not in `fit` and
+            `predict`, where Keras drops them; pass states by hand there).
         unroll: Unroll the loop over time.
         zero_output_for_mask: Masked timesteps give zeros instead of the previous output.
         kernel: `"auto"`, or the name of the kernel to be used and no other.

@@ -279,6 +279,9 @@ def test_a_stateful_layer_goes_on_where_it_stopped(options: dict[str, Any], mask
     assert_close(layer(sequences(), **told), first)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="Keras drops the states where JAX compiles a model"
+)
 def test_a_stateful_stack_goes_on_from_batch_to_batch_of_a_compiled_model() -> None:
     inputs = keras.Input(batch_shape=(5, None, WIDTH))
     layer = kerasseq.rnn("gru", 4, depth=2, bidirectional=True, stateful=True)
