@@ -79,7 +79,7 @@ def reliability_diagram(bins: Mapping[str, Sequence[float]]) -> Figure:
     above.plot([0, 1], [0, 1], color=_FAINT, linestyle=":", label="perfect")
     above.plot(bins["confidence"], bins["accuracy"], marker="o", color=_TRAIN, label="model")
     above.set(ylabel="accuracy", ylim=(0, 1.02), title="reliability")
-    above.legend(frameon=False, loc="upper left")
+    above.legend(frameon=False, loc="lower right")
     below.bar(bins["confidence"], bins["rows"], width=0.03, color=_TRAIN)
     below.set(xlabel="confidence", ylabel="rows")
     left = max(0.0, min(bins["confidence"]) - 0.1)

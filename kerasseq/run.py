@@ -288,6 +288,8 @@ def _check_free(folder: Path) -> None:
     if folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty, and no run: give another folder.")
     parent = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    if not parent.is_dir():
+        raise ValueError(f"{folder} cannot be made: {parent} is a file. Give another folder.")
     if not os.access(parent, os.W_OK):
         raise ValueError(f"{folder} cannot be written: {parent} is read-only for this user.")
 
@@ -342,9 +344,8 @@ def _model(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras has no error of its own for a file that it cannot read
-        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
         raise ValueError(
-            f"{path} cannot be read ({reason}): restore it from a copy, or train again."
+            f"{path} is damaged, or not a Keras model: restore it from a copy, or train again."
         ) from error
 
 

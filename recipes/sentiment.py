@@ -84,7 +84,7 @@ def sentiment(
 ) -> Run:
     """Train a recurrent text classifier, and tell how good it is beside simple baselines.
 
-    Any number of classes; whatever the labels are, they come back as they were. A recurrent model
+    Any number of classes; labels of any type come back as text. A recurrent model
     alone does not beat a bag of n-grams on a few thousand texts (Wang & Manning 2012,
     https://aclanthology.org/P12-2018). So it reads at each token what the n-grams that end there
     say about the classes, and the n-grams of the whole text vote beside it.
@@ -230,6 +230,12 @@ class Sentiment(Stages):
         classes = sorted({*labels})
         truth = class_numbers(labels, classes)
         reader, rows = Reader.fitted(texts, classes, settings)
+        if reader.known <= 2:  # padding and the unknown word
+            raise ValueError(
+                f"no word occurs {settings['min_count']} times in the {len(texts):,} texts to "
+                "train on, so that there is nothing to learn from. Check the column of texts, or "
+                "lower min_count."
+            )
         train = reader.examples(rows, labels)
         known = f"{reader.known:,} {settings['tokens']}s"
         if reader.ngrams:
@@ -405,7 +411,9 @@ STAGES = Sentiment()
 
 
 def _listed(data: Any) -> list[str]:
-    if isinstance(data, str | bytes) or not hasattr(data, "__iter__"):
+    if hasattr(data, "columns"):
+        raise ValueError("give one column of the table, such as table['text'], not all of it.")
+    if isinstance(data, str | bytes | Mapping) or not hasattr(data, "__iter__"):
         raise ValueError(f"give a list of texts, even for one. Received: {str(data)[:60]!r}")
     texts = list(data)
     if not texts:
@@ -454,5 +462,8 @@ def _tfidf(texts: Sequence[str], truth: np.ndarray, test: Sequence[str]) -> np.n
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
         LogisticRegression(C=10.0, max_iter=1000),
     )
-    found: np.ndarray = baseline.fit(texts, truth).predict_proba(test)
+    try:
+        found: np.ndarray = baseline.fit(texts, truth).predict_proba(test)
+    except ValueError:  # no word is in two texts: all that is left are the shares of the classes
+        found = np.tile(np.bincount(truth) / len(truth), (len(test), 1))
     return found

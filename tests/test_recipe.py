@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,6 +178,26 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
     assert _same(resumed.model, whole.model)
     assert resumed.metrics["test"] == whole.metrics["test"]
     assert not (tmp_path / "run" / "checkpoint.npz").exists()
+
+
+def test_a_killed_process_leaves_what_is_needed_to_go_on(tmp_path: Path) -> None:
+    code = f"""
+import os, signal, keras
+from tests.toy import toy
+class Kill(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == 2 and batch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+toy(epochs=5, out={str(tmp_path / "run")!r}, callbacks=[Kill()])
+"""
+    root = Path(__file__).parents[1]
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    resumed, whole = toy(epochs=5, out=tmp_path / "run"), toy(epochs=5)
+    assert resumed.history == whole.history
+    assert _same(resumed.model, whole.model)
 
 
 def test_a_finished_run_is_loaded_and_not_trained_again(

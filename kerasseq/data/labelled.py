@@ -63,8 +63,8 @@ def read_labelled(
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
-        ValueError: if the data cannot be read or learned from; it says what to do.
-        TypeError: if data is of another kind.
+        ValueError: if the data is of another kind, or cannot be read or learned from; it says
+            what to do.
 
     Example:
 
@@ -77,7 +77,7 @@ def read_labelled(
     if pandas is not None and isinstance(data, pandas.DataFrame):
         return _checked(_from_frame(data, text, label, "the DataFrame"), "the DataFrame", learn)
     if not isinstance(data, str | os.PathLike | list | tuple):
-        raise TypeError(
+        raise ValueError(
             "data must be a DataFrame, a path, a pair of paths, 'imdb' or 'demo'. "
             f"Received: {type(data).__name__}"
         )
@@ -186,9 +186,9 @@ def _paths(data: Iterable[Any]) -> list[Path]:
     paths = []
     for entry in data:
         if not isinstance(entry, str | os.PathLike):
-            raise TypeError(
-                "a list given as data must hold the paths of NAME.pos and NAME.neg. "
-                f"Received: {entry!r}"
+            raise ValueError(
+                "a list given as data must hold the paths of NAME.pos and NAME.neg; put texts and "
+                f"labels into a DataFrame. Received: {str(entry)[:60]!r}"
             )
         paths.append(Path(entry).expanduser())
     return paths

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -41,8 +40,9 @@ def rnn(
     """A recurrent layer from a cell: one level or many, one direction or two.
 
     Args:
-        cell: The name of a cell (`kerasseq cells` lists them), a cell of `kerasseq.cells`, any
-            other Keras cell, or a list of cells, one per level.
+        cell: The name of a cell (`kerasseq cells` lists them), a ready cell, ours
+            (`kerasseq.cells.get("lstm")(units)`) or any other Keras cell, or a list of ready cells,
+            one per level.
         units: Width of the cell, where `cell` is a name.
         depth: Number of levels, where `cell` is a name.
         bidirectional: Run each level in both directions and merge before the next.
@@ -173,6 +173,17 @@ def _cells(cell: Any, units: int | None, depth: int, dtype: Any, options: dict[s
         _check_options(kind, options)
         levels = range(positive("depth", depth))
         return [kind(units, dtype=dtype, **_own(options, level)) for level in levels]
+    made = list(cell) if isinstance(cell, list | tuple) else [cell]
+    if not made:
+        raise ValueError("`cell` is an empty list; give one cell per level.")
+    for one in made:
+        layer = isinstance(one, type | keras.layers.RNN)
+        if layer or not (hasattr(one, "state_size") and callable(one)):
+            raise ValueError(
+                "`cell` must be the name of a cell, a ready cell (kerasseq.cells.get('lstm')(8) or "
+                "keras.layers.LSTMCell(8), say), or a list of ready cells. "
+                f"Received: {one!r}"
+            )
     if units is not None or depth != 1 or dtype is not None or options:
         given = {"units": units is not None, "depth": depth != 1, "dtype": dtype is not None}
         excess = [key for key, present in given.items() if present] + list(options)
@@ -180,18 +191,8 @@ def _cells(cell: Any, units: int | None, depth: int, dtype: Any, options: dict[s
             f"{', '.join(excess)} cannot be given beside ready cells: they have their own. "
             "Set them where the cells are made, or pass the name of a cell."
         )
-    made = list(cell) if isinstance(cell, Sequence) else [cell]
-    if not made:
-        raise ValueError("`cell` is an empty list; give one cell per level.")
     if len({id(one) for one in made}) < len(made):
         raise ValueError(f"`cell` has a cell twice; give each level its own. Received: {made}")
-    for one in made:
-        layer = isinstance(one, type | keras.layers.RNN)
-        if layer or not (hasattr(one, "state_size") and callable(one)):
-            raise ValueError(
-                "`cell` must be the name of a cell, a Keras cell (with `call` and `state_size`) "
-                f"or a list of cells. Received: {one!r}"
-            )
     return made
 
 

@@ -63,6 +63,8 @@ class RNN(keras.layers.RNN):
         if isinstance(cell, keras.layers.Layer):
             kwargs["dtype"] = _policy(cell, kwargs.get("dtype"))
         super().__init__(cell, *args, **kwargs)
+        if hasattr(cell, "advance"):  # other cells may take timesteps of more than one axis
+            self.input_spec = keras.layers.InputSpec(ndim=3)
         self._wanted = kernel
         self._choice = self._choose(timesteps=1)  # a wrong name fails here
 

@@ -242,12 +242,12 @@ def test_a_run_folder_is_no_data(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [None, 3, {"text": TEXTS}, np.array(TEXTS)])
 def test_other_kinds_of_data_are_refused(data: Any) -> None:
-    with pytest.raises(TypeError, match="data must be a DataFrame, a path"):
+    with pytest.raises(ValueError, match="data must be a DataFrame, a path"):
         read_labelled(data)
 
 
 def test_a_list_must_hold_paths() -> None:
-    with pytest.raises(TypeError, match=r"must hold the paths of NAME\.pos and NAME\.neg"):
+    with pytest.raises(ValueError, match=r"must hold the paths of NAME\.pos and NAME\.neg"):
         read_labelled([1, 2])
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kerasseq import cells
 from kerasseq.layers import RNN
 from kerasseq.layers.bidirectional import Bidirectional
 from tests.cells import statement
@@ -56,6 +57,27 @@ def test_the_associative_scan_takes_every_length(name: str) -> None:
         close(final, statement.run(cell, x[:, :time], states=first).states)
 
 
+@pytest.mark.parametrize("kernel", ["scan", "associative"])
+@pytest.mark.parametrize("kind", LINEAR)
+def test_a_long_sequence_stays_exact(kind: str, kernel: str) -> None:
+    cell = cells.get(kind)(4, seed=1, dtype="float32")
+    cell.build((None, 3))
+    x = sequences(1, 400, 3)
+    outputs, *final = layer_of(cell, kernel=kernel)(x.astype("float32"))
+    expected = statement.run(cell, x)
+    close(outputs, expected.outputs, tolerance=1e-4)
+    close(final, expected.states, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("kernel", ["scan", "associative"])
+def test_an_empty_batch_gives_empty_outputs(kernel: str) -> None:
+    for name in ("lstm", "lru"):
+        if kernel in kernels_of(name):
+            outputs, *final = layer_of(variant(name), kernel=kernel)(np.zeros((0, 5, 3)))
+            assert tuple(outputs.shape) == (0, 5, 4)
+            assert {tuple(state.shape) for state in final} == {(0, 4)}
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_no_steps_give_empty_outputs_and_the_initial_states(name: str) -> None:
     cell = variant(name, trainable_initial_state=True)
@@ -94,8 +116,8 @@ def test_no_steps_in_both_directions() -> None:
 
 
 def test_no_steps_through_cells_of_keras() -> None:
-    cells = keras.layers.StackedRNNCells([keras.layers.LSTMCell(4), keras.layers.GRUCell(3)])
-    layer = RNN(cells, return_sequences=True, return_state=True)
+    stack = keras.layers.StackedRNNCells([keras.layers.LSTMCell(4), keras.layers.GRUCell(3)])
+    layer = RNN(stack, return_sequences=True, return_state=True)
     some = layer(np.ones((2, 2, 3), "float32"))
     output, *final = layer(np.zeros((2, 0, 3), "float32"))
     assert tuple(output.shape) == (2, 0, 3)
