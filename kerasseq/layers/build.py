@@ -180,8 +180,8 @@ def _cells(cell: Any, units: int | None, depth: int, dtype: Any, options: dict[s
         layer = isinstance(one, type | keras.layers.RNN)
         if layer or not (hasattr(one, "state_size") and callable(one)):
             raise ValueError(
-                "`cell` must be the name of a cell, a Keras cell (with `call` and `state_size`, "
-                "such as kerasseq.cells.get('lstm')(8)), or a list of Keras cells. "
+                "`cell` must be the name of a cell, a ready cell (with `call` and `state_size`, "
+                "such as kerasseq.cells.get('lstm')(8)), or a list of ready cells. "
                 f"Received: {one!r}"
             )
     if units is not None or depth != 1 or dtype is not None or options:
