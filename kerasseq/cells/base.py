@@ -102,6 +102,9 @@ class Cell(keras.layers.Layer):
     """
 
     kind: ClassVar[str]
+    # The hand-written recurrence that computes this class's step; a kernel reads it from the class
+    # itself, since a subclass may step in its own way.
+    fused: ClassVar[str]
     unit_forget_bias: bool = False
     # How many of the states `emit` reads, and whether it reads the projected inputs too.
     emits_from: ClassVar[int] = 1

@@ -24,6 +24,7 @@ class CoupledLSTMCell(ForgetBiasCell):
     """
 
     kind = "coupled_lstm"
+    fused = "coupled_lstm"
 
     def step(self, projected: Tensor, recurrent: Tensor, states: States) -> States:
         f, g, o = split(projected + recurrent, 3)

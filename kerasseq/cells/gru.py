@@ -32,6 +32,7 @@ class GRUCell(GatedCell):
     """
 
     kind = "gru"
+    fused = "gru"
 
     def __init__(self, units: int, *, reset_after: bool = True, **kwargs: Any) -> None:
         # Options must be known before the base looks up the spec.

@@ -25,6 +25,7 @@ class LayerNormLSTMCell(ForgetBiasCell):
     """
 
     kind = "layernorm_lstm"
+    fused = "layernorm_lstm"
 
     def project(self, inputs: Tensor) -> Tensor:
         projected = normalize(ops.matmul(inputs, self.kernel)) * self.kernel_gain

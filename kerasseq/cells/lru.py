@@ -37,6 +37,7 @@ class LRUCell(LinearCell):
     """
 
     kind = "lru"
+    fused = "linear"
     parts = 2
     emits_from = 2
     emits_inputs = True

@@ -29,6 +29,7 @@ class LSTMCell(ForgetBiasCell):
     """
 
     kind = "lstm"
+    fused = "lstm"
 
     def step(self, projected: Tensor, recurrent: Tensor, states: States) -> States:
         i, f, g, o = split(projected + recurrent, 4)

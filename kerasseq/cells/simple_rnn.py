@@ -32,6 +32,7 @@ class SimpleRNNCell(Cell):
     """
 
     kind = "simple_rnn"
+    fused = "simple_rnn"
 
     def __init__(self, units: int, *, activation: Any = "tanh", **kwargs: Any) -> None:
         super().__init__(units, **kwargs)

@@ -21,11 +21,21 @@ class Situation:
         backend: `tensorflow`, `jax` or `torch`.
         timesteps: Length of the sequences, None if unknown while tracing.
         unroll: Whether the loop over time is to be unrolled.
+        device: `cpu` or `gpu`.
+        masked: Whether a mask comes with the call.
+        training: Whether the call draws noise.
+        batch: Rows, None if unknown while tracing.
+        inputs: Features of a timestep, None before the first call.
     """
 
     backend: str
     timesteps: int | None
     unroll: bool = False
+    device: str = "cpu"
+    masked: bool = False
+    training: bool = False
+    batch: int | None = None
+    inputs: int | None = None
 
 
 @dataclass(frozen=True)
