@@ -37,7 +37,6 @@ class LRUCell(LinearCell):
     """
 
     kind = "lru"
-    fused = "linear"
     parts = 2
     emits_from = 2
     emits_inputs = True

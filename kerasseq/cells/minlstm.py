@@ -28,7 +28,6 @@ class MinLSTMCell(LinearCell):
     """
 
     kind = "minlstm"
-    fused = "linear"
 
     def __init__(self, units: int, *, activation: Any = None, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
