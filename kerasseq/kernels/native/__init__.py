@@ -1,0 +1,160 @@
+"""The recurrence in C++ on a CPU, forward and backward: whole sequences in one call.
+
+Threads split the batch and do not meet until a sequence is over. Inputs are projected, and weights'
+gradients summed, a stretch of timesteps at a time, so that neither leaves the cache; recurrent
+weights are packed once per call, with a unit's gates side by side.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasseq.kernels import associative
+from kerasseq.kernels.native import library
+from kerasseq.kernels.native.library import instructions, status
+from kerasseq.kernels.passes import Pass, Result, Situation, backend, finish, prepare, typed_mask
+
+__all__ = ["NAME", "instructions", "run", "status", "why_not"]
+
+NAME = "native"
+
+Tensor = Any
+
+_BACKENDS = ("tensorflow", "torch")
+_EXTRA = {"peephole_lstm": "peephole_kernel"}
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """What a backend's entry point is given beside tensors.
+
+    Args:
+        cell: One of `library.CELLS`.
+        activation: One of `library.ACTIVATIONS`.
+        recurrent_activation: The same for the gates.
+        go_backwards: Run from the last timestep.
+        zero_output: Skipped steps show zeros.
+        sequences: Whether all outputs are asked for.
+        training: Whether a backward pass is likely.
+    """
+
+    cell: str
+    activation: str
+    recurrent_activation: str
+    go_backwards: bool
+    zero_output: bool
+    sequences: bool
+    training: bool
+
+
+def why_not(cell: Any, situation: Situation) -> str | None:
+    """None where the extension is there and computes what the cell does."""
+    linear = getattr(cell, "form", "opaque") == "linear"
+    kind = vars(type(cell)).get("fused")
+    if not linear and kind not in library.CELLS:
+        return f"{type(cell).__name__} is none of the cells it computes ({', '.join(_computed())})"
+    if situation.device != "cpu":
+        return f"it runs on a CPU, and the device is {situation.device}"
+    if situation.backend not in _BACKENDS:
+        return f"it runs under {' and '.join(_BACKENDS)}, and the backend is {situation.backend}"
+    if situation.unroll:
+        return "unroll=True asks for a loop; leave it out"
+    missing = status()
+    if missing:
+        return missing
+    return None if linear else _ruled_out(cell, situation)
+
+
+def _computed() -> list[str]:
+    return [*library.CELLS, "linear cells"]
+
+
+def _ruled_out(cell: Any, situation: Situation) -> str | None:
+    if cell.compute_dtype not in ("float32", "float64"):
+        return f"dtype {cell.compute_dtype} rules it out; use float32 or float64"
+    if not getattr(cell, "reset_after", True):
+        return "reset_after=False needs two products a step; use reset_after=True"
+    for name in ("activation", "recurrent_activation"):
+        function = getattr(cell, name, None)
+        if function is not None and _activation(function) is None:
+            known = ", ".join(library.ACTIVATIONS)
+            return f"{name} is none of those it computes; use one of {known}"
+    if any(cell.zoneout_rates):
+        return "zoneout rules it out; use recurrent_dropout or weight_drop"
+    if situation.training and cell.recurrent_dropout and not cell.variational:
+        return (
+            f"recurrent_dropout={cell.recurrent_dropout} with variational=False draws at every "
+            "step; use variational=True"
+        )
+    if cell.projection is not None and cell.spec.feeds_projection:
+        return f"projection={cell.projection} is fed back; project the outputs by a Dense layer"
+    return None
+
+
+def _activation(function: Any) -> str | None:
+    """The name of a Keras activation among those that are computed."""
+    for name in library.ACTIVATIONS:
+        if function is keras.activations.get(name):
+            return name
+    return None
+
+
+def run(cell: Any, sequence: Pass) -> Result:
+    """Run a cell over a batch of sequences."""
+    if cell.form == "linear":
+        return _run_linear(cell, sequence)
+    sequences = cell.drop_inputs(sequence.sequences, sequence.training)
+    mask = typed_mask(sequence.mask)
+    frame = cell.begin(sequences, sequence.training)
+    kind = type(cell).fused
+    recurrence = Recurrence(
+        cell=kind,
+        activation=str(_activation(cell.activation)),
+        recurrent_activation=str(_activation(getattr(cell, "recurrent_activation", cell.activation))),
+        go_backwards=sequence.go_backwards,
+        zero_output=sequence.zero_output_for_mask,
+        sequences=sequence.return_sequences,
+        training=sequence.training,
+    )
+    outputs, final = _backend().run(
+        recurrence,
+        sequences=sequences,
+        kernel=cell.kernel,
+        recurrent_kernel=frame.recurrent_kernel,
+        bias=cell.bias if cell.use_bias else None,
+        extra=getattr(cell, _EXTRA[kind]) if kind in _EXTRA else None,
+        states=[ops.cast(state, cell.compute_dtype) for state in sequence.states],
+        mask=mask,
+        recurrent_mask=frame.recurrent_mask,
+    )
+    last = final[0]
+    if mask is not None:
+        # The last step of the run, which a row may have skipped.
+        end = mask[:, 0] if sequence.go_backwards else mask[:, -1]
+        shown = end if sequence.zero_output_for_mask else ops.any(mask, axis=1)
+        last = last * ops.cast(shown[:, None], last.dtype)
+    if not sequence.return_sequences:
+        last = cell.emit([last], None)
+        return last, last[:, None], final
+    outputs = cell.emit([outputs], None)
+    return outputs[:, -1], outputs, final
+
+
+def _run_linear(cell: Any, sequence: Pass) -> Result:
+    sequence = prepare(cell, sequence)
+    projected, a, b = associative.terms(cell, sequence)
+    trail = _backend().linear(a, b, sequence.states)
+    final = [part[:, -1] for part in trail]
+    shown = trail[: cell.emits_from] if sequence.return_sequences else None
+    return finish(cell, sequence, projected, shown, final)
+
+
+def _backend() -> ModuleType:
+    return importlib.import_module(f"kerasseq.kernels.native.on_{backend()}")

@@ -1,0 +1,111 @@
+"""The compiled recurrences, and how to call them on memory."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kerasseq.kernels.passes import backend
+
+CELLS = ["lstm", "gru", "simple_rnn", "peephole_lstm", "coupled_lstm"]
+ACTIVATIONS = ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid"]
+# Gates, rows of the bias, and extra weights of one row of units each.
+GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1, "peephole_lstm": 4, "coupled_lstm": 3}
+
+PATH = Path(__file__).with_name("recurrence.so")
+_REMEDY = (
+    "install a C++ compiler (GCC or Clang) and then kerasseq once more, from its sources: "
+    "pip install --force-reinstall --no-binary kerasseq --no-deps kerasseq"
+)
+
+
+class Problem(ctypes.Structure):
+    """`KsProblem` of src/problem.h, field by field."""
+
+    _fields_ = [
+        *((name, ctypes.c_int32) for name in ("cell", "activation", "recurrent_activation")),
+        *((name, ctypes.c_int32) for name in ("go_backwards", "zero_output", "threads")),
+        *((name, ctypes.c_int64) for name in ("batch", "time", "inputs", "units")),
+        *((name, ctypes.c_void_p) for name in ("x", "kernel", "recurrent", "bias", "extra")),
+        *((name, ctypes.c_void_p) for name in ("h0", "c0", "recurrent_mask", "mask")),
+        *((name, ctypes.c_void_p) for name in ("y", "h", "c", "reserve", "dy", "dh", "dc")),
+        *((name, ctypes.c_void_p) for name in ("dx", "dkernel", "drecurrent", "dbias")),
+        *((name, ctypes.c_void_p) for name in ("dextra", "dh0", "dc0")),
+    ]
+
+
+class Linear(ctypes.Structure):
+    """`KsLinear` of src/problem.h, field by field."""
+
+    _fields_ = [
+        *((name, ctypes.c_int32) for name in ("parts", "threads")),
+        *((name, ctypes.c_int64) for name in ("batch", "time", "units")),
+        *((name, ctypes.c_void_p) for name in ("a", "b", "h0", "trail", "dtrail")),
+        *((name, ctypes.c_void_p) for name in ("da", "db", "dh0")),
+    ]
+
+
+@cache
+def load() -> Any:
+    """The library.
+
+    Raises:
+        OSError: If it was not built or cannot be loaded, with the remedy.
+    """
+    if not PATH.exists():
+        raise OSError(f"the extension was not built; {_REMEDY}")
+    try:
+        if backend() == "tensorflow":
+            # It takes note of our operations only where it loads the library before others do.
+            importlib.import_module("kerasseq.kernels.native.on_tensorflow").operations()
+        library = ctypes.CDLL(str(PATH))
+    except OSError as error:
+        raise OSError(f"the extension cannot be loaded ({error}); {_REMEDY}") from error
+    library.ks_instructions.restype = ctypes.c_char_p
+    library.ks_reserve.restype = ctypes.c_size_t
+    return library
+
+
+def status() -> str | None:
+    """None if the extension can be used, else why not, with the remedy."""
+    try:
+        load()
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def instructions() -> str:
+    """The instruction set that the extension chose on this processor."""
+    return str(load().ks_instructions().decode())
+
+
+def reserve(problem: Problem, wide: bool) -> int:
+    """Elements that the backward pass needs to be kept."""
+    return int(load().ks_reserve(ctypes.byref(problem), int(wide)))
+
+
+def call(name: str, problem: Any, wide: bool) -> None:
+    """Run an entry point.
+
+    Args:
+        name: `forward`, `backward`, `linear` or `linear_gradient`.
+        problem: A `Problem` or `Linear`, its pointers to dense memory of one dtype.
+        wide: Whether that is float64 rather than float32.
+
+    Raises:
+        MemoryError: If there is not enough.
+    """
+    if getattr(load(), f"ks_{name}")(ctypes.byref(problem), int(wide)):
+        raise MemoryError("a recurrent layer ran out of memory")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,127 @@
+"""The extension's operations in TensorFlow, and their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import tensorflow as tf
+
+from kerasseq.kernels.native import library
+
+Tensor = Any
+
+_ATTRIBUTES = (
+    *("cell", "activation", "recurrent_activation", "go_backwards", "zero_output"),
+    *("threads", "sequences", "keep"),
+)
+
+
+@cache
+def operations() -> Any:
+    """The module of our operations.
+
+    Raises:
+        OSError: If they cannot be loaded into this TensorFlow.
+    """
+    try:
+        module = tf.load_op_library(str(library.PATH))
+        module.kerasseq_recurrence  # noqa: B018
+    except (tf.errors.OpError, AttributeError) as error:
+        raise OSError(f"TensorFlow {tf.__version__} does not take it: {error}") from error
+    return module
+
+
+def threads() -> int:
+    """Threads that TensorFlow gives to one operation."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or library.cores()
+
+
+def run(
+    recurrence: Any,
+    *,
+    sequences: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor | None,
+    extra: Tensor | None,
+    states: Sequence[Tensor],
+    mask: Tensor | None,
+    recurrent_mask: Tensor | None,
+) -> tuple[Tensor, list[Tensor]]:
+    """All outputs, if asked for, and the final states."""
+    x = tf.convert_to_tensor(sequences)
+    absent = tf.zeros([0], x.dtype)
+    given = [kernel, recurrent_kernel, bias, extra, states[0], states[1] if states[1:] else None]
+    tensors = [absent if t is None else tf.cast(t, x.dtype) for t in given]
+    mask = tf.zeros([0], tf.bool) if mask is None else tf.convert_to_tensor(mask)
+    dropped = absent if recurrent_mask is None else tf.cast(recurrent_mask, x.dtype)
+    outputs, h, c, _ = operations().kerasseq_recurrence(
+        x=x,
+        kernel=tensors[0],
+        recurrent=tensors[1],
+        bias=tensors[2],
+        extra=tensors[3],
+        h=tensors[4],
+        c=tensors[5],
+        mask=mask,
+        recurrent_mask=dropped,
+        cell=library.CELLS.index(recurrence.cell),
+        activation=library.ACTIVATIONS.index(recurrence.activation),
+        recurrent_activation=library.ACTIVATIONS.index(recurrence.recurrent_activation),
+        go_backwards=int(recurrence.go_backwards),
+        zero_output=int(recurrence.zero_output),
+        threads=threads(),
+        sequences=int(recurrence.sequences),
+        keep=int(recurrence.training),
+    )
+    batch, units = x.shape[0], tensors[1].shape[0]
+    outputs.set_shape((batch, x.shape[1] if recurrence.sequences else 0, units))
+    final = [h, c][: len(states)]
+    for state in final:
+        state.set_shape((batch, units))
+    return outputs, final
+
+
+@tf.RegisterGradient("KerasseqRecurrence")
+def _recurrence_gradient(op: Any, doutputs: Tensor, dh: Tensor, dc: Tensor, _: Tensor) -> Any:
+    attributes = {name: op.get_attr(name) for name in _ATTRIBUTES}
+    reserve = op.outputs[3]
+    if not attributes["keep"]:  # called for inference, and differentiated all the same
+        attributes["keep"] = 1
+        *_, reserve = operations().kerasseq_recurrence(*op.inputs, **attributes)
+    gradients = operations().kerasseq_recurrence_gradient(
+        *op.inputs, reserve, doutputs, dh, dc, **attributes
+    )
+    for gradient, tensor in zip(gradients, op.inputs, strict=False):
+        gradient.set_shape(tensor.shape)
+    return [*gradients, None, None]  # neither mask has one
+
+
+def linear(a: Sequence[Tensor], b: Sequence[Tensor], start: Sequence[Tensor]) -> list[Tensor]:
+    """Every h of h = a h' + b: (batch, time, width) for each part."""
+    together = [tf.stack(parts) if parts[1:] else parts[0][None] for parts in (a, b, start)]
+    trail = operations().kerasseq_linear(*together, threads=threads())
+    trail.set_shape(together[0].shape)
+    return tf.unstack(trail, num=len(a))
+
+
+@tf.RegisterGradient("KerasseqLinear")
+def _linear_gradient(op: Any, dtrail: Tensor) -> Any:
+    a, _, start = op.inputs
+    gradients = operations().kerasseq_linear_gradient(
+        a, start, op.outputs[0], dtrail, threads=op.get_attr("threads")
+    )
+    for gradient, tensor in zip(gradients, op.inputs, strict=True):
+        gradient.set_shape(tensor.shape)
+    return list(gradients)
+
+
+@tf.RegisterGradient("KerasseqRecurrenceGradient")
+@tf.RegisterGradient("KerasseqLinearGradient")
+def _second_gradient(op: Any, *_: Tensor) -> Any:
+    raise NotImplementedError(
+        "The native kernel has no second derivatives. Use kernel='scan', or "
+        "kerasseq.kernels.portable() around what is differentiated twice."
+    )

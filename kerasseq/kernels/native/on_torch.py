@@ -1,0 +1,176 @@
+"""The extension as a differentiable function of PyTorch tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from kerasseq.kernels.native import library
+
+Tensor = Any
+
+
+def run(
+    recurrence: Any,
+    *,
+    sequences: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor | None,
+    extra: Tensor | None,
+    states: Sequence[Tensor],
+    mask: Tensor | None,
+    recurrent_mask: Tensor | None,
+) -> tuple[Tensor, list[Tensor]]:
+    """All outputs, if asked for, and the final states."""
+    dtype = sequences.dtype
+    given = [
+        *(sequences, kernel, recurrent_kernel, bias, extra, states[0]),
+        *(states[1] if states[1:] else None, recurrent_mask),
+    ]
+    tensors = [None if t is None else _tensor(t, dtype) for t in given]
+    mask = None if mask is None else mask.to(torch.bool).contiguous()
+    if sequences.device.type == "meta":  # shapes alone are asked for
+        batch, time, units = *sequences.shape[:2], recurrent_kernel.shape[0]
+        shape = (batch, time if recurrence.sequences else 0, units)
+        return sequences.new_empty(shape), [sequences.new_empty((batch, units)) for _ in states]
+    outputs, h, c = _Recurrence.apply(recurrence, mask, *tensors)
+    return outputs, [h, c][: len(states)]
+
+
+def _tensor(value: Any, dtype: torch.dtype) -> Tensor:
+    tensor = getattr(value, "value", value)  # a variable of Keras wraps its tensor
+    return tensor.to(dtype).contiguous()
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None or tensor.numel() == 0 else tensor.data_ptr()
+
+
+class _Recurrence(torch.autograd.Function):
+    """Inputs: sequences, the four weights, h, c, recurrent mask; outputs: outputs, h, c."""
+
+    @staticmethod
+    def forward(ctx: Any, recurrence: Any, mask: Tensor | None, *tensors: Tensor | None) -> Any:
+        x, _, recurrent, _, _, h0, *_ = tensors
+        batch, time, _ = x.shape
+        units = recurrent.shape[0]
+        _check(recurrence.cell, mask, *tensors)
+        problem = _problem(recurrence, mask, *tensors)
+        wide = x.dtype == torch.float64
+        outputs = x.new_empty((batch, time if recurrence.sequences else 0, units))
+        h, c = torch.empty_like(h0), torch.empty_like(h0)
+        reserve = None
+        if any(ctx.needs_input_grad):
+            reserve = x.new_empty(library.reserve(problem, wide))
+        problem.y, problem.h, problem.c = _pointer(outputs), _pointer(h), _pointer(c)
+        problem.reserve = _pointer(reserve)
+        library.call("forward", problem, wide)
+        ctx.recurrence = recurrence
+        ctx.save_for_backward(mask, reserve, *tensors)
+        return outputs, h, c
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        mask, reserve, *tensors = ctx.saved_tensors
+        problem = _problem(ctx.recurrence, mask, *tensors)
+        upstream = [g.contiguous() for g in gradients]
+        problem.dy, problem.dh, problem.dc = map(_pointer, upstream)
+        problem.reserve = _pointer(reserve)
+        found: list[Tensor | None] = []
+        names = ("dx", "dkernel", "drecurrent", "dbias", "dextra", "dh0", "dc0")
+        for name, tensor, needed in zip(names, tensors, ctx.needs_input_grad[2:], strict=False):
+            gradient = torch.empty_like(tensor) if needed else None
+            setattr(problem, name, _pointer(gradient))
+            found.append(gradient)
+        library.call("backward", problem, tensors[0].dtype == torch.float64)
+        return None, None, *found, None
+
+
+def _check(cell: str, mask: Tensor | None, *tensors: Tensor | None) -> None:
+    """The C++ side trusts sizes."""
+    x, _, recurrent, *_, h, c, dropped = tensors
+    batch, time, _ = x.shape
+    shape = (batch, recurrent.shape[0])
+    for name, tensor in (("state", h), ("cell state", c), ("recurrent mask", dropped)):
+        if tensor is not None and tuple(tensor.shape) != shape:
+            raise ValueError(f"The {name} must be of shape {shape}. Received: {tuple(tensor.shape)}")
+    if mask is not None and tuple(mask.shape) != (batch, time):
+        raise ValueError(f"`mask` must be of shape {(batch, time)}. Received: {tuple(mask.shape)}")
+
+
+def _problem(recurrence: Any, mask: Tensor | None, *tensors: Tensor | None) -> library.Problem:
+    x, kernel, recurrent, bias, extra, h, c, dropped = tensors
+    batch, time, inputs = x.shape
+    return library.Problem(
+        cell=library.CELLS.index(recurrence.cell),
+        activation=library.ACTIVATIONS.index(recurrence.activation),
+        recurrent_activation=library.ACTIVATIONS.index(recurrence.recurrent_activation),
+        go_backwards=int(recurrence.go_backwards),
+        zero_output=int(recurrence.zero_output),
+        threads=torch.get_num_threads(),
+        batch=batch,
+        time=time,
+        inputs=inputs,
+        units=recurrent.shape[0],
+        x=_pointer(x),
+        kernel=_pointer(kernel),
+        recurrent=_pointer(recurrent),
+        bias=_pointer(bias),
+        extra=_pointer(extra),
+        h0=_pointer(h),
+        c0=_pointer(c),
+        recurrent_mask=_pointer(dropped),
+        mask=_pointer(mask),
+    )
+
+
+def linear(a: Sequence[Tensor], b: Sequence[Tensor], start: Sequence[Tensor]) -> list[Tensor]:
+    """Every h of h = a h' + b: (batch, time, width) for each part."""
+    if a[0].device.type == "meta":
+        return [torch.empty_like(part) for part in a]
+    trail = _Linear.apply(*(torch.stack(list(parts)) for parts in (a, b, start)))
+    return list(trail.unbind())
+
+
+class _Linear(torch.autograd.Function):
+    """Inputs: a, b and h0 with their parts stacked; output: every h."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor, start: Tensor) -> Tensor:
+        trail = torch.empty_like(a)
+        problem = _linear_problem(a, start, trail)
+        problem.b = _pointer(b)
+        library.call("linear", problem, a.dtype == torch.float64)
+        ctx.save_for_backward(a, start, trail)
+        return trail
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dtrail: Tensor) -> Any:
+        a, start, trail = ctx.saved_tensors
+        dtrail = dtrail.contiguous()
+        found = [torch.empty_like(a), torch.empty_like(a), torch.empty_like(start)]
+        problem = _linear_problem(a, start, trail)
+        problem.dtrail = _pointer(dtrail)
+        problem.da, problem.db, problem.dh0 = map(_pointer, found)
+        library.call("linear_gradient", problem, a.dtype == torch.float64)
+        return tuple(found)
+
+
+def _linear_problem(a: Tensor, start: Tensor, trail: Tensor) -> library.Linear:
+    parts, batch, time, units = a.shape
+    return library.Linear(
+        parts=parts,
+        threads=torch.get_num_threads(),
+        batch=batch,
+        time=time,
+        units=units,
+        a=_pointer(a),
+        h0=_pointer(start),
+        trail=_pointer(trail),
+    )
