@@ -36,12 +36,6 @@ class LinearCell(Cell):
             return (a[0] * b[0],)
         return (a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0])
 
-    def combine(self, first: tuple[Parts, Parts], then: tuple[Parts, Parts]) -> tuple[Parts, Parts]:
-        """Two stretches of the recurrence as one: the associative operator of the scan."""
-        carried = self.multiply(then[0], first[1])
-        total = tuple(c + b for c, b in zip(carried, then[1], strict=True))
-        return self.multiply(then[0], first[0]), total
-
     def effective(
         self, projected: Tensor, frame: Frame, noise: dict[str, Any]
     ) -> tuple[Parts, Parts]:

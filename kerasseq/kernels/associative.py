@@ -1,76 +1,99 @@
-"""A linear recurrence over all timesteps at once: log2(time) parallel sweeps, no loop."""
+"""A linear recurrence over all chunks of time at once, of any length and differentiable."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
 from keras import ops
 
+from kerasseq.kernels import recurrence
 from kerasseq.kernels.passes import Pass, Result, Situation, finish, prepare
+from kerasseq.kernels.projection import project
 
 NAME = "associative"
 
+Tensor = Any
+
+# A chunk has as many steps as there are chunks, which is fewest; shorter sequences are one chunk,
+# and what is of unknown length has chunks of this many.
+_CHUNK = 32
+
 
 def why_not(cell: Any, situation: Situation) -> str | None:
-    """Only linear cells, and on TensorFlow only a known number of timesteps."""
+    """None for a linear cell, unless the loop is to be unrolled."""
     form = getattr(cell, "form", "opaque")
     if form != "linear":
         return f"{type(cell).__name__} is of the form '{form}', and only linear cells can"
     if situation.unroll:
         return "unroll=True asks for a loop"
-    if situation.timesteps is None and situation.backend == "tensorflow":
-        return "the number of timesteps is unknown while tracing; give the Input a fixed length"
     return None
 
 
 def run(cell: Any, sequence: Pass) -> Result:
-    """Run a linear cell; masked steps become the identity of the scan."""
+    """Run a linear cell; a masked step is the identity of the recurrence."""
     sequence = prepare(cell, sequence)
     frame = cell.begin(sequence.sequences, sequence.training)
-    projected = cell.project(sequence.sequences)
+    projected = project(cell, sequence.sequences)
     # Noise is drawn time first, as loops want it.
     noise = {name: _batch_first(drawn) for name, drawn in frame.noise.items()}
     a, b = cell.effective(projected, _over_time(frame), noise)
+    one = (1.0, 0.0)[: len(a)]
     if sequence.mask is not None:
         counts = sequence.mask[..., None]
-        a = tuple(ops.where(counts, p, one) for p, one in zip(a, (1.0, 0.0), strict=False))
-        b = tuple(ops.where(counts, p, 0.0) for p in b)
-    factors, sums = _scan(cell.combine, (a, b), sequence.sequences.shape[1])
-    started = cell.multiply(factors, tuple(state[:, None] for state in sequence.states))
-    trail = [s + total for s, total in zip(started, sums, strict=True)]
-    final = [t[:, -1] for t in trail]
-    shown = trail[: cell.emits_from] if sequence.return_sequences else None
+        a = tuple(ops.where(counts, part, o) for part, o in zip(a, one, strict=True))
+        b = tuple(ops.where(counts, part, 0.0) for part in b)
+    chunks = _Chunks.of(sequence.sequences)
+    # Behind the end the identity too, so that the last state is that of the last step.
+    a = tuple(chunks.fold(part, o) for part, o in zip(a, one, strict=True))
+    b = tuple(chunks.fold(part, 0.0) for part in b)
+    trail = recurrence.run(cell.multiply, a, b, sequence.states)
+    final = [part[-1, -1] for part in trail]
+    shown = None
+    if sequence.return_sequences:
+        shown = [chunks.unfold(part) for part in trail[: cell.emits_from]]
     return finish(cell, sequence, projected, shown, final)
 
 
-def _scan(combine: Any, elements: Any, length: int) -> Any:
-    """All prefixes over time: neighbours combined, scanned at half the length, and filled in.
+@dataclass(frozen=True)
+class _Chunks:
+    """How a sequence is cut: `time` steps in `count` chunks of `steps` each."""
 
-    `keras.ops.associative_scan` would serve, but on TensorFlow it branches on lengths that are
-    known, which XLA cannot compile, and is slow to trace.
-    """
-    if length < 2:
-        return elements
-    each = keras.tree.map_structure
-    left = each(lambda x: x[:, : length - 1 : 2], elements)
-    right = each(lambda x: x[:, 1::2], elements)
-    odd = _scan(combine, combine(left, right), length // 2)
-    even = each(lambda x: x[:, :1], elements)
-    if length > 2:
-        before = odd if length % 2 else each(lambda x: x[:, :-1], odd)
-        after = combine(before, each(lambda x: x[:, 2::2], elements))
-        even = each(lambda x, y: ops.concatenate([x, y], axis=1), even, after)
-    return each(_interleave, even, odd)
+    time: Any  # a tensor where it is unknown while tracing
+    steps: int
+    count: Any
 
+    @property
+    def exact(self) -> bool:
+        """Whether nothing is to be filled up."""
+        return isinstance(self.time, int) and self.steps * self.count == self.time
 
-def _interleave(even: Any, odd: Any) -> Any:
-    """even[0], odd[0], even[1], odd[1], ... along time; there may be one more even."""
-    count = odd.shape[1]
-    pairs = ops.stack([even[:, :count], odd], axis=2)
-    merged = ops.reshape(pairs, (-1, 2 * count, *even.shape[2:]))
-    return merged if even.shape[1] == count else ops.concatenate([merged, even[:, count:]], axis=1)
+    @classmethod
+    def of(cls, sequences: Tensor) -> _Chunks:
+        time = sequences.shape[1]
+        if time is None:
+            time = ops.shape(sequences)[1]
+            return cls(time, _CHUNK, ops.maximum(1, (time + _CHUNK - 1) // _CHUNK))
+        steps = time if time <= _CHUNK else math.ceil(math.sqrt(time))
+        return cls(time, steps, math.ceil(time / steps))
+
+    def fold(self, x: Tensor, fill: float) -> Tensor:
+        """(batch, time, width) to (steps, chunks, batch, width), filled up at the end."""
+        batch, width = ops.shape(x)[0], x.shape[-1]
+        if not self.exact:
+            missing = self.steps * self.count - self.time
+            more = ops.full((batch, missing, width), fill, x.dtype)
+            x = ops.concatenate([x, more], axis=1)
+        x = ops.reshape(x, (batch, self.count, self.steps, width))
+        return ops.transpose(x, (2, 1, 0, 3))
+
+    def unfold(self, x: Tensor) -> Tensor:
+        """Back again, without what filled up the end."""
+        batch, width = ops.shape(x)[2], x.shape[-1]
+        x = ops.transpose(x, (2, 1, 0, 3))
+        x = ops.reshape(x, (batch, self.steps * self.count, width))
+        return x if self.exact else x[:, : self.time]
 
 
 def _batch_first(drawn: Any) -> Any:

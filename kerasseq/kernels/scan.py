@@ -8,6 +8,7 @@ from keras import ops
 
 from kerasseq.kernels import timeloop
 from kerasseq.kernels.passes import Pass, Result, Situation, finish, prepare
+from kerasseq.kernels.projection import project
 
 NAME = "scan"
 
@@ -23,7 +24,7 @@ def run(cell: Any, sequence: Pass) -> Result:
     """Run a cell of any form, step by step."""
     sequence = prepare(cell, sequence)
     frame = cell.begin(sequence.sequences, sequence.training)
-    projected = cell.project(sequence.sequences)
+    projected = project(cell, sequence.sequences)
     steps: dict[str, Any] = {"projected": _time_first(projected), **frame.noise}
     if sequence.mask is not None:
         steps["mask"] = _time_first(sequence.mask)[..., None]

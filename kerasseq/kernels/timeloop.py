@@ -19,7 +19,12 @@ Step = Callable[[list[Tensor], Any], list[Tensor]]
 
 
 def run(
-    step: Step, states: list[Tensor], steps: Any, keep: int, unroll: bool
+    step: Step,
+    states: list[Tensor],
+    steps: Any,
+    keep: int,
+    unroll: bool,
+    backwards: bool = False,
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Carry states over time.
 
@@ -29,30 +34,34 @@ def run(
         steps: A nest of tensors with time first.
         keep: How many of the states to return for every step.
         unroll: Unroll the loop (TensorFlow and JAX; PyTorch always does).
+        backwards: Run from the last step to the first.
 
     Returns:
-        The final states, and the first `keep` states of every step, time first.
+        The final states, and the first `keep` states after every step, time first and each at
+        its own place, whichever way the loop runs.
     """
     length = keras.tree.flatten(steps)[0].shape[0]
     if unroll or backend() == "torch":
-        return _unrolled(step, states, steps, keep, length)
+        return _unrolled(step, states, steps, keep, length, backwards)
     if backend() == "jax":
-        return _jax(step, states, steps, keep)
-    return _tensorflow(step, states, steps, keep, length)
+        return _jax(step, states, steps, keep, backwards)
+    return _tensorflow(step, states, steps, keep, length, backwards)
 
 
 def _unrolled(
-    step: Step, states: list[Tensor], steps: Any, keep: int, length: int
+    step: Step, states: list[Tensor], steps: Any, keep: int, length: int, backwards: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
     trail: list[list[Tensor]] = []
-    for t in range(length):
+    for t in reversed(range(length)) if backwards else range(length):
         states = step(states, keras.tree.map_structure(lambda x, t=t: x[t], steps))
         trail.append(states[:keep])
+    if backwards:
+        trail.reverse()
     return states, [ops.stack(kept) for kept in zip(*trail, strict=True)]
 
 
 def _jax(
-    step: Step, states: list[Tensor], steps: Any, keep: int
+    step: Step, states: list[Tensor], steps: Any, keep: int, backwards: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
     import jax
 
@@ -60,12 +69,17 @@ def _jax(
         new = tuple(step(list(carried), now))
         return new, new[:keep]
 
-    final, trail = jax.lax.scan(body, tuple(states), steps)
+    final, trail = jax.lax.scan(body, tuple(states), steps, reverse=backwards)
     return list(final), list(trail)
 
 
 def _tensorflow(
-    step: Step, states: list[Tensor], steps: Any, keep: int, length: int | None
+    step: Step,
+    states: list[Tensor],
+    steps: Any,
+    keep: int,
+    length: int | None,
+    backwards: bool,
 ) -> tuple[list[Tensor], list[Tensor]]:
     import tensorflow as tf
 
@@ -79,16 +93,17 @@ def _tensorflow(
     if length is None:
         arrays = [a.write(0, s) for a, s in zip(arrays, states, strict=False)]
 
-    def body(t: Tensor, carried: list[Tensor], arrays: list[Any]) -> Any:
+    def body(n: Tensor, carried: list[Tensor], arrays: list[Any]) -> Any:
+        t = count - 1 - n if backwards else n
         now = keras.tree.pack_sequence_as(steps, [array.read(t) for array in inputs])
         new = step(list(carried), now)
         for tensor, old in zip(new, carried, strict=True):
             tensor.set_shape(old.shape)
         arrays = [array.write(t, s) for array, s in zip(arrays, new, strict=False)]
-        return t + 1, new, arrays
+        return n + 1, new, arrays
 
     _, final, arrays = tf.while_loop(
-        lambda t, *_: t < count,
+        lambda n, *_: n < count,
         body,
         (tf.constant(0), states, arrays),
         maximum_iterations=count,

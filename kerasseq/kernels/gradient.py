@@ -1,0 +1,102 @@
+"""A function with a gradient written by hand, on each backend."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kerasseq.kernels.passes import backend
+
+Tensor = Any
+Tensors = Sequence[Tensor]
+Forward = Callable[[Tensors], Tensors]
+Keep = Callable[[Tensors, Tensors], Tensors]
+Backward = Callable[[Tensors, Tensors], Sequence[Tensor | None]]
+
+
+def with_gradient(
+    forward: Forward, keep: Keep, backward: Backward, inputs: Tensors
+) -> list[Tensor]:
+    """The outputs of `forward(inputs)`, whose gradient is what `backward` says.
+
+    It can be differentiated again, through what `backward` does.
+
+    Args:
+        forward: inputs -> outputs; reads no other tensor than its inputs.
+        keep: (inputs, outputs) -> those of them that `backward` needs.
+        backward: (what was kept, gradients of the outputs) -> gradients of the inputs, None
+            where an input has none.
+        inputs: Tensors.
+
+    Example:
+        >>> from keras import ops
+        >>> square = with_gradient(
+        ...     forward=lambda inputs: [inputs[0] * inputs[0]],
+        ...     keep=lambda inputs, outputs: inputs,
+        ...     backward=lambda kept, gradients: [2 * kept[0] * gradients[0]],
+        ...     inputs=[ops.convert_to_tensor(3.0)],
+        ... )
+        >>> float(square[0])
+        9.0
+    """
+    runs = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+    return list(runs[backend()](forward, keep, backward, list(inputs)))
+
+
+def _tensorflow(forward: Forward, keep: Keep, backward: Backward, inputs: list[Tensor]) -> Tensors:
+    import tensorflow as tf
+
+    # What a gradient reads must be what the tape knows, or it could not be differentiated again:
+    # the inputs and outputs of the whole, not those within.
+    outputs: list[Tensor] = []
+
+    def run(*within: Tensor) -> tuple[list[Tensor], Callable[..., Any]]:
+        def gradient(*gradients: Tensor) -> Any:
+            return backward(keep(inputs, outputs), gradients)
+
+        return list(forward(within)), gradient
+
+    outputs.extend(tf.custom_gradient(run)(*inputs))
+    return outputs
+
+
+def _jax(forward: Forward, keep: Keep, backward: Backward, inputs: list[Tensor]) -> Tensors:
+    import jax
+
+    @jax.custom_vjp
+    def run(*inputs: Tensor) -> Tensors:
+        return list(forward(inputs))
+
+    def outputs_and_kept(*inputs: Tensor) -> tuple[Tensors, Tensors]:
+        outputs = run(*inputs)
+        return outputs, list(keep(inputs, outputs))
+
+    run.defvjp(outputs_and_kept, lambda kept, gradients: tuple(backward(kept, gradients)))
+    return run(*inputs)
+
+
+def _torch(forward: Forward, keep: Keep, backward: Backward, inputs: list[Tensor]) -> Tensors:
+    return _torch_function().apply(forward, keep, backward, *inputs)
+
+
+@functools.cache
+def _torch_function() -> Any:
+    import torch
+
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(
+            ctx: Any, forward: Forward, keep: Keep, backward: Backward, *inputs: Tensor
+        ) -> tuple[Tensor, ...]:
+            outputs = tuple(forward(inputs))
+            # Outputs held by anything else would never be freed.
+            ctx.save_for_backward(*keep(inputs, outputs))
+            ctx.run = backward
+            return outputs
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: Tensor) -> Any:
+            return None, None, None, *ctx.run(ctx.saved_tensors, gradients)
+
+    return Function
