@@ -20,6 +20,7 @@ Tensor = Any
 # and what is of unknown length has chunks of this many.
 _CHUNK = 32
 
+_ONE = (1.0, 0.0)  # real and imaginary part
 
 def why_not(cell: Any, situation: Situation) -> str | None:
     """None for a linear cell, unless the loop is to be unrolled."""
@@ -34,19 +35,10 @@ def why_not(cell: Any, situation: Situation) -> str | None:
 def run(cell: Any, sequence: Pass) -> Result:
     """Run a linear cell; a masked step is the identity of the recurrence."""
     sequence = prepare(cell, sequence)
-    frame = cell.begin(sequence.sequences, sequence.training)
-    projected = project(cell, sequence.sequences)
-    # Noise is drawn time first, as loops want it.
-    noise = {name: _batch_first(drawn) for name, drawn in frame.noise.items()}
-    a, b = cell.effective(projected, _over_time(frame), noise)
-    one = (1.0, 0.0)[: len(a)]
-    if sequence.mask is not None:
-        counts = sequence.mask[..., None]
-        a = tuple(ops.where(counts, part, o) for part, o in zip(a, one, strict=True))
-        b = tuple(ops.where(counts, part, 0.0) for part in b)
+    projected, a, b = terms(cell, sequence)
     chunks = _Chunks.of(sequence.sequences)
     # Behind the end the identity too, so that the last state is that of the last step.
-    a = tuple(chunks.fold(part, o) for part, o in zip(a, one, strict=True))
+    a = tuple(chunks.fold(part, o) for part, o in zip(a, _ONE, strict=False))
     b = tuple(chunks.fold(part, 0.0) for part in b)
     trail = recurrence.run(cell.multiply, a, b, sequence.states)
     final = [part[-1, -1] for part in trail]
@@ -54,6 +46,20 @@ def run(cell: Any, sequence: Pass) -> Result:
     if sequence.return_sequences:
         shown = [chunks.unfold(part) for part in trail[: cell.emits_from]]
     return finish(cell, sequence, projected, shown, final)
+
+
+def terms(cell: Any, sequence: Pass) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Projected inputs, and the a and b of h = a h' + b for every step, of what `prepare` gave."""
+    frame = cell.begin(sequence.sequences, sequence.training)
+    projected = cell.project(sequence.sequences)
+    # Noise is drawn time first, as loops want it.
+    noise = {name: _batch_first(drawn) for name, drawn in frame.noise.items()}
+    a, b = cell.effective(projected, _over_time(frame), noise)
+    if sequence.mask is not None:
+        counts = sequence.mask[..., None]
+        a = tuple(ops.where(counts, part, o) for part, o in zip(a, _ONE, strict=False))
+        b = tuple(ops.where(counts, part, 0.0) for part in b)
+    return projected, a, b
 
 
 @dataclass(frozen=True)
