@@ -22,6 +22,7 @@ _CHUNK = 32
 
 _ONE = (1.0, 0.0)  # real and imaginary part
 
+
 def why_not(cell: Any, situation: Situation) -> str | None:
     """None for a linear cell, unless the loop is to be unrolled."""
     form = getattr(cell, "form", "opaque")
@@ -51,7 +52,7 @@ def run(cell: Any, sequence: Pass) -> Result:
 def terms(cell: Any, sequence: Pass) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Projected inputs, and the a and b of h = a h' + b for every step, of what `prepare` gave."""
     frame = cell.begin(sequence.sequences, sequence.training)
-    projected = cell.project(sequence.sequences)
+    projected = project(cell, sequence.sequences)
     # Noise is drawn time first, as loops want it.
     noise = {name: _batch_first(drawn) for name, drawn in frame.noise.items()}
     a, b = cell.effective(projected, _over_time(frame), noise)

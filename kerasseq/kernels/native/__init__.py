@@ -117,7 +117,9 @@ def run(cell: Any, sequence: Pass) -> Result:
     recurrence = Recurrence(
         cell=kind,
         activation=str(_activation(cell.activation)),
-        recurrent_activation=str(_activation(getattr(cell, "recurrent_activation", cell.activation))),
+        recurrent_activation=str(
+            _activation(getattr(cell, "recurrent_activation", cell.activation))
+        ),
         go_backwards=sequence.go_backwards,
         zero_output=sequence.zero_output_for_mask,
         sequences=sequence.return_sequences,

@@ -98,7 +98,9 @@ def _check(cell: str, mask: Tensor | None, *tensors: Tensor | None) -> None:
     shape = (batch, recurrent.shape[0])
     for name, tensor in (("state", h), ("cell state", c), ("recurrent mask", dropped)):
         if tensor is not None and tuple(tensor.shape) != shape:
-            raise ValueError(f"The {name} must be of shape {shape}. Received: {tuple(tensor.shape)}")
+            raise ValueError(
+                f"The {name} must be of shape {shape}. Received: {tuple(tensor.shape)}"
+            )
     if mask is not None and tuple(mask.shape) != (batch, time):
         raise ValueError(f"`mask` must be of shape {(batch, time)}. Received: {tuple(mask.shape)}")
 
