@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from kerasseq.kernels import associative, loop, scan
-from kerasseq.kernels.passes import Pass, Situation
+from kerasseq.kernels import associative, cudnn, fused, loop, native, scan
+from kerasseq.kernels.passes import Pass, Result, Situation
 
-__all__ = ["Choice", "Pass", "Situation", "choose", "names", "run"]
+__all__ = ["Choice", "Pass", "Situation", "choose", "is_portable", "names", "portable", "run"]
+
 
 # Fastest first; the last takes any cell.
-_KERNELS: dict[str, ModuleType] = {module.NAME: module for module in (associative, scan, loop)}
+_KERNELS: dict[str, ModuleType] = {
+    module.NAME: module for module in (cudnn, fused, native, associative, scan, loop)
+}
+# What calls compiled code of its own, so that a graph with it needs what it needs.
+_COMPILED = frozenset({"cudnn", "fused", "native"})
+
+_portable: ContextVar[bool] = ContextVar("portable", default=False)
 
 
 @dataclass(frozen=True)
@@ -38,36 +48,81 @@ def names() -> list[str]:
     return list(_KERNELS)
 
 
-def choose(cell: Any, situation: Situation, wanted: str = "auto") -> Choice:
+@contextmanager
+def portable() -> Iterator[None]:
+    """While it lasts, every layer runs on `keras.ops` alone, also one that asks for a kernel.
+
+    What is traced in it, such as an export, then runs where kerasseq's extension and the GPU
+    libraries are missing. Choices are made while tracing: what was traced before stays as it is.
+
+    Example:
+        >>> import kerasseq
+        >>> layer = kerasseq.lstm(4)
+        >>> with portable():
+        ...     print(layer.kernel.name)
+        scan
+    """
+    token = _portable.set(True)
+    try:
+        yield
+    finally:
+        _portable.reset(token)
+
+
+def is_portable() -> bool:
+    """Whether `portable` is active."""
+    return _portable.get()
+
+
+def _gives_way(name: str) -> bool:
+    return name in _COMPILED and is_portable()
+
+
+def why_not(name: str, cell: Any, situation: Situation) -> str | None:
+    """Why a kernel cannot run a cell in a situation, with the remedy; None if it can."""
+    if _gives_way(name):
+        return "kernels.portable() is active"
+    return _KERNELS[name].why_not(cell, situation)
+
+
+def choose(cell: Any, situation: Situation, wanted: str = "auto", *, strict: bool = True) -> Choice:
     """The kernel for a cell in a situation.
 
     Args:
         cell: A cell of ours or any other Keras cell.
         situation: Backend and what is known of the sequence.
         wanted: `"auto"`, or the name of a kernel to be used and no other.
+        strict: Whether a wanted kernel that cannot run raises, or is one that `reasons` tells of.
 
     Raises:
-        ValueError: If `wanted` is unknown or cannot run the cell.
+        ValueError: If `wanted` is unknown, or cannot run the cell and `strict` is true.
     """
+    reasons: dict[str, str] = {}
     if wanted != "auto":
         if wanted not in _KERNELS:
             raise ValueError(
                 f"`kernel` must be 'auto' or one of {', '.join(_KERNELS)}. "
                 f"Received: kernel={wanted!r}"
             )
-        reason = _KERNELS[wanted].why_not(cell, situation)
-        if reason:
+        reason = why_not(wanted, cell, situation)
+        if reason is None:
+            return Choice(wanted)
+        if strict and not _gives_way(wanted):
             raise ValueError(f"kernel={wanted!r} cannot run this layer: {reason}. Use 'auto'.")
-        return Choice(wanted)
-    reasons: dict[str, str] = {}
-    for name, kernel in _KERNELS.items():
-        reason = kernel.why_not(cell, situation)
+        reasons[wanted] = reason
+    for name in _KERNELS:
+        reason = why_not(name, cell, situation)
         if reason is None:
             return Choice(name, reasons)
         reasons[name] = reason
     raise AssertionError("the last kernel takes any cell")
 
 
-def run(choice: Choice, cell: Any, sequence: Pass) -> tuple[Any, Any, list[Any]]:
+def run(choice: Choice, cell: Any, sequence: Pass) -> Result:
     """Last output, all outputs (the last alone unless asked for) and final states."""
     return _KERNELS[choice.name].run(cell, sequence)
+
+
+def compiles_with_xla(choice: Choice, backend: str) -> bool:
+    """Whether XLA can compile what a kernel runs: on TensorFlow not an operation of its own."""
+    return backend != "tensorflow" or choice.name not in _COMPILED

@@ -21,9 +21,9 @@ class Situation:
         backend: `tensorflow`, `jax` or `torch`.
         timesteps: Length of the sequences, None if unknown while tracing.
         unroll: Whether the loop over time is to be unrolled.
-        device: `cpu` or `gpu`.
+        device: `cpu`, `gpu`, or what else the backend computes on.
         masked: Whether a mask comes with the call.
-        training: Whether the call draws noise.
+        training: Whether the cell's wrappers draw noise, if it has any.
         batch: Rows, None if unknown while tracing.
         inputs: Features of a timestep, None before the first call.
     """
@@ -53,6 +53,7 @@ class Pass:
         zero_output_for_mask: Masked steps give zeros instead of the previous output.
         unroll: Unroll the loop over time.
         fallback: Keras's own loop over the cell.
+        return_state: Whether the final states are read.
     """
 
     sequences: Tensor
@@ -64,16 +65,21 @@ class Pass:
     zero_output_for_mask: bool
     unroll: bool
     fallback: Callable[[], Result]
+    return_state: bool = True
+
+
+def typed_mask(mask: Tensor | None) -> Tensor | None:
+    """A mask as (batch, time) booleans."""
+    if mask is None:
+        return None
+    mask = ops.cast(mask, "bool")
+    return ops.squeeze(mask, -1) if len(mask.shape) == 3 else mask
 
 
 def prepare(cell: Any, sequence: Pass) -> Pass:
     """The same pass in running order: flipped, inputs dropped out, mask and states typed."""
     sequences = cell.drop_inputs(sequence.sequences, sequence.training)
-    mask = sequence.mask
-    if mask is not None:
-        mask = ops.cast(mask, "bool")
-        if len(mask.shape) == 3:
-            mask = ops.squeeze(mask, -1)
+    mask = typed_mask(sequence.mask)
     if sequence.go_backwards:
         sequences = ops.flip(sequences, axis=1)
         mask = None if mask is None else ops.flip(mask, axis=1)
@@ -140,3 +146,31 @@ def _hold(outputs: Tensor, mask: Tensor, gather: bool) -> Tensor:
 def backend() -> str:
     """The Keras backend that runs."""
     return str(keras.backend.backend())
+
+
+def device(tensor: Tensor = None) -> str:
+    """Where the backend computes: `cpu`, `gpu`, or another kind by the backend's own name.
+
+    Args:
+        tensor: What is computed with. It decides on PyTorch, where every tensor has its place,
+            and on TensorFlow where a graph is traced under `tf.device`.
+    """
+    kind = ""
+    if backend() == "torch":
+        import torch
+
+        kind = getattr(getattr(tensor, "device", None), "type", "meta")
+        if kind == "meta":  # only shapes are asked for: what will be run, where there is a choice
+            kind = "cuda" if torch.cuda.is_available() else "cpu"
+    elif backend() == "jax":
+        import jax
+
+        kind = jax.default_backend()
+    elif backend() == "tensorflow":
+        import tensorflow as tf
+
+        placed = "" if tf.executing_eagerly() else str(getattr(tensor, "device", "") or "")
+        held_back = "device:CPU" in placed
+        # Asked so, TensorFlow does not start up yet, and can still be configured.
+        kind = "gpu" if tf.config.get_visible_devices("GPU") and not held_back else "cpu"
+    return "gpu" if kind in ("cuda", "rocm") else kind or "cpu"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from keras import ops
 
 from kerasseq import kernels
 from kerasseq.cells import Cell
-from kerasseq.kernels.passes import backend
+from kerasseq.kernels.passes import backend, device
 
 Tensor = Any
 
@@ -54,9 +55,10 @@ class RNN(keras.layers.RNN):
         >>> layer = RNN(LSTMCell(4), return_sequences=True)
         >>> layer(np.ones((2, 5, 3), "float32")).shape == (2, 5, 4)
         True
-        >>> print(layer.kernel)
+        >>> layer.kernel.name in kernels.names()
+        True
+        >>> print(RNN(LSTMCell(4), kernel="scan").kernel)
         scan
-          not associative: LSTMCell is of the form 'row', and only linear cells can
     """
 
     def __init__(self, cell: Any, *args: Any, kernel: str = "auto", **kwargs: Any) -> None:
@@ -66,23 +68,61 @@ class RNN(keras.layers.RNN):
         if hasattr(cell, "advance"):  # other cells may take timesteps of more than one axis
             self.input_spec = keras.layers.InputSpec(ndim=3)
         self._wanted = kernel
-        self._choice = self._choose(timesteps=1)  # a wrong name fails here
+        self._strict = True
+        self._ran: kernels.Choice | None = None
+        self.choose()  # a wrong name fails here
 
     @property
     def kernel(self) -> kernels.Choice:
-        """Which kernel ran last (or would run, before the first call), and why not a faster."""
-        return self._choice
+        """Which kernel ran last (or would run in training, before the first call), and why not a
+        faster one."""
+        return self._ran or self.choose()
 
-    def _choose(self, timesteps: int | None) -> kernels.Choice:
-        situation = kernels.Situation(backend(), timesteps, self.unroll)
-        return kernels.choose(self.cell, situation, self._wanted)
+    @property
+    def supports_jit(self) -> bool:
+        """Whether XLA can compile the layer, which `compile` of a Keras model asks.
+
+        On TensorFlow it cannot where the kernel is an operation of its own; `kernel="scan"`, or
+        `kernels.portable()` around `compile` and what traces the model, makes it able to.
+        """
+        return self._supports_jit and kernels.compiles_with_xla(self.choose(), backend())
+
+    @supports_jit.setter
+    def supports_jit(self, value: bool) -> None:
+        self._supports_jit = value
+
+    def choose(
+        self, sequences: Tensor = None, *, masked: bool = False, training: bool = True
+    ) -> kernels.Choice:
+        """The kernel that a call would take.
+
+        Args:
+            sequences: What it is called on; nothing is known of it by default.
+            masked: Whether a mask comes with it.
+            training: Whether it is in training.
+
+        Raises:
+            ValueError: If the kernel that was asked for cannot run.
+        """
+        shape: Any = (None, 1, None) if sequences is None else sequences.shape
+        situation = kernels.Situation(
+            backend=backend(),
+            timesteps=shape[1],
+            unroll=self.unroll,
+            device=device(sequences),
+            masked=masked,
+            training=bool(training),
+            batch=shape[0],
+            inputs=shape[-1],
+        )
+        return kernels.choose(self.cell, situation, self._wanted, strict=self._strict)
 
     def inner_loop(
         self, sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False
     ) -> Any:
         """Run the cell over time: the one part of `keras.layers.RNN` that kernels replace."""
         fallback = super().inner_loop
-        self._choice = self._choose(sequences.shape[1])
+        self._ran = choice = self.choose(sequences, masked=mask is not None, training=training)
         sequence = kernels.Pass(
             sequences=sequences,
             states=initial_state,
@@ -93,8 +133,9 @@ class RNN(keras.layers.RNN):
             zero_output_for_mask=self.zero_output_for_mask,
             unroll=self.unroll,
             fallback=lambda: fallback(sequences, initial_state, mask, training),
+            return_state=self.return_state or self.stateful,
         )
-        return kernels.run(self._choice, self.cell, sequence)
+        return kernels.run(choice, self.cell, sequence)
 
     def call(
         self,
@@ -138,6 +179,24 @@ class RNN(keras.layers.RNN):
     def get_config(self) -> dict[str, Any]:
         """The config of `keras.layers.RNN`, and the kernel asked for."""
         return {**super().get_config(), "kernel": self._wanted}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> RNN:
+        """The layer of a config; a kernel that cannot run here gives way, with a warning.
+
+        A model must load where the extension, the backend or the GPU it was made with is missing.
+        """
+        wanted = config.get("kernel", "auto")
+        layer: RNN = super().from_config({**config, "kernel": "auto"}, custom_objects)
+        layer._wanted, layer._strict = wanted, False
+        reason = layer.choose().reasons.get(wanted)
+        if reason and not kernels.is_portable():
+            warnings.warn(
+                f"kernel={wanted!r} cannot run the layer '{layer.name}' here: {reason}. "
+                f"'{layer.choose().name}' runs instead, with the same results.",
+                stacklevel=2,
+            )
+        return layer
 
 
 def _policy(cell: Any, dtype: Any) -> Any:
