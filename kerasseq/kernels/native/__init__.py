@@ -8,8 +8,7 @@ weights are packed once per call, with a unit's gates side by side.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -28,7 +27,11 @@ NAME = "native"
 Tensor = Any
 
 _BACKENDS = ("tensorflow", "torch")
-_EXTRA = {"peephole_lstm": "peephole_kernel"}
+# Small weights, in the order in which the extension takes them.
+_EXTRA = {
+    "peephole_lstm": ["peephole_kernel"],
+    "layernorm_lstm": ["kernel_gain", "recurrent_gain", "state_gain", "state_shift"],
+}
 
 
 @dataclass(frozen=True)
@@ -114,12 +117,12 @@ def run(cell: Any, sequence: Pass) -> Result:
     mask = typed_mask(sequence.mask)
     frame = cell.begin(sequences, sequence.training)
     kind = type(cell).fused
+    gate = getattr(cell, "recurrent_activation", cell.activation)
+    extra = [ops.convert_to_tensor(getattr(cell, name)) for name in _EXTRA.get(kind, [])]
     recurrence = Recurrence(
         cell=kind,
         activation=str(_activation(cell.activation)),
-        recurrent_activation=str(
-            _activation(getattr(cell, "recurrent_activation", cell.activation))
-        ),
+        recurrent_activation=str(_activation(gate)),
         go_backwards=sequence.go_backwards,
         zero_output=sequence.zero_output_for_mask,
         sequences=sequence.return_sequences,
@@ -131,7 +134,7 @@ def run(cell: Any, sequence: Pass) -> Result:
         kernel=cell.kernel,
         recurrent_kernel=frame.recurrent_kernel,
         bias=cell.bias if cell.use_bias else None,
-        extra=getattr(cell, _EXTRA[kind]) if kind in _EXTRA else None,
+        extra=ops.concatenate(extra) if extra else None,
         states=[ops.cast(state, cell.compute_dtype) for state in sequence.states],
         mask=mask,
         recurrent_mask=frame.recurrent_mask,

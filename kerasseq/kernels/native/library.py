@@ -11,11 +11,8 @@ from typing import Any
 
 from kerasseq.kernels.passes import backend
 
-CELLS = ["lstm", "gru", "simple_rnn", "peephole_lstm", "coupled_lstm"]
+CELLS = ["lstm", "gru", "simple_rnn", "peephole_lstm", "coupled_lstm", "layernorm_lstm"]
 ACTIVATIONS = ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid"]
-# Gates, rows of the bias, and extra weights of one row of units each.
-GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1, "peephole_lstm": 4, "coupled_lstm": 3}
-
 PATH = Path(__file__).with_name("recurrence.so")
 _REMEDY = (
     "install a C++ compiler (GCC or Clang) and then kerasseq once more, from its sources: "

@@ -2,13 +2,14 @@
 // per instruction set, inside its namespace.
 //
 // gates    sums per unit, in the order of Keras
-// saved    values per unit that the backward step reads
+// saved    values per unit that the backward step reads; scalars, vectors of them per row
 // states   1, or 2 where there is a cell state c beside h
 // small    constants per unit: a bias inside a gate, peepholes
 // slots    gradients per unit and step. Those of the sums from the recurrent product are `count`
 //          slots from `recurrent` on, those from the inputs `count` slots from `input` on;
 //          gate_of says which gate a slot belongs to.
 // inner    the gate whose recurrent sum stays apart from its projected inputs, -1 for none
+// rowwise  whether a step needs all units of a row at once
 // dsmall   gradients of the small constants that no sum's gradient gives
 
 struct Functions {
@@ -19,7 +20,8 @@ struct LSTM {
     static constexpr int gates = 4, saved = 4, states = 2, small = 0, dsmall = 0;
     static constexpr int slots = 4, recurrent = 0, input = 0, count = 4;
     static constexpr int gate_of(int slot) { return slot; }
-    static constexpr int inner = -1;
+    static constexpr int inner = -1, scalars = 0;
+    static constexpr bool rowwise = false;
 
     template <class T>
     static KS_INLINE void forward(Functions f, const T *, const Vec<T> *sums, const T *, Vec<T> &h,
@@ -55,7 +57,8 @@ struct Peephole {
     static constexpr int gates = 4, saved = 4, states = 2, small = 3, dsmall = 3;
     static constexpr int slots = 4, recurrent = 0, input = 0, count = 4;
     static constexpr int gate_of(int slot) { return slot; }
-    static constexpr int inner = -1;
+    static constexpr int inner = -1, scalars = 0;
+    static constexpr bool rowwise = false;
 
     template <class T>
     static KS_INLINE void forward(Functions f, const T *small, const Vec<T> *sums, const T *,
@@ -97,7 +100,8 @@ struct Coupled {
     static constexpr int gates = 3, saved = 3, states = 2, small = 0, dsmall = 0;
     static constexpr int slots = 3, recurrent = 0, input = 0, count = 3;
     static constexpr int gate_of(int slot) { return slot; }
-    static constexpr int inner = -1;
+    static constexpr int inner = -1, scalars = 0;
+    static constexpr bool rowwise = false;
 
     template <class T>
     static KS_INLINE void forward(Functions f, const T *, const Vec<T> *sums, const T *, Vec<T> &h,
@@ -129,7 +133,8 @@ struct GRU {
     // The product's candidate, update, reset, the inputs' candidate.
     static constexpr int slots = 4, recurrent = 0, input = 1, count = 3;
     static constexpr int gate_of(int slot) { return slot == 0 ? 2 : slot - 1; }
-    static constexpr int inner = 2;
+    static constexpr int inner = 2, scalars = 0;
+    static constexpr bool rowwise = false;
 
     template <class T>
     static KS_INLINE void forward(Functions f, const T *, const Vec<T> *sums, const T *projected,
@@ -160,7 +165,8 @@ struct Simple {
     static constexpr int gates = 1, saved = 0, states = 1, small = 0, dsmall = 0;
     static constexpr int slots = 1, recurrent = 0, input = 0, count = 1;
     static constexpr int gate_of(int slot) { return slot; }
-    static constexpr int inner = -1;
+    static constexpr int inner = -1, scalars = 0;
+    static constexpr bool rowwise = false;
 
     template <class T>
     static KS_INLINE void forward(Functions f, const T *, const Vec<T> *sums, const T *, Vec<T> &h,

@@ -17,7 +17,15 @@ namespace {  // one copy per instruction set
 // in this order
 #include "cells.h"
 // in this order
-#include "recurrence.h"
+#include "layernorm.h"
+// in this order
+#include "pass.h"
+// in this order
+#include "forward.h"
+// in this order
+#include "backward.h"
+// in this order
+#include "entry.h"
 // in this order
 #include "linear.h"
 
@@ -40,6 +48,7 @@ template <class C> struct Cell {
     case KS_SIMPLE: result Cell<Simple>::call; break;             \
     case KS_PEEPHOLE: result Cell<Peephole>::call; break;         \
     case KS_COUPLED: result Cell<Coupled>::call; break;           \
+    case KS_LAYERNORM: result Cell<LayerNorm>::call; break;       \
     default: result Cell<LSTM>::call;                             \
     }
 
