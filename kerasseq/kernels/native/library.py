@@ -13,7 +13,7 @@ from kerasseq.kernels.passes import backend
 
 CELLS = ["lstm", "gru", "simple_rnn", "peephole_lstm", "coupled_lstm", "layernorm_lstm"]
 ACTIVATIONS = ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid"]
-PATH = Path(__file__).with_name("recurrence.so")
+PATH = Path(__file__).with_name("recurrence.so.1")
 _REMEDY = (
     "install a C++ compiler (GCC or Clang) and then kerasseq once more, from its sources: "
     "pip install --force-reinstall --no-binary kerasseq --no-deps kerasseq"
