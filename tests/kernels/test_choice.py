@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import re
 import warnings
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from kerasseq import cells, kernels
-from kerasseq.kernels import Situation, cudnn, fused, scan
+from kerasseq.kernels import Situation, crossovers, cudnn, fused, scan
 from kerasseq.layers import RNN
 from kerasseq.layers.bidirectional import Bidirectional
 from tests.cells.harness import BACKEND, KINDS, LINEAR, sequences, variant
@@ -57,10 +58,9 @@ def test_linear_cells_are_scanned_and_the_others_looped_over(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pytorch_has_functions_for_three_cells(kind: str) -> None:
-    choice = kernels.choose(cells.get(kind)(4), Situation("torch", 10))
-    assert (choice.name == "fused") == (kind in FUSED)
-    if kind not in FUSED:
-        assert "none of the fused ones (lstm, gru, simple_rnn)" in choice.reasons["fused"]
+    found = fused.why_not(cells.get(kind)(4), Situation("torch", 10))
+    assert (found is None) == (kind in FUSED)
+    assert found is None or "none of the fused ones (lstm, gru, simple_rnn)" in found
 
 
 @pytest.mark.parametrize("kernel", [cudnn, fused])
@@ -200,6 +200,60 @@ def test_a_kernel_that_is_missing_where_a_layer_is_loaded_gives_way() -> None:
     assert layer.get_config()["kernel"] == "associative"
     with pytest.raises(ValueError, match="must be 'auto' or one of"):
         RNN.from_config(config | {"kernel": "fast"})
+
+
+# Measured
+
+
+def rows(*rows: dict[str, Any]) -> Any:
+    shared = {"backend": "torch", "device": "gpu", "cell": "gru", "ratio": 1.5}
+    return lambda: {"rows": [{**shared, **row} for row in rows]}
+
+
+def test_a_kernel_that_was_measured_to_be_faster_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, situation = cells.get("gru")(4), Situation("torch", 10, device="gpu")
+    monkeypatch.setattr(crossovers, "table", rows({"fastest": "scan"}))
+    choice = kernels.choose(cell, situation)
+    assert choice.name == "scan"
+    assert choice.reasons["fused"] == "measured faster: scan, 1.5 times"
+    assert "only linear cells" in choice.reasons["associative"]
+    assert kernels.choose(cell, situation, "fused").name == "fused"
+    monkeypatch.setattr(crossovers, "table", rows({"fastest": "associative"}))
+    assert kernels.choose(cell, situation).name == "fused"  # the faster one cannot
+
+
+def test_the_first_row_that_fits_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(units: int = 4, **known: Any) -> str | None:
+        measured = crossovers.fastest(cells.get("gru")(units), Situation("torch", 10, **known))
+        return measured and measured.kernel
+
+    table = rows(
+        {"fastest": "a", "when": {"batch": [8, None], "training": True}},
+        {"fastest": "b", "when": {"units": [None, 16], "timesteps": [10, 10], "masked": False}},
+        {"fastest": "c", "cell": "lstm"},
+        {"fastest": "d", "device": "cpu", "backend": "jax"},
+    )
+    monkeypatch.setattr(crossovers, "table", table)
+    assert found(device="gpu", batch=8, training=True) == "a"
+    assert found(device="gpu", batch=8) == "b"
+    assert found(device="gpu", batch=7, training=True) == "b"
+    assert found(device="gpu", training=True) == "b"  # of an unknown batch nothing is known
+    assert found(device="gpu", units=17) is None
+    assert found(device="gpu", masked=True) is None
+    assert found(batch=8, training=True) is None
+
+
+def test_the_committed_table_says_where_it_comes_from_and_names_what_there_is() -> None:
+    table = crossovers.table()
+    assert {"processor", "command", "rows"} == {*table}
+    known = {field.name for field in dataclasses.fields(Situation)} | {"units"}
+    for row in table["rows"]:
+        assert {*row} <= {"backend", "device", "cell", "fastest", "ratio", "when"}
+        assert row["backend"] in BACKENDS
+        assert row["cell"] in KINDS
+        assert row["fastest"] in kernels.names()
+        assert row["ratio"] > 1
+        assert {*row.get("when", {})} <= known
 
 
 # Portable
