@@ -18,6 +18,8 @@ template <class C, class T> struct Sizes {
           slots(padded * C::slots + L), saved(padded * C::saved + C::scalars * L) {
         double work = double(batch) * double(time) * double(inputs + units) * double(sums);
         int64_t most = smaller(p.threads, batch);
+        // Where another process holds one thread up, the others take what it has not begun.
+        if (most > 1 && batch >= 32 * most) most *= 2;
         tasks = int(work < 1e6 ? smaller(1, most) : most);  // waking a thread costs as much
     }
 
