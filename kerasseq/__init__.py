@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from typing import Any
 
     from kerasseq import cells, layers, params, recipes
+    from kerasseq.explained import explain
     from kerasseq.layers.build import gru, lstm, rnn, simple_rnn
     from kerasseq.params import compare, count, report, units_for
     from kerasseq.recipes.sentiment import sentiment as sentiment
@@ -26,6 +27,7 @@ __all__ = [
     "cells",
     "compare",
     "count",
+    "explain",
     "gru",
     "layers",
     "load",
@@ -43,6 +45,7 @@ _HOMES = {
     "Run": "kerasseq.run",
     "compare": "kerasseq.params",
     "count": "kerasseq.params",
+    "explain": "kerasseq.explained",
     "gru": "kerasseq.layers",
     "load": "kerasseq.run",
     "lstm": "kerasseq.layers",

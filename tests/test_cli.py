@@ -131,6 +131,23 @@ def test_report_reads_a_file(say: Callable[..., Said], tmp_path: Path) -> None:
     ]
 
 
+def test_explain_reads_a_file_and_a_folder(say: Callable[..., Said], tmp_path: Path) -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((5, 3)), kerasseq.rnn("mgu", 2, name="mgu")])
+    model.save(tmp_path / "model.keras")
+    expected = f"{kerasseq.explain(model).render('csv')}\n"
+    for place in (tmp_path, tmp_path / "model.keras"):
+        assert say("explain", str(place), "--format", "csv") == (0, expected, "")
+
+
+def test_doctor_shows_what_is_there(say: Callable[..., Said]) -> None:
+    code, out, err = say("doctor", "--format", "json")
+    assert (code, err) == (0, "")
+    parts = [row["part"] for row in json.loads(out)["rows"]]
+    assert {"Python", "backend", "device", "extension", "C++ compiler"} <= {*parts}
+
+
 def test_tables_keep_to_the_width_of_a_terminal(
     say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +214,9 @@ def test_wrong_arguments_get_one_line_and_where_to_look(
         ("units gru --inputs 3 --budget 5", "`budget` does not pay for 1 unit of gru"),
         ("compare gru lstm --inputs 3", "give one of the two"),
         ("report nowhere.keras", "There is no file 'nowhere.keras'."),
+        ("explain nowhere.keras", "There is no file 'nowhere.keras'."),
+        ("explain setup.cfg", "'setup.cfg' is no .keras file"),
+        ("explain kerasseq", "The folder 'kerasseq' holds no model.keras."),
         ("report setup.cfg", "'setup.cfg' cannot be read as a Keras file"),
     ],
 )

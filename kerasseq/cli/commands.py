@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import os
@@ -143,6 +144,30 @@ def cells(format: _Format = "table") -> None:
     _print(params.cells(), format)
 
 
+# Kernels
+
+
+def explain(
+    file: Annotated[Path, typer.Argument(help="A .keras file, or a run's folder.")],
+    format: _Format = "table",
+) -> None:
+    """Show which kernel runs each recurrent layer, and why not a faster one."""
+    if file.exists():  # what is not there is told without waiting for a backend
+        _import_backend()
+    from kerasseq import explained
+
+    _print(explained.explain(file), format)
+
+
+def doctor(format: _Format = "table") -> None:
+    """Show what is installed, what kernels can run here, and what is missing."""
+    from kerasseq.doctor import examine
+
+    with contextlib.suppress(Exception):  # which is a row of the table
+        _import_backend()
+    _print(examine(), format)
+
+
 # Runs
 
 _Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
@@ -255,6 +280,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": _with_layer_options(compare),
     "report": report,
     "cells": cells,
+    "explain": explain,
+    "doctor": doctor,
     "show": show,
     "predict": predict,
     "evaluate": evaluate,
