@@ -21,7 +21,7 @@ template <class C, class T> struct Backward : Pass<C, T> {
         each_partial = (each_partial + 63) / 64 * 64;
         partial = parts.take<T>(each_partial * size_t(s.tasks));
         Parts own{nullptr, 0};
-        Work(*this, own, ceiling(s.batch, larger(s.tasks, 1)));
+        Work(*this, own, s.most());
         each = own.used;
         work = parts.take<char>(each * size_t(s.tasks));
     }
@@ -31,7 +31,7 @@ template <class C, class T> struct Backward : Pass<C, T> {
         T *slots, *dh, *dc, *product, *dropped, *row;
         Marks marks;
         uint8_t *shows;  // of all steps, since they are found forwards
-        Work(const Backward &o, Parts &parts, int64_t rows) : most(o.s.stretch(rows, o.s.slots)) {
+        Work(const Backward &o, Parts &parts, int64_t rows) : most(o.s.stretch(o.s.slots)) {
             int64_t area = rows * o.s.padded;
             bool drop = o.p.recurrent_mask != nullptr;
             slots = parts.take<T>(size_t(most * rows * o.s.slots));
@@ -230,8 +230,8 @@ template <class C, class T> struct Backward : Pass<C, T> {
     }
     void sum(T *to, int64_t offset) const {
         for (int64_t unit = 0; unit < s.units; unit += L) {
-            Vec<T> total = load(partial + offset + unit);
-            for (int task = 1; task < s.tasks; ++task)
+            Vec<T> total = {};
+            for (int task = 0; task < s.tasks; ++task)
                 total += load(partial + each_partial * size_t(task) + offset + unit);
             store(to + unit, total, s.units - unit);
         }

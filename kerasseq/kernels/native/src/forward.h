@@ -16,7 +16,7 @@ template <class C, class T> struct Forward : Pass<C, T> {
         recurrent = parts.take<T>(packed_size<T>(s.units, s.sums));
         bias = parts.take<T>(size_t(s.sums));
         Parts own{nullptr, 0};
-        Work(*this, own, ceiling(s.batch, larger(s.tasks, 1)));
+        Work(*this, own, s.most());
         each = own.used;
         work = parts.take<char>(each * size_t(s.tasks));
     }
@@ -25,7 +25,7 @@ template <class C, class T> struct Forward : Pass<C, T> {
         int64_t most;  // steps of a stretch
         T *projected, *states, *dropped, *sums, *row;
         Marks marks;
-        Work(const Forward &o, Parts &parts, int64_t rows) : most(o.s.stretch(rows, o.s.sums)) {
+        Work(const Forward &o, Parts &parts, int64_t rows) : most(o.s.stretch(o.s.sums)) {
             int64_t area = rows * o.s.padded;
             projected = parts.take<T>(size_t(most * rows * o.s.sums));
             states = parts.take<T>(size_t(2 * C::states * area));

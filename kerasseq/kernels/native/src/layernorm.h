@@ -108,6 +108,7 @@ struct LayerNorm {
                 if (save) store(save + (b * saved + g) * L, gate[g]);
             }
             Vec<T> state = gate[1] * load(c_old + b * L) + gate[0] * gate[2];
+            state = only<T>(state, size.units - b * L);  // whatever an activation makes of zero
             store(c + b * L, state);
             store(work + b * L, state);
             store(sums + b * gates * L, gate[3]);  // read before it was written

@@ -26,8 +26,10 @@ template <class C, class T> struct Sizes {
     // Elements that the backward pass needs of one row: states, then what steps saved.
     int64_t kept() const { return (time + 1) * padded * C::states + time * saved; }
     int64_t first(int task) const { return batch * task / tasks; }
-    int64_t stretch(int64_t rows, int64_t width) const {
-        int64_t steps = int64_t(kStretch / (size_t(rows * width) * sizeof(T)));
+    int64_t most() const { return ceiling(batch, larger(tasks, 1)); }  // rows of a task
+    // Steps at a time, the same for tasks of fewer rows, lest they need more memory.
+    int64_t stretch(int64_t width) const {
+        int64_t steps = int64_t(kStretch / (size_t(larger(1, most()) * width) * sizeof(T)));
         return larger(1, smaller(steps, time));
     }
 };

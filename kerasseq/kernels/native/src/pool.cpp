@@ -74,11 +74,24 @@ class Pool {
     int count_ = 0, next_ = 0, left_ = 0, workers_ = 0;
 };
 
-// Never destroyed: its threads may outlive the static objects of the process. A fork has none of
-// the threads, so that the child starts over with a new pool.
-Pool *pool = nullptr;
+// Blocks that no call is using. A call takes one that is large enough, or trades the largest for
+// a larger one: there are never more than calls that ran at a time.
+struct Block {
+    void *memory;
+    size_t bytes;
+};
 
-void renew() { pool = new Pool; }
+// Never destroyed: threads may outlive the static objects of the process. A fork has none of the
+// threads, and locks as they were, so that the child starts over.
+Pool *pool = nullptr;
+std::mutex *blocks_mutex = nullptr;
+std::vector<Block> *blocks = nullptr;
+
+void renew() {
+    pool = new Pool;
+    blocks_mutex = new std::mutex;
+    blocks = new std::vector<Block>;
+}
 
 struct Start {
     Start() {
@@ -88,15 +101,6 @@ struct Start {
 #endif
     }
 } start;
-
-// Blocks that no call is using. A call takes one that is large enough, or trades the largest for
-// a larger one: there are never more than calls that ran at a time.
-struct Block {
-    void *memory;
-    size_t bytes;
-};
-std::mutex *blocks_mutex = new std::mutex;
-std::vector<Block> *blocks = new std::vector<Block>;
 
 }  // namespace
 
