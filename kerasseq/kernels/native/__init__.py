@@ -156,7 +156,9 @@ def _run_linear(cell: Any, sequence: Pass) -> Result:
     sequence = prepare(cell, sequence)
     projected, a, b = associative.terms(cell, sequence)
     trail = _backend().linear(a, b, sequence.states)
-    final = [part[:, -1] for part in trail]
+    # The first states are the last where a traced length turns out to be none.
+    ends = zip(sequence.states, trail, strict=True)
+    final = [ops.concatenate([h[:, None], part[:, -1:]], axis=1)[:, -1] for h, part in ends]
     shown = trail[: cell.emits_from] if sequence.return_sequences else None
     return finish(cell, sequence, projected, shown, final)
 
