@@ -30,7 +30,8 @@ class RNN(keras.layers.RNN):
             `predict`, where Keras drops them; pass states by hand there).
         unroll: Unroll the loop over time.
         zero_output_for_mask: Masked timesteps give zeros instead of the previous output.
-        kernel: `"auto"`, or the name of the kernel to be used and no other.
+        kernel: `"auto"`, the name of the kernel to be used and no other, or `"fastest"` to time
+            those that can run on the first call (so not the same ones need run another time).
         **kwargs: Those of `keras.layers.Layer`.
 
     Call arguments:

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from kerasseq.kernels.native import library
 
-Tensor = Any
+Tensor = Any  # or None, where a cell has no such weight
 
 
 def run(
@@ -34,7 +34,8 @@ def run(
     tensors = [None if t is None else _tensor(t, dtype) for t in given]
     mask = None if mask is None else mask.to(torch.bool).contiguous()
     if sequences.device.type == "meta":  # shapes alone are asked for
-        batch, time, units = *sequences.shape[:2], recurrent_kernel.shape[0]
+        batch, time, _ = sequences.shape
+        units = recurrent_kernel.shape[0]
         shape = (batch, time if recurrence.sequences else 0, units)
         return sequences.new_empty(shape), [sequences.new_empty((batch, units)) for _ in states]
     outputs, h, c = _Recurrence.apply(recurrence, mask, *tensors)
@@ -54,7 +55,7 @@ class _Recurrence(torch.autograd.Function):
     """Inputs: sequences, the four weights, h, c, recurrent mask; outputs: outputs, h, c."""
 
     @staticmethod
-    def forward(ctx: Any, recurrence: Any, mask: Tensor | None, *tensors: Tensor | None) -> Any:
+    def forward(ctx: Any, recurrence: Any, mask: Tensor | None, *tensors: Tensor) -> Any:
         x, _, recurrent, _, _, h0, *_ = tensors
         batch, time, _ = x.shape
         units = recurrent.shape[0]
@@ -91,7 +92,7 @@ class _Recurrence(torch.autograd.Function):
         return None, None, *found, None
 
 
-def _check(cell: str, mask: Tensor | None, *tensors: Tensor | None) -> None:
+def _check(cell: str, mask: Tensor | None, *tensors: Tensor) -> None:
     """The C++ side trusts sizes."""
     x, _, recurrent, *_, h, c, dropped = tensors
     batch, time, _ = x.shape
@@ -105,7 +106,7 @@ def _check(cell: str, mask: Tensor | None, *tensors: Tensor | None) -> None:
         raise ValueError(f"`mask` must be of shape {(batch, time)}. Received: {tuple(mask.shape)}")
 
 
-def _problem(recurrence: Any, mask: Tensor | None, *tensors: Tensor | None) -> library.Problem:
+def _problem(recurrence: Any, mask: Tensor | None, *tensors: Tensor) -> library.Problem:
     x, kernel, recurrent, bias, extra, h, c, dropped = tensors
     batch, time, inputs = x.shape
     return library.Problem(
