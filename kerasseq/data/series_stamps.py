@@ -1,0 +1,272 @@
+"""Columns that say when: finding them in a table, and reading stamps from them."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from kerasseq.data.frequency import infer, positions
+
+__all__ = ["find_time", "read_stamps"]
+
+_NAMES = {"date", "time", "datetime", "timestamp", "date_time", "ds", "stamp", "period"}
+_PARTS = ("year", "month", "day", "hour", "minute", "second")
+_NAMES_OF_PARTS = {"month", "year", "day", "week", "quarter"}
+_LOOKED_AT = 20  # values, to see whether a column of text holds dates
+
+# Whole numbers that stand for a point in time: their least and greatest value, and how to read it.
+_SECONDS = ((10**8, 10**10, "s"), (10**11, 10**13, "ms"), (10**14, 10**16, "us"))
+_DIGITS = ((1500, 2200, "%Y"), (150001, 220012, "%Y%m"), (15000101, 22001231, "%Y%m%d"))
+
+
+def find_time(frame: pd.DataFrame, taken: Sequence[str] = ()) -> list[str]:
+    """The column that holds the stamps, or the columns that do together; none where steps count.
+
+    Args:
+        frame: a table whose columns have strings for names.
+        taken: columns that hold something else.
+
+    Raises:
+        ValueError: if several columns could be meant.
+
+    Example:
+
+    >>> find_time(pd.DataFrame({"Month": ["1949-01", "1949-02"], "Passengers": [112, 118]}))
+    ['Month']
+    """
+    columns = [name for name in frame.columns if name not in taken]
+    lower = {name.strip().lower(): name for name in reversed(columns)}
+    dated = [name for name in columns if _is_dated(frame[name])]
+    named = [name for name in columns if name.strip().lower() in _NAMES]
+    if len(dated) != 1:
+        dated = [name for name in dated if name in named] or dated
+    if len(dated) == 1:
+        return dated
+    if len(dated) > 1:
+        raise _unclear(dated)
+    readable = [name for name in named if _holds_dates(frame[name], named=True)]
+    if len(readable) == 1:
+        return readable
+    if "year" in lower and "month" in lower:
+        return [lower[part] for part in _PARTS if part in lower]
+    if len(readable) > 1:
+        raise _unclear(readable)
+    parts = [lower[name] for name in lower if name in _NAMES_OF_PARTS]
+    text = [name for name in columns if _holds_dates(frame[name], named=name in parts)]
+    preferred = [name for name in text if name in parts] or text
+    if len(preferred) > 1:
+        raise _unclear(preferred)
+    return preferred
+
+
+def read_stamps(
+    frame: pd.DataFrame, time: Sequence[str], where: str
+) -> tuple[pd.DatetimeIndex | np.ndarray, list[str]]:
+    """The stamps of a table's rows.
+
+    Args:
+        frame: the table.
+        time: the column, or the columns of year, month, day and so on.
+        where: what to call the table in an error.
+
+    Returns:
+        Points in time, or int64 where the column counts steps; and notes on how they were read.
+
+    Raises:
+        ValueError: if there is a row that has none, or one that cannot be read.
+    """
+    if len(time) > 1:
+        return _from_parts(frame, time, where), []
+    column = frame[time[0]]
+    missing = np.flatnonzero(column.isna())
+    if len(missing):
+        raise ValueError(
+            f"{where}: column {time[0]!r} has no stamp in row {missing[0]} (counted from 0). "
+            "Fill it in, or leave the row out."
+        )
+    if _is_dated(column):
+        if isinstance(column.dtype, pd.PeriodDtype):
+            return pd.DatetimeIndex(column.dt.to_timestamp()).rename(None), []
+        return pd.DatetimeIndex(column).rename(None), []
+    numbers = _whole_numbers(column)
+    if numbers is not None:
+        return _from_numbers(numbers, time[0], where)
+    return _from_text(column, time[0], where)
+
+
+def _is_dated(column: pd.Series) -> bool:
+    return isinstance(column.dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(column)
+
+
+def _holds_dates(column: pd.Series, named: bool) -> bool:
+    """Whether a few values can be read as dates; numbers count where the name speaks for them."""
+    values = column.dropna().head(_LOOKED_AT)
+    if len(values) == 0 or isinstance(column.dtype, pd.CategoricalDtype):
+        return False
+    if _whole_numbers(values) is not None:
+        numbers = _whole_numbers(column) if named else None
+        if numbers is None:
+            return False
+        return bool(np.all(np.diff(numbers) > 0)) or _format_of(numbers) is not None
+    if not all(isinstance(value, str) and any(map(str.isdigit, value)) for value in values):
+        return False
+    if not named and not pd.to_numeric(values, errors="coerce").isna().all():
+        return False
+    return any(_parsed(values, day_first) is not None for day_first in (False, True))
+
+
+def _whole_numbers(column: pd.Series) -> np.ndarray | None:
+    """The values as int64; None unless all of them are whole numbers."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    if pd.api.types.is_bool_dtype(numbers) or numbers.isna().any():
+        return None
+    floats = numbers.to_numpy(dtype=np.float64)
+    if not np.all(np.isfinite(floats)) or np.any(floats != np.round(floats)):
+        return None
+    return numbers.to_numpy().astype(np.int64)
+
+
+def _format_of(numbers: np.ndarray) -> str | None:
+    """How numbers such as 1949, 194901 and 19490131 are read as dates; None if they are not."""
+    low, high = numbers.min(), numbers.max()
+    return next((form for least, most, form in _DIGITS if least <= low and high <= most), None)
+
+
+def _from_numbers(
+    numbers: np.ndarray, name: str, where: str
+) -> tuple[pd.DatetimeIndex | np.ndarray, list[str]]:
+    form = _format_of(numbers)
+    # A counter may well pass through the numbers of years: years have a name that says so.
+    if form is not None and (form != "%Y" or "year" in name.lower() or "date" in name.lower()):
+        try:
+            stamps = pd.to_datetime(pd.Series(numbers).astype(str), format=form)
+            return pd.DatetimeIndex(stamps), []
+        except ValueError:
+            pass  # 194913: no month, so a number
+    low, high = numbers.min(), numbers.max()
+    unit = next((unit for least, most, unit in _SECONDS if least <= low and high <= most), None)
+    if unit is not None:
+        note = f"column {name!r} is read as Unix time in {unit}, UTC"
+        return pd.DatetimeIndex(pd.to_datetime(numbers, unit=unit)), [note]
+    return numbers, [f"column {name!r} counts steps"]
+
+
+def _from_text(column: pd.Series, name: str, where: str) -> tuple[pd.DatetimeIndex, list[str]]:
+    month_first = _parsed(column, False)
+    # What begins with the year goes on with the month; pandas could be talked into the day.
+    year_first = re.match(r"\s*\d{4}", str(column.iloc[0]))
+    day_first = month_first if year_first else _parsed(column, True)
+    if month_first is None and day_first is None:
+        raise ValueError(
+            f"{where}: column {name!r} does not hold dates throughout: {_first_unread(column)}. "
+            "Write them as 2024-01-31 06:00, or pass another column as time= (time=() counts rows)."
+        )
+    notes: list[str] = []
+    if month_first is None or day_first is None:
+        stamps = day_first if month_first is None else month_first
+        assert stamps is not None
+    elif month_first.equals(day_first):
+        stamps = month_first
+    else:
+        stamps, notes = _more_regular(month_first, day_first, column, name, where)
+    if stamps.tz is not None and column.astype(str).str[-6:].nunique() > 1:
+        notes.append(f"column {name!r} has several offsets from UTC: its stamps are in UTC")
+    return stamps, notes
+
+
+def _parsed(column: pd.Series, day_first: bool) -> pd.DatetimeIndex | None:
+    """Dates from text, all in one format; None if there is a value that is not in it."""
+    text = column.astype(str).str.strip()
+    # In turn: one format; offsets from UTC that differ, as summer and winter have; ISO, some with
+    # a time and some without.
+    for how in (
+        {"dayfirst": day_first},
+        {"dayfirst": day_first, "utc": True},
+        {"format": "ISO8601"},
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on the order of day and month, which is seen to here
+            try:
+                return pd.DatetimeIndex(pd.to_datetime(text, **how)).rename(None)
+            except (ValueError, TypeError, OverflowError):
+                continue
+    return None
+
+
+def _more_regular(
+    month_first: pd.DatetimeIndex,
+    day_first: pd.DatetimeIndex,
+    column: pd.Series,
+    name: str,
+    where: str,
+) -> tuple[pd.DatetimeIndex, list[str]]:
+    """Of two readings of dates such as 01/02/2024 the one that gives even steps."""
+    even = [_is_even(stamps) for stamps in (month_first, day_first)]
+    if even[0] == even[1]:
+        raise ValueError(
+            f"{where}: column {name!r} can be read as month/day or as day/month, as "
+            f"{column.iloc[0]!r}. Write the dates as 2024-01-31."
+        )
+    order = "month/day" if even[0] else "day/month"
+    note = f"column {name!r} is read as {order}: so its steps are even"
+    return (month_first if even[0] else day_first), [note]
+
+
+def _is_even(stamps: pd.DatetimeIndex) -> bool:
+    stamps = stamps.unique().sort_values()
+    if len(stamps) < 3:
+        return False
+    found = positions(stamps, stamps[np.zeros(len(stamps), dtype=np.intp)], infer(stamps))
+    return bool(np.all(np.diff(found) == 1) and found[0] == 0)
+
+
+def _first_unread(column: pd.Series) -> str:
+    """The first value that is no date, in words."""
+    for row, value in enumerate(column):
+        if _parsed(pd.Series([value]), False) is None:
+            return f"row {row} (counted from 0) holds {str(value)[:40]!r}"
+    return f"it begins with {str(column.iloc[0])[:40]!r} and goes on in another format"
+
+
+def _from_parts(frame: pd.DataFrame, time: Sequence[str], where: str) -> pd.DatetimeIndex:
+    """From columns of year, month, day, hour, ...; day 1 of the month where there are no days."""
+    parts = {}
+    for name in time:
+        part = name.strip().lower()
+        if part not in _PARTS:
+            raise ValueError(
+                f"several columns given as time= must be named {', '.join(_PARTS)}. "
+                f"Received: {list(time)!r}"
+            )
+        numbers = _whole_numbers(frame[name])
+        if numbers is None:
+            raise ValueError(
+                f"{where}: column {name!r}, a part of the time, must hold a whole number in each "
+                "row. Mend it, or leave such rows out."
+            )
+        parts[part] = numbers
+    if not {"year", "month"} <= set(parts):
+        raise ValueError(
+            f"year and month must be among the columns given as time=. Received: {list(time)!r}"
+        )
+    parts.setdefault("day", np.ones(len(frame), dtype=np.int64))
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(pd.DataFrame(parts)))
+    except ValueError:
+        pass
+    found = pd.to_datetime(pd.DataFrame(parts), errors="coerce")
+    row = int(np.flatnonzero(found.isna())[0])
+    values = ", ".join(f"{part} {numbers[row]}" for part, numbers in parts.items())
+    raise ValueError(
+        f"{where}: row {row} (counted from 0) is no point in time: {values}. Mend it, or leave it "
+        "out."
+    )
+
+
+def _unclear(columns: Sequence[str]) -> ValueError:
+    listed = " and ".join(map(repr, columns))
+    return ValueError(f"columns {listed} all hold dates. Pass one of them as time=.")
