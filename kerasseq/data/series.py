@@ -150,7 +150,8 @@ def _panel(
     static = _statics(rows, parts["static"], blocks["static"].names)
     rows, stamps, frequency, more = on_grid(rows, frequency, settings["fill"])
     bounds = rows.bounds
-    stop = _ends(rows, parts["target"], settings["fill"], bool(blocks["future"].names))
+    ahead = bool(blocks["future"].names)
+    stop = _ends(rows, parts["target"], settings["fill"], ahead)
     columns = _covered(rows, parts, blocks, stop, settings["fill"])
     season = settings["season"] or season_of(frequency)
     spans = list(zip(bounds[:-1], stop, bounds[1:]))
@@ -161,7 +162,7 @@ def _panel(
         season=season,
         targets=[columns["target"][low:end] for low, end, _ in spans],
         past=[columns["past"][low:end] for low, end, _ in spans],
-        future=[columns["future"][low:high] for low, _, high in spans],
+        future=[columns["future"][low : high if ahead else end] for low, end, high in spans],
         static=static,
         names={_NAMES[role]: blocks[role].names for role in _ROLES},
     )
