@@ -15,6 +15,7 @@ KINDS = ("standard", "robust", "mean", "log", "boxcox", "none")
 
 _NORMAL_QUARTILES = 1.3489795003921634  # the span between those of a standard normal distribution
 _POWERS = np.linspace(0.0, 1.0, 21)
+_BENT = ("log", "boxcox")
 _FIGURES = ("location", "scale", "power", "shift")
 _IDENTITY = np.array([0.0, 1.0, 1.0, 0.0])  # the figures of what stays as it is
 
@@ -110,10 +111,9 @@ class Scaler:
         Raises:
             ValueError: for values that "log" and "boxcox" cannot take.
         """
-        location, scale, power, shift = self._figures(values.ndim, series, axis)
+        location, scale, power, shift, bent = self._figures(values.ndim, series, axis)
         values = values + shift
-        bent = power != 1
-        if bent.any():
+        if self._bends:
             bad = bent & ((values < shift) | (values <= 0) & (power == 0))
             if bad.any():
                 least = float((values - shift)[bad].min())
@@ -121,8 +121,8 @@ class Scaler:
                     f"scaling={self.kind!r} cannot take {least:g}: it was fitted on values that "
                     f"are {'above' if least == 0 else 'at least'} 0. Use scaling='standard'."
                 )
-            with np.errstate(invalid="ignore"):  # of the values that keep their power
-                values = np.where(bent, special.boxcox(values, power), values)
+            # Where columns keep their values, ones stand in for them.
+            values = np.where(bent, special.boxcox(np.where(bent, values, 1), power), values)
         found: np.ndarray = (values - location) / scale
         return found
 
@@ -133,10 +133,9 @@ class Scaler:
 
         The arguments are those of `transform`.
         """
-        location, scale, power, shift = self._figures(values.ndim, series, axis)
+        location, scale, power, shift, bent = self._figures(values.ndim, series, axis)
         values = values * scale + location
-        bent = power != 1
-        if bent.any():
+        if self._bends:
             least = np.where(power > 0, -1 / np.where(power > 0, power, 1), -np.inf)
             lifted = special.inv_boxcox(np.maximum(values, least), power)
             values = np.where(bent, np.maximum(lifted, shift), values)
@@ -173,13 +172,19 @@ class Scaler:
     def _figures(
         self, dimensions: int, series: int | np.ndarray, axis: int
     ) -> tuple[np.ndarray, ...]:
-        """The figures of some series, in shapes that go with their values."""
+        """The figures of some series, and which columns are bent, in shapes that go with values."""
         place = np.asarray(series if self.per_series else 0)
         shape = [1] * dimensions
         shape[axis] = -1
         if place.ndim:
             shape[0] = len(place)
-        return tuple(getattr(self, name)[place].reshape(shape) for name in _FIGURES)
+        figures = [getattr(self, name)[place].reshape(shape) for name in _FIGURES]
+        shape[0] = -1 if axis == 0 else 1
+        return *figures, self.only.reshape(shape)
+
+    @property
+    def _bends(self) -> bool:
+        return self.kind in _BENT
 
 
 def _fit(
@@ -201,13 +206,15 @@ def _figures_of(kind: str, values: np.ndarray, shift: float) -> tuple[float, flo
     if kind == "mean":
         return 0.0, float(np.abs(values).mean()) or 1.0, 1.0, 0.0
     power = 1.0
-    if kind in ("log", "boxcox"):
+    if kind in _BENT:
         values = values + shift
         power = 0.0 if kind == "log" else _likeliest_power(values)
-        values = values if power == 1 else special.boxcox(values, power)
+        values = special.boxcox(values, power)
     if kind == "robust":
         low, location, high = np.quantile(values, [0.25, 0.5, 0.75])
-        scale = (high - low) / _NORMAL_QUARTILES or values.std()
+        scale = (high - low) / _NORMAL_QUARTILES
+        if scale <= 1e-6 * values.std():  # most of the values are the same
+            scale = values.std()
     else:
         location, scale = values.mean(), values.std()
     if scale <= 1e-12 * abs(location):  # it is rounding that varies
@@ -228,7 +235,7 @@ def _likeliest_power(values: np.ndarray) -> float:
 
 def _shift(kind: str, columns: Sequence[np.ndarray]) -> float:
     """What makes the values of a column fit for a logarithm."""
-    if kind not in ("log", "boxcox"):
+    if kind not in _BENT:
         return 0.0
     seen = [own[~np.isnan(own)] for own in columns]
     least = min((float(own.min()) for own in seen if len(own)), default=1.0)
