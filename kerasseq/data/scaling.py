@@ -213,7 +213,7 @@ def _figures_of(kind: str, values: np.ndarray, shift: float) -> tuple[float, flo
     if kind == "robust":
         low, location, high = np.quantile(values, [0.25, 0.5, 0.75])
         scale = (high - low) / _NORMAL_QUARTILES
-        if scale <= 1e-6 * values.std():  # most of the values are the same
+        if scale <= 1e-12 * np.abs(values).max():  # most of the values are the same
             scale = values.std()
     else:
         location, scale = values.mean(), values.std()
