@@ -183,10 +183,17 @@ def _rows(
         stamps, notes = read_stamps(frame, roles.time, where)
         stamps = _in_zone(stamps, known, where)
     else:
-        stamps, notes = pd.Series(codes).groupby(codes).cumcount().to_numpy(np.int64), []
+        stamps, notes = _counted(codes), []
     full = [block.values for block in blocks.values() if block.names]
     values = full[0] if len(full) == 1 else np.concatenate(full, axis=1)
     return Rows(ids, codes, stamps, values, where), notes
+
+
+def _counted(codes: np.ndarray) -> np.ndarray:
+    """For each row how many rows of its series come before it."""
+    if not codes.any():
+        return np.arange(len(codes))
+    return pd.Series(codes).groupby(codes).cumcount().to_numpy(dtype=np.int64)
 
 
 def _series(frame: pd.DataFrame, names: Sequence[str], where: str) -> tuple[np.ndarray, list[str]]:

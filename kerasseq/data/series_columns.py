@@ -125,7 +125,7 @@ def read_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
 
 def _numbers(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Numbers, NaN where there is none, and which rows hold something that is no number."""
-    if column.dtype == np.float32:
+    if column.dtype in (np.float32, np.float64):  # as they are, without a copy
         return column.to_numpy(), np.zeros(len(column), dtype=bool)
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     odd = np.isnan(numbers) & column.notna().to_numpy()

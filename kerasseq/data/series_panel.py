@@ -27,7 +27,7 @@ class Panel:
         stamps: of each series, one per row of its targets.
         frequency: a pandas offset alias, or None where steps are counted.
         season: steps of the natural season, 1 for none.
-        targets: of each series, (time, targets).
+        targets: of each series, (time, targets); float64, or float32 where the table has that.
         past: of each series, (time, covariates): known up to now.
         future: of each series, (time and perhaps further, covariates): known ahead.
         static: (series, features).

@@ -212,7 +212,7 @@ def _find_target(
     named = [name for name in columns if name.strip().lower() in _TARGETS]
     if len(named) == 1:
         return (named[0],), f"target: column {named[0]!r}"
-    varied = [name for name in columns if is_numeric(frame[name]) and frame[name].nunique() > 1]
+    varied = [name for name in columns if _varies(frame[name])]
     # A column of row numbers is none of the targets, unless there is nothing else.
     found = [name for name in varied if not _counts_rows(frame[name])] or varied
     left = [name for name in columns if name not in found]
@@ -225,6 +225,14 @@ def _find_target(
     aside = f", and not {', '.join(map(repr, left))}" if left else ""
     several = "target: column" if len(found) == 1 else f"{len(found)} targets: columns"
     return tuple(found), f"{several} {', '.join(map(repr, found))}{aside}"
+
+
+def _varies(column: pd.Series) -> bool:
+    """Whether it holds numbers, and not the same one throughout."""
+    if not is_numeric(column):
+        return False
+    numbers = pd.to_numeric(column, errors="coerce")
+    return bool(numbers.min() < numbers.max())
 
 
 def _counts_rows(column: pd.Series) -> bool:

@@ -97,7 +97,8 @@ class Windows:
 
             - `history`, (batch, lookback, targets), 0 where not observed;
             - `observed`, (batch, lookback, targets), 1 or 0, if that is to be told;
-            - `past`, (batch, lookback, past and future covariates), if there are any;
+            - `past`, (batch, lookback, past and future covariates), if there are any, 0 where there
+              is none (a lag before the series began);
             - `future`, (batch, horizon, future covariates), if there are any;
             - `static`, (batch, static features), if there are any;
             - `series`, int32 (batch,), if that is to be told.
@@ -204,6 +205,7 @@ class _Store:
         self._offsets = np.cumsum(self.lengths) - self.lengths
         self._future_offsets = np.cumsum(self._ahead) - self._ahead
         self._static = panel.static.astype(dtype)
+        self._past_missing = bool(np.isnan(self._past).any())
         missing = bool(np.isnan(self._targets).any())
         self._observed = missing if observed is None else observed
         if missing and not self._observed:
@@ -233,7 +235,8 @@ class _Store:
             found["observed"] = (~missing).astype(history.dtype)
         columns = []
         if self._past.shape[1]:
-            columns.append(_spans(self._past, self._offsets[series] + starts, lookback))
+            past = _spans(self._past, self._offsets[series] + starts, lookback)
+            columns.append(np.nan_to_num(past, copy=False) if self._past_missing else past)
         if self._future.shape[1]:
             self._check_known_ahead(series, origins, horizon)
             begin = self._future_offsets[series] + origins
