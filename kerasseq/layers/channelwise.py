@@ -27,7 +27,8 @@ class Channelwise(keras.layers.Layer):
         **kwargs: Those of `keras.layers.Layer`.
 
     Call arguments:
-        features: See `Forecast`.
+        features: See `Forecast`; also `states`, (batch, targets, width) each.
+        **options: Those of the network; the states that it gives are of the form above.
 
     Output shape:
         (batch, horizon, targets * outputs).
@@ -66,22 +67,26 @@ class Channelwise(keras.layers.Layer):
             self.network.build(shapes)
         self.built = True
 
-    def call(self, features: dict[str, Tensor], training: bool = False) -> Tensor:
+    def call(self, features: dict[str, Tensor], training: bool = False, **options: Any) -> Any:
         """Forecast from (batch, lookback, targets); see the class."""
         targets = features["history"].shape[-1]
         rows = {
             name: _by_target(part) if name in _BY_TARGET else ops.repeat(part, targets, axis=0)
             for name, part in features.items()
+            if name != "states"
         }
+        if "states" in features:
+            rows["states"] = [_merged(state) for state in features["states"]]
         if self.embedding:
             own = ops.tile(self.targets, (ops.shape(features["history"])[0], 1))
             known = [rows["traits"]] if "traits" in rows else []
             rows["traits"] = ops.concatenate([*known, own], axis=-1)
-        ahead = self.network(rows, training=training)
-        horizon, outputs = ahead.shape[1:]
-        ahead = ops.reshape(ahead, (-1, targets, horizon, outputs))
-        ahead = ops.transpose(ahead, (0, 2, 1, 3))
-        return ops.reshape(ahead, (-1, horizon, targets * outputs))
+        ahead = self.network(rows, training=training, **options)
+        if not isinstance(ahead, tuple):
+            return _side_by_side(ahead, targets)
+        ahead, states = ahead
+        apart = [ops.reshape(state, (-1, targets, state.shape[-1])) for state in states]
+        return _side_by_side(ahead, targets), apart
 
     def compute_output_shape(self, features_shape: Any) -> Any:
         """(batch, horizon, targets * outputs)."""
@@ -93,6 +98,11 @@ class Channelwise(keras.layers.Layer):
         network = keras.saving.serialize_keras_object(self.network)
         return {**super().get_config(), "network": network, "embedding": self.embedding}
 
+    @property
+    def horizon(self) -> int:
+        """Timesteps ahead."""
+        return self.network.horizon
+
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Channelwise:
         """The layer of a config."""
@@ -102,4 +112,16 @@ class Channelwise(keras.layers.Layer):
 
 def _by_target(values: Tensor) -> Tensor:
     """(batch, time, targets) as (batch * targets, time, 1)."""
-    return ops.reshape(ops.transpose(values, (0, 2, 1)), (-1, values.shape[1], 1))
+    return _merged(ops.transpose(values, (0, 2, 1)))[..., None]
+
+
+def _merged(values: Tensor) -> Tensor:
+    """(batch, targets, width) as (batch * targets, width)."""
+    return ops.reshape(values, (-1, values.shape[-1]))
+
+
+def _side_by_side(ahead: Tensor, targets: int) -> Tensor:
+    """(batch * targets, horizon, outputs) as (batch, horizon, targets * outputs)."""
+    horizon, outputs = ahead.shape[1:]
+    ahead = ops.transpose(ops.reshape(ahead, (-1, targets, horizon, outputs)), (0, 2, 1, 3))
+    return ops.reshape(ahead, (-1, horizon, targets * outputs))

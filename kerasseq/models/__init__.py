@@ -2,5 +2,7 @@
 
 from kerasseq.models.classifier import Classifier
 from kerasseq.models.forecaster import Forecaster
+from kerasseq.models.forecaster_stream import State, Stream
+from kerasseq.models.likelihoods import Likelihood
 
-__all__ = ["Classifier", "Forecaster"]
+__all__ = ["Classifier", "Forecaster", "Likelihood", "State", "Stream"]

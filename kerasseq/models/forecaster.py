@@ -163,6 +163,11 @@ class Forecaster:
         targets = 1 if self.apart else self.targets
         return targets * emission_size(self.output, self.quantiles)
 
+    @property
+    def causal(self) -> bool:
+        """Whether it can go on over new rows without reading the old ones again; see `Stream`."""
+        return self.kind == "recursive" and self.normalization == "none"
+
     def count(self) -> int:
         """The parameters of the model."""
         vectors = self.series + (self.targets if self.apart else 0)
@@ -241,12 +246,22 @@ def _connected(inputs: dict[str, keras.KerasTensor], layers: Mapping[str, Any]) 
     if "ahead" in inputs:
         norm = HorizonNorm(name="ahead_norm", dtype="float32")
         features["ahead"] = norm(inputs["ahead"], centre, scale)
-    traits = [inputs["static"]] if "static" in inputs else []
+    features |= traits(inputs, layers)
+    numbers = layers["network"](features)
+    return keras.Model(inputs, layers["emission"](numbers, centre, scale), name="forecaster")
+
+
+def traits(inputs: Mapping[str, Any], layers: Mapping[str, Any]) -> dict[str, Any]:
+    """What the network is told of the series, if there is anything.
+
+    Args:
+        inputs: those of the model by name.
+        layers: those of the model by name.
+    """
+    known = [inputs["static"]] if "static" in inputs else []
     if "series" in inputs:
-        traits.append(layers["vectors"](inputs["series"]))
-    if traits:
-        joined = keras.layers.Concatenate(name="traits")
-        features["traits"] = joined(traits) if traits[1:] else traits[0]
-    return keras.Model(
-        inputs, layers["emission"](layers["network"](features), centre, scale), name="forecaster"
-    )
+        known.append(layers["vectors"](inputs["series"]))
+    if not known:
+        return {}
+    join = keras.layers.Concatenate(name="traits")
+    return {"traits": join(known) if known[1:] else known[0]}

@@ -23,7 +23,7 @@ class Kind:
     count: Callable[[Forecaster], int]
 
 
-def _rnn(sizes: Forecaster, name: str = "recurrent", **returned: bool) -> Any:
+def _rnn(sizes: Forecaster, name: str = "recurrent", **returned: Any) -> Any:
     return layers.rnn(
         sizes.cell, sizes.units, depth=sizes.depth, name=name, **returned, **sizes.options
     )

@@ -81,13 +81,13 @@ class Likelihood:
             return forecast[..., low] + (place - low) * (forecast[..., high] - forecast[..., low])
         return self._distribution(forecast[..., None, :]).ppf(wanted)
 
-    def sample(self, forecast: np.ndarray, paths: int, seed: int = 0) -> np.ndarray:
+    def sample(self, forecast: np.ndarray, paths: int, seed: Any = 0) -> np.ndarray:
         """Draws, (paths, ..., targets), each value by itself.
 
         Args:
             forecast: what the model gave, (..., targets, parameters).
             paths: how many.
-            seed: of the draws.
+            seed: of the draws; a number, or a NumPy generator.
 
         Raises:
             ValueError: for a point forecast, of which nothing can be drawn.
@@ -107,7 +107,7 @@ class Likelihood:
 
     def _distribution(self, forecast: np.ndarray) -> Any:
         """The frozen SciPy distribution of the parameters on the last axis."""
-        from scipy import stats
+        from scipy import stats  # type: ignore[import-untyped]  # it has no types
 
         if self.output == "point":
             raise ValueError(
