@@ -166,6 +166,9 @@ def _panel(
         static=static,
         names={_NAMES[role]: blocks[role].names for role in _ROLES},
     )
+    left_out = 0 if ahead else int((bounds[1:] - stop).sum())
+    if left_out:
+        more.append(f"{left_out:,} rows after the last targets are left out")
     return replace(panel, notes=[*notes, *more, *_summary(panel)])
 
 

@@ -167,7 +167,7 @@ def _levels(column: pd.Series, name: str, where: str) -> list[str]:
 def _one_hot(column: pd.Series, levels: Sequence[str]) -> np.ndarray:
     text = column.astype(object).where(column.notna(), None)
     words = [None if value is None else str(value).strip() for value in text]
-    codes = pd.Categorical(words, categories=list(levels)).codes
+    codes = pd.Index(levels, dtype=object).get_indexer(pd.Index(words, dtype=object))
     return (codes[:, None] == np.arange(len(levels))).astype(np.float32)
 
 

@@ -14,6 +14,7 @@ __all__ = ["FILLS", "Rows", "filled", "in_order", "on_grid", "resampled"]
 
 FILLS = ("forward", "linear", "zero", "mask")
 
+_LOOKED_AT = 100_000  # rows, to see a frequency; all are held against it
 _AVERAGED = ["5s", "min", "15min", "h", "D", "W-SUN", "MS", "QS-JAN", "YS-JAN"]
 
 
@@ -118,7 +119,7 @@ def on_grid(
                     f"{rows.called(longest)} has a single row, from which no frequency can be "
                     "seen. Give more rows."
                 )
-            frequency = infer(own)
+            frequency = infer(own[:_LOOKED_AT])
         places = positions(stamps, starts, frequency)
     else:
         step = step_of(stamps[bounds[longest] : bounds[longest + 1]])

@@ -19,7 +19,7 @@ from kerasseq.data.tables import TABLES, read_table
 __all__ = ["Roles", "find_roles", "load_table", "one_per_row", "unfolded"]
 
 _IDS = {"unique_id", "series_id", "series", "item_id", "ts_id"}
-_TARGETS = {"target", "y", "value", "values"}
+_TARGETS = ("target", "y", "value", "values")
 
 
 @dataclass(frozen=True)
@@ -209,9 +209,10 @@ def _find_target(
     frame: pd.DataFrame, where: str, taken: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
     columns = [name for name in frame.columns if name not in taken]
-    named = [name for name in columns if name.strip().lower() in _TARGETS]
-    if len(named) == 1:
-        return (named[0],), f"target: column {named[0]!r}"
+    lower = {name.strip().lower(): name for name in columns if is_numeric(frame[name])}
+    named = next((lower[name] for name in _TARGETS if name in lower), None)
+    if named is not None:
+        return (named,), f"target: column {named!r}"
     varied = [name for name in columns if _varies(frame[name])]
     # A column of row numbers is none of the targets, unless there is nothing else.
     found = [name for name in varied if not _counts_rows(frame[name])] or varied
