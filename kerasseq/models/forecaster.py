@@ -10,13 +10,19 @@ import keras
 
 from kerasseq.layers import Channelwise, Emission, HorizonNorm, SeriesEmbedding, WindowNorm
 from kerasseq.layers.emission import emission_size
+from kerasseq.layers.window_norm import MODES
 from kerasseq.models.forecaster_networks import KINDS
-from kerasseq.models.likelihoods import Likelihood
+from kerasseq.models.likelihoods import ERRORS, Likelihood
 from kerasseq.params.spec import positive
 
 __all__ = ["Forecaster"]
 
-_CHANNELS = ("apart", "together")
+_CHOICES = {
+    "kind": tuple(KINDS),
+    "channels": ("apart", "together"),
+    "normalization": MODES,
+    "error": ERRORS,
+}
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ class Forecaster:
                 raise ValueError(
                     f"`{name}` must not be negative. Received: {name}={getattr(self, name)!r}"
                 )
-        for name, known in (("kind", (*KINDS,)), ("channels", _CHANNELS)):
+        for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"`{name}` must be one of {', '.join(known)}. "
@@ -137,6 +143,10 @@ class Forecaster:
             raise ValueError(
                 "A 'recursive' forecaster cannot be bidirectional: it steps into the future. "
                 "Choose another kind, or leave `bidirectional` out."
+            )
+        if not 0 <= self.scheduled <= 1:
+            raise ValueError(
+                f"`scheduled` must be a share from 0 to 1. Received: scheduled={self.scheduled!r}"
             )
         emission_size(self.output, self.quantiles)
 

@@ -114,6 +114,7 @@ class Likelihood:
                 "A point forecast has no distribution. Train with output='quantiles', 'normal', "
                 "'student_t' or 'negative_binomial'."
             )
+        forecast = forecast.astype(float)  # SciPy is not at home in float32
         first, second = forecast[..., 0], forecast[..., 1]
         if self.output == "normal":
             return stats.norm(first, second)

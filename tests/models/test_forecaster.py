@@ -1,0 +1,309 @@
+"""A forecaster is counted as it is built, sees what it is given and nothing else, and learns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasseq.models import Forecaster
+from tests.models.windows import targets, windows
+
+KINDS = ("direct", "recursive", "seq2seq", "segment")
+OUTPUTS = ("point", "quantiles", "normal", "student_t", "negative_binomial")
+NORMS = ("none", "last", "seasonal", "instance")
+CELLS = ("gru", "lstm", "simple_rnn", "mgu", "layernorm_lstm", "mingru", "lru")
+
+EVERYTHING: dict[str, Any] = {
+    "lookback": 7, "horizon": 5, "units": 3, "targets": 2, "past": 3, "future": 2, "static": 1,
+    "series": 3, "embedding": 2, "segment": 3, "season": 2, "masked": True,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    keras.utils.set_random_seed(0)
+
+
+def _forecast(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(model(inputs, training=False)))
+
+
+# Sizes
+
+
+@st.composite
+def _sizes(draw: st.DrawFn) -> Forecaster:
+    kind = draw(st.sampled_from(KINDS))
+    future = draw(st.integers(0, 2))
+    options: dict[str, Any] = draw(st.sampled_from([{}, {"projection": 2}, {"zoneout": 0.1}]))
+    if kind != "recursive" and draw(st.booleans()):
+        options = {**options, "bidirectional": True}
+    return Forecaster(
+        lookback=draw(st.integers(3, 8)),
+        horizon=draw(st.integers(1, 7)),
+        kind=kind,
+        cell=draw(st.sampled_from(CELLS)),
+        units=draw(st.integers(1, 5)),
+        depth=draw(st.integers(1, 2)),
+        targets=draw(st.integers(1, 3)),
+        past=future + draw(st.integers(0, 2)),
+        future=future,
+        static=draw(st.integers(0, 2)),
+        series=draw(st.sampled_from([0, 3])),
+        masked=draw(st.booleans()),
+        embedding=draw(st.integers(1, 3)),
+        channels=draw(st.sampled_from(["apart", "together"])),
+        segment=draw(st.integers(1, 9)),
+        attention=kind == "seq2seq" and draw(st.booleans()),
+        scheduled=draw(st.sampled_from([0.0, 0.5])),
+        normalization=draw(st.sampled_from(NORMS)),
+        season=draw(st.integers(1, 3)),
+        output=draw(st.sampled_from(OUTPUTS)),
+        quantiles=draw(st.sampled_from([(0.5,), (0.1, 0.9), (0.1, 0.2, 0.5, 0.9)])),
+        dropout=draw(st.sampled_from([0.0, 0.3])),
+        options=options,
+    )
+
+
+@given(_sizes())
+@settings(max_examples=60)
+def test_the_closed_form_is_what_is_built(sizes: Forecaster) -> None:
+    model = sizes.build()
+    assert sizes.count() == model.count_params()
+    parameters = {
+        "point": (),
+        "quantiles": (len(sizes.quantiles),),
+        "student_t": (3,),
+    }.get(sizes.output, (2,))
+    assert model.output_shape == (None, sizes.horizon, sizes.targets, *parameters)
+
+
+def test_targets_apart_need_no_vectors() -> None:
+    sizes = Forecaster(8, 3, targets=3, embedding=0)
+    assert sizes.count() == sizes.build().count_params()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"horizon": 0}, "`horizon` must be a positive integer. Received: horizon=0"),
+        ({"lookback": -1}, "`lookback` must be a positive integer"),
+        ({"past": -1}, "`past` must not be negative. Received: past=-1"),
+        ({"kind": "magic"}, "`kind` must be one of direct, recursive, seq2seq, segment"),
+        ({"channels": "mixed"}, "`channels` must be one of apart, together"),
+        (
+            {"normalization": "batch"},
+            "`normalization` must be one of none, last, seasonal",
+        ),
+        ({"output": "gamma"}, "`output` must be one of point, quantiles, normal"),
+        ({"output": "quantiles", "quantiles": (0.9, 0.1)}, "each above the one before"),
+        ({"error": "rmse"}, "`error` must be one of mse, mae, huber"),
+        ({"future": 2}, "`past` counts the columns of `future` too.*past=0, future=2"),
+        ({"series": 5, "embedding": 0}, "`embedding` must be positive where series have a vector"),
+        ({"normalization": "seasonal", "season": 9}, "`lookback` must hold a season"),
+        ({"attention": True}, "`attention` is of the kind 'seq2seq'. Received: kind='segment'"),
+        ({"scheduled": 2.0}, "`scheduled` must be a share from 0 to 1"),
+        ({"kind": "recursive", "options": {"bidirectional": True}}, "cannot be bidirectional"),
+    ],
+)
+def test_sizes_that_cannot_be_are_named(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Forecaster(**{"lookback": 8, "horizon": 3, **wrong})
+
+
+# What a forecast depends on
+
+
+@pytest.mark.parametrize("channels", ["apart", "together"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_input_has_a_part_in_the_forecast(kind: str, channels: str) -> None:
+    sizes = Forecaster(**EVERYTHING, kind=kind, channels=channels, attention=kind == "seq2seq")
+    model, inputs = sizes.build(), windows(sizes)
+    model.set_weights([np.random.default_rng(1).normal(size=w.shape) for w in model.get_weights()])
+    inputs["series"][:] = 0
+    found = _forecast(model, inputs)
+    for name, values in inputs.items():
+        other = 1 - values if name == "observed" else values + 1
+        assert not np.allclose(_forecast(model, {**inputs, name: other}), found), name
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_not_observed_has_no_part(kind: str, norm: str) -> None:
+    sizes = Forecaster(**EVERYTHING, kind=kind, normalization=norm)
+    model, inputs = sizes.build(), windows(sizes)
+    other = {**inputs, "history": np.where(inputs["observed"], inputs["history"], 99.0)}
+    np.testing.assert_allclose(_forecast(model, other), _forecast(model, inputs), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_targets_apart_do_not_see_each_other(kind: str) -> None:
+    sizes = Forecaster(**EVERYTHING, kind=kind)
+    model, inputs = sizes.build(), windows(sizes)
+    changed = inputs["history"] + np.array([0.0, 1.0], "float32")
+    found = _forecast(model, {**inputs, "history": changed}) - _forecast(model, inputs)
+    np.testing.assert_allclose(found[..., 0], 0, atol=1e-6)
+    assert np.abs(found[..., 1]).min() > 0
+
+
+@pytest.mark.parametrize("output", OUTPUTS[:-1])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("norm", "scale", "level"),
+    [
+        ("last", 1.0, [30.0]),
+        ("seasonal", 1.0, [10.0, -20.0]),
+        ("instance", 7.0, [30.0]),
+    ],
+)
+def test_a_forecast_stays_where_its_window_is(
+    norm: str, scale: float, level: list[float], kind: str, output: str
+) -> None:
+    """Window and forecast move, and with `instance` stretch, together."""
+    sizes = Forecaster(8, 5, kind=kind, units=3, normalization=norm, season=2, output=output)
+    model, inputs = sizes.build(), windows(sizes)
+    shape = (1, -1, 1)
+    before = np.resize(level, 8).reshape(shape)
+    after = np.resize(level, 5).reshape(shape)
+    moved = {"history": (scale * inputs["history"] + before).astype("float32")}
+    found, expected = _forecast(model, moved), _forecast(model, inputs)
+    if output == "point":
+        expected = scale * expected + after
+    elif output == "quantiles":
+        expected = scale * expected + after[..., None]
+    else:
+        expected[..., 0] = scale * expected[..., 0] + after
+        expected[..., 1] *= scale
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+# Training
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_it_trains_on_targets_some_of_which_are_missing(kind: str, output: str) -> None:
+    sizes = Forecaster(**EVERYTHING, kind=kind, output=output, scheduled=0.5, dropout=0.1)
+    model = sizes.build()
+    trainee, inputs, wanted = sizes.taught(model), windows(sizes, 8), targets(sizes, 8)
+    if kind == "recursive":
+        inputs = {**inputs, "ahead": wanted}
+    trainee.compile("adam", sizes.loss())
+    before = [np.array(weight) for weight in model.get_weights()]
+    history = trainee.fit(inputs, wanted, epochs=2, batch_size=4, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights())]
+    assert all(changed), "the model is trained with the trainee, and every weight has a gradient"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_learns_a_wave_on_a_slope(kind: str) -> None:
+    sizes = Forecaster(24, 12, kind=kind, units=16, segment=6, normalization="last")
+    time = np.arange(36) + np.random.default_rng(0).uniform(0, 500, (512, 1))
+    series = (np.sin(time / 12 * 2 * np.pi) + 0.01 * time)[..., None].astype("float32")
+    inputs, wanted = {"history": series[:, :24]}, series[:, 24:]
+    model = sizes.build()
+    trainee = sizes.taught(model)
+    given = {**inputs, "ahead": wanted} if kind == "recursive" else inputs
+    trainee.compile(keras.optimizers.Adam(0.01), sizes.loss())
+    trainee.fit(given, wanted, epochs=15, batch_size=32, verbose=0)
+    error = np.mean(np.square(_forecast(model, inputs) - wanted))
+    last = np.mean(np.square(series[:, 23:24] - wanted))
+    assert error < 0.1 * last
+
+
+# Recursive
+
+
+def test_it_goes_on_from_its_own_forecast() -> None:
+    sizes = Forecaster(6, 4, kind="recursive", units=3, targets=2, normalization="none")
+    model, inputs = sizes.build(), windows(sizes)
+    one = replace(sizes, horizon=1)
+    history, found = inputs["history"], []
+    for _ in range(4):
+        step = replace(one, lookback=history.shape[1]).build()
+        step.set_weights(model.get_weights())
+        found.append(_forecast(step, {"history": history}))
+        history = np.concatenate([history, found[-1]], axis=1)
+    expected = np.concatenate(found, axis=1)
+    np.testing.assert_allclose(_forecast(model, inputs), expected, atol=1e-5)
+
+
+def test_taught_it_goes_on_from_what_was_observed() -> None:
+    sizes = Forecaster(6, 4, kind="recursive", units=3, normalization="none")
+    model, inputs = sizes.build(), windows(sizes)
+    trainee, wanted = sizes.taught(model), targets(sizes)
+    inputs = {**inputs, "ahead": np.nan_to_num(wanted)}
+    found = np.asarray(keras.ops.convert_to_numpy(trainee(inputs, training=True)))
+    for step in range(4):
+        history = np.concatenate([inputs["history"], inputs["ahead"][:, :step]], axis=1)
+        one = replace(sizes, lookback=6 + step, horizon=1).build()
+        one.set_weights(model.get_weights())
+        expected = _forecast(one, {"history": history})[:, 0]
+        np.testing.assert_allclose(found[:, step], expected, atol=1e-5)
+
+
+def test_outside_of_training_it_does_not_look_ahead() -> None:
+    sizes = Forecaster(**EVERYTHING, kind="recursive")
+    model, inputs = sizes.build(), windows(sizes)
+    given = {**inputs, "ahead": targets(sizes)}
+    found = _forecast(sizes.taught(model), given)
+    np.testing.assert_array_equal(found, _forecast(model, inputs))
+
+
+def test_scheduled_it_goes_on_from_its_own_forecasts_in_part() -> None:
+    sizes = Forecaster(6, 4, kind="recursive", units=3, scheduled=1.0)
+    model, inputs = sizes.build(), windows(sizes)
+    given = {**inputs, "ahead": np.nan_to_num(targets(sizes))}
+    trainee = sizes.taught(model)
+    ahead = given["ahead"].copy()
+    ahead[:, 1] += 5.0
+    first, second = (
+        np.asarray(keras.ops.convert_to_numpy(trainee({**given, "ahead": a}, training=True)))
+        for a in (given["ahead"], ahead)
+    )
+    # What was observed is seen in the first pass alone, whose forecasts are those of a step later.
+    np.testing.assert_allclose(first[:, :3], second[:, :3], atol=1e-6)
+
+
+# Files
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_comes_back_from_a_file(kind: str, tmp_path: Path) -> None:
+    sizes = Forecaster(**EVERYTHING, kind=kind, depth=2, attention=kind == "seq2seq")
+    model, inputs = sizes.build(), windows(sizes)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(_forecast(loaded, inputs), _forecast(model, inputs))
+    assert sizes.taught(loaded).count_params() == sizes.count()
+
+
+def test_it_comes_back_in_a_fresh_process(tmp_path: Path) -> None:
+    sizes = Forecaster(**EVERYTHING, output="quantiles", normalization="seasonal")
+    model, inputs = sizes.build(), windows(sizes)
+    model.save(tmp_path / "model.keras")
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    code = """
+import kerasseq.layers, keras, numpy as np
+with np.load("inputs.npz") as file:
+    inputs = dict(file)
+model = keras.models.load_model("model.keras")
+np.save("found.npy", keras.ops.convert_to_numpy(model(inputs)))
+"""
+    path = str(Path(__file__).parents[2])
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {path!r})\n{code}"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), _forecast(model, inputs))
