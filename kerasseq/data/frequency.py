@@ -121,7 +121,7 @@ def positions(stamps: pd.DatetimeIndex, starts: pd.DatetimeIndex, frequency: str
     if isinstance(offset, pd.offsets.Day):
         found = _steps((days - first).to_numpy(), offset.n * _DAY)
     else:
-        grid = pd.date_range(days.min(), days.max(), freq=offset)
+        grid = pd.date_range(min(first.min(), days.min()), days.max(), freq=offset)
         index = grid.get_indexer(days)
         found = np.where(index < 0, -1, index - grid.get_indexer(first))
     same_time = (wall - days).to_numpy() == (begun - first).to_numpy()

@@ -13,8 +13,7 @@ from pandas.tseries.frequencies import to_offset
 from kerasseq.data.frequency import season_of, shown
 from kerasseq.data.series_columns import Columns, read_columns
 from kerasseq.data.series_panel import Panel
-from kerasseq.data.series_rows import FILLS, Rows, filled, in_order, on_grid, resampled
-from kerasseq.data.series_stamps import read_stamps
+from kerasseq.data.series_rows import FILLS, Rows, filled, in_order, on_grid, read_rows, resampled
 from kerasseq.data.series_tables import (
     Roles,
     check_known,
@@ -114,7 +113,9 @@ def read_series(
         for role in _ROLES
     }
     _check_targets(blocks["target"], where)
-    rows, more = _rows(frame, given, blocks, where, known)
+    full = [block.values for block in blocks.values() if block.names]
+    values = full[0] if len(full) == 1 else np.concatenate(full, axis=1)
+    rows, more = read_rows(frame, given.time, given.series, values, where, known)
     panel = _panel(rows, blocks, settings, known)
     return replace(
         panel,
@@ -170,68 +171,6 @@ def _panel(
     if left_out:
         more.append(f"{left_out:,} rows after the last targets are left out")
     return replace(panel, notes=[*notes, *more, *_summary(panel)])
-
-
-def _rows(
-    frame: pd.DataFrame,
-    roles: Roles,
-    blocks: Mapping[str, Columns],
-    where: str,
-    known: Mapping[str, Any],
-) -> tuple[Rows, list[str]]:
-    """The rows of a table as they came, and notes on how they were read."""
-    codes, ids = _series(frame, roles.series, where)
-    stamps: pd.DatetimeIndex | np.ndarray
-    if roles.time:
-        stamps, notes = read_stamps(frame, roles.time, where)
-        stamps = _in_zone(stamps, known, where)
-    else:
-        stamps, notes = _counted(codes), []
-    full = [block.values for block in blocks.values() if block.names]
-    values = full[0] if len(full) == 1 else np.concatenate(full, axis=1)
-    return Rows(ids, codes, stamps, values, where), notes
-
-
-def _counted(codes: np.ndarray) -> np.ndarray:
-    """For each row how many rows of its series come before it."""
-    if not codes.any():
-        return np.arange(len(codes))
-    return pd.Series(codes).groupby(codes).cumcount().to_numpy(dtype=np.int64)
-
-
-def _series(frame: pd.DataFrame, names: Sequence[str], where: str) -> tuple[np.ndarray, list[str]]:
-    """The series of each row, and their ids, in the order in which they come."""
-    if not names:
-        return np.zeros(len(frame), dtype=np.int64), [""]
-    missing = np.flatnonzero(frame[list(names)].isna().any(axis=1))
-    if len(missing):
-        raise ValueError(
-            f"{where}: row {missing[0]} (counted from 0) belongs to no series: column "
-            f"{names[0]!r} is empty there. Fill it in, or leave the row out."
-        )
-    keys = frame[names[0]].astype(str)
-    for name in names[1:]:
-        keys = keys + "/" + frame[name].astype(str)
-    codes, ids = pd.factorize(keys)
-    return codes.astype(np.int64), [str(key) for key in ids]
-
-
-def _in_zone(
-    stamps: pd.DatetimeIndex | np.ndarray, known: Mapping[str, Any], where: str
-) -> pd.DatetimeIndex | np.ndarray:
-    """Stamps in the time zone of those that they are to go with."""
-    if not known or not isinstance(stamps, pd.DatetimeIndex):
-        return stamps
-    zone = known["timezone"]
-    if (zone is None) != (stamps.tz is None):
-        words = [
-            "have no time zone" if one is None else f"are in {one}" for one in (stamps.tz, zone)
-        ]
-        raise ValueError(
-            f"{where}: its stamps {words[0]}, and those of the series that they are to go with "
-            f"{words[1]}. Give them alike."
-        )
-    return stamps if zone is None else stamps.tz_convert(zone)
 
 
 def _timezone(rows: Rows) -> str | None:

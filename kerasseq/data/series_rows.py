@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
 from kerasseq.data.frequency import Stamps, after, infer, positions, shown, step_of
+from kerasseq.data.series_stamps import read_stamps
 
-__all__ = ["FILLS", "Rows", "filled", "in_order", "on_grid", "resampled"]
+__all__ = [
+    "FILLS",
+    "Rows",
+    "check_unique",
+    "filled",
+    "in_order",
+    "on_grid",
+    "read_rows",
+    "resampled",
+]
 
 FILLS = ("forward", "linear", "zero", "mask")
 
@@ -55,6 +67,80 @@ class Rows:
         return replace(
             self, codes=self.codes[rows], stamps=self.stamps[rows], values=self.values[rows]
         )
+
+
+def read_rows(
+    frame: pd.DataFrame,
+    time: Sequence[str],
+    series: Sequence[str],
+    values: np.ndarray,
+    where: str,
+    known: Mapping[str, Any],
+) -> tuple[Rows, list[str]]:
+    """The rows of a table, as they come.
+
+    Args:
+        frame: the table.
+        time: its columns of stamps; none where rows are counted.
+        series: its columns that tell the series apart; none where there is one.
+        values: (rows, columns), its numbers.
+        where: what to call it in an error.
+        known: the encoding of the panel that it is to go with, or nothing.
+
+    Returns:
+        The rows, and notes on how they were read.
+
+    Raises:
+        ValueError: for a row of no series, or without a stamp, or stamps that do not go with those
+            of the panel.
+    """
+    codes, ids = _series(frame, series, where)
+    if not time:
+        return Rows(ids, codes, _counted(codes), values, where), []
+    stamps, notes = read_stamps(frame, time, where)
+    return Rows(ids, codes, _in_zone(stamps, known, where), values, where), notes
+
+
+def _counted(codes: np.ndarray) -> np.ndarray:
+    """For each row how many rows of its series come before it."""
+    if not codes.any():
+        return np.arange(len(codes))
+    return pd.Series(codes).groupby(codes).cumcount().to_numpy(dtype=np.int64)
+
+
+def _series(frame: pd.DataFrame, names: Sequence[str], where: str) -> tuple[np.ndarray, list[str]]:
+    """The series of each row, and their ids, in the order in which they come."""
+    if not names:
+        return np.zeros(len(frame), dtype=np.int64), [""]
+    missing = np.flatnonzero(frame[list(names)].isna().any(axis=1))
+    if len(missing):
+        raise ValueError(
+            f"{where}: row {missing[0]} (counted from 0) belongs to no series: column "
+            f"{names[0]!r} is empty there. Fill it in, or leave the row out."
+        )
+    keys = frame[names[0]].astype(str)
+    for name in names[1:]:
+        keys = keys + "/" + frame[name].astype(str)
+    codes, ids = pd.factorize(keys)
+    return codes.astype(np.int64), [str(key) for key in ids]
+
+
+def _in_zone(
+    stamps: pd.DatetimeIndex | np.ndarray, known: Mapping[str, Any], where: str
+) -> pd.DatetimeIndex | np.ndarray:
+    """Stamps in the time zone of those that they are to go with."""
+    if not known or not isinstance(stamps, pd.DatetimeIndex):
+        return stamps
+    zone = known["timezone"]
+    if (zone is None) != (stamps.tz is None):
+        words = [
+            "have no time zone" if one is None else f"are in {one}" for one in (stamps.tz, zone)
+        ]
+        raise ValueError(
+            f"{where}: its stamps {words[0]}, and those of the series that they are to go with "
+            f"{words[1]}. Give them alike."
+        )
+    return stamps if zone is None else stamps.tz_convert(zone)
 
 
 def in_order(rows: Rows) -> tuple[Rows, list[str]]:
@@ -109,7 +195,7 @@ def on_grid(
     bounds, stamps = rows.bounds, rows.stamps
     longest = int(np.argmax(np.diff(bounds)))
     starts = stamps[np.repeat(bounds[:-1], np.diff(bounds))]
-    _check_unique(rows)
+    check_unique(rows)
     step = 1
     if isinstance(stamps, pd.DatetimeIndex):
         if frequency is None:
@@ -189,7 +275,8 @@ def _numbers(rows: Rows) -> np.ndarray:
     return rows.stamps
 
 
-def _check_unique(rows: Rows) -> None:
+def check_unique(rows: Rows) -> None:
+    """Raise a ValueError for the first stamp that a series has twice; the rows are in order."""
     stamps = _numbers(rows)
     same = np.flatnonzero((stamps[1:] == stamps[:-1]) & (rows.codes[1:] == rows.codes[:-1]))
     if len(same) == 0:
