@@ -27,23 +27,15 @@ def demo_series() -> pd.DataFrame:
     """
     import pandas as pd
 
-    figures = {
-        "air passengers": ("1949-01", [int(word) for word in _PASSENGERS.split()]),
-        "sunspots": ("1749-01", [int(word) / 10 for word in _SUNSPOTS.split()]),
-    }
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "series": name,
-                    "month": pd.date_range(start, periods=len(values), freq="MS"),
-                    "value": values,
-                }
-            )
-            for name, (start, values) in figures.items()
-        ],
-        ignore_index=True,
-    )
+    passengers = pd.DataFrame({"value": [float(word) for word in _PASSENGERS.split()]})
+    sunspots = pd.DataFrame({"value": [int(word) / 10 for word in _SUNSPOTS.split()]})
+    for name, start, frame in (
+        ("air passengers", "1949-01", passengers),
+        ("sunspots", "1749-01", sunspots),
+    ):
+        frame.insert(0, "series", name)
+        frame.insert(1, "month", pd.date_range(start, periods=len(frame), freq="MS"))
+    return pd.concat([passengers, sunspots], ignore_index=True)
 
 
 # A line is a year.

@@ -50,14 +50,14 @@ def known_ahead(panel: Panel, data: Any, steps: int) -> Panel:
     rows, _ = in_order(rows)
     check_unique(rows)
     places = {name: code for code, name in enumerate(rows.ids)}
-    future = []
+    bounds, future = rows.bounds, []
     for i, name in enumerate(panel.ids):
         if name not in places:
             raise ValueError(
                 f"{where} does not have series {name!r}, and its next {steps:,} steps are to be "
                 "forecast. Add rows for it."
             )
-        own = rows.take(np.arange(*rows.bounds[places[name] : places[name] + 2]))
+        own = rows.take(np.arange(bounds[places[name]], bounds[places[name] + 1]))
         if not roles["time"]:  # they are counted from the end of the series on
             own = replace(own, stamps=np.asarray(after(panel.stamps[i], len(own.stamps), None)))
         values = _next_rows(own, panel.stamps[i], panel.frequency, steps, rows.called(places[name]))
@@ -176,6 +176,7 @@ def _steps_after(
     if isinstance(before, pd.RangeIndex):
         apart = np.asarray(stamps) - before[-1]
         return np.where((apart > 0) & (apart % before.step == 0), apart // before.step, 0)
+    assert frequency is not None
     found = np.zeros(len(stamps), dtype=np.int64)
     later = np.flatnonzero(stamps > before[-1])
     starts = before[np.full(len(later), len(before) - 1)]
