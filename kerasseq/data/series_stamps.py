@@ -14,9 +14,12 @@ from kerasseq.data.frequency import infer, positions
 __all__ = ["find_time", "read_stamps"]
 
 _NAMES = {"date", "time", "datetime", "timestamp", "date_time", "ds", "stamp", "period"}
+_COUNTERS = {"step", "timestep", "time_step", "time_idx"}
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _NAMES_OF_PARTS = {"month", "year", "day", "week", "quarter"}
 _LOOKED_AT = 20  # values, to see whether a column of text holds dates
+_DATE = re.compile(r"\d{4}|\d+[-/.]\d+[-/.]\d+")  # what a date has, and few other words
+_CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?([.]\d+)?( ?[AaPp][Mm])?")
 
 # Whole numbers that stand for a point in time: their least and greatest value, and how to read it.
 _SECONDS = ((10**8, 10**10, "s"), (10**11, 10**13, "ms"), (10**14, 10**16, "us"))
@@ -41,26 +44,20 @@ def find_time(frame: pd.DataFrame, taken: Sequence[str] = ()) -> list[str]:
     columns = [name for name in frame.columns if name not in taken]
     lower = {name.strip().lower(): name for name in reversed(columns)}
     dated = [name for name in columns if _is_dated(frame[name])]
-    named = [name for name in columns if name.strip().lower() in _NAMES]
-    if len(dated) != 1:
-        dated = [name for name in dated if name in named] or dated
-    if len(dated) == 1:
-        return dated
-    if len(dated) > 1:
-        raise _unclear(dated)
-    readable = [name for name in named if _holds_dates(frame[name], named=True)]
-    if len(readable) == 1:
-        return readable
-    if "year" in lower and "month" in lower:
+    named = [name for name in columns if name.strip().lower() in _NAMES | _COUNTERS]
+    if dated:
+        return _the_one([name for name in dated if name in named] or dated)
+    if "date" in lower and "time" in lower and _is_clock(frame[lower["time"]]):
+        return [lower["date"], lower["time"]]
+    readable = [name for name in named if _whole_numbers(frame[name]) is not None]
+    readable += [name for name in named if _holds_dates(frame[name])]
+    if len(readable) != 1 and "year" in lower and "month" in lower:
         return [lower[part] for part in _PARTS if part in lower]
-    if len(readable) > 1:
-        raise _unclear(readable)
+    if readable:
+        return _the_one(readable)
     parts = [lower[name] for name in lower if name in _NAMES_OF_PARTS]
-    text = [name for name in columns if _holds_dates(frame[name], named=name in parts)]
-    preferred = [name for name in text if name in parts] or text
-    if len(preferred) > 1:
-        raise _unclear(preferred)
-    return preferred
+    parts = [name for name in parts if _goes_on(frame[name]) or _holds_dates(frame[name])]
+    return _the_one(parts or [name for name in columns if _holds_dates(frame[name])])
 
 
 def read_stamps(
@@ -70,7 +67,7 @@ def read_stamps(
 
     Args:
         frame: the table.
-        time: the column, or the columns of year, month, day and so on.
+        time: the column, or the columns of year, month, day and so on, or of date and time of day.
         where: what to call the table in an error.
 
     Returns:
@@ -79,15 +76,19 @@ def read_stamps(
     Raises:
         ValueError: if there is a row that has none, or one that cannot be read.
     """
+    for name in time:
+        missing = np.flatnonzero(frame[name].isna())
+        if len(missing):
+            raise ValueError(
+                f"{where}: column {name!r} has no stamp in row {missing[0]} (counted from 0). "
+                "Fill it in, or leave the row out."
+            )
+    if len(time) == 2 and _is_clock(frame[time[1]]):
+        text = frame[time[0]].astype(str) + " " + frame[time[1]].astype(str)
+        return _from_text(text, " ".join(time), where)
     if len(time) > 1:
         return _from_parts(frame, time, where), []
     column = frame[time[0]]
-    missing = np.flatnonzero(column.isna())
-    if len(missing):
-        raise ValueError(
-            f"{where}: column {time[0]!r} has no stamp in row {missing[0]} (counted from 0). "
-            "Fill it in, or leave the row out."
-        )
     if _is_dated(column):
         if isinstance(column.dtype, pd.PeriodDtype):
             return pd.DatetimeIndex(column.dt.to_timestamp()).rename(None), []
@@ -102,21 +103,29 @@ def _is_dated(column: pd.Series) -> bool:
     return isinstance(column.dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(column)
 
 
-def _holds_dates(column: pd.Series, named: bool) -> bool:
-    """Whether a few values can be read as dates; numbers count where the name speaks for them."""
+def _holds_dates(column: pd.Series) -> bool:
+    """Whether the first few values are text that can be read as dates."""
     values = column.dropna().head(_LOOKED_AT)
     if len(values) == 0 or isinstance(column.dtype, pd.CategoricalDtype):
         return False
-    if _whole_numbers(values) is not None:
-        numbers = _whole_numbers(column) if named else None
-        if numbers is None:
-            return False
-        return bool(np.all(np.diff(numbers) > 0)) or _format_of(numbers) is not None
-    if not all(isinstance(value, str) and any(map(str.isdigit, value)) for value in values):
+    if not all(isinstance(value, str) and _DATE.search(value) for value in values):
         return False
-    if not named and not pd.to_numeric(values, errors="coerce").isna().all():
+    if not pd.to_numeric(values, errors="coerce").isna().all():
         return False
     return any(_parsed(values, day_first) is not None for day_first in (False, True))
+
+
+def _is_clock(column: pd.Series) -> bool:
+    values = column.dropna().head(_LOOKED_AT).astype(str)
+    return len(values) > 0 and all(_CLOCK.fullmatch(value.strip()) for value in values)
+
+
+def _goes_on(column: pd.Series) -> bool:
+    """Whether numbers are years, or months of them, or do nothing but rise."""
+    numbers = _whole_numbers(column)
+    if numbers is None:
+        return False
+    return bool(np.all(np.diff(numbers) > 0)) or _format_of(numbers) is not None
 
 
 def _whole_numbers(column: pd.Series) -> np.ndarray | None:
@@ -267,6 +276,9 @@ def _from_parts(frame: pd.DataFrame, time: Sequence[str], where: str) -> pd.Date
     )
 
 
-def _unclear(columns: Sequence[str]) -> ValueError:
-    listed = " and ".join(map(repr, columns))
-    return ValueError(f"columns {listed} all hold dates. Pass one of them as time=.")
+def _the_one(columns: list[str]) -> list[str]:
+    """The only column of stamps that there is, if there is one."""
+    if len(columns) > 1:
+        listed = " and ".join(map(repr, columns))
+        raise ValueError(f"columns {listed} all hold dates. Pass one of them as time=.")
+    return columns

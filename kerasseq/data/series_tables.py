@@ -118,6 +118,8 @@ def one_per_row(frame: pd.DataFrame) -> bool:
         return False
     numbers = [int(step[2]) for step in steps if step]
     ids = frame.iloc[:, 0]
+    if find_time(frame.iloc[:, :1]):  # they are stamps, and the numbered columns variables
+        return False
     return (
         len({step[1] for step in steps if step}) == 1
         and bool(np.all(np.diff(numbers) == 1))

@@ -151,6 +151,32 @@ def test_a_time_in_several_columns() -> None:
     assert panel.names["targets"] == ["y"]
 
 
+def test_a_date_and_a_time_of_day() -> None:
+    frame = _hours()
+    columns = {"Date": frame["time"].dt.strftime("%d/%m/%Y"), "Time": frame["time"].dt.time}
+    panel = read_series(pd.DataFrame({**columns, "y": frame["y"]}).astype(str))
+    assert panel.stamps[0].equals(pd.DatetimeIndex(frame["time"]))
+
+
+def test_dates_and_numbered_variables_are_no_series_per_row() -> None:
+    frame = _long(9).rename(columns={"sold": "x1", "price": "x2"})[["day", "x1", "x2"]]
+    panel = read_series(frame.astype(str))
+    assert (panel.ids, panel.names["targets"]) == ([""], ["x1", "x2"])
+
+
+def test_steps_that_are_numbered_in_each_of_several_series() -> None:
+    frame = pd.DataFrame({"series": [*"aaabb"], "step": [0, 1, 2, 5, 6], "y": [1.0, 3, 2, 5, 4]})
+    panel = read_series(frame)
+    assert [list(own) for own in panel.stamps] == [[0, 1, 2], [5, 6]]
+
+
+def test_numbers_in_words_are_no_dates() -> None:
+    frame = pd.DataFrame(
+        {"gauge": ["T1", "T2", "T3"], "version": ["1.2", "1.3", "x5"], "y": [1, 5, 3]}
+    )
+    assert read_series(frame, target="y").frequency is None
+
+
 def test_without_stamps_rows_are_steps() -> None:
     panel = read_series(pd.DataFrame({"y": [1.0, 5.0, 2.0]}), season=2)
     assert isinstance(panel.stamps[0], pd.RangeIndex)
@@ -308,6 +334,14 @@ def test_resampling_takes_means_and_leaves_gaps_gaps() -> None:
         read_series(frame, resample="often")
     with pytest.raises(ValueError, match="resample= needs stamps"):
         read_series(frame, time=(), target="y", resample="D")
+
+
+def test_resampling_several_series_of_one_length() -> None:
+    frame = _long(10, 10)
+    panel = read_series(frame, target="sold", series="shop", resample="2D")
+    for i, own in enumerate(panel.targets):
+        pairs = frame["sold"].to_numpy()[10 * i : 10 * i + 10].reshape(5, 2)
+        np.testing.assert_allclose(own[:, 0], pairs.mean(axis=1))
 
 
 def test_frequencies_that_are_mixed() -> None:
