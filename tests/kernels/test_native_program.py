@@ -31,7 +31,7 @@ RACES = ["-fsanitize=thread"]
 
 
 def of_setup(name: str) -> Any:
-    """A constant of setup.py, which cannot be imported: the flags are those that users build with."""
+    """A constant of setup.py, which cannot be imported: what users build with."""
     for node in ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return ast.literal_eval(node.value)

@@ -113,7 +113,9 @@ def run(cell: Any, sequence: Pass) -> Result:
     """Run a cell over a batch of sequences."""
     if cell.form == "linear":
         return _run_linear(cell, sequence)
-    sequences = cell.drop_inputs(sequence.sequences, sequence.training)
+    # Inputs may be integers.
+    inputs = ops.cast(sequence.sequences, cell.compute_dtype)
+    sequences = cell.drop_inputs(inputs, sequence.training)
     mask = typed_mask(sequence.mask)
     frame = cell.begin(sequences, sequence.training)
     kind = type(cell).fused

@@ -12,11 +12,18 @@ from typing import Any
 from kerasseq.kernels.passes import backend
 
 CELLS = ["lstm", "gru", "simple_rnn", "peephole_lstm", "coupled_lstm", "layernorm_lstm"]
+GATES = [4, 3, 1, 4, 3, 4]  # of each of the cells
+SMALL = [0, 0, 0, 3, 0, 10]  # their small weights, for every unit
 ACTIVATIONS = ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid"]
 PATH = Path(__file__).with_name("recurrence.so.1")
 _REMEDY = (
     "install a C++ compiler (GCC or Clang) and then kerasseq once more, from its sources: "
     "pip install --force-reinstall --no-binary kerasseq --no-deps kerasseq"
+)
+
+NO_SECOND_DERIVATIVES = (
+    "The native kernel has no second derivatives. Use kernel='scan', or "
+    "kerasseq.kernels.portable() around what is differentiated twice."
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -34,8 +35,10 @@ def operations() -> Any:
 
 
 def threads() -> int:
-    """Threads that TensorFlow gives to one operation."""
-    return tf.config.threading.get_intra_op_parallelism_threads() or library.cores()
+    """Threads that TensorFlow gives to one operation: configured, or as it reads them itself."""
+    given = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    configured = tf.config.threading.get_intra_op_parallelism_threads()
+    return configured or (int(given) if given.isdigit() else 0) or library.cores()
 
 
 def run(
@@ -121,7 +124,4 @@ def _linear_gradient(op: Any, dtrail: Tensor) -> Any:
 @tf.RegisterGradient("KerasseqRecurrenceGradient")
 @tf.RegisterGradient("KerasseqLinearGradient")
 def _second_gradient(op: Any, *_: Tensor) -> Any:
-    raise NotImplementedError(
-        "The native kernel has no second derivatives. Use kernel='scan', or "
-        "kerasseq.kernels.portable() around what is differentiated twice."
-    )
+    raise NotImplementedError(library.NO_SECOND_DERIVATIVES)

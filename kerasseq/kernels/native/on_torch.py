@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from kerasseq.kernels.native import library
 
@@ -75,7 +74,6 @@ class _Recurrence(torch.autograd.Function):
         return outputs, h, c
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         mask, reserve, *tensors = ctx.saved_tensors
         problem = _problem(ctx.recurrence, mask, *tensors)
@@ -89,21 +87,49 @@ class _Recurrence(torch.autograd.Function):
             setattr(problem, name, _pointer(gradient))
             found.append(gradient)
         library.call("backward", problem, tensors[0].dtype == torch.float64)
-        return None, None, *found, None
+        return None, None, *_once(found, *tensors, *gradients), None
+
+
+def _once(found: Sequence[Tensor], *read: Tensor) -> Sequence[Tensor]:
+    """Gradients that refuse to be differentiated in what they were computed from."""
+    if not torch.is_grad_enabled():
+        return found
+    return _Refusal.apply(len(found), *found, *read)
+
+
+class _Refusal(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, count: int, *tensors: Tensor) -> Any:
+        return tensors[:count]
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> Any:
+        raise NotImplementedError(library.NO_SECOND_DERIVATIVES)
 
 
 def _check(cell: str, mask: Tensor | None, *tensors: Tensor) -> None:
     """The C++ side trusts sizes."""
-    x, _, recurrent, *_, h, c, dropped = tensors
-    batch, time, _ = x.shape
-    shape = (batch, recurrent.shape[0])
-    for name, tensor in (("state", h), ("cell state", c), ("recurrent mask", dropped)):
-        if tensor is not None and tuple(tensor.shape) != shape:
-            raise ValueError(
-                f"The {name} must be of shape {shape}. Received: {tuple(tensor.shape)}"
-            )
-    if mask is not None and tuple(mask.shape) != (batch, time):
-        raise ValueError(f"`mask` must be of shape {(batch, time)}. Received: {tuple(mask.shape)}")
+    (batch, time, inputs), units = tensors[0].shape, tensors[2].shape[0]
+    index = library.CELLS.index(cell)
+    columns, state = library.GATES[index] * units, (batch, units)
+    shapes = {
+        "sequences": (batch, time, inputs),
+        "kernel": (inputs, columns),
+        "recurrent kernel": (units, columns),
+        "bias": (2, columns) if cell == "gru" else (columns,),
+        "small weights": (library.SMALL[index] * units,),
+        "state": state,
+        "cell state": state,
+        "recurrent mask": state,
+        "mask": (batch, time),
+    }
+    for (name, shape), tensor in zip(shapes.items(), [*tensors, mask], strict=True):
+        _expect(name, shape, tensor)
+
+
+def _expect(name: str, shape: tuple[int, ...], tensor: Tensor | None) -> None:
+    if tensor is not None and tuple(tensor.shape) != shape:
+        raise ValueError(f"The {name} must be of shape {shape}. Received: {tuple(tensor.shape)}")
 
 
 def _problem(recurrence: Any, mask: Tensor | None, *tensors: Tensor) -> library.Problem:
@@ -145,6 +171,9 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, start: Tensor) -> Tensor:
+        parts, batch, _, units = a.shape
+        _expect("summands", tuple(a.shape), b)
+        _expect("state", (parts, batch, units), start)
         trail = torch.empty_like(a)
         problem = _linear_problem(a, start, trail)
         problem.b = _pointer(b)
@@ -153,7 +182,6 @@ class _Linear(torch.autograd.Function):
         return trail
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dtrail: Tensor) -> Any:
         a, start, trail = ctx.saved_tensors
         dtrail = dtrail.contiguous()
@@ -162,7 +190,7 @@ class _Linear(torch.autograd.Function):
         problem.dtrail = _pointer(dtrail)
         problem.da, problem.db, problem.dh0 = map(_pointer, found)
         library.call("linear_gradient", problem, a.dtype == torch.float64)
-        return tuple(found)
+        return tuple(_once(found, a, start, trail, dtrail))
 
 
 def _linear_problem(a: Tensor, start: Tensor, trail: Tensor) -> library.Linear:

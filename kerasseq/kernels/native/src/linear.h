@@ -7,7 +7,7 @@ template <class T> struct Linear {
 
     explicit Linear(const KsLinear &problem) : p(problem) {
         double work = double(p.batch) * double(p.time) * double(p.units) * p.parts;
-        tasks = int(work < 1e5 ? smaller(1, p.batch) : smaller(p.threads, p.batch));
+        tasks = int(smaller(work < 1e5 ? 1 : larger(1, p.threads), p.batch));
     }
 
     int64_t part() const { return p.batch * p.time * p.units; }

@@ -17,7 +17,7 @@ template <class C, class T> struct Sizes {
           // An odd number of vectors, lest rows fall on the same lines of a cache.
           slots(padded * C::slots + L), saved(padded * C::saved + C::scalars * L) {
         double work = double(batch) * double(time) * double(inputs + units) * double(sums);
-        int64_t most = smaller(p.threads, batch);
+        int64_t most = smaller(larger(1, p.threads), batch);
         // Where another process holds one thread up, the others take what it has not begun.
         if (most > 1 && batch >= 32 * most) most *= 2;
         tasks = int(work < 1e6 ? smaller(1, most) : most);  // waking a thread costs as much

@@ -105,13 +105,12 @@ class Call {
         return hold(tensor);
     }
 
-    // An input's data, null where it is left out by giving it no elements. Its element count must
-    // be one of two.
-    const void *data(int i, const char *name, int64_t count) {
+    // An input's data; null where it may be left out, and is by having no elements.
+    const void *data(int i, const char *name, int64_t count, bool optional = false) {
         Tensor tensor = good_ ? input(i) : nullptr;
         if (!good_) return nullptr;
         int64_t found = tf.TF_TensorElementCount(tensor);
-        if (found == 0) return nullptr;
+        if (found == 0 && (optional || count == 0)) return nullptr;
         if (found != count) {
             char message[160];
             snprintf(message, sizeof message, "%s of %lld elements, where %lld were expected", name,
@@ -134,9 +133,10 @@ class Call {
     // An output of the shape of an input.
     void *like(int i, Tensor tensor, bool wide) {
         if (!good_) return nullptr;
-        int64_t shape[8];
+        int64_t shape[4];
         int rank = tf.TF_NumDims(tensor);
-        for (int d = 0; d < rank && d < 8; ++d) shape[d] = tf.TF_Dim(tensor, d);
+        if (rank > 4) fail(kInvalid, "no input has more than four axes");
+        for (int d = 0; d < rank && good_; ++d) shape[d] = tf.TF_Dim(tensor, d);
         return output(i, rank, shape, wide);
     }
 
@@ -209,11 +209,11 @@ KsProblem problem(Call &call, const Settings &s, bool &wide) {
     p.x = tf.TF_TensorData(x);
     p.kernel = call.data(1, "kernel", p.inputs * columns);
     p.recurrent = call.data(2, "recurrent kernel", p.units * columns);
-    p.bias = call.data(3, "bias", s.cell == KS_GRU ? 2 * columns : columns);
+    p.bias = call.data(3, "bias", s.cell == KS_GRU ? 2 * columns : columns, true);
     p.extra = call.data(4, "extra weights", extra_of(s.cell) * p.units);
-    p.h0 = call.data(5, "h", states), p.c0 = call.data(6, "c", states);
-    p.mask = static_cast<const uint8_t *>(call.data(7, "mask", p.batch * p.time));
-    p.recurrent_mask = call.data(8, "recurrent mask", states);
+    p.h0 = call.data(5, "h", states, true), p.c0 = call.data(6, "c", states, true);
+    p.mask = static_cast<const uint8_t *>(call.data(7, "mask", p.batch * p.time, true));
+    p.recurrent_mask = call.data(8, "recurrent mask", states, true);
     return p;
 }
 
@@ -244,8 +244,9 @@ void backward(void *settings, Context context) {
     if (!call.good()) return;
     int64_t states = p.batch * p.units;
     p.reserve = const_cast<void *>(call.data(9, "reserve", int64_t(ks_reserve(&p, wide))));
-    p.dy = call.data(10, "gradient of the outputs", p.batch * p.time * p.units);
-    p.dh = call.data(11, "gradient of h", states), p.dc = call.data(12, "gradient of c", states);
+    p.dy = call.data(10, "gradient of the outputs", p.batch * p.time * p.units, true);
+    p.dh = call.data(11, "gradient of h", states, true);
+    p.dc = call.data(12, "gradient of c", states, true);
     void **gradients[] = {&p.dx, &p.dkernel, &p.drecurrent, &p.dbias, &p.dextra, &p.dh0, &p.dc0};
     for (int i = 0; i < 7; ++i)
         if (call.good()) *gradients[i] = call.like(i, call.input(i), wide);
@@ -274,7 +275,7 @@ void linear(void *threads, Context context) {
     Tensor a = call.input(0);
     KsLinear p = linear_problem(call, *static_cast<int32_t *>(threads), a, wide);
     int64_t all = p.parts * p.batch * p.time * p.units;
-    p.b = call.data(1, "b", all), p.h0 = call.data(2, "h", p.parts * p.batch * p.units);
+    p.b = call.data(1, "b", all), p.h0 = call.data(2, "h", p.parts * p.batch * p.units, true);
     p.trail = call.good() ? call.like(0, a, wide) : nullptr;
     if (call.good()) finish(call, ks_linear(&p, wide));
 }
@@ -285,7 +286,7 @@ void linear_gradient(void *threads, Context context) {
     Tensor a = call.input(0);
     KsLinear p = linear_problem(call, *static_cast<int32_t *>(threads), a, wide);
     int64_t all = p.parts * p.batch * p.time * p.units;
-    p.h0 = call.data(1, "h", p.parts * p.batch * p.units);
+    p.h0 = call.data(1, "h", p.parts * p.batch * p.units, true);
     p.trail = const_cast<void *>(call.data(2, "trail", all));
     p.dtrail = call.data(3, "gradient of the trail", all);
     if (call.good()) p.da = call.like(0, a, wide), p.db = call.like(1, a, wide);
