@@ -15,7 +15,7 @@ FREQUENCIES = [
     "2W-FRI", "MS", "ME", "BMS", "BME", "2MS", "6ME", "QS-JAN", "QS-FEB", "QE-DEC", "QE-NOV",
     "YS-JAN", "YS-APR", "YE-DEC", "YE-JUN",
 ]  # fmt: skip
-ZONES = [None, "UTC", "Europe/Berlin", "America/New_York"]
+ZONES = [None, "Europe/Berlin"]
 
 
 def _places(stamps: pd.DatetimeIndex, frequency: str) -> np.ndarray:

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.preprocessing import StandardScaler
@@ -17,6 +17,9 @@ BENT = ("log", "boxcox")
 STRAIGHT = tuple(kind for kind in KINDS if kind not in BENT)
 POSITIVE = st.floats(1e-3, 1e6)
 ANY = st.floats(-1e6, 1e6)
+
+
+FEWER = settings(max_examples=30)
 
 
 def _arrays(values: st.SearchStrategy[float]) -> st.SearchStrategy[list[np.ndarray]]:
@@ -34,18 +37,21 @@ def _check_inverse(scaler: Scaler, arrays: list[np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("kind", STRAIGHT)
+@FEWER
 @given(arrays=_arrays(ANY), per_series=st.booleans())
 def test_what_is_scaled_comes_back(kind: str, arrays: list[np.ndarray], per_series: bool) -> None:
     _check_inverse(Scaler.fit(kind, arrays, per_series), arrays)
 
 
 @pytest.mark.parametrize("kind", BENT)
+@FEWER
 @given(arrays=_arrays(st.one_of(st.just(0.0), POSITIVE)), per_series=st.booleans())
 def test_what_is_bent_comes_back(kind: str, arrays: list[np.ndarray], per_series: bool) -> None:
     _check_inverse(Scaler.fit(kind, arrays, per_series), arrays)
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@FEWER
 @given(arrays=_arrays(POSITIVE), per_series=st.booleans())
 def test_a_state_is_json_and_the_whole_scaler(
     kind: str, arrays: list[np.ndarray], per_series: bool

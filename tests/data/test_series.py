@@ -63,7 +63,7 @@ def test_wide_tables(kind: str, tmp_path: Path) -> None:
     assert panel.ids == [""]
     assert (panel.frequency, panel.season) == ("h", 24)
     assert panel.names == {"targets": ["x", "z"], "past": [], "future": [], "static": []}
-    np.testing.assert_array_equal(panel.targets[0], frame[["x", "z"]])
+    np.testing.assert_allclose(panel.targets[0], frame[["x", "z"]], rtol=1e-15)
     assert panel.stamps[0].equals(pd.DatetimeIndex(frame["time"]))
     assert [len(own[0]) for own in (panel.past, panel.future)] == [48, 48]
     assert panel.static.shape == (1, 0)
