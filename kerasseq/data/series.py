@@ -82,7 +82,7 @@ def read_series(
     _check_options(fill, season)
     frame, where, notes = load_table(data)
     known = dict(encoding or {})
-    roles = {
+    given = {
         "time": _listed(time),
         "target": _listed(target),
         "series": _listed(series),
@@ -90,49 +90,55 @@ def read_series(
         "future": _listed(future) or None,
         "static": _listed(static) or None,
     }
-    folded = known["folded"] if known else not any(roles.values()) and one_per_row(frame)
+    folded = known["folded"] if known else not any(given.values()) and one_per_row(frame)
     if folded:
-        frame, given = unfolded(frame), Roles(target=("value",), series=("series",))
-        found = [f"each row is a series: {frame['series'].nunique():,} of them"]
-    elif known:
-        before = known["roles"]
-        given = Roles(
-            **{role: tuple(before[role] if own is None else own) for role, own in roles.items()}
-        )
-        found = []
-        check_known(frame, where, vars(given))
-    else:
-        given, found = find_roles(frame, where, roles)
+        frame = unfolded(frame)
+    roles, found = _roles(frame, where, given, known, folded)
     settings = {
         "fill": fill or known.get("fill"),
         "resample": resample or known.get("resample"),
-        "season": season or known.get("season"),
+        "season": int(season) if season else known.get("season"),
     }
     blocks = {
-        role: read_columns(frame, getattr(given, role), where, known.get("categories"))
+        role: read_columns(frame, getattr(roles, role), where, known.get("categories"))
         for role in _ROLES
     }
     _check_targets(blocks["target"], where)
     full = [block.values for block in blocks.values() if block.names]
     values = full[0] if len(full) == 1 else np.concatenate(full, axis=1)
-    rows, more = read_rows(frame, given.time, given.series, values, where, known)
+    rows, more = read_rows(frame, roles.time, roles.series, values, where, known)
     panel = _panel(rows, blocks, settings, known)
     return replace(
         panel,
         encoding={
             "folded": folded,
-            "roles": {role: list(names) for role, names in vars(given).items()},
-            "categories": {
-                name: levels
-                for block in blocks.values()
-                for name, levels in block.categories.items()
-            },
+            "roles": {role: list(names) for role, names in vars(roles).items()},
+            "categories": {n: own for b in blocks.values() for n, own in b.categories.items()},
             "frequency": panel.frequency,
             "timezone": _timezone(rows),
             **settings,
         },
         notes=[*notes, *found, *more, *panel.notes],
     )
+
+
+def _roles(
+    frame: pd.DataFrame,
+    where: str,
+    given: Mapping[str, tuple[str, ...] | None],
+    known: Mapping[str, Any],
+    folded: bool,
+) -> tuple[Roles, list[str]]:
+    """What the columns hold, as it is given, or known from other rows, or found out; and notes."""
+    if folded:
+        note = f"each row is a series: {frame['series'].nunique():,} of them"
+        return Roles(target=("value",), series=("series",)), [note]
+    if not known:
+        return find_roles(frame, where, given)
+    before = known["roles"]
+    roles = {role: tuple(before[role] if own is None else own) for role, own in given.items()}
+    check_known(frame, where, roles)
+    return Roles(**roles), []
 
 
 def _panel(
@@ -269,9 +275,8 @@ def _check_options(fill: str | None, season: int | None) -> None:
     if fill is not None and fill not in FILLS:
         known = ", ".join(map(repr, FILLS))
         raise ValueError(f"fill must be one of {known}. Received: fill={fill!r}")
-    if season is not None and (
-        isinstance(season, bool) or not isinstance(season, int) or season < 1
-    ):
+    whole = isinstance(season, int | np.integer) and not isinstance(season, bool)
+    if season is not None and not (whole and season >= 1):
         raise ValueError(f"season must be a whole number above zero. Received: season={season!r}")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +260,23 @@ def test_there_are_no_windows_beyond_the_last(row: int) -> None:
         windows.batch(np.array([row]))
 
 
+def test_memory_does_not_grow_with_the_windows() -> None:
+    panel = _panel(1_000_000, targets=0).scaled({})
+    panel = replace(panel, targets=[np.zeros((1_000_000, 8), np.float32)])
+    tracemalloc.start()
+    try:
+        windows = Windows(panel, 512, 24)
+        parts = [windows.part(first=[start]) for start in range(0, 900_000, 100_000)]
+        for row in (0, len(windows) // 2, len(windows) - 32):
+            windows.batch(np.arange(row, row + 32))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(windows) == len(parts[0]) == 1_000_000 - 512 - 23
+    one_batch = 32 * (512 + 24) * 8 * 4
+    assert peak < 10 * one_batch + 10e6  # the series have 32 MB, their windows 16 GB
+
+
 TEN_MILLION = """
 import resource
 import numpy as np
@@ -287,6 +306,7 @@ print(len(train), len(test), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak memory is told in other units")
 def test_ten_million_rows_take_less_than_two_gigabytes() -> None:
     found = subprocess.run(
