@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import windows as benchmark
 from kerasseq.data.series_panel import Panel
 from kerasseq.data.series_splits import chronological
 from kerasseq.data.windows import Windows, latest
@@ -258,6 +259,32 @@ def test_there_are_no_windows_beyond_the_last(row: int) -> None:
     assert len(windows) == 25
     with pytest.raises(IndexError, match="there are windows 0 to 24"):
         windows.batch(np.array([row]))
+
+
+def test_windows_are_those_of_keras() -> None:
+    pytest.importorskip("tensorflow")
+    import keras
+
+    panel = _panel(40)
+    windows = Windows(panel, 6, 1)
+    inputs, targets = windows.batch(np.arange(len(windows)))
+    values = panel.targets[0].astype("float32")
+    theirs = keras.utils.timeseries_dataset_from_array(
+        values[:-1], values[6:], sequence_length=6, batch_size=100
+    )
+    for history, following in theirs:
+        np.testing.assert_array_equal(inputs["history"], history)
+        np.testing.assert_array_equal(targets[:, 0], following)
+
+
+def test_the_benchmark_shows_how_many_times_as_fast() -> None:
+    result = {
+        "windows_per_second": {"kerasseq": 3000.0, "keras": 1000.0},
+        "peak_mebibytes": {"kerasseq": 500.0, "keras": 700.0},
+    }
+    setting = {"rows": 1000, "columns": 8, "lookback": 96, "batch": 32}
+    shown = benchmark.table([{"setting": setting, "result": result}]).splitlines()[-1]
+    assert shown == "| 1,000 × 8, 96, 32 | 3,000/s | 1,000/s | 3.0 times | 500 MiB | 700 MiB |"
 
 
 def test_memory_does_not_grow_with_the_windows() -> None:
