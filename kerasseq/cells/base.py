@@ -41,6 +41,7 @@ class Frame:
         noise: What differs from step to step, time first: `recurrent` (time, batch, width)
             and `zoneout`, one (time, batch, width) per state, 1 where the old value stays.
         training: Whether zoneout draws (True) or takes its expectation.
+        product: Multiplies rows by a weight; a kernel that knows the result puts its own.
 
     Example:
         >>> import numpy as np, kerasseq
@@ -55,6 +56,7 @@ class Frame:
     recurrent_mask: Tensor | None
     noise: dict[str, Any]
     training: bool
+    product: Callable[[Tensor, Tensor], Tensor] = ops.matmul
 
 
 class Cell(keras.layers.Layer):
@@ -297,7 +299,7 @@ class Cell(keras.layers.Layer):
         """
         new = self._recur(projected, states, frame, noise)
         if self._projects_state:
-            new = [ops.matmul(new[0], self.projection_kernel), *new[1:]]
+            new = [frame.product(new[0], self.projection_kernel), *new[1:]]
         if any(self.zoneout_rates):
             kept = noise["zoneout"] if frame.training else self.zoneout_rates
             new = [
@@ -360,11 +362,11 @@ class Cell(keras.layers.Layer):
         if self.form == "diagonal":
             return self.step(projected, seen * kernel, states)
         if self.form == "row":
-            return self.step(projected, ops.matmul(seen, kernel), states)
+            return self.step(projected, frame.product(seen, kernel), states)
         columns = ops.shape(kernel)[-1] - self.units
-        first = ops.matmul(seen, kernel[:, :columns])
+        first = frame.product(seen, kernel[:, :columns])
         gated, gates = self.gate(projected, first, [seen, *states[1:]])
-        second = ops.matmul(gated, kernel[:, columns:])
+        second = frame.product(gated, kernel[:, columns:])
         return self.step(projected, ops.concatenate([gates, second], axis=-1), states)
 
     def _draw_zoneout(self, time: int | Tensor, batch: int | Tensor) -> tuple[Tensor, ...]:
@@ -418,7 +420,11 @@ def split(tensor: Tensor, parts: int) -> list[Tensor]:
 
 def normalize(tensor: Tensor) -> Tensor:
     """Zero mean and unit variance along the last axis, without gain or shift."""
-    return ops.layer_normalization(tensor, axis=-1, epsilon=1e-5)
+    # The second derivative of ops.layer_normalization is wrong on TensorFlow, whose moments hold
+    # the mean constant.
+    centred = tensor - ops.mean(tensor, axis=-1, keepdims=True)
+    variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
+    return centred * ops.rsqrt(variance + 1e-5)
 
 
 class GatedCell(Cell):

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from keras import ops
+
 from kerasseq.kernels.passes import backend
 
 Tensor = Any
@@ -50,6 +52,7 @@ def _tensorflow(forward: Forward, keep: Keep, backward: Backward, inputs: list[T
     # What a gradient reads must be what the tape knows, or it could not be differentiated again:
     # the inputs and outputs of the whole, not those within.
     outputs: list[Tensor] = []
+    inputs = [tf.convert_to_tensor(x) for x in inputs]  # a variable is no input, but read inside
 
     def run(*within: Tensor) -> tuple[list[Tensor], Callable[..., Any]]:
         def gradient(*gradients: Tensor) -> Any:
@@ -73,7 +76,7 @@ def _jax(forward: Forward, keep: Keep, backward: Backward, inputs: list[Tensor])
         return outputs, list(keep(inputs, outputs))
 
     run.defvjp(outputs_and_kept, lambda kept, gradients: tuple(backward(kept, gradients)))
-    return run(*inputs)
+    return run(*map(ops.convert_to_tensor, inputs))  # of a variable, its value
 
 
 def _torch(forward: Forward, keep: Keep, backward: Backward, inputs: list[Tensor]) -> Tensors:
@@ -100,3 +103,29 @@ def _torch_function() -> Any:
             return None, None, None, *ctx.run(ctx.saved_tensors, gradients)
 
     return Function
+
+
+def pullback(
+    function: Callable[[list[Tensor]], Tensors], inputs: Tensors, gradients: Tensors
+) -> list[Tensor | None]:
+    """Gradients of a function's inputs from those of its outputs, on TensorFlow and JAX.
+
+    Args:
+        function: inputs -> outputs.
+        inputs: Tensors.
+        gradients: Of the outputs.
+
+    Returns:
+        One for each input; None where TensorFlow sees that an output does not depend on it.
+    """
+    if backend() == "jax":
+        import jax
+
+        _, back = jax.vjp(lambda *inputs: tuple(function(list(inputs))), *inputs)
+        return list(back(tuple(gradients)))
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = function(list(inputs))
+    return list(tape.gradient(outputs, list(inputs), output_gradients=list(gradients)))

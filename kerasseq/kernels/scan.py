@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import keras
 from keras import ops
 
-from kerasseq.kernels import timeloop
-from kerasseq.kernels.passes import Pass, Result, Situation, finish, prepare
+from kerasseq.kernels import bptt, timeloop
+from kerasseq.kernels.passes import Pass, Result, Situation, backend, finish, prepare
 from kerasseq.kernels.projection import project
 
 NAME = "scan"
@@ -25,22 +27,62 @@ def run(cell: Any, sequence: Pass) -> Result:
     sequence = prepare(cell, sequence)
     frame = cell.begin(sequence.sequences, sequence.training)
     projected = project(cell, sequence.sequences)
-    steps: dict[str, Any] = {"projected": _time_first(projected), **frame.noise}
+    noise = dict(frame.noise)
     if sequence.mask is not None:
-        steps["mask"] = _time_first(sequence.mask)[..., None]
-
-    def step(states: list[Any], now: dict[str, Any]) -> list[Any]:
-        inputs = ops.cast(now["projected"], cell.state_dtype)
-        # Keras computes some products of float64 in float32 on JAX; a loop carries one dtype.
-        new = [ops.cast(n, cell.state_dtype) for n in cell.advance(inputs, states, frame, now)]
-        if "mask" in now:
-            new = [ops.where(now["mask"], n, s) for n, s in zip(new, states, strict=True)]
-        return new
-
+        noise["mask"] = _time_first(sequence.mask)[..., None]
     keep = cell.emits_from if sequence.return_sequences else 0
-    final, trail = timeloop.run(step, sequence.states, steps, keep, sequence.unroll)
-    shown = [_time_first(states) for states in trail] if keep else None
+    over_time = _time_first(projected), noise
+    if _has_own_gradient(cell, sequence):
+        final, trail = _run_for_training(cell, frame, sequence, *over_time)
+    else:
+        final, trail = timeloop.run(
+            lambda states, now: _step(cell, frame, states, *now),
+            sequence.states,
+            over_time,
+            keep,
+            sequence.unroll,
+        )
+    shown = [_time_first(states) for states in trail[:keep]] if keep else None
     return finish(cell, sequence, projected, shown, final)
+
+
+def _step(cell: Any, frame: Any, states: list[Any], projected: Any, now: dict[str, Any]) -> Any:
+    inputs = ops.cast(projected, cell.state_dtype)
+    # Keras computes some products of float64 in float32 on JAX; a loop carries one dtype.
+    new = [ops.cast(n, cell.state_dtype) for n in cell.advance(inputs, states, frame, now)]
+    if "mask" in now:
+        new = [ops.where(now["mask"], n, s) for n, s in zip(new, states, strict=True)]
+    return new
+
+
+def _has_own_gradient(cell: Any, sequence: Pass) -> bool:
+    """Whether a gradient is likely to be asked for, and is not left to the backend.
+
+    PyTorch runs every step by itself either way. Where weights are wider than what is computed
+    with, a gradient of our own would have to know what Keras casts, and when.
+    """
+    same_dtype = cell.compute_dtype == cell.variable_dtype
+    return sequence.training and same_dtype and backend() != "torch"
+
+
+def _run_for_training(
+    cell: Any, frame: Any, sequence: Pass, projected: Any, noise: dict[str, Any]
+) -> Any:
+    rows = {} if frame.recurrent_mask is None else {"recurrent_mask": frame.recurrent_mask}
+    weights = [ops.convert_to_tensor(weight) for weight in cell.weights]
+    if frame.recurrent_kernel is not None:
+        weights.append(frame.recurrent_kernel)
+
+    def step(states: list[Any], given: bptt.Given, product: bptt.Product) -> list[Any]:
+        own, rest = given.weights[: len(cell.weights)], given.weights[len(cell.weights) :]
+        kernel = {"recurrent_kernel": rest[0]} if rest else {}
+        here = replace(frame, product=product, **given.rows, **kernel)
+        # The cell reads these tensors where it reads its variables.
+        with keras.StatelessScope(state_mapping=list(zip(cell.weights, own, strict=True))):
+            return list(_step(cell, here, states, given.projected, given.noise))
+
+    given = bptt.Given(projected, noise, rows, weights)
+    return bptt.run(step, sequence.states, given, sequence.unroll)
 
 
 def _time_first(tensor: Any) -> Any:
