@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +13,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["confusion_matrix", "learning_curves", "reliability_diagram", "save"]
+__all__ = [
+    "FAINT",
+    "TRAIN",
+    "VALIDATION",
+    "confusion_matrix",
+    "learning_curves",
+    "reliability_diagram",
+    "save",
+    "subplots",
+]
 
-_TRAIN, _VALIDATION, _FAINT = "#3b6ea5", "#d1603d", "#9a9a9a"
+TRAIN, VALIDATION, FAINT = "#3b6ea5", "#d1603d", "#9a9a9a"
 _NAMED_CLASSES = 20  # more do not fit beside the axes
 _NUMBERED_CLASSES = 12
 
@@ -32,17 +41,17 @@ def learning_curves(
     from matplotlib.ticker import MaxNLocator
 
     names = [name for name in history if f"val_{name}" in history] or list(history)
-    figure, axes = _figure(len(names))
+    figure, axes = subplots(columns=len(names), width=4.3 * len(names))
     for axis, name in zip(axes, names):
         for key, label, color in (
-            (name, "train", _TRAIN),
-            (f"val_{name}", "validation", _VALIDATION),
+            (name, "train", TRAIN),
+            (f"val_{name}", "validation", VALIDATION),
         ):
             if key in history:
                 epochs = np.arange(1, len(history[key]) + 1)
                 axis.plot(epochs, history[key], marker=".", color=color, label=label)
         if best_epoch:
-            axis.axvline(best_epoch, color=_FAINT, linestyle=":", label="kept")
+            axis.axvline(best_epoch, color=FAINT, linestyle=":", label="kept")
         axis.set(xlabel="epoch", title=name.replace("_", " "))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False)
@@ -52,7 +61,8 @@ def learning_curves(
 def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
     """How often each class (rows) was predicted as each (columns); shaded by share of the row."""
     table = np.asarray(counts)
-    figure, (axis,) = _figure(1, size=min(9.0, 3.0 + 0.5 * len(classes)))
+    height = min(9.0, 3.0 + 0.5 * len(classes))
+    figure, (axis,) = subplots(width=1.2 * height, height=height)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axis, label="share of the class", shrink=0.8)
@@ -75,12 +85,12 @@ def reliability_diagram(bins: Mapping[str, Sequence[float]]) -> Figure:
     Args:
         bins: `rows`, `confidence` and `accuracy` of each bin (see `kerasseq.metrics.reliability`).
     """
-    figure, (above, below) = _figure(2, rows=2, size=4.2)
-    above.plot([0, 1], [0, 1], color=_FAINT, linestyle=":", label="perfect")
-    above.plot(bins["confidence"], bins["accuracy"], marker="o", color=_TRAIN, label="model")
+    figure, (above, below) = subplots(2, width=5.0, height=5.5, heights=(3, 1))
+    above.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="perfect")
+    above.plot(bins["confidence"], bins["accuracy"], marker="o", color=TRAIN, label="model")
     above.set(ylabel="accuracy", ylim=(0, 1.02), title="reliability")
     above.legend(frameon=False, loc="lower right")
-    below.bar(bins["confidence"], bins["rows"], width=0.03, color=_TRAIN)
+    below.bar(bins["confidence"], bins["rows"], width=0.03, color=TRAIN)
     below.set(xlabel="confidence", ylabel="rows")
     left = max(0.0, min(bins["confidence"]) - 0.1)
     for axis in (above, below):
@@ -97,15 +107,28 @@ def save(figures: Mapping[str, Figure], folder: Path) -> None:
         os.replace(beside, folder / f"{name}.png")
 
 
-def _figure(count: int, *, rows: int = 1, size: float = 3.6) -> tuple[Figure, list[Axes]]:
+def subplots(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    width: float = 4.3,
+    height: float = 3.6,
+    heights: Sequence[float] | None = None,
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure, and its axes row by row.
+
+    Args:
+        rows: of axes.
+        columns: of axes.
+        width: of the figure, in inches.
+        height: of the figure, in inches.
+        heights: of the rows, in terms of each other.
+    """
     # Figure itself, and not pyplot: no state is shared, and no window system is looked for.
     from matplotlib.figure import Figure
 
-    columns = count // rows
-    figure = Figure(figsize=(size * 1.2 * columns, size * 1.3 if rows > 1 else size))
-    options: dict[str, Any] = {"height_ratios": [3, 1]} if rows > 1 else {}
-    axes = figure.subplots(rows, columns, squeeze=False, **options)
-    figure.set_layout_engine("constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
     return figure, list(axes.flat)
