@@ -15,7 +15,7 @@ from kerasseq.forecast_metrics import Forecasts
 __all__ = ["Baseline", "Drift", "LastValue", "NLinear", "SeasonalNaive", "Source", "standard"]
 
 _BATCH = 2**22  # values that are in memory at a time
-_CALIBRATED = 2**24  # values of validation windows to calibrate on
+_CALIBRATED = 2**22  # values of validation windows to calibrate on
 _LEARNED = 2**18  # windows of single targets to learn from: beyond that more change nothing
 _PENALTIES = 10.0 ** np.arange(3, -9, -1)  # in terms of the mean variance of the lags
 
@@ -166,7 +166,8 @@ class NLinear(Baseline):
         """See `Baseline.point`."""
         history = _filled(history, observed)
         last = history[:, -1:]
-        ahead = (history - last).transpose(0, 2, 1) @ self.weights + self.bias
+        ahead = (history - last).transpose(0, 2, 1) @ self.weights.astype(history.dtype)
+        ahead += self.bias
         return last + ahead.transpose(0, 2, 1)
 
     def _learn(self, train: Source, validation: Source) -> None:

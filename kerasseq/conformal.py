@@ -67,7 +67,9 @@ class Calibration:
             raise ValueError(f"levels must be between 0 and 1. Received: {tuple(levels)!r}")
         if np.isnan(truth).all():
             raise ValueError("there is nothing to calibrate on: no value of these was observed.")
-        spans = _spans((~np.isnan(truth)).sum(axis=0).min(axis=1))
+        outermost = min(min(level, 1 - level) for level in quantiles)
+        least = max(LEAST_ERRORS, int(np.ceil(1 / outermost)))
+        spans = _spans((~np.isnan(truth)).sum(axis=0).min(axis=1), least)
         offsets = [
             _offsets(np.asarray(truth - values, dtype=np.float64), level, spans)
             for level, values in quantiles.items()
@@ -92,6 +94,7 @@ class Calibration:
             wanted = self.levels if levels is None else np.sort(np.asarray(levels, dtype=float))
             found = {float(level): forecasts.point for level in wanted}
         offsets = self._at(np.array(list(found)), forecasts.point.shape[1])
+        offsets = offsets.astype(np.result_type(forecasts.point, np.float32))
         moved = np.stack([own + offset for own, offset in zip(found.values(), offsets)])
         moved.sort(axis=0)  # no quantile is above one of a higher level
         return Forecasts(forecasts.point, dict(zip(found, moved)))
@@ -122,21 +125,18 @@ class Calibration:
         return offsets[:, steps]
 
 
-def _spans(counts: np.ndarray) -> list[slice]:
-    """For each step the steps around it that have enough errors together."""
-    horizon, total = len(counts), np.concatenate([[0], np.cumsum(counts)])
-    spans = []
-    for step in range(horizon):
-        reach = 0
-        while True:
-            span = slice(max(0, step - reach), min(horizon, step + reach + 1))
-            if total[span.stop] - total[span.start] >= LEAST_ERRORS:
-                break
-            if span == slice(0, horizon):
-                break
-            reach += 1
-        spans.append(span)
-    return spans
+def _spans(counts: np.ndarray, least: int) -> list[slice]:
+    """For each step the steps around it that have enough errors together; all, if none have."""
+    horizon, before = len(counts), np.concatenate([[0], np.cumsum(counts)])
+
+    def span(step: int) -> slice:
+        for reach in range(horizon):
+            low, high = max(0, step - reach), min(horizon, step + reach + 1)
+            if before[high] - before[low] >= least:
+                return slice(low, high)
+        return slice(0, horizon)
+
+    return [span(step) for step in range(horizon)]
 
 
 def _offsets(errors: np.ndarray, level: float, spans: Sequence[slice]) -> np.ndarray:
@@ -151,17 +151,16 @@ def _quantile(errors: np.ndarray, level: float) -> np.ndarray:
     """The quantile of errors along the first axis; on the safe side of the true one.
 
     With n errors, that of a level above one half is the one whose rank is (n + 1) times the level,
-    rounded up; below one half, rounded down. Where there are too few for such a rank, it is the
+    rounded up; below one half, rounded down; of one half, between the two. Where there are too few for such a rank, it is the
     outermost one; where there is none, 0.
     """
     ordered = np.sort(errors, axis=0)  # NaN comes last
     count = (~np.isnan(errors)).sum(axis=0)
-    rank = (count + 1) * level
-    if level == 0.5:
-        ranks = (np.floor(rank), np.ceil(rank))
-    else:
-        ranks = ((np.ceil if level > 0.5 else np.floor)(rank.round(9)),)
-    picked = [np.take_along_axis(ordered, _place(own, count)[None], axis=0)[0] for own in ranks]
+    rank = ((count + 1) * level).round(9)
+    roundings = [np.floor] * (level <= 0.5) + [np.ceil] * (level >= 0.5)
+    picked = [
+        np.take_along_axis(ordered, _place(own(rank), count)[None], axis=0)[0] for own in roundings
+    ]
     found: np.ndarray = np.where(count > 0, np.mean(picked, axis=0), 0.0)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasseq import metrics
 
-__all__ = ["Forecasts", "central", "crps", "naive_errors", "pinball", "score"]
+__all__ = ["Forecasts", "crps", "intervals", "naive_errors", "pinball", "score"]
 
 LEAST_BLOCKS = 8  # resamples of fewer tell too little of what else could have been
 _ROOTED = ("rmse",)
@@ -80,7 +80,7 @@ def score(
       error, or the training part is no longer than a season; such values do not count.
     - `pinball`: the mean over values and levels; not doubled.
     - `crps`: of the distribution that has these quantiles, see `crps`.
-    - `coverage`, `width`: of the widest central interval among the levels, see `central`.
+    - `coverage`, `width`: of the widest central interval among the levels, see `intervals`.
 
     Intervals are over resamples of blocks of windows, as windows that overlap err alike (blocks as
     in Carlstein 1986, https://doi.org/10.1214/aos/1176350057). Fewer than 8 blocks have none.
@@ -121,21 +121,21 @@ def score(
     series = np.zeros(windows, np.int64) if series is None else np.asarray(series)
     _check(truth, forecasts, series)
     scales = None if insample is None else naive_errors(insample, season)
+    count = int(series.max()) + 1 if insample is None else len(insample)
     means = _means(truth, forecasts, series, scales)
     main = {name: own for name, own in means.items() if isinstance(name, str) and own.defined}
     blocks = _blocks(series, block or truth.shape[1])
-    details = {
+    details: dict[str, Any] = {
         "by_step": {name: own.by_step() for name, own in main.items() if name != "rmsse"},
-        "by_series": {name: own.by(series) for name, own in main.items()},
+        "by_series": {name: own.by_series(series, count) for name, own in main.items()},
         "by_target": {name: own.by_target() for name, own in main.items()},
     }
     if forecasts.quantiles:
         levels = list(forecasts.quantiles)
         shares = [means[level].value for level in levels]
         details["coverage_by_level"] = {"levels": levels, "shares": shares}
-        interval = central(levels)
-        if interval:
-            details["nominal_coverage"] = round(interval[1] - interval[0], 10)
+        for low, high in intervals(levels)[:1]:
+            details["nominal_coverage"] = round(high - low, 10)
     return metrics.Score(
         values={name: own.value for name, own in main.items()},
         samples=_samples(main, blocks, resamples, seed),
@@ -220,28 +220,30 @@ def crps(truth: np.ndarray, quantiles: Mapping[float, np.ndarray]) -> np.ndarray
     return found
 
 
-def central(levels: Sequence[float]) -> tuple[float, float] | None:
-    """The outermost two levels that leave as much below as above; None if there are none.
+def intervals(levels: Iterable[float]) -> list[tuple[float, float]]:
+    """Pairs of levels that leave as much below as above them, the widest first.
 
     Args:
         levels: between 0 and 1.
 
     Example:
 
-    >>> central([0.05, 0.1, 0.5, 0.9])
-    (0.1, 0.9)
+    >>> intervals([0.05, 0.1, 0.25, 0.5, 0.75, 0.9])
+    [(0.1, 0.9), (0.25, 0.75)]
     """
-    for low in sorted(levels):
-        for high in levels:
-            if low < 0.5 and abs(low + high - 1) < 1e-9:
-                return low, high
-    return None
+    ordered = sorted(levels)
+    return [
+        (low, high)
+        for low in ordered
+        for high in ordered
+        if low < high and abs(low + high - 1) < 1e-9
+    ]
 
 
 class _Mean:
     """The mean of a loss over all values that count, and over parts of them."""
 
-    def __init__(self, name: Any, windows: int) -> None:
+    def __init__(self, name: str | float, windows: int) -> None:
         self._root = name in _ROOTED
         self.windows = np.zeros((2, windows))  # sums, and how many values are in them
         self._steps: Any = 0.0
@@ -273,12 +275,12 @@ class _Mean:
     def by_target(self) -> list[float | None]:
         return _listed(self.of(self._steps.sum(axis=1)))
 
-    def by(self, series: np.ndarray) -> list[float | None]:
-        return _listed(self.of(self.grouped(series)))
+    def by_series(self, series: np.ndarray, count: int) -> list[float | None]:
+        return _listed(self.of(self.grouped(series, count)))
 
-    def grouped(self, groups: np.ndarray) -> np.ndarray:
-        """Sums and counts over groups of windows, (2, groups)."""
-        return np.stack([np.bincount(groups, own) for own in self.windows])
+    def grouped(self, groups: np.ndarray, count: int) -> np.ndarray:
+        """Sums, and how many values are in them, over groups of windows, (2, groups)."""
+        return np.stack([np.bincount(groups, own, count) for own in self.windows])
 
 
 def _listed(values: np.ndarray) -> list[float | None]:
@@ -290,9 +292,9 @@ def _means(
     forecasts: Forecasts,
     series: np.ndarray,
     scales: tuple[np.ndarray, np.ndarray] | None,
-) -> dict[Any, _Mean]:
+) -> dict[str | float, _Mean]:
     """Each metric by its name, and the shares below each quantile by its level."""
-    means: dict[Any, _Mean] = {}
+    means: dict[str | float, _Mean] = {}
     step = max(1, _CHUNK // max(1, truth[0].size))
     for start in range(0, len(truth), step):
         rows = slice(start, start + step)
@@ -314,7 +316,7 @@ def _means(
     return means
 
 
-def _point_losses(truth: np.ndarray, point: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
+def _point_losses(truth: np.ndarray, point: np.ndarray) -> Iterator[tuple[str | float, np.ndarray]]:
     away = np.abs(truth - point)
     yield "mae", away
     yield "rmse", away**2
@@ -324,7 +326,7 @@ def _point_losses(truth: np.ndarray, point: np.ndarray) -> Iterator[tuple[Any, n
 
 def _scaled_losses(
     error: np.ndarray, absolute: np.ndarray, squared: np.ndarray
-) -> Iterator[tuple[Any, np.ndarray]]:
+) -> Iterator[tuple[str | float, np.ndarray]]:
     """Errors in terms of naive ones, (windows, targets)."""
     yield "mase", np.abs(error) / absolute[:, None]
     seen = ~np.isnan(error)
@@ -336,14 +338,13 @@ def _scaled_losses(
 
 def _quantile_losses(
     truth: np.ndarray, quantiles: Mapping[float, np.ndarray]
-) -> Iterator[tuple[Any, np.ndarray]]:
+) -> Iterator[tuple[str | float, np.ndarray]]:
     unseen = np.isnan(truth)
     costs = [pinball(truth, values, level) for level, values in quantiles.items()]
     yield "pinball", np.mean(costs, axis=0)
     yield "crps", crps(truth, quantiles)
-    interval = central(list(quantiles))
-    if interval:
-        low, high = (quantiles[level] for level in interval)
+    for pair in intervals(quantiles)[:1]:
+        low, high = (quantiles[level] for level in pair)
         yield "coverage", np.where(unseen, np.nan, (low <= truth) & (truth <= high))
         yield "width", np.where(unseen, np.nan, high - low)
     for level, values in quantiles.items():
@@ -369,7 +370,7 @@ def _samples(
     count = int(blocks.max()) + 1
     if count < LEAST_BLOCKS:
         return {}
-    sums = {name: own.grouped(blocks) for name, own in means.items()}
+    sums = {name: own.grouped(blocks, count) for name, own in means.items()}
 
     def statistic(drawn: np.ndarray) -> dict[str, float]:
         return {

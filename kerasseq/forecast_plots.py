@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from kerasseq.forecast_metrics import intervals
 from kerasseq.plots import FAINT, TRAIN, VALIDATION, subplots
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fan", "coverage_by_level", "error_by_step", "fans"]
 
+_NAMES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE, %", "mase": "MASE", "crps": "CRPS"}
 _OBSERVED = "#333333"
 _OTHERS = ("#d1603d", "#5b9f78", "#8a7bb0", "#c2a13c", "#4ba3b5")
 
@@ -62,7 +65,7 @@ def error_by_step(errors: Mapping[str, Sequence[float | None]], metric: str = "m
         metric: what it is called.
     """
     figure, (axis,) = subplots(width=5.6)
-    for color, (name, values) in zip((TRAIN, *_OTHERS), errors.items()):
+    for color, (name, values) in zip(cycle((TRAIN, *_OTHERS)), errors.items()):
         known = np.array([np.nan if value is None else value for value in values])
         steps = np.arange(1, len(known) + 1)
         own = color == TRAIN
@@ -75,7 +78,7 @@ def error_by_step(errors: Mapping[str, Sequence[float | None]], metric: str = "m
             linewidth=2 if own else 1.2,
             zorder=3 if own else 2,
         )
-    axis.set(xlabel="step of the horizon", ylabel=shown(metric), title="error by step")
+    axis.set(xlabel="step of the horizon", ylabel=_NAMES.get(metric, metric), title="error by step")
     axis.set_ylim(bottom=0)
     _whole(axis.xaxis)
     axis.legend(frameon=False)
@@ -91,7 +94,7 @@ def coverage_by_level(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Fig
     """
     figure, (axis,) = subplots(width=4.6, height=4.3)
     axis.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="perfect")
-    for color, (name, own) in zip((TRAIN, *_OTHERS), found.items()):
+    for color, (name, own) in zip(cycle((TRAIN, *_OTHERS)), found.items()):
         axis.plot(own["levels"], own["shares"], marker="o", color=color, label=name)
     axis.set(
         xlabel="level of the quantile",
@@ -105,26 +108,10 @@ def coverage_by_level(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Fig
     return figure
 
 
-def shown(metric: str) -> str:
-    """A metric's name as it is written.
-
-    >>> shown("mae"), shown("width")
-    ('MAE', 'width')
-    """
-    capitals = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE, %", "mase": "MASE", "crps": "CRPS"}
-    return capitals.get(metric, metric)
-
-
 def _draw_fan(axis: Axes, fan: Fan) -> None:
     before, after = _times(fan.history.index), _times(fan.forecast.index)
     axis.plot(before, fan.history.to_numpy(), color=_OBSERVED, linewidth=1.2, label="observed")
-    pairs = [
-        (low, high)
-        for low in sorted(fan.quantiles)
-        for high in fan.quantiles
-        if low < 0.5 and abs(low + high - 1) < 1e-9
-    ]
-    for low, high in pairs:
+    for low, high in intervals(fan.quantiles):
         axis.fill_between(
             after,
             fan.quantiles[low],

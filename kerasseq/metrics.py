@@ -47,7 +47,14 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much better one score is than another; `difference` above zero means better."""
+    """How much better one score is than another; `difference` above zero means better.
+
+    Args:
+        metric: what is compared.
+        difference: in its unit.
+        low: where the interval of the difference begins; NaN where there is none.
+        high: where it ends.
+    """
 
     metric: str
     difference: float
@@ -55,8 +62,19 @@ class Comparison:
     high: float
 
     @property
+    def certain(self) -> bool:
+        """Whether there is an interval."""
+        return self.low <= self.high
+
+    @property
     def outcome(self) -> str:
-        """'beats', 'loses to', or 'is level with' where the interval holds zero."""
+        """'beats', 'loses to', or 'is level with' where the interval holds zero.
+
+        Without an interval: 'is ahead of', 'is behind', or 'is level with' where they are equal.
+        """
+        if not self.certain:
+            words = "is ahead of", "is behind"
+            return words[self.difference < 0] if self.difference else "is level with"
         if self.low > 0:
             return "beats"
         return "loses to" if self.high < 0 else "is level with"
@@ -180,11 +198,16 @@ def bootstrap(
 def compare(
     ours: Score, theirs: Score, metric: str, *, higher_is_better: bool = True, level: float = LEVEL
 ) -> Comparison:
-    """Whether one score is better than another, over resamples of the same rows."""
+    """Whether one score is better than another, over resamples of the same rows.
+
+    Where one of them has no resamples of that metric, the comparison has no interval.
+    """
     sign = 1.0 if higher_is_better else -1.0
-    paired = sign * (ours.samples[metric] - theirs.samples[metric])
-    low, high = _percentiles(paired, level)
-    return Comparison(metric, sign * (ours.values[metric] - theirs.values[metric]), low, high)
+    difference = sign * (ours.values[metric] - theirs.values[metric])
+    if metric not in ours.samples or metric not in theirs.samples:
+        return Comparison(metric, difference, np.nan, np.nan)
+    low, high = _percentiles(sign * (ours.samples[metric] - theirs.samples[metric]), level)
+    return Comparison(metric, difference, low, high)
 
 
 def _percentiles(sample: np.ndarray, level: float) -> list[float]:

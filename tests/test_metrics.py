@@ -104,6 +104,19 @@ def test_a_score_is_level_with_itself() -> None:
     assert found.outcome == "is level with"
 
 
+def test_without_resamples_there_is_an_order_and_no_interval() -> None:
+    truth, probabilities = _drawn(1, 50, 2)
+    good = metrics.classification(truth, probabilities, resamples=0)
+    poor = metrics.classification(truth, np.full_like(probabilities, 0.5))
+    found = metrics.compare(good, poor, "log_loss", higher_is_better=False)
+    back = metrics.compare(poor, good, "log_loss", higher_is_better=False)
+    assert (found.outcome, back.outcome) == ("is ahead of", "is behind")
+    assert not found.certain
+    assert np.isnan([found.low, found.high]).all()
+    assert found.difference == -back.difference > 0
+    assert metrics.compare(good, good, "log_loss").outcome == "is level with"
+
+
 @pytest.mark.parametrize(("metric", "higher_is_better"), [("accuracy", True), ("log_loss", False)])
 def test_better_predictions_beat_worse_ones(metric: str, higher_is_better: bool) -> None:
     truth, probabilities = _drawn(1, 500, 2)
