@@ -41,9 +41,6 @@ class DirectForecast(Forecast):
     def __init__(self, recurrent: Any, **kwargs: Any) -> None:
         super().__init__(recurrent, **kwargs)
         self.head = keras.layers.Dense(self.horizon * self.outputs, name="head")
-        self.known = keras.layers.Dense(self.width, name="known")
-        self.context = keras.layers.Dense(self.width, use_bias=False, name="context")
-        self.change = keras.layers.Dense(self.outputs, use_bias=False, name="change")
 
     def build(self, features_shape: Any) -> None:
         """Sized by the columns that there are; the small network only where it is needed."""
@@ -54,6 +51,9 @@ class DirectForecast(Forecast):
         last = self.recurrent.compute_output_shape(read)
         self.head.build(last)
         if "future" in features_shape:
+            self.known = keras.layers.Dense(self.width, name="known")
+            self.context = keras.layers.Dense(self.width, use_bias=False, name="context")
+            self.change = keras.layers.Dense(self.outputs, use_bias=False, name="change")
             self.known.build(features_shape["future"])
             self.context.build(last)
             self.change.build((batch, self.horizon, self.width))

@@ -25,8 +25,11 @@ class SegmentForecast(Forecast):
         recurrent: A recurrent layer that returns its last output and its states.
         segment: Timesteps of a segment. The window is padded with zeros before its beginning, and
             the last segment ahead is cut, where they do not fit.
+        linear: Whether to add a linear map of the segments of the window, by which each place in a
+            segment ahead follows from the same place in those before: what a recurrent layer, which
+            saturates, cannot carry on beyond the levels that it was trained on.
         **kwargs: Those of `Forecast`; `width` is that of the vectors that the recurrent layer
-            reads.
+            reads, and the first number of each target is its forecast.
 
     Call arguments:
         features: See `Forecast`.
@@ -45,12 +48,16 @@ class SegmentForecast(Forecast):
         True
 
     Reference: SegRNN, Lin et al. (2023), arXiv 2308.11200. There position and target have half of
-    the width each; here all that is known of a segment is projected on the width, and added.
+    the width each; here all that is known of a segment is projected on the width, and added. The
+    linear map is SparseTSF, Lin et al. (2024), arXiv 2405.00946, beside a recurrent layer as in
+    LSTNet, Lai et al. (2018), arXiv 1703.07015.
     """
 
-    def __init__(self, recurrent: Any, *, segment: int, **kwargs: Any) -> None:
+    def __init__(
+        self, recurrent: Any, *, segment: int, linear: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(recurrent, **kwargs)
-        self.segment = positive("segment", segment)
+        self.segment, self.linear = positive("segment", segment), linear
         self.steps = -(-self.horizon // self.segment)
         self.embed = keras.layers.Dense(self.width, activation="relu", name="embed")
         self.step_inputs = StepInputs(self.steps, self.width, name="step_inputs")
@@ -68,6 +75,11 @@ class SegmentForecast(Forecast):
         self.step_inputs.build(future, features_shape.get("traits"))
         last, *_ = self.recurrent.compute_output_shape((batch, None, self.width))
         self.head.build(last)
+        if self.linear:
+            segments = -(-features_shape["history"][1] // self.segment)
+            self.map = self.add_weight(
+                shape=(self.steps, segments), name="map", initializer="zeros"
+            )
         self.built = True
 
     def call(self, features: dict[str, Tensor], training: bool = False) -> Tensor:
@@ -85,7 +97,18 @@ class SegmentForecast(Forecast):
         )
         ahead = self.head(self.dropout(output, training=training))
         ahead = ops.reshape(ahead, (-1, self.steps * self.segment, self.outputs))
+        if self.linear:
+            ahead = ahead + self._mapped(features["history"])
         return ahead[:, : self.horizon]
+
+    def _mapped(self, history: Tensor) -> Tensor:
+        """What the linear map gives, for the first number of each target."""
+        targets = history.shape[-1]
+        ahead = ops.matmul(self.map, self._cut(history, before=True))
+        ahead = ops.reshape(ahead, (-1, self.steps * self.segment, targets, 1))
+        others = self.outputs // targets - 1
+        ahead = ops.pad(ahead, ((0, 0), (0, 0), (0, 0), (0, others)))
+        return ops.reshape(ahead, (-1, self.steps * self.segment, self.outputs))
 
     def _cut(self, values: Tensor, *, before: bool) -> Tensor:
         """(batch, segments, segment * columns), filled up with zeros before or after the values."""
@@ -97,4 +120,4 @@ class SegmentForecast(Forecast):
 
     def get_config(self) -> dict[str, Any]:
         """One entry per constructor argument."""
-        return {**super().get_config(), "segment": self.segment}
+        return {**super().get_config(), "segment": self.segment, "linear": self.linear}

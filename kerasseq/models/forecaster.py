@@ -50,7 +50,9 @@ class Forecaster:
         embedding: width of the vectors of series, and of targets that run apart; 0 for none.
         channels: "apart", one network for all targets, which sees one at a time (and all other
             columns); or "together".
-        segment: timesteps of a segment, where the kind is "segment".
+        segment: timesteps of a segment, where the kind is "segment"; those of a season, or of a
+            part of it.
+        linear: whether a linear map of the segments is added, where the kind is "segment".
         attention: whether the decoder looks back at the window, where the kind is "seq2seq".
         scheduled: share of the horizon that is the model's own forecast in training, where the kind
             is "recursive" and it is trained with what was observed there; see `taught`.
@@ -98,6 +100,7 @@ class Forecaster:
     embedding: int = 8
     channels: str = "apart"
     segment: int = 24
+    linear: bool = False
     attention: bool = False
     scheduled: float = 0.0
     normalization: str = "last"
@@ -137,8 +140,9 @@ class Forecaster:
                 f"`lookback` must hold a season to be normalised by. "
                 f"Received: lookback={self.lookback}, season={self.season}"
             )
-        if self.attention and self.kind != "seq2seq":
-            raise ValueError(f"`attention` is of the kind 'seq2seq'. Received: kind={self.kind!r}")
+        for name, kind in (("attention", "seq2seq"), ("linear", "segment")):
+            if getattr(self, name) and self.kind != kind:
+                raise ValueError(f"`{name}` is of the kind {kind!r}. Received: kind={self.kind!r}")
         if self.kind == "recursive" and self.options.get("bidirectional"):
             raise ValueError(
                 "A 'recursive' forecaster cannot be bidirectional: it steps into the future. "

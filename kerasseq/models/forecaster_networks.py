@@ -87,7 +87,9 @@ def _seq2seq_count(sizes: Forecaster) -> int:
 
 def _segment(sizes: Forecaster) -> Any:
     recurrent = _rnn(sizes, return_state=True)
-    return layers.SegmentForecast(recurrent, segment=sizes.segment, **_common(sizes))
+    return layers.SegmentForecast(
+        recurrent, segment=sizes.segment, linear=sizes.linear, **_common(sizes)
+    )
 
 
 def _segment_count(sizes: Forecaster) -> int:
@@ -95,7 +97,8 @@ def _segment_count(sizes: Forecaster) -> int:
     embed = (sizes.segment * sizes.columns + 1) * sizes.units
     segments = -(-sizes.horizon // sizes.segment)
     steps = _step_inputs(sizes, segments, sizes.segment * sizes.future)
-    return embed + recurrent + steps + (width + 1) * sizes.segment * sizes.outputs
+    linear = segments * -(-sizes.lookback // sizes.segment) if sizes.linear else 0
+    return embed + recurrent + steps + linear + (width + 1) * sizes.segment * sizes.outputs
 
 
 KINDS = {

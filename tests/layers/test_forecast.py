@@ -64,6 +64,18 @@ def test_each_segment_ahead_is_one_step_from_the_end_of_the_window() -> None:
     assert_close(found, np.concatenate([array(part).reshape(3, 2, 2) for part in ahead], axis=1))
 
 
+def test_a_linear_map_goes_from_place_to_place_in_the_segments() -> None:
+    layer = _segments(segment=3, horizon=5, outputs=4, linear=True)
+    history = draw(2, 6, 2)
+    before = array(layer({"history": history}))
+    weights = draw(2, 2, seed=1)
+    layer.map.assign(weights)
+    found = (array(layer({"history": history})) - before).reshape(2, 5, 2, 2)
+    ahead = np.einsum("ms,bswt->bmwt", weights, history.reshape(2, 2, 3, 2)).reshape(2, 6, 2)
+    assert_close(found[..., 0], ahead[:, :5])  # of each target the first number, its forecast
+    np.testing.assert_allclose(found[..., 1], 0, atol=1e-6)
+
+
 def test_what_is_known_of_a_timestep_changes_that_timestep() -> None:
     layer = DirectForecast(kerasseq.gru(4), horizon=5, outputs=2, width=4)
     history, future = draw(3, 7, 1), draw(3, 5, 2)
