@@ -62,19 +62,21 @@ class Calibration:
                 "truth and forecasts must both be (windows, horizon, targets). "
                 f"Received: {truth.shape} and {forecasts.point.shape}"
             )
-        quantiles = forecasts.quantiles or dict.fromkeys(sorted(levels), forecasts.point)
-        if not quantiles or not all(0 < level < 1 for level in quantiles):
-            raise ValueError(f"levels must be between 0 and 1. Received: {tuple(levels)!r}")
+        levels = sorted(levels if forecasts.quantiles is None else forecasts.quantiles)
+        if not levels or not all(0 < level < 1 for level in levels):
+            raise ValueError(f"levels must be between 0 and 1. Received: {levels!r}")
         if np.isnan(truth).all():
             raise ValueError("there is nothing to calibrate on: no value of these was observed.")
-        outermost = min(min(level, 1 - level) for level in quantiles)
+        outermost = min(min(level, 1 - level) for level in levels)
         least = max(LEAST_ERRORS, int(np.ceil(1 / outermost)))
         spans = _spans((~np.isnan(truth)).sum(axis=0).min(axis=1), least)
-        offsets = [
-            _offsets(np.asarray(truth - values, dtype=np.float64), level, spans)
-            for level, values in quantiles.items()
-        ]
-        return cls(np.array(list(quantiles), dtype=np.float64), np.stack(offsets))
+        if forecasts.quantiles is None:
+            offsets = _offsets(truth - forecasts.point, levels, spans)
+        else:
+            offsets = np.concatenate(
+                [_offsets(truth - own, [q], spans) for q, own in forecasts.quantiles.items()]
+            )
+        return cls(np.array(levels, dtype=np.float64), offsets)
 
     def apply(self, forecasts: Forecasts, levels: Sequence[float] | None = None) -> Forecasts:
         """Forecasts with calibrated quantiles, in order.
@@ -139,31 +141,32 @@ def _spans(counts: np.ndarray, least: int) -> list[slice]:
     return [span(step) for step in range(horizon)]
 
 
-def _offsets(errors: np.ndarray, level: float, spans: Sequence[slice]) -> np.ndarray:
-    """The quantile of errors for each step and target, (horizon, targets)."""
+def _offsets(errors: np.ndarray, levels: Sequence[float], spans: Sequence[slice]) -> np.ndarray:
+    """Quantiles of errors for each step and target, (levels, horizon, targets)."""
+    errors = np.asarray(errors, dtype=np.float64)
     if all(span.stop - span.start == 1 for span in spans):
-        return _quantile(errors, level)
+        return _quantiles(errors, levels)
     own = [errors[:, span].reshape(-1, errors.shape[2]) for span in spans]
-    return np.stack([_quantile(values, level) for values in own])
+    return np.stack([_quantiles(values, levels) for values in own], axis=1)
 
 
-def _quantile(errors: np.ndarray, level: float) -> np.ndarray:
-    """The quantile of errors along the first axis; on the safe side of the true one.
+def _quantiles(errors: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Quantiles of errors along the first axis, on the safe side of the true ones.
 
     With n errors, that of a level above one half is the one whose rank is (n + 1) times the level,
-    rounded up; below one half, rounded down; of one half, between the two. Where there are too few for such a rank, it is the
-    outermost one; where there is none, 0.
+    rounded up; below one half, rounded down; of one half, between the two. Where there are too few
+    for such a rank, it is the outermost one; where there is none, 0.
     """
     ordered = np.sort(errors, axis=0)  # NaN comes last
     count = (~np.isnan(errors)).sum(axis=0)
-    rank = ((count + 1) * level).round(9)
-    roundings = [np.floor] * (level <= 0.5) + [np.ceil] * (level >= 0.5)
-    picked = [
-        np.take_along_axis(ordered, _place(own(rank), count)[None], axis=0)[0] for own in roundings
-    ]
-    found: np.ndarray = np.where(count > 0, np.mean(picked, axis=0), 0.0)
-    return found
 
+    def at(rank: np.ndarray) -> np.ndarray:
+        place = np.clip(rank - 1, 0, np.maximum(count - 1, 0)).astype(np.intp)
+        return np.take_along_axis(ordered, place[None], axis=0)[0]
 
-def _place(rank: np.ndarray, count: np.ndarray) -> np.ndarray:
-    return np.clip(rank - 1, 0, np.maximum(count - 1, 0)).astype(np.intp)
+    found = np.empty((len(levels), *count.shape))
+    for own, level in zip(found, levels):
+        rank = ((count + 1) * level).round(9)  # 10 times 0.7 is 7
+        below, above = at(np.floor(rank)), at(np.ceil(rank))
+        own[:] = below if level < 0.5 else above if level > 0.5 else (below + above) / 2
+    return np.where(count > 0, found, 0.0)
