@@ -66,7 +66,7 @@ GROUPS = {
     "linear": Group(("mingru",), LONG),
     "torch": Group(("lstm", "gru"), SHAPES, rounds=9, masks=(False, True)),
     "epoch": Group(("lstm",), (), rounds=5, texts=("demo", "long")),
-    "memory": Group(BASIC, LARGE, rounds=3),
+    "memory": Group(BASIC, LARGE, rounds=5),
 }
 
 
