@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
+import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +14,17 @@ import numpy as np
 
 from kerasseq import run as runs
 from kerasseq.data.digest import digest
+from kerasseq.settings import (
+    Choice,
+    Number,
+    Range,
+    Settings,
+    Whole,
+    levels,
+    one_of,
+    positive,
+    share,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +33,7 @@ if TYPE_CHECKING:
 
     from kerasseq.metrics import Score
     from kerasseq.run import Run
-    from kerasseq.training import Examples, Trained
+    from kerasseq.training import Examples, Generated, Trained
 
 __all__ = [
     "Choice",
@@ -33,14 +45,13 @@ __all__ = [
     "Stages",
     "Whole",
     "digest",
+    "levels",
     "one_of",
     "perform",
     "positive",
     "share",
     "train",
 ]
-
-Settings = Mapping[str, Any]
 
 # The arguments of a recipe that are no hyperparameters, and are not part of what a run is.
 OPTIONS = ("data", "out", "callbacks", "warm_start", "quiet")
@@ -68,18 +79,18 @@ class Prepared:
     """Data ready for a model, and what was fitted on its training part.
 
     Args:
-        train: examples to learn from.
+        train: examples to learn from, in memory or generated.
         validation: examples that decide when to stop.
-        test: examples to score on, or None where they are withheld.
-        state: what was fitted, as JSON values: enough to prepare new data in the same way. Its
-            `facts` are the sizes that `count` and `build` need.
+        test: examples to score on, with their `targets`, or None where they are withheld.
+        state: what was fitted, as JSON values and arrays: enough to prepare new data in the same
+            way. Its `facts` are the sizes that `count` and `build` need.
         initial: values that weights start from, by the weight's path in the model.
         notes: what was found, for the reader.
     """
 
-    train: Examples
-    validation: Examples
-    test: Examples | None
+    train: Examples | Generated
+    validation: Examples | Generated
+    test: Any | None
     state: dict[str, Any]
     initial: dict[str, np.ndarray] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -101,35 +112,6 @@ class Objective:
     monitor: str = "val_loss"
 
 
-@dataclass(frozen=True)
-class Whole:
-    """A range of whole numbers, both ends included; `log` draws them evenly by their logarithm."""
-
-    low: int
-    high: int
-    step: int = 1
-    log: bool = False
-
-
-@dataclass(frozen=True)
-class Number:
-    """A range of numbers; `log` draws them evenly by their logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few values."""
-
-    options: tuple[Any, ...]
-
-
-Range = Whole | Number | Choice
-
-
 class Stages(abc.ABC):
     """The stages of a recipe: what it does at each step of the life that all recipes share.
 
@@ -144,6 +126,10 @@ class Stages(abc.ABC):
     #: The metric by which models and baselines are compared.
     headline: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
+    #: What the rows of the examples are called.
+    rows: ClassVar[str] = "rows"
+    #: Whether a Run holds on to the raw data, while it is in memory.
+    keeps_source: ClassVar[bool] = False
 
     @abc.abstractmethod
     def check(self, settings: Settings) -> None:
@@ -193,25 +179,24 @@ class Stages(abc.ABC):
         """What to train the model for."""
 
     @abc.abstractmethod
-    def predictions(
-        self, model: keras.Model, examples: Examples, state: Mapping[str, Any]
-    ) -> np.ndarray:
+    def predictions(self, model: keras.Model, examples: Any, state: Mapping[str, Any]) -> Any:
         """What the model says of each row, in the terms that `score` takes."""
 
     @abc.abstractmethod
-    def score(self, predictions: np.ndarray, targets: Any, settings: Settings) -> Score:
+    def score(self, predictions: Any, targets: Any, settings: Settings) -> Score:
         """What predictions are worth; those of a baseline too."""
 
     @abc.abstractmethod
-    def baselines(
-        self, parts: Parts, prepared: Prepared, settings: Settings
-    ) -> dict[str, np.ndarray]:
-        """What cheap methods predict for the test part, fitted on train and validation."""
+    def baselines(self, parts: Parts, prepared: Prepared, settings: Settings) -> Mapping[str, Any]:
+        """What cheap methods predict for the test part, fitted on train and validation.
+
+        By the name of the method; each is asked for once, and scored before the next one.
+        """
 
     @abc.abstractmethod
     def read(
         self, data: Any, state: Mapping[str, Any], settings: Settings, reading: Mapping[str, Any]
-    ) -> Examples:
+    ) -> Any:
         """New data with its targets, prepared as what the model was trained on.
 
         Args:
@@ -230,6 +215,34 @@ class Stages(abc.ABC):
     @abc.abstractmethod
     def space(self) -> dict[str, Range]:
         """A range for each setting that is worth tuning."""
+
+    def trainee(self, model: keras.Model, facts: Mapping[str, Any], settings: Settings) -> Any:
+        """What is trained in place of the model: another one with the same layers, or itself."""
+        return model
+
+    def calibrated(
+        self, model: keras.Model, prepared: Prepared, settings: Settings
+    ) -> dict[str, Any]:
+        """The state with what is fitted on the validation part once the model is trained."""
+        return prepared.state
+
+    def forecast(
+        self, run: Run, horizon: int | None, history: Any, future: Any, quantiles: Sequence[float]
+    ) -> pd.DataFrame:
+        """See `Run.forecast`."""
+        raise ValueError(f"a run of {self.name} does not forecast: use predict.")
+
+    def backtest(self, run: Run, folds: int, stride: int | None, refit: bool, data: Any) -> Any:
+        """See `Run.backtest`."""
+        raise ValueError(f"a run of {self.name} has no origins to forecast from: use evaluate.")
+
+    def update(self, run: Run, rows: Any) -> None:
+        """See `Run.update`."""
+        raise ValueError(f"a run of {self.name} does not go on over rows: use predict.")
+
+    def details(self, score: Score, baselines: Mapping[str, Score]) -> dict[str, Any]:
+        """What goes into metrics.json beside the scores; plots are drawn from it."""
+        return score.details
 
     def figures(self, run: Run) -> dict[str, Figure]:
         """Plots for the run folder, by file name."""
@@ -259,7 +272,8 @@ def perform(stages: Stages, arguments: Mapping[str, Any]) -> Run:
 
     options = {name: arguments[name] for name in OPTIONS}
     settings = {name: value for name, value in arguments.items() if name not in OPTIONS}
-    recorded = {**settings, "schedule": training.schedule_config(settings["schedule"])}
+    schedule = training.schedule_config(settings["schedule"])
+    recorded = _as_json({**settings, "schedule": schedule})
     _check(settings)
     stages.check(settings)
     tell = _Teller(options["quiet"])
@@ -288,6 +302,7 @@ def perform(stages: Stages, arguments: Mapping[str, Any]) -> Run:
         stamp=stamp,
         quiet=options["quiet"],
     )
+    prepared = replace(prepared, state=stages.calibrated(model, prepared, settings))
     run = runs.Run(
         recipe=stages.name,
         settings=recorded,
@@ -297,6 +312,7 @@ def perform(stages: Stages, arguments: Mapping[str, Any]) -> Run:
         history=trained.history,
         notes=notes,
         data=str(stamp["data"]),
+        source=source if stages.keeps_source else None,
     )
     if folder is not None:
         run.save(folder)
@@ -349,7 +365,7 @@ def train(
     if warm_start is not None:
         _Teller(quiet)(runs.warm(model, stages, prepared.state, warm_start))
     trained = training.fit(
-        model,
+        stages.trainee(model, prepared.facts, settings),
         prepared.train,
         prepared.validation,
         plan,
@@ -359,33 +375,6 @@ def train(
         quiet=quiet,
     )
     return model, trained
-
-
-def positive(settings: Settings, *names: str) -> None:
-    """Raise a ValueError unless each of these settings is a whole number above zero."""
-    for name in names:
-        value = settings[name]
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(
-                f"{name} must be a whole number above zero. Received: {name}={value!r}"
-            )
-
-
-def share(settings: Settings, *names: str, zero: bool = True) -> None:
-    """Raise a ValueError unless each of these settings is at least (or above) 0 and below 1."""
-    for name in names:
-        value = settings[name]
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not number or not 0 <= value < 1 or (value == 0 and not zero):
-            least = "at least" if zero else "above"
-            raise ValueError(f"{name} must be {least} 0 and below 1. Received: {name}={value!r}")
-
-
-def one_of(settings: Settings, name: str, options: Sequence[Any]) -> None:
-    """Raise a ValueError unless this setting is one of the options."""
-    if settings[name] not in options:
-        known = ", ".join(map(repr, options))
-        raise ValueError(f"{name} must be one of {known}. Received: {name}={settings[name]!r}")
 
 
 # The settings that every recipe has for its training.
@@ -435,9 +424,10 @@ def _evaluate(
     test = prepared.test
     if test is None:
         raise ValueError("a run is scored on a test part: split must not withhold it.")
-    score = stages.score(stages.predictions(model, test, prepared.state), test.targets, settings)
+    truth = test.targets
+    score = stages.score(stages.predictions(model, test, prepared.state), truth, settings)
     rivals = {
-        name: stages.score(found, test.targets, settings)
+        name: stages.score(found, truth, settings)
         for name, found in stages.baselines(parts, prepared, settings).items()
     }
     return {
@@ -459,7 +449,7 @@ def _evaluate(
             "trained": len(trained.history["loss"]),
             "kept": trained.best_epoch,
         },
-        **score.details,
+        **stages.details(score, rivals),
     }
 
 
@@ -467,10 +457,29 @@ def _verdict(stages: Stages, score: Score, rivals: Mapping[str, Score]) -> str:
     """In words, how the model does beside the strongest of its baselines."""
     from kerasseq import metrics
 
-    metric, sign = stages.headline, 1 if stages.higher_is_better else -1
+    all_of = [score, *rivals.values()]
+    named = [stages.headline, *score.values]
+    metric = next(name for name in named if all(name in own.values for own in all_of))
+    sign = 1 if stages.higher_is_better else -1
     name = max(rivals, key=lambda rival: sign * rivals[rival].values[metric])
-    found = metrics.compare(score, rivals[name], metric, higher_is_better=stages.higher_is_better)
+    rival, said = rivals[name], metric.replace("_", " ")
+    if not (metric in score.samples and metric in rival.samples):
+        difference = sign * (score.values[metric] - rival.values[metric])
+        outcome = "better" if difference > 0 else "worse" if difference < 0 else "no better"
+        return (
+            f"{said}: this model is {outcome} than {name}, the strongest baseline "
+            f"({difference:+.3f}; there is too little to score on for an interval)"
+        )
+    found = metrics.compare(score, rival, metric, higher_is_better=stages.higher_is_better)
     return (
-        f"{metric.replace('_', ' ')}: this model {found.outcome} {name}, the strongest baseline "
+        f"{said}: this model {found.outcome} {name}, the strongest baseline "
         f"({found.difference:+.3f}, 95% interval {found.low:+.3f} to {found.high:+.3f})"
     )
+
+
+def _as_json(values: Settings) -> dict[str, Any]:
+    """Settings as they will be read back."""
+    plain: dict[str, Any] = json.loads(
+        json.dumps(values, default=lambda own: own.item() if hasattr(own, "item") else str(own))
+    )
+    return plain

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseq import registry
+from kerasseq.state import read_json, read_state, write_json, write_state
 
 if TYPE_CHECKING:
     import keras
@@ -40,12 +40,14 @@ class Run:
         recipe: the recipe's name.
         settings: the recipe's arguments, as JSON values.
         model: the trained Keras model.
-        state: what was fitted on the training part (vocabularies, scalers, sizes), as JSON values.
+        state: what was fitted on the training part (vocabularies, scalers, sizes), as JSON values
+            and arrays.
         metrics: test scores, their intervals, baselines, parameters, seconds, seed, versions.
         history: loss and metrics of each epoch, those of the validation part as `val_...`.
         notes: what was found in the data and done about it.
         data: fingerprint of the data that it was made from.
         folder: where it is saved; None while it is in memory only.
+        source: the raw data, where the recipe asks for it; it is not saved.
 
     Example:
 
@@ -64,6 +66,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
     data: str = ""
     folder: Path | None = None
+    source: Any = None
 
     def predict(self, data: Any) -> pd.DataFrame:
         """What the model says about new data, one row for each of its rows.
@@ -93,6 +96,71 @@ class Run:
         score = self._stages.score(found, examples.targets, self.settings)
         return {"rows": len(examples), "test": score.values, "interval": score.interval()}
 
+    def forecast(
+        self,
+        horizon: int | None = None,
+        history: Any = None,
+        future: Any = None,
+        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+    ) -> pd.DataFrame:
+        """What comes next, in the units of the data, one row for each step ahead.
+
+        Args:
+            horizon: steps ahead; as many as the model was trained for where it is not given.
+            history: series to go on from, as the recipe takes them, also ones that it was not
+                trained on; the end of those that it was trained on where it is not given.
+            future: a table of what is known of the steps ahead, where the recipe was given `future`
+                columns.
+            quantiles: levels between 0 and 1, a column each, where the run has intervals.
+
+        Raises:
+            ValueError: if the run does not forecast, or not from what is given.
+
+        Example:
+
+        >>> import kerasseq
+        >>> run = kerasseq.forecasting(horizon=3, units=4, epochs=1, quiet=True)
+        >>> run.forecast().columns.tolist()
+        ['series', 'month', 'forecast', '0.1', '0.5', '0.9']
+        """
+        frame: pd.DataFrame = self._stages.forecast(self, horizon, history, future, quantiles)
+        return frame
+
+    def backtest(
+        self, folds: int = 5, stride: int | None = None, refit: bool = False, data: Any = None
+    ) -> Any:
+        """How good forecasts were from several origins, the last one a horizon before the end.
+
+        Args:
+            folds: how many origins.
+            stride: steps from one to the next; as many as are forecast where it is not given.
+            refit: whether to train anew before each origin, on nothing but what is before it;
+                without it, all origins lie in the test part.
+            data: what the recipe was given; needed where the run comes from a folder.
+
+        Returns:
+            A table of scores, fold by fold, beside those of the baselines, and all forecasts beside
+            what came; see `kerasseq.backtest.Backtest`.
+
+        Raises:
+            ValueError: if the run does not forecast, or has no room for so many folds.
+        """
+        return self._stages.backtest(self, folds, stride, refit, data)
+
+    def update(self, rows: Any) -> None:
+        """Go on over new rows: the next `forecast` begins after them.
+
+        Nothing is learned from them. `save` keeps them.
+
+        Args:
+            rows: a table with the columns of the one that the recipe was given, beginning with the
+                row after the last one.
+
+        Raises:
+            ValueError: if the run does not forecast, or the rows do not go on where it ends.
+        """
+        self._stages.update(self, rows)
+
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write everything into a folder, from which `kerasseq.load` gives this run again.
 
@@ -118,9 +186,9 @@ class Run:
         beside = folder / f".new.{MODEL}"
         self.model.save(beside)
         os.replace(beside, folder / MODEL)
-        _write(folder / STATE, self.state)
-        _write(folder / METRICS, self.metrics, indent=2)
-        _write(folder / HISTORY, self.history, indent=2)
+        write_state(folder / STATE, self.state)
+        write_json(folder / METRICS, self.metrics, indent=2)
+        write_json(folder / HISTORY, self.history, indent=2)
         plots.save(self._stages.figures(self), folder / PLOTS)
         record = {
             "format": FORMAT,
@@ -130,7 +198,7 @@ class Run:
             "notes": self.notes,
             "versions": versions(),
         }
-        _write(folder / RECORD, record, indent=2)
+        write_json(folder / RECORD, record, indent=2)
         (folder / CHECKPOINT).unlink(missing_ok=True)
         self.folder = folder
         return folder
@@ -175,7 +243,7 @@ class Run:
         return registry.stages(self.recipe)
 
     def _title(self) -> str:
-        return f"{self.recipe}: {self.metrics['rows']['test']:,} test rows"
+        return f"{self.recipe}: {self.metrics['rows']['test']:,} test {self._stages.rows}"
 
     def _table(self) -> list[list[str]]:
         interval, baselines = self.metrics["interval"], self.metrics["baselines"]
@@ -184,9 +252,9 @@ class Run:
             *(
                 [
                     name.replace("_", " "),
-                    f"{value:.3f}",
-                    "{:.3f} to {:.3f}".format(*interval[name]),
-                    *(f"{scores[name]:.3f}" for scores in baselines.values()),
+                    _figure(value),
+                    " to ".join(map(_figure, interval.get(name, ()))),
+                    *(_figure(own[name]) if name in own else "" for own in baselines.values()),
                 ]
                 for name, value in self.metrics["test"].items()
             ),
@@ -236,9 +304,9 @@ def load(folder: str | os.PathLike[str]) -> Run:
         recipe=name,
         settings=record["settings"],
         model=_model(folder / MODEL),
-        state=_read(folder / STATE),
-        metrics=_read(folder / METRICS),
-        history=_read(folder / HISTORY),
+        state=read_state(folder / STATE),
+        metrics=read_json(folder / METRICS),
+        history=read_json(folder / HISTORY),
         notes=record["notes"],
         data=record["data"],
         folder=folder,
@@ -277,6 +345,11 @@ def versions() -> dict[str, str]:
             except metadata.PackageNotFoundError:  # kerasseq in a checkout that was not installed
                 continue
     return found
+
+
+def _figure(value: float) -> str:
+    """A score as it is shown: three decimals, or fewer where there are many digits before them."""
+    return f"{value:,.3f}" if abs(value) < 1e3 else f"{value:,.{1 if abs(value) < 1e5 else 0}f}"
 
 
 def _holds(folder: Path, *names: str) -> bool:
@@ -325,7 +398,7 @@ def _record(folder: Path) -> dict[str, Any]:
                 "call its recipe with the same settings, data and `out` to go on."
             )
         raise ValueError(f"{folder} is not a run: it has no {RECORD}. Give the folder of a run.")
-    record: dict[str, Any] = _read(folder / RECORD)
+    record: dict[str, Any] = read_json(folder / RECORD)
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise ValueError(f"{folder / RECORD} is not the record of a run: restore it from a copy.")
     if record["format"] > FORMAT:
@@ -348,23 +421,6 @@ def _model(path: Path) -> keras.Model:
         raise ValueError(
             f"{path} is damaged, or not a Keras model: restore it from a copy, or train again."
         ) from error
-
-
-def _read(path: Path) -> Any:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: restore it from a copy, or train again.")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is not valid JSON ({error}): restore it from a copy, or train again."
-        ) from error
-
-
-def _write(path: Path, value: Any, indent: int | None = None) -> None:
-    beside = path.with_name(f".new.{path.name}")
-    beside.write_text(json.dumps(value, ensure_ascii=False, indent=indent), encoding="utf-8")
-    os.replace(beside, path)
 
 
 def warm(model: keras.Model, stages: Any, state: Mapping[str, Any], earlier: Any) -> str:

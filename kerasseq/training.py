@@ -8,42 +8,28 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-__all__ = ["Batches", "Examples", "History", "Plan", "Trained", "fit", "outputs", "schedule_config"]
+from kerasseq.batches import OWN, Batches, Examples, Generated
+
+__all__ = [
+    "Batches",
+    "Examples",
+    "Generated",
+    "History",
+    "Plan",
+    "Trained",
+    "fit",
+    "outputs",
+    "schedule_config",
+]
 
 History = dict[str, list[float]]
-
-# Padded lengths that batches may have: each at most half as long again as the one before, so that
-# little is padded and few shapes are compiled.
-_OWN = "own"  # the model's own output, beside those of its branches
-_WIDTHS = np.array([w for k in range(3, 31) for w in (2**k, 3 * 2 ** (k - 1))])
-
-
-@dataclass(frozen=True)
-class Examples:
-    """One part of the data, ready for a model.
-
-    Args:
-        inputs: arrays by the name of the model's input, all with the rows first.
-        targets: what the model is to give, rows first; None where that is not known.
-        lengths: for each input that is padded on the right, how much of each row is used; batches
-            of rows of like length are cut to what they need. The first one decides the buckets.
-        weights: how much each row counts in training, or None where all count alike.
-    """
-
-    inputs: dict[str, np.ndarray]
-    targets: np.ndarray | None = None
-    lengths: dict[str, np.ndarray] = field(default_factory=dict)
-    weights: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(next(iter(self.inputs.values())))
 
 
 @dataclass(frozen=True)
@@ -85,10 +71,10 @@ class Plan:
         own, loss, weights = model.output, self.loss, None
         metrics: Any = list(self.metrics)
         if self.branches:
-            own = {_OWN: own, **{name: model.get_layer(name).output for name in self.branches}}
+            own = {OWN: own, **{name: model.get_layer(name).output for name in self.branches}}
             loss = dict.fromkeys(own, loss)
-            weights = {_OWN: 0.0, **dict.fromkeys(self.branches, 1.0)}
-            metrics = {_OWN: metrics}
+            weights = {OWN: 0.0, **dict.fromkeys(self.branches, 1.0)}
+            metrics = {OWN: metrics}
         trainee = keras.Model(model.input, own)
         trainee.compile(
             optimizer=self.optimizer(steps),
@@ -131,100 +117,13 @@ class Trained:
     resumed_after: int = 0
 
 
-class Batches(keras.utils.PyDataset):
-    """Batches of rows of like length, each cut to the length that it needs.
-
-    Args:
-        examples: what to cut into batches.
-        batch_size: rows per batch; one batch may have fewer.
-        seed: of the order, which is another one in each epoch and the same on every run; None
-            keeps the rows in order of their length.
-        branches: as of `Plan`: the targets go to each of them.
-    """
-
-    def __init__(
-        self,
-        examples: Examples,
-        batch_size: int,
-        seed: int | None = None,
-        branches: Sequence[str] = (),
-    ) -> None:
-        super().__init__()
-        self._names = [_OWN, *branches] if branches else []
-        self._examples = examples
-        self._batch_size = batch_size
-        self._seed = seed
-        self._bucket, self._widths = _buckets(examples)
-        self.epoch = 0
-
-    @property
-    def epoch(self) -> int:
-        """The epoch whose order the batches have."""
-        return self._epoch
-
-    @epoch.setter
-    def epoch(self, epoch: int) -> None:
-        self._epoch = epoch
-        rows = np.arange(len(self._examples))
-        random = None if self._seed is None else np.random.default_rng((self._seed, epoch))
-        if random is not None:
-            random.shuffle(rows)
-        rows = rows[np.argsort(self._bucket[rows], kind="stable")]
-        batches = [
-            rows[start : start + self._batch_size]
-            for start in range(0, len(rows), self._batch_size)
-        ]
-        # TensorFlow takes from the first two batches which axes vary: the narrowest comes first,
-        # the widest second.
-        first, last = batches[:1], batches[1:][-1:]
-        others = batches[1:-1]
-        if random is not None:
-            random.shuffle(others)
-        self._rows = [*first, *last, *others]
-
-    @property
-    def order(self) -> np.ndarray:
-        """The rows in the order in which the batches have them."""
-        return np.concatenate(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        rows = self._rows[index]
-        widths = self._widths[self._bucket[rows[-1]]]
-        inputs = {
-            name: values[rows, : widths[name]] if name in widths else values[rows]
-            for name, values in self._examples.inputs.items()
-        }
-        given = (self._examples.targets, self._examples.weights)
-        found = (values[rows] for values in given if values is not None)
-        return (
-            inputs,
-            *(dict.fromkeys(self._names, part) if self._names else part for part in found),
-        )
-
-
-def _buckets(examples: Examples) -> tuple[np.ndarray, list[dict[str, int]]]:
-    """The bucket of each row, and the width of each padded input in each bucket."""
-    if not examples.lengths:
-        return np.zeros(len(examples), dtype=np.int64), [{}]
-    place = np.searchsorted(_WIDTHS, next(iter(examples.lengths.values())))
-    used, bucket = np.unique(place, return_inverse=True)
-    widths: list[dict[str, int]] = [{} for _ in used]
-    for name, lengths in examples.lengths.items():
-        longest = np.zeros(len(used), dtype=np.int64)
-        np.maximum.at(longest, bucket, lengths)
-        # Never narrower than in the bucket before, so that the last bucket is the widest.
-        wide = _WIDTHS[np.searchsorted(_WIDTHS, np.maximum.accumulate(longest))]
-        for width, most in zip(widths, np.minimum(wide, examples.inputs[name].shape[1])):
-            width[name] = int(most)
-    return bucket, widths
-
-
-def outputs(model: keras.Model, examples: Examples, batch_size: int = 256) -> np.ndarray:
+def outputs(
+    model: keras.Model, examples: Examples | Generated, batch_size: int = 256
+) -> np.ndarray:
     """What a model gives for each row, in the order of the rows."""
-    batches = Batches(Examples(examples.inputs, lengths=examples.lengths), batch_size)
+    if isinstance(examples, Examples):
+        examples = Examples(examples.inputs, lengths=examples.lengths)
+    batches = Batches(examples, batch_size)
     found = np.asarray(model.predict(batches, verbose=0))
     ordered = np.empty_like(found)
     ordered[batches.order] = found
@@ -233,8 +132,8 @@ def outputs(model: keras.Model, examples: Examples, batch_size: int = 256) -> np
 
 def fit(
     model: keras.Model,
-    train: Examples,
-    validation: Examples,
+    train: Examples | Generated,
+    validation: Examples | Generated,
     plan: Plan,
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -469,10 +368,10 @@ class _Bar(keras.callbacks.Callback):
 def _followed(logs: Mapping[str, Any] | None) -> dict[str, float]:
     """Losses and metrics of the model itself, those of its branches left out."""
     found = {name: float(value) for name, value in (logs or {}).items()}
-    if f"{_OWN}_loss" not in found:
+    if f"{OWN}_loss" not in found:
         return found
-    own = {name: value for name, value in found.items() if f"{_OWN}_" in name}
-    return {name.replace(f"{_OWN}_", "", 1): value for name, value in own.items()}
+    own = {name: value for name, value in found.items() if f"{OWN}_" in name}
+    return {name.replace(f"{OWN}_", "", 1): value for name, value in own.items()}
 
 
 def _shown(logs: Mapping[str, Any] | None) -> str:

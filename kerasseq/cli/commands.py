@@ -244,7 +244,10 @@ def evaluate(
 ) -> None:
     """Score a run on new data."""
     found = _load(folder).evaluate(data)
-    rows = [(name, value, *found["interval"][name]) for name, value in found["test"].items()]
+    rows = [
+        (name, value, *found["interval"].get(name, ("", "")))
+        for name, value in found["test"].items()
+    ]
     columns = ("metric", "value", "low", "high")
     _print(table.Table(columns, tuple(rows), title=f"{found['rows']:,} rows"), format)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,7 +14,9 @@ __all__ = ["digest"]
 
 
 def digest(value: Any) -> str:
-    """A fingerprint of data: of texts, numbers and arrays, in lists, mappings and dataclasses.
+    """A fingerprint of data: of texts, numbers, arrays and pandas' indexes of numbers or times.
+
+    They may be in lists, mappings and dataclasses.
 
     Fields named `notes` do not count.
 
@@ -37,6 +40,10 @@ def _pieces(value: Any) -> Iterator[bytes]:
     elif isinstance(value, np.ndarray) and value.dtype != object:
         yield f"{value.dtype.str}{value.shape}".encode()
         yield np.ascontiguousarray(value).tobytes()
+    elif _is_index(value):
+        zone = getattr(value, "tz", None)
+        yield f"index in {zone}".encode()
+        yield from _pieces((value if zone is None else value.tz_convert(None)).to_numpy())
     elif isinstance(value, str):
         yield b"text " + value.encode(errors="surrogatepass")
     elif isinstance(value, Mapping):
@@ -52,3 +59,8 @@ def _pieces(value: Any) -> Iterator[bytes]:
         yield repr(value).encode()
     else:
         raise TypeError(f"no fingerprint of a {type(value).__name__}")
+
+
+def _is_index(value: Any) -> bool:
+    pandas = sys.modules.get("pandas")  # without it there is none
+    return pandas is not None and isinstance(value, pandas.Index)

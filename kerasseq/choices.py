@@ -1,0 +1,201 @@
+"""What a forecaster is to be like where that is left open: chosen from the series, with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasseq.data.series_panel import Panel
+
+__all__ = ["horizon", "kind", "lookback", "normalization", "of", "part", "scaling", "segment"]
+
+_HORIZON = 12  # steps, where there is no season
+_LONGEST = 96  # steps of a horizon that nobody asked for
+_SEGMENT = 48  # steps of a segment, at most
+_SPREAD = 0.6  # of the power of the level with which the spread grows: from here on logarithms
+_PIECES = 8  # the least pieces of a series of which that power is found
+
+
+def horizon(panel: Panel) -> int:
+    """How far ahead to forecast: a season, though not more than a tenth of the shortest series."""
+    steps = panel.season if panel.season > 1 else _HORIZON
+    return int(max(1, min(steps, _LONGEST, panel.lengths.min() // 10)))
+
+
+def lookback(season: int, ahead: int, shortest: int) -> int:
+    """How far to look back: two seasons, and twice the horizon, as far as the series go.
+
+    Args:
+        season: steps.
+        ahead: steps of the horizon.
+        shortest: steps of the shortest training part.
+
+    Example:
+
+    >>> lookback(24, 24, 10_000), lookback(12, 12, 100), lookback(12, 12, 30)
+    (48, 24, 12)
+    """
+    wanted = max(2 * season, 2 * ahead, 16)
+    found = int(max(1, min(wanted, (shortest - ahead) // 2)))
+    return found // season * season if found > season else found
+
+
+def part(panel: Panel, span: Any, ahead: int) -> Any:
+    """A part of the series, no shorter than the horizon where it is given as a share.
+
+    Args:
+        panel: the series.
+        span: a share, a number of steps or a stamp; see `kerasseq.data.series_splits`.
+        ahead: steps of the horizon.
+    """
+    if isinstance(span, float) and round(span * int(panel.lengths.min())) < ahead:
+        return ahead
+    return span
+
+
+def of(
+    panel: Panel, settings: Mapping[str, Any], lookback: int, horizon: int
+) -> tuple[dict[str, Any], list[str]]:
+    """What the settings leave open: kind, segment, normalization and scaling; and notes on why.
+
+    Args:
+        panel: the training part.
+        settings: those of the recipe.
+        lookback: steps to read.
+        horizon: steps to forecast.
+    """
+    season, counts = panel.season, settings["output"] == "negative_binomial"
+    notes = []
+
+    def settle(name: str, choose: Any) -> Any:
+        if settings[name] != "auto":
+            return settings[name]
+        chosen, why = choose()
+        notes.append(f"{name}={chosen!r}: {why}")
+        return chosen
+
+    said = "a negative binomial distribution takes counts as they are"
+    network = settle("model", lambda: kind(season, lookback, horizon, panel.names["future"]))
+    found = {
+        "kind": network,
+        "segment": settings["segment"] or segment(season, lookback, horizon),
+        "scaling": settle(
+            "scaling",
+            lambda: ("none", said) if counts else scaling(panel, season, settings["output"]),
+        ),
+        "normalization": settle(
+            "normalization",
+            lambda: (
+                ("instance", said) if counts else normalization(panel, season, lookback, horizon)
+            ),
+        ),
+    }
+    return found, notes
+
+
+def kind(season: int, back: int, ahead: int, known: Sequence[str]) -> tuple[str, str]:
+    """Which network to take, and why.
+
+    Args:
+        season: steps.
+        back: steps of the lookback.
+        ahead: steps of the horizon.
+        known: names of what is known ahead beside the calendar.
+    """
+    if ahead == 1:
+        return "direct", "there is one step to forecast"
+    if known:
+        return "seq2seq", f"its decoder reads what is known of each step ahead ({known[0]!r})"
+    length = segment(season, back, ahead)
+    if length < 4 or back < 2 * length:
+        return "direct", f"a lookback of {back} steps holds no two segments of a season"
+    return "segment", (
+        f"a lookback of {back} steps holds {back // length} segments of {length}, read and "
+        "forecast as a whole"
+    )
+
+
+def segment(season: int, back: int, ahead: int) -> int:
+    """Steps of a segment: a season, or the longest part of one that fits.
+
+    >>> segment(24, 336, 96), segment(52, 104, 52), segment(96, 192, 96)
+    (24, 26, 48)
+    """
+    most = min(_SEGMENT, back, max(ahead, 2))
+    if season == 1:
+        return max(1, min(8, most // 2))
+    return max(part for part in range(1, season + 1) if season % part == 0 and part <= most)
+
+
+def normalization(panel: Panel, season: int, back: int, ahead: int) -> tuple[str, str]:
+    """What to take off each window, and why.
+
+    Args:
+        panel: the training part.
+        season: steps.
+        back: steps of the lookback.
+        ahead: steps of the horizon.
+    """
+    if not 1 < season <= back:
+        return "last", "there is no season to take off"
+    windows = int(np.maximum(panel.lengths - back - ahead, 1).sum()) * len(panel.names["targets"])
+    last, seasonal = (_moved(panel, steps) for steps in (min(season // 2, ahead), season))
+    if windows < 2000 and seasonal < last:
+        return "seasonal", (
+            f"there are few windows ({windows:,}), and values are nearer to those of a season "
+            f"before than to those of {min(season // 2, ahead)} steps before"
+        )
+    return "last", f"{windows:,} windows are enough to learn the season from"
+
+
+def scaling(panel: Panel, season: int, output: str = "quantiles") -> tuple[str, str]:
+    """How to scale targets, and why: by logarithms where the spread grows with the level.
+
+    The power with which it does is the slope of the logarithm of the spread over that of the level,
+    of pieces of the series (Tukey, Exploratory Data Analysis, 1977).
+
+    Args:
+        panel: the training part.
+        season: steps.
+        output: of the model; only quantiles are the same whatever the scale.
+    """
+    if output != "quantiles":
+        return "standard", f"output={output!r} is about the units themselves"
+    least = min(float(np.nanmin(own)) for own in panel.targets if not np.isnan(own).all())
+    if least < 0:
+        return "standard", "there are values below 0"
+    length = season if season >= 4 else 12
+    powers = [
+        power
+        for own in panel.targets
+        for column in own.T
+        if (power := _power(column[~np.isnan(column)], length)) is not None
+    ]
+    if not powers:
+        return "standard", "the series are too short to see whether their spread grows"
+    power = float(np.median(powers))
+    said = f"the spread goes with the level to the power of {power:.1f}"
+    return ("log" if power >= _SPREAD else "standard"), said
+
+
+def _power(values: np.ndarray, length: int) -> float | None:
+    """The power of the level with which the spread of pieces grows; None for too few."""
+    pieces = values[: len(values) // length * length].reshape(-1, length)
+    level, spread = pieces.mean(axis=1), pieces.std(axis=1)
+    kept = (level > 0) & (spread > 0)
+    level, spread = np.log(level[kept]), np.log(spread[kept])
+    if len(level) < _PIECES or level.std() < 0.05:
+        return None
+    return float(np.polyfit(level, spread, 1)[0])
+
+
+def _moved(panel: Panel, steps: int) -> float:
+    """How far values are from those so many steps before, in terms of how they vary."""
+    found = []
+    for own in panel.targets:
+        spread = np.nanstd(own, axis=0)
+        apart = np.nanmean(np.abs(own[steps:] - own[:-steps]), axis=0)
+        found.append(apart[spread > 0] / spread[spread > 0])
+    return float(np.nanmean(np.concatenate(found)))

@@ -1,0 +1,309 @@
+"""From what a forecaster gives to forecasts in the units of the series, and on over new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from kerasseq import baselines, training
+from kerasseq.conformal import Calibration
+from kerasseq.data.frequency import after
+from kerasseq.data.series import read_series
+from kerasseq.data.series_more import appended, known_ahead
+from kerasseq.data.series_panel import Panel
+from kerasseq.data.series_reader import SeriesReader
+from kerasseq.data.series_state import panel_of, panel_state
+from kerasseq.data.windows import latest
+from kerasseq.forecast_metrics import Forecasts
+from kerasseq.models import Forecaster, Likelihood, State, Stream
+from kerasseq.training import Examples
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["LEVELS", "Rivals", "ahead", "calibration", "restored", "tail", "table", "updated"]
+
+#: The levels at which intervals are calibrated; those between them are interpolated.
+LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
+_ROWS = ("history", "observed", "past")
+_STATE = ("states", "row", "fixed", "centre", "scale")
+
+
+def calibration(
+    outputs: np.ndarray, truth: np.ndarray, likelihood: Likelihood, levels: Sequence[float]
+) -> Calibration:
+    """How far to move the quantiles of a model, from windows that it was not trained on.
+
+    Args:
+        outputs: what the model gave for them.
+        truth: what came, in the same units.
+        likelihood: how to read the outputs.
+        levels: further ones than `LEVELS`.
+    """
+    wanted = sorted({*LEVELS, *levels})
+    return Calibration.fit(truth, _read(outputs, likelihood, wanted), wanted)
+
+
+def restored(
+    outputs: np.ndarray,
+    likelihood: Likelihood,
+    levels: Sequence[float],
+    calibrated: Mapping[str, Any] | None,
+    inverse: Callable[[np.ndarray], np.ndarray],
+) -> Forecasts:
+    """Forecasts in the units of the series.
+
+    Args:
+        outputs: what the model gave, (windows, horizon, targets[, parameters]).
+        likelihood: how to read that.
+        levels: of the quantiles; there are none where the model gives points and nothing is
+            calibrated.
+        calibrated: the state of a `Calibration`.
+        inverse: what gives values in those units.
+    """
+    found = _read(outputs, likelihood, levels)
+    if calibrated is not None and levels:
+        found = Calibration.of(calibrated).apply(found, levels)
+    quantiles = found.quantiles or {}
+    return Forecasts(
+        inverse(found.point), {level: inverse(values) for level, values in quantiles.items()}
+    )
+
+
+def ahead(
+    model: keras.Model,
+    sizes: Forecaster,
+    state: Mapping[str, Any],
+    horizon: int | None = None,
+    history: Any = None,
+    future: Any = None,
+    levels: Sequence[float] = (0.1, 0.5, 0.9),
+) -> pd.DataFrame:
+    """What comes next; see `Run.forecast`.
+
+    Args:
+        model: trained.
+        sizes: those of the model.
+        state: what was fitted for it: `reader`, `history`, `calibration`, and `stream` where it has
+            gone on over new rows.
+        horizon: steps, or None for those of the model.
+        history: a table to go on from, or None for the history of the state.
+        future: a table of what is known ahead, or None.
+        levels: of the quantiles.
+
+    Raises:
+        ValueError: if it cannot be forecast.
+    """
+    _check_levels(levels)
+    reader = SeriesReader.of(state["reader"])
+    steps = _steps(horizon, sizes)
+    if steps > sizes.horizon:
+        sizes, reader = replace(sizes, horizon=steps), replace(reader, horizon=steps)
+        longer = sizes.build()
+        longer.set_weights(model.get_weights())
+        model = longer
+    stored = panel_of(state["history"])
+    panel = stored if history is None else read_series(history, encoding=stored.encoding)
+    if future is not None:
+        if not panel.names["future"]:
+            raise ValueError("this run knows no future covariates: leave future= out.")
+        panel = known_ahead(panel, future, reader.horizon)
+    inputs, scaler = reader.latest(panel)
+    if history is None and "stream" in state:
+        outputs = Stream(sizes, model).forecast(_stream(state["stream"]), inputs.get("future"))
+    else:
+        outputs = training.outputs(model, Examples(inputs))
+    found = restored(
+        outputs,
+        sizes.likelihood,
+        levels,
+        state["calibration"],
+        lambda values: scaler.inverse(values, np.arange(len(panel))),
+    )
+    return table(panel, found, steps)
+
+
+def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
+    """Forecasts of what follows series, one row for each series, step and target.
+
+    Args:
+        panel: the series.
+        forecasts: one window each.
+        steps: how many of them.
+    """
+    targets = panel.names["targets"]
+    roles = panel.encoding.get("roles", {})
+    series, time = "/".join(roles.get("series", ())), " ".join(roles.get("time", ()))
+    rows = steps * len(targets)
+    columns: dict[str, Any] = {}
+    if any(panel.ids):
+        columns[series or "series"] = np.repeat(np.array(panel.ids, dtype=object), rows)
+    stamps = [after(own, steps, panel.frequency) for own in panel.stamps]
+    columns[time or "step"] = stamps[0].append(stamps[1:]).repeat(len(targets))
+    if len(targets) > 1:
+        columns["target"] = np.tile(np.array(targets, dtype=object), len(panel) * steps)
+    columns["forecast"] = forecasts.point[:, :steps].ravel()
+    for level, values in (forecasts.quantiles or {}).items():
+        columns[f"{level:g}"] = values[:, :steps].ravel()
+    return pd.DataFrame(columns)
+
+
+class Rivals(Mapping[str, Forecasts]):
+    """What baselines forecast for the test part, in the units of the series.
+
+    They are fitted when they are asked for, so that the forecasts of one are in memory at a time.
+
+    Args:
+        prepared: the parts as the model takes them, and its facts.
+        levels: of the quantiles.
+    """
+
+    def __init__(self, prepared: Any, levels: Sequence[float]) -> None:
+        season, lookback = (prepared.facts[name] for name in ("season", "lookback"))
+        self._prepared = prepared
+        self._baselines = baselines.standard(season if season <= lookback else 1, levels)
+
+    def __getitem__(self, name: str) -> Forecasts:
+        train, validation, test = (
+            getattr(self._prepared, part) for part in ("train", "validation", "test")
+        )
+        found = self._baselines[name].fit(train, validation).predict(test)
+        quantiles = {level: test.restored(own) for level, own in (found.quantiles or {}).items()}
+        return Forecasts(test.restored(found.point), quantiles)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._baselines)
+
+    def __len__(self) -> int:
+        return len(self._baselines)
+
+
+def tail(panel: Panel, rows: int) -> Panel:
+    """The last rows of each series, as many as there are."""
+    return panel.cut(np.maximum(panel.lengths - rows, 0), panel.lengths)
+
+
+def updated(
+    model: keras.Model, sizes: Forecaster, state: Mapping[str, Any], rows: Any
+) -> dict[str, Any]:
+    """The state after new rows; see `Run.update`.
+
+    Args:
+        model: trained.
+        sizes: those of the model.
+        state: as for `ahead`.
+        rows: a table of new rows.
+
+    Raises:
+        ValueError: if the rows do not go on where the series end.
+    """
+    reader, panel = SeriesReader.of(state["reader"]), panel_of(state["history"])
+    grown = appended(panel, read_series(rows, encoding=panel.encoding))
+    found = {**state, "history": panel_state(tail(grown, reader.kept))}
+    if sizes.causal:
+        stream = Stream(sizes, model)
+        if "stream" in state:
+            before = _stream(state["stream"])
+        else:
+            before = stream.start(_rows(reader, panel, np.arange(len(panel)), sizes.lookback))
+        now = _streamed(stream, before, reader, grown, grown.lengths - panel.lengths)
+        found["stream"] = {name: getattr(now, name) for name in _STATE}
+    return found
+
+
+def _read(outputs: np.ndarray, likelihood: Likelihood, levels: Sequence[float]) -> Forecasts:
+    """What a model gave as forecasts, in its own units."""
+    point = likelihood.middle(outputs)
+    if likelihood.output == "point":
+        return Forecasts(point)
+    return Forecasts(
+        point, {level: likelihood.quantile(outputs, [level])[..., 0] for level in levels}
+    )
+
+
+def _steps(horizon: int | None, sizes: Forecaster) -> int:
+    if horizon is None:
+        return sizes.horizon
+    whole = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
+    if not whole or horizon < 1:
+        raise ValueError(
+            f"horizon must be a whole number above zero. Received: horizon={horizon!r}"
+        )
+    if horizon > sizes.horizon and sizes.kind != "recursive":
+        raise ValueError(
+            f"this run forecasts {sizes.horizon:,} steps. Received: horizon={horizon}. Train with "
+            f"that horizon, or with model='recursive', which goes as far as it is asked to."
+        )
+    return int(horizon)
+
+
+def _check_levels(levels: Sequence[float]) -> None:
+    for level in levels:
+        if not isinstance(level, int | float | np.number) or not 0 < level < 1:
+            raise ValueError(f"quantiles must be between 0 and 1. Received: {level!r}")
+
+
+def _stream(values: Mapping[str, Any]) -> State:
+    return State(**{**{name: values[name] for name in _STATE}, "states": tuple(values["states"])})
+
+
+def _rows(
+    reader: SeriesReader, panel: Panel, series: np.ndarray, rows: int
+) -> dict[str, np.ndarray]:
+    """The last rows of some series as a model takes them, without what is ahead of them."""
+    scaled, _ = reader.scaled(panel)
+    blank = [
+        np.concatenate([own[:length], np.zeros_like(own[:1])])
+        for own, length in zip(scaled.future, scaled.lengths)
+    ]
+    known = replace(scaled, future=blank).pick(series)
+    told: Any = np.array(reader.places(panel))[series] if reader.told else False
+    inputs = latest(known, rows, 1, observed=reader.masked, series=told)
+    inputs.pop("future", None)
+    return inputs
+
+
+def _streamed(
+    stream: Stream, before: State, reader: SeriesReader, panel: Panel, counts: np.ndarray
+) -> State:
+    """The state after the last rows of each series, so many of each."""
+    now = before
+    for count in np.unique(counts[counts > 0]):
+        series = np.flatnonzero(counts == count)
+        inputs = _rows(reader, panel, series, int(count))
+        rows = {name: own for name, own in inputs.items() if name in _ROWS}
+        now = _put(now, series, stream.update(_taken(now, series), rows))
+    return now
+
+
+def _taken(state: State, series: np.ndarray) -> State:
+    """The state of some of the series."""
+    return _joined(lambda own, _: own[series], state, state)
+
+
+def _put(state: State, series: np.ndarray, new: State) -> State:
+    """The state with a new one of some of the series."""
+
+    def put(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+        found = np.array(values)
+        found[series] = others
+        return found
+
+    return _joined(put, state, new)
+
+
+def _joined(
+    function: Callable[[np.ndarray, np.ndarray], np.ndarray], one: State, other: State
+) -> State:
+    """A state made of the arrays of two."""
+    return State(
+        states=tuple(map(function, one.states, other.states)),
+        row={name: function(own, other.row[name]) for name, own in one.row.items()},
+        fixed={name: function(own, other.fixed[name]) for name, own in one.fixed.items()},
+        centre=function(one.centre, other.centre),
+        scale=function(one.scale, other.scale),
+    )
