@@ -1,0 +1,221 @@
+"""Calibrated quantiles are what their levels say, on windows like those of the calibration."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from kerasseq.conformal import Calibration
+from kerasseq.forecast_metrics import Forecasts
+
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def _quantiles(point: np.ndarray, spread: np.ndarray | float) -> Forecasts:
+    return Forecasts(point, {q: point + spread * stats.norm.ppf(q) for q in LEVELS})
+
+
+def _flat(shape: tuple[int, int, int]) -> Forecasts:
+    return Forecasts(np.zeros(shape))
+
+
+def _lists(forecasts: Forecasts) -> dict[float, list[float]]:
+    return {q: own.ravel().tolist() for q, own in (forecasts.quantiles or {}).items()}
+
+
+@pytest.mark.parametrize(
+    ("count", "ranks"),
+    # (n + 1) times the level: 10, 50 and 90; 10.1, 50.5 and 90.9; 6, 30 and 54; 5.1, 25.5, 45.9.
+    [
+        (99, (10, 50, 90)),
+        (100, (10, 50.5, 91)),
+        (59, (6, 30, 54)),
+        (50, (5, 25.5, 46)),
+    ],
+)
+def test_offsets_are_errors_of_the_corrected_rank(count: int, ranks: tuple[float, ...]) -> None:
+    errors = np.random.default_rng(0).permutation(np.arange(1.0, count + 1)).reshape(-1, 1, 1)
+    found = Calibration.fit(errors + 7, Forecasts(np.full_like(errors, 7)), LEVELS)
+    assert found.offsets.ravel().tolist() == list(ranks)
+
+
+def test_steps_and_targets_have_offsets_of_their_own() -> None:
+    errors = np.arange(1.0, 100)[:, None, None] * np.array([[1, 10], [100, 1000]])
+    found = Calibration.fit(errors, _flat(errors.shape), (0.1, 0.9))
+    assert found.offsets.tolist() == [[[10, 100], [1000, 10_000]], [[90, 900], [9000, 90_000]]]
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.1, 0.25, 0.8, 0.9]), st.booleans())
+def test_a_level_promises_what_theory_has(seed: int, level: float, conditional: bool) -> None:
+    """Over draws of both parts, the share is within 1 / (n + 1) of the level, on the safe side."""
+    random = np.random.default_rng(seed)
+    # Each target is a draw by itself.
+    draws, count = 5000, 60
+    truth = random.gamma(2, 3, (count + 1, 1, draws))
+    point = random.normal(size=truth.shape) if conditional else np.zeros_like(truth)
+    forecasts = Forecasts(point, {level: point * 2 + 1}) if conditional else Forecasts(point)
+    seen = {q: own[:-1] for q, own in (forecasts.quantiles or {}).items()}
+    calibration = Calibration.fit(truth[:-1], Forecasts(point[:-1], seen), (level,))
+    new = {q: own[-1:] for q, own in (forecasts.quantiles or {}).items()}
+    found = calibration.apply(Forecasts(point[-1:], new)).quantiles
+    assert found is not None
+    share = (truth[-1:] <= found[level]).mean()
+    noise = 5 * math.sqrt(level * (1 - level) / draws)
+    if level > 0.5:
+        assert level - noise <= share <= level + 1 / (count + 1) + noise
+    else:
+        assert level - 1 / (count + 1) - noise <= share <= level + noise
+
+
+@pytest.mark.parametrize("spread", [0.2, 1.0, 2.0])
+def test_quantiles_that_are_wrong_are_put_right(spread: float) -> None:
+    random = np.random.default_rng(0)
+    shape = (4000, 3, 2)
+    scale = random.uniform(0.5, 2, shape)  # known to the forecast, in its unit
+    truth = 3 + scale * random.normal(size=shape)
+    forecasts = _quantiles(np.zeros(shape), spread * scale)
+    half = slice(0, 2000), slice(2000, 4000)
+    quantiles = forecasts.quantiles or {}
+    seen, new = (
+        Forecasts(forecasts.point[part], {q: own[part] for q, own in quantiles.items()})
+        for part in half
+    )
+    found = Calibration.fit(truth[half[0]], seen).apply(new).quantiles or {}
+    for level, own in found.items():
+        assert (truth[half[1]] <= own).mean() == pytest.approx(level, abs=0.015)
+
+
+def test_right_quantiles_stay_where_they_are() -> None:
+    random = np.random.default_rng(0)
+    truth = random.normal(size=(20_000, 2, 1))
+    calibration = Calibration.fit(truth, _quantiles(np.zeros_like(truth), 1.0))
+    np.testing.assert_allclose(calibration.offsets, 0, atol=0.05)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 5), st.integers(1, 2))
+def test_quantiles_are_in_order(seed: int, windows: int, horizon: int, targets: int) -> None:
+    random = np.random.default_rng(seed)
+    shape = (windows, horizon, targets)
+    calibration = Calibration.fit(
+        random.normal(size=shape), _quantiles(random.normal(size=shape), random.random(shape))
+    )
+    new = _quantiles(random.normal(size=shape), random.random(shape) / 10)
+    found = calibration.apply(new).quantiles or {}
+    assert list(found) == list(LEVELS)
+    assert (np.diff(np.stack(list(found.values())), axis=0) >= 0).all()
+
+
+@given(st.integers(0, 10_000), st.floats(-50, 50), st.floats(0.1, 50))
+def test_another_unit_gives_the_same_quantiles_in_it(seed: int, shift: float, unit: float) -> None:
+    random = np.random.default_rng(seed)
+    truth, point = random.normal(size=(2, 70, 2, 1))
+    one = Calibration.fit(truth, _quantiles(point, 0.5)).apply(_quantiles(point, 0.5))
+    other = Forecasts(
+        unit * point + shift,
+        {q: unit * own + shift for q, own in (_quantiles(point, 0.5).quantiles or {}).items()},
+    )
+    two = Calibration.fit(unit * truth + shift, other).apply(other)
+    for level, own in (two.quantiles or {}).items():
+        np.testing.assert_allclose(own, unit * (one.quantiles or {})[level] + shift, atol=1e-9)
+
+
+def test_what_was_not_observed_does_not_count() -> None:
+    errors = np.arange(1.0, 100).reshape(-1, 1, 1)
+    gaps = np.insert(errors, [0, 30, 30, 99], np.nan, axis=0)
+    found = Calibration.fit(gaps, _flat(gaps.shape), LEVELS)
+    assert found.offsets.ravel().tolist() == [10, 50, 90]
+
+
+def test_a_step_with_few_errors_borrows_those_of_its_neighbours() -> None:
+    # Thirty windows: a step has too few, with those beside it there are enough.
+    errors = np.tile(np.array([1.0, 2.0, 30.0, 400.0])[:, None], (30, 1, 1))
+    (offsets,) = Calibration.fit(errors, _flat(errors.shape), (0.9,)).offsets
+    assert offsets.ravel().tolist() == [2, 30, 400, 400]
+    many = np.tile(errors, (2, 1, 1))
+    (offsets,) = Calibration.fit(many, _flat(many.shape), (0.9,)).offsets
+    assert offsets.ravel().tolist() == [1, 2, 30, 400]
+    # A level further out needs more.
+    (offsets,) = Calibration.fit(many, _flat(many.shape), (0.99,)).offsets
+    assert offsets.ravel().tolist() == [2, 30, 400, 400]
+
+
+def test_a_single_window_gives_all_steps_the_same_offsets() -> None:
+    errors = np.array([3.0, 1.0, 2.0]).reshape(1, 3, 1)
+    found = Calibration.fit(errors, _flat(errors.shape), LEVELS)
+    assert found.offsets[..., 0].tolist() == [[1] * 3, [2] * 3, [3] * 3]
+
+
+def test_a_step_without_any_error_takes_those_around_it() -> None:
+    errors = np.tile(np.array([1.0, np.nan, 3.0])[:, None], (99, 1, 1))
+    (offsets,) = Calibration.fit(errors, _flat(errors.shape), (0.5,)).offsets
+    assert offsets.ravel().tolist() == [1, 2, 3]
+
+
+def test_a_target_without_any_error_stays_where_it_is() -> None:
+    errors = np.stack([np.arange(99.0), np.full(99, np.nan)], axis=-1)[:, None]
+    found = Calibration.fit(errors, _flat(errors.shape), (0.9,))
+    assert found.offsets.ravel().tolist() == [89, 0]
+
+
+# Levels and steps that were not calibrated
+
+
+@pytest.fixture
+def calibration() -> Calibration:
+    errors = np.arange(1.0, 100)[:, None, None] * np.array([[1.0], [10.0]])
+    return Calibration.fit(errors, _flat(errors.shape), LEVELS)
+
+
+def test_levels_in_between_are_interpolated(calibration: Calibration) -> None:
+    found = calibration.apply(_flat((1, 2, 1)), levels=(0.8, 0.1, 0.7))
+    assert _lists(found) == {0.1: [10, 100], 0.7: [70, 700], 0.8: [80, 800]}
+    quantiles = {0.3: np.ones((1, 2, 1)), 0.9: np.full((1, 2, 1), 2.0)}
+    found = calibration.apply(Forecasts(np.zeros((1, 2, 1)), quantiles))
+    assert _lists(found) == {0.3: pytest.approx([31, 301]), 0.9: [92, 902]}
+
+
+@pytest.mark.parametrize("level", [0.05, 0.95])
+def test_levels_beyond_are_refused(calibration: Calibration, level: float) -> None:
+    with pytest.raises(ValueError, match=r"calibrated from 0\.1 to 0\.9\. Received: "):
+        calibration.apply(_flat((1, 2, 1)), levels=(0.5, level))
+
+
+def test_fewer_steps_and_more(calibration: Calibration) -> None:
+    assert _lists(calibration.apply(_flat((1, 1, 1)), (0.9,))) == {0.9: [90]}
+    assert _lists(calibration.apply(_flat((1, 4, 1)), (0.9,))) == {0.9: [90, 900, 900, 900]}
+
+
+def test_the_state_is_json(calibration: Calibration) -> None:
+    again = Calibration.of(json.loads(json.dumps(calibration.state())))
+    np.testing.assert_array_equal(again.offsets, calibration.offsets)
+    np.testing.assert_array_equal(again.levels, calibration.levels)
+
+
+def test_forecasts_keep_their_precision(calibration: Calibration) -> None:
+    found = calibration.apply(Forecasts(np.zeros((1, 2, 1), np.float32)))
+    assert {own.dtype for own in (found.quantiles or {}).values()} == {np.dtype("float32")}
+
+
+# What is refused
+
+
+def test_shapes_that_do_not_agree_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"Received: \(3, 2, 1\) and \(3, 2, 2\)"):
+        Calibration.fit(np.zeros((3, 2, 1)), _flat((3, 2, 2)))
+
+
+@pytest.mark.parametrize("levels", [(), (0.0,), (0.5, 1.0), (10, 50, 90)])
+def test_levels_that_are_none_are_refused(levels: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="levels must be between 0 and 1"):
+        Calibration.fit(np.zeros((3, 2, 1)), _flat((3, 2, 1)), levels)
+
+
+def test_nothing_observed_is_refused() -> None:
+    with pytest.raises(ValueError, match="nothing to calibrate on"):
+        Calibration.fit(np.full((3, 2, 1), np.nan), _flat((3, 2, 1)))
