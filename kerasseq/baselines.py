@@ -153,9 +153,10 @@ class NLinear(Baseline):
     [356.0, 421.0]
     """
 
-    #: (lookback, horizon), and what is added at each step.
+    #: What was learned: (lookback, horizon), (horizon,), and the penalty on mean squared weights.
     weights: np.ndarray
     bias: np.ndarray
+    penalty: float
 
     def fit(self, train: Source, validation: Source) -> Baseline:
         """See `Baseline.fit`."""
@@ -171,20 +172,20 @@ class NLinear(Baseline):
         return last + ahead.transpose(0, 2, 1)
 
     def _learn(self, train: Source, validation: Source) -> None:
-        learned, held_out = _Moments.of(train), _Moments.of(validation)
+        learned = _Moments.of(train)
         gram, cross = learned.about(learned)
-        # With gram = basis @ diag(size) @ basis.T, every penalty costs one division.
+        test_gram, test_cross = _Moments.of(validation).about(learned)
+        # With gram = basis @ diag(size) @ basis.T, a penalty costs no more than a division.
         size, basis = np.linalg.eigh(gram)
         size, cross = np.maximum(size, 0), basis.T @ cross
-        tests = held_out.about(learned)
-        test_gram, test_cross = basis.T @ tests[0] @ basis, basis.T @ tests[1]
-        best, found = np.inf, np.zeros_like(cross)
+        test_gram, test_cross = basis.T @ test_gram @ basis, basis.T @ test_cross
+        least, best, self.penalty = 0.0, np.zeros_like(cross), np.inf  # that of no weights at all
         for penalty in _PENALTIES * size.mean() if size.any() else ():
             weights = cross / (size + penalty)[:, None]
             loss = float((weights * (test_gram @ weights - 2 * test_cross)).sum())
-            if loss < best:
-                best, found = loss, weights
-        self.weights = basis @ found
+            if loss < least:
+                least, best, self.penalty = loss, weights, float(penalty)
+        self.weights = basis @ best
         self.bias = learned.ahead - learned.lags @ self.weights
 
 
