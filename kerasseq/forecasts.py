@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 
-from kerasseq import baselines, training
+from kerasseq import baselines
 from kerasseq.conformal import Calibration
-from kerasseq.data.frequency import after
+from kerasseq.data.frequency import Stamps, after
 from kerasseq.data.series import read_series
 from kerasseq.data.series_more import appended, known_ahead
 from kerasseq.data.series_panel import Panel
-from kerasseq.data.series_reader import SeriesReader
+from kerasseq.data.series_reader import SeriesReader, Truth
 from kerasseq.data.series_state import panel_of, panel_state
 from kerasseq.data.windows import latest
 from kerasseq.forecast_metrics import Forecasts
+from kerasseq.forecast_plots import Fan
 from kerasseq.models import Forecaster, Likelihood, State, Stream
-from kerasseq.training import Examples
 
-if TYPE_CHECKING:
-    import keras
-
-__all__ = ["LEVELS", "Rivals", "ahead", "calibration", "restored", "tail", "table", "updated"]
+__all__ = [
+    "LEVELS",
+    "Rivals",
+    "ahead",
+    "calibration",
+    "examples",
+    "fan",
+    "restored",
+    "tail",
+    "table",
+    "updated",
+]
 
 #: The levels at which intervals are calibrated; those between them are interpolated.
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
+_BATCH = 256  # windows that are forecast at a time
+_DRAWN = 4  # forecasts, in the figure of a run
+_BEFORE = 3  # horizons of history before each
 _ROWS = ("history", "observed", "past")
 _STATE = ("states", "row", "fixed", "centre", "scale")
 
@@ -116,7 +129,7 @@ def ahead(
     if history is None and "stream" in state:
         outputs = Stream(sizes, model).forecast(_stream(state["stream"]), inputs.get("future"))
     else:
-        outputs = training.outputs(model, Examples(inputs))
+        outputs = _called(model, inputs)
     found = restored(
         outputs,
         sizes.likelihood,
@@ -164,13 +177,19 @@ class Rivals(Mapping[str, Forecasts]):
 
     def __init__(self, prepared: Any, levels: Sequence[float]) -> None:
         season, lookback = (prepared.facts[name] for name in ("season", "lookback"))
-        self._prepared = prepared
+        parts = [getattr(prepared, name) for name in ("train", "validation", "test")]
+        if lookback < season and parts[0].panel.lengths.min() >= season + prepared.facts["horizon"]:
+            lookback = season  # the seasonal naive forecast has to look back as far
+            reader = replace(SeriesReader.of(prepared.state["reader"]), lookback=season)
+            parts = [
+                reader.examples(part.panel, part.first, stride=part.windows.stride)
+                for part in parts
+            ]
+        self._parts = parts
         self._baselines = baselines.standard(season if season <= lookback else 1, levels)
 
     def __getitem__(self, name: str) -> Forecasts:
-        train, validation, test = (
-            getattr(self._prepared, part) for part in ("train", "validation", "test")
-        )
+        train, validation, test = self._parts
         found = self._baselines[name].fit(train, validation).predict(test)
         quantiles = {level: test.restored(own) for level, own in (found.quantiles or {}).items()}
         return Forecasts(test.restored(found.point), quantiles)
@@ -180,6 +199,54 @@ class Rivals(Mapping[str, Forecasts]):
 
     def __len__(self) -> int:
         return len(self._baselines)
+
+
+def examples(truth: Truth, forecasts: Forecasts) -> list[dict[str, Any]]:
+    """The last forecast of each of a few series and targets, as JSON values, to be drawn.
+
+    Args:
+        truth: what came.
+        forecasts: of the same windows.
+    """
+    panel, found = truth.panel, []
+    windows = np.flatnonzero(np.append(truth.series[1:] != truth.series[:-1], True))
+    targets = panel.names["targets"]
+    for window, target in list(itertools.product(windows, range(len(targets))))[:_DRAWN]:
+        place, origin = int(truth.series[window]), int(truth.origins[window])
+        steps = truth.values.shape[1]
+        begin = max(0, origin - _BEFORE * steps)
+        stamps = panel.stamps[place][begin : origin + steps]
+        title = [panel.ids[place], targets[target] if len(targets) > 1 or not panel.ids[0] else ""]
+        quantiles = forecasts.quantiles or {}
+        found.append(
+            {
+                "title": ", ".join(filter(None, title)),
+                "stamps": _listed(stamps),
+                "history": _numbers(panel.targets[place][begin:origin, target]),
+                "forecast": _numbers(forecasts.point[window, :, target]),
+                "quantiles": [
+                    [level, _numbers(own[window, :, target])] for level, own in quantiles.items()
+                ],
+                "truth": _numbers(truth.values[window, :, target]),
+            }
+        )
+    return found
+
+
+def fan(example: Mapping[str, Any]) -> Fan:
+    """One of `examples` as it is drawn."""
+    stamps = example["stamps"]
+    index = pd.DatetimeIndex(stamps) if isinstance(stamps[0], str) else pd.Index(stamps)
+    history, point, truth = (
+        np.array(example[name], dtype=float) for name in ("history", "forecast", "truth")
+    )
+    return Fan(
+        title=example["title"],
+        history=pd.Series(history, index[: len(history)]),
+        forecast=pd.Series(point, index[len(history) :]),
+        quantiles={level: np.array(own, dtype=float) for level, own in example["quantiles"]},
+        truth=truth,
+    )
 
 
 def tail(panel: Panel, rows: int) -> Panel:
@@ -213,6 +280,16 @@ def updated(
         now = _streamed(stream, before, reader, grown, grown.lengths - panel.lengths)
         found["stream"] = {name: getattr(now, name) for name in _STATE}
     return found
+
+
+def _called(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What a model gives for a few windows, without a graph that is traced for their number."""
+    count = len(inputs["history"])
+    found = [
+        model({name: own[start : start + _BATCH] for name, own in inputs.items()}, training=False)
+        for start in range(0, count, _BATCH)
+    ]
+    return np.concatenate([keras.ops.convert_to_numpy(part) for part in found])
 
 
 def _read(outputs: np.ndarray, likelihood: Likelihood, levels: Sequence[float]) -> Forecasts:
@@ -249,6 +326,17 @@ def _check_levels(levels: Sequence[float]) -> None:
 
 def _stream(values: Mapping[str, Any]) -> State:
     return State(**{**{name: values[name] for name in _STATE}, "states": tuple(values["states"])})
+
+
+def _listed(stamps: Stamps) -> list[Any]:
+    """Stamps as JSON values; those in a time zone as clocks there show them."""
+    if isinstance(stamps, pd.DatetimeIndex):
+        return [own.isoformat() for own in stamps.tz_localize(None)]
+    return [int(own) for own in stamps]
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(own) else float(own) for own in values]
 
 
 def _rows(

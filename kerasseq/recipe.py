@@ -51,6 +51,7 @@ __all__ = [
     "positive",
     "share",
     "train",
+    "verdict",
 ]
 
 # The arguments of a recipe that are no hyperparameters, and are not part of what a run is.
@@ -439,7 +440,7 @@ def _evaluate(
         "seconds": round(trained.seconds, 1),
         "seed": settings["seed"],
         "versions": runs.versions(),
-        "verdict": _verdict(stages, score, rivals),
+        "verdict": verdict(stages, score, rivals),
         "rows": {
             "train": len(prepared.train),
             "validation": len(prepared.validation),
@@ -453,8 +454,14 @@ def _evaluate(
     }
 
 
-def _verdict(stages: Stages, score: Score, rivals: Mapping[str, Score]) -> str:
-    """In words, how the model does beside the strongest of its baselines."""
+def verdict(stages: Stages, score: Score, rivals: Mapping[str, Score]) -> str:
+    """In words, how a model does beside the strongest of its baselines.
+
+    Args:
+        stages: those of the recipe.
+        score: of the model.
+        rivals: of the baselines, by name.
+    """
     from kerasseq import metrics
 
     all_of = [score, *rivals.values()]

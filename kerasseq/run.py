@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseq import registry
+from kerasseq.board import Board
 from kerasseq.state import read_json, read_state, write_json, write_state
 
 if TYPE_CHECKING:
@@ -210,29 +211,10 @@ class Run:
         get_console().print(self)
 
     def __rich__(self) -> RenderableType:
-        from rich.console import Group
-        from rich.table import Table
-
-        header, *rows = self._table()
-        table = Table(title=self._title(), title_justify="left")
-        for i, name in enumerate(header):
-            # What is too long for one line is the name of a baseline.
-            table.add_column(name, justify="right" if i else "left", no_wrap=i < 3)
-        for row in rows:
-            table.add_row(*row)
-        return Group(table, *self._remarks())
+        return self._board
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        header, *rows = ([escape(cell) for cell in row] for row in self._table())
-        head = "".join(f"<th>{cell}</th>" for cell in header)
-        body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-        remarks = "<br>".join(map(escape, self._remarks()))
-        return (
-            f"<table><caption>{escape(self._title())}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table><p>{remarks}</p>"
-        )
+        return self._board._repr_html_()
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{name} {value:.3f}" for name, value in self.metrics["test"].items())
@@ -242,23 +224,12 @@ class Run:
     def _stages(self) -> Any:
         return registry.stages(self.recipe)
 
-    def _title(self) -> str:
-        return f"{self.recipe}: {self.metrics['rows']['test']:,} test {self._stages.rows}"
-
-    def _table(self) -> list[list[str]]:
-        interval, baselines = self.metrics["interval"], self.metrics["baselines"]
-        return [
-            ["", "this model", "95% interval", *baselines],
-            *(
-                [
-                    name.replace("_", " "),
-                    _figure(value),
-                    " to ".join(map(_figure, interval.get(name, ()))),
-                    *(_figure(own[name]) if name in own else "" for own in baselines.values()),
-                ]
-                for name, value in self.metrics["test"].items()
-            ),
-        ]
+    @property
+    def _board(self) -> Board:
+        found = self.metrics
+        title = f"{self.recipe}: {found['rows']['test']:,} test {self._stages.rows}"
+        scores = (found[name] for name in ("test", "interval", "baselines"))
+        return Board(title, *scores, remarks=self._remarks())
 
     def _remarks(self) -> list[str]:
         minutes, seconds = divmod(round(self.metrics["seconds"]), 60)
@@ -345,11 +316,6 @@ def versions() -> dict[str, str]:
             except metadata.PackageNotFoundError:  # kerasseq in a checkout that was not installed
                 continue
     return found
-
-
-def _figure(value: float) -> str:
-    """A score as it is shown: three decimals, or fewer where there are many digits before them."""
-    return f"{value:,.3f}" if abs(value) < 1e3 else f"{value:,.{1 if abs(value) < 1e5 else 0}f}"
 
 
 def _holds(folder: Path, *names: str) -> bool:

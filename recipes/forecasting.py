@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -28,7 +27,9 @@ from kerasseq.recipe import (
 if TYPE_CHECKING:
     import keras
     import pandas as pd
+    from matplotlib.figure import Figure
 
+    from kerasseq.backtest import Backtest
     from kerasseq.data.series_panel import Panel
     from kerasseq.data.series_reader import SeriesExamples, Truth
     from kerasseq.forecast_metrics import Forecasts
@@ -176,25 +177,6 @@ def forecasting(
     return perform(STAGES, locals())
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some rows of all series, and rows before them to read.
-
-    Args:
-        panel: the rows.
-        first: the row at which the part begins in each series.
-        lookback: steps to read.
-        horizon: steps to forecast.
-        masked: whether anything in the series, in any part, was not observed.
-    """
-
-    panel: Panel
-    first: np.ndarray
-    lookback: int
-    horizon: int
-    masked: bool
-
-
 class Forecasting(Stages):
     """The stages of `forecasting`."""
 
@@ -261,6 +243,7 @@ class Forecasting(Stages):
         fold: tuple[int, int] | None = None,
     ) -> Parts:
         from kerasseq import choices
+        from kerasseq.data.series_reader import Part
         from kerasseq.data.series_splits import chronological, rolling
 
         notes = list(source.notes)
@@ -355,7 +338,7 @@ class Forecasting(Stages):
 
         examples: Any = prepared.validation
         found = forecasts.calibration(
-            training.outputs(model, examples),
+            training.outputs(model, examples.untaught),
             examples.scaled_targets,
             _likelihood(prepared.facts),
             settings["quantiles"],
@@ -376,9 +359,9 @@ class Forecasting(Stages):
         )
 
     def score(self, predictions: Forecasts, targets: Truth, settings: Mapping[str, Any]) -> Score:
-        from kerasseq import forecast_metrics
+        from kerasseq import forecast_metrics, forecasts
 
-        return forecast_metrics.score(
+        found = forecast_metrics.score(
             targets.values,
             predictions,
             insample=targets.insample,
@@ -387,6 +370,8 @@ class Forecasting(Stages):
             block=targets.block,
             seed=settings["seed"],
         )
+        found.details["examples"] = forecasts.examples(targets, predictions)
+        return found
 
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: Mapping[str, Any]
@@ -425,11 +410,42 @@ class Forecasting(Stages):
         sizes = _sizes(run.state["facts"], run.settings)
         return forecasts.ahead(run.model, sizes, run.state, horizon, history, future, quantiles)
 
+    def backtest(
+        self, run: Run, folds: int, stride: int | None, refit: bool, data: Any
+    ) -> Backtest:
+        from kerasseq.backtest import backtest
+
+        return backtest(self, run, folds, stride, refit, data)
+
     def update(self, run: Run, rows: Any) -> None:
         from kerasseq import forecasts
 
         sizes = _sizes(run.state["facts"], run.settings)
         run.state = forecasts.updated(run.model, sizes, run.state, rows)
+
+    def details(self, score: Score, baselines: Mapping[str, Score]) -> dict[str, Any]:
+        named = {"this model": score, **baselines}
+        errors = {name: own.details["by_step"]["mae"] for name, own in named.items()}
+        covered = {
+            name: own.details["coverage_by_level"]
+            for name, own in named.items()
+            if "coverage_by_level" in own.details
+        }
+        return {**score.details, "error_by_step": errors, "coverage_by_level": covered}
+
+    def figures(self, run: Run) -> dict[str, Figure]:
+        from kerasseq import forecast_plots, forecasts
+
+        fans = [forecasts.fan(example) for example in run.metrics["examples"]]
+        found = {
+            **super().figures(run),
+            "forecasts": forecast_plots.fans(fans),
+            "error_by_step": forecast_plots.error_by_step(run.metrics["error_by_step"]),
+        }
+        if run.metrics["coverage_by_level"]:
+            levels = run.metrics["coverage_by_level"]
+            found["coverage_by_level"] = forecast_plots.coverage_by_level(levels)
+        return found
 
     def space(self) -> dict[str, Range]:
         return {

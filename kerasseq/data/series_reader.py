@@ -14,7 +14,7 @@ from kerasseq.data.series_more import add_lags
 from kerasseq.data.series_panel import Panel
 from kerasseq.data.windows import Windows, latest
 
-__all__ = ["SeriesExamples", "SeriesReader", "Truth"]
+__all__ = ["Part", "SeriesExamples", "SeriesReader", "Truth"]
 
 _COVARIATES = ("past", "future", "static")
 _FIGURES = ("location", "scale", "power", "shift")
@@ -45,6 +45,30 @@ class Truth:
     panel: Panel
     origins: np.ndarray
 
+    def take(self, windows: np.ndarray) -> Truth:
+        """That of some of the windows."""
+        own = {name: getattr(self, name)[windows] for name in ("values", "series", "origins")}
+        return replace(self, **own)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of all series, and rows before them to read.
+
+    Args:
+        panel: the rows.
+        first: the row at which the part begins in each series.
+        lookback: steps to read.
+        horizon: steps to forecast.
+        masked: whether anything in the series, in any part, was not observed.
+    """
+
+    panel: Panel
+    first: np.ndarray
+    lookback: int
+    horizon: int
+    masked: bool
+
 
 class SeriesExamples:
     """Windows over series, cut out when they are asked for, and what they stand for.
@@ -53,6 +77,7 @@ class SeriesExamples:
         windows: over the scaled series.
         panel: the same series in their own units.
         scaler: of their targets.
+        first: for each series the first row that is forecast; None for all that can be.
         insample: of each series what is known of it from before; its own rows if not given.
         teach: whether inputs have `ahead`, the targets themselves (see `Forecaster.taught`).
     """
@@ -62,10 +87,11 @@ class SeriesExamples:
         windows: Windows,
         panel: Panel,
         scaler: Scaler,
+        first: np.ndarray | None = None,
         insample: Sequence[np.ndarray] | None = None,
         teach: bool = False,
     ) -> None:
-        self.windows, self.panel, self.scaler = windows, panel, scaler
+        self.windows, self.panel, self.scaler, self.first = windows, panel, scaler, first
         self._insample, self._teach = insample, teach
 
     def __len__(self) -> int:
@@ -77,6 +103,12 @@ class SeriesExamples:
         if self._teach:
             inputs["ahead"] = targets
         return inputs, targets
+
+    @property
+    def untaught(self) -> SeriesExamples:
+        """The same windows without `ahead`."""
+        first, insample = self.first, self._insample
+        return SeriesExamples(self.windows, self.panel, self.scaler, first, insample)
 
     @property
     def targets(self) -> Truth:
@@ -231,7 +263,7 @@ class SeriesReader:
             stride = -(-values // _SCORED)
         if stride > 1:
             windows = windows.part(first, stride=stride)
-        return SeriesExamples(windows, panel, scaler, insample, teach)
+        return SeriesExamples(windows, panel, scaler, first, insample, teach)
 
     def latest(self, panel: Panel) -> tuple[dict[str, np.ndarray], Scaler]:
         """The inputs of one window per series, to forecast what follows; and their scaler."""

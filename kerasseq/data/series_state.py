@@ -47,7 +47,9 @@ def panel_state(panel: Panel) -> dict[str, Any]:
 def panel_of(state: Mapping[str, Any]) -> Panel:
     """The panel that has this state."""
     ends, ahead = np.cumsum(state["lengths"])[:-1], np.cumsum(state["ahead"])[:-1]
-    parts = {role: np.split(state[role], ahead if role == "future" else ends) for role in _ARRAYS}
+    parts: dict[str, Any] = {
+        role: np.split(state[role], ahead if role == "future" else ends) for role in _ARRAYS
+    }
     return Panel(
         ids=list(state["ids"]),
         stamps=_stamps_of(state["stamps"], state["lengths"], ends),

@@ -1,0 +1,243 @@
+"""Rolling origin: what forecasts would have been worth, had they been made again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from kerasseq import forecasts, recipe
+from kerasseq.board import Board
+from kerasseq.data.series_panel import Panel
+from kerasseq.data.series_reader import SeriesReader
+from kerasseq.forecast_metrics import Forecasts
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from kerasseq.data.series_reader import Truth
+    from kerasseq.recipe import Stages
+    from kerasseq.run import Run
+
+__all__ = ["Backtest", "backtest"]
+
+_OURS = "this model"
+_FIXED = {"kind": "model", "lookback": "lookback", "horizon": "horizon", "segment": "segment"}
+
+
+@dataclass(frozen=True, repr=False)
+class Backtest:
+    """What forecasts from several origins were worth.
+
+    Args:
+        metrics: over all of them: `test`, `interval`, `baselines` and `verdict`, as those of a Run.
+        scores: a row for each fold and method: `fold`, from 1 on, `model`, and each metric.
+        forecasts: those of the model: `fold`, what `Run.forecast` gives, and `actual`.
+    """
+
+    metrics: dict[str, Any]
+    scores: pd.DataFrame
+    forecasts: pd.DataFrame
+
+    def __rich__(self) -> RenderableType:
+        return self._board
+
+    def _repr_html_(self) -> str:
+        return self._board._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"<Backtest of {self.scores['fold'].max()} folds: {self.metrics['verdict']}>"
+
+    @property
+    def _board(self) -> Board:
+        scores = (self.metrics[name] for name in ("test", "interval", "baselines"))
+        title = f"backtest: {self.scores['fold'].max()} folds"
+        return Board(title, *scores, remarks=[self.metrics["verdict"]])
+
+
+def backtest(
+    stages: Stages, run: Run, folds: int, stride: int | None, refit: bool, data: Any
+) -> Backtest:
+    """Forecast from several origins; see `Run.backtest`.
+
+    Args:
+        stages: those of the recipe.
+        run: trained.
+        folds: how many origins.
+        stride: steps from one to the next.
+        refit: whether to train anew before each.
+        data: what the run was made from, or None for what it holds on to.
+
+    Raises:
+        ValueError: if the data is other data, or there is no room for so many folds.
+    """
+    facts, panel = run.state["facts"], _source(stages, run, data)
+    horizon = facts["horizon"]
+    stride = horizon if stride is None else stride
+    for name, value in (("folds", folds), ("stride", stride)):
+        recipe.positive({name: value}, name)
+    settings = {
+        **run.settings,
+        **{setting: facts[fact] for fact, setting in _FIXED.items()},
+        "normalization": facts["normalization"],
+        "scaling": run.state["reader"]["scalers"]["targets"]["kind"],
+    }
+    origins = panel.lengths - horizon - stride * np.arange(folds)[::-1, None]
+    if refit:
+        found = [
+            _refitted(stages, settings, panel, origin, number)
+            for number, origin in enumerate(origins, start=1)
+        ]
+    else:
+        found = [_from_run(stages, run, settings, panel, origins, stride)]
+    return _scored(stages, settings, found)
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """Forecasts of some windows by the model and its baselines, what came, and their folds."""
+
+    truth: Truth
+    found: Mapping[str, Forecasts]
+    folds: np.ndarray
+
+
+def _source(stages: Stages, run: Run, data: Any) -> Panel:
+    if data is None:
+        if run.source is None:
+            raise ValueError(
+                "this run comes from a folder, which holds the end of its series only: pass data=, "
+                "what the recipe was given."
+            )
+        return run.source
+    panel: Panel = stages.load(data, run.settings)
+    if recipe.digest(panel) != run.data:
+        raise ValueError(
+            "data= is not what the run was made from, so that it cannot be told which rows the "
+            "model has seen: pass that, or use evaluate."
+        )
+    return panel
+
+
+def _from_run(
+    stages: Stages,
+    run: Run,
+    settings: Mapping[str, Any],
+    panel: Panel,
+    origins: np.ndarray,
+    stride: int,
+) -> _Fold:
+    """Forecasts by the run itself, of what it has not seen."""
+    parts = stages.split(panel, settings)
+    prepared = stages.prepare(parts, settings)
+    test: Any = prepared.test
+    begin = panel.lengths - test.panel.lengths + test.first
+    room = int(((panel.lengths - run.state["facts"]["horizon"] - begin) // stride).min()) + 1
+    if len(origins) > room:
+        raise ValueError(
+            f"the test part has room for {room:,} folds that are {stride:,} steps apart. Received: "
+            f"folds={len(origins)}. Take fewer, a smaller stride, or refit=True."
+        )
+    reader = SeriesReader.of(run.state["reader"])
+    insample = prepared.train.panel.targets  # type: ignore[union-attr]
+    examples = reader.examples(panel, origins[0], stride=stride, insample=insample)
+    rivals = forecasts.Rivals(replace(prepared, test=examples), settings["quantiles"])
+    found = {_OURS: stages.predictions(run.model, examples, run.state), **rivals}
+    folds = np.tile(np.arange(1, len(origins) + 1), len(panel))
+    return _Fold(examples.targets, found, folds)
+
+
+def _refitted(
+    stages: Stages, settings: Mapping[str, Any], panel: Panel, origin: np.ndarray, number: int
+) -> _Fold:
+    """Forecasts from one origin, by a model that was trained on what is before it."""
+    if origin.min() < 1:
+        raise ValueError(
+            f"fold {number} would begin before the first row: take fewer folds or a smaller stride."
+        )
+    before = panel.cut(np.zeros_like(origin), origin)
+    spans = {"test": 0, "validation": _steps(stages, settings, panel)}
+    prepared = stages.prepare(parts := stages.split(before, {**settings, **spans}), settings)
+    model, _ = recipe.train(stages, prepared, settings, quiet=True)
+    state = stages.calibrated(model, prepared, settings)
+    reader = SeriesReader.of(state["reader"])
+    until = panel.cut(np.zeros_like(origin), origin + settings["horizon"])
+    examples = reader.examples(until, origin, stride=1, insample=parts.train.panel.targets)
+    rivals = forecasts.Rivals(replace(prepared, test=examples), settings["quantiles"])
+    found = {_OURS: stages.predictions(model, examples, state), **rivals}
+    return _Fold(examples.targets, found, np.full(len(panel), number))
+
+
+def _steps(stages: Stages, settings: Mapping[str, Any], panel: Panel) -> Any:
+    """The validation part, in steps where it was given by the stamp with which it begins."""
+    if not isinstance(settings["validation"], str):
+        return settings["validation"]
+    part = stages.split(panel, settings).validation
+    return int((part.panel.lengths - part.first).min())
+
+
+def _scored(stages: Stages, settings: Mapping[str, Any], found: list[_Fold]) -> Backtest:
+    rows, tables = [], []
+    for fold in found:
+        for number in np.unique(fold.folds):
+            own = np.flatnonzero(fold.folds == number)
+            truth = fold.truth.take(own)
+            for name, given in fold.found.items():
+                values = stages.score(_taken(given, own), truth, settings).values
+                rows.append({"fold": number, "model": name, **values})
+            tables.append(_table(truth, _taken(fold.found[_OURS], own), int(number)))
+    scores = _overall(stages, settings, found)
+    ours, rivals = scores[_OURS], {n: own for n, own in scores.items() if n != _OURS}
+    metrics = {
+        "test": ours.values,
+        "interval": ours.interval(),
+        "baselines": {name: rival.values for name, rival in rivals.items()},
+        "verdict": recipe.verdict(stages, ours, rivals),
+    }
+    return Backtest(metrics, pd.DataFrame(rows), pd.concat(tables, ignore_index=True))
+
+
+def _overall(stages: Stages, settings: Mapping[str, Any], found: list[_Fold]) -> dict[str, Any]:
+    """The score of each method over all folds."""
+    whole = found[0].truth
+    order = np.argsort(np.concatenate([fold.truth.series for fold in found]), kind="stable")
+    truth = replace(
+        whole,
+        values=np.concatenate([fold.truth.values for fold in found])[order],
+        series=np.concatenate([fold.truth.series for fold in found])[order],
+        origins=np.concatenate([fold.truth.origins for fold in found])[order],
+    )
+    return {
+        name: stages.score(_joined([fold.found[name] for fold in found], order), truth, settings)
+        for name in found[0].found
+    }
+
+
+def _joined(parts: list[Forecasts], order: np.ndarray) -> Forecasts:
+    levels = list(parts[0].quantiles or {})
+    return Forecasts(
+        np.concatenate([part.point for part in parts])[order],
+        {
+            level: np.concatenate([(part.quantiles or {})[level] for part in parts])[order]
+            for level in levels
+        },
+    )
+
+
+def _taken(given: Forecasts, windows: np.ndarray) -> Forecasts:
+    quantiles = given.quantiles or {}
+    return Forecasts(
+        given.point[windows], {level: own[windows] for level, own in quantiles.items()}
+    )
+
+
+def _table(truth: Truth, found: Forecasts, number: int) -> pd.DataFrame:
+    """The forecasts of one fold, and what came."""
+    panel = truth.panel.pick(truth.series)
+    before = panel.cut(np.zeros_like(truth.origins), truth.origins)
+    table = forecasts.table(before, found, truth.values.shape[1])
+    table.insert(0, "fold", number)
+    return table.assign(actual=truth.values.ravel())
