@@ -8,24 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from kerasseq.forecast_metrics import Forecasts
+from kerasseq.forecast_metrics import Forecasts, intervals
 
 __all__ = ["LEVELS", "Calibration"]
 
 LEVELS = (0.1, 0.5, 0.9)
-LEAST_ERRORS = 50  # behind an offset; where a step has fewer, its neighbours lend theirs
+LEAST_ERRORS = 50  # behind an offset at least; where a step has fewer, its neighbours lend theirs
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far to move each quantile, so that it is what its level says on held-out windows.
+    """How far to move each quantile, so that intervals hold what their levels say.
 
-    Split conformal prediction: the offset of level q is the q-quantile of truth minus forecast over
-    the validation windows, with the correction for their number, for each step of the horizon and
-    each target. Of quantile forecasts this is conformalised quantile regression with each tail by
-    itself (Romano, Patterson & Candès 2019, Theorem 2, https://arxiv.org/abs/1905.03222); of point
-    forecasts it gives the quantiles that they lack. What is promised for exchangeable data holds
-    for series as far as they go on as they did in validation.
+    Split conformal prediction on held-out windows, for each step of the horizon and each target. An
+    interval between two levels that leave as much below as above is moved on both sides by the same
+    amount: conformalised quantile regression (Romano, Patterson & Candès 2019,
+    https://arxiv.org/abs/1905.03222). Around point forecasts it is that far on both sides
+    (Lei et al. 2018, https://arxiv.org/abs/1604.04173). Quantiles without a counterpart are moved
+    by themselves, and medians stay. What is promised where windows are exchangeable holds for
+    series as far as they go on as they did in validation.
 
     Args:
         levels: rising, (levels,).
@@ -34,9 +35,9 @@ class Calibration:
     Example:
 
     >>> truth = np.arange(99.0).reshape(99, 1, 1)  # the forecasts are all 0
-    >>> calibration = Calibration.fit(truth, Forecasts(np.zeros_like(truth)), (0.1, 0.9))
+    >>> calibration = Calibration.fit(truth, Forecasts(np.zeros_like(truth)), (0.1, 0.5, 0.9))
     >>> calibration.offsets.ravel().tolist()
-    [9.0, 89.0]
+    [-79.0, 0.0, 79.0]
     """
 
     levels: np.ndarray
@@ -67,15 +68,11 @@ class Calibration:
             raise ValueError(f"levels must be between 0 and 1. Received: {levels!r}")
         if np.isnan(truth).all():
             raise ValueError("there is nothing to calibrate on: no value of these was observed.")
-        outermost = min(min(level, 1 - level) for level in levels)
-        least = max(LEAST_ERRORS, int(np.ceil(1 / outermost)))
-        spans = _spans((~np.isnan(truth)).sum(axis=0).min(axis=1), least)
+        spans = _spans((~np.isnan(truth)).sum(axis=0).min(axis=1), _needed(levels))
         if forecasts.quantiles is None:
-            offsets = _offsets(truth - forecasts.point, levels, spans)
+            offsets = _around(truth - forecasts.point, np.array(levels), spans)
         else:
-            offsets = np.concatenate(
-                [_offsets(truth - own, [q], spans) for q, own in forecasts.quantiles.items()]
-            )
+            offsets = _beyond(truth, forecasts.quantiles, spans)
         return cls(np.array(levels, dtype=np.float64), offsets)
 
     def apply(self, forecasts: Forecasts, levels: Sequence[float] | None = None) -> Forecasts:
@@ -142,32 +139,52 @@ def _spans(counts: np.ndarray, least: int) -> list[slice]:
     return [span(step) for step in range(horizon)]
 
 
-def _offsets(errors: np.ndarray, levels: Sequence[float], spans: Sequence[slice]) -> np.ndarray:
-    """Quantiles of errors for each step and target, (levels, horizon, targets)."""
-    errors = np.asarray(errors, dtype=np.float64)
-    if all(span.stop - span.start == 1 for span in spans):
-        return _quantiles(errors, levels)
-    own = [errors[:, span].reshape(-1, errors.shape[2]) for span in spans]
-    return np.stack([_quantiles(values, levels) for values in own], axis=1)
+def _needed(levels: Sequence[float]) -> int:
+    """How many errors there must be behind an offset."""
+    rest = min(1 - abs(2 * level - 1) for level in levels)  # what the widest interval leaves out
+    return max(LEAST_ERRORS, int(np.ceil(1 / rest)))
 
 
-def _quantiles(errors: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """Quantiles of errors along the first axis, on the safe side of the true ones.
+def _around(errors: np.ndarray, levels: np.ndarray, spans: Sequence[slice]) -> np.ndarray:
+    """What leads from point forecasts to quantiles, (levels, horizon, targets)."""
+    reach = _quantiles(np.abs(errors), np.abs(2 * levels - 1), spans)
+    return np.sign(levels - 0.5)[:, None, None] * reach
 
-    With n errors, that of a level above one half is the one whose rank is (n + 1) times the level,
-    rounded up; below one half, rounded down; of one half, between the two. Where there are too few
-    for such a rank, it is the outermost one; where there is none, 0.
+
+def _beyond(
+    truth: np.ndarray, quantiles: Mapping[float, np.ndarray], spans: Sequence[slice]
+) -> np.ndarray:
+    """What leads from quantiles to better ones, (levels, horizon, targets)."""
+    offsets = {level: np.zeros(truth.shape[1:]) for level in quantiles}
+    alone = set(quantiles) - {0.5}
+    for low, high in intervals(quantiles):
+        outside = np.maximum(quantiles[low] - truth, truth - quantiles[high])
+        (reach,) = _quantiles(outside, [high - low], spans)
+        offsets[low], offsets[high] = -reach, reach
+        alone -= {low, high}
+    for level in alone:
+        sign = np.sign(level - 0.5)
+        (reach,) = _quantiles(sign * (truth - quantiles[level]), [max(level, 1 - level)], spans)
+        offsets[level] = sign * reach
+    return np.stack(list(offsets.values()))
+
+
+def _quantiles(
+    errors: np.ndarray, levels: Sequence[float] | np.ndarray, spans: Sequence[slice]
+) -> np.ndarray:
+    """Quantiles of errors for each step and target, (levels, horizon, targets).
+
+    With n errors, that of a level is the one whose rank is (n + 1) times the level, rounded up;
+    where there are too few for such a rank, the largest; where there is none, 0.
     """
-    ordered = np.sort(errors, axis=0)  # NaN comes last
-    count = (~np.isnan(errors)).sum(axis=0)
-
-    def at(rank: np.ndarray) -> np.ndarray:
+    if any(span.stop - span.start > 1 for span in spans):
+        own = [errors[:, span].reshape(-1, 1, errors.shape[2]) for span in spans]
+        return np.concatenate([_quantiles(part, levels, [slice(0, 1)]) for part in own], axis=1)
+    ordered = np.sort(np.asarray(errors, dtype=np.float64), axis=0)  # NaN comes last
+    count = (~np.isnan(ordered)).sum(axis=0)
+    found = []
+    for level in levels:
+        rank = np.ceil(((count + 1) * level).round(9))  # 10 times 0.7 is 7
         place = np.clip(rank - 1, 0, np.maximum(count - 1, 0)).astype(np.intp)
-        return np.take_along_axis(ordered, place[None], axis=0)[0]
-
-    found = np.empty((len(levels), *count.shape))
-    for own, level in zip(found, levels):
-        rank = ((count + 1) * level).round(9)  # 10 times 0.7 is 7
-        below, above = at(np.floor(rank)), at(np.ceil(rank))
-        own[:] = below if level < 0.5 else above if level > 0.5 else (below + above) / 2
-    return np.where(count > 0, found, 0.0)
+        found.append(np.take_along_axis(ordered, place[None], axis=0)[0])
+    return np.where(count > 0, np.stack(found), 0.0)

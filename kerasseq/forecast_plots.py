@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ __all__ = ["Fan", "coverage_by_level", "error_by_step", "fans"]
 
 _NAMES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE, %", "mase": "MASE", "crps": "CRPS"}
 _OBSERVED = "#333333"
+_MARKED = 48  # points on a line; more run into each other
 _OTHERS = ("#d1603d", "#5b9f78", "#8a7bb0", "#c2a13c", "#4ba3b5")
 
 
@@ -30,7 +31,7 @@ class Fan:
 
     Args:
         title: of which series and target.
-        history: what was observed before, by its stamps.
+        history: what was observed before, by its stamps; NaN where it was not.
         forecast: what was expected, by its stamps.
         quantiles: by level, (horizon,) each.
         truth: what came, (horizon,), or None where that is not known.
@@ -50,10 +51,19 @@ def fans(forecasts: Sequence[Fan]) -> Figure:
         forecasts: a few of them.
     """
     count = len(forecasts)
-    figure, axes = subplots(count, width=8.0, height=0.5 + 2.6 * count)
+    figure, axes = subplots(count, width=8.0, height=0.6 + 2.6 * count)
+    entries: dict[str, Any] = {}
     for axis, fan in zip(axes, forecasts):
         _draw_fan(axis, fan)
-    axes[0].legend(frameon=False, loc="upper left")
+        handles, labels = axis.get_legend_handles_labels()
+        entries |= dict(zip(labels, handles))
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="outside upper center",
+        ncols=len(entries),
+        frameon=False,
+    )
     return figure
 
 
@@ -65,22 +75,15 @@ def error_by_step(errors: Mapping[str, Sequence[float | None]], metric: str = "m
         metric: what it is called.
     """
     figure, (axis,) = subplots(width=5.6)
-    for color, (name, values) in zip(cycle((TRAIN, *_OTHERS)), errors.items()):
+    for look, (name, values) in zip(_looks(), errors.items()):
         known = np.array([np.nan if value is None else value for value in values])
         steps = np.arange(1, len(known) + 1)
-        own = color == TRAIN
-        axis.plot(
-            steps,
-            known,
-            color=color,
-            label=name,
-            marker="." if len(known) <= 48 else None,
-            linewidth=2 if own else 1.2,
-            zorder=3 if own else 2,
-        )
+        marker = "." if len(known) <= _MARKED else None
+        axis.plot(steps, known, label=name, marker=marker, **look)
+        axis.set_xlim(0.5, len(known) + 0.5)
     axis.set(xlabel="step of the horizon", ylabel=_NAMES.get(metric, metric), title="error by step")
     axis.set_ylim(bottom=0)
-    _whole(axis.xaxis)
+    _whole(axis)
     axis.legend(frameon=False)
     return figure
 
@@ -94,8 +97,8 @@ def coverage_by_level(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Fig
     """
     figure, (axis,) = subplots(width=4.6, height=4.3)
     axis.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="perfect")
-    for color, (name, own) in zip(cycle((TRAIN, *_OTHERS)), found.items()):
-        axis.plot(own["levels"], own["shares"], marker="o", color=color, label=name)
+    for look, (name, own) in zip(_looks(), found.items()):
+        axis.plot(own["levels"], own["shares"], marker=".", label=name, **look)
     axis.set(
         xlabel="level of the quantile",
         ylabel="share of the truth at most that",
@@ -108,40 +111,59 @@ def coverage_by_level(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Fig
     return figure
 
 
+def _looks() -> Iterator[dict[str, Any]]:
+    """How to draw the model, and then what it stands beside."""
+    yield {"color": TRAIN, "linewidth": 2.0, "zorder": 3}
+    for color in cycle(_OTHERS):
+        yield {"color": color, "linewidth": 1.2}
+
+
 def _draw_fan(axis: Axes, fan: Fan) -> None:
-    before, after = _times(fan.history.index), _times(fan.forecast.index)
-    axis.plot(before, fan.history.to_numpy(), color=_OBSERVED, linewidth=1.2, label="observed")
+    before = fan.history.dropna()
+    stamps = _clocks(before.index[-1:].append(fan.forecast.index))
+
+    def on(values: Any) -> np.ndarray:
+        """What follows, from what was observed last on."""
+        return np.concatenate([before.to_numpy()[-1:], np.asarray(values)])
+
+    axis.plot(
+        _clocks(fan.history.index),
+        fan.history.to_numpy(),
+        color=_OBSERVED,
+        linewidth=1.2,
+        label="observed",
+    )
     for low, high in intervals(fan.quantiles):
         axis.fill_between(
-            after,
-            fan.quantiles[low],
-            fan.quantiles[high],
+            stamps,
+            on(fan.quantiles[low]),
+            on(fan.quantiles[high]),
             color=TRAIN,
             alpha=0.2,
             linewidth=0,
             label=f"{high - low:.0%} interval",
         )
-    axis.plot(after, fan.forecast.to_numpy(), color=TRAIN, linewidth=1.8, label="forecast")
+    axis.plot(stamps, on(fan.forecast), color=TRAIN, linewidth=1.8, label="forecast")
     if fan.truth is not None:
-        axis.plot(after, fan.truth, color=VALIDATION, linewidth=1.2, label="what came")
+        axis.plot(stamps, on(fan.truth), color=VALIDATION, linewidth=1.2, label="what came")
     axis.set_title(fan.title)
     if isinstance(fan.history.index, pd.DatetimeIndex):
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
         locator = AutoDateLocator()
-        axis.xaxis.set(major_locator=locator, major_formatter=ConciseDateFormatter(locator))
+        axis.xaxis.set_major_locator(locator)
+        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     else:
-        _whole(axis.xaxis)
+        _whole(axis)
 
 
-def _whole(axis: Any) -> None:
+def _whole(axis: Axes) -> None:
+    """Steps are whole numbers."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def _times(index: pd.Index) -> np.ndarray:
-    """Stamps as clocks on the spot show them."""
-    if isinstance(index, pd.DatetimeIndex):
-        return np.asarray(index.tz_localize(None))
-    return np.asarray(index)
+def _clocks(index: pd.Index) -> np.ndarray:
+    """Stamps as clocks show them where the series is from."""
+    return np.asarray(index.tz_localize(None) if isinstance(index, pd.DatetimeIndex) else index)
