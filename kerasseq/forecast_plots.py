@@ -61,7 +61,7 @@ def fans(forecasts: Sequence[Fan]) -> Figure:
         entries.values(),
         entries.keys(),
         loc="outside upper center",
-        ncols=len(entries),
+        ncols=4,
         frameon=False,
     )
     return figure
@@ -133,7 +133,9 @@ def _draw_fan(axis: Axes, fan: Fan) -> None:
         linewidth=1.2,
         label="observed",
     )
-    for low, high in intervals(fan.quantiles):
+    pairs = intervals(fan.quantiles)
+    shares = ", ".join(f"{high - low:.0%}" for low, high in pairs)
+    for low, high in pairs:
         axis.fill_between(
             stamps,
             on(fan.quantiles[low]),
@@ -141,7 +143,7 @@ def _draw_fan(axis: Axes, fan: Fan) -> None:
             color=TRAIN,
             alpha=0.2,
             linewidth=0,
-            label=f"{high - low:.0%} interval",
+            label=f"{shares} interval" + "s" * (len(pairs) > 1),
         )
     axis.plot(stamps, on(fan.forecast), color=TRAIN, linewidth=1.8, label="forecast")
     if fan.truth is not None:

@@ -25,70 +25,88 @@ def _flat(shape: tuple[int, int, int]) -> Forecasts:
     return Forecasts(np.zeros(shape))
 
 
+def _above(errors: np.ndarray, level: float) -> list[float]:
+    """The offsets of a level from point forecasts with these errors."""
+    (found,) = Calibration.fit(errors, _flat(errors.shape), (level,)).offsets
+    return list(found.ravel())
+
+
 def _lists(forecasts: Forecasts) -> dict[float, list[float]]:
     return {q: own.ravel().tolist() for q, own in (forecasts.quantiles or {}).items()}
 
 
 @pytest.mark.parametrize(
-    ("count", "ranks"),
-    # (n + 1) times the level: 10, 50 and 90; 10.1, 50.5 and 90.9; 6, 30 and 54; 5.1, 25.5, 45.9.
-    [
-        (99, (10, 50, 90)),
-        (100, (10, 50.5, 91)),
-        (59, (6, 30, 54)),
-        (50, (5, 25.5, 46)),
-    ],
+    ("count", "rank"),
+    # (n + 1) times 0.8, rounded up: 80, 80.8, 48 and 40.8.
+    [(99, 80), (100, 81), (59, 48), (50, 41)],
 )
-def test_offsets_are_errors_of_the_corrected_rank(count: int, ranks: tuple[float, ...]) -> None:
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_around_a_point_offsets_are_errors_of_the_corrected_rank(
+    count: int, rank: int, sign: int
+) -> None:
     errors = np.random.default_rng(0).permutation(np.arange(1.0, count + 1)).reshape(-1, 1, 1)
-    found = Calibration.fit(errors + 7, Forecasts(np.full_like(errors, 7)), LEVELS)
-    assert found.offsets.ravel().tolist() == list(ranks)
+    found = Calibration.fit(7 + sign * errors, Forecasts(np.full_like(errors, 7)), LEVELS)
+    assert found.offsets.ravel().tolist() == [-rank, 0, rank]
+
+
+def test_intervals_are_moved_by_how_far_outside_the_truth_is() -> None:
+    truth = np.concatenate([np.arange(-99.0, 0), np.arange(2.0, 202, 2)]).reshape(-1, 1, 1)
+    ends = {q: np.full(truth.shape, value) for q, value in ((0.1, -9.0), (0.5, 0.0), (0.9, 20.0))}
+    found = Calibration.fit(truth, Forecasts(ends[0.5], ends))
+    outside = sorted(max(-9 - y, y - 20) for y in truth.ravel())
+    reach = outside[160 - 1]  # 200 times 0.8, among 199
+    assert found.offsets.ravel().tolist() == [-reach, 0, reach]
+
+
+def test_levels_without_a_counterpart_are_moved_by_themselves() -> None:
+    truth = np.arange(1.0, 100).reshape(-1, 1, 1)
+    ends = {q: np.full(truth.shape, 7.0) for q in (0.2, 0.5, 0.9)}
+    found = Calibration.fit(truth, Forecasts(ends[0.5], ends))
+    assert found.offsets.ravel().tolist() == [13, 0, 83]  # to 20 and to 90
 
 
 def test_steps_and_targets_have_offsets_of_their_own() -> None:
     errors = np.arange(1.0, 100)[:, None, None] * np.array([[1, 10], [100, 1000]])
     found = Calibration.fit(errors, _flat(errors.shape), (0.1, 0.9))
-    assert found.offsets.tolist() == [[[10, 100], [1000, 10_000]], [[90, 900], [9000, 90_000]]]
+    assert found.offsets[1].tolist() == [[80, 800], [8000, 80_000]]
+    np.testing.assert_array_equal(found.offsets[0], -found.offsets[1])
 
 
-@given(st.integers(0, 10_000), st.sampled_from([0.1, 0.25, 0.8, 0.9]), st.booleans())
-def test_a_level_promises_what_theory_has(seed: int, level: float, conditional: bool) -> None:
-    """Over draws of both parts, the share is within 1 / (n + 1) of the level, on the safe side."""
+@given(st.integers(0, 10_000), st.sampled_from([0.5, 0.8, 0.9]), st.booleans())
+def test_an_interval_holds_as_much_as_theory_promises(
+    seed: int, level: float, quantiles: bool
+) -> None:
+    """Over draws of both parts, between the level and that and 1 / (n + 1) more."""
     random = np.random.default_rng(seed)
-    # Each target is a draw by itself.
-    draws, count = 5000, 60
+    draws, count = 5000, 60  # each target is a draw by itself
     truth = random.gamma(2, 3, (count + 1, 1, draws))
-    point = random.normal(size=truth.shape) if conditional else np.zeros_like(truth)
-    forecasts = Forecasts(point, {level: point * 2 + 1}) if conditional else Forecasts(point)
-    seen = {q: own[:-1] for q, own in (forecasts.quantiles or {}).items()}
-    calibration = Calibration.fit(truth[:-1], Forecasts(point[:-1], seen), (level,))
-    new = {q: own[-1:] for q, own in (forecasts.quantiles or {}).items()}
-    found = calibration.apply(Forecasts(point[-1:], new)).quantiles
+    point, low, high = random.normal(size=truth.shape), (1 - level) / 2, (1 + level) / 2
+    ends = {low: point - 1, high: point * 2 + 3} if quantiles else {}
+    seen = Forecasts(point[:-1], {q: own[:-1] for q, own in ends.items()})
+    new = Forecasts(point[-1:], {q: own[-1:] for q, own in ends.items()})
+    found = Calibration.fit(truth[:-1], seen, (low, high)).apply(new).quantiles
     assert found is not None
-    share = (truth[-1:] <= found[level]).mean()
+    below, above = found.values()
+    share = ((below <= truth[-1:]) & (truth[-1:] <= above)).mean()
     noise = 5 * math.sqrt(level * (1 - level) / draws)
-    if level > 0.5:
-        assert level - noise <= share <= level + 1 / (count + 1) + noise
-    else:
-        assert level - 1 / (count + 1) - noise <= share <= level + noise
+    assert level - noise <= share <= level + 1 / (count + 1) + noise
 
 
-@pytest.mark.parametrize("spread", [0.2, 1.0, 2.0])
-def test_quantiles_that_are_wrong_are_put_right(spread: float) -> None:
+@pytest.mark.parametrize("spread", [0.2, 1.0, 5.0])
+def test_intervals_that_are_wrong_are_put_right(spread: float) -> None:
     random = np.random.default_rng(0)
     shape = (4000, 3, 2)
-    scale = random.uniform(0.5, 2, shape)  # known to the forecast, in its unit
-    truth = 3 + scale * random.normal(size=shape)
-    forecasts = _quantiles(np.zeros(shape), spread * scale)
-    half = slice(0, 2000), slice(2000, 4000)
-    quantiles = forecasts.quantiles or {}
+    truth = random.normal(size=shape)
+    forecasts = _quantiles(np.zeros(shape), spread)
     seen, new = (
-        Forecasts(forecasts.point[part], {q: own[part] for q, own in quantiles.items()})
-        for part in half
+        Forecasts(
+            forecasts.point[part], {q: v[part] for q, v in (forecasts.quantiles or {}).items()}
+        )
+        for part in (slice(2000), slice(2000, None))
     )
-    found = Calibration.fit(truth[half[0]], seen).apply(new).quantiles or {}
+    found = Calibration.fit(truth[:2000], seen).apply(new).quantiles or {}
     for level, own in found.items():
-        assert (truth[half[1]] <= own).mean() == pytest.approx(level, abs=0.015)
+        assert (truth[2000:] <= own).mean() == pytest.approx(level, abs=0.015)
 
 
 def test_right_quantiles_stay_where_they_are() -> None:
@@ -129,38 +147,31 @@ def test_what_was_not_observed_does_not_count() -> None:
     errors = np.arange(1.0, 100).reshape(-1, 1, 1)
     gaps = np.insert(errors, [0, 30, 30, 99], np.nan, axis=0)
     found = Calibration.fit(gaps, _flat(gaps.shape), LEVELS)
-    assert found.offsets.ravel().tolist() == [10, 50, 90]
+    assert found.offsets.ravel().tolist() == [-80, 0, 80]
 
 
 def test_a_step_with_few_errors_borrows_those_of_its_neighbours() -> None:
     # Thirty windows: a step has too few, with those beside it there are enough.
     errors = np.tile(np.array([1.0, 2.0, 30.0, 400.0])[:, None], (30, 1, 1))
-    (offsets,) = Calibration.fit(errors, _flat(errors.shape), (0.9,)).offsets
-    assert offsets.ravel().tolist() == [2, 30, 400, 400]
+    assert _above(errors, 0.9) == [2, 30, 400, 400]
     many = np.tile(errors, (2, 1, 1))
-    (offsets,) = Calibration.fit(many, _flat(many.shape), (0.9,)).offsets
-    assert offsets.ravel().tolist() == [1, 2, 30, 400]
+    assert _above(many, 0.9) == [1, 2, 30, 400]
     # A level further out needs more.
-    (offsets,) = Calibration.fit(many, _flat(many.shape), (0.99,)).offsets
-    assert offsets.ravel().tolist() == [2, 30, 400, 400]
+    assert _above(many, 0.995) == [2, 30, 400, 400]
 
 
 def test_a_single_window_gives_all_steps_the_same_offsets() -> None:
-    errors = np.array([3.0, 1.0, 2.0]).reshape(1, 3, 1)
-    found = Calibration.fit(errors, _flat(errors.shape), LEVELS)
-    assert found.offsets[..., 0].tolist() == [[1] * 3, [2] * 3, [3] * 3]
+    assert _above(np.array([3.0, 1.0, -2.0]).reshape(1, 3, 1), 0.75) == [2, 2, 2]
 
 
 def test_a_step_without_any_error_takes_those_around_it() -> None:
     errors = np.tile(np.array([1.0, np.nan, 3.0])[:, None], (99, 1, 1))
-    (offsets,) = Calibration.fit(errors, _flat(errors.shape), (0.5,)).offsets
-    assert offsets.ravel().tolist() == [1, 2, 3]
+    assert _above(errors, 0.9) == [1, 3, 3]
 
 
 def test_a_target_without_any_error_stays_where_it_is() -> None:
     errors = np.stack([np.arange(99.0), np.full(99, np.nan)], axis=-1)[:, None]
-    found = Calibration.fit(errors, _flat(errors.shape), (0.9,))
-    assert found.offsets.ravel().tolist() == [89, 0]
+    assert _above(errors, 0.9) == [79, 0]
 
 
 # Levels and steps that were not calibrated
@@ -174,10 +185,14 @@ def calibration() -> Calibration:
 
 def test_levels_in_between_are_interpolated(calibration: Calibration) -> None:
     found = calibration.apply(_flat((1, 2, 1)), levels=(0.8, 0.1, 0.7))
-    assert _lists(found) == {0.1: [10, 100], 0.7: [70, 700], 0.8: [80, 800]}
+    assert _lists(found) == {
+        0.1: [-80, -800],
+        0.7: pytest.approx([40, 400]),
+        0.8: pytest.approx([60, 600]),
+    }
     quantiles = {0.3: np.ones((1, 2, 1)), 0.9: np.full((1, 2, 1), 2.0)}
     found = calibration.apply(Forecasts(np.zeros((1, 2, 1)), quantiles))
-    assert _lists(found) == {0.3: pytest.approx([31, 301]), 0.9: [92, 902]}
+    assert _lists(found) == {0.3: pytest.approx([-39, -399]), 0.9: [82, 802]}
 
 
 @pytest.mark.parametrize("level", [0.05, 0.95])
@@ -187,8 +202,8 @@ def test_levels_beyond_are_refused(calibration: Calibration, level: float) -> No
 
 
 def test_fewer_steps_and_more(calibration: Calibration) -> None:
-    assert _lists(calibration.apply(_flat((1, 1, 1)), (0.9,))) == {0.9: [90]}
-    assert _lists(calibration.apply(_flat((1, 4, 1)), (0.9,))) == {0.9: [90, 900, 900, 900]}
+    assert _lists(calibration.apply(_flat((1, 1, 1)), (0.9,))) == {0.9: [80]}
+    assert _lists(calibration.apply(_flat((1, 4, 1)), (0.9,))) == {0.9: [80, 800, 800, 800]}
 
 
 def test_the_state_is_json(calibration: Calibration) -> None:
