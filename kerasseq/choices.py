@@ -194,8 +194,9 @@ def _power(values: np.ndarray, length: int) -> float | None:
 def _moved(panel: Panel, steps: int) -> float:
     """How far values are from those so many steps before, in terms of how they vary."""
     found = []
-    for own in panel.targets:
-        spread = np.nanstd(own, axis=0)
-        apart = np.nanmean(np.abs(own[steps:] - own[:-steps]), axis=0)
-        found.append(apart[spread > 0] / spread[spread > 0])
-    return float(np.nanmean(np.concatenate(found)))
+    for column in (column for own in panel.targets for column in own.T):
+        apart = np.abs(column[steps:] - column[:-steps])
+        seen, spread = ~np.isnan(apart), column[~np.isnan(column)]
+        if seen.any() and spread.std() > 0:
+            found.append(apart[seen].mean() / spread.std())
+    return float(np.mean(found)) if found else np.inf

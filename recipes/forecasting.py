@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from kerasseq.backtest import Backtest
     from kerasseq.data.series_panel import Panel
-    from kerasseq.data.series_reader import SeriesExamples, Truth
+    from kerasseq.data.series_reader import SeriesExamples, SeriesReader, Truth
     from kerasseq.forecast_metrics import Forecasts
     from kerasseq.metrics import Score
     from kerasseq.models import Forecaster
@@ -217,6 +217,8 @@ class Forecasting(Stages):
         for name in ("validation", "test"):
             if isinstance(settings[name], float):
                 share(settings, name, zero=False)
+            elif not isinstance(settings[name], str):
+                positive(settings, name)
         levels(settings, "quantiles")
         if settings["output"] == "negative_binomial":
             one_of(settings, "scaling", ("auto", "none"))
@@ -316,18 +318,18 @@ class Forecasting(Stages):
         return Prepared(learned, stopping, scored, state, notes=notes)
 
     def count(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
-        return _sizes(facts, settings).count()
+        return self.sizes(facts, settings).count()
 
     def build(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> keras.Model:
-        return _sizes(facts, settings).build()
+        return self.sizes(facts, settings).build()
 
     def objective(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> Objective:
-        return Objective(_sizes(facts, settings).loss())
+        return Objective(self.sizes(facts, settings).loss())
 
     def trainee(
         self, model: keras.Model, facts: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> keras.Model:
-        return _sizes(facts, settings).taught(model)
+        return self.sizes(facts, settings).taught(model)
 
     def calibrated(
         self, model: keras.Model, prepared: Prepared, settings: Mapping[str, Any]
@@ -388,9 +390,8 @@ class Forecasting(Stages):
         reading: Mapping[str, Any],
     ) -> SeriesExamples:
         from kerasseq.data.series import Panel, read_series
-        from kerasseq.data.series_reader import SeriesReader
 
-        reader = SeriesReader.of(state["reader"])
+        reader = self.reader(state)
         if not isinstance(data, Panel):
             data = read_series(data, encoding=reader.encoding, **reading)
         return reader.examples(data)
@@ -400,14 +401,16 @@ class Forecasting(Stages):
     ) -> pd.DataFrame:
         from kerasseq import forecasts
 
-        return forecasts.ahead(model, _sizes(state["facts"], settings), state, history=data)
+        if isinstance(data, list):
+            raise ValueError("forecasts are made from series, not from a list: use forecast.")
+        return forecasts.ahead(model, self.sizes(state["facts"], settings), state, history=data)
 
     def forecast(
         self, run: Run, horizon: int | None, history: Any, future: Any, quantiles: Sequence[float]
     ) -> pd.DataFrame:
         from kerasseq import forecasts
 
-        sizes = _sizes(run.state["facts"], run.settings)
+        sizes = self.sizes(run.state["facts"], run.settings)
         return forecasts.ahead(run.model, sizes, run.state, horizon, history, future, quantiles)
 
     def backtest(
@@ -420,7 +423,7 @@ class Forecasting(Stages):
     def update(self, run: Run, rows: Any) -> None:
         from kerasseq import forecasts
 
-        sizes = _sizes(run.state["facts"], run.settings)
+        sizes = self.sizes(run.state["facts"], run.settings)
         run.state = forecasts.updated(run.model, sizes, run.state, rows)
 
     def details(self, score: Score, baselines: Mapping[str, Score]) -> dict[str, Any]:
@@ -447,6 +450,27 @@ class Forecasting(Stages):
             found["coverage_by_level"] = forecast_plots.coverage_by_level(levels)
         return found
 
+    def sizes(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> Forecaster:
+        """What the model is counted and built from."""
+        from kerasseq.models import Forecaster
+
+        known = ("kind", "lookback", "horizon", "targets", "past", "future", "static", "series")
+        chosen = ("masked", "segment", "normalization", "season")
+        own = ("cell", "units", "depth", "embedding", "channels", "linear", "dropout", "scheduled")
+        return Forecaster(
+            **{name: facts[name] for name in (*known, *chosen)},
+            **{name: settings[name] for name in (*own, "output", "error")},
+            attention=settings["attention"] and facts["kind"] == "seq2seq",
+            quantiles=tuple(settings["quantiles"]),
+            options={n: settings[n] for n in ("recurrent_dropout", "zoneout") if settings[n]},
+        )
+
+    def reader(self, state: Mapping[str, Any]) -> SeriesReader:
+        """What prepares series as those that the run was made from."""
+        from kerasseq.data.series_reader import SeriesReader
+
+        return SeriesReader.of(state["reader"])
+
     def space(self) -> dict[str, Range]:
         return {
             "model": Choice(_KINDS),
@@ -467,21 +491,6 @@ STAGES = Forecasting()
 def _named(*examples: Any) -> list[tuple[Any, str]]:
     uses = ("learn from", "stop by", "score on")
     return [(own, use) for own, use in zip(examples, uses) if own is not None]
-
-
-def _sizes(facts: Mapping[str, Any], settings: Mapping[str, Any]) -> Forecaster:
-    from kerasseq.models import Forecaster
-
-    known = ("kind", "lookback", "horizon", "targets", "past", "future", "static", "series")
-    chosen = ("masked", "segment", "normalization", "season")
-    own = ("cell", "units", "depth", "embedding", "channels", "linear", "dropout", "scheduled")
-    return Forecaster(
-        **{name: facts[name] for name in (*known, *chosen)},
-        **{name: settings[name] for name in (*own, "output", "error")},
-        attention=settings["attention"] and facts["kind"] == "seq2seq",
-        quantiles=tuple(settings["quantiles"]),
-        options={n: settings[n] for n in ("recurrent_dropout", "zoneout") if settings[n]},
-    )
 
 
 def _likelihood(facts: Mapping[str, Any]) -> Any:

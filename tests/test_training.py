@@ -136,6 +136,45 @@ def test_examples_without_lengths_are_not_cut() -> None:
     assert batch[0]["x"].shape == (4, 1)
 
 
+class _Drawn:
+    """Rows that are made when they are asked for."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows, self.asked = rows, 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def batch(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        self.asked = max(self.asked, len(rows))
+        whole = _examples(self._rows)
+        return {"tokens": whole.inputs["tokens"][rows]}, whole.targets[rows]
+
+
+def test_rows_that_are_generated_are_asked_for_batch_by_batch() -> None:
+    drawn = _Drawn(90)
+    batches = Batches(drawn, 16, seed=3)
+    batches.epoch = 2
+    np.testing.assert_array_equal(np.sort(batches.order), np.arange(90))
+    inputs, targets = batches[0]
+    rows = batches.order[: len(targets)]
+    np.testing.assert_array_equal(inputs["tokens"], _examples(90).inputs["tokens"][rows])
+    assert drawn.asked == 16
+
+
+def test_generated_rows_train_as_those_in_memory_do() -> None:
+    whole = _examples(90)
+    memory = Examples(whole.inputs, whole.targets)  # of one length
+    models = [_model(), _model()]
+    found = [
+        fit(model, rows, _examples(40, seed=1), _plan(), quiet=True)
+        for model, rows in zip(models, (_Drawn(90), memory))
+    ]
+    assert found[0].history == found[1].history
+    assert _same(*models)
+    np.testing.assert_array_equal(outputs(models[0], _Drawn(90)), outputs(models[0], memory))
+
+
 def test_outputs_come_in_the_order_of_the_rows() -> None:
     model, examples = _model(), _examples()
     found = outputs(model, examples, batch_size=16)

@@ -252,6 +252,28 @@ def evaluate(
     _print(table.Table(columns, tuple(rows), title=f"{found['rows']:,} rows"), format)
 
 
+def forecast(
+    folder: _Folder,
+    history: Annotated[
+        Path | None, typer.Option(help="Series to go on from, instead of those trained on.")
+    ] = None,
+    future: Annotated[
+        Path | None, typer.Option(help="A table of what is known of the steps ahead.")
+    ] = None,
+    horizon: Annotated[int | None, typer.Option(help="Steps ahead.")] = None,
+    quantile: Annotated[
+        list[float] | None, typer.Option(help="A level; may be given several times.")
+    ] = None,
+    format: _Format = "table",
+) -> None:
+    """Forecast what comes next."""
+    levels = {"quantiles": quantile} if quantile else {}
+    frame = _load(folder).forecast(horizon, history, future, **levels)
+    for name in frame.select_dtypes(["datetime", "datetimetz"]):
+        frame[name] = frame[name].astype(str)
+    _print(table.from_frame(frame), format)
+
+
 # Recipes
 
 
@@ -288,4 +310,5 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "show": show,
     "predict": predict,
     "evaluate": evaluate,
+    "forecast": forecast,
 }

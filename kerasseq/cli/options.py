@@ -62,6 +62,11 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _given(default: Any, value: Any) -> Any:
+    """The values of an option that may be given several times, or the default."""
+    return value or default
+
+
 def _option(parameter: inspect.Parameter) -> tuple[Any, Any, Reader]:
     """The type and default of the option for a parameter, and what makes its value of that.
 
@@ -72,13 +77,13 @@ def _option(parameter: inspect.Parameter) -> tuple[Any, Any, Reader]:
     optional, default = "None" in members, parameter.default
     literal = any(member.startswith("Literal[") for member in members)
     many = [found[1] for m in members if (found := re.fullmatch(_SEQUENCE, m))]
+    if many and scalars in ([], many):  # one is as good as a list of one
+        return _TYPES[many[0]][2], default and list(default), partial(_given, default)
     if len(scalars) == 1 and not literal and (default is None or not optional):
         return _TYPES[scalars[0]][optional], default, _same
     if scalars or literal:
         text = default if default in (None, inspect.Parameter.empty) else str(default)
         return str | None, text, partial(_read, parameter.name, members)
-    if many:
-        return _TYPES[many[0]][2], default and list(default), _same
     return None, None, _same
 
 

@@ -1,0 +1,582 @@
+"""Forecasting from a table to a saved run, and one clear sentence for whatever cannot be."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kerasseq
+from kerasseq import recipe, registry
+from kerasseq.cli import main
+from kerasseq.recipes import forecasting
+from kerasseq.run import Run
+
+STAGES = registry.stages("forecasting")
+DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(forecasting).parameters.items()
+    if name not in recipe.OPTIONS
+}
+SMALL: dict[str, Any] = {
+    "horizon": 3, "lookback": 7, "units": 4, "epochs": 1, "batch_size": 32, "quiet": True,
+    "scaling": "standard",
+}  # fmt: skip
+SCORES = ["mae", "rmse", "smape", "mase", "rmsse", "pinball", "crps", "coverage", "width"]
+
+
+def _table(days: int = 90, names: tuple[str, ...] = ("a", "b"), seed: int = 0) -> pd.DataFrame:
+    """Series with a week in them, the second of them ten times the size of the first."""
+    frames = []
+    for i, name in enumerate(names):
+        noise = np.random.default_rng((seed, i)).normal(size=200)[:days]
+        steps = np.arange(days)
+        values = 10**i * (20 + 0.1 * steps + 5 * np.sin(steps / 7 * 2 * np.pi))
+        frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=days)})
+        frame["sold"] = values + 10**i * noise
+        frame["store"] = name
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _one(days: int = 90) -> pd.DataFrame:
+    return _table(days, ("a",)).drop(columns="store")
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return forecasting(_table(), target="sold", series="store", **SMALL)
+
+
+@pytest.fixture(scope="module")
+def folder(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run.save(tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="module")
+def streaming() -> Run:
+    """A model that carries its state on."""
+    given = {**SMALL, "model": "recursive", "normalization": "none", "calendar": True}
+    return forecasting(_table(), target="sold", series="store", **given)
+
+
+def _same(one: keras.Model, other: keras.Model) -> bool:
+    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _numbers(frame: pd.DataFrame) -> np.ndarray:
+    return frame.select_dtypes("number").to_numpy()
+
+
+# The whole life
+
+
+def test_it_tells_how_good_it_is_beside_baselines(run: Run) -> None:
+    found = run.metrics
+    assert list(found["test"]) == SCORES
+    assert list(found["baselines"]) == ["last value", "drift", "nlinear", "seasonal naive"]
+    assert all(list(scores) == SCORES for scores in found["baselines"].values())
+    assert found["verdict"].startswith("mase: this model ")
+    assert found["rows"] == {"train": 2 * (63 - 9), "validation": 2 * 7, "test": 2 * 16}
+    assert found["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    assert [len(own) for own in found["error_by_step"].values()] == [3] * 5
+    assert len(found["by_series"]["mae"]) == 2
+    assert "forecasting: 32 test windows" in run._repr_html_()
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_it_says_what_it_found_and_chose(run: Run) -> None:
+    notes = " ".join(run.notes)
+    assert "2 series of 90 steps, frequency 'D'" in notes
+    assert "3 steps ahead, from 7 steps back" in notes
+    assert "model='direct': a lookback of 7 steps holds no two segments of a season" in notes
+    assert "normalization='seasonal': there are few windows" in notes
+    assert "windows: 108 to learn from, 14 to stop by, 32 to score on" in notes
+
+
+def test_a_forecast_goes_on_in_the_units_of_the_data(run: Run) -> None:
+    found = run.forecast(quantiles=[0.1, 0.25, 0.9])
+    assert found.columns.tolist() == ["store", "day", "forecast", "0.1", "0.25", "0.9"]
+    assert found["store"].tolist() == ["a"] * 3 + ["b"] * 3
+    assert found["day"].tolist() == [*pd.date_range("2024-03-31", periods=3)] * 2
+    assert np.all(np.diff(found[["0.1", "0.25", "0.9"]].to_numpy()) >= 0)
+    assert found["forecast"][:3].between(15, 45).all()
+    assert found["forecast"][3:].between(150, 450).all()
+
+
+def test_a_forecast_may_be_shorter(run: Run) -> None:
+    whole, short = run.forecast(), run.forecast(horizon=1, quantiles=[])
+    assert short.columns.tolist() == ["store", "day", "forecast"]
+    assert short["forecast"].tolist() == whole["forecast"][[0, 3]].tolist()
+
+
+def test_a_series_never_seen_is_forecast_in_its_own_scale(run: Run) -> None:
+    new = _table(30, ("new",), seed=5)
+    found = run.forecast(history=new)
+    assert found["store"].tolist() == ["new"] * 3
+    larger = run.forecast(history=new.assign(sold=1000 * new["sold"] + 7))
+    np.testing.assert_allclose(_numbers(larger), 1000 * _numbers(found) + 7, rtol=1e-4)
+    assert run.predict(new).equals(found)
+
+
+def test_a_series_that_was_seen_keeps_its_scale(run: Run) -> None:
+    table = _table()
+    end = table.groupby("store").tail(7)
+    np.testing.assert_allclose(_numbers(run.forecast(history=end)), _numbers(run.forecast()))
+    other_way_round = end[::-1]
+    found = run.forecast(history=other_way_round)
+    assert found["store"].tolist() == ["b"] * 3 + ["a"] * 3
+
+
+def test_a_fresh_process_forecasts_the_same(run: Run, folder: Path) -> None:
+    code = f"import kerasseq; print(kerasseq.load({str(folder)!r}).forecast().to_json())"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    found = pd.DataFrame(json.loads(result.stdout.splitlines()[-1]))
+    np.testing.assert_allclose(
+        found[["forecast", "0.1", "0.9"]], run.forecast()[["forecast", "0.1", "0.9"]], rtol=1e-5
+    )
+
+
+def test_a_run_folder_has_its_plots_and_the_end_of_the_series(run: Run, folder: Path) -> None:
+    names = sorted(path.name for path in (folder / "plots").iterdir())
+    assert names == ["coverage_by_level.png", "curves.png", "error_by_step.png", "forecasts.png"]
+    assert (folder / "state.npz").stat().st_size < 5000
+    assert kerasseq.load(folder).state["history"]["targets"].shape == (2 * 7, 1)
+
+
+def test_equal_seeds_give_equal_runs_also_after_an_interruption(tmp_path: Path) -> None:
+    def stop(epoch: int, logs: Any) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    given = {**SMALL, "epochs": 2, "out": tmp_path / "run"}
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
+    with pytest.raises(KeyboardInterrupt):
+        forecasting(_one(), callbacks=[callback], **given)
+    resumed, whole = forecasting(_one(), **given), forecasting(_one(), **{**given, "out": None})
+    assert resumed.history == whole.history
+    assert _same(resumed.model, whole.model)
+    assert resumed.metrics["test"] == whole.metrics["test"]
+    again = forecasting(_one(), **given)  # lists in run.json, tuples here
+    assert again.metrics == resumed.metrics
+
+
+def test_nothing_is_learned_from_what_comes_after(run: Run) -> None:
+    table = _table()
+    late = table["day"] >= table["day"].max() - pd.Timedelta(days=17)  # the test part
+    marked = table.assign(sold=table["sold"].where(~late, 1e6))
+    other = forecasting(marked, target="sold", series="store", **SMALL)
+    assert _same(run.model, other.model)
+    assert run.history == other.history
+    for name in ("facts", "reader", "calibration"):
+        assert run.state[name] == other.state[name]
+    assert other.metrics["test"]["mae"] > 1e5
+
+
+# New rows, other origins
+
+
+def test_new_rows_are_read_on(run: Run, folder: Path, tmp_path: Path) -> None:
+    table, again = _table(94), kerasseq.load(folder)
+    new = table.groupby("store").tail(4)
+    again.update(new.groupby("store").head(2))
+    again.update(new.groupby("store").tail(2))
+    expected = run.forecast(history=table)
+    assert again.forecast().equals(expected)
+    saved = again.save(tmp_path / "later")
+    assert kerasseq.load(saved).forecast().equals(expected)
+    assert run.forecast()["day"][0] == pd.Timestamp("2024-03-31")  # the first run did not go on
+
+
+def test_a_state_that_is_carried_on_is_that_of_all_rows(streaming: Run, tmp_path: Path) -> None:
+    from kerasseq.models import Stream
+
+    table = _table(95)
+    new = table[table["day"] > "2024-03-30"]
+    before = dict(streaming.state)
+    later = new[(new["store"] == "a") & (new["day"] > "2024-03-31")]
+    for rows in (new[new["day"] == "2024-03-31"], later, new[new["store"] == "b"][1:]):
+        streaming.update(rows)
+    found = streaming.forecast(horizon=5)
+    loaded = kerasseq.load(streaming.save(tmp_path / "run"))
+    np.testing.assert_allclose(_numbers(loaded.forecast(horizon=5)), _numbers(found), rtol=1e-6)
+
+    # From the beginning of the first window on, in one go.
+    reader = STAGES.reader(before)
+    panel = STAGES.load(table, streaming.settings)
+    panel = panel.cut(panel.lengths - 12, panel.lengths)
+    sizes = STAGES.sizes(before["facts"], streaming.settings)
+    from kerasseq.data.windows import latest
+
+    inputs = latest(reader.scaled(panel)[0], 12, 3)
+    whole = Stream(sizes, streaming.model).start(inputs)
+    outputs = Stream(sizes, streaming.model).forecast(whole, inputs["future"])
+    scaler = reader.scaled(panel)[1]
+    expected = scaler.inverse(outputs[..., 1], np.arange(2))
+    np.testing.assert_allclose(
+        found["forecast"].to_numpy().reshape(2, 5)[:, :3], expected[..., 0], rtol=1e-4
+    )
+    streaming.state = before
+
+
+def test_a_recursive_model_goes_as_far_as_it_is_asked_to(streaming: Run) -> None:
+    found, usual = streaming.forecast(horizon=10), streaming.forecast()
+    assert len(found) == 20
+    np.testing.assert_allclose(_numbers(found)[:3], _numbers(usual)[:3], rtol=1e-5)
+
+
+def test_new_rows_have_to_go_on(run: Run) -> None:
+    late = _table(93).groupby("store").tail(2)
+    with pytest.raises(ValueError, match="goes on with 2024-03-31, and the new rows begin with"):
+        run.update(late)
+
+
+def test_a_backtest_forecasts_from_several_origins(run: Run) -> None:
+    found = run.backtest(folds=3)
+    assert found.scores.columns.tolist() == ["fold", "model", *SCORES]
+    assert found.scores["fold"].tolist() == [1] * 5 + [2] * 5 + [3] * 5
+    assert found.forecasts["fold"].tolist() == [1] * 6 + [2] * 6 + [3] * 6
+    table = _table().set_index(["store", "day"])["sold"]
+    stamps = found.forecasts.set_index(["store", "day"])["actual"]
+    pd.testing.assert_series_equal(stamps, table[stamps.index], check_names=False)
+    last = found.forecasts[found.forecasts["fold"] == 3]
+    before = _table()[_table()["day"] < last["day"].min()]
+    again = run.forecast(history=before)
+    np.testing.assert_allclose(last["forecast"], again["forecast"], rtol=1e-5)
+    errors = (found.forecasts["forecast"] - found.forecasts["actual"]).abs()
+    assert found.metrics["test"]["mae"] == pytest.approx(errors.mean())
+    assert "this model" in found._repr_html_()
+
+
+def test_a_backtest_may_train_anew_before_each_origin(run: Run) -> None:
+    found = run.backtest(folds=2, stride=20, refit=True)
+    assert found.forecasts["day"].min() == pd.Timestamp("2024-03-31") - pd.Timedelta(days=23)
+    assert found.scores.query("model == 'nlinear'")["mae"].notna().all()
+
+
+def test_a_backtest_needs_the_data(run: Run, folder: Path) -> None:
+    again = kerasseq.load(folder)
+    with pytest.raises(ValueError, match=r"comes from a folder.*pass data="):
+        again.backtest(2)
+    with pytest.raises(ValueError, match="data= is not what the run was made from"):
+        again.backtest(2, data=_table(91))
+    expected = run.backtest(2).metrics["test"]
+    assert again.backtest(2, data=_table()).metrics["test"] == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="has room for 6 folds that are 3 steps apart"):
+        run.backtest(7)
+    with pytest.raises(ValueError, match="folds must be a whole number above zero"):
+        run.backtest(0)
+
+
+def test_new_data_is_scored(run: Run, tmp_path: Path) -> None:
+    new = _table(40, ("a", "c"), seed=3)
+    new.to_csv(tmp_path / "new.csv", index=False)
+    found = run.evaluate(new)
+    assert found["rows"] == 2 * (40 - 9)
+    assert list(found["test"]) == SCORES
+    assert run.evaluate(tmp_path / "new.csv")["test"] == pytest.approx(found["test"])
+    renamed = new.rename(columns={"sold": "sales"})
+    assert run.evaluate(renamed, target="sales") == found
+
+
+# Settings
+
+
+def _shop(days: int = 60) -> pd.DataFrame:
+    """With covariates of every kind, and some targets that are missing."""
+    random = np.random.default_rng(1)
+    table = _table(days, ("a", "b", "c"))
+    table["rain"] = random.normal(size=len(table))
+    table["wind"] = random.choice(["north", "south"], len(table))
+    table["sale"] = random.integers(0, 2, len(table))
+    table["size"] = table["store"].map({"a": 1.0, "b": 3.0, "c": 2.0})
+    table.loc[[5, 17, 40, 41], "sold"] = np.nan
+    return table
+
+
+def test_covariates_gaps_and_lags() -> None:
+    table = _shop()
+    run = forecasting(
+        table, target="sold", series="store", past=["rain", "wind"], future="sale", static="size",
+        lags=[9], series_embedding=True, attention=True, **SMALL,
+    )  # fmt: skip
+    facts = run.state["facts"]
+    assert (facts["kind"], facts["masked"], facts["series"]) == ("seq2seq", True, 3)
+    assert (facts["past"], facts["future"], facts["static"]) == (3 + 1 + 1 + 2, 1 + 2, 1)
+    assert "its decoder reads what is known of each step ahead ('sale')" in " ".join(run.notes)
+    ahead = pd.DataFrame(
+        {
+            "day": np.tile(pd.date_range("2024-03-01", periods=3), 3),
+            "store": np.repeat(["a", "b", "c"], 3),
+            "sale": 1,
+        }
+    )
+    found = run.forecast(future=ahead)
+    assert np.isfinite(_numbers(found)).all()
+    assert not np.allclose(_numbers(run.forecast(future=ahead.assign(sale=0))), _numbers(found))
+    with pytest.raises(ValueError, match=r"future covariates \(sale, .*\) are not known at"):
+        run.forecast()
+    with pytest.raises(ValueError, match="what is known ahead of 2024-03-03"):
+        run.forecast(future=ahead[ahead["day"] < "2024-03-03"])
+    with pytest.raises(ValueError, match="does not have series 'c'"):
+        run.forecast(future=ahead[ahead["store"] != "c"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "segment", "output": "normal", "lookback": 14, "horizon": 7, "linear": True},
+        {"model": "direct", "output": "point", "error": "mae", "normalization": "instance"},
+        {"model": "recursive", "output": "negative_binomial", "scheduled": 0.5},
+    ],
+    ids=lambda changes: changes["model"],
+)
+def test_outputs_that_it_takes(changes: dict[str, Any]) -> None:
+    table = _one()
+    table["sold"] = table["sold"].round()
+    table["other"] = table["sold"][::-1].to_numpy()
+    run = forecasting(table, **{**SMALL, "scaling": "auto", **changes})
+    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    found = run.forecast()
+    assert found.columns.tolist() == ["day", "target", "forecast", "0.1", "0.5", "0.9"]
+    assert found["target"].tolist()[:4] == ["sold", "other"] * 2
+    assert np.all(np.diff(found[["0.1", "0.5", "0.9"]].to_numpy()) >= 0)
+
+
+def test_calibration_moves_quantiles_and_nothing_else(run: Run) -> None:
+    plain = forecasting(_table(), target="sold", series="store", calibrate=False, **SMALL)
+    assert _same(run.model, plain.model)
+    assert plain.state["calibration"] is None
+    for name in ("mae", "mase"):
+        assert plain.metrics["test"][name] == run.metrics["test"][name]
+    assert plain.metrics["test"]["width"] != run.metrics["test"]["width"]
+
+
+def test_a_point_forecast_that_is_not_calibrated_has_no_quantiles() -> None:
+    changes = {"output": "point", "calibrate": False}
+    run = forecasting(_one(), **{**SMALL, **changes})
+    assert run.forecast().columns.tolist() == ["day", "forecast"]
+    assert "coverage" not in run.metrics["test"]
+    assert "coverage" in run.metrics["baselines"]["drift"]
+    run.summary()
+
+
+_DRAWN = st.fixed_dictionaries(
+    {
+        "cell": st.sampled_from(["lstm", "gru", "ligru", "mingru"]),
+        "units": st.integers(1, 9),
+        "depth": st.integers(1, 2),
+        "channels": st.sampled_from(["apart", "together"]),
+        "embedding": st.integers(1, 9),
+        "output": st.sampled_from(["point", "quantiles", "student_t"]),
+    }
+)
+_FACTS = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(["direct", "recursive", "seq2seq", "segment"]),
+        "horizon": st.integers(1, 9),
+        "lookback": st.integers(4, 9),
+        "targets": st.integers(1, 3),
+        "future": st.integers(0, 2),
+        "static": st.integers(0, 2),
+        "series": st.integers(0, 3),
+        "masked": st.booleans(),
+        "segment": st.integers(1, 4),
+    }
+)
+
+
+@given(_DRAWN, _FACTS, st.integers(0, 2))
+@settings(max_examples=10)
+def test_the_closed_form_is_what_is_built(
+    drawn: dict[str, Any], facts: dict[str, Any], past: int
+) -> None:
+    facts = {**facts, "past": past + facts["future"], "season": 1, "normalization": "last"}
+    chosen = {**DEFAULTS, **drawn}
+    assert STAGES.count(facts, chosen) == STAGES.build(facts, chosen).count_params()
+
+
+def test_folds_roll_forward_and_withhold_the_test_part() -> None:
+    panel = STAGES.load(_one(), DEFAULTS)
+    given = {**DEFAULTS, **SMALL}
+    parts = [STAGES.split(panel, given, test=False, fold=(k, 3)) for k in range(3)]
+    assert [part.test for part in parts] == [None] * 3
+    ends = [part.validation.panel.stamps[0][-1] for part in parts]
+    assert ends == [pd.Timestamp("2024-01-01") + pd.Timedelta(days=d) for d in (53, 62, 71)]
+    prepared = STAGES.prepare(parts[0], given)
+    assert prepared.test is None
+    assert len(prepared.train) == 45 - 9
+
+
+def test_every_range_is_of_a_setting() -> None:
+    assert set(STAGES.space()) <= set(DEFAULTS)
+    assert set(STAGES.prepares) <= set(DEFAULTS)
+
+
+# What cannot be
+
+
+def _fails(
+    tmp_path: Path, data: Any, match: str, raises: type[Exception] = ValueError, **given: Any
+) -> None:
+    with pytest.raises(raises, match=match) as failure:
+        forecasting(data, out=tmp_path / "run", **{**SMALL, **given})
+    assert "\n" not in str(failure.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("horizon", 0, "horizon must be a whole number above zero. Received: horizon=0"),
+        ("horizon", -3, "horizon must be a whole number above zero"),
+        ("horizon", 40, "of which the train part gets 10: too few for horizon=40"),
+        ("lookback", 0, "lookback must be"),
+        ("lookback", 70, "too short for lookback=70 and horizon=3.*lookback that works is 60"),
+        ("model", "transformer", "model must be one of 'auto', 'direct'"),
+        ("cell", "gro", "no cell named 'gro'"),
+        ("output", "gamma", "output must be one of"),
+        ("error", "mape", "error. must be one of"),
+        ("quantiles", (), "quantiles must be levels"),
+        ("quantiles", (0.9, 0.1), "quantiles must be levels"),
+        ("scaling", "minmax", "scaling must be one of"),
+        ("normalization", "first", "normalization must be one of"),
+        ("channels", "mixed", "channels. must be one of"),
+        ("lags", [0], "lags must be whole numbers above zero"),
+        ("validation", 1.5, "validation must be above 0 and below 1"),
+        ("test", 0.0, "test must be above 0 and below 1"),
+        ("test", 0, "test must be a whole number above zero"),
+        ("validation", "soon", "validation must be a share"),
+        ("fill", "backward", "fill must be one of"),
+        ("season", 0, "season must be"),
+        ("epochs", 0, "epochs must be"),
+        ("dropout", 1, "dropout must be"),
+    ],
+)
+def test_a_setting_that_cannot_be(tmp_path: Path, name: str, value: Any, match: str) -> None:
+    _fails(tmp_path, _one(), match, **{name: value})
+
+
+def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
+    one, table = _one(), _table()
+    _fails(tmp_path, tmp_path / "none.csv", "none.csv", FileNotFoundError)
+    _fails(tmp_path, one, "no column named 'price'", target="price")
+    _fails(tmp_path, one.assign(sold=3.0), "column 'sold' is constant", target="sold")
+    _fails(tmp_path, one.assign(rain=3.0), "column 'rain' is constant", target="sold", past="rain")
+    infinite = one.assign(sold=one["sold"].where(one.index != 7, np.inf))
+    _fails(tmp_path, infinite, "column 'sold' is infinite in row 7")
+    _fails(tmp_path, one[:12], "the train part gets|too short")
+    _fails(tmp_path, one.drop(index=9), "has a gap: 2024-01-10 is missing.*fill=")
+    _fails(tmp_path, pd.concat([one, one[:1]]), "2024-01-01")
+    _fails(tmp_path, one[:0], "no rows")
+    slow = table[(table["store"] == "a") | (table["day"].dt.day_of_week == 0)]
+    _fails(tmp_path, slow, "series 'b' has frequency 'W-MON'", target="sold", series="store")
+    _fails(tmp_path, 3, "data must be")
+
+
+def test_many_series_of_which_one_is_empty(tmp_path: Path) -> None:
+    steps = 40
+    values = np.random.default_rng(0).random((10_000, steps))
+    wide = pd.DataFrame(values, columns=[f"V{i}" for i in range(2, steps + 2)])
+    wide.insert(0, "V1", [f"s{i}" for i in range(len(wide))])
+    wide.loc[1234, "V2":] = np.nan
+    _fails(tmp_path, wide, "series 's1234' is empty")
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"horizon": 0}, "horizon must be a whole number above zero"),
+        ({"horizon": 4}, "this run forecasts 3 steps.*model='recursive'"),
+        ({"quantiles": [0.5, 1.0]}, "quantiles must be between 0 and 1"),
+        ({"quantiles": [0.001]}, "levels were calibrated from 0.025 to 0.975"),
+        ({"future": pd.DataFrame({"day": ["2024-04-01"]})}, "knows no future covariates"),
+        ({"history": _table(5)}, "series 'a' has 5 steps, and lookback=7 steps are needed"),
+        ({"history": _table().drop(columns="sold")}, "no column named 'sold'"),
+    ],
+    ids=str,
+)
+def test_forecasts_that_cannot_be(run: Run, given: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        run.forecast(**given)
+
+
+def test_gaps_where_there_were_none_are_refused(run: Run) -> None:
+    table = _table(30)
+    table.loc[28, "sold"] = np.nan
+    with pytest.raises(ValueError, match="made for series without missing ones"):
+        run.forecast(history=table)
+
+
+# The shell, and what it is
+
+
+def test_the_shell_forecasts(
+    run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _table(94).to_csv(tmp_path / "later.csv", index=False)
+    for flags, expected in (
+        (["--quantile", "0.2"], run.forecast(quantiles=[0.2])),
+        (["--history", str(tmp_path / "later.csv")], run.forecast(history=_table(94))),
+    ):
+        assert main(["forecast", str(folder), "--format", "csv", *flags]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == ",".join(expected.columns)
+        assert lines[1].startswith(f"a,{expected['day'][0].date()},")
+        shown = [float(line.split(",")[2]) for line in lines[1:]]
+        np.testing.assert_allclose(shown, expected["forecast"], rtol=1e-5)
+    assert main(["predict", str(folder), "hello"]) == 2
+    assert "use forecast" in capsys.readouterr().err
+
+
+def test_the_shell_takes_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = {}
+
+    def perform(stages: Any, arguments: dict[str, Any]) -> Any:
+        seen.update(arguments)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(sys.modules["kerasseq.recipes.forecasting"], "perform", perform)
+    flags = "--target a --target b --past rain --lags 7 --lags 14 --test 24 --validation 0.2"
+    assert main(["forecasting", "data.csv", *flags.split()]) == 2
+    assert "enough" in capsys.readouterr().err
+    assert [*seen["target"]] == ["a", "b"]
+    assert [*seen["past"]] == ["rain"]
+    assert [*seen["lags"]] == [7, 14]
+    assert (seen["test"], seen["validation"], seen["time"]) == (24, 0.2, None)
+    assert [*seen["quantiles"]] == [0.1, 0.5, 0.9]
+
+
+def test_its_docstring_has_every_argument() -> None:
+    text = inspect.getdoc(forecasting) or ""
+    arguments = text.partition("Args:")[2].partition("Returns:")[0]
+    names = [line.split(":")[0].strip() for line in arguments.splitlines() if line[4:5].strip()]
+    assert names == list(inspect.signature(forecasting).parameters)
+
+
+def test_importing_it_is_cheap() -> None:
+    code = (
+        "import sys, kerasseq.recipes.forecasting\n"
+        "assert {'keras', 'pandas', 'sklearn', 'tensorflow'}.isdisjoint(sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
