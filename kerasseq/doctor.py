@@ -74,9 +74,7 @@ def _packages() -> Iterator[Row]:
         elif name == "kerasseq":
             yield name, "a checkout that is not installed", "pip install -e . builds its extension"
         else:
-            remedy = (
-                f"pip install {name}" if needed else f"pip install 'kerasseq[{name}]' to use it"
-            )
+            remedy = f"pip install {name}" if needed else f"pip install {name} to use that backend"
             yield name, "not installed", remedy
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _KINDS = {keras.layers.LSTM: "lstm", keras.layers.GRU: "gru", keras.layers.SimpleRNN: "simple_rnn"}
+_LONG = 400  # letters of an error
 _OPTIONS = ("activation", "recurrent_activation", "use_bias", "reset_after", "recurrent_dropout")
 
 
@@ -131,10 +133,14 @@ def _loaded(path: Path) -> Any:
         raise FileNotFoundError(found or f"There is no file '{path}'.")
     if file.suffix != ".keras":
         raise ValueError(f"'{file}' is no .keras file: only these hold the layers of a model.")
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"'{file}' is no Keras model, or damaged: restore it from a copy.")
     try:
         return keras.saving.load_model(file, compile=False)
     except (ValueError, TypeError, KeyError, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        if len(reason) > _LONG:  # a whole config, with the cause at either end
+            reason = f"{reason[: _LONG // 2]} ... {reason[-_LONG // 2 :]}"
         raise ValueError(f"'{file}' cannot be loaded: {reason}") from error
 
 
@@ -156,10 +162,11 @@ def _recurrent(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[Any, str
 
 
 def _held(layer: Any) -> list[Any]:
-    """The layers that public attributes lead to, in the order in which they were built."""
+    """The layers that attributes lead to, in the order in which they were built."""
     held = []
-    for name in dir(layer):
-        if name.startswith("_") or hasattr(keras.layers.Layer, name):
+    public = {name for name in dir(layer) if not name.startswith("_")}
+    for name in public | {*vars(layer)}:
+        if hasattr(keras.layers.Layer, name):
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of attributes that are on their way out

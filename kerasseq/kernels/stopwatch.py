@@ -97,7 +97,7 @@ def _measure(
 def _tensorflow(total: Any, sequences: Any, weights: Any, gradients: bool) -> Callable[[], Any]:
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(autograph=False)  # nothing here is to be rewritten
     def step() -> Any:
         with tf.GradientTape() as tape:
             tape.watch(sequences)

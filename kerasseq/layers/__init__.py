@@ -3,6 +3,7 @@
 Importing this registers every class, so that `keras.models.load_model` needs no custom objects.
 """
 
+from kerasseq.kernels import native
 from kerasseq.layers.attention import AdditiveAttention, DotProductAttention
 from kerasseq.layers.build import gru, lstm, rnn, simple_rnn
 from kerasseq.layers.channelwise import Channelwise
@@ -48,3 +49,6 @@ __all__ = [
     "rnn",
     "simple_rnn",
 ]
+
+# A model that was exported with operations of the extension loads where they are known.
+native.status()

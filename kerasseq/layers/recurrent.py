@@ -83,10 +83,14 @@ class RNN(keras.layers.RNN):
     def supports_jit(self) -> bool:
         """Whether XLA can compile the layer, which `compile` of a Keras model asks.
 
-        On TensorFlow it cannot where the kernel is an operation of its own; `kernel="scan"`, or
-        `kernels.portable()` around `compile` and what traces the model, makes it able to.
+        On TensorFlow it cannot where the kernel is an operation of its own, be it in training or in
+        inference; `kernel="scan"`, or `kernels.portable()` around `compile` and what traces the
+        model, makes it able to.
         """
-        return self._supports_jit and kernels.compiles_with_xla(self.choose(), backend())
+        both = (self.choose(training=training) for training in (True, False))
+        return self._supports_jit and all(
+            kernels.compiles_with_xla(choice, backend()) for choice in both
+        )
 
     @supports_jit.setter
     def supports_jit(self, value: bool) -> None:

@@ -16,10 +16,6 @@ GATES = [4, 3, 1, 4, 3, 4]  # of each of the cells
 SMALL = [0, 0, 0, 3, 0, 10]  # their small weights, for every unit
 ACTIVATIONS = ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid"]
 PATH = Path(__file__).with_name("recurrence.so.1")
-_REMEDY = (
-    "install a C++ compiler (GCC or Clang) and then kerasseq once more, from its sources: "
-    "pip install --force-reinstall --no-binary kerasseq --no-deps kerasseq"
-)
 
 NO_SECOND_DERIVATIVES = (
     "The native kernel has no second derivatives. Use kernel='scan', or "
@@ -61,17 +57,30 @@ def load() -> Any:
         OSError: If it was not built or cannot be loaded, with the remedy.
     """
     if not PATH.exists():
-        raise OSError(f"the extension was not built; {_REMEDY}")
+        raise OSError(f"the extension was not built; {_remedy()}")
     try:
         if backend() == "tensorflow":
             # It takes note of our operations only where it loads the library before others do.
             importlib.import_module("kerasseq.kernels.native.on_tensorflow").operations()
         library = ctypes.CDLL(str(PATH))
     except OSError as error:
-        raise OSError(f"the extension cannot be loaded ({error}); {_REMEDY}") from error
+        raise OSError(f"the extension cannot be loaded ({error}); {_remedy()}") from error
     library.ks_instructions.restype = ctypes.c_char_p
     library.ks_reserve.restype = ctypes.c_size_t
     return library
+
+
+def _remedy() -> str:
+    # What is run in a checkout finds it before an installed copy that has the extension.
+    if (PATH.parents[3] / "setup.py").exists():
+        return (
+            "this kerasseq is a checkout: with a C++ compiler (GCC or Clang) there, "
+            "`pip install -e .` in it builds the extension"
+        )
+    return (
+        "with a C++ compiler (GCC or Clang) there, install kerasseq again from where it came from: "
+        "pip install --force-reinstall --no-deps ..."
+    )
 
 
 def status() -> str | None:

@@ -41,6 +41,22 @@ def threads() -> int:
     return configured or (int(given) if given.isdigit() else 0) or library.cores()
 
 
+def _check(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, states: Sequence[Tensor]) -> None:
+    """What is known of shapes while tracing; the operation itself counts elements alone."""
+    if x.shape[-1] not in (None, kernel.shape[0]):
+        raise ValueError(
+            f"The layer was built for {kernel.shape[0]} features of a timestep. Received: "
+            f"sequences of shape {tuple(x.shape)}"
+        )
+    shape = (x.shape[0], recurrent_kernel.shape[0])
+    for state in states:
+        if not tf.TensorShape(shape).is_compatible_with(state.shape):
+            raise ValueError(
+                f"Each initial state must be of shape {shape} (batch, units). Received: "
+                f"{tuple(state.shape)}"
+            )
+
+
 def run(
     recurrence: Any,
     *,
@@ -55,6 +71,7 @@ def run(
 ) -> tuple[Tensor, list[Tensor]]:
     """All outputs, if asked for, and the final states."""
     x = tf.convert_to_tensor(sequences)
+    _check(x, kernel, recurrent_kernel, states)
     absent = tf.zeros([0], x.dtype)
     given = [kernel, recurrent_kernel, bias, extra, states[0], states[1] if states[1:] else None]
     tensors = [absent if t is None else tf.cast(t, x.dtype) for t in given]
