@@ -51,7 +51,8 @@ class Emission(keras.layers.Layer):
         >>> import numpy as np
         >>> layer = Emission("quantiles", quantiles=(0.1, 0.5, 0.9))
         >>> numbers, centre = np.zeros((2, 4, 3), "float32"), np.full((2, 1, 1), 7, "float32")
-        >>> np.asarray(layer(numbers, centre, np.ones_like(centre)))[0, 0, 0].round(3).tolist()
+        >>> levels = np.asarray(layer(numbers, centre, np.ones_like(centre)))[0, 0, 0]
+        >>> [round(float(level), 3) for level in levels]
         [6.307, 7.0, 7.693]
     """
 

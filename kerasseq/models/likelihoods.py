@@ -188,7 +188,7 @@ class QuantileLoss(_ObservedLoss):
 
     Example:
 
-    >>> float(QuantileLoss([0.9])(np.array([[[1.0]]]), np.array([[[[0.0]]]])).numpy().round(2))
+    >>> round(float(QuantileLoss([0.9])(np.array([[[1.0]]]), np.array([[[[0.0]]]]))), 2)
     0.9
     """
 

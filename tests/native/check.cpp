@@ -412,17 +412,14 @@ void forks(int count) {
     std::vector<std::thread> others;
     for (int n = 0; n < 2; ++n)
         others.emplace_back([&] {
-            while (!over) {
-                Options o{KS_SIMPLE, 2, 2, 3, 4};
-                Run<float> run(o);
-                run.both();
-            }
+            Run<float> run(Options{KS_SIMPLE, 2, 2, 3, 4});
+            while (!over) run.both();
         });
     for (int n = 0; n < count; ++n) {
         pid_t child = fork();
         if (child == 0) {
             alarm(20);
-            Run<float> run(large(KS_LSTM, 3));
+            Run<float> run(expected.o);
             run.both();
             _exit(run.distance(expected) == 0 ? 0 : 1);
         }
