@@ -53,9 +53,8 @@ class Backtest:
 
     @property
     def _board(self) -> Board:
-        scores = (self.metrics[name] for name in ("test", "interval", "baselines"))
         title = f"backtest: {self.scores['fold'].max()} folds"
-        return Board(title, *scores, remarks=[self.metrics["verdict"]])
+        return Board.of(title, self.metrics, [self.metrics["verdict"]])
 
 
 def backtest(
@@ -131,7 +130,7 @@ def _from_run(
     stride: int,
 ) -> _Fold:
     """Forecasts by the run itself, of what it has not seen."""
-    parts = stages.split(panel, settings)
+    parts: Any = stages.split(panel, settings)
     prepared = stages.prepare(parts, settings)
     test: Any = prepared.test
     begin = panel.lengths - test.panel.lengths + test.first
@@ -142,8 +141,7 @@ def _from_run(
             f"folds={len(origins)}. Take fewer, a smaller stride, or refit=True."
         )
     reader = SeriesReader.of(run.state["reader"])
-    insample = prepared.train.panel.targets  # type: ignore[union-attr]
-    examples = reader.examples(panel, origins[0], stride=stride, insample=insample)
+    examples = reader.examples(panel, origins[0], stride=stride, insample=parts.test.before)
     rivals = forecasts.Rivals(replace(prepared, test=examples), settings["quantiles"])
     found = {_OURS: stages.predictions(run.model, examples, run.state), **rivals}
     folds = np.tile(np.arange(1, len(origins) + 1), len(panel))
@@ -160,12 +158,12 @@ def _refitted(
         )
     before = panel.cut(np.zeros_like(origin), origin)
     spans = {"test": 0, "validation": _steps(stages, settings, panel)}
-    prepared = stages.prepare(parts := stages.split(before, {**settings, **spans}), settings)
+    prepared = stages.prepare(stages.split(before, {**settings, **spans}), settings)
     model, _ = recipe.train(stages, prepared, settings, quiet=True)
     state = stages.calibrated(model, prepared, settings)
     reader = SeriesReader.of(state["reader"])
     until = panel.cut(np.zeros_like(origin), origin + settings["horizon"])
-    examples = reader.examples(until, origin, stride=1, insample=parts.train.panel.targets)
+    examples = reader.examples(until, origin, stride=1, insample=before.targets)
     rivals = forecasts.Rivals(replace(prepared, test=examples), settings["quantiles"])
     found = {_OURS: stages.predictions(model, examples, state), **rivals}
     return _Fold(examples.targets, found, np.full(len(panel), number))

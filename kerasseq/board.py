@@ -30,6 +30,11 @@ class Board:
     baselines: Mapping[str, Mapping[str, float]]
     remarks: Sequence[str] = ()
 
+    @classmethod
+    def of(cls, title: str, metrics: Mapping[str, Any], remarks: Sequence[str]) -> Board:
+        """That of `metrics` as a Run has them."""
+        return cls(title, metrics["test"], metrics["interval"], metrics["baselines"], remarks)
+
     @property
     def lines(self) -> list[list[str]]:
         """The cells of the table, its header first."""

@@ -15,7 +15,7 @@ _HORIZON = 12  # steps, where there is no season
 _LONGEST = 96  # steps of a horizon that nobody asked for
 _SEGMENT = 48  # steps of a segment, at most
 _SPREAD = 0.6  # of the power of the level with which the spread grows: from here on logarithms
-_PIECES = 8  # the least pieces of a series of which that power is found
+_PIECES = 5  # the least pieces of a series of which that power is found
 
 
 def horizon(panel: Panel) -> int:
@@ -37,8 +37,8 @@ def lookback(season: int, ahead: int, shortest: int) -> int:
     >>> lookback(24, 24, 10_000), lookback(12, 12, 100), lookback(12, 12, 30)
     (48, 24, 12)
     """
-    wanted = max(2 * season, 2 * ahead, 16)
-    found = int(max(1, min(wanted, (shortest - ahead) // 2)))
+    wanted, room = max(2 * season, 2 * ahead, 16), shortest - ahead
+    found = int(max(1, min(wanted, max(room // 2, min(season, room - 1)))))
     return found // season * season if found > season else found
 
 

@@ -228,8 +228,7 @@ class Run:
     def _board(self) -> Board:
         found = self.metrics
         title = f"{self.recipe}: {found['rows']['test']:,} test {self._stages.rows}"
-        scores = (found[name] for name in ("test", "interval", "baselines"))
-        return Board(title, *scores, remarks=self._remarks())
+        return Board.of(title, found, self._remarks())
 
     def _remarks(self) -> list[str]:
         minutes, seconds = divmod(round(self.metrics["seconds"]), 60)

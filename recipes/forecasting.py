@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from kerasseq.recipe import (
     Choice,
     Number,
@@ -259,12 +257,9 @@ class Forecasting(Stages):
         shortest = int((split.validation - split.train).min())
         lookback = settings["lookback"] or choices.lookback(source.season, horizon, shortest)
         notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
-        context = lookback + max(settings["lags"], default=0)
-        masked = any(bool(np.isnan(own).any()) for own in source.targets)
-        parts = [
-            Part(*split.cut(source, name, context), lookback, horizon, masked)
-            for name in ("train", "validation", "test")
-        ]
+        # A seasonal baseline may look back further than the model does.
+        context = max(lookback, source.season) + max(settings["lags"], default=0)
+        parts = Part.of(source, split, lookback, horizon, context)
         tested = test and bool((split.end > split.test).all())
         return Parts(parts[0], parts[1], parts[2] if tested else None, notes)
 
@@ -295,7 +290,8 @@ class Forecasting(Stages):
         )
         scored = None
         if parts.test is not None:
-            scored = reader.examples(parts.test.panel, parts.test.first, insample=panel.targets)
+            held_out = parts.test
+            scored = reader.examples(held_out.panel, held_out.first, insample=held_out.before)
         counts = [f"{len(own):,} to {what}" for own, what in _named(learned, stopping, scored)]
         notes.append(f"windows: {', '.join(counts)}")
         last = parts.validation if parts.test is None else parts.test

@@ -12,6 +12,7 @@ from kerasseq.data.calendar import add_calendar
 from kerasseq.data.scaling import Scaler
 from kerasseq.data.series_more import add_lags
 from kerasseq.data.series_panel import Panel
+from kerasseq.data.series_splits import Split
 from kerasseq.data.windows import Windows, latest
 
 __all__ = ["Part", "SeriesExamples", "SeriesReader", "Truth"]
@@ -61,6 +62,7 @@ class Part:
         lookback: steps to read.
         horizon: steps to forecast.
         masked: whether anything in the series, in any part, was not observed.
+        before: all targets before the part, of each series.
     """
 
     panel: Panel
@@ -68,6 +70,29 @@ class Part:
     lookback: int
     horizon: int
     masked: bool
+    before: Sequence[np.ndarray]
+
+    @classmethod
+    def of(
+        cls, source: Panel, split: Split, lookback: int, horizon: int, context: int
+    ) -> list[Part]:
+        """The parts for training, validation and test.
+
+        Args:
+            source: all rows.
+            split: where the parts begin.
+            lookback: steps to read.
+            horizon: steps to forecast.
+            context: rows before a part that belong to it.
+        """
+        masked = any(bool(np.isnan(own).any()) for own in source.targets)
+        found = []
+        for name in ("train", "validation", "test"):
+            first, _ = split.rows(name)
+            before = [own[:row] for own, row in zip(source.targets, first)]
+            panel, begin = split.cut(source, name, context)
+            found.append(cls(panel, begin, lookback, horizon, masked, before))
+        return found
 
 
 class SeriesExamples:
