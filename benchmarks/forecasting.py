@@ -1,0 +1,219 @@
+"""The forecasting recipe on public data: `python -m benchmarks.forecasting [--only NAME ...]`.
+
+Each data set, horizon and seed is a run of the recipe, and a row. ETTh1 follows the protocol of the
+published figures: standardised by the training rows, every window of the test part, all variables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from benchmarks import rows
+
+WEATHER = ("DEWP", "TEMP", "PRES", "cbwd", "Iws", "Is", "Ir")
+ETT_ROWS = 14_400  # what comes after them is not used
+ETT = {
+    "lookback": 720,
+    "model": "segment",
+    "segment": 24,
+    "output": "point",
+    "error": "mse",
+    "scaling": "standard",
+    "validation": 2880,
+    "test": 2880,
+}
+#: MSE of NLinear and of SegRNN (lookback 96), as their papers have them (arXiv 2205.13504,
+#: 2308.11200).
+PUBLISHED = {96: (0.374, 0.368), 192: (0.408, 0.408), 336: (0.429, 0.444), 720: (0.440, 0.446)}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is forecast, and how.
+
+    Args:
+        title: of the data, as the table has it.
+        data: what reads it.
+        settings: arguments of the recipe.
+        metric: what the table shows first.
+        seeds: how many.
+    """
+
+    title: str
+    data: str
+    settings: dict[str, Any]
+    metric: str = "mae"
+    seeds: int = 3
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def _ett(horizon: int) -> Task:
+    return Task(f"ETTh1, {horizon} h", "ett", {**ETT, "horizon": horizon}, "mse")
+
+
+TASKS = {
+    **{f"etth1-{horizon}": _ett(horizon) for horizon in PUBLISHED},
+    **{
+        f"etth1-direct-{horizon}": Task(
+            f"ETTh1, {horizon} h, direct",
+            "ett",
+            {**ETT, "model": "direct", "lookback": 336, "horizon": horizon},
+            "mse",
+            seeds=1,
+        )
+        for horizon in (96, 720)
+    },
+    "m4-hourly": Task(
+        "M4 hourly, 48 h",
+        "m4",
+        {"horizon": 48, "lookback": 168, "validation": 96, "test": 48},
+        "smape",
+    ),
+    "pm25": Task("Beijing PM2.5, 24 h, weather", "pm25", {"horizon": 24, "lookback": 72}),
+    "pm25-alone": Task("Beijing PM2.5, 24 h, alone", "pm25-alone", {"horizon": 24, "lookback": 72}),
+    "air-passengers": Task(
+        "AirPassengers, 36 months",
+        "air",
+        {
+            "horizon": 36,
+            "lookback": 12,
+            "validation": 36,
+            "test": 36,
+            "scaling": "standard",
+            "units": 32,
+            "batch_size": 8,
+            "learning_rate": 3e-3,
+        },
+        "mase",
+    ),
+}
+
+
+def runs(only: Sequence[str], seeds: int | None = None) -> Iterator[tuple[str, rows.Row]]:
+    """The rows of tasks, measured where they are not there yet."""
+    for name in only:
+        task = TASKS[name]
+        for seed in range(seeds or task.seeds):
+            measure = functools.partial(_measured, task, seed)
+            yield name, rows.measured("forecasting", _setting(task), measure, seed=seed)
+
+
+def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
+    """The results beside the best baseline, as Markdown.
+
+    Args:
+        measured: the rows.
+        part: the beginning of the names of the tasks to show; all where it is not given.
+    """
+    header = ["data", "metric", "kerasseq", "best baseline", "80% covers", "lookback"]
+    lines = []
+    for name, task in TASKS.items():
+        found = [row["result"] for row in measured if row["setting"] == _setting(task)]
+        if found and name.startswith(part or ""):
+            lines.append(_line(task, found))
+    return rows.markdown([*header, "parameters", "minutes"], lines)
+
+
+def _line(task: Task, results: Sequence[dict[str, Any]]) -> list[str]:
+    metric = task.metric
+    ours = [result["test"][metric] for result in results]
+    spread = f" ± {stdev(ours):.3f}" if len(ours) > 1 else ""
+    rivals = results[0]["baselines"]
+    best = min(rivals, key=lambda rival: rivals[rival][metric])
+    covered = mean(result["test"]["coverage"] for result in results)
+    return [
+        task.title,
+        {"mse": "MSE", "mae": "MAE", "smape": "sMAPE", "mase": "MASE"}[metric],
+        f"{mean(ours):.3f}{spread}",
+        f"{rivals[best][metric]:.3f} ({best})",
+        f"{covered:.0%}",
+        f"{results[0]['lookback']:,}",
+        f"{results[0]['parameters']:,}",
+        f"{mean(result['seconds'] for result in results) / 60:.1f}",
+    ]
+
+
+def _setting(task: Task) -> rows.Row:
+    return {"data": task.data, **task.settings}
+
+
+def _measured(task: Task, seed: int) -> dict[str, Any]:
+    import kerasseq
+
+    run = kerasseq.forecasting(_panel(task.data), seed=seed, **task.settings)
+    run.summary()
+    found = {name: run.metrics[name] for name in ("test", "interval", "baselines", "verdict")}
+    more = {name: run.metrics[name] for name in ("parameters", "seconds", "rows", "epochs")}
+    found = {**found, **more, "lookback": run.state["facts"]["lookback"]}
+    if task.metric == "mse":
+        found = _in_standard_units(run, found)
+    return found
+
+
+def _in_standard_units(run: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """With MSE and MAE as papers have them: of all windows, in standardised units."""
+    from kerasseq import registry, training
+    from kerasseq.baselines import standard
+
+    stages: Any = registry.stages("forecasting")
+    parts = stages.split(run.source, run.settings)
+    prepared = stages.prepare(parts, run.settings)
+    reader = stages.reader(run.state)
+    test = reader.examples(parts.test.panel, parts.test.first, stride=1)
+    truth = test.scaled_targets
+    baselines = {
+        name: _errors(baseline.fit(prepared.train, prepared.validation).predict(test).point, truth)
+        for name, baseline in standard(run.state["facts"]["season"]).items()
+    }
+    ours = _errors(training.outputs(run.model, test), truth)
+    return {
+        **found,
+        "windows": len(test),
+        "test": {**found["test"], **ours},
+        "baselines": baselines,
+    }
+
+
+def _errors(forecast: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    apart = forecast - truth
+    return {"mse": float(np.mean(apart**2)), "mae": float(np.mean(np.abs(apart)))}
+
+
+def _panel(data: str) -> Any:
+    from kerasseq.data.series import read_series
+    from kerasseq.data.series_more import appended
+
+    folder = rows.data_folder()
+    if data == "ett":
+        return read_series(folder / "ett" / "ETTh1.csv").cut([0], [ETT_ROWS])
+    if data == "m4":
+        known = read_series(folder / "m4" / "Hourly-train.csv", season=24)
+        later = read_series(folder / "m4" / "Hourly-test.csv", encoding=known.encoding)
+        return appended(known, later)
+    if data == "air":
+        return read_series(folder / "series" / "airline-passengers.csv")
+    past = () if data == "pm25-alone" else WEATHER
+    return read_series(folder / "series" / "pollution.csv", target="pm2.5", past=past)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS), metavar="NAME")
+    parser.add_argument("--seeds", type=int, help="how many, from 0 on")
+    options = parser.parse_args(argv)
+    for name, row in runs(options.only, options.seeds):
+        print(f"{name}, seed {row['seed']}: {row['result']['verdict']}", file=sys.stderr)
+    print(table(rows.load("forecasting")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
