@@ -415,7 +415,7 @@ void forks(int count) {
             Run<float> run(Options{KS_SIMPLE, 2, 2, 3, 4});
             while (!over) run.both();
         });
-    for (int n = 0; n < count; ++n) {
+    for (int n = 0; n < count && !faults; ++n) {
         pid_t child = fork();
         if (child == 0) {
             alarm(20);
