@@ -30,14 +30,15 @@ _LABEL_NAMES = (
 _MOST_CLASSES = 50
 
 
-def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[str]]:
     """The table in a CSV, TSV, JSON-lines or Parquet file.
 
     Columns of CSV and TSV are left as text, and only an empty field is missing: "None", "NA" and
     "007" are what someone wrote.
 
     Args:
-        path: the file; its ending says what it is.
+        path: the file.
+        kind: one of `TABLES`; its ending where it is not given.
 
     Returns:
         The table, and notes on how it was read.
@@ -45,7 +46,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
     Raises:
         ValueError: if the file does not hold such a table.
     """
-    kind = path.suffix.lower()
+    kind = kind or path.suffix.lower()
     if kind == ".parquet":
         import pandas as pd
 
@@ -58,7 +59,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if not content.strip():
         raise ValueError(f"{path} is empty. Give a file with texts and labels.")
     if kind in (".csv", ".tsv"):
-        return _read_separated(path, content), notes
+        return _read_separated(path, content, kind[1:].upper()), notes
     return _read_json(path, content), notes
 
 
@@ -105,10 +106,9 @@ def find_columns(
     return text, label
 
 
-def _read_separated(path: Path, content: str) -> pd.DataFrame:
+def _read_separated(path: Path, content: str, kind: str) -> pd.DataFrame:
     import pandas as pd
 
-    kind = path.suffix[1:].upper()
     header = content.split("\n", 1)[0]
     separator = "\t" if kind == "TSV" else ","
     if kind == "CSV" and "," not in header:
