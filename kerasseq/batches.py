@@ -25,8 +25,9 @@ class Examples:
     Args:
         inputs: arrays by the name of the model's input, all with the rows first.
         targets: what the model is to give, rows first; None where that is not known.
-        lengths: for each input that is padded on the right, how much of each row is used; batches
-            of rows of like length are cut to what they need. The first one decides the buckets.
+        lengths: for each input that is padded on the right, and for `targets` where they are, how
+            much of each row is used; batches of rows of like length are cut to what they need. The
+            first one decides the buckets.
         weights: how much each row counts in training, or None where all count alike.
     """
 
@@ -41,12 +42,19 @@ class Examples:
     def batch(self, rows: np.ndarray, widths: Mapping[str, int] | None = None) -> tuple[Any, ...]:
         """Some rows: inputs, cut to widths by name, and the targets and weights that there are."""
         widths = widths or {}
-        inputs = {
-            name: values[rows, : widths[name]] if name in widths else values[rows]
-            for name, values in self.inputs.items()
-        }
-        given = (self.targets, self.weights)
-        return (inputs, *(values[rows] for values in given if values is not None))
+
+        def cut(name: str, values: np.ndarray) -> np.ndarray:
+            return values[rows, : widths[name]] if name in widths else values[rows]
+
+        inputs = {name: cut(name, values) for name, values in self.inputs.items()}
+        given = {"targets": self.targets, "weights": self.weights}
+        return (inputs, *(cut(name, own) for name, own in given.items() if own is not None))
+
+    def padded(self, name: str) -> np.ndarray:
+        """What `lengths` calls so."""
+        if name == "targets" and self.targets is not None:
+            return self.targets
+        return self.inputs[name]
 
 
 class Generated(Protocol):
@@ -143,6 +151,6 @@ def _buckets(examples: Examples | Generated) -> tuple[np.ndarray, list[dict[str,
         np.maximum.at(longest, bucket, lengths)
         # Never narrower than in the bucket before, so that the last bucket is the widest.
         wide = _WIDTHS[np.searchsorted(_WIDTHS, np.maximum.accumulate(longest))]
-        for width, most in zip(widths, np.minimum(wide, examples.inputs[name].shape[1])):
+        for width, most in zip(widths, np.minimum(wide, examples.padded(name).shape[1])):
             width[name] = int(most)
     return bucket, widths
