@@ -50,12 +50,6 @@ class Examples:
         given = {"targets": self.targets, "weights": self.weights}
         return (inputs, *(cut(name, own) for name, own in given.items() if own is not None))
 
-    def padded(self, name: str) -> np.ndarray:
-        """What `lengths` calls so."""
-        if name == "targets" and self.targets is not None:
-            return self.targets
-        return self.inputs[name]
-
 
 class Generated(Protocol):
     """Rows that are made when they are asked for, in place of `Examples`: never all at once."""
@@ -146,11 +140,15 @@ def _buckets(examples: Examples | Generated) -> tuple[np.ndarray, list[dict[str,
     place = np.searchsorted(_WIDTHS, next(iter(examples.lengths.values())))
     used, bucket = np.unique(place, return_inverse=True)
     widths: list[dict[str, int]] = [{} for _ in used]
+    padded = {**examples.inputs, "targets": examples.targets}
     for name, lengths in examples.lengths.items():
+        values = padded[name]
+        if values is None:
+            continue
         longest = np.zeros(len(used), dtype=np.int64)
         np.maximum.at(longest, bucket, lengths)
         # Never narrower than in the bucket before, so that the last bucket is the widest.
         wide = _WIDTHS[np.searchsorted(_WIDTHS, np.maximum.accumulate(longest))]
-        for width, most in zip(widths, np.minimum(wide, examples.padded(name).shape[1])):
+        for width, most in zip(widths, np.minimum(wide, values.shape[1])):
             width[name] = int(most)
     return bucket, widths
