@@ -6,6 +6,13 @@ Importing this registers every class, so that `keras.models.load_model` needs no
 from kerasseq.kernels import native
 from kerasseq.layers.attention import AdditiveAttention, DotProductAttention
 from kerasseq.layers.build import gru, lstm, rnn, simple_rnn
+from kerasseq.layers.caption_decoders import (
+    AttentionDecoder,
+    InitInjectDecoder,
+    MergeDecoder,
+    ParInjectDecoder,
+    PreInjectDecoder,
+)
 from kerasseq.layers.channelwise import Channelwise
 from kerasseq.layers.emission import Emission
 from kerasseq.layers.forecast_direct import DirectForecast
@@ -26,13 +33,18 @@ __all__ = [
     "LSTM",
     "RNN",
     "AdditiveAttention",
+    "AttentionDecoder",
     "Channelwise",
     "DirectForecast",
     "DotProductAttention",
     "Emission",
     "HorizonNorm",
+    "InitInjectDecoder",
+    "MergeDecoder",
     "NgramRatios",
     "NgramVotes",
+    "ParInjectDecoder",
+    "PreInjectDecoder",
     "RecursiveForecast",
     "SegmentForecast",
     "Seq2SeqForecast",

@@ -35,11 +35,13 @@ class _Attention(keras.layers.Layer):
         values: Tensor,
         values_mask: Tensor | None = None,
         return_weights: bool = False,
+        keys: Tensor | None = None,
     ) -> Any:
         """Attend from (batch, ..., width) queries to (batch, timesteps, width) values."""
         single = len(query.shape) == 2
         queries = query[:, None] if single else query
-        scores = ops.cast(self.scores(queries, values), "float32")
+        keys = self.keys(values) if keys is None else keys
+        scores = ops.cast(self.scores(ops.matmul(queries, self.query_kernel), keys), "float32")
         if values_mask is not None:
             scores = ops.where(ops.cast(values_mask, "bool")[:, None], scores, -1e9)
         weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
@@ -50,8 +52,12 @@ class _Attention(keras.layers.Layer):
             context, weights = context[:, 0], weights[:, 0]
         return (context, weights) if return_weights else context
 
-    def scores(self, queries: Tensor, values: Tensor) -> Tensor:
-        """(batch, queries, timesteps)."""
+    def keys(self, values: Tensor) -> Tensor:
+        """What queries meet of (batch, timesteps, width) values: (batch, timesteps, units)."""
+        return ops.matmul(values, self.value_kernel)
+
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """(batch, queries, timesteps), from queries and keys of the same width."""
         raise NotImplementedError
 
     def compute_output_shape(self, query_shape: Any, values_shape: Any) -> Any:
@@ -64,6 +70,7 @@ class _Attention(keras.layers.Layer):
         values: Tensor,
         values_mask: Tensor | None = None,
         return_weights: bool = False,
+        keys: Tensor | None = None,
     ) -> Any:
         """The context, and the weights if asked for, as symbols."""
         context = self.compute_output_shape(query.shape, values.shape)
@@ -93,6 +100,7 @@ class AdditiveAttention(_Attention):
         values: (batch, timesteps, width).
         values_mask: (batch, timesteps) booleans.
         return_weights: Return (batch, [queries,] timesteps) weights beside the context.
+        keys: What `keys(values)` gave, where the same values are attended to again and again.
 
     Output shape:
         (batch, width of values) or (batch, queries, width of values).
@@ -117,11 +125,10 @@ class AdditiveAttention(_Attention):
             shape=(self.units, 1), name="scorer", initializer="glorot_uniform"
         )
 
-    def scores(self, queries: Tensor, values: Tensor) -> Tensor:
-        """(batch, queries, timesteps)."""
-        left = ops.matmul(queries, self.query_kernel)[:, :, None]
-        right = ops.matmul(values, self.value_kernel)[:, None]
-        return ops.matmul(ops.tanh(left + right + self.bias), self.scorer)[..., 0]
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """(batch, queries, timesteps), from queries and keys of the same width."""
+        both = ops.tanh(queries[:, :, None] + keys[:, None] + self.bias)
+        return ops.matmul(both, self.scorer)[..., 0]
 
 
 @keras.saving.register_keras_serializable("kerasseq")
@@ -137,6 +144,7 @@ class DotProductAttention(_Attention):
         values: (batch, timesteps, width).
         values_mask: (batch, timesteps) booleans.
         return_weights: Return (batch, [queries,] timesteps) weights beside the context.
+        keys: What `keys(values)` gave, where the same values are attended to again and again.
 
     Output shape:
         (batch, width of values) or (batch, queries, width of values).
@@ -154,9 +162,7 @@ class DotProductAttention(_Attention):
     (2017), arXiv 1706.03762.
     """
 
-    def scores(self, queries: Tensor, values: Tensor) -> Tensor:
-        """(batch, queries, timesteps)."""
-        left = ops.matmul(queries, self.query_kernel)
-        right = ops.matmul(values, self.value_kernel)
-        product = ops.matmul(left, ops.transpose(right, (0, 2, 1)))
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """(batch, queries, timesteps), from queries and keys of the same width."""
+        product = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
         return product / float(self.units) ** 0.5

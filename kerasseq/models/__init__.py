@@ -1,8 +1,10 @@
 """Whole models, heads over layers: one per file, and no data in sight."""
 
+from kerasseq.models.captioner import Captioner
 from kerasseq.models.classifier import Classifier
 from kerasseq.models.forecaster import Forecaster
 from kerasseq.models.forecaster_stream import State, Stream
 from kerasseq.models.likelihoods import Likelihood
+from kerasseq.models.word_loss import WordLoss
 
-__all__ = ["Classifier", "Forecaster", "Likelihood", "State", "Stream"]
+__all__ = ["Captioner", "Classifier", "Forecaster", "Likelihood", "State", "Stream", "WordLoss"]
