@@ -14,6 +14,7 @@ __all__ = [
     "Number",
     "Range",
     "Settings",
+    "When",
     "Whole",
     "levels",
     "one_of",
@@ -50,7 +51,22 @@ class Choice:
     options: tuple[Any, ...]
 
 
-Range = Whole | Number | Choice
+@dataclass(frozen=True)
+class When:
+    """A range of a setting that matters only with some values of another setting.
+
+    Args:
+        setting: the other one.
+        values: of it.
+        range: of this one.
+    """
+
+    setting: str
+    values: tuple[Any, ...]
+    range: Whole | Number | Choice
+
+
+Range = Whole | Number | Choice | When
 
 
 def positive(settings: Settings, *names: str) -> None:

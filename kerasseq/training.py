@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from kerasseq.batches import OWN, Batches, Examples, Generated
 
 __all__ = [
     "Batches",
+    "Enough",
     "Examples",
     "Generated",
     "History",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 History = dict[str, list[float]]
+# Whether to stop, from the history so far and the seconds that it took.
+Enough = Callable[[History, float], bool]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Plan:
         metrics: Keras metrics to follow beside the loss.
         branches: names of layers whose outputs have the loss instead of the model's own, which is
             made of theirs: each learns for itself. The loss that is followed is the model's.
-        monitor: what decides which epoch was best: `val_loss`, or `val_` and a metric's name.
+        monitor: what decides which epoch was best: `val_loss`, or `val_` and a metric's name; None
+            keeps the last one.
         epochs: at most so many.
         patience: stop after so many epochs without a better one.
         batch_size: rows per step.
@@ -55,7 +59,7 @@ class Plan:
     loss: Any
     metrics: Sequence[keras.Metric] = ()
     branches: Sequence[str] = ()
-    monitor: str = "val_loss"
+    monitor: str | None = "val_loss"
     epochs: int = 20
     patience: int = 3
     batch_size: int = 32
@@ -133,12 +137,13 @@ def outputs(
 def fit(
     model: keras.Model,
     train: Examples | Generated,
-    validation: Examples | Generated,
+    validation: Examples | Generated | None,
     plan: Plan,
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: Path | None = None,
     stamp: Mapping[str, Any] | None = None,
+    enough: Enough | None = None,
     quiet: bool = False,
 ) -> Trained:
     """Train a model until validation stops to improve; it then has the weights of its best epoch.
@@ -146,12 +151,13 @@ def fit(
     Args:
         model: a functional model, which is not compiled itself.
         train: what to learn from.
-        validation: what decides which epoch was best.
+        validation: what decides which epoch was best; None where the last one is kept.
         plan: how to train.
         callbacks: further Keras callbacks, called before those of kerasseq.
         checkpoint: file to write after each epoch; where it is there, training goes on from it,
             and gives what it would have given without the interruption.
         stamp: what the checkpoint belongs to, as JSON values; it is kept in the file.
+        enough: says after each epoch, and before going on from a checkpoint, whether to stop.
         quiet: whether to show no progress.
 
     Raises:
@@ -159,13 +165,16 @@ def fit(
     """
     batches = Batches(train, plan.batch_size, plan.seed, plan.branches)
     trainee = plan.compiled(model, len(batches))
-    keeper = _Keeper(trainee, batches, plan, checkpoint, dict(stamp or {}))
+    keeper = _Keeper(trainee, batches, plan, checkpoint, dict(stamp or {}), enough)
     resumed_after = keeper.restore()
     if not keeper.done:
+        watched = None
+        if validation is not None:
+            watched = Batches(validation, 4 * plan.batch_size, branches=plan.branches)
         with _progress(plan, len(batches), resumed_after, quiet) as watchers:
             trainee.fit(
                 batches,
-                validation_data=Batches(validation, 4 * plan.batch_size, branches=plan.branches),
+                validation_data=watched,
                 initial_epoch=resumed_after,
                 epochs=plan.epochs,
                 callbacks=[*callbacks, keeper, *watchers],
@@ -174,6 +183,11 @@ def fit(
             )
     trainee.set_weights(keeper.best_weights)
     return Trained(keeper.history, keeper.best_epoch, keeper.seconds, resumed_after)
+
+
+def sign(monitor: str | None) -> float:
+    """1.0 where less is better of what is followed, such as of a loss; else -1.0."""
+    return 1.0 if monitor is None or monitor.endswith("loss") else -1.0
 
 
 def read_stamp(checkpoint: Path) -> dict[str, Any]:
@@ -193,12 +207,13 @@ class _Keeper(keras.callbacks.Callback):
         plan: Plan,
         checkpoint: Path | None,
         stamp: dict[str, Any],
+        enough: Enough | None = None,
     ) -> None:
         super().__init__()
         self.set_model(model)
-        self._batches, self._plan = batches, plan
+        self._batches, self._plan, self._enough = batches, plan, enough
         self._checkpoint, self._stamp = checkpoint, stamp
-        self._sign = 1.0 if plan.monitor.endswith("loss") else -1.0
+        self._sign = sign(plan.monitor)
         self._best = np.inf
         self._start, self._before = time.perf_counter(), 0.0
         self.history: History = {}
@@ -219,7 +234,10 @@ class _Keeper(keras.callbacks.Callback):
     def done(self) -> bool:
         """Whether there is nothing left to train."""
         stale = self.epochs - self.best_epoch >= self._plan.patience
-        return self.epochs >= self._plan.epochs or (self.epochs > 0 and stale)
+        if self.epochs >= self._plan.epochs or (self.epochs > 0 and stale):
+            return True
+        asked = self._enough is not None and self.epochs > 0
+        return asked and self._enough(self.history, self.seconds)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._batches.epoch = epoch
@@ -234,13 +252,13 @@ class _Keeper(keras.callbacks.Callback):
             )
         for name, value in found.items():
             self.history.setdefault(name, []).append(value)
-        if self._plan.monitor not in found:
+        if self._plan.monitor is not None and self._plan.monitor not in found:
             raise ValueError(
                 f"monitor must be one of {', '.join(found)}. "
                 f"Received: monitor={self._plan.monitor!r}"
             )
-        now = self._sign * found[self._plan.monitor]
-        if now < self._best or not self.best_epoch:
+        now = self._best if self._plan.monitor is None else self._sign * found[self._plan.monitor]
+        if now < self._best or not self.best_epoch or self._plan.monitor is None:
             self._best, self.best_epoch = now, epoch + 1
             self.best_weights = self.model.get_weights()
         self._write()

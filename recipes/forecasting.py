@@ -241,6 +241,7 @@ class Forecasting(Stages):
         *,
         test: bool = True,
         fold: tuple[int, int] | None = None,
+        whole: bool = False,
     ) -> Parts:
         from kerasseq import choices
         from kerasseq.data.series_reader import Part
@@ -259,7 +260,7 @@ class Forecasting(Stages):
         notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
         # A seasonal baseline may look back further than the model does.
         context = max(lookback, source.season) + max(settings["lags"], default=0)
-        parts = Part.of(source, split, lookback, horizon, context)
+        parts = Part.of(source, split, lookback, horizon, context, whole)
         tested = test and bool((split.end > split.test).all())
         return Parts(parts[0], parts[1], parts[2] if tested else None, notes)
 
@@ -349,7 +350,7 @@ class Forecasting(Stages):
         from kerasseq import forecasts, training
 
         return forecasts.restored(
-            training.outputs(model, examples),
+            training.outputs(model, examples.untaught),
             _likelihood(state["facts"]),
             state["facts"]["quantiles"],
             state["calibration"],

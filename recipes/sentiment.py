@@ -200,6 +200,7 @@ class Sentiment(Stages):
         *,
         test: bool = True,
         fold: tuple[int, int] | None = None,
+        whole: bool = False,
     ) -> Parts:
         from kerasseq.data.splits import stratified_folds, stratified_split
 
@@ -215,7 +216,7 @@ class Sentiment(Stages):
         else:
             number, folds = fold
             keep, held = stratified_folds(rest[1], folds, seed)[number]
-        train, validation = _rows(*rest, keep), _rows(*rest, held)
+        train, validation = (rest if whole else _rows(*rest, keep)), _rows(*rest, held)
         notes.append(
             f"{len(train[0]):,} texts to train on, {len(validation[0]):,} to stop by, "
             f"{len(held_out[0]):,} to score on"

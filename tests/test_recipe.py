@@ -343,6 +343,45 @@ def test_a_warm_start_from_nowhere_says_so(tmp_path: Path) -> None:
         toy(warm_start=tmp_path / "nowhere")
 
 
+# Training for a search
+
+
+def _two_epochs(history: Any, seconds: float) -> bool:
+    assert seconds > 0
+    return len(history["loss"]) >= 2
+
+
+def test_training_stops_when_it_is_told_that_it_is_enough(tmp_path: Path) -> None:
+    settings = {**SETTINGS, "epochs": 5, "patience": 5}
+    short = {"enough": _two_epochs, "checkpoint": tmp_path / "checkpoint.npz", "quiet": True}
+    _, trained = train(STAGES, _prepared(), settings, **short)
+    assert len(trained.history["loss"]) == 2
+    _, again = train(STAGES, _prepared(), settings, **short)  # not one epoch more
+    assert again.resumed_after == 2
+    assert again.history == trained.history
+    model, longer = train(STAGES, _prepared(), settings, checkpoint=short["checkpoint"], quiet=True)
+    whole, plain = train(STAGES, _prepared(), settings, quiet=True)
+    assert longer.resumed_after == 2
+    assert longer.history == plain.history
+    assert _same(model, whole)
+
+
+def test_training_on_all_there_is_keeps_the_last_epoch() -> None:
+    parts = STAGES.split(numbers(), SETTINGS, test=False, whole=True)
+    prepared = STAGES.prepare(parts, SETTINGS)
+    assert len(prepared.train) == 60
+    settings = {**SETTINGS, "epochs": 4, "patience": 1, "learning_rate": 3.0}  # to get worse by
+    model, trained = train(STAGES, prepared, settings, whole=True, quiet=True)
+    assert trained.history.keys() == {"loss"}
+    assert trained.best_epoch == len(trained.history["loss"]) == 4
+    last: list[Any] = []
+    keep = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda n, logs: last.append([np.asarray(w) for w in keep.model.weights])
+    )
+    train(STAGES, prepared, settings, whole=True, callbacks=[keep], quiet=True)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), last[-1]))
+
+
 # Fingerprints
 
 
@@ -383,7 +422,10 @@ def test_what_has_no_fingerprint_says_so() -> None:
 
 
 def test_ranges_are_plain_values() -> None:
-    assert STAGES.space() == {"learning_rate": recipe.Number(1e-3, 1e-1, log=True)}
+    assert STAGES.space() == {
+        "units": recipe.Whole(1, 16, log=True),
+        "learning_rate": recipe.Number(1e-3, 1e-1, log=True),
+    }
 
 
 def test_stages_that_lack_one_cannot_be_made() -> None:

@@ -7,7 +7,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kerasseq.recipe import Number, Objective, Parts, Prepared, Range, Stages, perform, positive
+from kerasseq.recipe import (
+    Number,
+    Objective,
+    Parts,
+    Prepared,
+    Range,
+    Stages,
+    Whole,
+    perform,
+    positive,
+)
 
 SETTINGS = {
     "units": 3,
@@ -20,7 +30,6 @@ SETTINGS = {
     "clip": 1.0,
     "seed": 0,
 }
-OPTIONS = {"data": None, "out": None, "callbacks": (), "warm_start": None, "quiet": True}
 
 
 def numbers(rows: int = 90, seed: int = 0) -> dict[str, np.ndarray]:
@@ -29,10 +38,25 @@ def numbers(rows: int = 90, seed: int = 0) -> dict[str, np.ndarray]:
     return {"x": pairs, "y": pairs[:, :1] - pairs[:, 1:]}
 
 
-def toy(data: Any = None, **given: Any) -> Any:
+def toy(
+    data: Any = None,
+    *,
+    units: int = 3,
+    scale: bool = True,
+    epochs: int = 2,
+    patience: int = 2,
+    batch_size: int = 16,
+    learning_rate: float = 0.05,
+    schedule: Any = "constant",
+    clip: float | None = 1.0,
+    seed: int = 0,
+    out: Any = None,
+    callbacks: Any = (),
+    warm_start: Any = None,
+    quiet: bool = True,
+) -> Any:
     """Train the toy, on `numbers()` unless other data is given."""
-    data = numbers() if data is None else data
-    return perform(STAGES, {**SETTINGS, **OPTIONS, **given, "data": data})
+    return perform(STAGES, locals())
 
 
 class Toy(Stages):
@@ -48,6 +72,8 @@ class Toy(Stages):
         positive(settings, "units")
 
     def load(self, data: Any, settings: Mapping[str, Any]) -> Any:
+        if data is None:
+            return numbers()
         if not isinstance(data, dict):
             raise ValueError(f"data must be a dict. Received: {data!r}")
         return data
@@ -59,13 +85,17 @@ class Toy(Stages):
         *,
         test: bool = True,
         fold: tuple[int, int] | None = None,
+        whole: bool = False,
     ) -> Parts:
         self.seen.append(tuple(settings))
         rows = np.random.default_rng(settings["seed"]).permutation(len(source["x"]))
-        third = len(rows) // 3
+        held_out, known = rows[: len(rows) // 3], rows[len(rows) // 3 :]
+        number, folds = fold or (0, 2)
+        validation = known[len(known) * number // folds : len(known) * (number + 1) // folds]
+        learned = known if whole else np.setdiff1d(known, validation)
         train, validation, held_out = (
             {name: values[part] for name, values in source.items()}
-            for part in (rows[2 * third :], rows[third : 2 * third], rows[:third])
+            for part in (learned, validation, held_out)
         )
         return Parts(train, validation, held_out if test else None, [f"{len(rows)} rows"])
 
@@ -140,7 +170,7 @@ class Toy(Stages):
         )
 
     def space(self) -> dict[str, Range]:
-        return {"learning_rate": Number(1e-3, 1e-1, log=True)}
+        return {"units": Whole(1, 16, log=True), "learning_rate": Number(1e-3, 1e-1, log=True)}
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         return {"hidden/kernel": state["names"]}

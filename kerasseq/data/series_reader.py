@@ -74,7 +74,13 @@ class Part:
 
     @classmethod
     def of(
-        cls, source: Panel, split: Split, lookback: int, horizon: int, context: int
+        cls,
+        source: Panel,
+        split: Split,
+        lookback: int,
+        horizon: int,
+        context: int,
+        whole: bool = False,
     ) -> list[Part]:
         """The parts for training, validation and test.
 
@@ -84,13 +90,15 @@ class Part:
             lookback: steps to read.
             horizon: steps to forecast.
             context: rows before a part that belong to it.
+            whole: whether the training part goes on to the end of the validation part.
         """
         masked = any(bool(np.isnan(own).any()) for own in source.targets)
         found = []
         for name in ("train", "validation", "test"):
-            first, _ = split.rows(name)
-            before = [own[:row] for own, row in zip(source.targets, first)]
-            panel, begin = split.cut(source, name, context)
+            own = replace(split, validation=split.test) if whole and name == "train" else split
+            first, _ = own.rows(name)
+            before = [values[:row] for values, row in zip(source.targets, first)]
+            panel, begin = own.cut(source, name, context)
             found.append(cls(panel, begin, lookback, horizon, masked, before))
         return found
 
