@@ -1,0 +1,273 @@
+"""Pictures and what is said of them, matched, checked and parted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasseq.data.caption_files import PARTS, Captions, captions_file, read_captions
+from kerasseq.data.picture_features import Seen, read_features
+
+__all__ = ["Captioned", "demo", "from_features", "from_files", "part_rows", "picture_files"]
+
+
+@dataclass
+class Captioned:
+    """Pictures, what is seen in each, and what is said of it.
+
+    Args:
+        names: of the pictures.
+        captions: of each picture, at least one, plain.
+        seen: what is seen in each picture: pixels, or features.
+        pixels: whether it is pixels.
+        parts: "train", "validation" or "test" for each picture; None where the data does not tell.
+        files: where each picture lies, "" where that is not known.
+        notes: what was found out, to be shown.
+    """
+
+    names: list[str]
+    captions: list[list[str]]
+    seen: Seen
+    pixels: bool = False
+    parts: list[str] | None = None
+    files: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass
+class Files:
+    """Picture files and what is said of them.
+
+    Args:
+        paths: where each picture ought to lie.
+        captions: what is said, by the pictures' names, in the order of the paths.
+    """
+
+    paths: list[Path]
+    captions: Captions
+
+
+def demo() -> Captioned:
+    """The pictures that are drawn here."""
+    from kerasseq.data.demo_pictures import demo_pictures
+
+    pictures, captions, parts = demo_pictures()
+    names = [f"drawn {number}" for number in range(len(pictures))]
+    seen = Seen(pictures)
+    return Captioned(names, captions, seen, True, parts, notes=["pictures drawn for the demo"])
+
+
+def picture_files(data: Any, images: Any = None, captions: Any = None) -> Files:
+    """Where pictures ought to lie, and what is said of them.
+
+    Args:
+        data: a folder with pictures and captions, or a file or DataFrame of captions.
+        images: the folder of pictures; found in or beside `data` where it is not given.
+        captions: the file of captions, where `data` is a folder with several.
+
+    Raises:
+        FileNotFoundError: if there is no such folder or file.
+        ValueError: if no captions are found, or cannot be read.
+    """
+    folder = Path()
+    if isinstance(data, str | os.PathLike):
+        path = Path(data).expanduser()
+        if not path.exists():
+            raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")
+        folder = path if path.is_dir() else path.parent
+        if path.is_dir():
+            data = captions_file(path) if captions is None else captions
+        elif captions is not None:
+            raise ValueError("captions= is for a folder as data: give the file in one place only.")
+    told = _used(read_captions(data))
+    if images is None:
+        places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+        found = max(places, key=lambda place: sum(_at(place, n).is_file() for n in told.of))
+    else:
+        found = Path(images).expanduser()
+        if not found.is_dir():
+            raise FileNotFoundError(f"there is no folder of pictures {found}. Check images=.")
+    return Files([_at(found, name) for name in told.of], told)
+
+
+def from_files(files: Files, seen: Seen, bad: Mapping[int, str], pixels: bool) -> Captioned:
+    """What is seen in picture files, with their captions.
+
+    Args:
+        files: as `picture_files` gives them.
+        seen: a row for each of them.
+        bad: what is wrong with some, by number; those are left out.
+        pixels: whether pixels are seen.
+
+    Raises:
+        ValueError: if none is left.
+    """
+    kept = np.array([i for i in range(len(files.paths)) if i not in bad], dtype=np.int64)
+    names = list(files.captions.of)
+    notes = list(files.captions.notes)
+    if bad:
+        listed = ", ".join(names[number] for number in list(bad)[:5])
+        more = f" and {len(bad) - 5:,} more" if len(bad) > 5 else ""
+        notes.append(f"{len(bad):,} pictures cannot be read, and are left out: {listed}{more}")
+    if not len(kept):
+        raise ValueError(
+            f"none of the {len(names):,} pictures that the captions name can be read: the first "
+            f"was looked for in {files.paths[0]}. Pass images=, the folder that holds them."
+        )
+    found = Captioned(
+        names, list(files.captions.of.values()), seen, pixels, _parts(names, files.captions),
+        [str(path) for path in files.paths], notes,
+    )  # fmt: skip
+    return taken(found, kept) if bad else found
+
+
+def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
+    """Features that were computed elsewhere, with the captions of their pictures.
+
+    Args:
+        files: as `picture_files` gives them; the pictures need not be there.
+        features: the file that holds them, see `read_features`.
+        skip_bad: whether pictures without features are left out.
+
+    Raises:
+        ValueError: if captions and features do not match.
+    """
+    names, seen = read_features(features)
+    place = {name: number for number, name in enumerate(names)}
+    rows = {name: place[name] for name in files.captions.of if name in place}
+    missing = [name for name in files.captions.of if name not in place]
+    if not rows:
+        raise ValueError(
+            f"no picture that has captions has features in {features}: it has {names[0]!r}, and "
+            f"the captions {missing[0]!r}. Give the features of these pictures."
+        )
+    if missing and not skip_bad:
+        raise ValueError(
+            f"{features} has no features of {missing[0]} ({len(missing):,} pictures lack them). "
+            "With skip_bad=True such pictures are listed and left out."
+        )
+    notes = list(files.captions.notes)
+    if missing:
+        listed = ", ".join(missing[:5]) + (" and more" if len(missing) > 5 else "")
+        notes.append(f"{len(missing):,} pictures have no features, and are left out: {listed}")
+    kept = list(rows)
+    order = np.array(list(rows.values()))
+    paths = dict(zip(files.captions.of, files.paths))
+    return Captioned(
+        kept,
+        [files.captions.of[name] for name in kept],
+        replace(seen, values=seen.values[order], fingerprint=""),
+        False,
+        _parts(kept, files.captions),
+        [str(paths[name]) if paths[name].is_file() else "" for name in kept],
+        notes,
+    )
+
+
+def taken(source: Captioned, rows: np.ndarray) -> Captioned:
+    """Some of the pictures."""
+    seen = source.seen
+    fingerprint = f"{seen.fingerprint} {rows.tolist()}"
+    return replace(
+        source,
+        names=[source.names[i] for i in rows],
+        captions=[source.captions[i] for i in rows],
+        seen=replace(seen, values=seen.values[rows], fingerprint=fingerprint),
+        parts=None if source.parts is None else [source.parts[i] for i in rows],
+        files=[source.files[i] for i in rows],
+    )
+
+
+def part_rows(
+    source: Captioned,
+    validation: float,
+    test: float,
+    seed: int,
+    fold: tuple[int, int] | None = None,
+) -> dict[str, np.ndarray]:
+    """The pictures of each part, as the data tells them, else drawn.
+
+    A picture is in one part, with all its captions.
+
+    Args:
+        source: the pictures.
+        validation: share of the pictures that are not tested on, where the data does not tell.
+        test: share of all pictures, where the data does not tell.
+        seed: of what is drawn.
+        fold: `(k, n)` makes the k-th of n folds of all but the test part the validation part.
+
+    Raises:
+        ValueError: if a part has no pictures.
+
+    Example:
+
+    >>> source = Captioned(list("abcde"), [["a dog"]] * 5, Seen(np.eye(5)))
+    >>> {part: len(rows) for part, rows in part_rows(source, 0.2, 0.2, seed=0).items()}
+    {'train': 3, 'validation': 1, 'test': 1}
+    """
+    random = np.random.default_rng(seed)
+    told = np.array(source.parts or ["train"] * len(source))
+    rows = {part: np.flatnonzero(told == part) for part in PARTS}
+    if not len(rows["test"]):
+        rows["train"], rows["test"] = _drawn(rows["train"], test, random)
+    if fold is not None:
+        number, folds = fold
+        rest = np.concatenate([rows["train"], rows["validation"]])
+        random.shuffle(rest)
+        rows["validation"] = np.sort(rest[number::folds])
+        rows["train"] = np.setdiff1d(rest, rows["validation"])
+    elif not len(rows["validation"]):
+        rows["train"], rows["validation"] = _drawn(rows["train"], validation, random)
+    for part, own in rows.items():
+        if not len(own):
+            raise ValueError(
+                f"there is no picture for the {part} part: {len(source):,} pictures are too few, "
+                "or the lists of parts leave it empty. Give more pictures."
+            )
+    return rows
+
+
+def _drawn(
+    rows: np.ndarray, share: float, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    order = random.permutation(rows)
+    cut = max(1, round(share * len(rows)))
+    return np.sort(order[cut:]), np.sort(order[:cut])
+
+
+def _used(captions: Captions) -> Captions:
+    """Without pictures that have no caption, or are in no part where others are."""
+    silent = [name for name, own in captions.of.items() if not own]
+    notes = list(captions.notes)
+    if silent:
+        notes.append(f"{len(silent):,} pictures have no caption, and are left out: {silent[0]}")
+    kept = {name: own for name, own in captions.of.items() if own}
+    if captions.parts:
+        outside = [name for name in kept if name not in captions.parts]
+        if outside:
+            notes.append(f"{len(outside):,} pictures are in no part, and are left out")
+        kept = {name: own for name, own in kept.items() if name in captions.parts}
+        if not kept:
+            raise ValueError(
+                f"the lists of parts name none of the pictures that have captions: {outside[0]} is "
+                "not in them. Give the lists of these pictures."
+            )
+    return replace(captions, of=kept, notes=notes)
+
+
+def _parts(names: Sequence[str], captions: Captions) -> list[str] | None:
+    return [captions.parts[name] for name in names] if captions.parts else None
+
+
+def _at(folder: Path, name: str) -> Path:
+    """Where a picture lies: lists may name it with folders that are not there."""
+    path = folder / name
+    return path if path.is_file() else folder / Path(name).name

@@ -1,0 +1,261 @@
+"""What networks see in pictures: read from files, or computed once and kept on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasseq.data.digest import digest
+from kerasseq.data.pictures import read_picture
+
+__all__ = ["CACHE", "Rows", "Seen", "cache_folder", "read_features", "see"]
+
+#: The environment variable that says where what was seen is kept.
+CACHE = "KERASSEQ_CACHE"
+_BATCH = 32
+
+Encode = Callable[[np.ndarray], np.ndarray]  # from uint8 (batch, size, size, 3) to features
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Numbers for each of some pictures: features, or the pixels themselves.
+
+    Args:
+        values: with the pictures first; it may lie on disk.
+        scale: what to multiply the last axis by.
+        shift: what to add to it then.
+        fingerprint: what tells it from others; made of the values where it is not given.
+    """
+
+    values: np.ndarray
+    scale: np.ndarray | None = None
+    shift: np.ndarray | None = None
+    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.fingerprint:
+            object.__setattr__(self, "fingerprint", digest([self.values, self.scale]))
+
+    def scaled(self, mean: np.ndarray, deviation: np.ndarray) -> Seen:
+        """The same, less a mean and over a deviation, each of the last axis."""
+        scale = np.float32(1) if self.scale is None else self.scale
+        return Seen(self.values, scale / deviation, -mean / deviation, self.fingerprint)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """Some of them, float32."""
+        found = np.array(self.values[rows], dtype=np.float32)
+        if self.scale is not None:
+            found *= self.scale
+        if self.shift is not None:
+            found += self.shift
+        return found
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one picture."""
+        return self.values.shape[1:]
+
+
+class Rows:
+    """Rows of what was seen, one for each caption: an array as far as batches need one.
+
+    The same picture has several captions, and what was seen may be larger than memory.
+
+    Args:
+        seen: what was seen, in rows.
+        numbers: which row belongs to each caption.
+
+    Example:
+
+    >>> rows = Rows(Seen(np.eye(3)), np.array([0, 0, 2]))
+    >>> rows[np.array([1, 2])].tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+
+    def __init__(self, seen: Seen, numbers: np.ndarray) -> None:
+        self._seen, self._numbers = seen, np.asarray(numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self._seen[self._numbers[rows]]
+
+
+def read_features(
+    path: str | os.PathLike[str], names: Sequence[str] | None = None
+) -> tuple[list[str], Seen]:
+    """Features that were computed elsewhere, and the names of their pictures.
+
+    Args:
+        path: an .npz file with `names` and `features`, (pictures, features) or
+            (pictures, regions, features); or with `names`, `grid` and perhaps `scale`, where
+            `grid * scale` are the features; or an .npy file of features, with the names in a .txt
+            file of the same name, one a line.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it cannot be read, or names and features do not match.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file of features {path}. Check the path.")
+    scale = None
+    try:
+        if path.suffix.lower() == ".npy":
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+            names = _listed(path.with_suffix(".txt"))
+        else:
+            with np.load(path, allow_pickle=False) as file:
+                values = file["features"] if "features" in file else file["grid"]
+                scale = file["scale"].astype(np.float32) if "scale" in file else None
+                names = [str(name) for name in file["names"]]
+    except (KeyError, ValueError, OSError, EOFError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(
+            f"{path} holds no features that can be read: an .npz file with the arrays names and "
+            "features, or an .npy file with a .txt file of names, is needed."
+        ) from None
+    if values.ndim not in (2, 3) or len(values) != len(names) or values.dtype.kind not in "fiu":
+        raise ValueError(
+            f"features must be numbers (pictures, features) or (pictures, regions, features), with "
+            f"a name for each picture. Received: {values.dtype} {values.shape} and {len(names)} "
+            f"names in {path}"
+        )
+    if len({*names}) < len(names):
+        raise ValueError(f"{path} names a picture twice. Leave one of them out.")
+    return list(names), Seen(values, scale)
+
+
+def cache_folder() -> Path:
+    """Where what was seen is kept: `KERASSEQ_CACHE`, else the user's folder for such things."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kerasseq"
+    return Path(os.environ.get(CACHE, default))
+
+
+def see(
+    paths: Sequence[Path],
+    size: int,
+    encode: Encode | None = None,
+    *,
+    key: str = "pixels",
+    skip_bad: bool = False,
+    folder: Path | None = None,
+    quiet: bool = False,
+) -> tuple[Seen, dict[int, str]]:
+    """What a network sees in picture files; computed once, then read from disk.
+
+    Kept by key, size and the list of files, with their sizes and times. It is written beside and
+    renamed, so that nothing is ever half there.
+
+    Args:
+        paths: the files.
+        size: height and width that the network takes, in pixels.
+        encode: from uint8 (batch, size, size, 3) to features; None keeps the pixels.
+        key: what the encoder is called; another one for other weights.
+        skip_bad: whether files that cannot be read are passed over.
+        folder: where to keep it; `cache_folder()` where it is not given.
+        quiet: whether to show no progress.
+
+    Returns:
+        What was seen, a row for each file, and what is wrong with the files that cannot be read, by
+        number; their rows mean nothing.
+
+    Raises:
+        ValueError: if a file cannot be read, unless such are skipped.
+    """
+    folder = cache_folder() if folder is None else folder
+    files = [_identity(path) for path in paths]
+    name = f"{key.replace('/', '-')}-{digest([key, size, files])[:24]}"
+    values, record = folder / f"{name}.npy", folder / f"{name}.json"
+    if not record.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        bad = _compute(paths, size, encode, values, skip_bad, quiet)
+        _write(record, json.dumps({"key": key, "size": size, "pictures": len(paths), "bad": bad}))
+    bad = json.loads(record.read_text(encoding="utf-8"))["bad"]
+    if bad and not skip_bad:
+        raise _bad(next(iter(bad.values())))
+    found = Seen(np.load(values, mmap_mode="r", allow_pickle=False), fingerprint=name)
+    return found, {int(number): reason for number, reason in bad.items()}
+
+
+def _compute(
+    paths: Sequence[Path],
+    size: int,
+    encode: Encode | None,
+    target: Path,
+    skip_bad: bool,
+    quiet: bool,
+) -> dict[int, str]:
+    """Write what is seen in pictures to a file; what is wrong with some, by number."""
+    beside = target.with_name(f".new.{os.getpid()}.{target.name}")
+    bad: dict[int, str] = {}
+    out: Any = None
+    try:
+        for start in _progress(range(0, len(paths), _BATCH), quiet):
+            pixels = np.zeros((len(paths[start : start + _BATCH]), size, size, 3), dtype=np.uint8)
+            for i, path in enumerate(paths[start : start + _BATCH]):
+                try:
+                    pixels[i] = read_picture(path, size)
+                except (OSError, ValueError) as error:
+                    if not skip_bad:
+                        raise _bad(str(error)) from None
+                    bad[start + i] = str(error)
+            found = pixels if encode is None else np.asarray(encode(pixels))
+            if out is None:
+                kind = np.uint8 if encode is None else np.float16
+                shape = (len(paths), *found.shape[1:])
+                out = np.lib.format.open_memmap(beside, mode="w+", dtype=kind, shape=shape)
+            out[start : start + len(found)] = found
+        out.flush()
+        del out
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    return bad
+
+
+def _bad(reason: str) -> ValueError:
+    return ValueError(f"{reason} With skip_bad=True such pictures are listed and left out.")
+
+
+def _progress(batches: range, quiet: bool) -> Any:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        return batches
+    return track(batches, "looking at pictures", console=console, transient=True)
+
+
+def _identity(path: Path) -> list[str | int]:
+    """What tells a file from another, or from itself when it was changed."""
+    try:
+        found = path.stat()
+    except OSError:
+        return [str(path.absolute()), 0, 0]
+    return [str(path.absolute()), found.st_size, found.st_mtime_ns]
+
+
+def _listed(path: Path) -> list[str]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no list of names {path}: write one, a name a line.")
+    return [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".new.{os.getpid()}.{path.name}")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)

@@ -1,0 +1,195 @@
+"""Networks that turn the pixels of a picture into features."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from types import ModuleType
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["PictureScaling", "picture_cnn", "picture_network", "picture_networks", "picture_size"]
+
+# How the names of a block's layers begin: block_16_, conv5_block3_, block7a_, expanded_conv_10_, ...
+_BLOCK = r"(?:conv\d+_|\w+_stage_\d+_)?(?:block_?|mixed|expanded_conv_?)\d*[a-z]?"
+_SIZES = {"inception": 299, "xception": 299, "nasnetlarge": 331}  # by the name's beginning
+
+
+def picture_networks() -> list[str]:
+    """The names of the networks that `picture_network` knows: those of `keras.applications`.
+
+    >>> "mobilenetv2" in picture_networks()
+    True
+    """
+    return sorted(_applications())
+
+
+def picture_size(name: str) -> int:
+    """Height and width, in pixels, of the pictures that a network was made for.
+
+    >>> picture_size("mobilenet_v2")
+    224
+    """
+    plain = _known(name)
+    return next((size for start, size in _SIZES.items() if plain.startswith(start)), 224)
+
+
+def picture_cnn(size: int, grid: bool = False) -> keras.Model:
+    """A small network for small pictures, to be trained from their pixels.
+
+    Args:
+        size: height and width, in pixels.
+        grid: whether it gives (size / 8, size / 8, 64) features in place of all of them in a row.
+
+    Example:
+
+    >>> picture_cnn(32).output_shape
+    (None, 1024)
+    """
+    convolutions = [
+        keras.layers.Conv2D(width, 3, 2, "same", activation="relu", name=f"conv_{number}")
+        for number, width in enumerate((32, 64, 64), 1)
+    ]
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3), name="pixels"),
+            keras.layers.Rescaling(1 / 127.5, -1.0, name="scaling"),
+            *convolutions,
+            *([] if grid else [keras.layers.Flatten(name="flat")]),
+        ],
+        name="encoder",
+    )
+
+
+def picture_network(
+    name: str,
+    *,
+    weights: str | None = "imagenet",
+    size: int | None = None,
+    grid: bool = False,
+    fine_tune: int = 0,
+) -> keras.Model:
+    """A network of `keras.applications`, from pixels between 0 and 255 to its last features.
+
+    Args:
+        name: such as "mobilenet_v2"; underscores and capitals do not matter.
+        weights: "imagenet", which is downloaded once, a file of weights, or None for random ones.
+        size: height and width of the pictures; what it was made for where it is not given.
+        grid: whether it gives (rows, columns, features) in place of their mean over the picture.
+        fine_tune: how many of its last blocks are trained; its normalisation stays as it is.
+
+    Raises:
+        ValueError: if there is no such network, it has not so many blocks, or its weights cannot be
+            had.
+
+    Example:
+
+    >>> picture_network("mobilenet_v2", weights=None, size=64, grid=True).output_shape
+    (None, 2, 2, 1280)
+    """
+    plain = _known(name)
+    build, _ = _applications()[plain]
+    size = size or picture_size(plain)
+    try:
+        network = build(include_top=False, weights=weights, input_shape=(size, size, 3))
+    except Exception as error:  # of Keras, for what it cannot download or read
+        if weights is None:
+            raise
+        raise ValueError(
+            f"the weights {weights!r} of {name} cannot be had ({type(error).__name__}). Without a "
+            "network, pass weights=None for random ones, or features= with a file of features."
+        ) from error
+    _freeze(network, fine_tune)
+    pooling = [] if grid else [keras.layers.GlobalAveragePooling2D(name="mean")]
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3), name="pixels"),
+            PictureScaling(plain, name="scaling"),
+            network,
+            *pooling,
+        ],
+        name="encoder",
+    )
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class PictureScaling(keras.layers.Layer):
+    """Scales pixels between 0 and 255 as a network of `keras.applications` wants them.
+
+    Args:
+        network: its name.
+        **kwargs: those of `keras.layers.Layer`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> scaled = PictureScaling("mobilenet_v2")(np.array([[[[0.0, 127.5, 255.0]]]]))
+    >>> [round(float(value), 3) for value in scaled[0, 0, 0]]
+    [-1.0, 0.0, 1.0]
+    """
+
+    def __init__(self, network: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.network = _known(network)
+
+    def call(self, inputs: Any) -> Any:
+        """(batch, height, width, 3) of the same shape."""
+        _, module = _applications()[self.network]
+        return module.preprocess_input(ops.cast(inputs, self.compute_dtype))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """That of the inputs."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """One entry per constructor argument."""
+        return {**super().get_config(), "network": self.network}
+
+
+def _applications() -> dict[str, tuple[Any, ModuleType]]:
+    """Each network by its plain name: what builds it, and the module that scales for it."""
+    found: dict[str, tuple[Any, ModuleType]] = {}
+    for _, module in inspect.getmembers(keras.applications, inspect.ismodule):
+        if hasattr(module, "preprocess_input"):
+            for name, build in inspect.getmembers(module, inspect.isfunction):
+                if name[0].isupper():
+                    found.setdefault(name.lower(), (build, module))
+    # Of those without a module of their own (MobileNetV3), the scaling is in the network.
+    for name, build in inspect.getmembers(keras.applications, inspect.isfunction):
+        if name[0].isupper():
+            found.setdefault(name.lower(), (build, keras.applications.mobilenet_v3))
+    return found
+
+
+def _known(name: str) -> str:
+    plain = name.replace("_", "").lower()
+    if plain not in _applications():
+        raise ValueError(
+            f"there is no network {name!r}. There are: {', '.join(picture_networks())}."
+        )
+    return plain
+
+
+def _freeze(network: keras.Model, fine_tune: int) -> None:
+    """Leave only the last blocks to be trained."""
+    first = len(network.layers) if not fine_tune else _block(network, fine_tune)
+    for number, layer in enumerate(network.layers):
+        normalises = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = number >= first and not normalises
+
+
+def _block(network: keras.Model, last: int) -> int:
+    """Where the n-th block from the end begins, by the names of the layers."""
+    starts: dict[str, int] = {}
+    for number, layer in enumerate(network.layers):
+        found = re.match(_BLOCK, layer.name)
+        if found:
+            starts.setdefault(found[0], number)
+    if last > len(starts):
+        raise ValueError(
+            f"fine_tune must be at most {len(starts)}, the blocks of this network. "
+            f"Received: fine_tune={last}"
+        )
+    return sorted(starts.values())[-last]
