@@ -30,31 +30,34 @@ def commonest(captions: Sequence[Sequence[str]]) -> str:
     return max(sorted(c for c, n in counts.items() if n == most), key=usual)
 
 
-def nearest(seen: Any, captions: Sequence[Sequence[str]], asked: Any) -> list[str]:
+def nearest(seen: Sequence[Any], captions: Sequence[Sequence[str]], asked: Any) -> list[str]:
     """A caption of the nearest picture, by the angle between what is seen.
 
     Of its captions, the one that has most words in common with the others.
 
     Args:
-        seen: in the known pictures: `seen[rows]` gives (rows, features),
+        seen: in the known pictures, in one part or several: `part[rows]` gives (rows, features),
             (rows, regions, features), whose mean is taken, or pixels (rows, height, width, 3).
-        captions: of each known picture.
+        captions: of each known picture, part after part.
         asked: the same of the pictures to find captions for.
 
     Example:
 
-    >>> nearest(np.eye(2), [["a dog"], ["a cat"]], np.array([[0.1, 0.9]]))
+    >>> nearest([np.eye(2)], [["a dog"], ["a cat"]], np.array([[0.1, 0.9]]))
     ['a cat']
     """
     wanted = np.concatenate([_flat(asked[rows]) for rows in _chunks(len(asked))])
     best = np.full(len(wanted), -np.inf)
     place = np.zeros(len(wanted), dtype=np.int64)
-    for rows in _chunks(len(seen)):
-        likeness = wanted @ _flat(seen[rows]).T
-        closest = likeness.argmax(axis=1)
-        value = likeness[np.arange(len(wanted)), closest]
-        better = value > best
-        best[better], place[better] = value[better], rows[closest[better]]
+    before = 0
+    for part in seen:
+        for rows in _chunks(len(part)):
+            likeness = wanted @ _flat(part[rows]).T
+            closest = likeness.argmax(axis=1)
+            value = likeness[np.arange(len(wanted)), closest]
+            better = value > best
+            best[better], place[better] = value[better], before + rows[closest[better]]
+        before += len(part)
     return [_usual(captions[number]) for number in place]
 
 

@@ -45,7 +45,11 @@ __all__ = [
     "Stages",
     "When",
     "Whole",
+    "built",
+    "checked",
     "digest",
+    "evaluated",
+    "fitted",
     "levels",
     "one_of",
     "perform",
@@ -69,17 +73,12 @@ def perform(stages: Stages, arguments: Mapping[str, Any]) -> Run:
     Raises:
         ValueError: for settings, data or a folder that cannot be used.
     """
-    from kerasseq import training
-
     options = {name: arguments[name] for name in OPTIONS}
     settings = {name: value for name, value in arguments.items() if name not in OPTIONS}
-    schedule = training.schedule_config(settings["schedule"])
-    recorded = _as_json({**settings, "schedule": schedule})
-    _check(settings)
-    stages.check(settings)
+    recorded = checked(stages, settings)
     tell = _Teller(options["quiet"])
 
-    source = stages.load(options["data"], settings)
+    source = stages.load(options["data"], {**settings, "quiet": options["quiet"]})
     stamp = {"recipe": stages.name, "settings": recorded, "data": digest(source)}
     folder = None if options["out"] is None else Path(options["out"])
     if folder is not None:
@@ -109,7 +108,7 @@ def perform(stages: Stages, arguments: Mapping[str, Any]) -> Run:
         settings=recorded,
         model=model,
         state=prepared.state,
-        metrics=_evaluate(stages, model, parts, prepared, settings, trained),
+        metrics=evaluated(stages, model, parts, prepared, settings, trained),
         history=trained.history,
         notes=notes,
         data=str(stamp["data"]),
@@ -215,6 +214,21 @@ def fitted(
     return training.fit(trainee, prepared.train, validation, plan, **options)
 
 
+def checked(stages: Stages, settings: Settings) -> dict[str, Any]:
+    """Settings as they are written down: JSON values.
+
+    Raises:
+        ValueError: for settings that cannot be.
+    """
+    from kerasseq import training
+
+    schedule = training.schedule_config(settings["schedule"])
+    recorded = _as_json({**settings, "schedule": schedule})
+    _check(settings)
+    stages.check(settings)
+    return recorded
+
+
 # The settings that every recipe has for its training.
 TRAINING = (
     "epochs",
@@ -250,7 +264,7 @@ class _Teller:
             print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
-def _evaluate(
+def evaluated(
     stages: Stages,
     model: keras.Model,
     parts: Parts,
@@ -258,7 +272,16 @@ def _evaluate(
     settings: Settings,
     trained: Trained,
 ) -> dict[str, Any]:
-    """What goes into metrics.json."""
+    """What goes into the metrics.json of a run.
+
+    Args:
+        stages: those of the recipe.
+        model: trained.
+        parts: what baselines learn from, and are scored on.
+        prepared: what the model learned from, and is scored on.
+        settings: those of the run.
+        trained: how training went.
+    """
     test = prepared.test
     if test is None:
         raise ValueError("a run is scored on a test part: split must not withhold it.")

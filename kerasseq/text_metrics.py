@@ -17,6 +17,19 @@ from kerasseq.metrics import RESAMPLES, Score, bootstrap
 
 __all__ = ["captions", "cider_d", "rouge_l"]
 
+_SHOWN = (
+    "bleu_1",
+    "bleu_2",
+    "bleu_3",
+    "bleu_4",
+    "chrf",
+    "rouge_l",
+    "cider",
+    "perplexity",
+    "exact",
+    "new",
+    "vocabulary",
+)
 _ORDERS = 4  # the longest n-grams
 _BETA = 1.2  # how much more recall counts than precision, in captioning's ROUGE-L
 _SIGMA = 6.0  # how far lengths may be apart, in CIDEr-D
@@ -26,24 +39,29 @@ def captions(
     found: Sequence[str],
     references: Sequence[Sequence[str]],
     *,
+    nats: np.ndarray | None = None,
+    words: np.ndarray | None = None,
+    new: np.ndarray | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Score:
-    """BLEU-1 to -4, chrF, ROUGE-L and CIDEr-D, all from 0 to 100; what they are like beside.
-
-    BLEU and chrF are sacrebleu's, over the corpus with all references, with `tokenize="none"` and
-    without smoothing.
+    """How like their references sentences are, and how varied.
 
     Args:
         found: a sentence for each row.
         references: what might have been said of each row, at least one sentence.
+        nats: how surprising the references of each row are to the model, for `perplexity`.
+        words: of the references of each row, as they were counted for `nats`.
+        new: whether each sentence is one that was not learned from, for `new`.
         resamples: bootstrap resamples behind the intervals; 0 for none.
         seed: of the resamples.
 
     Returns:
-        A Score: `bleu_1` to `bleu_4`, `chrf`, `rouge_l`, `cider` (of which 10, not 100, is that of a
-        copy of all references), `exact` (the share of sentences that are one of their references),
-        and `vocabulary`, how many different words there are.
+        A Score: `bleu_1` to `bleu_4` and `chrf` (sacrebleu's, from 0 to 100, over the corpus with
+        all references, with `tokenize="none"` and without smoothing); `rouge_l`, from 0 to 100;
+        `cider`, CIDEr-D from 0 to 10; `exact`, the share of sentences that are one of their
+        references; `new`, the share that was not learned; `vocabulary`, how many different words
+        there are; and the `perplexity` of the references, per word.
 
     Raises:
         ValueError: if there is no sentence, or not a reference for each.
@@ -62,23 +80,23 @@ def captions(
     counts = _bleu_counts(found, references)
     rouge = np.array([rouge_l(own, told) for own, told in zip(found, references)])
     cider = cider_d(found, references)
-    exact = np.array([own in told for own, told in zip(found, references)], dtype=np.float64)
+    exact = [own in told for own, told in zip(found, references)]
+    shares = {"rouge_l": rouge, "cider": cider, "exact": np.array(exact, dtype=np.float64)}
+    if new is not None:
+        shares["new"] = np.asarray(new, dtype=np.float64)
 
     def statistic(drawn: np.ndarray) -> dict[str, float]:
-        weights = drawn / drawn.sum()
-        return {
-            **_bleu(drawn @ counts),
-            "rouge_l": float(weights @ rouge),
-            "cider": float(weights @ cider),
-            "exact": float(weights @ exact),
-        }
+        values = _bleu(drawn @ counts)
+        values |= {name: float(drawn @ own / drawn.sum()) for name, own in shares.items()}
+        if nats is not None and words is not None:
+            values["perplexity"] = float(np.exp(drawn @ nats / (drawn @ words)))
+        return values
 
     values = statistic(np.ones(len(found)))
     values["chrf"] = _chrf(found, references)
     values["vocabulary"] = float(len({word for own in found for word in own.split()}))
-    order = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "chrf", "rouge_l", "cider", "exact")
     return Score(
-        {name: values[name] for name in (*order, "vocabulary")},
+        {name: values[name] for name in _SHOWN if name in values},
         bootstrap(statistic, len(found), resamples, seed),
     )
 
@@ -118,7 +136,9 @@ def cider_d(found: Sequence[str], references: Sequence[Sequence[str]]) -> np.nda
     >>> cider_d(["a red cat", "a dog"], [["a red cat"], ["two dogs ran"]]).round(2).tolist()
     [7.5, 0.0]
     """
-    rarity = Counter(gram for told in references for gram in {g for own in told for g in _grams(own)})
+    rarity = Counter(
+        gram for told in references for gram in {g for own in told for g in _grams(own)}
+    )
     rows = math.log(max(len(references), 1))
 
     def weighed(sentence: str) -> list[dict[tuple[str, ...], float]]:

@@ -81,9 +81,7 @@ def read_captions(data: str | os.PathLike[str] | pd.DataFrame) -> Captions:
     if pandas is not None and isinstance(data, pandas.DataFrame):
         return _collected(_from_frame(data, "the DataFrame"), "the DataFrame")
     if not isinstance(data, str | os.PathLike):
-        raise ValueError(
-            f"captions must be a file or a DataFrame. Received: {type(data).__name__}"
-        )
+        raise ValueError(f"captions must be a file or a DataFrame. Received: {type(data).__name__}")
     path = Path(data).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of captions {path}. Check the path.")

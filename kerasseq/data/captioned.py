@@ -13,7 +13,16 @@ import numpy as np
 from kerasseq.data.caption_files import PARTS, Captions, captions_file, read_captions
 from kerasseq.data.picture_features import Seen, read_features
 
-__all__ = ["Captioned", "demo", "from_features", "from_files", "part_rows", "picture_files"]
+__all__ = [
+    "Captioned",
+    "demo",
+    "from_features",
+    "from_files",
+    "part_rows",
+    "picture_files",
+    "scored",
+    "taken",
+]
 
 
 @dataclass
@@ -24,7 +33,10 @@ class Captioned:
         names: of the pictures.
         captions: of each picture, at least one, plain.
         seen: what is seen in each picture: pixels, or features.
-        pixels: whether it is pixels.
+        network: where pixels are seen, the `name` and `size` of the network that is to learn to
+            see them.
+        sight: where features are seen, what saw them, see `kerasseq.sight`; None where that is not
+            known.
         parts: "train", "validation" or "test" for each picture; None where the data does not tell.
         files: where each picture lies, "" where that is not known.
         notes: what was found out, to be shown.
@@ -33,7 +45,8 @@ class Captioned:
     names: list[str]
     captions: list[list[str]]
     seen: Seen
-    pixels: bool = False
+    network: dict[str, Any] | None = None
+    sight: dict[str, Any] | None = None
     parts: list[str] | None = None
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -57,12 +70,18 @@ class Files:
 
 def demo() -> Captioned:
     """The pictures that are drawn here."""
-    from kerasseq.data.demo_pictures import demo_pictures
+    from kerasseq.data.demo_pictures import SIZE, demo_pictures
 
     pictures, captions, parts = demo_pictures()
-    names = [f"drawn {number}" for number in range(len(pictures))]
-    seen = Seen(pictures)
-    return Captioned(names, captions, seen, True, parts, notes=["pictures drawn for the demo"])
+    return Captioned(
+        names=[f"picture {number}" for number in range(len(pictures))],
+        captions=captions,
+        seen=Seen(pictures),
+        network={"name": "cnn", "size": SIZE},
+        parts=parts,
+        files=[""] * len(pictures),
+        notes=["pictures drawn for the demo, some scenes for the test part alone"],
+    )
 
 
 def picture_files(data: Any, images: Any = None, captions: Any = None) -> Files:
@@ -98,14 +117,21 @@ def picture_files(data: Any, images: Any = None, captions: Any = None) -> Files:
     return Files([_at(found, name) for name in told.of], told)
 
 
-def from_files(files: Files, seen: Seen, bad: Mapping[int, str], pixels: bool) -> Captioned:
+def from_files(
+    files: Files,
+    seen: Seen,
+    bad: Mapping[int, str],
+    network: dict[str, Any] | None = None,
+    sight: dict[str, Any] | None = None,
+) -> Captioned:
     """What is seen in picture files, with their captions.
 
     Args:
         files: as `picture_files` gives them.
         seen: a row for each of them.
         bad: what is wrong with some, by number; those are left out.
-        pixels: whether pixels are seen.
+        network: as of `Captioned`.
+        sight: as of `Captioned`.
 
     Raises:
         ValueError: if none is left.
@@ -123,9 +149,15 @@ def from_files(files: Files, seen: Seen, bad: Mapping[int, str], pixels: bool) -
             f"was looked for in {files.paths[0]}. Pass images=, the folder that holds them."
         )
     found = Captioned(
-        names, list(files.captions.of.values()), seen, pixels, _parts(names, files.captions),
-        [str(path) for path in files.paths], notes,
-    )  # fmt: skip
+        names,
+        list(files.captions.of.values()),
+        seen,
+        network,
+        sight,
+        _parts(names, files.captions),
+        [str(path) for path in files.paths],
+        notes,
+    )
     return taken(found, kept) if bad else found
 
 
@@ -164,26 +196,30 @@ def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
     return Captioned(
         kept,
         [files.captions.of[name] for name in kept],
-        replace(seen, values=seen.values[order], fingerprint=""),
-        False,
-        _parts(kept, files.captions),
-        [str(paths[name]) if paths[name].is_file() else "" for name in kept],
-        notes,
+        seen.at(order),
+        parts=_parts(kept, files.captions),
+        files=[str(paths[name]) if paths[name].is_file() else "" for name in kept],
+        notes=notes,
     )
 
 
 def taken(source: Captioned, rows: np.ndarray) -> Captioned:
     """Some of the pictures."""
-    seen = source.seen
-    fingerprint = f"{seen.fingerprint} {rows.tolist()}"
     return replace(
         source,
         names=[source.names[i] for i in rows],
         captions=[source.captions[i] for i in rows],
-        seen=replace(seen, values=seen.values[rows], fingerprint=fingerprint),
+        seen=source.seen.at(rows),
         parts=None if source.parts is None else [source.parts[i] for i in rows],
         files=[source.files[i] for i in rows],
     )
+
+
+def scored(source: Captioned) -> Captioned:
+    """The test part where the data tells one, else all of it."""
+    parts = source.parts or []
+    rows = np.array([i for i, part in enumerate(parts) if part == "test"], dtype=np.int64)
+    return taken(source, rows) if len(rows) else source
 
 
 def part_rows(
@@ -209,7 +245,7 @@ def part_rows(
 
     Example:
 
-    >>> source = Captioned(list("abcde"), [["a dog"]] * 5, Seen(np.eye(5)))
+    >>> source = Captioned([*"abcde"], [["a dog"]] * 5, Seen(np.eye(5)))
     >>> {part: len(rows) for part, rows in part_rows(source, 0.2, 0.2, seed=0).items()}
     {'train': 3, 'validation': 1, 'test': 1}
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from kerasseq.data.digest import digest
 from kerasseq.data.pictures import read_picture
 
-__all__ = ["CACHE", "Rows", "Seen", "cache_folder", "read_features", "see"]
+__all__ = ["CACHE", "Seen", "cache_folder", "read_features", "see"]
 
 #: The environment variable that says where what was seen is kept.
 CACHE = "KERASSEQ_CACHE"
@@ -25,71 +25,54 @@ Encode = Callable[[np.ndarray], np.ndarray]  # from uint8 (batch, size, size, 3)
 
 @dataclass(frozen=True)
 class Seen:
-    """Numbers for each of some pictures: features, or the pixels themselves.
+    """Numbers for each of some pictures, features or the pixels themselves, in any order.
+
+    An array as far as batches need one: the same picture has several captions, and all that was
+    seen may be larger than memory.
 
     Args:
-        values: with the pictures first; it may lie on disk.
-        scale: what to multiply the last axis by.
-        shift: what to add to it then.
+        values: with the pictures first; they may lie on disk.
+        scale: what to multiply the last axis by, where they are quantised.
+        rows: which of them, and how often; all where it is not given.
         fingerprint: what tells it from others; made of the values where it is not given.
+
+    Example:
+
+    >>> seen = Seen(np.eye(3)).at(np.array([2, 0, 0]))
+    >>> len(seen), seen.shape
+    (3, (3,))
+    >>> seen[np.array([0, 1])].tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
 
     values: np.ndarray
     scale: np.ndarray | None = None
-    shift: np.ndarray | None = None
+    rows: np.ndarray | None = None
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
-            object.__setattr__(self, "fingerprint", digest([self.values, self.scale]))
-
-    def scaled(self, mean: np.ndarray, deviation: np.ndarray) -> Seen:
-        """The same, less a mean and over a deviation, each of the last axis."""
-        scale = np.float32(1) if self.scale is None else self.scale
-        return Seen(self.values, scale / deviation, -mean / deviation, self.fingerprint)
+            found = digest([self.values, self.scale, self.rows])
+            object.__setattr__(self, "fingerprint", found)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.values) if self.rows is None else len(self.rows)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        """Some of them, float32."""
-        found = np.array(self.values[rows], dtype=np.float32)
-        if self.scale is not None:
-            found *= self.scale
-        if self.shift is not None:
-            found += self.shift
-        return found
+        """What is seen in some of the pictures, float32."""
+        found = self.values[rows if self.rows is None else self.rows[rows]]
+        found = np.asarray(found, dtype=np.float32)
+        return found if self.scale is None else found * self.scale
+
+    def at(self, rows: np.ndarray) -> Seen:
+        """Some of the pictures, in any order, still where they are."""
+        told = digest([self.fingerprint, rows])
+        return replace(self, rows=rows if self.rows is None else self.rows[rows], fingerprint=told)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one picture."""
         return self.values.shape[1:]
-
-
-class Rows:
-    """Rows of what was seen, one for each caption: an array as far as batches need one.
-
-    The same picture has several captions, and what was seen may be larger than memory.
-
-    Args:
-        seen: what was seen, in rows.
-        numbers: which row belongs to each caption.
-
-    Example:
-
-    >>> rows = Rows(Seen(np.eye(3)), np.array([0, 0, 2]))
-    >>> rows[np.array([1, 2])].tolist()
-    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
-    """
-
-    def __init__(self, seen: Seen, numbers: np.ndarray) -> None:
-        self._seen, self._numbers = seen, np.asarray(numbers)
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        return self._seen[self._numbers[rows]]
 
 
 def read_features(

@@ -5,6 +5,18 @@ from kerasseq.models.classifier import Classifier
 from kerasseq.models.forecaster import Forecaster
 from kerasseq.models.forecaster_stream import State, Stream
 from kerasseq.models.likelihoods import Likelihood
+from kerasseq.models.picture_encoder import picture_cnn, picture_network, picture_size
 from kerasseq.models.word_loss import WordLoss
 
-__all__ = ["Captioner", "Classifier", "Forecaster", "Likelihood", "State", "Stream", "WordLoss"]
+__all__ = [
+    "Captioner",
+    "Classifier",
+    "Forecaster",
+    "Likelihood",
+    "State",
+    "Stream",
+    "WordLoss",
+    "picture_cnn",
+    "picture_network",
+    "picture_size",
+]
