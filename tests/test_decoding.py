@@ -215,7 +215,7 @@ class Ending(Toy):
     def step(self, tokens: Any, state: Any) -> Any:
         self.steps += 1
         over = ops.cast(state["left"] <= 0, "float32")[:, None]
-        wanted = np.eye(WORDS, dtype="float32")
+        wanted = ops.eye(WORDS)
         logits = 9 * (over * wanted[END] + (1 - over) * (wanted[5] + 0.1 * wanted[4]))
         return logits, {"left": state["left"] - 1}
 
