@@ -21,12 +21,22 @@ from benchmarks import rows
 WEATHER = ("DEWP", "TEMP", "PRES", "cbwd", "Iws", "Is", "Ir")
 ETT_ROWS = 14_400  # what comes after them is not used
 ETT = {
-    "lookback": 720,
+    "lookback": 336,
     "model": "segment",
     "segment": 24,
     "output": "point",
     "error": "mse",
+    "units": 128,
+    "linear": True,
+    "dropout": 0.5,
+    "normalization": "last",
     "scaling": "standard",
+    "calendar": False,
+    "batch_size": 128,
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "epochs": 8,
+    "patience": 3,
     "validation": 2880,
     "test": 2880,
 }
@@ -65,7 +75,7 @@ TASKS = {
         f"etth1-direct-{horizon}": Task(
             f"ETTh1, {horizon} h, direct",
             "ett",
-            {**ETT, "model": "direct", "lookback": 336, "horizon": horizon},
+            {**ETT, "model": "direct", "linear": False, "horizon": horizon},
             "mse",
             seeds=1,
         )
@@ -91,6 +101,8 @@ TASKS = {
             "units": 32,
             "batch_size": 8,
             "learning_rate": 3e-3,
+            "epochs": 100,
+            "patience": 15,
         },
         "mase",
     ),

@@ -1,7 +1,8 @@
 """Windows per second, against those of Keras: `python -m benchmarks.windows`.
 
 Both give shuffled batches of windows and the step after each, as tensors, from the same array. Each
-contender is measured in processes of its own, in turns.
+contender is measured in processes of its own, in turns. And the memory that the forecasting recipe
+takes to train on the longest of these arrays.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 
 from benchmarks import rows, targets
 
-OURS, THEIRS = "kerasseq", "keras"
+OURS, THEIRS, TRAINED = "kerasseq", "keras", "recipe"
 SETTINGS = [
     {"rows": 17_420, "columns": 7, "lookback": 96, "batch": 32},
     {"rows": 17_420, "columns": 7, "lookback": 336, "batch": 32},
@@ -29,6 +30,8 @@ SETTINGS = [
     {"rows": 10_000_000, "columns": 8, "lookback": 512, "batch": 256},
 ]
 SECONDS = 3.0  # for which batches are counted
+#: A run of the recipe over all rows, with a window to learn from at every so many of them.
+TRAINING = {"rows": 10_000_000, "columns": 8, "lookback": 512, "horizon": 24, "stride": 2000}
 
 
 def measure(setting: rows.Row, rounds: int) -> rows.Row:
@@ -52,6 +55,8 @@ def table(measured: Sequence[rows.Row]) -> str:
     lines = []
     for row in measured:
         setting, result = row["setting"], row["result"]
+        if "horizon" in setting:
+            continue
         speed, memory = result["windows_per_second"], result["peak_mebibytes"]
         lines.append(
             [
@@ -64,6 +69,11 @@ def table(measured: Sequence[rows.Row]) -> str:
             ]
         )
     return rows.markdown(header, lines)
+
+
+def trained(setting: rows.Row) -> rows.Row:
+    """Peak memory of a run of the recipe: when it has trained, and when it has been scored too."""
+    return _in_process(TRAINED, setting)
 
 
 def _in_process(library: str, setting: rows.Row) -> rows.Row:
@@ -81,12 +91,12 @@ def _in_process(library: str, setting: rows.Row) -> rows.Row:
 
 def _worker(library: str, setting: rows.Row) -> rows.Row:
     """What one contender gives, in this process."""
-    import resource
-
     import keras
 
     shape = setting["rows"], setting["columns"]
     values = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    if library == TRAINED:
+        return _train(values, setting)
     keras.utils.set_random_seed(0)
     keras.ops.convert_to_tensor(values[:1])  # the backend is there
     batches: Callable[..., Iterator[Any]] = _ours if library == OURS else _theirs
@@ -99,7 +109,34 @@ def _worker(library: str, setting: rows.Row) -> rows.Row:
     return {
         "windows_per_second": counted / (now - first),
         "seconds_to_first": first - start,
-        "peak_mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mebibytes": _peak_mebibytes(),
+    }
+
+
+def _peak_mebibytes() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _train(values: np.ndarray, setting: rows.Row) -> rows.Row:
+    import keras
+    import pandas as pd
+
+    import kerasseq
+
+    peaks = []
+    frame = pd.DataFrame(values, columns=list("abcdefgh"[: values.shape[1]]), copy=False)
+    note = keras.callbacks.LambdaCallback(on_train_end=lambda _: peaks.append(_peak_mebibytes()))
+    asked = {name: setting[name] for name in ("lookback", "horizon", "stride")}
+    run = kerasseq.forecasting(
+        frame, time=(), units=16, epochs=1, batch_size=256, callbacks=[note], quiet=True, **asked
+    )
+    return {
+        "trained_mebibytes": targets.rounded(peaks[0]),
+        "scored_mebibytes": targets.rounded(_peak_mebibytes()),
+        "windows": run.metrics["rows"],
+        "seconds": run.metrics["seconds"],
     }
 
 
@@ -158,6 +195,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         measure_it = functools.partial(measure, each, arguments.rounds)
         measured.append(rows.measured("windows", setting, measure_it))
     print(table(measured))
+    found = rows.measured("windows", TRAINING, functools.partial(trained, TRAINING))["result"]
+    print(
+        f"\nThe recipe on {TRAINING['rows']:,} rows: {found['trained_mebibytes']:,.0f} MiB at most "
+        f"until it has trained, {found['scored_mebibytes']:,.0f} MiB until it is scored"
+    )
     return 0
 
 

@@ -160,12 +160,17 @@ def naive_errors(insample: Sequence[np.ndarray], season: int = 1) -> tuple[np.nd
     """
     found = np.full((2, len(insample), insample[0].shape[1]), np.nan)
     for i, own in enumerate(insample):
-        apart = np.asarray(own[season:], dtype=np.float64) - own[:-season]
-        seen = ~np.isnan(apart)
-        pairs = seen.sum(axis=0)
-        for power in (1, 2):
-            total = (np.abs(apart) ** power).sum(axis=0, where=seen)
-            np.divide(total, pairs, out=found[power - 1, i], where=(pairs > 0) & (total > 0))
+        pairs, absolute, squared = np.zeros((3, own.shape[1]))
+        for start in range(season, len(own), _CHUNK):
+            later = np.asarray(own[start : start + _CHUNK], dtype=np.float64)
+            apart = later - own[start - season : start - season + len(later)]
+            seen = ~np.isnan(apart)
+            apart[~seen] = 0
+            pairs += seen.sum(axis=0)
+            absolute += np.abs(apart).sum(axis=0)
+            squared += np.square(apart).sum(axis=0)
+        for place, total in enumerate((absolute, squared)):
+            np.divide(total, pairs, out=found[place, i], where=(pairs > 0) & (total > 0))
     return found[0], found[1]
 
 

@@ -19,7 +19,7 @@ __all__ = ["Part", "SeriesExamples", "SeriesReader", "Truth"]
 
 _COVARIATES = ("past", "future", "static")
 _FIGURES = ("location", "scale", "power", "shift")
-_SCORED = 2**22  # values of targets that are scored; windows are passed over where there are more
+_SCORED = 2**20  # values of targets that are scored; windows are passed over where there are more
 
 _CHUNK = 2**20  # steps of windows that are in memory at a time
 

@@ -194,7 +194,7 @@ def on_grid(
     """
     bounds, stamps = rows.bounds, rows.stamps
     longest = int(np.argmax(np.diff(bounds)))
-    starts = stamps[np.repeat(bounds[:-1], np.diff(bounds))]
+    starts = stamps[bounds[:-1]].repeat(np.diff(bounds))
     check_unique(rows)
     step = 1
     if isinstance(stamps, pd.DatetimeIndex):
@@ -209,8 +209,8 @@ def on_grid(
         places = positions(stamps, starts, frequency)
     else:
         step = step_of(stamps[bounds[longest] : bounds[longest + 1]])
-        apart = stamps - starts
-        places = np.where(apart % step == 0, apart // step, -1)
+        places, beside = np.divmod(stamps - starts, step)
+        places[beside != 0] = -1
     _check_steps(rows, places, frequency, fill)
     lengths = places[bounds[1:] - 1] + 1
     index = [

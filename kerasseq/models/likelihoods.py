@@ -78,7 +78,8 @@ class Likelihood:
             place = np.interp(wanted, self.quantiles, np.arange(len(self.quantiles)))
             low = place.astype(int)
             high = np.minimum(low + 1, len(self.quantiles) - 1)
-            return forecast[..., low] + (place - low) * (forecast[..., high] - forecast[..., low])
+            share = (place - low).astype(forecast.dtype)
+            return forecast[..., low] + share * (forecast[..., high] - forecast[..., low])
         return self._distribution(forecast[..., None, :]).ppf(wanted)
 
     def sample(self, forecast: np.ndarray, paths: int, seed: Any = 0) -> np.ndarray:
