@@ -51,6 +51,9 @@ class Captioned:
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.files = self.files or [""] * len(self.names)
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -79,7 +82,6 @@ def demo() -> Captioned:
         seen=Seen(pictures),
         network={"name": "cnn", "size": SIZE},
         parts=parts,
-        files=[""] * len(pictures),
         notes=["pictures drawn for the demo, some scenes for the test part alone"],
     )
 

@@ -41,23 +41,27 @@ def picture_cnn(size: int, grid: bool = False) -> keras.Model:
 
     Args:
         size: height and width, in pixels.
-        grid: whether it gives (size / 8, size / 8, 64) features in place of all of them in a row.
+        grid: whether it gives (size / 8, size / 8, 64) features in place of what it makes of all.
 
     Example:
 
     >>> picture_cnn(32).output_shape
-    (None, 1024)
+    (None, 256)
     """
     convolutions = [
         keras.layers.Conv2D(width, 3, 2, "same", activation="relu", name=f"conv_{number}")
         for number, width in enumerate((32, 64, 64), 1)
+    ]
+    flat = [
+        keras.layers.Flatten(name="flat"),
+        keras.layers.Dense(256, "relu", name="features"),
     ]
     return keras.Sequential(
         [
             keras.Input((size, size, 3), name="pixels"),
             keras.layers.Rescaling(1 / 127.5, -1.0, name="scaling"),
             *convolutions,
-            *([] if grid else [keras.layers.Flatten(name="flat")]),
+            *([] if grid else flat),
         ],
         name="encoder",
     )

@@ -1,0 +1,123 @@
+"""Pictures of any kind become arrays of one size and three colours."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasseq.data.pictures import as_picture, read_picture, read_pictures
+
+RED = (200, 30, 30)
+
+
+def _saved(path: Path, picture: Image.Image, **options: object) -> Path:
+    picture.save(path, **options)
+    return path
+
+
+def test_a_picture_is_squeezed_into_a_square(tmp_path: Path) -> None:
+    wide = np.zeros((10, 40, 3), np.uint8)
+    wide[:, 20:] = RED
+    found = read_picture(_saved(tmp_path / "a.png", Image.fromarray(wide)), 8)
+    assert found.shape == (8, 8, 3)
+    assert found.dtype == np.uint8
+    assert found[4, 1].tolist() == [0, 0, 0]
+    assert found[4, 6].tolist() == list(RED)
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "P", "RGBA", "LA", "1", "I;16", "I", "F"])
+def test_any_mode_has_three_colours(tmp_path: Path, mode: str) -> None:
+    if mode == "I;16":
+        picture = Image.fromarray(np.full((9, 9), 60_000, np.uint16))
+    else:
+        picture = Image.new("L", (9, 9), 234).convert(mode, dither=Image.Dither.NONE)
+    found = read_picture(_saved(tmp_path / "a.tiff", picture), 9)
+    assert found.shape == (9, 9, 3)
+    assert abs(found.astype(int) - (255 if mode == "1" else 234)).max() <= 1
+
+
+def test_a_cmyk_jpeg_keeps_its_colours(tmp_path: Path) -> None:
+    path = _saved(tmp_path / "a.jpg", Image.new("CMYK", (16, 16), (0, 255, 255, 0)), quality=95)
+    red, green, blue = read_picture(path, 16)[8, 8].tolist()
+    assert red > 230
+    assert max(green, blue) < 30
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert (read_picture(_saved(tmp_path / "a.png", picture), 4) == 255).all()
+
+
+def test_an_animation_shows_its_first_frame(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (6, 6), colour) for colour in ("red", "blue")]
+    path = tmp_path / "a.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    assert read_picture(path, 6)[3, 3].tolist() == [255, 0, 0]
+
+
+def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[:4] = 255  # above is white, and right after a turn by a quarter
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    found = read_picture(_saved(tmp_path / "a.png", Image.fromarray(pixels), exif=exif), 8)
+    assert (found[:, 4:] == 255).all()
+    assert (found[:, :4] == 0).all()
+
+
+def test_pictures_that_cannot_be_read(tmp_path: Path) -> None:
+    text = tmp_path / "text.jpg"
+    text.write_text("not a picture at all")
+    with pytest.raises(ValueError, match=r"text\.jpg is no picture that can be read"):
+        read_picture(text, 8)
+    whole = BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(
+        whole, "jpeg"
+    )
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(whole.getvalue()[:-900])
+    with pytest.raises(ValueError, match=r"cut\.jpg is cut off or damaged"):
+        read_picture(cut, 8)
+    with pytest.raises(FileNotFoundError, match=r"no picture .*none\.jpg"):
+        read_picture(tmp_path / "none.jpg", 8)
+
+
+def test_an_enormous_picture_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _saved(tmp_path / "a.png", Image.new("RGB", (50, 50)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ValueError, match=r"a\.png has too many pixels .* Scale it down"):
+        read_picture(path, 8)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)  # where Pillow only warns
+    assert read_picture(path, 8).shape == (8, 8, 3)
+
+
+def test_arrays_and_images_are_pictures_too(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 7, 3), np.uint8)
+    image = Image.fromarray(pixels)
+    path = _saved(tmp_path / "a.png", image)
+    found = read_pictures([pixels, image, path, pixels / 255], 7)
+    np.testing.assert_array_equal(found, np.stack([pixels] * 4))
+    grey = as_picture(np.full((5, 5, 1), 9, np.uint8), 5)
+    np.testing.assert_array_equal(grey, np.full((5, 5, 3), 9))
+
+
+@pytest.mark.parametrize(
+    ("value", "match"),
+    [
+        (np.zeros(4), r"must be \(height, width\) or .* Received: \(4,\)"),
+        (np.zeros((4, 4, 2)), r"Received: \(4, 4, 2\)"),
+        (np.zeros((0, 4, 3)), r"Received: \(0, 4, 3\)"),
+        (np.full((4, 4, 3), 200.0), "between 0 and 1; give uint8 for 0 to 255"),
+        (np.full((4, 4), np.nan), "between 0 and 1"),
+        (np.zeros((4, 4), np.int32), "Received: dtype=int32"),
+    ],
+)
+def test_arrays_that_are_no_pictures(value: np.ndarray, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        as_picture(value, 4)
