@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq.params import compare, count, report, units_for
     from kerasseq.recipes.sentiment import sentiment as sentiment
     from kerasseq.run import Run, load
+    from kerasseq.tuning.results import tuned
+    from kerasseq.tuning.search import tune
 
     __version__: str
 
@@ -37,6 +39,8 @@ __all__ = [
     "report",
     "rnn",
     "simple_rnn",
+    "tune",
+    "tuned",
     "units_for",
 ]
 
@@ -52,6 +56,8 @@ _HOMES = {
     "report": "kerasseq.params",
     "rnn": "kerasseq.layers",
     "simple_rnn": "kerasseq.layers",
+    "tune": "kerasseq.tuning.search",
+    "tuned": "kerasseq.tuning.results",
     "units_for": "kerasseq.params",
 }
 

@@ -1,0 +1,160 @@
+"""The end of a search: its best setting and the recipe's own, trained on all but the test part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kerasseq import metrics, recipe
+from kerasseq import run as runs
+from kerasseq.run import Run
+from kerasseq.stages import Stages
+from kerasseq.state import read_json
+from kerasseq.tuning import pruning
+from kerasseq.tuning import trial as trials
+from kerasseq.tuning.task import Data, Task
+
+__all__ = ["BEST", "DEFAULT", "best_of", "finish"]
+
+BEST, DEFAULT = "best", "default"  # folders, and the latter is a trial too
+
+
+def best_of(ended: Sequence[Mapping[str, Any]], higher_is_better: bool) -> Mapping[str, Any] | None:
+    """The trial with the best score, the first of those that have it; None if none has any."""
+    scored = [event for event in ended if event["score"] is not None]
+    sign = -1 if higher_is_better else 1
+    return min(scored, key=lambda event: sign * event["score"], default=None)
+
+
+def finish(task: Task, data: Data, digest: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Train the best setting and the default one on all but the test part, and score both on it.
+
+    Args:
+        task: the search.
+        data: its data.
+        digest: its fingerprint.
+        rows: the trials that have ended, with their settings; the default one among them.
+
+    Returns:
+        Which trial was best, what tuning gained on the test part, and in words.
+    """
+    default = next(row for row in rows if row["trial"] == DEFAULT)
+    rivals = [row for row in rows if row is not default or _within(task, row)]
+    best = best_of(rivals, task.stages.higher_is_better)
+    if best is None:
+        return {"best": None}
+    ended = [best] if best is default or default["score"] is None else [best, default]
+    found = [
+        _retrained(task, data, digest, row, DEFAULT if row is not best else BEST) for row in ended
+    ]
+    if len(found) < 2:
+        return {"best": best["trial"]}
+    return {"best": best["trial"], "gain": _gain(task, data, ended, found)}
+
+
+def _within(task: Task, row: Mapping[str, Any]) -> bool:
+    """Whether a trial is one that the search might have proposed, by its parameters."""
+    if task.match_params is not None:
+        return False
+    return task.max_params is None or (row["parameters"] or 0) <= task.max_params
+
+
+def _retrained(
+    task: Task, data: Data, digest: str, row: Mapping[str, Any], where: str
+) -> Run:
+    """The setting of a trial, trained on the training and validation part, as a run."""
+    stages, settings = task.stages, {**task.settings, **row["settings"]}
+    recorded = {**task.recorded, **row["settings"]}
+    stamp = {"recipe": stages.name, "settings": recorded, "data": digest}
+    folder = task.folder / where
+    if _is(folder, stamp):
+        return runs.load(folder)
+    epochs = max(1, round(row["best_epoch"]))
+    parts, _ = data.prepared(settings, test=True)
+    _, prepared = data.prepared(settings, test=True, whole=True)
+    model, trained = recipe.train(
+        stages,
+        prepared,
+        settings,
+        checkpoint=task.folder / f"{where}.npz",
+        stamp=stamp,
+        enough=pruning.epochs(epochs),
+        whole=True,
+        quiet=True,
+    )
+    prepared = replace(prepared, state={**prepared.state, **_calibration(task, data, row)})
+    run = Run(
+        recipe=stages.name,
+        settings=recorded,
+        model=model,
+        state=prepared.state,
+        metrics=recipe.evaluated(stages, model, parts, prepared, settings, trained),
+        history=trained.history,
+        notes=[
+            *parts.notes,
+            *prepared.notes,
+            f"trained on the training and validation part together, {epochs} epochs: as many as "
+            f"were best for trial {row['trial']} of a search",
+        ],
+        data=digest,
+    )
+    run.save(folder, overwrite=True)
+    (task.folder / f"{where}.npz").unlink(missing_ok=True)
+    return run
+
+
+def _is(folder: Any, stamp: Mapping[str, Any]) -> bool:
+    """Whether a folder holds that very run."""
+    if not (folder / runs.RECORD).is_file():
+        return False
+    record = read_json(folder / runs.RECORD)
+    return all(record[name] == value for name, value in stamp.items())
+
+
+def _calibration(task: Task, data: Data, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is fitted on the validation part: with the model of the trial, which did not see it."""
+    stages = task.stages
+    if type(stages).calibrated is Stages.calibrated:
+        return {}
+    settings = {**task.settings, **row["settings"]}
+    fold, seed = task.runs()[0]
+    _, prepared = data.prepared(settings, fold)
+    model, _ = recipe.train(
+        stages,
+        prepared,
+        {**settings, "seed": seed},
+        checkpoint=trials.folder(task, row["trial"]) / "0.npz",
+        enough=pruning.epochs(len(row["curve"])),
+        quiet=True,
+    )
+    state = stages.calibrated(model, prepared, settings)
+    return {name: own for name, own in state.items() if own is not prepared.state.get(name)}
+
+
+def _gain(
+    task: Task, data: Data, rows: Sequence[Mapping[str, Any]], found: Sequence[Run]
+) -> dict[str, Any]:
+    """How much better the best run is than the default one, on the test part."""
+    stages, scores = task.stages, []
+    for row, run in zip(rows, found):
+        settings = {**task.settings, **row["settings"]}
+        _, prepared = data.prepared(settings, test=True, whole=True)
+        assert prepared.test is not None
+        said = stages.predictions(run.model, prepared.test, run.state)
+        scores.append(stages.score(said, prepared.test.targets, settings))
+    best, default = scores
+    named = [stages.headline, *best.values]
+    metric = next(n for n in named if n in best.values and n in default.values)
+    compared = metrics.compare(
+        best, default, metric, higher_is_better=stages.higher_is_better
+    )
+    return {
+        "metric": metric,
+        "best": best.values[metric],
+        "default": default.values[metric],
+        "difference": compared.difference,
+        "low": compared.low if compared.certain else None,
+        "high": compared.high if compared.certain else None,
+        "outcome": compared.outcome,
+    }

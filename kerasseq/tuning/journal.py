@@ -1,0 +1,106 @@
+"""The journal of a search: what it needs to go on, one JSON value a line, each on disk for good."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["JOURNAL", "Journal", "read"]
+
+JOURNAL = "journal.jsonl"
+_PATIENCE = 5.0  # seconds for the workers of a killed search to see that it is gone
+
+
+class Journal:
+    """Lines that are only ever added; one process at a time may add.
+
+    Args:
+        folder: of the search.
+
+    Raises:
+        OSError: if it cannot be written.
+        ValueError: if another process writes to it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / JOURNAL
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.path, "ab")  # noqa: SIM115 - open, and locked, until the end
+        except OSError as error:
+            raise _told(error, folder) from error
+        self._lock()
+        self._mend()
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Add a line; when this returns, it is on disk."""
+        line = json.dumps(event, ensure_ascii=False) + "\n"
+        try:
+            self._file.write(line.encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _told(error, self.path.parent) from error
+
+    def close(self) -> None:
+        """Let others write."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def _lock(self) -> None:
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    self._file.close()
+                    raise ValueError(
+                        f"another process searches in {self.path.parent}: wait until it ends, or "
+                        "give another folder."
+                    ) from None
+                time.sleep(0.1)
+
+    def _mend(self) -> None:
+        """Cut off a last line that was never finished."""
+        whole = self.path.read_bytes().rfind(b"\n") + 1
+        if whole < self.path.stat().st_size:
+            os.truncate(self.path, whole)
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a journal; a last line that was not finished is none.
+
+    Raises:
+        ValueError: if a line is damaged.
+    """
+    path = folder / JOURNAL
+    return list(_lines(path)) if path.is_file() else []
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ValueError(
+                f"line {number} of {path} is damaged: restore the file from a copy, or search in "
+                "another folder."
+            )
+        yield found
+
+
+def _told(error: OSError, folder: Path) -> OSError:
+    return OSError(
+        f"the search cannot write to {folder} ({error.strerror}): make room or give another "
+        "folder; the same call then goes on."
+    )

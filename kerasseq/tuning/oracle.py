@@ -1,0 +1,259 @@
+"""KerasTuner's oracles, which propose what to try: within a budget, not twice, and journalled."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import keras_tuner
+
+from kerasseq.settings import Settings
+from kerasseq.tuning.space import Space, declare, decode, encode
+from kerasseq.tuning.task import Task, key
+
+__all__ = ["OUTCOME", "SETTINGS", "Events", "factor_for", "make", "sweep"]
+
+# Values that travel with KerasTuner's own between oracle and workers, as JSON.
+SETTINGS, OUTCOME = "kerasseq/settings", "kerasseq/outcome"
+OBJECTIVE = "score"
+
+_RUNNING, _STOPPED, _COMPLETED, _FAILED, _INVALID = (
+    getattr(keras_tuner.engine.trial.TrialStatus, name)
+    for name in ("RUNNING", "STOPPED", "COMPLETED", "FAILED", "INVALID")
+)
+_DRAWS = 300  # for settings that fit and were not tried, before there are taken to be no more
+_FOREVER = 10**9
+
+Event = dict[str, Any]
+Events = Callable[[Event], None]
+Fit = Callable[[Settings], dict[str, Any] | None]
+
+
+def make(task: Task, fit: Fit, record: Events) -> Any:
+    """The oracle of a search.
+
+    Args:
+        task: the search.
+        fit: settings within the budget, from those that are proposed; None if there are none.
+        record: takes what happens, before anybody else learns of it.
+    """
+    hp = keras_tuner.HyperParameters()
+    declare(task.space, hp, task.settings)
+    direction = "max" if task.stages.higher_is_better else "min"
+    shared = {
+        "objective": keras_tuner.Objective(OBJECTIVE, direction),
+        "hyperparameters": hp,
+        "seed": task.seed + 1,  # KerasTuner draws a seed of its own for 0
+        "max_retries_per_trial": _FOREVER,
+        "max_consecutive_failed_trials": _FOREVER,
+    }
+    kind: Any
+    if task.tuner == "hyperband":
+        epochs = task.settings["epochs"]
+        own = {
+            "max_epochs": epochs,
+            "factor": factor_for(epochs, task.trials),
+            "hyperband_iterations": task.trials,
+        }
+        kind = keras_tuner.oracles.HyperbandOracle
+    else:
+        own = {"max_trials": None}  # which are counted here
+        kind = {
+            "random": keras_tuner.oracles.RandomSearchOracle,
+            "grid": keras_tuner.oracles.GridSearchOracle,
+            "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
+        }[task.tuner]
+    if task.tuner == "bayesian":
+        own["num_initial_points"] = max(5, len(task.space))
+    oracle = type(f"Journalled{kind.__name__}", (_Journalled, kind), {})(**shared, **own)
+    oracle.begin(task, fit, record)
+    return oracle
+
+
+class _Journalled:
+    """What is ours of an oracle; the proposals are those of KerasTuner's class behind it."""
+
+    def begin(self, task: Task, fit: Fit, record: Events) -> None:
+        """Take up a search."""
+        self._task, self._fit, self._record = task, fit, record
+        self._space: Space = task.space
+        self._tried: set[str] = set()
+        self._begun: set[str] = set()
+        self._ended: set[str] = set()
+        self._skipped = 0
+        self.verbose = 0
+
+    def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Come to where a journal ends: the same proposals, in the same order, and their outcomes.
+
+        Raises:
+            ValueError: if other proposals come than the journal has.
+        """
+        record, self._record = self._record, lambda event: None
+        for event in events:
+            name = event.get("trial")
+            if event["event"] == "began":
+                trial = self.create_trial(event["worker"])
+                if trial.trial_id != name:
+                    raise ValueError(
+                        f"the journal has trial {name} where {trial.trial_id} would be begun, "
+                        "perhaps since it is that of another version of KerasTuner: search in "
+                        "another folder."
+                    )
+                self._adopt(trial, event["settings"])
+            elif event["event"] == "ended":
+                self._end(self.trials[name], event)
+        self._record = record
+
+    def requeue(self, workers: Iterable[str]) -> None:
+        """Offer again what was begun by others than these workers."""
+        with contextlib.redirect_stdout(io.StringIO()):  # KerasTuner prints of each
+            for worker in sorted({*self.ongoing_trials} - {*workers}):
+                trial = self.ongoing_trials[worker]
+                trial.status = _INVALID
+                super().end_trial(trial)
+                self.tuner_ids.discard(worker)
+
+    # What KerasTuner calls
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        if len(self._begun) >= self._task.trials:
+            return {"status": _STOPPED}
+        with warnings.catch_warnings():  # of scikit-learn, when few trials say little
+            warnings.simplefilter("ignore")
+            proposal: dict[str, Any] = super().populate_space(trial_id)
+        if proposal["status"] != _RUNNING:
+            return proposal
+        values = proposal["values"]
+        if "tuner/trial_id" in values:  # what is promoted goes on as it is
+            return proposal
+        values.pop(SETTINGS, None)
+        if self._task.tuner == "grid":  # whose points are what they are, and skipped or tried
+            found = self._point(values)
+            proposal["values"] = values if found is None else {**values, SETTINGS: _json(found)}
+            return proposal
+        found = self._fitting(values, trial_id)
+        if found is None:
+            return {"status": _STOPPED}
+        proposal["values"] = {**values, **encode(self._space, found), SETTINGS: _json(found)}
+        return proposal
+
+    @keras_tuner.synchronized
+    def create_trial(self, tuner_id: str) -> Any:
+        trial = super().create_trial(tuner_id)
+        while trial.status == _RUNNING and SETTINGS not in trial.hyperparameters.values:
+            self._skipped += 1
+            trial.status = _FAILED
+            super().end_trial(trial)
+            trial = super().create_trial(tuner_id)
+        if trial.status == _RUNNING and trial.trial_id not in self._begun:
+            values = trial.hyperparameters.values
+            settings = json.loads(values[SETTINGS])
+            self._begun.add(trial.trial_id)
+            self._tried.add(key(settings))
+            event = {"event": "began", "trial": trial.trial_id, "worker": tuner_id}
+            if "tuner/bracket" in values:
+                names = ("trial_id", "epochs", "bracket", "round")
+                event |= {name: values.get(f"tuner/{name}") for name in names}
+            self._record({**event, "settings": settings})
+        return trial
+
+    @keras_tuner.synchronized
+    def end_trial(self, trial: Any) -> None:
+        outcome = json.loads(trial.hyperparameters.values[OUTCOME])
+        own = self.trials[trial.trial_id]
+        if trial.trial_id not in self._ended:  # else a worker that was taken for dead came second
+            self._record({"event": "ended", "trial": trial.trial_id, **outcome})
+            self._end(own, outcome)
+
+    def save(self) -> None:
+        """Nothing: the journal has it all."""
+
+    def _end(self, trial: Any, outcome: Mapping[str, Any]) -> None:
+        trial.status = _FAILED if outcome["score"] is None else _COMPLETED
+        if outcome["score"] is not None and not trial.metrics.exists(OBJECTIVE):
+            self.update_trial(trial.trial_id, {OBJECTIVE: outcome["score"]})
+        super().end_trial(trial)
+        self._ended.add(trial.trial_id)
+
+    def _adopt(self, trial: Any, settings: dict[str, Any]) -> None:
+        """Take the settings of the journal, which may differ from these in their last digits."""
+        values = trial.hyperparameters.values
+        if _json(settings) != values[SETTINGS]:
+            values.update({**encode(self._space, settings), SETTINGS: _json(settings)})
+            self._tried.add(key(settings))
+
+    def _fitting(self, values: Mapping[str, Any], trial_id: str) -> dict[str, Any] | None:
+        """Settings within the budget that were not tried, as near to the proposal as may be."""
+        found = self._settled(decode(self._space, values))
+        if found is not None:
+            return found
+        seeds = itertools.count(hash((self._task.seed, int(trial_id))) % 2**31)
+        for _ in range(_DRAWS):
+            found = self._settled(self._drawn(seeds))
+            if found is not None:
+                return found
+        return None
+
+    def _settled(self, proposed: Settings) -> dict[str, Any] | None:
+        """What varies, within the budget; None if that cannot be, or was tried."""
+        found = self._fit({**self._task.settings, **proposed})
+        if found is None:
+            return None
+        varied = {name: found[name] for name in self._task.varied}
+        return None if key(varied) in self._tried else varied
+
+    def _point(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The settings of a point of the grid, if they are within the budget and new."""
+        proposed = {**self._task.settings, **decode(self._space, values)}
+        found = self._settled(proposed)
+        if found is None or any(found[name] != proposed[name] for name in self._space):
+            return None
+        return found
+
+    def _drawn(self, seeds: Iterable[int]) -> dict[str, Any]:
+        """Settings at random."""
+        hp = keras_tuner.HyperParameters()
+        for own, seed in zip(self.get_space().space, seeds):
+            hp.merge([own])
+            if hp.is_active(own):
+                hp.values[own.name] = own.random_sample(seed)
+        return decode(self._space, hp.values)
+
+
+def sweep(epochs: int, factor: int) -> int:
+    """The trials of one sweep of Hyperband over its brackets, promoted ones included.
+
+    As KerasTuner has it, of Li et al. 2018 (https://arxiv.org/abs/1603.06560).
+
+    >>> sweep(30, 3), sweep(30, 6), sweep(30, 31)
+    (90, 14, 2)
+    """
+    last = math.ceil(1 + math.log(epochs, factor))
+    brackets = sum(1 for power in range(64) if epochs / factor**power >= 1)
+    return sum(
+        math.ceil(last / (bracket + 1) * factor ** (bracket - turn))
+        for bracket in range(brackets)
+        for turn in range(bracket + 1)
+    )
+
+
+def factor_for(epochs: int, trials: int) -> int:
+    """The share of the trials that Hyperband drops each time: the finest that lets a sweep end.
+
+    >>> factor_for(30, 100), factor_for(30, 30), factor_for(30, 5)
+    (3, 6, 31)
+    """
+    return next(
+        (factor for factor in range(3, epochs + 1) if sweep(epochs, factor) <= trials), epochs + 1
+    )
+
+
+def _json(settings: Settings) -> str:
+    return json.dumps(settings, sort_keys=True)

@@ -1,0 +1,225 @@
+"""What a search found, read from its folder while it runs or after it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasseq import run as runs
+from kerasseq.board import figure
+from kerasseq.params.table import Table, Tabular, from_frame
+from kerasseq.tuning.journal import JOURNAL, read
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kerasseq.run import Run
+
+__all__ = ["Result", "rows", "tuned"]
+
+_MEASURED = ("parameters", "score", "spread", "epochs", "best_epoch", "seconds", "status", "reason")
+
+
+@dataclass(frozen=True, repr=False)
+class Result(Tabular):
+    """The trials of a search, and the runs that it ended with.
+
+    Args:
+        folder: of the search.
+        events: its journal.
+
+    Example:
+
+    >>> import kerasseq
+    >>> found = kerasseq.tune("sentiment", trials=1, tuner="random", quiet=True, out="search",
+    ...                       space={"units": "2..4"}, embedding=4, epochs=1)
+    >>> found.trials["units"].between(2, 4).all().item()
+    True
+    """
+
+    folder: Path
+    events: list[dict[str, Any]]
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial, the best one first: what varied, what came of it, and why.
+
+        `score` is the recipe's headline on the validation part, `spread` its standard deviation
+        over folds and seeds.
+        """
+        import pandas as pd
+
+        found = rows(self.events)
+        varied = list(dict.fromkeys(name for row in found for name in row["settings"]))
+        frame = pd.DataFrame(
+            [
+                {
+                    "trial": row["trial"],
+                    **{name: row["settings"].get(name) for name in varied},
+                    **{name: row.get(name) for name in _MEASURED},
+                }
+                for row in found
+            ],
+            columns=["trial", *varied, *_MEASURED],
+        )
+        numbers = ["score", "spread", "epochs", "best_epoch", "seconds"]
+        frame[numbers] = frame[numbers].astype(float)
+        frame["parameters"] = frame["parameters"].astype("Int64")
+        return frame.sort_values(
+            "score", ascending=not self.higher_is_better, kind="stable", ignore_index=True
+        )
+
+    @property
+    def recipe(self) -> str:
+        """The name of the recipe."""
+        return str(self.events[0]["recipe"])
+
+    @property
+    def metric(self) -> str:
+        """What trials are scored by."""
+        return str(self.events[0]["metric"])
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more of that is better."""
+        return bool(self.events[0]["higher_is_better"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether the search has come to its end."""
+        return self._end is not None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What varied, as it was best."""
+        name = None if self._end is None else self._end["best"]
+        found = [row for row in rows(self.events) if row["trial"] == name]
+        if not found:
+            raise ValueError(f"{self.folder} {self._missing}")
+        return dict(found[0]["settings"])
+
+    @cached_property
+    def best(self) -> Run:
+        """The run with the best setting, trained on the training and validation part.
+
+        Raises:
+            ValueError: if the search is not finished, or no trial was.
+        """
+        return self._run("best")
+
+    @cached_property
+    def default(self) -> Run:
+        """The run with the recipe's own setting, trained in the same way.
+
+        Raises:
+            ValueError: if the search is not finished, or there is none.
+        """
+        best = self._end is not None and self._end["best"] == "default"
+        return self._run("best" if best else "default")
+
+    @property
+    def gain(self) -> dict[str, Any] | None:
+        """What tuning gained on the test part over the recipe's own setting, with its interval."""
+        return None if self._end is None else self._end.get("gain")
+
+    def load(self) -> None:
+        """Read the runs into memory, so that the folder may go."""
+        if self._end is not None and self._end["best"] is not None:
+            for run in (self.best, self.default):
+                run.folder = None
+
+    def save(self) -> None:
+        """Write the trials as trials.csv and trials.parquet into the folder."""
+        frame = self.trials.astype(
+            {name: "string" for name in self.trials if self.trials[name].dtype == object}
+        )
+        for name, write in (("trials.csv", frame.to_csv), ("trials.parquet", frame.to_parquet)):
+            beside = self.folder / f".new.{name}"
+            write(beside, index=False)
+            os.replace(beside, self.folder / name)
+
+    def table(self) -> Table:
+        """The trials, the best one first, and what tuning gained."""
+        frame = self.trials.drop(columns=["best_epoch"])
+        if not self.trials["spread"].notna().any():
+            frame = frame.drop(columns=["spread"])
+        found = from_frame(frame.astype(object).where(frame.notna(), None))
+        ended = len(frame["trial"][frame["status"] != "runs"])
+        title = f"{self.recipe}: {ended:,} trials, by {self.metric} on the validation part"
+        return Table(found.columns, found.rows, title=title, notes=tuple(self.remarks))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"recipe": self.recipe, "trials": rows(self.events), "end": self._end}
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of the search, a line each."""
+        if self._end is None:
+            return [f"not finished: the same call with out={str(self.folder)!r} goes on"]
+        if self._end["best"] is None:
+            return ["no trial was completed"]
+        told = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        found = [f"best: trial {self._end['best']} ({told}), saved in {self.folder / 'best'}"]
+        gain = self.gain
+        if gain is None:
+            found.append("the recipe's own setting was best, or could not be trained")
+        else:
+            words = f"{gain['outcome']} the recipe's own setting"
+            between = (
+                f", 95% interval {gain['low']:+.3f} to {gain['high']:+.3f}"
+                if gain["low"] is not None
+                else ""
+            )
+            found.append(
+                f"test {gain['metric'].replace('_', ' ')}: tuned {figure(gain['best'])}, default "
+                f"{figure(gain['default'])}; tuning {words} ({gain['difference']:+.3f}{between})"
+            )
+        return found
+
+    @property
+    def _end(self) -> dict[str, Any] | None:
+        last = self.events[-1]
+        return last if last["event"] == "finished" else None
+
+    @property
+    def _missing(self) -> str:
+        return "has no such run: the search is not finished, or no trial of it was completed."
+
+    def _run(self, name: str) -> Run:
+        if self._end is None or not (self.folder / name / runs.RECORD).is_file():
+            raise ValueError(f"{self.folder} {self._missing}")
+        return runs.load(self.folder / name)
+
+
+def rows(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One entry a trial, in the order in which they began: its settings and its outcome."""
+    found: dict[str, dict[str, Any]] = {}
+    for event in events:
+        if event["event"] == "began":
+            found[event["trial"]] = {**event, "status": "runs"}
+        elif event["event"] == "ended":
+            found[event["trial"]].update(event)
+    return [*found.values()]
+
+
+def tuned(folder: str | os.PathLike[str]) -> Result:
+    """What a search has found so far, or in the end.
+
+    Args:
+        folder: the `out` of `kerasseq.tune`.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if it is not that of a search.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}: give that of a search.")
+    events = read(folder)
+    if not events:
+        raise ValueError(f"{folder} is not a search: it has no {JOURNAL}. Give that of a search.")
+    return Result(folder, events)

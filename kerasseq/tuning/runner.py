@@ -1,0 +1,85 @@
+"""The tuner: KerasTuner's loop, which asks for trials, runs them, and reports what came of each."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras_tuner
+
+from kerasseq.tuning import trial as trials
+from kerasseq.tuning.oracle import OBJECTIVE, OUTCOME, SETTINGS
+from kerasseq.tuning.task import Data, Task
+
+__all__ = ["Runner", "Unwritable"]
+
+Curves = Callable[[], Sequence[Sequence[float]]]
+_PAUSE = 0.5  # seconds until a worker asks again, where there is nothing to do yet
+
+
+class Unwritable(keras_tuner.errors.FatalError):
+    """A folder that cannot be written: no fault of the trial, and the end of the search."""
+
+
+class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
+    """Runs trials until the oracle has no more.
+
+    Args:
+        oracle: what proposes them, or the objective of the chief that does.
+        task: the search.
+        data: its data.
+        curves: those of the trials that have ended, to prune by.
+    """
+
+    def __init__(self, oracle: Any, task: Task, data: Data, curves: Curves) -> None:
+        # KerasTuner's own files, which nothing reads: the journal has it all.
+        self._folder = task.folder / f".{os.environ.get('KERASTUNER_TUNER_ID', 'tuner')}"
+        super().__init__(
+            oracle=oracle,
+            directory=str(self._folder.parent),
+            project_name=self._folder.name,
+            overwrite=True,
+        )
+        self._task, self._data, self._curves = task, data, curves
+        self._idle = False
+
+    def search(self) -> None:
+        """Run trials until there are none left."""
+        try:
+            super().search()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def pre_create_trial(self) -> None:
+        if self._idle:
+            time.sleep(_PAUSE)
+        self._idle = True
+
+    def on_trial_begin(self, trial: Any) -> None:
+        self._idle = False
+
+    def run_trial(self, trial: Any) -> dict[str, float]:
+        values = trial.hyperparameters.values
+        try:
+            outcome = trials.run(
+                self._task,
+                self._data,
+                trial.trial_id,
+                {**self._task.settings, **json.loads(values[SETTINGS])},
+                epochs=values.get("tuner/epochs"),
+                parent=values.get("tuner/trial_id"),
+                curves=self._curves() if self._task.prune else (),
+            )
+        except OSError as error:
+            raise Unwritable(str(error)) from error
+        values[OUTCOME] = json.dumps(outcome.to_dict())
+        # KerasTuner prints a trace of what is raised; the oracle reads the outcome itself.
+        return {OBJECTIVE: math.nan if outcome.score is None else outcome.score}
+
+    def save(self) -> None:
+        """Nothing, for the same reason."""

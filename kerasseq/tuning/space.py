@@ -1,0 +1,248 @@
+"""What a search may vary: the ranges of a recipe, narrowed by the caller, and as KerasTuner has them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from kerasseq.settings import Choice, Number, Range, Settings, When, Whole
+
+__all__ = ["Space", "check", "declare", "decode", "encode", "narrowed", "parse", "plain", "sizes"]
+
+Space = dict[str, Range]
+
+_DIGITS = 4  # of a drawn number: KerasTuner's workers are sent 32 bits of it, which keep 7
+
+
+def parse(text: str) -> Range | Any:
+    """The range that a text stands for, or the one value.
+
+    `16..256` is a range of whole numbers, `16..256:log` one drawn by logarithms, `16..256:8` one in
+    steps; `0.0..0.5` a range of numbers; `lstm,gru` a choice; anything else is a value.
+
+    Raises:
+        ValueError: for a range whose ends or step cannot be.
+
+    Example:
+
+    >>> parse("16..256:log"), parse("lstm,gru")
+    (Whole(low=16, high=256, step=1, log=True), Choice(options=('lstm', 'gru')))
+    """
+    found = re.fullmatch(r"([^.,:]*(?:\.\d+)?[^.,:]*)\.\.([^:,]*?)(?::([^:,]+))?", text.strip())
+    if found is None:
+        options = tuple(_value(part) for part in text.split(","))
+        return Choice(options) if len(options) > 1 else options[0]
+    low, high = (_value(part) for part in found.groups()[:2])
+    how = found[3]
+    whole = isinstance(low, int) and isinstance(high, int)
+    if not all(isinstance(end, int | float) for end in (low, high)):
+        raise ValueError(f"the ends of a range must be numbers, as in 16..256. Received: {text!r}")
+    if how in (None, "log"):
+        kind = Whole(low, high, log=how == "log") if whole else Number(low, high, how == "log")
+    elif whole and how.isdigit():
+        kind = Whole(low, high, step=int(how))
+    else:
+        raise ValueError(
+            f"after the ends of a range may stand :log, or the step between whole numbers, as in "
+            f"16..256:8. Received: {text!r}"
+        )
+    return kind
+
+
+def narrowed(
+    space: Mapping[str, Range], given: Mapping[str, Any], known: Settings
+) -> tuple[Space, dict[str, Any]]:
+    """The space of a recipe with what the caller wants otherwise, and the settings that are fixed.
+
+    Args:
+        space: of the recipe.
+        given: a range, a list of options, a text as `parse` takes it, or a value for each setting
+            to narrow, add or fix.
+        known: all settings of the recipe.
+
+    Raises:
+        ValueError: for a setting that the recipe does not have, or a range that cannot be.
+    """
+    unknown = sorted({*given} - {*known})
+    if unknown:
+        raise ValueError(
+            f"the recipe has no setting {', '.join(map(repr, unknown))}. "
+            f"It has: {', '.join(sorted(known))}."
+        )
+    found, fixed = dict(space), {}
+    for name, value in given.items():
+        if isinstance(value, str):
+            value = parse(value)
+        if isinstance(value, list):
+            value = Choice(tuple(value))
+        if isinstance(value, Choice):  # JSON, which settings are written in, has lists alone
+            value = Choice(tuple(list(o) if isinstance(o, tuple) else o for o in value.options))
+        if isinstance(value, Whole | Number | Choice | When):
+            check(name, value)
+            found[name] = value
+        else:
+            fixed[name] = value
+            found.pop(name, None)
+            # What depends on it matters always, or never.
+            for other, own in [*found.items()]:
+                if isinstance(own, When) and own.setting == name:
+                    del found[other]
+                    if value in own.values:
+                        found[other] = own.range
+    return {name: found[name] for name in _ordered(found)}, fixed
+
+
+def plain(own: Range) -> Whole | Number | Choice:
+    """A range without the condition on it."""
+    return own.range if isinstance(own, When) else own
+
+
+def check(name: str, own: Range) -> None:
+    """Raise a ValueError for a range that cannot be."""
+    own = plain(own)
+    if isinstance(own, Choice):
+        if not own.options:
+            raise ValueError(f"{name} has no options to choose from: give at least one.")
+        if len({_label(option) for option in own.options}) < len(own.options):
+            raise ValueError(f"{name} has an option twice. Received: {list(own.options)!r}")
+        return
+    if not own.low <= own.high:
+        raise ValueError(
+            f"the range of {name} must begin below its end. Received: {own.low}..{own.high}"
+        )
+    if own.log and own.low <= 0:
+        raise ValueError(
+            f"the range of {name} must begin above zero to be drawn by logarithms. "
+            f"Received: {own.low}..{own.high}"
+        )
+
+
+def declare(space: Mapping[str, Range], hp: Any, defaults: Settings) -> Settings:
+    """Tell KerasTuner of a space: the settings that its values stand for.
+
+    Args:
+        space: what may vary.
+        hp: `keras_tuner.HyperParameters`.
+        defaults: settings of the recipe; those in the space are KerasTuner's defaults.
+    """
+    for name, own in space.items():
+        if isinstance(own, When):
+            parent = plain(space[own.setting])
+            with hp.conditional_scope(own.setting, [_sent(value, parent) for value in own.values]):
+                _declare(hp, name, own.range, defaults[name])
+        else:
+            _declare(hp, name, own, defaults[name])
+    return decode(space, hp.values)
+
+
+def decode(space: Mapping[str, Range], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that KerasTuner's values stand for; inactive ones are left out."""
+    return {
+        name: _received(values[name], plain(own)) for name, own in space.items() if name in values
+    }
+
+
+def encode(space: Mapping[str, Range], settings: Settings) -> dict[str, Any]:
+    """The values that KerasTuner has for settings; those that are inactive are left out."""
+    return {
+        name: _sent(settings[name], plain(own))
+        for name, own in space.items()
+        if name in settings and _active(own, settings)
+    }
+
+
+def sizes(space: Mapping[str, Range], but: Sequence[str] = ()) -> dict[str, Whole]:
+    """The ranges of whole numbers in a space, which may be lowered to save parameters."""
+    return {
+        name: own
+        for name, own in ((name, plain(own)) for name, own in space.items())
+        if isinstance(own, Whole) and name not in but
+    }
+
+
+def _declare(hp: Any, name: str, own: Whole | Number | Choice, default: Any) -> None:
+    inside = _inside(own, default)
+    if isinstance(own, Choice):
+        options = [_sent(option, own) for option in own.options]
+        hp.Choice(name, options, default=_sent(default, own) if inside else options[0])
+    elif isinstance(own, Whole):
+        step = None if own.log else own.step
+        sampling = "log" if own.log else "linear"
+        first = default if inside else own.low
+        hp.Int(name, own.low, own.high, step=step, sampling=sampling, default=first)
+    else:
+        sampling = "log" if own.log else "linear"
+        first = default if inside else own.low
+        hp.Float(name, own.low, own.high, sampling=sampling, default=first)
+
+
+def _inside(own: Whole | Number | Choice, value: Any) -> bool:
+    if isinstance(own, Choice):
+        return value in own.options
+    if not isinstance(value, int | float) or not own.low <= value <= own.high:
+        return False
+    return isinstance(own, Number) or own.log or (value - own.low) % own.step == 0
+
+
+def _sent(value: Any, own: Whole | Number | Choice) -> Any:
+    """A value as KerasTuner takes it: options of one plain type as they are, others by name."""
+    if not isinstance(own, Choice):
+        return value
+    kinds = {type(option) for option in own.options}
+    return value if kinds in ({str}, {int}) else _label(value)
+
+
+def _received(value: Any, own: Whole | Number | Choice) -> Any:
+    if isinstance(own, Choice):
+        return next(option for option in own.options if _sent(option, own) == value)
+    if isinstance(own, Whole):
+        return int(value)
+    return min(max(float(f"{value:.{_DIGITS}g}"), own.low), own.high)
+
+
+def _label(option: Any) -> str:
+    return option if isinstance(option, str) else repr(option)
+
+
+def _active(own: Range, settings: Settings) -> bool:
+    return not isinstance(own, When) or settings.get(own.setting) in own.values
+
+
+def _ordered(space: Mapping[str, Range]) -> Iterator[str]:
+    """Names, each after the one that it depends on."""
+    done: set[str] = set()
+    left = list(space)
+    while left:
+        ready = [
+            name
+            for name in left
+            if not isinstance(own := space[name], When) or own.setting in done
+        ]
+        if not ready:
+            own = space[left[0]]
+            assert isinstance(own, When)
+            raise ValueError(
+                f"{left[0]} is to vary with {own.setting}, which is not in the space: add it, or "
+                f"fix {left[0]}."
+            )
+        yield from ready
+        done.update(ready)
+        left = [name for name in left if name not in done]
+
+
+def _value(text: str) -> Any:
+    """A number, truth value or None where the text is one, else the text."""
+    text = text.strip()
+    named = {"none": None, "true": True, "false": False}
+    if text.lower() in named:
+        return named[text.lower()]
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        if math.isfinite(number):
+            return number
+    return text

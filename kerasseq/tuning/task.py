@@ -1,0 +1,141 @@
+"""What a search is: the recipe, its data and settings, and how each of its trials is run."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kerasseq.recipe import Parts, Prepared, Stages
+from kerasseq.settings import Settings
+from kerasseq.tuning.budget import Budget
+from kerasseq.tuning.space import Space
+
+__all__ = ["Data", "Task", "key"]
+
+_KEPT = 4  # prepared data sets in memory
+
+
+@dataclass(frozen=True)
+class Task:
+    """A search, as every process that takes part in it knows it.
+
+    Args:
+        stages: those of the recipe.
+        source: the raw data, as `stages.load` gave it.
+        settings: all of the recipe, where they do not vary; where they do, its defaults.
+        space: what varies.
+        folder: where trials have their checkpoints.
+        tuner: random, grid, bayesian or hyperband.
+        trials: how many.
+        max_params: a trial's parameters at most.
+        match_params: a trial's parameters, as near as whole units come from below.
+        folds: of the training and validation part, each of which a trial is scored on; 1 for the
+            validation part alone.
+        seeds: how many times each fold is trained.
+        prune: whether a trial that is worse than the median of the others is stopped early.
+        seconds: that a trial may train.
+        keep: checkpoints of so many best trials stay.
+        seed: of the search.
+        recorded: the settings as JSON values.
+    """
+
+    stages: Stages
+    source: Any
+    settings: dict[str, Any]
+    space: Space
+    folder: Path
+    tuner: str = "bayesian"
+    trials: int = 30
+    max_params: int | None = None
+    match_params: int | None = None
+    folds: int = 1
+    seeds: int = 1
+    prune: bool = False
+    seconds: float | None = None
+    keep: int = 1
+    seed: int = 0
+    recorded: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The settings in which trials differ."""
+        return (*self.space, "units") if self.match_params is not None else tuple(self.space)
+
+    def runs(self) -> list[tuple[tuple[int, int] | None, int]]:
+        """The fold and the seed of each training of a trial."""
+        folds = [(k, self.folds) for k in range(self.folds)] if self.folds > 1 else [None]
+        return [(fold, self.settings["seed"] + k) for fold in folds for k in range(self.seeds)]
+
+    def budget(self, data: Data) -> Budget:
+        """What the model of a trial may have, for this data."""
+        return Budget(
+            data.count, self.space, self.stages.prepares, self.max_params, self.match_params
+        )
+
+    def stamp(self) -> dict[str, Any]:
+        """What makes this search another one than that of the same folder."""
+        return {
+            "recipe": self.stages.name,
+            "settings": {n: v for n, v in self.recorded.items() if n not in self.space},
+            "space": {name: repr(own) for name, own in self.space.items()},
+            **{name: getattr(self, name) for name in _STAMPED},
+        }
+
+
+_STAMPED = (
+    *("tuner", "trials", "max_params", "match_params", "folds", "seeds", "prune", "seconds"),
+    "seed",
+)
+
+
+class Data:
+    """The data of a search, prepared once for each of the settings that it depends on.
+
+    Args:
+        stages: those of the recipe.
+        source: what `stages.load` gave.
+        settings: the seed of the split is that of these, whatever is trained on it.
+    """
+
+    def __init__(self, stages: Stages, source: Any, settings: Settings) -> None:
+        self._stages, self._source, self._seed = stages, source, settings["seed"]
+        self._facts: dict[str, Mapping[str, Any]] = {}
+        self._kept: OrderedDict[str, tuple[Parts, Prepared]] = OrderedDict()
+
+    def prepared(
+        self,
+        settings: Settings,
+        fold: tuple[int, int] | None = None,
+        *,
+        test: bool = False,
+        whole: bool = False,
+    ) -> tuple[Parts, Prepared]:
+        """The parts of the data, and what a model reads of them; the test part only if asked for."""
+        subset = self._subset(settings)
+        name = key({**subset, "/": [fold, test, whole]})
+        if name not in self._kept:
+            parts = self._stages.split(self._source, subset, test=test, fold=fold, whole=whole)
+            self._kept[name] = parts, self._stages.prepare(parts, subset)
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(name)
+        return self._kept[name]
+
+    def count(self, settings: Settings) -> int:
+        """The parameters of the model that has these settings."""
+        name = key(self._subset(settings))
+        if name not in self._facts:
+            self._facts[name] = self.prepared(settings)[1].facts
+        return self._stages.count(self._facts[name], settings)
+
+    def _subset(self, settings: Settings) -> dict[str, Any]:
+        return {n: settings[n] for n in self._stages.prepares} | {"seed": self._seed}
+
+
+def key(settings: Settings) -> str:
+    """Settings as a text, the same for the same settings."""
+    return json.dumps(settings, sort_keys=True, default=str)

@@ -1,0 +1,245 @@
+"""One trial: trained and scored on each fold and seed, from its checkpoints where it was begun."""
+
+from __future__ import annotations
+
+import gc
+import math
+import shutil
+import statistics
+import time
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasseq import recipe, training
+from kerasseq.settings import Settings
+from kerasseq.state import read_json, write_json
+from kerasseq.tuning import pruning
+from kerasseq.tuning.task import Data, Task
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasseq.metrics import Score
+    from kerasseq.training import Trained
+
+__all__ = ["COMPLETED", "FAILED", "PRUNED", "Outcome", "folder", "headline", "run"]
+
+COMPLETED, PRUNED, FAILED = "completed", "pruned", "failed"
+_ATTEMPTS = 5  # of a trial from one epoch on, each of which ended its process
+_BEGUN = "begun.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial, as JSON values.
+
+    Args:
+        status: completed, pruned or failed.
+        reason: of what was not completed.
+        score: the recipe's headline on the validation part, the mean over folds and seeds.
+        spread: the standard deviation over them; None for one.
+        scores: of each of them.
+        parameters: of the model.
+        epochs: that it was trained, the mean.
+        best_epoch: the one that was kept, the mean.
+        seconds: that it took in all.
+        curve: what decides which epoch is best, after each epoch of the first training.
+    """
+
+    status: str
+    reason: str = ""
+    score: float | None = None
+    spread: float | None = None
+    scores: list[float] = field(default_factory=list)
+    parameters: int | None = None
+    epochs: float | None = None
+    best_epoch: float | None = None
+    seconds: float = 0.0
+    curve: list[float] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+@dataclass
+class _One:
+    """One training of a trial."""
+
+    score: float
+    parameters: int
+    trained: Trained
+    curve: list[float]
+    pruned: bool
+
+
+def folder(task: Task, name: str) -> Path:
+    """Where a trial has its checkpoints."""
+    return task.folder / "trials" / name
+
+
+def run(
+    task: Task,
+    data: Data,
+    name: str,
+    settings: Settings,
+    *,
+    epochs: int | None = None,
+    parent: str | None = None,
+    curves: Sequence[Sequence[float]] = (),
+) -> Outcome:
+    """Run a trial, or go on with it; what goes wrong in it is its outcome.
+
+    Args:
+        task: the search.
+        data: its data.
+        name: of the trial.
+        settings: of the trial.
+        epochs: to stop after; those of the settings where it is not given.
+        parent: the trial that this one goes on from.
+        curves: of the trials that have ended, to prune by.
+
+    Raises:
+        OSError: if its folder cannot be written.
+    """
+    started = time.perf_counter()
+    own = folder(task, name)
+    try:
+        _begin(own, None if parent is None else folder(task, parent))
+        task.stages.check(settings)
+        outcome = _outcome(_all(task, data, own, settings, epochs, curves))
+    except OSError:
+        raise
+    except KeyboardInterrupt:
+        (own / _BEGUN).unlink(missing_ok=True)  # which is no fault of the trial
+        raise
+    except Exception as error:  # whatever it is, the next trial may do without
+        outcome = Outcome(FAILED, _reason(error))
+    finally:
+        _clear()
+    found = outcome.to_dict()
+    return Outcome(**{**found, "seconds": round(time.perf_counter() - started, 2)})
+
+
+def headline(stages: recipe.Stages, score: Score) -> float:
+    """The value that trials are compared by: the recipe's headline, or the first one there is."""
+    named = [stages.headline, *score.values]
+    return float(next(score.values[name] for name in named if name in score.values))
+
+
+def _all(
+    task: Task,
+    data: Data,
+    own: Path,
+    settings: Settings,
+    epochs: int | None,
+    curves: Sequence[Sequence[float]],
+) -> list[_One]:
+    runs = task.runs()
+    found: list[_One] = []
+    for place, (fold, seed) in enumerate(runs):
+        rules = [] if epochs is None else [pruning.epochs(epochs)]
+        if task.seconds is not None:
+            rules.append(pruning.seconds(task.seconds / len(runs)))
+        _, prepared = data.prepared(settings, fold)
+        monitor = task.stages.objective(prepared.facts, settings).monitor
+        median = pruning.Median(
+            curves if task.prune and not place else (), monitor, training.sign(monitor)
+        )
+        model, trained = recipe.train(
+            task.stages,
+            prepared,
+            {**settings, "seed": seed},
+            checkpoint=own / f"{place}.npz",
+            enough=pruning.any_of([*rules, median]),
+            quiet=True,
+        )
+        parameters = _counted(model, data.count(settings))
+        said = task.stages.predictions(model, prepared.validation, prepared.state)
+        score = task.stages.score(said, prepared.validation.targets, settings)
+        curve = trained.history[monitor]
+        over = len(curve) >= settings["epochs"]
+        over |= len(curve) - trained.best_epoch >= settings["patience"]
+        pruned = not over and median(trained.history, trained.seconds)
+        found.append(_One(headline(task.stages, score), parameters, trained, curve, pruned))
+        if pruned:
+            break
+    return found
+
+
+def _outcome(found: Sequence[_One]) -> Outcome:
+    scores = [one.score for one in found]
+    if not all(math.isfinite(score) for score in scores):
+        return Outcome(FAILED, f"its score is {next(s for s in scores if not math.isfinite(s))}")
+    pruned = found[-1].pruned
+    return Outcome(
+        status=PRUNED if pruned else COMPLETED,
+        reason="worse than the median of the others" if pruned else "",
+        score=statistics.fmean(scores),
+        spread=statistics.stdev(scores) if len(scores) > 1 else None,
+        scores=scores,
+        parameters=found[0].parameters,
+        epochs=statistics.fmean(len(one.curve) for one in found),
+        best_epoch=statistics.fmean(one.trained.best_epoch for one in found),
+        curve=found[0].curve,
+    )
+
+
+def _counted(model: keras.Model, told: int) -> int:
+    """The parameters of a model, which must be those of its closed form."""
+    built: int = model.count_params()
+    if built != told:
+        raise ValueError(f"the model has {built:,} parameters, but was counted to have {told:,}")
+    return built
+
+
+def _begin(own: Path, parent: Path | None) -> None:
+    """Make the folder of a trial, and see that the trial does not end its process for ever."""
+    own.mkdir(parents=True, exist_ok=True)
+    if parent is not None and not any(own.glob("*.npz")):
+        for checkpoint in sorted(parent.glob("*.npz")):  # without them it trains from the start
+            _copy(checkpoint, own / checkpoint.name)
+    done = sum(_epochs(checkpoint) for checkpoint in own.glob("*.npz"))
+    path = own / _BEGUN
+    before = read_json(path) if path.is_file() else {"epochs": -1, "times": 0}
+    times = before["times"] + 1 if before["epochs"] == done else 1
+    write_json(path, {"epochs": done, "times": times})
+    if times > _ATTEMPTS:
+        raise RuntimeError(
+            f"its process ended {_ATTEMPTS} times before the next epoch was done, perhaps for "
+            "want of memory"
+        )
+
+
+def _epochs(checkpoint: Path) -> int:
+    """How many epochs a checkpoint holds; one that cannot be read is removed."""
+    try:
+        return int(training.read_stamp(checkpoint)["epochs"])
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        checkpoint.unlink()
+        return 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    beside = target.with_name(f".{target.name}.new")
+    shutil.copyfile(source, beside)
+    beside.replace(target)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    told = " ".join(str(error).split())
+    shown = told if len(told) <= 300 else f"{told[:300]}..."
+    return shown if isinstance(error, ValueError) else f"{type(error).__name__}: {shown}"
+
+
+def _clear() -> None:
+    """Forget the models of a trial, so that a search of many does not grow."""
+    import keras
+
+    keras.utils.clear_session()
+    gc.collect()
