@@ -9,7 +9,17 @@ import numpy as np
 
 from kerasseq.data.series_panel import Panel
 
-__all__ = ["horizon", "kind", "lookback", "normalization", "of", "part", "scaling", "segment"]
+__all__ = [
+    "asked",
+    "horizon",
+    "kind",
+    "lookback",
+    "normalization",
+    "of",
+    "part",
+    "scaling",
+    "segment",
+]
 
 _HORIZON = 12  # steps, where there is no season
 _LONGEST = 96  # steps of a horizon that nobody asked for
@@ -77,7 +87,10 @@ def of(
         return chosen
 
     said = "a negative binomial distribution takes counts as they are"
-    network = settle("model", lambda: kind(season, lookback, horizon, panel.names["future"]))
+    network = settle(
+        "model",
+        lambda: asked(settings) or kind(season, lookback, horizon, panel.names["future"]),
+    )
     found = {
         "kind": network,
         "segment": settings["segment"] or segment(season, lookback, horizon),
@@ -93,6 +106,14 @@ def of(
         ),
     }
     return found, notes
+
+
+def asked(settings: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The network that another setting is of, and why; None where there is no such setting."""
+    for name, network in (("linear", "segment"), ("attention", "seq2seq")):
+        if settings[name]:
+            return network, f"{name}=True is of this one"
+    return None
 
 
 def kind(season: int, back: int, ahead: int, known: Sequence[str]) -> tuple[str, str]:

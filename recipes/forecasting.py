@@ -188,6 +188,8 @@ class Forecasting(Stages):
         "lookback",
         "model",
         "segment",
+        "linear",
+        "attention",
         "series_embedding",
         "normalization",
         "output",
@@ -204,6 +206,8 @@ class Forecasting(Stages):
     )
 
     def check(self, settings: Mapping[str, Any]) -> None:
+        from kerasseq import choices
+
         positive(settings, "units", "depth", "embedding", "stride")
         given = [n for n in ("horizon", "lookback", "segment") if settings[n] is not None]
         positive(settings, *given)
@@ -220,12 +224,12 @@ class Forecasting(Stages):
         levels(settings, "quantiles")
         if settings["output"] == "negative_binomial":
             one_of(settings, "scaling", ("auto", "none"))
+        kind = settings["model"]
+        kind = (choices.asked(settings) or ["direct"])[0] if kind == "auto" else kind
         sample = {"horizon": 2, "lookback": 2, "segment": 1, "season": 1, "normalization": "none"}
-        facts = dict.fromkeys(("past", "future", "static", "series"), 0)
-        kind = "direct" if settings["model"] == "auto" else settings["model"]
-        self.count(
-            {**sample, **facts, "targets": 1, "masked": False, "kind": kind}, settings
-        )  # the cell and the rest, by their own checks
+        facts = dict.fromkeys(("past", "future", "static", "series", "masked"), 0)
+        # The cell and the rest, by their own checks.
+        self.count({**sample, **facts, "targets": 1, "kind": kind}, settings)
 
     def load(self, data: Any, settings: Mapping[str, Any]) -> Panel:
         from kerasseq.data.series import Panel, read_series
@@ -399,7 +403,7 @@ class Forecasting(Stages):
         from kerasseq import forecasts
 
         if isinstance(data, list):
-            raise ValueError("forecasts are made from series, not from a list: use forecast.")
+            raise ValueError("forecasts are made from series, not a list: use forecast.")
         return forecasts.ahead(model, self.sizes(state["facts"], settings), state, history=data)
 
     def forecast(
@@ -453,11 +457,10 @@ class Forecasting(Stages):
 
         known = ("kind", "lookback", "horizon", "targets", "past", "future", "static", "series")
         chosen = ("masked", "segment", "normalization", "season")
-        own = ("cell", "units", "depth", "embedding", "channels", "linear", "dropout", "scheduled")
+        own = ("cell", "units", "depth", "embedding", "channels", "linear", "attention", "dropout")
         return Forecaster(
             **{name: facts[name] for name in (*known, *chosen)},
-            **{name: settings[name] for name in (*own, "output", "error")},
-            attention=settings["attention"] and facts["kind"] == "seq2seq",
+            **{name: settings[name] for name in (*own, "scheduled", "output", "error")},
             quantiles=tuple(settings["quantiles"]),
             options={n: settings[n] for n in ("recurrent_dropout", "zoneout") if settings[n]},
         )
@@ -486,8 +489,8 @@ STAGES = Forecasting()
 
 
 def _named(*examples: Any) -> list[tuple[Any, str]]:
-    uses = ("learn from", "stop by", "score on")
-    return [(own, use) for own, use in zip(examples, uses) if own is not None]
+    used = zip(examples, ("learn from", "stop by", "score on"))
+    return [(own, use) for own, use in used if own is not None]
 
 
 def _likelihood(facts: Mapping[str, Any]) -> Any:

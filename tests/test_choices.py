@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import kerasseq
 from kerasseq import choices
 from kerasseq.data.series import Panel, read_series
 
@@ -84,8 +85,25 @@ def test_what_is_settled_is_not_chosen() -> None:
 def test_counts_are_left_as_they_are() -> None:
     settings = {
         "model": "auto", "segment": None, "scaling": "auto", "normalization": "auto",
-        "output": "negative_binomial",
+        "output": "negative_binomial", "linear": False, "attention": False,
     }  # fmt: skip
     found, notes = choices.of(_panel(np.arange(100.0)), settings, 24, 12)
     assert (found["scaling"], found["normalization"]) == ("none", "instance")
     assert len(notes) == 3
+
+
+def test_a_network_that_another_setting_asks_for_is_taken() -> None:
+    assert choices.asked({"linear": True, "attention": False}) == (
+        "segment",
+        "linear=True is of this one",
+    )
+    assert choices.asked({"linear": False, "attention": True}) == (
+        "seq2seq",
+        "attention=True is of this one",
+    )
+    assert choices.asked({"linear": False, "attention": False}) is None
+
+
+def test_a_setting_of_another_network_is_refused_before_any_data_is_read() -> None:
+    with pytest.raises(ValueError, match=r"`attention` is of the kind 'seq2seq'"):
+        kerasseq.forecasting("no such file", model="direct", attention=True)

@@ -318,7 +318,7 @@ def test_covariates_gaps_and_lags() -> None:
     facts = run.state["facts"]
     assert (facts["kind"], facts["masked"], facts["series"]) == ("seq2seq", True, 3)
     assert (facts["past"], facts["future"], facts["static"]) == (3 + 1 + 1 + 2, 1 + 2, 1)
-    assert "its decoder reads what is known of each step ahead ('sale')" in " ".join(run.notes)
+    assert "model='seq2seq': attention=True is of this one" in run.notes
     ahead = pd.DataFrame(
         {
             "day": np.tile(pd.date_range("2024-03-01", periods=3), 3),
