@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from kerasseq import registry
-from kerasseq.cli import commands
+from kerasseq.cli import commands, tuning
 
 __all__ = ["TRACEBACK", "main"]
 
@@ -130,6 +130,9 @@ def _app(arguments: Sequence[str]) -> typer.Typer:
             app.command(name, help=registry.summary(name))(_stub)
     for name, command in commands.COMMANDS.items():
         app.command(name)(command)
+    app.command("tuned")(tuning.tuned)
+    after = [word for word in arguments if not word.startswith("-")][1:]
+    app.add_typer(tuning.app(after[0] if called == "tune" and after else None), name="tune")
     app.command("load", hidden=True)(commands.show)
     return app
 

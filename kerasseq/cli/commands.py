@@ -33,16 +33,16 @@ class Interrupted(Exception):
 
 _Cell = Annotated[str, typer.Argument(metavar="CELL", help="A cell; `kerasseq cells` lists them.")]
 _Inputs = Annotated[int, typer.Option(help="Features of one timestep.")]
-_Format = Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help="How to print.")]
+Format = Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help="How to print.")]
 
 
-def _amount(text: str) -> int:
+def number(text: str) -> int:
     """100000, 100_000, 100k or 2M as a number."""
     found = re.fullmatch(r"(\d[\d_,]*(?:\.\d+)?)([kKmM]?)", text)
     if found is None:
         raise typer.BadParameter(f"{text!r} is no number such as 100000, 100k or 2M.")
-    number = float(found[1].replace(",", "").replace("_", ""))
-    return round(number * {"": 1, "k": 1_000, "m": 1_000_000}[found[2].lower()])
+    plain = float(found[1].replace(",", "").replace("_", ""))
+    return round(plain * {"": 1, "k": 1_000, "m": 1_000_000}[found[2].lower()])
 
 
 _Budget = Annotated[
@@ -93,7 +93,8 @@ def _with_layer_options(function: Callable[..., None]) -> Callable[..., None]:
     return signatures.signed(command, parameters, inspect.getdoc(function))
 
 
-def _print(shown: Tabular, format: str) -> None:
+def display(shown: Tabular, format: str) -> None:
+    """Print a table in one of its formats."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(shown.render(format, width=width))
 
@@ -102,18 +103,18 @@ def count(
     cell: _Cell,
     inputs: _Inputs,
     units: Annotated[int, typer.Option(help="Width of every level.")],
-    format: _Format = "table",
+    format: Format = "table",
     **options: Any,
 ) -> None:
     """Count the parameters of a recurrent layer, with the formula."""
-    _print(params.count(cell, inputs, units, **options), format)
+    display(params.count(cell, inputs, units, **options), format)
 
 
 def units(
-    cell: _Cell, budget: _Budget, inputs: _Inputs, format: _Format = "table", **options: Any
+    cell: _Cell, budget: _Budget, inputs: _Inputs, format: Format = "table", **options: Any
 ) -> None:
     """Find the largest width that a budget of parameters pays for."""
-    _print(params.units_for(cell, _amount(budget), inputs, **options), format)
+    display(params.units_for(cell, number(budget), inputs, **options), format)
 
 
 def compare(
@@ -123,25 +124,25 @@ def compare(
         str | None, typer.Option(metavar="NUMBER", help="Parameters that each may have.")
     ] = None,
     units: Annotated[int | None, typer.Option(help="Width of each, instead.")] = None,
-    format: _Format = "table",
+    format: Format = "table",
     **options: Any,
 ) -> None:
     """Show cells side by side, at an equal budget or width."""
-    amount = None if budget is None else _amount(budget)
-    _print(params.compare(cells, inputs=inputs, budget=amount, units=units, **options), format)
+    amount = None if budget is None else number(budget)
+    display(params.compare(cells, inputs=inputs, budget=amount, units=units, **options), format)
 
 
 def report(
     file: Annotated[Path, typer.Argument(help="A .keras or .weights.h5 file, or a run's folder.")],
-    format: _Format = "table",
+    format: Format = "table",
 ) -> None:
     """Report the parameters in a saved model, layer by layer."""
-    _print(params.report(file), format)
+    display(params.report(file), format)
 
 
-def cells(format: _Format = "table") -> None:
+def cells(format: Format = "table") -> None:
     """List all cells: form, gates, parameters, wrappers and paper."""
-    _print(params.cells(), format)
+    display(params.cells(), format)
 
 
 # Kernels
@@ -149,23 +150,23 @@ def cells(format: _Format = "table") -> None:
 
 def explain(
     file: Annotated[Path, typer.Argument(help="A .keras file, or a run's folder.")],
-    format: _Format = "table",
+    format: Format = "table",
 ) -> None:
     """Show which kernel runs each recurrent layer, and why not a faster one."""
     if file.exists():  # what is not there is told without waiting for a backend
-        _import_backend()
+        import_backend()
     from kerasseq import explained
 
-    _print(explained.explain(file), format)
+    display(explained.explain(file), format)
 
 
-def doctor(format: _Format = "table") -> None:
+def doctor(format: Format = "table") -> None:
     """Show what is installed, what kernels can run here, and what is missing."""
     from kerasseq.doctor import examine
 
     with contextlib.suppress(Exception):  # which is a row of the table
-        _import_backend()
-    _print(examine(), format)
+        import_backend()
+    display(examine(), format)
 
 
 # Runs
@@ -177,11 +178,11 @@ def _load(folder: Path) -> Run:
     from kerasseq import run
 
     if (folder / run.RECORD).is_file():  # what is no run is told without waiting for a backend
-        _import_backend()
+        import_backend()
     return run.load(folder)
 
 
-def _import_backend() -> None:
+def import_backend() -> None:
     """Import Keras without what TensorFlow prints as it starts, which no setting silences.
 
     Who sets TF_CPP_MIN_LOG_LEVEL sees all that TensorFlow prints at that level.
@@ -213,13 +214,13 @@ def predict(
     file: Annotated[
         Path | None, typer.Option(help="A UTF-8 file with one text a line; - for standard input.")
     ] = None,
-    format: _Format = "table",
+    format: Format = "table",
 ) -> None:
     """Predict from arguments, a file, or standard input."""
     if texts and file:
         raise ValueError(f"Give texts or --file, not both. Received: {len(texts)} and {file}")
     read = texts or _lines(file)
-    _print(table.from_frame(_load(folder).predict(read)), format)
+    display(table.from_frame(_load(folder).predict(read)), format)
 
 
 def _lines(file: Path | None) -> list[str]:
@@ -240,7 +241,7 @@ def _lines(file: Path | None) -> list[str]:
 def evaluate(
     folder: _Folder,
     data: Annotated[str, typer.Argument(help="New data with its answers, as the recipe takes.")],
-    format: _Format = "table",
+    format: Format = "table",
 ) -> None:
     """Score a run on new data."""
     found = _load(folder).evaluate(data)
@@ -249,7 +250,7 @@ def evaluate(
         for name, value in found["test"].items()
     ]
     columns = ("metric", "value", "low", "high")
-    _print(table.Table(columns, tuple(rows), title=f"{found['rows']:,} rows"), format)
+    display(table.Table(columns, tuple(rows), title=f"{found['rows']:,} rows"), format)
 
 
 def forecast(
@@ -264,14 +265,14 @@ def forecast(
     quantile: Annotated[
         list[float] | None, typer.Option(help="A level; may be given several times.")
     ] = None,
-    format: _Format = "table",
+    format: Format = "table",
 ) -> None:
     """Forecast what comes next."""
     levels = {"quantiles": quantile} if quantile else {}
     frame = _load(folder).forecast(horizon, history, future, **levels)
     for name in frame.select_dtypes(["datetime", "datetimetz"]):
         frame[name] = frame[name].astype(str)
-    _print(table.from_frame(frame), format)
+    display(table.from_frame(frame), format)
 
 
 # Recipes
@@ -286,7 +287,7 @@ def recipe(name: str) -> Callable[..., None]:
         values = {key: readers[key](value) for key, value in given.items()}
         if "out" in values and values["out"] is None:
             values["out"] = f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        _import_backend()
+        import_backend()
         try:
             run = function(**values)
         except KeyboardInterrupt:

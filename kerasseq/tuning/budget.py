@@ -61,9 +61,13 @@ class Budget:
 
     def check(self, settings: Settings) -> None:
         """Raise a ValueError where no settings of the space fit, with the smallest that would."""
-        name, allowed = ("max_params", self.most) if self.match is None else (
-            "match_params",
-            self.match,
+        name, allowed = (
+            ("max_params", self.most)
+            if self.match is None
+            else (
+                "match_params",
+                self.match,
+            )
         )
         if allowed is None:
             return

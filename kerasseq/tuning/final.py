@@ -27,7 +27,9 @@ def best_of(ended: Sequence[Mapping[str, Any]], higher_is_better: bool) -> Mappi
     return min(scored, key=lambda event: sign * event["score"], default=None)
 
 
-def finish(task: Task, data: Data, digest: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def finish(
+    task: Task, data: Data, digest: str, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Train the best setting and the default one on all but the test part, and score both on it.
 
     Args:
@@ -60,9 +62,7 @@ def _within(task: Task, row: Mapping[str, Any]) -> bool:
     return task.max_params is None or (row["parameters"] or 0) <= task.max_params
 
 
-def _retrained(
-    task: Task, data: Data, digest: str, row: Mapping[str, Any], where: str
-) -> Run:
+def _retrained(task: Task, data: Data, digest: str, row: Mapping[str, Any], where: str) -> Run:
     """The setting of a trial, trained on the training and validation part, as a run."""
     stages, settings = task.stages, {**task.settings, **row["settings"]}
     recorded = {**task.recorded, **row["settings"]}
@@ -146,9 +146,7 @@ def _gain(
     best, default = scores
     named = [stages.headline, *best.values]
     metric = next(n for n in named if n in best.values and n in default.values)
-    compared = metrics.compare(
-        best, default, metric, higher_is_better=stages.higher_is_better
-    )
+    compared = metrics.compare(best, default, metric, higher_is_better=stages.higher_is_better)
     return {
         "metric": metric,
         "best": best.values[metric],

@@ -23,10 +23,9 @@ __all__ = ["OUTCOME", "SETTINGS", "Events", "factor_for", "make", "sweep"]
 SETTINGS, OUTCOME = "kerasseq/settings", "kerasseq/outcome"
 OBJECTIVE = "score"
 
-_RUNNING, _STOPPED, _COMPLETED, _FAILED, _INVALID = (
-    getattr(keras_tuner.engine.trial.TrialStatus, name)
-    for name in ("RUNNING", "STOPPED", "COMPLETED", "FAILED", "INVALID")
-)
+_STATUS = keras_tuner.engine.trial.TrialStatus
+_RUNNING, _IDLE, _STOPPED = _STATUS.RUNNING, _STATUS.IDLE, _STATUS.STOPPED
+_COMPLETED, _FAILED, _INVALID = _STATUS.COMPLETED, _STATUS.FAILED, _STATUS.INVALID
 _DRAWS = 300  # for settings that fit and were not tried, before there are taken to be no more
 _FOREVER = 10**9
 
@@ -124,10 +123,12 @@ class _Journalled:
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         if len(self._begun) >= self._task.trials:
-            return {"status": _STOPPED}
+            return self._over()
         with warnings.catch_warnings():  # of scikit-learn, when few trials say little
             warnings.simplefilter("ignore")
             proposal: dict[str, Any] = super().populate_space(trial_id)
+        if proposal["status"] == _STOPPED:
+            return self._over()
         if proposal["status"] != _RUNNING:
             return proposal
         values = proposal["values"]
@@ -140,7 +141,7 @@ class _Journalled:
             return proposal
         found = self._fitting(values, trial_id)
         if found is None:
-            return {"status": _STOPPED}
+            return self._over()
         proposal["values"] = {**values, **encode(self._space, found), SETTINGS: _json(found)}
         return proposal
 
@@ -188,6 +189,10 @@ class _Journalled:
         if _json(settings) != values[SETTINGS]:
             values.update({**encode(self._space, settings), SETTINGS: _json(settings)})
             self._tried.add(key(settings))
+
+    def _over(self) -> dict[str, Any]:
+        """Nothing more to propose; a worker stays for what another may leave undone."""
+        return {"status": _IDLE if self.ongoing_trials else _STOPPED}
 
     def _fitting(self, values: Mapping[str, Any], trial_id: str) -> dict[str, Any] | None:
         """Settings within the budget that were not tried, as near to the proposal as may be."""

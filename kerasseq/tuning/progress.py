@@ -109,9 +109,7 @@ class Progress:
         ahead = self._trials - len(self._ended)
         if done < 1 or ahead < 1:
             return ""
-        minutes, seconds = divmod(
-            round((time.monotonic() - self._started) / done * ahead), 60
-        )
+        minutes, seconds = divmod(round((time.monotonic() - self._started) / done * ahead), 60)
         return f"; {minutes} min {seconds} s left" if minutes else f"; {seconds} s left"
 
 

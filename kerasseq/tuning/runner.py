@@ -36,9 +36,11 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         curves: those of the trials that have ended, to prune by.
     """
 
+    NAME = "tuner0"  # what KerasTuner calls the only one
+
     def __init__(self, oracle: Any, task: Task, data: Data, curves: Curves) -> None:
         # KerasTuner's own files, which nothing reads: the journal has it all.
-        self._folder = task.folder / f".{os.environ.get('KERASTUNER_TUNER_ID', 'tuner')}"
+        self._folder = task.folder / f".{os.environ.get('KERASTUNER_TUNER_ID', self.NAME)}"
         super().__init__(
             oracle=oracle,
             directory=str(self._folder.parent),

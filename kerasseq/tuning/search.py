@@ -30,6 +30,7 @@ __all__ = ["TUNERS", "tune"]
 TUNERS = ("random", "grid", "bayesian", "hyperband")
 FORMAT = 1
 _BYTES = 4  # of a parameter
+_LEFT = (".chief", ".tuner*", ".worker*")  # by processes that were killed
 
 
 def tune(
@@ -46,6 +47,7 @@ def tune(
     seeds: int = 1,
     prune: bool = False,
     seconds: float | None = None,
+    workers: int = 1,
     keep: int = 1,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
@@ -75,6 +77,7 @@ def tune(
         prune: whether a trial that is worse than the median of the others is stopped early.
         seconds: training time of a trial at most, after whole epochs; what then comes out depends
             on the speed of the machine.
+        workers: processes that share the trials, each with its share of the cores, or a GPU.
         keep: the trained weights of so many best trials stay on disk.
         seed: of the search, and of the recipe; the same seed gives the same trials and scores.
         out: folder to write to; nothing is kept without it.
@@ -99,7 +102,8 @@ def tune(
     if data is None:
         data = first
     given = {**dict(space or {}), **settings}
-    _check(tuner, trials, folds, seeds, keep, prune, seconds)
+    counts = {"trials": trials, "folds": folds, "seeds": seeds, "workers": workers, "keep": keep}
+    _check(tuner, counts, prune, seconds)
     limits = {"max_params": max_params, "max_bytes": max_bytes, "match_params": match_params}
     ranges, fixed = narrowed(stages.space(), given, known)
     known = {**known, **fixed, "seed": seed}
@@ -131,7 +135,7 @@ def tune(
             seed,
             recorded,
         )
-        result = Search(task, quiet).run()
+        result = Search(task, quiet).run(workers)
         if out is None:  # what is to be had later must be in memory before the folder goes
             result.load()
         return result
@@ -161,20 +165,26 @@ class Search:
         stages = task.stages
         self.progress = Progress(stages.headline, stages.higher_is_better, task.trials, quiet)
 
-    def run(self) -> Result:
+    def run(self, workers: int = 1) -> Result:
         """Run the trials that are left, and come to an end."""
-        with contextlib.closing(self.journal), self.progress as progress:
-            for event in self.events:
-                progress.go_on(event)
-            if self.events[-1]["event"] != "finished":
-                self._trials()
-                self._finish()
+        with self.progress as progress:
+            try:
+                for event in self.events:
+                    progress.go_on(event)
+                if self.events[-1]["event"] != "finished":
+                    if workers > 1:
+                        self._spread(workers)
+                    else:
+                        self.trials()
+                    self._finish()
+            finally:
+                self.journal.close()
         result = Result(self.task.folder, self.events)
         result.save()
         progress.say("\n".join(result.remarks))
         return result
 
-    def oracle(self) -> Any:
+    def _oracle(self) -> Any:
         """What proposes trials, as far as the journal has come."""
         from kerasseq.tuning.oracle import make
 
@@ -242,10 +252,27 @@ class Search:
                 "settings and data to go on, or another folder to start over."
             )
 
-    def _trials(self) -> None:
+    def _spread(self, workers: int) -> None:
+        """Leave the journal to a chief, and the trials to workers."""
+        from kerasseq.tuning.spread import spread
+
+        self.journal.close()
+        try:
+            spread(self.task, workers, self.progress.show)
+        finally:
+            self.journal = Journal(self.task.folder)
+            self.events = read(self.task.folder)
+
+    def trials(self) -> None:
+        """Run the trials, or propose them to workers where the environment names a chief.
+
+        Raises:
+            OSError: if the folder cannot be written.
+        """
         from kerasseq.tuning.runner import Runner, Unwritable
 
-        oracle = self.oracle()
+        oracle = self._oracle()
+        oracle.requeue([Runner.NAME])
         try:
             Runner(oracle, self.task, self.data, self.curves).search()
         except Unwritable as error:
@@ -260,15 +287,15 @@ class Search:
         varied = {name: task.settings[name] for name in task.varied}
         if not any(e["event"] == "ended" and e["trial"] == DEFAULT for e in self.events):
             self.progress.say("the recipe's own setting, to compare with")
-            self.record(
-                {"event": "began", "trial": DEFAULT, "worker": "tuner", "settings": varied}
-            )
+            self.record({"event": "began", "trial": DEFAULT, "worker": "tuner", "settings": varied})
             outcome = trials.run(task, self.data, DEFAULT, task.settings)
             self.record({"event": "ended", "trial": DEFAULT, **outcome.to_dict()})
         self.progress.say("the best setting and that one, trained on all but the test part")
         ended = [row for row in rows(self.events) if row["status"] != "runs"]
         self.record({"event": "finished", **finish(task, self.data, self.digest, ended)})
         shutil.rmtree(trials.folder(task, DEFAULT), ignore_errors=True)
+        for left in (path for name in _LEFT for path in task.folder.glob(name)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _known(recipe: Callable[..., Any] | str) -> tuple[Stages, dict[str, Any], Any]:
@@ -285,17 +312,8 @@ def _known(recipe: Callable[..., Any] | str) -> tuple[Stages, dict[str, Any], An
     return stages, known, parameters["data"].default
 
 
-def _check(
-    tuner: str,
-    trials: int,
-    folds: int,
-    seeds: int,
-    keep: int,
-    prune: bool,
-    seconds: float | None,
-) -> None:
+def _check(tuner: str, counts: Mapping[str, int], prune: bool, seconds: float | None) -> None:
     recipes.one_of({"tuner": tuner}, "tuner", TUNERS)
-    counts = {"trials": trials, "folds": folds, "seeds": seeds, "keep": keep}
     recipes.positive(counts, *counts)
     if prune and tuner == "hyperband":
         raise ValueError("hyperband stops trials itself: leave out prune, or take another tuner.")

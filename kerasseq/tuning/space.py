@@ -216,9 +216,7 @@ def _ordered(space: Mapping[str, Range]) -> Iterator[str]:
     left = list(space)
     while left:
         ready = [
-            name
-            for name in left
-            if not isinstance(own := space[name], When) or own.setting in done
+            name for name in left if not isinstance(own := space[name], When) or own.setting in done
         ]
         if not ready:
             own = space[left[0]]

@@ -1,0 +1,144 @@
+"""The commands of searches: `tune RECIPE` and `tuned DIR`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kerasseq import registry
+from kerasseq.cli import commands
+from kerasseq.cli import options as signatures
+
+__all__ = ["app", "tuned"]
+
+_HELP = "Look for better settings of a recipe, within a budget."
+_TEXT = f"""{_HELP}
+
+What is given of the recipe's own arguments does not vary. After an interruption the same command
+with the same --out goes on."""
+
+# Arguments of a recipe that a search has itself, or that say how one run is trained.
+_OWN = ("out", "seed", "quiet", "warm_start", "callbacks")
+_AMOUNTS = ("max_params", "max_bytes", "match_params")
+
+
+def app(called: str | None) -> typer.Typer:
+    """`tune` with a command for each recipe; that of the one that is called with its options."""
+    found = typer.Typer(help=_HELP, rich_markup_mode=None)
+    for name in registry.names():
+        if name == called:
+            found.command(name)(_tune(name))
+        else:
+            found.command(name, help=f"Tune {name}.")(_stub)
+    return found
+
+
+def tuned(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")],
+    format: commands.Format = "table",
+) -> None:
+    """Show the trials of a search, and what it gained."""
+    from kerasseq.tuning.results import tuned as read
+
+    commands.display(read(folder), format)
+
+
+def _tune(name: str) -> Callable[..., None]:
+    """The command that tunes a recipe."""
+    own, readers, _ = signatures.of(registry.get(name))
+    mine, my_readers, _ = signatures.of(_options)
+    mine, first = mine[1:], mine[0].name
+    del my_readers[first]
+    taken = {*_OWN, *(parameter.name for parameter in mine)}
+    own = [
+        # Only what is given stops to vary.
+        parameter if place == 0 else parameter.replace(default=None)
+        for place, parameter in enumerate(own)
+        if parameter.name not in taken
+    ]
+
+    def command(**given: Any) -> None:
+        settings = {
+            parameter.name: readers[parameter.name](given[parameter.name])
+            for parameter in own
+            if given[parameter.name] is not None
+        }
+        _run(name, settings, {key: my_readers[key](given[key]) for key in my_readers})
+
+    parameters = [*own[:1], *mine, *own[1:]]
+    return signatures.signed(command, parameters, _TEXT)
+
+
+def _run(name: str, settings: dict[str, Any], options: dict[str, Any]) -> None:
+    from kerasseq.tuning.space import parse
+
+    space = {}
+    for text in (*options.pop("set"), *options.pop("fix")):
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise ValueError(f"give NAME=VALUE, such as units=16..256:log. Received: {text!r}")
+        space[key.strip().replace("-", "_")] = parse(value)
+    for key in _AMOUNTS:
+        if options[key] is not None:
+            options[key] = commands.number(options[key])
+    out = options["out"] or f"searches/{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    commands.import_backend()
+    from kerasseq.tuning.search import tune
+
+    try:
+        found = tune(name, space=space, **{**options, "out": out}, **settings)
+    except KeyboardInterrupt:
+        begun = Path(out).is_dir()
+        on = f"; the same command with --out {out} goes on" if begun else ""
+        raise commands.Interrupted(f"interrupted{on}") from None
+    commands.display(found, "table")
+
+
+def _options(
+    data: str,
+    *,
+    trials: int = 30,
+    tuner: str = "bayesian",
+    set: Sequence[str] = (),
+    fix: Sequence[str] = (),
+    max_params: str | None = None,
+    max_bytes: str | None = None,
+    match_params: str | None = None,
+    folds: int = 1,
+    seeds: int = 1,
+    prune: bool = False,
+    seconds: float | None = None,
+    workers: int = 1,
+    keep: int = 1,
+    seed: int = 0,
+    out: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """The options of a search.
+
+    Args:
+        trials: how many; each training of Hyperband is one.
+        tuner: random, grid, bayesian or hyperband.
+        set: a setting and its range, as in units=16..256:log or cell=lstm,gru.
+        fix: a setting and its only value, as in depth=1.
+        max_params: parameters of a model at most, such as 200000, 200k or 2M.
+        max_bytes: bytes of its parameters at most.
+        match_params: parameters of each model, by its units.
+        folds: score each trial on so many folds.
+        seeds: train each trial from so many seeds.
+        prune: stop trials that are worse than the median of the others.
+        seconds: training time of a trial at most.
+        workers: processes that share the trials.
+        keep: the weights of so many best trials stay on disk.
+        seed: of everything that is drawn.
+        out: folder to write to; after an interruption the same command goes on from there.
+        quiet: show no progress.
+    """
+
+
+def _stub() -> None:
+    """Stands for a recipe that is not called."""
