@@ -18,7 +18,7 @@ COLOURS = {
     "purple": (138, 62, 176),
 }
 SHAPES = ("circle", "square", "triangle", "cross")
-RELATIONS = {"above": "below", "left of": "right of"}  # and what they are the other way round
+RELATIONS = ("above", "left of")
 _TRAIN, _VALIDATION, _TEST = 2400, 300, 300
 _HELD_OUT = 0.2  # of the scenes: no picture to learn from shows one of them
 _SEED = 20
@@ -34,22 +34,19 @@ class Scene:
 
     @property
     def captions(self) -> list[str]:
-        """All that the grammar says of it: either thing may come first."""
-        first, second = " ".join(self.first), " ".join(self.second)
-        return [
-            f"a {first} {self.relation} a {second}",
-            f"a {second} {RELATIONS[self.relation]} a {first}",
-        ]
+        """All that the grammar says of it."""
+        said = f"a {' '.join(self.first)} {self.relation} a {' '.join(self.second)}"
+        return [said, f"there is {said}"]
 
     def draw(self, random: np.random.Generator) -> np.ndarray:
         """A picture of it, uint8 (SIZE, SIZE, 3): places, sizes and the ground vary."""
         picture = np.full((SIZE, SIZE, 3), random.integers(225, 256), dtype=np.float64)
         # How far things are apart the way that the relation says is more than the other way.
-        along = random.uniform(7, 9.5), random.uniform(SIZE - 10.5, SIZE - 8)
+        along = random.uniform(7, 9), random.uniform(SIZE - 10, SIZE - 8)
         across = random.uniform(10, SIZE - 11, 2)
         for place, (colour, shape) in zip(zip(along, across), (self.first, self.second)):
             row, column = place if self.relation == "above" else place[::-1]
-            cover = _cover(shape, row, column, random.uniform(4.5, 6.5))
+            cover = _cover(shape, row, column, random.uniform(5.5, 7))
             tint = np.array(COLOURS[colour]) + random.normal(0, 8, 3)
             picture += cover[..., None] * (tint - picture)
         picture += random.normal(0, 4, picture.shape)
@@ -79,7 +76,7 @@ def demo_pictures() -> tuple[np.ndarray, list[list[str]], list[str]]:
     >>> pictures.shape
     (3000, 32, 32, 3)
     >>> captions[0]
-    ['a red circle left of a red cross', 'a red cross right of a red circle']
+    ['a red circle left of a red cross', 'there is a red circle left of a red cross']
     """
     random = np.random.default_rng(_SEED)
     everything = scenes()

@@ -103,12 +103,12 @@ def test_files_that_hold_no_captions(tmp_path: Path, name: str, content: str, ma
 def test_what_is_no_file() -> None:
     with pytest.raises(FileNotFoundError, match=r"no file of captions nowhere\.csv"):
         read_captions("nowhere.csv")
-    with pytest.raises(ValueError, match="captions must be a file or a DataFrame. Received: int"):
+    with pytest.raises(ValueError, match="captions must be a file or a DataFrame"):
         read_captions(3)
 
 
 def test_the_file_of_captions_in_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="there is none. Pass captions="):
+    with pytest.raises(ValueError, match="there is none"):
         captions_file(tmp_path)
     (tmp_path / "a.csv").touch()
     (tmp_path / "notes.txt").touch()

@@ -1,0 +1,399 @@
+"""Captioning from pictures to a saved run, and one clear sentence for whatever cannot be."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from PIL import Image
+
+import kerasseq
+from kerasseq import recipe, registry
+from kerasseq.data.captioned import Captioned
+from kerasseq.data.picture_features import CACHE, Seen
+from kerasseq.recipes import captioning
+from kerasseq.run import Run
+
+STAGES = registry.stages("captioning")
+DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(captioning).parameters.items()
+    if name not in recipe.OPTIONS
+}
+NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0, "picture_dropout": 0.0, "smoothing": 0.0}
+SMALL: dict[str, Any] = {
+    "units": 16, "embedding": 16, "epochs": 2, "min_count": 1, "quiet": True, **NO_DROPOUT,
+}  # fmt: skip
+_COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
+
+
+def _source(rows: int = 120, regions: int = 0, seed: int = 0) -> Captioned:
+    """Features that give the colour and the thing away; two captions of each."""
+    random = np.random.default_rng(seed)
+    things, colours = ["dog", "cat", "bird", "fish"], list(_COLOURS)
+    picked = random.integers(0, [len(colours), len(things)], (rows, 2))
+    features = np.concatenate([np.eye(3)[picked[:, 0]], np.eye(4)[picked[:, 1]]], axis=1)
+    features += random.normal(0, 0.05, features.shape)
+    if regions:
+        features = np.repeat(features[:, None], regions, axis=1)
+    said = [(colours[colour], things[thing]) for colour, thing in picked]
+    return Captioned(
+        names=[f"{number}.jpg" for number in range(rows)],
+        captions=[[f"a {c} {t}", f"the {t} is {c}"] for c, t in said],
+        seen=Seen(features.astype(np.float32)),
+        notes=["made up"],
+    )
+
+
+def _folder(folder: Path, rows: int = 30, size: int = 40) -> Path:
+    """Pictures of one colour each, and a table of captions."""
+    lines = []
+    for number in range(rows):
+        name = list(_COLOURS)[number % 3]
+        Image.new("RGB", (size, size), _COLOURS[name]).save(folder / f"{number}.png")
+        lines.append({"image": f"{number}.png", "caption": f"a {name} picture"})
+    pd.DataFrame(lines).to_csv(folder / "captions.csv", index=False)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return captioning(_source(), **{**SMALL, "epochs": 25, "learning_rate": 0.02})
+
+
+# The whole life
+
+
+def test_it_learns_and_tells_how_good_it_is(run: Run) -> None:
+    found = run.metrics
+    assert found["test"]["exact"] > 0.9
+    assert found["test"]["bleu_4"] == 0  # no caption has four words twice over, "a red dog" three
+    assert found["test"]["bleu_1"] > 90
+    assert found["test"]["perplexity"] < 1.6
+    assert [*found["baselines"]] == ["most frequent caption", "nearest picture's caption"]
+    assert found["baselines"]["most frequent caption"]["exact"] < 0.5
+    assert found["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    assert found["rows"] == {"train": 194, "validation": 22, "test": 12}
+    assert "97 pictures to train on, 11 to stop by, 12 to score on" in " ".join(run.notes)
+
+
+def test_features_are_captioned(run: Run) -> None:
+    seen = _source().seen[np.arange(5)]
+    found = run.predict(seen)
+    assert found.columns.tolist() == ["picture", "caption", "log_probability"]
+    assert found["picture"].tolist() == ["0", "1", "2", "3", "4"]
+    told = _source().captions
+    assert all(caption in own for caption, own in zip(found["caption"], told))
+    assert found["log_probability"].between(-5, 0).all()
+
+
+def test_a_picture_is_captioned_the_same_alone_and_among_others(run: Run) -> None:
+    seen = _source().seen[np.arange(9)]
+    among = run.predict(seen)
+    for number in range(3):
+        alone = run.predict(seen[[number]]).iloc[0]
+        assert alone["caption"] == among["caption"][number]
+        assert alone["log_probability"] == pytest.approx(among["log_probability"][number], abs=1e-4)
+
+
+def test_features_in_a_file_keep_their_names(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "f.npz"
+    np.savez(path, names=["x.jpg", "y.jpg"], features=_source().seen[np.arange(2)])
+    for data in (path, [str(path)]):
+        assert run.predict(data)["picture"].tolist() == ["x.jpg", "y.jpg"]
+
+
+def test_new_data_is_scored(run: Run) -> None:
+    new = _source(20, seed=5)
+    found = run.evaluate(new)
+    assert found["rows"] == 20
+    assert found["test"].keys() == run.metrics["test"].keys()
+    exact = [c in own for c, own in zip(run.predict(new.seen.values)["caption"], new.captions)]
+    assert found["test"]["exact"] == np.mean(exact)
+
+
+def test_a_fresh_process_predicts_the_same(run: Run, tmp_path: Path) -> None:
+    folder, features = run.save(tmp_path / "run"), tmp_path / "f.npz"
+    np.savez(features, names=list("abcd"), features=_source().seen[np.arange(4)])
+    asked = f"kerasseq.load({str(folder)!r}).predict({str(features)!r})"
+    code = f"import kerasseq; print({asked}.to_json())"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    found = pd.DataFrame(json.loads(result.stdout.splitlines()[-1]))
+    expected = run.predict(features)
+    assert found["caption"].tolist() == expected["caption"].tolist()
+    np.testing.assert_allclose(found["log_probability"], expected["log_probability"], atol=1e-4)
+
+
+def test_equal_seeds_give_equal_runs_bit_for_bit() -> None:
+    one, two = (captioning(_source(60), **SMALL) for _ in range(2))
+    assert one.history == two.history
+    assert one.metrics["test"] == two.metrics["test"]
+    pairs = zip(one.model.get_weights(), two.model.get_weights(), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_a_warm_start_knows_words_by_name(run: Run) -> None:
+    names = STAGES.row_names(run.state)
+    path, words = next(iter(names.items()))
+    weights = {weight.path: weight for weight in run.model.weights}
+    assert weights[path].shape[0] == len(words)
+    assert words[:4] == ["[padding]", "[unknown]", "[start]", "[end]"]
+    assert {"red", "dog"} <= set(words)
+
+
+# From pixels
+
+
+def test_pictures_of_a_folder_from_their_pixels(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    changes = {"encoder": "cnn", "size": 16, "epochs": 12, "learning_rate": 0.01}
+    run = captioning(folder, **{**SMALL, **changes})
+    assert run.metrics["test"]["exact"] == 1
+    found = run.predict([folder / "0.png", folder / "1.png"])
+    assert found["caption"].tolist() == ["a red picture", "a green picture"]
+    array = np.full((30, 50, 3), _COLOURS["blue"], np.uint8)
+    assert run.predict([array])["caption"].tolist() == ["a blue picture"]
+    assert len(run.predict(folder)) == 30
+    saved = run.save(tmp_path / "run")
+    assert (saved / "plots" / "captions.png").is_file()
+    again = kerasseq.load(saved).predict([array, folder / "0.png"])
+    assert again["caption"].tolist() == ["a blue picture", "a red picture"]
+    assert run.evaluate(folder)["rows"] == 30
+
+
+def test_a_frozen_network_sees_the_same_wherever_the_run_is_loaded(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, 12)
+    run = captioning(folder, **SMALL, encoder="mobilenet_v2", weights=None, size=32)
+    assert len([*(tmp_path / "cache").glob("*.npy")]) == 1
+    expected = run.predict([folder / "0.png", folder / "1.png"])
+    found = kerasseq.load(run.save(tmp_path / "run")).predict([folder / "0.png", folder / "1.png"])
+    assert found["caption"].tolist() == expected["caption"].tolist()
+    np.testing.assert_allclose(found["log_probability"], expected["log_probability"], atol=1e-4)
+    assert run.evaluate(folder)["rows"] == 12
+
+
+def test_a_networks_last_block_can_be_trained_too(tmp_path: Path) -> None:
+    given = {"encoder": "mobilenet_v2", "weights": None, "size": 32, "fine_tune": 1}
+    run = captioning(_folder(tmp_path, 12), **{**SMALL, "epochs": 1, **given})
+    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings) > 2_000_000
+    saved = kerasseq.load(run.save(tmp_path / "run"))
+    picture = [tmp_path / "0.png"]
+    assert saved.predict(picture)["caption"].tolist() == run.predict(picture)["caption"].tolist()
+
+
+def test_attention_is_drawn(tmp_path: Path) -> None:
+    source = dataclasses.replace(_source(60, regions=4), files=[])
+    run = captioning(source, **SMALL, decoder="attention")
+    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    looked = STAGES.writer(run.model, run.state).look(
+        source.seen[np.arange(2)], ["a red dog", "a cat"]
+    )
+    assert [own.shape for own in looked] == [(3, 2, 2), (2, 2, 2)]
+    np.testing.assert_allclose(looked[0].sum(axis=(1, 2)), 1, atol=1e-5)
+    run = captioning(_folder(tmp_path, 12), **SMALL, decoder="attention", encoder="cnn", size=16)
+    plots = sorted(path.name for path in (run.save(tmp_path / "run") / "plots").iterdir())
+    assert plots == ["attention.png", "captions.png", "curves.png"]
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decoder": "init", "cell": "lstm", "depth": 2, "tied": True},
+        {"decoder": "par", "scheduled": 0.3, "smoothing": 0.1, "zoneout": 0.1},
+        {"decoder": "pre", "beam": 1, "no_repeat": 2, "schedule": "cosine"},
+    ],
+    ids=str,
+)
+def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
+    run = captioning(_source(40), **{**SMALL, "epochs": 1, **changes})
+    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    assert len(run.predict(_source().seen[np.arange(3)])) == 3
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "decoder": st.sampled_from(["merge", "init", "pre", "par", "attention"]),
+            "cell": st.sampled_from(["lstm", "gru", "mingru"]),
+            "units": st.integers(1, 9),
+            "depth": st.integers(1, 2),
+            "embedding": st.integers(1, 9),
+        }
+    ),
+    st.integers(5, 40),
+    st.integers(1, 9),
+)
+@examples(max_examples=15)
+def test_the_closed_form_is_what_is_built(drawn: dict[str, Any], words: int, width: int) -> None:
+    seen = [4, width] if drawn["decoder"] == "attention" else [width]
+    facts = {"words": words, "seen": seen, "network": None}
+    chosen = {**DEFAULTS, **drawn}
+    assert STAGES.count(facts, chosen) == STAGES.build(facts, chosen).count_params()
+
+
+def test_what_is_tuned_is_a_setting() -> None:
+    assert STAGES.space().keys() <= DEFAULTS.keys()
+    for name, found in STAGES.space().items():
+        values = found.options if isinstance(found, recipe.Choice) else (found.low, found.high)
+        for value in values:
+            STAGES.check({**DEFAULTS, name: value})
+    assert set(STAGES.prepares) <= DEFAULTS.keys()
+
+
+# Honesty
+
+
+def test_words_and_sentences_are_learned_from_the_training_part_alone() -> None:
+    source = _source(40)
+    captions = [[f"{own} n{i}" for own in said] for i, said in enumerate(source.captions)]
+    source = dataclasses.replace(source, captions=captions)
+    parts = STAGES.split(source, DEFAULTS)
+    state = STAGES.prepare(parts, {**DEFAULTS, "min_count": 1}).state
+    known = {word for word in state["words"]["words"] if word.startswith("n")}
+    assert known == {own[0].split()[-1] for own in parts.train.captions}
+    assert len(state["known"]) == 2 * len(parts.train)
+
+
+def test_a_withheld_test_part_is_trained_on_in_no_fold() -> None:
+    source = _source(40)
+    test = {*STAGES.split(source, DEFAULTS).test.names}
+    seen: list[str] = []
+    for number in range(3):
+        parts = STAGES.split(source, DEFAULTS, test=False, fold=(number, 3))
+        assert parts.test is None
+        assert test.isdisjoint(parts.train.names + parts.validation.names)
+        seen += parts.validation.names
+    assert len(seen) == len({*seen}) == 40 - len(test)
+
+
+def test_no_mark_is_in_any_metric(run: Run) -> None:
+    prepared = STAGES.prepare(STAGES.split(_source(), DEFAULTS), {**DEFAULTS, "min_count": 1})
+    written = STAGES.predictions(run.model, prepared.test, run.state)
+    assert not any("[" in text for text in written.texts)
+
+
+# Bad input
+
+
+def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **given: Any) -> None:
+    """It raises one sentence, and leaves no folder."""
+    with pytest.raises(kind, match=match) as told:
+        captioning(data, out=tmp_path / "run", **{**SMALL, "encoder": "cnn", "size": 8, **given})
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("decoder", "inject", "decoder must be one of 'merge'"),
+        ("cell", "lstmm", "'lstmm'.*lstm"),
+        ("units", 0, "units must be a whole number above zero"),
+        ("beam", 0, "beam must be"),
+        ("dropout", 1.0, "dropout must be at least 0 and below 1"),
+        ("test", 0, "test must be above 0 and below 1"),
+        ("fine_tune", -1, "fine_tune must be"),
+        ("normalization", -1, "normalization must"),
+        ("scheduled", 2, "scheduled"),
+        ("size", 0, "size must be"),
+    ],
+)
+def test_a_setting_that_cannot_be(tmp_path: Path, name: str, value: Any, match: str) -> None:
+    _fails(tmp_path, "demo", match, **{"encoder": "auto", name: value})
+
+
+def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
+    _fails(tmp_path, tmp_path / "none", "no file or folder", FileNotFoundError)
+    (tmp_path / "pictures").mkdir()
+    folder = _folder(tmp_path / "pictures", 6)
+    (folder / "2.png").write_text("text")
+    _fails(tmp_path, folder, r"2\.png is no picture .* skip_bad=True")
+    for path in folder.glob("*.png"):
+        path.unlink()
+    _fails(tmp_path, folder, r"none of the 6 pictures .* Pass images=", skip_bad=True)
+    _fails(tmp_path, folder, r"no picture .*0\.png")
+    _fails(tmp_path, "demo", "small network of its own", encoder="vgg16")
+    _fails(tmp_path, _source(40), "no word occurs min_count=500", min_count=500)
+
+
+def test_features_that_do_not_go_with_settings(tmp_path: Path) -> None:
+    table = pd.DataFrame({"image": ["a", "b"], "caption": ["a dog", "a cat"]})
+    path = tmp_path / "f.npz"
+    np.savez(path, names=["a", "b"], features=np.ones((2, 3)))
+    given = {"features": path, "images": tmp_path}
+    _fails(tmp_path, table, "needs features of several regions", **given, decoder="attention")
+    _fails(tmp_path, table, "fine_tune needs pictures", **given, fine_tune=1)
+
+
+def test_bad_pictures_are_skipped_if_that_is_asked_for(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    (folder / "7.png").write_text("text")
+    run = captioning(folder, **SMALL, encoder="cnn", size=8, skip_bad=True)
+    assert any("1 pictures cannot be read" in note and "7.png" in note for note in run.notes)
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        ([], "there is no picture to caption"),
+        (3, "give a list of pictures"),
+        (np.ones((2, 9)), r"captions features of shape \(7,\).*Received: \(9,\)"),
+        (["a.jpg"], "does not know what saw them"),
+    ],
+)
+def test_what_cannot_be_captioned(run: Run, data: Any, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        run.predict(data)
+
+
+def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
+    run = captioning(_folder(tmp_path), **{**SMALL, "epochs": 1}, encoder="cnn", size=8)
+    (tmp_path / "a.jpg").write_text("text")
+    with pytest.raises(ValueError, match=r"a\.jpg is no picture that can be read"):
+        run.predict([tmp_path / "a.jpg"])
+    with pytest.raises(FileNotFoundError, match=r"no picture .*b\.jpg"):
+        run.predict([tmp_path / "b.jpg"])
+
+
+# What it is
+
+
+def test_its_docstring_has_every_argument() -> None:
+    text = inspect.getdoc(captioning)
+    arguments = text.partition("Args:")[2].partition("Returns:")[0]
+    names = [line.split(":")[0].strip() for line in arguments.splitlines() if line[4:5].strip()]
+    assert names == list(inspect.signature(captioning).parameters)
+
+
+def test_importing_it_is_cheap() -> None:
+    code = (
+        "import sys, kerasseq.recipes.captioning\n"
+        "assert {'keras', 'pandas', 'PIL', 'sacrebleu'}.isdisjoint(sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
