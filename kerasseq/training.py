@@ -236,8 +236,9 @@ class _Keeper(keras.callbacks.Callback):
         stale = self.epochs - self.best_epoch >= self._plan.patience
         if self.epochs >= self._plan.epochs or (self.epochs > 0 and stale):
             return True
-        asked = self._enough is not None and self.epochs > 0
-        return asked and self._enough(self.history, self.seconds)
+        if self._enough is None or not self.epochs:
+            return False
+        return self._enough(self.history, self.seconds)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._batches.epoch = epoch

@@ -201,11 +201,16 @@ class Captioning(Stages):
         *,
         test: bool = True,
         fold: tuple[int, int] | None = None,
+        whole: bool = False,
     ) -> Parts:
+        import numpy as np
+
         from kerasseq.data.captioned import part_rows, taken
 
         shares = {name: settings[name] for name in ("validation", "test", "seed")}
         rows = part_rows(source, **shares, fold=fold)
+        if whole:
+            rows["train"] = np.union1d(rows["train"], rows["validation"])
         parts = {part: taken(source, own) for part, own in rows.items()}
         notes = [
             *source.notes,

@@ -354,7 +354,7 @@ class Forecasting(Stages):
         from kerasseq import forecasts, training
 
         return forecasts.restored(
-            training.outputs(model, examples.untaught),
+            training.outputs(model, examples),
             _likelihood(state["facts"]),
             state["facts"]["quantiles"],
             state["calibration"],

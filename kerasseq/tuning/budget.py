@@ -46,7 +46,7 @@ class Budget:
             narrow = {**settings, _WIDTH: lowest[_WIDTH]}
             if self.count(narrow) <= self.most:
                 return self._widest(narrow, settings[_WIDTH], self.space[_WIDTH], self.most)
-        return self._shrunk(settings, lowest)
+        return self._shrunk(settings, lowest, self.most)
 
     def smallest(self, settings: Settings) -> tuple[int, dict[str, Any]]:
         """The fewest parameters that any settings of the space have, and those settings."""
@@ -110,7 +110,7 @@ class Budget:
                 high = middle
         return {**settings, _WIDTH: own.low + low * own.step}
 
-    def _shrunk(self, settings: Settings, lowest: Settings) -> dict[str, Any]:
+    def _shrunk(self, settings: Settings, lowest: Settings, allowed: int) -> dict[str, Any]:
         """All sizes together, as far as it takes, by the same share of the way to the lowest."""
 
         def at(share: float) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Budget:
         low, high = 0.0, 1.0
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            if self.count(at(middle)) <= self.most:
+            if self.count(at(middle)) <= allowed:
                 low = middle
             else:
                 high = middle

@@ -75,7 +75,7 @@ def make(task: Task, fit: Fit, record: Events) -> Any:
     return oracle
 
 
-class _Journalled:
+class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
     """What is ours of an oracle; the proposals are those of KerasTuner's class behind it."""
 
     def begin(self, task: Task, fit: Fit, record: Events) -> None:

@@ -1,4 +1,4 @@
-"""What a search shows while it runs: a table on a terminal, else a line a trial; on standard error."""
+"""What a search shows while it runs, on standard error: a table, or a line a trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search from its first trial to its runs: for the caller, and for the processes that share it."""
+"""A search from its first trial to its runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search may vary: the ranges of a recipe, narrowed by the caller, and as KerasTuner has them."""
+"""What a search may vary: a recipe's ranges, narrowed by the caller, and as KerasTuner has them."""
 
 from __future__ import annotations
 

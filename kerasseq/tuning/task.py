@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +114,16 @@ class Data:
         test: bool = False,
         whole: bool = False,
     ) -> tuple[Parts, Prepared]:
-        """The parts of the data, and what a model reads of them; the test part only if asked for."""
+        """The parts of the data, and what a model reads of them.
+
+        Unless the test part is asked for, the validation part is in its place.
+        """
         subset = self._subset(settings)
         name = key({**subset, "/": [fold, test, whole]})
         if name not in self._kept:
             parts = self._stages.split(self._source, subset, test=test, fold=fold, whole=whole)
+            if not test:  # a trial is scored on the validation part, as a run is on the test part
+                parts = replace(parts, test=parts.validation)
             self._kept[name] = parts, self._stages.prepare(parts, subset)
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)

@@ -158,8 +158,9 @@ def _all(
             quiet=True,
         )
         parameters = _counted(model, data.count(settings))
-        said = task.stages.predictions(model, prepared.validation, prepared.state)
-        score = task.stages.score(said, prepared.validation.targets, settings)
+        assert prepared.test is not None  # which is the validation part
+        said = task.stages.predictions(model, prepared.test, prepared.state)
+        score = task.stages.score(said, prepared.test.targets, settings)
         curve = trained.history[monitor]
         over = len(curve) >= settings["epochs"]
         over |= len(curve) - trained.best_epoch >= settings["patience"]
