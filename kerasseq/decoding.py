@@ -109,8 +109,13 @@ class Generator(keras.Model):
         Args:
             context: What the decoder starts from, an array or a nest of them, rows first.
             batch_size: Rows that run as one.
+
+        Raises:
+            ValueError: If there is no row.
         """
         rows = len(keras.tree.flatten(context)[0])
+        if not rows:
+            raise ValueError("`context` has no rows: there is nothing to make sentences of.")
         inputs = {"context": context, **self.drawn(rows)}
         found = []
         for begin in range(0, rows, positive("batch_size", batch_size)):

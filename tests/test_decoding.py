@@ -256,3 +256,8 @@ def test_the_loop_ends_with_the_last_sentence(maker: type[Generator]) -> None:
 def test_wrong_settings_are_named(maker: Any, wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         maker(Toy(), **{**SETTINGS, **wrong})
+
+
+def test_nothing_gives_no_sentences() -> None:
+    with pytest.raises(ValueError, match="`context` has no rows"):
+        Sampler(Toy(), **SETTINGS).run(ROWS[:0])

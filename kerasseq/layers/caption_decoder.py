@@ -68,7 +68,9 @@ class CaptionDecoder(keras.layers.Layer):
         self.recurrent, self.encoder = recurrent, encoder
         self.words, self.width = positive("words", words), positive("embedding", embedding)
         self.tied, self.scheduled, self.seed = tied, scheduled, seed
-        self.embedding = keras.layers.Embedding(words, embedding, name="embedding")
+        self.embedding = keras.layers.Embedding(
+            words, embedding, name="embedding", dtype=self.dtype_policy
+        )
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.embedding_dropout = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")
         self.picture_dropout = keras.layers.Dropout(picture_dropout, name="picture_dropout")
