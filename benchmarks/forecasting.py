@@ -75,7 +75,7 @@ TASKS = {
         f"etth1-direct-{horizon}": Task(
             f"ETTh1, {horizon} h, direct",
             "ett",
-            {**ETT, "model": "direct", "linear": False, "horizon": horizon},
+            {**ETT, "model": "direct", "linear": None, "horizon": horizon},
             "mse",
             seeds=1,
         )
@@ -84,7 +84,14 @@ TASKS = {
     "m4-hourly": Task(
         "M4 hourly, 48 h",
         "m4",
-        {"horizon": 48, "lookback": 168, "validation": 96, "test": 48},
+        {
+            "horizon": 48,
+            "lookback": 168,
+            "validation": 96,
+            "test": 48,
+            "epochs": 12,
+            "schedule": "cosine",
+        },
         "smape",
     ),
     "pm25": Task("Beijing PM2.5, 24 h, weather", "pm25", {"horizon": 24, "lookback": 72}),

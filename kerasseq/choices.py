@@ -68,7 +68,7 @@ def part(panel: Panel, span: Any, ahead: int) -> Any:
 def of(
     panel: Panel, settings: Mapping[str, Any], lookback: int, horizon: int
 ) -> tuple[dict[str, Any], list[str]]:
-    """What the settings leave open: kind, segment, normalization and scaling; and notes on why.
+    """What the settings leave open, from the network to the scaling; and notes on why.
 
     Args:
         panel: the training part.
@@ -94,6 +94,7 @@ def of(
     found = {
         "kind": network,
         "segment": settings["segment"] or segment(season, lookback, horizon),
+        "linear": network == "segment" if settings["linear"] is None else settings["linear"],
         "scaling": settle(
             "scaling",
             lambda: ("none", said) if counts else scaling(panel, season, settings["output"]),

@@ -60,7 +60,7 @@ def forecasting(
     units: int = 64,
     depth: int = 1,
     segment: int | None = None,
-    linear: bool = False,
+    linear: bool | None = None,
     attention: bool = False,
     scheduled: float = 0.0,
     channels: str = "apart",
@@ -119,7 +119,7 @@ def forecasting(
         units: width of the cell.
         depth: levels of recurrent layers.
         segment: steps of a segment, for that model; those of a season where it is not given.
-        linear: whether a linear map of the segments is added, for that model.
+        linear: whether a linear map of the segments is added, for that model; it is if not given.
         attention: whether the decoder of "seq2seq" looks back at all that was read.
         scheduled: share of its own forecasts that "recursive" is trained on.
         channels: "apart", each target by itself, through one network; or "together".
@@ -228,8 +228,8 @@ class Forecasting(Stages):
         kind = (choices.asked(settings) or ["direct"])[0] if kind == "auto" else kind
         sample = {"horizon": 2, "lookback": 2, "segment": 1, "season": 1, "normalization": "none"}
         facts = dict.fromkeys(("past", "future", "static", "series", "masked"), 0)
-        # The cell and the rest, by their own checks.
-        self.count({**sample, **facts, "targets": 1, "kind": kind}, settings)
+        facts |= {"targets": 1, "kind": kind, "linear": bool(settings["linear"])}
+        self.count({**sample, **facts}, settings)  # the cell and the rest, by their own checks
 
     def load(self, data: Any, settings: Mapping[str, Any]) -> Panel:
         from kerasseq.data.series import Panel, read_series
@@ -456,8 +456,8 @@ class Forecasting(Stages):
         from kerasseq.models import Forecaster
 
         known = ("kind", "lookback", "horizon", "targets", "past", "future", "static", "series")
-        chosen = ("masked", "segment", "normalization", "season")
-        own = ("cell", "units", "depth", "embedding", "channels", "linear", "attention", "dropout")
+        chosen = ("masked", "segment", "linear", "normalization", "season")
+        own = ("cell", "units", "depth", "embedding", "channels", "attention", "dropout")
         return Forecaster(
             **{name: facts[name] for name in (*known, *chosen)},
             **{name: settings[name] for name in (*own, "scheduled", "output", "error")},

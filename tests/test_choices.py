@@ -73,11 +73,11 @@ def test_a_season_is_taken_off_where_there_are_few_windows() -> None:
 def test_what_is_settled_is_not_chosen() -> None:
     settings = {
         "model": "direct", "segment": 5, "scaling": "mean", "normalization": "none",
-        "output": "point",
+        "output": "point", "linear": False,
     }  # fmt: skip
     found, notes = choices.of(_panel(np.arange(100.0)), settings, 24, 12)
     assert found == {
-        "kind": "direct", "segment": 5, "scaling": "mean", "normalization": "none"
+        "kind": "direct", "segment": 5, "linear": False, "scaling": "mean", "normalization": "none"
     }  # fmt: skip
     assert notes == []
 
@@ -107,3 +107,18 @@ def test_a_network_that_another_setting_asks_for_is_taken() -> None:
 def test_a_setting_of_another_network_is_refused_before_any_data_is_read() -> None:
     with pytest.raises(ValueError, match=r"`attention` is of the kind 'seq2seq'"):
         kerasseq.forecasting("no such file", model="direct", attention=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "linear", "expected"),
+    [("segment", None, True), ("segment", False, False), ("direct", None, False)],
+)
+def test_segments_have_a_linear_map_unless_it_is_left_out(
+    model: str, linear: bool | None, expected: bool
+) -> None:
+    settings = {
+        "model": model, "segment": None, "scaling": "standard", "normalization": "last",
+        "output": "point", "linear": linear, "attention": False,
+    }  # fmt: skip
+    found, _ = choices.of(_panel(_wave(100)), settings, 24, 12)
+    assert found["linear"] is expected

@@ -407,6 +407,7 @@ def test_the_closed_form_is_what_is_built(
     drawn: dict[str, Any], facts: dict[str, Any], past: int
 ) -> None:
     facts = {**facts, "past": past + facts["future"], "season": 1, "normalization": "last"}
+    facts["linear"] = facts["kind"] == "segment"
     chosen = {**DEFAULTS, **drawn}
     assert STAGES.count(facts, chosen) == STAGES.build(facts, chosen).count_params()
 
