@@ -102,7 +102,7 @@ def _options(
     data: str,
     *,
     trials: int = 30,
-    tuner: str = "bayesian",
+    tuner: str = "random",
     set: Sequence[str] = (),
     fix: Sequence[str] = (),
     max_params: str | None = None,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kerasseq.settings import Choice, Range, Settings, Whole
+from kerasseq.settings import Choice, Number, Range, Settings, Whole
 from kerasseq.tuning.space import plain, sizes
 
 __all__ = ["Budget"]
@@ -73,8 +73,9 @@ class Budget:
             return
         fewest, found = self.smallest(settings)
         if fewest > allowed:
-            shown = {own: found[own] for own in (*self.space, *([_WIDTH] if self.match else []))}
-            told = ", ".join(f"{own}={value!r}" for own, value in shown.items())
+            names = [n for n, own in self.space.items() if not isinstance(plain(own), Number)]
+            names += [_WIDTH] if self.match else []
+            told = ", ".join(f"{own}={found[own]!r}" for own in names)
             raise ValueError(
                 f"no setting of the space has so few parameters: the smallest has {fewest:,} "
                 f"({told}). Allow more, or widen the space. Received: {name}={allowed:,}"

@@ -38,7 +38,7 @@ def tune(
     data: Any = None,
     *,
     trials: int = 30,
-    tuner: str = "bayesian",
+    tuner: str = "random",
     space: Mapping[str, Any] | None = None,
     max_params: int | None = None,
     max_bytes: int | None = None,
@@ -64,7 +64,8 @@ def tune(
         recipe: one of kerasseq, or its name.
         data: what the recipe takes; its own default if not given.
         trials: how many; each training of Hyperband is one.
-        tuner: "random", "grid", "bayesian" (Gaussian processes) or "hyperband".
+        tuner: "random", "grid", "bayesian" (Gaussian processes, which take seconds to think between
+            two trials) or "hyperband".
         space: for each setting to vary, in place of the recipe's own ranges: a range
             (`Whole`, `Number`, `Choice`, `When` of `kerasseq.settings`), a list of options, a text
             such as "16..256:log"; or one value, which fixes it.

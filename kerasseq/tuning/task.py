@@ -48,7 +48,7 @@ class Task:
     settings: dict[str, Any]
     space: Space
     folder: Path
-    tuner: str = "bayesian"
+    tuner: str = "random"
     trials: int = 30
     max_params: int | None = None
     match_params: int | None = None

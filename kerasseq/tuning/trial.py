@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import shutil
@@ -217,11 +218,11 @@ def _begin(own: Path, parent: Path | None) -> None:
 
 def _epochs(checkpoint: Path) -> int:
     """How many epochs a checkpoint holds; one that cannot be read is removed."""
-    try:
-        return int(training.read_stamp(checkpoint)["epochs"])
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        checkpoint.unlink()
-        return 0
+    if zipfile.is_zipfile(checkpoint):
+        with contextlib.suppress(ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return int(training.read_stamp(checkpoint)["epochs"])
+    checkpoint.unlink()
+    return 0
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,0 +1,81 @@
+"""Searches of the toy: with trials that train, and with ones that only say their score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kerasseq import registry
+from kerasseq.recipe import Choice, Number, Whole
+from kerasseq.tuning import trial
+from kerasseq.tuning.task import Data, Task
+from kerasseq.tuning.trial import Outcome
+from tests import toy as toys
+
+SPACE = {
+    "units": Whole(1, 16, log=True),
+    "learning_rate": Number(1e-3, 1e-1, log=True),
+    "batch_size": Choice((8, 16, 32)),
+}
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a Run find the toy by its name."""
+    known = registry.names()
+    monkeypatch.setattr(registry, "names", lambda: [*known, "toy"])
+    monkeypatch.setattr(registry, "stages", lambda name: toys.STAGES)
+    monkeypatch.setattr(registry, "get", lambda name: toys.toy)
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Callable[..., Task]:
+    """A search of the toy that has not begun."""
+
+    def make(space: Any = None, **changes: Any) -> Task:
+        settings = {**toys.SETTINGS, **changes.pop("settings", {})}
+        folder = tmp_path / "search"
+        made = Task(
+            toys.STAGES, toys.numbers(), settings, space or SPACE, folder, recorded=settings
+        )
+        return replace(made, **changes)
+
+    return make
+
+
+@pytest.fixture
+def data() -> Data:
+    return Data(toys.STAGES, toys.numbers(), toys.SETTINGS)
+
+
+def said(task: Task, data: Data, name: str, settings: Any, **options: Any) -> Outcome:
+    """What a trial would come to: best at 7 units, at a rate of 0.02, after 5 epochs."""
+    error = abs(settings["units"] - 7) + abs(settings["learning_rate"] - 0.02)
+    epochs = options.get("epochs") or settings["epochs"]
+    return Outcome(
+        trial.COMPLETED,
+        score=error + 1 / epochs,
+        parameters=data.count(settings),
+        epochs=float(epochs),
+        best_epoch=min(epochs, 5.0),
+        seconds=1.0,
+        curve=[error + 1 / k for k in range(1, epochs + 1)],
+    )
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Trials do not train; the settings of those that ran."""
+    ran: list[dict[str, Any]] = []
+
+    def run(task: Task, data: Data, name: str, settings: Any, **options: Any) -> Outcome:
+        ran.append({"trial": name, **settings})
+        return said(task, data, name, settings, **options)
+
+    monkeypatch.setattr(trial, "run", run)
+    monkeypatch.setattr("kerasseq.tuning.search.finish", lambda *given: {"best": None})
+    return ran

@@ -1,0 +1,68 @@
+"""The journal of a search: what is in it is on disk, and whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kerasseq.tuning.journal import JOURNAL, Journal, read
+
+
+def _written(folder: Path, *events: dict[str, object]) -> None:
+    journal = Journal(folder)
+    for event in events:
+        journal.append(event)
+    journal.close()
+
+
+def test_what_is_added_is_read(tmp_path: Path) -> None:
+    _written(tmp_path / "a" / "b", {"event": "é"})
+    _written(tmp_path / "a" / "b", {"n": 1})
+    assert read(tmp_path / "a" / "b") == [{"event": "é"}, {"n": 1}]
+
+
+def test_where_there_is_none_there_are_no_lines(tmp_path: Path) -> None:
+    assert read(tmp_path) == []
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_last_line_that_was_not_finished_is_none(tmp_path: Path, cut: int) -> None:
+    _written(tmp_path, {"n": 1}, {"name": 2})
+    path = tmp_path / JOURNAL
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert read(tmp_path) == [{"n": 1}]
+    _written(tmp_path, {"n": 3})
+    assert read(tmp_path) == [{"n": 1}, {"n": 3}]
+
+
+def test_a_damaged_line_is_told(tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).write_text('{"n": 1}\n{"n": \n{"n": 2}\n')
+    with pytest.raises(ValueError, match=f"line 2 of .*{JOURNAL} is damaged"):
+        read(tmp_path)
+
+
+def test_one_process_at_a_time_may_add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kerasseq.tuning.journal._PATIENCE", 0.0)
+    journal = Journal(tmp_path)
+    with pytest.raises(ValueError, match="another process searches in"):
+        Journal(tmp_path)
+    journal.close()
+    _written(tmp_path, {"n": 1})
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match=r"cannot write to .*file/search \(Not a directory\): make"):
+        Journal(tmp_path / "file" / "search")
+
+
+def test_a_full_disk_is_told() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("there is no /dev/full")
+    journal = Journal.__new__(Journal)
+    journal.path, journal._file = full, open(full, "ab")  # noqa: SIM115
+    with pytest.raises(OSError, match=r"cannot write to /dev \(No space left on device\): make"):
+        journal.append({"n": 1})
+    journal.close()

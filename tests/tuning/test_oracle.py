@@ -1,0 +1,176 @@
+"""What is proposed: within the budget, never twice, and the same again from a journal."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kerasseq.settings import Choice, Number, Whole
+from kerasseq.tuning.oracle import OUTCOME, SETTINGS, factor_for, make, sweep
+from kerasseq.tuning.task import Data, Task, key
+from tests.tuning.conftest import said
+
+Make = Callable[..., Task]
+# Gaussian processes take a second for each proposal, after five at random.
+TRIALS = {"random": 20, "grid": 20, "bayesian": 7, "hyperband": 20}
+
+
+class Driver:
+    """A search in which nothing is trained, by one worker."""
+
+    def __init__(self, task: Task, data: Data, before: list[dict[str, Any]] | None = None) -> None:
+        self.task, self.data = task, data
+        self.events: list[dict[str, Any]] = []
+        self.oracle = make(task, task.budget(data).fit, self.events.append)
+        task.folder.mkdir(exist_ok=True)
+        self.oracle._set_project_dir(task.folder, "kerastuner")  # as KerasTuner's tuner does
+        self.oracle.replay(before or [])
+        assert self.events == []
+        self.events += before or []
+
+    def run(self, events: int | None = None) -> list[dict[str, Any]]:
+        """Run trials to the end, or until there are so many events."""
+        while events is None or len(self.events) < events:
+            trial = self.oracle.create_trial("worker")
+            if trial.status == "STOPPED":
+                break
+            if events is None or len(self.events) < events:
+                self.end(trial)
+        return self.events
+
+    def end(self, trial: Any, **changes: Any) -> None:
+        """Report what came of a trial."""
+        values = trial.hyperparameters.values
+        settings = {**self.task.settings, **json.loads(values[SETTINGS])}
+        epochs = values.get("tuner/epochs")
+        outcome = asdict(said(self.task, self.data, trial.trial_id, settings, epochs=epochs))
+        values[OUTCOME] = json.dumps({**outcome, **changes})
+        self.oracle.end_trial(trial)
+
+
+def _began(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [event for event in events if event["event"] == "began"]
+
+
+@pytest.mark.parametrize("tuner", TRIALS)
+def test_no_proposal_is_over_the_budget_or_comes_twice(tuner: str, task: Make, data: Data) -> None:
+    search = task(tuner=tuner, trials=TRIALS[tuner], max_params=30, settings={"epochs": 9})
+    began = _began(Driver(search, data).run())
+    assert len(began) == TRIALS[tuner]
+    counts = [data.count({**search.settings, **event["settings"]}) for event in began]
+    assert max(counts) <= 30
+    new = [key(event["settings"]) for event in began if not event.get("trial_id")]
+    assert max(Counter(new).values()) == 1
+
+
+@pytest.mark.parametrize("tuner", TRIALS)
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_search_goes_on_from_its_journal_as_if_it_had_not_ended(
+    tuner: str, ended: bool, task: Make, data: Data
+) -> None:
+    search = task(tuner=tuner, trials=TRIALS[tuner], settings={"epochs": 9})
+    whole = Driver(search, data).run()
+    for cut in (2, len(whole) - 2):
+        part = whole[: cut if ended else cut - 1]
+        assert Driver(search, data, part).run() == whole
+
+
+def test_equal_seeds_give_equal_proposals_and_others_give_others(task: Make, data: Data) -> None:
+    one, two = (Driver(task(tuner="random", trials=5), data).run() for _ in range(2))
+    other = Driver(task(tuner="random", trials=5, seed=1), data).run()
+    assert one == two != other
+
+
+def test_a_small_space_is_tried_to_its_end(task: Make, data: Data) -> None:
+    space = {"units": Whole(1, 3), "batch_size": Choice((8, 16))}
+    for tuner in ("random", "grid"):
+        began = _began(Driver(task(space, tuner=tuner, trials=50), data).run())
+        assert len(began) == 6
+
+
+def test_a_grid_skips_what_is_too_large(task: Make, data: Data) -> None:
+    space = {"units": Whole(1, 9), "batch_size": Choice((8, 16))}
+    search = task(space, tuner="grid", trials=50, max_params=22)
+    began = _began(Driver(search, data).run())
+    assert sorted(event["settings"]["units"] for event in began) == sorted([1, 2, 3, 4, 5] * 2)
+
+
+def test_models_are_of_equal_size_where_that_is_asked_for(task: Make, data: Data) -> None:
+    space = {"learning_rate": Number(1e-3, 1e-1, log=True)}
+    began = _began(Driver(task(space, tuner="random", trials=3, match_params=30), data).run())
+    assert [event["settings"]["units"] for event in began] == [7, 7, 7]  # 4 * 7 + 1
+
+
+def test_trials_that_fail_are_written_down_and_are_no_end(task: Make, data: Data) -> None:
+    driver = Driver(task(tuner="bayesian", trials=9), data)
+    for place in range(9):
+        trial = driver.oracle.create_trial("worker")
+        failed = {"status": "failed", "score": None, "reason": "out of memory"}
+        driver.end(trial, **(failed if place % 4 else {}))
+    assert driver.oracle.create_trial("worker").status == "STOPPED"
+    reasons = [event["reason"] for event in driver.events if event["event"] == "ended"]
+    assert reasons.count("out of memory") == 6
+
+
+def test_hyperband_promotes_the_best_third(task: Make, data: Data) -> None:
+    search = task(tuner="hyperband", trials=sweep(9, 3), settings={"epochs": 9})
+    events = Driver(search, data).run()
+    scores = {e["trial"]: e["score"] for e in events if e["event"] == "ended"}
+    first = [e for e in _began(events) if (e["bracket"], e["round"]) == (2, 0)]
+    second = [e for e in _began(events) if (e["bracket"], e["round"]) == (2, 1)]
+    assert [e["epochs"] for e in (first[0], second[0])] == [1, 3]
+    ranked = sorted((e["trial"] for e in first), key=lambda name: scores[name])
+    assert sorted(e["trial_id"] for e in second) == sorted(ranked[: len(second)])
+
+
+@pytest.mark.parametrize(("epochs", "factor"), [(9, 3), (30, 3), (30, 6), (20, 5), (4, 5)])
+def test_the_trials_of_a_sweep_are_counted(
+    epochs: int, factor: int, task: Make, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kerasseq.tuning.oracle.factor_for", lambda *given: factor)
+    search = task(tuner="hyperband", trials=500, settings={"epochs": epochs})
+    driver = Driver(search, data)
+    driver.oracle.hyperband_iterations = 1
+    assert len(_began(driver.run())) == sweep(epochs, factor)
+
+
+def test_a_sweep_of_hyperband_fits_the_trials() -> None:
+    for trials in (10, 30, 100):
+        factor = factor_for(30, trials)
+        assert sweep(30, factor) <= trials
+        assert all(sweep(30, finer) > trials for finer in range(3, factor))
+
+
+def test_a_worker_waits_for_what_another_may_leave_undone(task: Make, data: Data) -> None:
+    driver = Driver(task(tuner="random", trials=2), data)
+    first, second = (driver.oracle.create_trial(name) for name in ("one", "two"))
+    driver.end(first)
+    assert driver.oracle.create_trial("one").status == "IDLE"
+    driver.oracle.requeue(["one"])
+    again = driver.oracle.create_trial("one")
+    assert again.trial_id == second.trial_id
+    driver.end(again)
+    driver.end(second)  # it was not dead after all, and comes too late
+    assert driver.oracle.create_trial("one").status == "STOPPED"
+    ended = [event["trial"] for event in driver.events if event["event"] == "ended"]
+    assert ended == [first.trial_id, second.trial_id]
+
+
+def test_nothing_of_it_is_printed(
+    task: Make, data: Data, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test_a_worker_waits_for_what_another_may_leave_undone(task, data)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_journal_of_other_proposals_is_told(task: Make, data: Data, tmp_path: Path) -> None:
+    events = Driver(task(tuner="random", trials=3), data).run()
+    events[2]["trial"] = "0009"
+    with pytest.raises(ValueError, match="the journal has trial 0009 where 0001 would be begun"):
+        Driver(task(tuner="random", trials=3), data, events)

@@ -1,0 +1,219 @@
+"""One trial: what it trains, what it goes on from, and what becomes of its faults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from kerasseq import recipe, training
+from kerasseq.tuning import trial
+from kerasseq.tuning.task import Data, Task
+from tests.toy import STAGES, Toy, numbers, toy
+
+Make = Callable[..., Task]
+
+
+def _run(task: Task, **options: Any) -> trial.Outcome:
+    data = Data(task.stages, task.source, task.settings)
+    return trial.run(task, data, "0000", {**task.settings, **options.pop("own", {})}, **options)
+
+
+def _same(one: trial.Outcome, other: trial.Outcome) -> bool:
+    return replace(one, seconds=0.0) == replace(other, seconds=0.0)
+
+
+def test_a_trial_is_what_the_recipe_would_train_scored_on_the_validation_part(task: Make) -> None:
+    found = _run(task())
+    history = toy().history
+    assert found.curve == history["val_loss"]
+    model, _ = recipe.train(
+        STAGES,
+        STAGES.prepare(STAGES.split(numbers(), task().settings), task().settings),
+        task().settings,
+        quiet=True,
+    )
+    part = STAGES.split(numbers(), task().settings).validation
+    scale = float(np.abs(STAGES.split(numbers(), task().settings).train["x"]).max())
+    error = np.abs(model.predict({"x": part["x"] / scale}, verbose=0) - part["y"]).mean()
+    assert found.score == pytest.approx(error, rel=1e-5)
+    assert found.spread is None
+    assert (found.status, found.reason, found.parameters) == ("completed", "", 13)
+    assert (found.epochs, found.best_epoch) == (2.0, 2.0)
+
+
+def test_a_trial_is_scored_on_folds_and_seeds(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    train = recipe.train
+
+    def spied(stages: Any, prepared: Any, settings: Any, **options: Any) -> Any:
+        drawn.append((settings["seed"], len(prepared.train), len(prepared.test)))
+        return train(stages, prepared, settings, **options)
+
+    monkeypatch.setattr(recipe, "train", spied)
+    found = _run(task(folds=3, seeds=2, settings={"epochs": 1}))
+    assert drawn == [(0, 40, 20), (1, 40, 20)] * 3  # of the 60 rows that are not for the test
+    assert len({*found.scores}) == 6
+    assert found.score == pytest.approx(np.mean(found.scores))
+    assert found.spread == pytest.approx(np.std(found.scores, ddof=1))
+
+
+def test_no_trial_sees_the_test_part_or_prepares_the_same_data_twice(task: Make) -> None:
+    class Spied(Toy):
+        def split(self, *given: Any, test: bool = True, **options: Any) -> Any:
+            asked.append(test)
+            return super().split(*given, test=test, **options)
+
+    asked: list[bool] = []
+    search = replace(task(folds=2, seeds=2, settings={"epochs": 1}), stages=Spied())
+    data = Data(search.stages, search.source, search.settings)
+    for name, units in (("0000", 2), ("0001", 3)):
+        assert trial.run(search, data, name, {**search.settings, "units": units}).score
+    assert asked == [False] * 3  # the two folds, and the validation part to count parameters
+
+
+def test_a_trial_goes_on_from_its_checkpoint(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = task(seeds=2, settings={"epochs": 3})
+    whole = _run(replace(search, folder=search.folder / "whole"))
+    fit, begun = training.fit, []
+
+    def interrupted(*given: Any, **options: Any) -> Any:
+        begun.append(options["checkpoint"])
+        if len(begun) == 2:
+            stop = keras.callbacks.LambdaCallback(on_epoch_begin=_interrupt)
+            options["callbacks"] = [stop]
+        return fit(*given, **options)
+
+    def _interrupt(epoch: int, logs: Any) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "fit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _run(search)
+    epochs: list[int] = []
+
+    def counted(*given: Any, **options: Any) -> Any:
+        found = fit(*given, **options)
+        epochs.append(len(found.history["loss"]) - found.resumed_after)
+        return found
+
+    monkeypatch.setattr(training, "fit", counted)
+    assert _same(_run(search), whole)
+    assert epochs == [0, 1]
+
+
+def test_a_promoted_trial_goes_on_from_another(task: Make) -> None:
+    search = task(settings={"epochs": 4, "patience": 4})
+    data = Data(search.stages, search.source, search.settings)
+    first = trial.run(search, data, "0000", search.settings, epochs=2)
+    assert first.epochs == 2
+    second = trial.run(search, data, "0001", search.settings, epochs=4, parent="0000")
+    whole = trial.run(search, data, "0002", search.settings, epochs=4, parent="gone")
+    assert second.epochs == 4
+    assert second.curve[:2] == first.curve
+    assert _same(second, whole)  # where the other one's checkpoint is gone, it begins anew
+
+
+def test_a_trial_that_is_worse_than_the_others_is_pruned(task: Make) -> None:
+    search = task(prune=True, settings={"epochs": 6, "patience": 6})
+    found = _run(search, curves=[[1e-3] * 6] * 4)
+    assert (found.status, found.epochs) == ("pruned", 2.0)
+    assert found.score is not None
+    assert _run(replace(search, prune=False), curves=[[1e-3] * 6] * 4).status == "completed"
+
+
+def test_a_trial_ends_after_its_seconds(task: Make) -> None:
+    found = _run(task(seconds=1e-6, settings={"epochs": 50, "patience": 50}))
+    assert (found.status, found.epochs) == ("completed", 1.0)
+
+
+class _Memory(Toy):
+    def build(self, *given: Any) -> Any:
+        raise MemoryError
+
+
+class _Miscounted(Toy):
+    def count(self, *given: Any) -> int:
+        return 12
+
+
+class _Odd(Toy):
+    def build(self, *given: Any) -> Any:
+        raise RuntimeError("the moon\nis  full")
+
+
+class _Endless(Toy):
+    def score(self, *given: Any) -> Any:
+        return replace(super().score(*given), values={"error": float("inf")})
+
+
+@pytest.mark.parametrize(
+    ("stages", "own", "reason"),
+    [
+        (_Memory(), {}, "^out of memory$"),
+        (_Miscounted(), {}, "^the model has 13 parameters, but was counted to have 12$"),
+        (_Odd(), {}, "^RuntimeError: the moon is full$"),
+        (_Endless(), {}, "^its score is inf$"),
+        (STAGES, {"learning_rate": 1e30}, "^training diverged: the loss became"),
+        (STAGES, {"units": 0}, "^units must be a whole number"),
+    ],
+)
+def test_what_goes_wrong_is_the_outcome(
+    task: Make, stages: Any, own: dict[str, Any], reason: str
+) -> None:
+    found = _run(replace(task(), stages=stages), own=own)
+    assert (found.status, found.score) == ("failed", None)
+    assert re.search(reason, found.reason), found.reason
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault_of_the_trial(task: Make) -> None:
+    search = task()
+    search.folder.write_text("mine")
+    with pytest.raises(OSError, match="Not a directory"):
+        _run(search)
+
+
+def test_a_trial_that_ends_its_process_for_ever_is_given_up(
+    task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(*given: Any, **options: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(recipe, "train", kill)
+        for _ in range(5):
+            with pytest.raises(Killed):
+                _run(task())
+        assert "its process ended 5 times before the next epoch" in _run(task()).reason
+
+
+def test_an_interrupted_trial_is_not_taken_for_a_killed_one(
+    task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*given: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(recipe, "train", interrupt)
+        for _ in range(7):
+            with pytest.raises(KeyboardInterrupt):
+                _run(task())
+    assert _run(task()).status == "completed"
+
+
+def test_a_damaged_checkpoint_is_begun_anew(task: Make) -> None:
+    search = task()
+    whole = _run(search)
+    path = trial.folder(search, "0000") / "0.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    assert _same(_run(search), whole)
