@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ __all__ = [
     "examples",
     "fingerprints",
     "predicted",
+    "scaled",
     "shown",
     "taught",
 ]
@@ -86,20 +87,18 @@ class Written:
     new: np.ndarray | None = None
 
 
-def taught(
-    words: CaptionWords, seen: Seen, captions: Sequence[Sequence[str]]
-) -> tuple[Examples, np.ndarray]:
+def taught(words: CaptionWords, part: Captioned) -> tuple[Examples, np.ndarray]:
     """Examples, a row for each caption, and which picture each belongs to.
 
     Args:
         words: the words that are known.
-        seen: a row for each picture.
-        captions: of each picture.
+        part: the pictures.
     """
+    captions = part.captions
     picture = np.repeat(np.arange(len(captions)), [len(own) for own in captions])
     rows = words.encode([caption for own in captions for caption in own])
     lengths = (rows != 0).sum(axis=1) - 1
-    inputs: dict[str, Any] = {"picture": seen.at(picture), "tokens": _without_end(rows)}
+    inputs: dict[str, Any] = {"picture": part.seen.at(picture), "tokens": _without_end(rows)}
     told = Examples(inputs, rows[:, 1:], {"tokens": lengths, "targets": lengths})
     return told, picture
 
@@ -112,10 +111,15 @@ def examples(words: CaptionWords, part: Captioned, show: bool = False) -> Captio
         part: the pictures.
         show: whether some of them are to be shown.
     """
-    told, picture = taught(words, part.seen, part.captions)
+    told, picture = taught(words, part)
     there = [i for i, file in enumerate(part.files) if part.network or file]
     targets = References(part.captions, there[:_SHOWN] if show else ())
     return CaptionExamples(part.seen, targets, told, picture)
+
+
+def scaled(part: Captioned, scaling: Mapping[str, np.ndarray] | None) -> Captioned:
+    """The same pictures, what is seen in them scaled by `Seen.moments`, where it is."""
+    return part if scaling is None else replace(part, seen=part.seen.scaled(**scaling))
 
 
 def shown(part: Captioned, rows: Sequence[int]) -> dict[str, Any]:

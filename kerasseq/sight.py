@@ -73,7 +73,7 @@ class Sight:
         return int(self.model.input_shape[1])
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Features of (pictures, size, size, 3): (pictures, features) or (pictures, regions, ...)."""
+        """Features of (pictures, size, size, 3), with a row for each region where it sees some."""
         found = np.asarray(self.model.predict_on_batch(pixels))
         if found.ndim == 4:
             found = found.reshape(len(found), -1, found.shape[-1])
@@ -142,9 +142,7 @@ def captioned(
     return sources.from_files(files, found_, bad, sight=sight.state())
 
 
-def seen(
-    data: Any, facts: Mapping[str, Any], eyes: Callable[[], Sight]
-) -> tuple[list[str], np.ndarray | Seen]:
+def seen(data: Any, facts: Mapping[str, Any], eyes: Callable[[], Sight]) -> tuple[list[str], Seen]:
     """What a model is to see of new pictures, and their names.
 
     Args:
@@ -179,10 +177,10 @@ def seen(
         for number, own in enumerate(data)
     ]
     if facts["network"] is not None:
-        return names, read_pictures(data, shape[0]).astype(np.float32)
+        return names, Seen(read_pictures(data, shape[0]))
     sight = eyes()
     parts = [data[start : start + _BATCH] for start in range(0, len(data), _BATCH)]
-    return names, np.concatenate([sight(read_pictures(part, sight.size)) for part in parts])
+    return names, Seen(np.concatenate([sight(read_pictures(p, sight.size)) for p in parts]))
 
 
 def eyes(state: Mapping[str, Any], settings: Mapping[str, Any]) -> Sight:

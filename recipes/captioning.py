@@ -182,6 +182,11 @@ class Captioning(Stages):
                 positive(settings, name)
         if settings["size"] is not None:
             positive(settings, "size")
+        if settings["normalization"] < 0:
+            raise ValueError(
+                "normalization must not be negative. "
+                f"Received: normalization={settings['normalization']!r}"
+            )
         regions = {"seen": [2, 2, 1] if settings["decoder"] == "attention" else [1]}
         # The cell and the rest, by their own checks.
         self.count({"words": 5, "network": None, **regions}, settings)
@@ -224,6 +229,7 @@ class Captioning(Stages):
         from kerasseq.data.caption_words import CaptionWords
 
         source = parts.train
+        scaling = None if source.network else source.seen.moments()
         said = [caption for own in source.captions for caption in own]
         words = CaptionWords.fitted(said, settings["min_count"], settings["length"])
         longest = max(len(caption.split()) for caption in said)
@@ -232,7 +238,7 @@ class Captioning(Stages):
             "words"
         ]
         train, validation = (
-            caption_writer.taught(words, part.seen, part.captions)[0]
+            caption_writer.taught(words, caption_writer.scaled(part, scaling))[0]
             for part in (source, parts.validation)
         )
         state = {
@@ -245,11 +251,13 @@ class Captioning(Stages):
             "writing": {name: settings[name] for name in ("beam", "normalization", "no_repeat")},
             "known": caption_writer.fingerprints(sorted({*said})),
             "sight": source.sight,
+            "scaling": scaling,
         }
         test = None
         if parts.test is not None:
-            test = caption_writer.examples(words, parts.test, show=True)
-            state["shown"] = caption_writer.shown(parts.test, test.targets.shown)
+            part = caption_writer.scaled(parts.test, scaling)
+            test = caption_writer.examples(words, part, show=True)
+            state["shown"] = caption_writer.shown(part, test.targets.shown)
         return Prepared(train, validation, test, state, notes=notes)
 
     def count(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
@@ -322,7 +330,8 @@ class Captioning(Stages):
         if not isinstance(data, Captioned):
             own = {"images": None, "captions": None, "features": None, "skip_bad": False}
             data = sight.captioned(data, {**settings, **own, **reading}, state)
-        return caption_writer.examples(CaptionWords.of(state["words"]), scored(data))
+        part = caption_writer.scaled(scored(data), state["scaling"])
+        return caption_writer.examples(CaptionWords.of(state["words"]), part)
 
     def predict(
         self,
@@ -342,7 +351,7 @@ class Captioning(Stages):
             return writer.eyes
 
         names, seen = sight.seen(data, state["facts"], eyes)
-        found = writer.write(seen)
+        found = writer.write(seen.scaled(**state["scaling"]) if state["scaling"] else seen)
         return pd.DataFrame(
             {"picture": names, "caption": found.texts, "log_probability": found.log_probs}
         )

@@ -19,6 +19,8 @@ __all__ = ["CACHE", "Seen", "cache_folder", "read_features", "see"]
 #: The environment variable that says where what was seen is kept.
 CACHE = "KERASSEQ_CACHE"
 _BATCH = 32
+_CHUNK = 256  # pictures at a time, to take the mean of
+_LEAST = 1e-6
 
 Encode = Callable[[np.ndarray], np.ndarray]  # from uint8 (batch, size, size, 3) to features
 
@@ -32,7 +34,8 @@ class Seen:
 
     Args:
         values: with the pictures first; they may lie on disk.
-        scale: what to multiply the last axis by, where they are quantised.
+        scale: what to multiply the last axis by, where they are quantised or scaled.
+        shift: what to add to it then.
         rows: which of them, and how often; all where it is not given.
         fingerprint: what tells it from others; made of the values where it is not given.
 
@@ -47,12 +50,13 @@ class Seen:
 
     values: np.ndarray
     scale: np.ndarray | None = None
+    shift: np.ndarray | None = None
     rows: np.ndarray | None = None
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
-            found = digest([self.values, self.scale, self.rows])
+            found = digest([self.values, self.scale, self.shift, self.rows])
             object.__setattr__(self, "fingerprint", found)
 
     def __len__(self) -> int:
@@ -62,12 +66,32 @@ class Seen:
         """What is seen in some of the pictures, float32."""
         found = self.values[rows if self.rows is None else self.rows[rows]]
         found = np.asarray(found, dtype=np.float32)
-        return found if self.scale is None else found * self.scale
+        if self.scale is not None:
+            found = found * self.scale
+        return found if self.shift is None else found + self.shift
 
     def at(self, rows: np.ndarray) -> Seen:
         """Some of the pictures, in any order, still where they are."""
         told = digest([self.fingerprint, rows])
         return replace(self, rows=rows if self.rows is None else self.rows[rows], fingerprint=told)
+
+    def moments(self) -> dict[str, np.ndarray]:
+        """`mean` and `deviation` of the last axis, over all pictures, for `scaled`."""
+        count, total, squares = 0, 0.0, 0.0
+        for start in range(0, len(self), _CHUNK):
+            found = self[np.arange(start, min(start + _CHUNK, len(self)))].astype(np.float64)
+            found = found.reshape(-1, found.shape[-1])
+            count += len(found)
+            total, squares = total + found.sum(axis=0), squares + (found**2).sum(axis=0)
+        mean = total / count
+        deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+        deviation[deviation < _LEAST] = 1.0  # what never changes is left as it is
+        return {"mean": mean.astype(np.float32), "deviation": deviation.astype(np.float32)}
+
+    def scaled(self, mean: np.ndarray, deviation: np.ndarray) -> Seen:
+        """The same, less the mean and over the deviation, still where it is."""
+        scale = np.float32(1) if self.scale is None else self.scale
+        return replace(self, scale=scale / deviation, shift=-mean / deviation)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -97,6 +97,15 @@ def test_rows_are_taken_without_copying_what_is_seen() -> None:
     assert seen.at(np.array([0])).fingerprint != seen.at(np.array([1])).fingerprint
 
 
+def test_what_is_scaled_has_no_mean_and_a_deviation_of_one() -> None:
+    values = np.random.default_rng(0).normal(5, 3, (700, 4, 3)).astype(np.float16)
+    values[..., 2] = 7
+    seen = Seen(values, np.array([1, 2, 3], np.float32)).at(np.arange(600))
+    found = seen.scaled(**seen.moments())[np.arange(600)]
+    np.testing.assert_allclose(found.mean(axis=(0, 1)), 0, atol=1e-3)
+    np.testing.assert_allclose(found.std(axis=(0, 1)), [1, 1, 0], atol=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["features", "grid", "npy"])
 def test_features_from_files(tmp_path: Path, kind: str) -> None:
     names, values = ["a.jpg", "b.jpg"], np.arange(12, dtype=np.float32).reshape(2, 2, 3)

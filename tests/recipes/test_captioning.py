@@ -83,7 +83,6 @@ def run() -> Run:
 def test_it_learns_and_tells_how_good_it_is(run: Run) -> None:
     found = run.metrics
     assert found["test"]["exact"] > 0.9
-    assert found["test"]["bleu_4"] == 0  # no caption has four words twice over, "a red dog" three
     assert found["test"]["bleu_1"] > 90
     assert found["test"]["perplexity"] < 1.6
     assert [*found["baselines"]] == ["most frequent caption", "nearest picture's caption"]
@@ -166,8 +165,8 @@ def test_a_warm_start_knows_words_by_name(run: Run) -> None:
 
 def test_pictures_of_a_folder_from_their_pixels(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
-    changes = {"encoder": "cnn", "size": 16, "epochs": 12, "learning_rate": 0.01}
-    run = captioning(folder, **{**SMALL, **changes})
+    changes = {"encoder": "cnn", "size": 16, "epochs": 20, "patience": 20, "batch_size": 8}
+    run = captioning(folder, **{**SMALL, **changes, "learning_rate": 0.01})
     assert run.metrics["test"]["exact"] == 1
     found = run.predict([folder / "0.png", folder / "1.png"])
     assert found["caption"].tolist() == ["a red picture", "a green picture"]
