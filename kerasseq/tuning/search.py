@@ -185,14 +185,6 @@ class Search:
         progress.say("\n".join(result.remarks))
         return result
 
-    def _oracle(self) -> Any:
-        """What proposes trials, as far as the journal has come."""
-        from kerasseq.tuning.oracle import make
-
-        found = make(self.task, self.budget.fit, self.record)
-        found.replay([e for e in self.events if e.get("trial") not in (None, DEFAULT)])
-        return found
-
     def record(self, event: dict[str, Any]) -> None:
         """Write an event down, show it, and clear up after it."""
         self.journal.append(event)
@@ -270,12 +262,15 @@ class Search:
         Raises:
             OSError: if the folder cannot be written.
         """
+        from kerasseq.tuning.oracle import make
         from kerasseq.tuning.runner import Runner, Unwritable
 
-        oracle = self._oracle()
+        oracle = make(self.task, self.budget.fit, self.record)
+        runner = Runner(oracle, self.task, self.data, self.curves)
+        oracle.replay([e for e in self.events if e.get("trial") not in (None, DEFAULT)])
         oracle.requeue([Runner.NAME])
         try:
-            Runner(oracle, self.task, self.data, self.curves).search()
+            runner.search()
         except Unwritable as error:
             raise OSError(
                 f"the search cannot write to {self.task.folder} ({error}): make room or give "

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import keras_tuner
 import pytest
 
 from kerasseq.settings import Choice, Number, Whole
@@ -28,8 +29,8 @@ class Driver:
         self.task, self.data = task, data
         self.events: list[dict[str, Any]] = []
         self.oracle = make(task, task.budget(data).fit, self.events.append)
-        task.folder.mkdir(exist_ok=True)
-        self.oracle._set_project_dir(task.folder, "kerastuner")  # as KerasTuner's tuner does
+        tuner = keras_tuner.engine.base_tuner.BaseTuner  # which tells an oracle its folder
+        tuner(self.oracle, directory=str(task.folder), overwrite=True)
         self.oracle.replay(before or [])
         assert self.events == []
         self.events += before or []

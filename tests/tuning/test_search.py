@@ -1,0 +1,353 @@
+"""A search from end to end, what it refuses, and what it leaves on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kerasseq
+from kerasseq.settings import Choice
+from kerasseq.tuning import search as searches
+from kerasseq.tuning import trial
+from kerasseq.tuning.journal import JOURNAL, read
+from tests.toy import STAGES, numbers, toy
+from tests.tuning.conftest import SPACE
+
+TUNE: dict[str, Any] = {"space": SPACE, "tuner": "random", "quiet": True}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def _kill_in(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End the process in that trial, counted from 0."""
+    run, ran = trial.run, []
+
+    def killed(*given: Any, **options: Any) -> Any:
+        ran.append(given)
+        if len(ran) > place:
+            raise Killed
+        return run(*given, **options)
+
+    monkeypatch.setattr(trial, "run", killed)
+
+
+# With models that are trained
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A search of two trials, whose budget the recipe's own setting is not within."""
+    folder = tmp_path_factory.mktemp("real") / "search"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("kerasseq.registry.names", lambda: ["toy"])
+        patched.setattr("kerasseq.registry.stages", lambda name: STAGES)
+        space = {"learning_rate": [0.03, 0.1], "units": 2}
+        result = kerasseq.tune(toy, trials=2, space=space, out=folder, epochs=3, quiet=True)
+        yield result, result.best, result.default
+
+
+def test_the_best_setting_is_trained_on_all_but_the_test_part(found: Any) -> None:
+    result, best, _ = found
+    trials = result.trials.set_index("trial")
+    assert trials["score"].is_monotonic_increasing  # of an error less is better
+    name = trials.index[0]
+    assert result.settings == {"learning_rate": trials.loc[name, "learning_rate"]}
+    assert best.settings["learning_rate"] == trials.loc[name, "learning_rate"]
+    assert best.settings["units"] == 2
+    assert best.metrics["rows"] == {"train": 60, "validation": 30, "test": 30}
+    assert len(best.history["loss"]) == trials.loc[name, "best_epoch"]
+    again = best.evaluate(
+        STAGES.split(numbers(), {"seed": 0}).test  # which the search did not look at before
+    )
+    assert again["test"]["error"] == pytest.approx(best.metrics["test"]["error"])
+
+
+def test_the_gain_is_on_the_test_part_with_its_interval(found: Any) -> None:
+    result, best, default = found
+    gain = result.gain
+    assert gain["best"] == pytest.approx(best.metrics["test"]["error"])
+    assert gain["default"] == pytest.approx(default.metrics["test"]["error"])
+    assert gain["difference"] == pytest.approx(gain["default"] - gain["best"])
+    assert gain["low"] <= gain["difference"] <= gain["high"]
+    assert default.settings["learning_rate"] == 0.05
+    assert "test error: tuned" in result.render()
+
+
+def test_a_run_of_a_search_is_a_run_as_any_other(found: Any) -> None:
+    result, best, _ = found
+    assert best.folder == result.folder / "best"
+    assert best.metrics["baselines"].keys() == {"mean", "difference"}
+    assert "as many as were best for trial" in best.notes[-1]
+    assert np.isfinite(best.predict(np.zeros((1, 2), np.float32))["y"]).all()
+
+
+def test_a_finished_search_is_read_and_not_run_again(
+    found: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result, *_ = found
+    _kill_in(0, monkeypatch)
+    space = {"learning_rate": [0.03, 0.1], "units": 2}
+    again = kerasseq.tune(toy, trials=2, space=space, out=result.folder, epochs=3, quiet=True)
+    pd.testing.assert_frame_equal(again.trials, result.trials)
+    pd.testing.assert_frame_equal(kerasseq.tuned(result.folder).trials, result.trials)
+
+
+def test_what_is_left_on_disk_is_the_best_and_the_tables(found: Any) -> None:
+    result, *_ = found
+    best = result.trials["trial"].iloc[0]
+    left = {path.name for path in result.folder.iterdir()}
+    tables = {"trials.csv", "trials.parquet"}
+    assert left - {"plots"} == {JOURNAL, *tables, "best", "default", "trials"}
+    assert {path.name for path in (result.folder / "trials").iterdir()} <= {best, "0000", "0001"}
+    assert len([*(result.folder / "trials").iterdir()]) == 1
+    frame = pd.read_parquet(result.folder / "trials.parquet")
+    assert frame["trial"].tolist() == result.trials["trial"].tolist()
+    assert pd.read_csv(result.folder / "trials.csv")["score"].tolist() == pytest.approx(
+        result.trials["score"].tolist()
+    )
+
+
+def test_without_a_folder_nothing_is_left_and_the_runs_are_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", None)
+    result = kerasseq.tune(toy, trials=1, space={"units": [2, 3]}, epochs=1, quiet=True)
+    assert [path.name for path in tmp_path.rglob("*")] == ["tmp"]
+    assert result.best.folder is None
+    assert len(result.best.predict(np.zeros((1, 2), np.float32))) == 1
+
+
+# With trials that are not trained
+
+
+def test_a_search_goes_on_where_it_was(
+    tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = kerasseq.tune(toy, trials=6, out=tmp_path / "whole", **TUNE)
+    for place in range(7):
+        with monkeypatch.context() as patched:
+            _kill_in(place, patched)
+            with pytest.raises(Killed):
+                kerasseq.tune(toy, trials=6, out=tmp_path / f"{place}", **TUNE)
+        quick.clear()
+        again = kerasseq.tune(toy, trials=6, out=tmp_path / f"{place}", **TUNE)
+        pd.testing.assert_frame_equal(again.trials, whole.trials)
+        assert len(quick) == 7 - place  # the recipe's own setting among them
+
+
+def test_equal_seeds_give_equal_searches(tmp_path: Path, quick: list[Any]) -> None:
+    one, two = (kerasseq.tune(toy, trials=5, out=tmp_path / n, **TUNE) for n in ("a", "b"))
+    other = kerasseq.tune(toy, trials=5, out=tmp_path / "c", seed=1, **TUNE)
+    pd.testing.assert_frame_equal(one.trials, two.trials)
+    assert not one.trials["learning_rate"].equals(other.trials["learning_rate"])
+
+
+def test_the_seed_of_the_search_is_that_of_the_recipe(tmp_path: Path, quick: list[Any]) -> None:
+    kerasseq.tune(toy, trials=2, out=tmp_path / "a", seed=5, **TUNE)
+    assert {own["seed"] for own in quick} == {5}
+
+
+def test_a_recipe_is_tuned_by_its_name(tmp_path: Path, quick: list[Any]) -> None:
+    result = kerasseq.tune("toy", trials=2, out=tmp_path / "a", **TUNE)
+    assert result.trials["status"].tolist() == ["completed"] * 3
+
+
+def test_what_is_given_does_not_vary(tmp_path: Path, quick: list[Any]) -> None:
+    options = {**TUNE, "space": {**SPACE, "units": 3}}
+    result = kerasseq.tune(toy, trials=3, out=tmp_path / "a", batch_size=7, **options)
+    assert "units" not in result.trials
+    assert "batch_size" not in result.trials
+    assert {(own["units"], own["batch_size"]) for own in quick} == {(3, 7)}
+
+
+def test_no_trial_is_over_the_budget(tmp_path: Path, quick: list[Any]) -> None:
+    for limit in ({"max_params": 21}, {"max_bytes": 84}):
+        result = kerasseq.tune(toy, trials=8, out=tmp_path / str(limit), **limit, **TUNE)
+        assert result.trials["parameters"].max() == 21
+
+
+def test_a_failed_trial_is_in_the_table_with_its_reason(
+    tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "run", lambda *given, **options: trial.Outcome("failed", "no luck"))
+    result = kerasseq.tune(toy, trials=5, out=tmp_path / "a", **TUNE)
+    assert result.trials["status"].tolist() == ["failed"] * 6
+    assert set(result.trials["reason"]) == {"no luck"}
+    assert "no trial was completed" in result.render()
+    with pytest.raises(ValueError, match="no trial of it was completed"):
+        _ = result.best
+
+
+def test_checkpoints_of_the_best_stay(
+    tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, left = trial.run, []
+
+    def kept(task: Any, data: Any, name: str, *given: Any, **options: Any) -> Any:
+        (trial.folder(task, name)).mkdir(parents=True)
+        left.append({path.name for path in (task.folder / "trials").iterdir()} - {name})
+        return run(task, data, name, *given, **options)
+
+    monkeypatch.setattr(trial, "run", kept)
+    result = kerasseq.tune(toy, trials=9, keep=2, out=tmp_path / "a", **TUNE)
+    best = [name for name in result.trials["trial"] if name != "default"][:2]
+    assert left[-1] == set(best)
+    assert max(map(len, left)) == 2
+
+
+def test_hyperband_keeps_what_may_be_promoted(
+    tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, missing, most = trial.run, [], [0]
+
+    def kept(task: Any, data: Any, name: str, *given: Any, **options: Any) -> Any:
+        if options.get("parent") and not trial.folder(task, options["parent"]).exists():
+            missing.append(name)
+        (trial.folder(task, name)).mkdir(parents=True)
+        most[0] = max(most[0], len([*(task.folder / "trials").iterdir()]))
+        return run(task, data, name, *given, **options)
+
+    monkeypatch.setattr(trial, "run", kept)
+    options = {**TUNE, "tuner": "hyperband"}
+    result = kerasseq.tune(toy, trials=40, epochs=27, out=tmp_path / "a", **options)
+    assert len(result.trials) == 41
+    assert missing == []
+    assert most[0] < 20
+
+
+def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
+    tmp_path: Path, quick: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kerasseq.tune(toy, trials=2, out=tmp_path / "a", **{**TUNE, "quiet": False})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("trial 0000 completed: error ")
+    assert lines[0].endswith(" left")
+    assert ", best " in lines[1] or "trial 0001 completed: error " in lines[1]
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"space": {"units": 3, "learning_rate": 0.1}}, "the space is empty"),
+        ({"max_params": 4}, r"the smallest has 5 \(units=1, .*Received: max_params=4"),
+        ({"match_params": 4}, r"the smallest has 5 \(.*units=1\).*Received: match_params=4"),
+        ({"space": {"width": [1, 2]}}, "no setting 'width'. It has: batch_size"),
+        ({"depth": 3}, "no setting 'depth'"),
+        ({"workers": 0}, "workers must be a whole number above zero. Received: workers=0"),
+        ({"trials": 0}, "trials must be"),
+        ({"folds": 0}, "folds must be"),
+        ({"tuner": "genetic"}, "tuner must be one of 'random', 'grid', 'bayesian', 'hyperband'"),
+        ({"seconds": 0}, "seconds must be above zero"),
+        ({"tuner": "hyperband", "prune": True}, "hyperband stops trials itself"),
+        ({"max_params": 9, "match_params": 9}, "leave out the other limits"),
+        ({"data": "nothing"}, "data must be a dict"),
+        ({"units": 0}, "units must be a whole number above zero"),
+        ({"epochs": 0}, "epochs must be"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_sentence(
+    tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValueError, match=told) as error:
+        kerasseq.tune(toy, **{"out": tmp_path / "a", "quiet": True, "space": SPACE} | options)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "a").exists()
+
+
+def test_what_is_no_recipe_is_told() -> None:
+    with pytest.raises(ValueError, match="recipe must be one of kerasseq"):
+        kerasseq.tune(len, quiet=True)
+
+
+def test_another_search_or_other_data_in_the_folder_is_refused(
+    tmp_path: Path, quick: list[Any]
+) -> None:
+    kerasseq.tune(toy, trials=2, out=tmp_path / "a", **TUNE)
+    before = (tmp_path / "a" / JOURNAL).read_bytes()
+    for options, told in (
+        ({"trials": 3}, "trials=2"),
+        ({"epochs": 5}, "epochs=2"),
+        ({"data": numbers(seed=1)}, "other data"),
+        ({"space": {**SPACE, "units": Choice((1, 2))}}, "units='Whole"),
+    ):
+        with pytest.raises(ValueError, match=f"holds a search with .*{told}.*to start over"):
+            kerasseq.tune(toy, **{**TUNE, "trials": 2, "out": tmp_path / "a", **options})
+    assert (tmp_path / "a" / JOURNAL).read_bytes() == before
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty, and no search"):
+        kerasseq.tune(toy, out=tmp_path, **TUNE)
+    with pytest.raises(ValueError, match="is a file"):
+        kerasseq.tune(toy, out=tmp_path / "thesis.txt", **TUNE)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_full_disk_is_told_and_gone_on_from(
+    tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trial.run
+
+    def full(*given: Any, **options: Any) -> Any:
+        if given[2] == "0001":
+            raise OSError(28, "No space left on device", "checkpoint")
+        return run(*given, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trial, "run", full)
+        with pytest.raises(OSError, match=r"cannot write to .*No space left .*the same call then"):
+            kerasseq.tune(toy, trials=3, out=tmp_path / "a", **TUNE)
+    result = kerasseq.tune(toy, trials=3, out=tmp_path / "a", **TUNE)
+    assert set(result.trials["status"]) == {"completed"}
+
+
+def test_a_search_is_read_while_it_runs(
+    tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        _kill_in(2, patched)
+        with pytest.raises(Killed):
+            kerasseq.tune(toy, trials=4, out=tmp_path / "a", **TUNE)
+    result = kerasseq.tuned(tmp_path / "a")
+    assert sorted(result.trials["status"]) == ["completed", "completed", "runs"]
+    assert not result.finished
+    assert "not finished: the same call" in result.render()
+    with pytest.raises(ValueError, match="the search is not finished"):
+        _ = result.best
+
+
+def test_what_is_no_search_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere"):
+        kerasseq.tuned(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=f"is not a search: it has no {JOURNAL}"):
+        kerasseq.tuned(tmp_path)
+
+
+def test_every_public_search_is_the_same_in_json(tmp_path: Path, quick: list[Any]) -> None:
+    result = kerasseq.tune(toy, trials=2, out=tmp_path / "a", **TUNE)
+    told = json.loads(result.render("json"))
+    assert [row["trial"] for row in told["trials"]] == ["0000", "0001", "default"]
+    assert read(tmp_path / "a")[-1]["event"] == "finished"
+    assert os.path.samefile(result.folder, tmp_path / "a")
+
+
+def test_a_search_holds_no_more_than_one_journal(tmp_path: Path, task: Callable[..., Any]) -> None:
+    search = searches.Search(task(), quiet=True)
+    search.journal.close()
+    assert [event["event"] for event in read(task().folder)] == ["search"]
