@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ class Search:
 
     def run(self, workers: int = 1) -> Result:
         """Run the trials that are left, and come to an end."""
-        with self.progress as progress:
+        with self.progress as progress, _silence():
             try:
                 for event in self.events:
                     progress.go_on(event)
@@ -328,13 +329,25 @@ def _check_limits(limits: Mapping[str, int | None], known: Mapping[str, Any]) ->
 
 
 @contextlib.contextmanager
-def _folder(out: str | os.PathLike[str] | None) -> Any:
+def _folder(out: str | os.PathLike[str] | None) -> Iterator[Path]:
     """The folder of a search; one that goes again if none is given."""
     if out is not None:
         yield Path(out)
         return
     with tempfile.TemporaryDirectory(prefix="kerasseq-search-") as folder:
         yield Path(folder)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Without TensorFlow's warnings that each trial is traced anew, which is how it must be."""
+    logger = logging.getLogger("tensorflow")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _check_free(folder: Path) -> None:

@@ -1,0 +1,174 @@
+"""Searches in processes of their own: shared by several, and killed at any moment."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import kerasseq
+from kerasseq.settings import Number, Whole
+from kerasseq.tuning import spread
+from kerasseq.tuning.journal import read
+from tests.toy import toy
+
+ROOT = Path(__file__).parents[2]
+SPACE = {"units": Whole(1, 9), "learning_rate": Number(1e-3, 1e-1, log=True)}
+TUNE: dict[str, Any] = {"space": SPACE, "epochs": 4, "patience": 4, "quiet": True}
+CODE = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may ignore it
+from kerasseq import registry
+from tests import toy as toys
+from tests.tuning.test_survival import TUNE
+import kerasseq
+registry.names, registry.stages = lambda: ["toy"], lambda name: toys.STAGES
+folder, trials, workers = sys.argv[1:]
+kerasseq.tune(toys.toy, trials=int(trials), workers=int(workers), out=folder, **TUNE)
+"""
+
+
+def _comparable(result: Any) -> pd.DataFrame:
+    """What does not depend on the clock, or on who ran it."""
+    frame = result.trials.drop(columns=["seconds"])
+    return frame.sort_values(["learning_rate", "units"], ignore_index=True)
+
+
+def _searching(folder: Path, trials: int, workers: int = 1) -> subprocess.Popen[bytes]:
+    arguments = [str(folder), str(trials), str(workers)]
+    return subprocess.Popen(
+        [sys.executable, "-c", CODE, *arguments], cwd=ROOT, stderr=subprocess.PIPE
+    )
+
+
+def _killed_and_finished(folder: Path, kills: int, trials: int, workers: int = 1) -> list[int]:
+    """Kill a search so many times at random moments, then let it end: its epochs at each kill."""
+    draw = random.Random(0)
+    ended = []
+    for _ in range(kills):
+        process = _searching(folder, trials, workers)
+        before = len(read(folder))
+        while len(read(folder)) <= before and process.poll() is None:
+            time.sleep(0.05)  # until it does something: starting takes longest
+        time.sleep(draw.uniform(0.0, 1.0))
+        process.kill()
+        process.communicate()
+        ended.append(sum(event["event"] == "ended" for event in read(folder)))
+    process = _searching(folder, trials, workers)
+    _, told = process.communicate()
+    assert process.returncode == 0, told.decode()
+    return ended
+
+
+def _nothing_ran_twice(folder: Path) -> None:
+    names = [event["trial"] for event in read(folder) if event["event"] == "ended"]
+    assert len(names) == len({*names})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A search that nothing happened to."""
+    folder = tmp_path_factory.mktemp("whole") / "search"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("kerasseq.registry.names", lambda: ["toy"])
+        patched.setattr("kerasseq.registry.stages", lambda name: toy.__globals__["STAGES"])
+        return kerasseq.tune(toy, trials=4, out=folder, **TUNE)
+
+
+def test_workers_find_what_one_process_finds_also_when_one_is_killed(
+    whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[str, subprocess.Popen[bytes]]] = []
+    start = spread._Member.start
+
+    def spied(self: Any) -> None:
+        start(self)
+        started.append((self.name, self.process))
+
+    killed: list[str] = []
+
+    def show(event: dict[str, Any]) -> None:
+        if event["event"] == "began" and not killed:
+            killed.append(event["trial"])
+            dict(started)[event["worker"]].kill()
+
+    monkeypatch.setattr(spread._Member, "start", spied)
+    monkeypatch.setattr("kerasseq.tuning.progress.Progress.show", lambda self, event: show(event))
+    folder = tmp_path / "search"
+    result = kerasseq.tune(toy, trials=4, workers=2, out=folder, **TUNE)
+    assert len(started) == 4  # a chief, two workers, and one of them again
+    _nothing_ran_twice(folder)
+    frames = [_comparable(own).drop(columns=["trial"]) for own in (result, whole)]
+    pd.testing.assert_frame_equal(*frames)
+    assert all(process.poll() is not None for _, process in started)
+    assert not [path for path in folder.glob(".*") if path.name != ".new"]
+
+
+def test_a_search_that_is_killed_goes_on(whole: Any, tmp_path: Path) -> None:
+    _killed_and_finished(tmp_path / "search", kills=2, trials=4)
+    _nothing_ran_twice(tmp_path / "search")
+    pd.testing.assert_frame_equal(
+        _comparable(kerasseq.tuned(tmp_path / "search")), _comparable(whole)
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_search_that_is_killed_twenty_times_goes_on(tmp_path: Path, workers: int) -> None:
+    whole, folder = tmp_path / "whole", tmp_path / "search"
+    _searching(whole, 12).communicate()
+    _killed_and_finished(folder, kills=20, trials=12, workers=workers)
+    _nothing_ran_twice(folder)
+    frames = [_comparable(kerasseq.tuned(own)) for own in (folder, whole)]
+    if workers > 1:  # which of them is first is another one each time
+        frames = [frame.drop(columns=["trial"]) for frame in frames]
+    pd.testing.assert_frame_equal(*frames)
+
+
+def test_an_interruption_stops_all_processes(tmp_path: Path) -> None:
+    process = _searching(tmp_path / "search", 9, workers=2)
+    while not any(event["event"] == "began" for event in read(tmp_path / "search")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    members = _members(process.pid)
+    assert len(members) == 3
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert b"KeyboardInterrupt" in told
+    assert not any(_alive(member) for member in members)
+
+
+def test_what_shares_a_killed_search_ends_with_it(tmp_path: Path) -> None:
+    process = _searching(tmp_path / "search", 9, workers=2)
+    while not any(event["event"] == "began" for event in read(tmp_path / "search")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    members = _members(process.pid)
+    process.kill()
+    process.communicate()
+    until = time.monotonic() + 30
+    while any(_alive(member) for member in members) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not any(_alive(member) for member in members)
+
+
+def _members(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    listed = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return [int(word) for word in listed.split()]
+
+
+def _alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z" and os.path.exists(f"/proc/{process}")
