@@ -163,7 +163,7 @@ def _refitted(
     state = stages.calibrated(model, prepared, settings)
     reader = SeriesReader.of(state["reader"])
     until = panel.cut(np.zeros_like(origin), origin + settings["horizon"])
-    examples = reader.examples(until, origin, stride=1, insample=before.targets)
+    examples = reader.examples(until, origin, stride=1, insample=before.observed)
     rivals = forecasts.Rivals(replace(prepared, test=examples), settings["quantiles"])
     found = {_OURS: stages.predictions(model, examples, state), **rivals}
     return _Fold(examples.targets, found, np.full(len(panel), number))

@@ -61,8 +61,11 @@ def read_series(
         future: covariates that are also known ahead.
         static: columns that do not change within a series.
         fill: what to put into gaps and for missing targets: "forward" the last value before,
-            "linear" between those before and after (which looks ahead), "zero" zeros, "mask"
-            nothing: they stay missing. Covariates go forward where targets are masked.
+            "linear" between those before and after (which looks ahead within a gap, though never
+            beyond the part that it is in), "zero" zeros, as if they had been observed, "mask"
+            nothing: they stay missing. What went forward or was interpolated is never scored.
+            Covariates known up to now go forward unless they are to be zero, and all of them do
+            where targets are masked.
         resample: a pandas offset alias: take the mean of the rows in each such step.
         season: steps of the natural season; from the frequency where it is not given.
         encoding: that of the panel that the new rows are to be read like; it stands in for the
@@ -162,6 +165,9 @@ def _panel(
     columns = _covered(rows, parts, blocks, stop, settings["fill"])
     season = settings["season"] or season_of(frequency)
     spans = list(zip(bounds[:-1], stop, bounds[1:]))
+    # Zeros are what somebody knows to have been there; other values are made of those around them.
+    made = np.isnan(rows.values[:, parts["target"]]) & ~np.isnan(columns["target"])
+    from_others = settings["fill"] != "zero" and bool(made.any())
     panel = Panel(
         ids=rows.ids,
         stamps=[own[: int(end - low)] for own, (low, end, _) in zip(stamps, spans)],
@@ -172,6 +178,7 @@ def _panel(
         future=[columns["future"][low : high if ahead else end] for low, end, high in spans],
         static=static,
         names={_NAMES[role]: blocks[role].names for role in _ROLES},
+        filled=[made[low:end] for low, end, _ in spans] if from_others else None,
     )
     left_out = 0 if ahead else int((bounds[1:] - stop).sum())
     if left_out:
@@ -244,8 +251,9 @@ def _covered(
             columns["target"] = np.where(
                 inside[:, None], filled(columns["target"], rows.codes, fill), np.nan
             )
-        for role in ("past", "future"):
-            columns[role] = _filled_covariates(columns[role], blocks[role], rows.codes, fill)
+        ways = {"past": "zero" if fill == "zero" else "forward", "future": fill}
+        for role, way in ways.items():
+            columns[role] = _filled_covariates(columns[role], blocks[role], rows.codes, way)
     for role in ("past", "future"):
         missing = np.isnan(columns[role]) & (inside[:, None] if role == "past" else True)
         if missing.any():
@@ -300,6 +308,9 @@ def _summary(panel: Panel) -> list[str]:
     if missing:
         share = missing / sum(values.size for values in panel.targets)
         found.append(f"{missing:,} targets are missing ({share:.1%}): they are masked")
+    made = sum(int(own.sum()) for own in panel.filled or ())
+    if made:
+        found.append(f"{made:,} targets were filled in from others: they are not scored")
     ahead = sum(len(f) - n for f, n in zip(panel.future, lengths)) if panel.names["future"] else 0
     if ahead:
         found.append(f"{ahead:,} rows after the last targets tell what is known ahead")

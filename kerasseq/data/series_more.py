@@ -87,6 +87,7 @@ def appended(panel: Panel, more: Panel) -> Panel:
     stamps, targets, past, future = (
         list(own) for own in (panel.stamps, panel.targets, panel.past, panel.future)
     )
+    filled = _filled(panel)
     places = {name: place for place, name in enumerate(panel.ids)}
     for i, name in enumerate(more.ids):
         place = places.get(name)
@@ -106,10 +107,12 @@ def appended(panel: Panel, more: Panel) -> Panel:
             after(stamps[place], len(more.targets[i]), panel.frequency)
         )
         targets[place] = np.concatenate([targets[place], more.targets[i]])
+        filled[place] = np.concatenate([filled[place], _filled(more)[i]])
         past[place] = np.concatenate([past[place], more.past[i]])
         known = future[place][length + len(more.future[i]) :]
         future[place] = np.concatenate([future[place][:length], more.future[i], known])
-    return replace(panel, stamps=stamps, targets=targets, past=past, future=future)
+    made = filled if any(own.any() for own in filled) else None
+    return replace(panel, stamps=stamps, targets=targets, past=past, future=future, filled=made)
 
 
 def add_lags(panel: Panel, lags: Sequence[int]) -> Panel:
@@ -141,6 +144,11 @@ def add_lags(panel: Panel, lags: Sequence[int]) -> Panel:
     ]
     added = [f"{name} lag {lag}" for lag in lags for name in panel.names["targets"]]
     return replace(panel, past=past, names={**panel.names, "past": [*panel.names["past"], *added]})
+
+
+def _filled(panel: Panel) -> list[np.ndarray]:
+    """Which targets of each series were filled in."""
+    return list(panel.filled or (np.zeros(own.shape, dtype=bool) for own in panel.targets))
 
 
 def _shifted(values: np.ndarray, steps: int) -> np.ndarray:

@@ -35,6 +35,8 @@ class Panel:
         encoding: how the columns were read, as JSON values: enough to read new rows in the same
             way.
         notes: what was found and done, for the reader.
+        filled: of each series, bool (time, targets), which targets were not observed, and have a
+            value from others; None where there are none.
     """
 
     ids: list[str]
@@ -48,6 +50,7 @@ class Panel:
     names: dict[str, list[str]]
     encoding: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    filled: list[np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -56,6 +59,13 @@ class Panel:
     def lengths(self) -> np.ndarray:
         """The steps of each series, int64."""
         return np.array([len(values) for values in self.targets], dtype=np.int64)
+
+    @property
+    def observed(self) -> list[np.ndarray]:
+        """The targets of each series, NaN where they were filled in."""
+        if self.filled is None:
+            return self.targets
+        return [np.where(own, np.nan, values) for values, own in zip(self.targets, self.filled)]
 
     def numeric(self, role: str) -> np.ndarray:
         """Which columns of "targets", "past", "future" or "static" are numbers as they came.
@@ -70,9 +80,11 @@ class Panel:
         return np.array([name not in levels for name in self.names[role]], dtype=bool)
 
     def cut(self, starts: Sequence[int] | np.ndarray, ends: Sequence[int] | np.ndarray) -> Panel:
-        """The rows from `starts` to before `ends` of each series, without a copy.
+        """The rows from `starts` to before `ends` of each series, as a rule without a copy.
 
-        A series that is cut at its very end keeps what is known of the steps after it.
+        A series that is cut at its very end keeps what is known of the steps after it. Targets at
+        the end of a cut that were filled in tell nothing of what comes after it: they go on from
+        the last one before them that was observed.
 
         Args:
             starts: one row number per series.
@@ -82,7 +94,8 @@ class Panel:
         return replace(
             self,
             stamps=[own[low:high] for own, (low, high) in zip(self.stamps, spans)],
-            targets=[own[low:high] for own, (low, high) in zip(self.targets, spans)],
+            targets=[self._until(place, *span) for place, span in enumerate(spans)],
+            filled=self.filled and [own[low:high] for own, (low, high) in zip(self.filled, spans)],
             past=[own[low:high] for own, (low, high) in zip(self.past, spans)],
             future=[
                 own[low : None if high >= length else high]
@@ -97,6 +110,7 @@ class Panel:
             ids=[self.ids[i] for i in series],
             stamps=[self.stamps[i] for i in series],
             targets=[self.targets[i] for i in series],
+            filled=self.filled and [self.filled[i] for i in series],
             past=[self.past[i] for i in series],
             future=[self.future[i] for i in series],
             static=self.static[np.asarray(series, dtype=np.intp)],
@@ -117,6 +131,20 @@ class Panel:
             ]
         parts["static"] = _scaled(self.static, scalers.get("static"), 0, dtype)
         return replace(self, **parts)
+
+    def _until(self, place: int, low: int, high: int) -> np.ndarray:
+        """Targets of a series up to a row, of which none was filled in from that row on."""
+        rows = self.targets[place][low:high]
+        if self.filled is None or self.encoding.get("fill") != "linear" or len(rows) == 0:
+            return rows
+        put_in = self.filled[place][:high]
+        ends = np.flatnonzero(put_in[-1])
+        if len(ends):
+            rows = rows.copy()
+        for column in ends:
+            last = high - 1 - int(np.argmin(put_in[::-1, column]))  # that was observed
+            rows[max(last - low, 0) :, column] = self.targets[place][last, column]
+        return rows
 
 
 def _scaled(values: np.ndarray, scaler: Scaler | None, series: int, dtype: str) -> np.ndarray:

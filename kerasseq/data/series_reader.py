@@ -93,11 +93,12 @@ class Part:
             whole: whether the training part goes on to the end of the validation part.
         """
         masked = any(bool(np.isnan(own).any()) for own in source.targets)
+        observed = source.observed
         found = []
         for name in ("train", "validation", "test"):
             own = replace(split, validation=split.test) if whole and name == "train" else split
             first, _ = own.rows(name)
-            before = [values[:row] for values, row in zip(source.targets, first)]
+            before = [values[:row] for values, row in zip(observed, first)]
             panel, begin = own.cut(source, name, context)
             found.append(cls(panel, begin, lookback, horizon, masked, before))
         return found
@@ -145,14 +146,13 @@ class SeriesExamples:
 
     @property
     def targets(self) -> Truth:
-        """All targets, in the units of the series."""
+        """All targets, in the units of the series; NaN where they were filled in."""
         series, origins = self.windows.places(np.arange(len(self)))
-        offsets = np.cumsum(self.panel.lengths) - self.panel.lengths
-        steps = (offsets[series] + origins)[:, None] + np.arange(self.windows.horizon)
+        observed = self.panel.observed
         return Truth(
-            values=np.concatenate(self.panel.targets)[steps],
+            values=np.concatenate(observed)[self._steps],
             series=series,
-            insample=self._insample or self.panel.targets,
+            insample=self._insample or observed,
             season=self.panel.season,
             block=-(-self.windows.horizon // self.windows.stride),
             panel=self.panel,
@@ -161,14 +161,25 @@ class SeriesExamples:
 
     @property
     def scaled_targets(self) -> np.ndarray:
-        """All targets in the units of the model, (windows, horizon, targets)."""
+        """All `targets` in the units of the model, (windows, horizon, targets)."""
         step = max(1, _CHUNK // (self.windows.lookback + self.windows.horizon))
-        return np.concatenate(
+        found = np.concatenate(
             [
                 self.windows.batch(np.arange(start, min(start + step, len(self))))[1]
                 for start in range(0, len(self), step)
             ]
         )
+        if self.panel.filled is not None:
+            found[np.concatenate(self.panel.filled)[self._steps]] = np.nan
+        return found
+
+    @property
+    def _steps(self) -> np.ndarray:
+        """The rows that the targets of all windows are, series after series, (windows, horizon)."""
+        series, origins = self.windows.places(np.arange(len(self)))
+        offsets = np.cumsum(self.panel.lengths) - self.panel.lengths
+        steps: np.ndarray = (offsets[series] + origins)[:, None] + np.arange(self.windows.horizon)
+        return steps
 
     def restored(self, values: np.ndarray) -> np.ndarray:
         """Values of all windows, (windows, horizon, targets), in the units of the series."""

@@ -40,6 +40,7 @@ def panel_state(panel: Panel) -> dict[str, Any]:
         "lengths": panel.lengths,
         "ahead": np.array([len(own) for own in panel.future], dtype=np.int64),
         "stamps": _stamps_state(panel.stamps),
+        "filled": None if panel.filled is None else np.concatenate(panel.filled),
         **{role: np.concatenate(getattr(panel, role)) for role in _ARRAYS},
     }
 
@@ -50,6 +51,7 @@ def panel_of(state: Mapping[str, Any]) -> Panel:
     parts: dict[str, Any] = {
         role: np.split(state[role], ahead if role == "future" else ends) for role in _ARRAYS
     }
+    filled = state.get("filled")
     return Panel(
         ids=list(state["ids"]),
         stamps=_stamps_of(state["stamps"], state["lengths"], ends),
@@ -58,6 +60,7 @@ def panel_of(state: Mapping[str, Any]) -> Panel:
         static=state["static"],
         names=state["names"],
         encoding=state["encoding"],
+        filled=None if filled is None else np.split(filled, ends),
         **parts,
     )
 

@@ -388,7 +388,9 @@ def test_missing_covariates_are_refused_or_filled() -> None:
         fill: read_series(frame, target="y", past="x", fill=fill).past[0][[0, 5], 0].tolist()
         for fill in ("forward", "linear", "zero", "mask")
     }
-    assert found == {"forward": [1, 4], "linear": [1, 5], "zero": [0, 0], "mask": [1, 4]}
+    assert found == {"forward": [1, 4], "linear": [1, 4], "zero": [0, 0], "mask": [1, 4]}
+    ahead = read_series(frame, target="y", future="x", fill="linear").future[0]
+    assert ahead[[0, 5], 0].tolist() == [1, 5]
 
 
 def test_rows_without_targets_at_the_end_tell_what_is_known_ahead() -> None:
@@ -502,6 +504,27 @@ def test_an_encoding_is_json(tmp_path: Path) -> None:
 
 
 # Panels
+
+
+def test_what_was_filled_in_is_known_and_tells_nothing_of_what_comes_after_a_cut() -> None:
+    frame = _hours(z=np.arange(48) ** 2 % 17)
+    frame.loc[20:25, "y"] = np.nan
+    marked = frame.assign(y=frame["y"].where(frame.index != 26, 1e9))
+    panel = read_series(marked, target=["y", "z"], fill="linear")
+    assert panel.filled is not None
+    assert np.argwhere(panel.filled[0]).tolist() == [[row, 0] for row in range(20, 26)]
+    assert "6 targets were filled in from others: they are not scored" in panel.notes
+    assert np.flatnonzero(np.isnan(panel.observed[0][:, 0])).tolist() == [*range(20, 26)]
+    assert panel.targets[0][23, 0] > 1e8
+    for start in (0, 22):
+        early = panel.cut([start], [24])
+        assert early.targets[0][-4:, 0].max() == frame["y"][19]
+        assert early.targets[0][:, 1].tolist() == frame["z"][start:24].tolist()
+        assert early.observed[0].shape == early.targets[0].shape
+    np.testing.assert_array_equal(panel.cut([0], [27]).targets[0], panel.targets[0][:27])
+    for fill, made in (("forward", 6), ("zero", 0), ("mask", 0)):
+        other = read_series(frame, fill=fill)
+        assert sum(own.sum() for own in other.filled or ()) == made
 
 
 def test_a_cut_shares_memory_and_keeps_what_is_known_ahead() -> None:

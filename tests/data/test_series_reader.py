@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from kerasseq.data.series import Panel, read_series
-from kerasseq.data.series_reader import SeriesReader
+from kerasseq.data.series_reader import Part, SeriesReader
+from kerasseq.data.series_splits import chronological
 
 
 def _panel(names: tuple[str, ...] = ("a", "b"), steps: int = 40) -> Panel:
@@ -119,3 +120,38 @@ def test_teaching_gives_the_targets_as_an_input() -> None:
     inputs, targets = examples.batch(np.arange(4))
     assert inputs["ahead"] is targets
     assert "ahead" not in examples.untaught.batch(np.arange(4))[0]
+
+
+def test_what_was_filled_in_is_neither_scored_nor_calibrated_on() -> None:
+    table = pd.DataFrame({"step": np.arange(40), "y": np.sin(np.arange(40.0))})
+    panel = read_series(table.assign(y=table["y"].mask(table.index == 33)), fill="linear")
+    options = {
+        "lookback": 5,
+        "horizon": 2,
+        "lags": (),
+        "cycles": (),
+        "masked": False,
+        "told": False,
+    }
+    reader = SeriesReader.fitted(panel, "standard", False, **options)
+    examples = reader.examples(panel, np.array([30]))
+    truth = examples.targets
+    expected = truth.origins[:, None] + np.arange(2) == 33
+    np.testing.assert_array_equal(np.isnan(truth.values[..., 0]), expected)
+    np.testing.assert_array_equal(np.isnan(examples.scaled_targets[..., 0]), expected)
+    assert np.flatnonzero(np.isnan(truth.insample[0])).tolist() == [33]
+    inputs, targets = examples.batch(np.arange(len(examples)))
+    assert np.isfinite(inputs["history"]).all()
+    assert np.isfinite(targets).all()
+
+
+def test_parts_do_not_show_what_comes_after_them() -> None:
+    table = pd.DataFrame({"step": np.arange(40), "y": np.sin(np.arange(40.0))})
+    table.loc[17:22, "y"] = np.nan
+    panel = read_series(table.assign(y=table["y"].where(table.index < 23, 1e9)), fill="linear")
+    split = chronological(panel, 10, 10)
+    train, validation, _ = Part.of(panel, split, 5, 2, 7)
+    assert np.abs(train.panel.targets[0]).max() <= 1
+    assert train.panel.targets[0][17:, 0].tolist() == [table["y"][16]] * 3
+    assert np.flatnonzero(np.isnan(validation.before[0])).tolist() == [17, 18, 19]
+    assert validation.panel.targets[0].max() == 1e9

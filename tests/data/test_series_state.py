@@ -46,6 +46,16 @@ def test_a_panel_comes_back(stamps: Any) -> None:
         assert getattr(one, "tz", None) == getattr(other, "tz", None)
 
 
+def test_a_panel_knows_what_was_filled_in() -> None:
+    table = _table(range(9))
+    table.loc[[3, 12], "y"] = np.nan
+    panel = read_series(table, time="when", target="y", fill="linear")
+    again = panel_of(panel_state(panel))
+    assert digest(again) == digest(panel)
+    assert again.filled is not None
+    assert [np.flatnonzero(own).tolist() for own in again.filled] == [[3], [3]]
+
+
 def test_the_fingerprint_of_stamps_has_their_zone() -> None:
     days = pd.date_range("2024-01-01", periods=3)
     zones = [days, days.tz_localize("UTC"), days.tz_localize("Europe/Berlin"), days + days.freq]
