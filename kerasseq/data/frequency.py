@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-__all__ = ["Stamps", "after", "infer", "positions", "season_of", "shown", "step_of"]
+__all__ = ["Stamps", "after", "infer", "is_span", "positions", "season_of", "shown", "step_of"]
 
 #: Of one series: points in time, or steps that are counted.
 Stamps: TypeAlias = pd.DatetimeIndex | pd.RangeIndex
@@ -113,7 +113,7 @@ def positions(stamps: pd.DatetimeIndex, starts: pd.DatetimeIndex, frequency: str
     [0, 1, -1, 3]
     """
     offset = to_offset(frequency)
-    if _is_span(offset):
+    if is_span(frequency):
         span = pd.Timedelta(offset).to_timedelta64()
         return _steps(_utc(stamps) - _utc(starts), span)
     wall, begun = stamps.tz_localize(None), starts.tz_localize(None)
@@ -147,6 +147,16 @@ def after(stamps: Stamps, steps: int, frequency: str | None) -> Stamps:
     return pd.date_range(last, periods=steps + 1, freq=frequency, unit=stamps.unit)[1:]
 
 
+def is_span(frequency: str) -> bool:
+    """Whether a frequency is a span of time and no step of the calendar.
+
+    >>> is_span("15min"), is_span("D")
+    (True, False)
+    """
+    offset = to_offset(frequency)
+    return isinstance(offset, pd.offsets.Tick) and not isinstance(offset, pd.offsets.Day)
+
+
 def step_of(numbers: np.ndarray) -> int:
     """The commonest step between whole numbers in any order; 1 if there are no two.
 
@@ -175,11 +185,6 @@ def shown(stamp: object) -> str:
 def _whole(cycle: int, steps: int) -> int:
     """How many times `steps` fit into a cycle; 1 where they do not fit at least twice, evenly."""
     return cycle // steps if cycle % steps == 0 else 1
-
-
-def _is_span(offset: pd.DateOffset) -> bool:
-    """Whether a frequency is a span of time and no step of the calendar."""
-    return isinstance(offset, pd.offsets.Tick) and not isinstance(offset, pd.offsets.Day)
 
 
 def _utc(stamps: pd.DatetimeIndex) -> np.ndarray:

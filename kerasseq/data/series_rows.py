@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-from kerasseq.data.frequency import Stamps, after, infer, positions, shown, step_of
+from kerasseq.data.frequency import Stamps, after, infer, is_span, positions, shown, step_of
 from kerasseq.data.series_stamps import read_stamps
 
 __all__ = [
@@ -132,6 +132,10 @@ def _in_zone(
     if not known or not isinstance(stamps, pd.DatetimeIndex):
         return stamps
     zone = known["timezone"]
+    if zone is None and stamps.tz is not None and not is_span(known["frequency"]):
+        wall = stamps.tz_localize(None)
+        if wall.equals(wall.normalize()):  # days are days, whatever the offset from UTC
+            return wall
     if (zone is None) != (stamps.tz is None):
         words = [
             "have no time zone" if one is None else f"are in {one}" for one in (stamps.tz, zone)

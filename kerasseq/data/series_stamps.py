@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from kerasseq.data.frequency import infer, positions
+from kerasseq.data.series_columns import is_numeric
 
 __all__ = ["find_time", "read_stamps"]
 
@@ -19,6 +21,8 @@ _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _NAMES_OF_PARTS = {"month", "year", "day", "week", "quarter"}
 _LOOKED_AT = 20  # values, to see whether a column of text holds dates
 _DATE = re.compile(r"\d{4}|\d+[-/.]\d+[-/.]\d+")  # what a date has, and few other words
+_MIDNIGHT = re.compile(r"(.+)[T ]00:00(?::00(?:[.]0+)?)? ?(Z|[+-]\d\d(?::?\d\d)?)")
+_EARLIEST = 1000  # a year before it is none: pandas reads Jan-20 as the 20th of January of year 1
 _CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?([.]\d+)?( ?[AaPp][Mm])?")
 
 # Whole numbers that stand for a point in time: their least and greatest value, and how to read it.
@@ -28,6 +32,9 @@ _DIGITS = ((1500, 2200, "%Y"), (150001, 220012, "%Y%m"), (15000101, 22001231, "%
 
 def find_time(frame: pd.DataFrame, taken: Sequence[str] = ()) -> list[str]:
     """The column that holds the stamps, or the columns that do together; none where steps count.
+
+    A column of text with a usual name for stamps is one even if they cannot be read: `read_stamps`
+    says what is wrong with it.
 
     Args:
         frame: a table whose columns have strings for names.
@@ -57,7 +64,12 @@ def find_time(frame: pd.DataFrame, taken: Sequence[str] = ()) -> list[str]:
         return _the_one(readable)
     parts = [lower[name] for name in lower if name in _NAMES_OF_PARTS]
     parts = [name for name in parts if _goes_on(frame[name]) or _holds_dates(frame[name])]
-    return _the_one(parts or [name for name in columns if _holds_dates(frame[name])])
+    found = parts or [name for name in columns if _holds_dates(frame[name])]
+    if not found:
+        usual = _NAMES | _NAMES_OF_PARTS | {"ts"}
+        words = [name for name in columns if _is_text(frame[name]) and not is_numeric(frame[name])]
+        return [name for name in words if name.strip().lower() in usual][:1]
+    return _the_one(found)
 
 
 def read_stamps(
@@ -104,15 +116,29 @@ def _is_dated(column: pd.Series) -> bool:
 
 
 def _holds_dates(column: pd.Series) -> bool:
-    """Whether the first few values are text that can be read as dates."""
+    """Whether most of the first few values are dates, or text that can be read as dates."""
+    values = column.dropna().head(_LOOKED_AT)
+    likely = values[[_DATE.search(str(value)) is not None for value in values]]
+    if not _is_text(column) or not pd.to_numeric(likely, errors="coerce").isna().all():
+        return False
+    if 2 * len(likely) <= len(values):
+        return False
+    if any(_parsed(likely, day_first) is not None for day_first in (False, True)):
+        return True
+    readable = sum(map(_is_date, likely))
+    return 2 * readable > len(values)
+
+
+def _is_text(column: pd.Series) -> bool:
+    """Whether the first few values are text, or dates that are objects."""
     values = column.dropna().head(_LOOKED_AT)
     if len(values) == 0 or isinstance(column.dtype, pd.CategoricalDtype):
         return False
-    if not all(isinstance(value, str) and _DATE.search(value) for value in values):
-        return False
-    if not pd.to_numeric(values, errors="coerce").isna().all():
-        return False
-    return any(_parsed(values, day_first) is not None for day_first in (False, True))
+    return all(isinstance(value, str | date) for value in values)
+
+
+def _is_date(value: object) -> bool:
+    return any(_parsed(pd.Series([value]), day_first) is not None for day_first in (False, True))
 
 
 def _is_clock(column: pd.Series) -> bool:
@@ -165,6 +191,10 @@ def _from_numbers(
 
 
 def _from_text(column: pd.Series, name: str, where: str) -> tuple[pd.DatetimeIndex, list[str]]:
+    if len(walls := _midnights(column)):
+        note = f"column {name!r} has several offsets from UTC, and midnights only: days are kept"
+        stamps, notes = _from_text(walls, name, where)
+        return stamps, [*notes, note]
     month_first = _parsed(column, False)
     # What begins with the year goes on with the month; pandas could be talked into the day.
     year_first = re.match(r"\s*\d{4}", str(column.iloc[0]))
@@ -172,7 +202,8 @@ def _from_text(column: pd.Series, name: str, where: str) -> tuple[pd.DatetimeInd
     if month_first is None and day_first is None:
         raise ValueError(
             f"{where}: column {name!r} does not hold dates throughout: {_first_unread(column)}. "
-            "Write them as 2024-01-31 06:00, or pass another column as time= (time=() counts rows)."
+            "Write them as 2024-01-31 06:00, or pass another column as time=, or time=() to count "
+            "rows."
         )
     notes: list[str] = []
     if month_first is None or day_first is None:
@@ -190,6 +221,8 @@ def _from_text(column: pd.Series, name: str, where: str) -> tuple[pd.DatetimeInd
 def _parsed(column: pd.Series, day_first: bool) -> pd.DatetimeIndex | None:
     """Dates from text, all in one format; None if there is a value that is not in it."""
     text = column.astype(str).str.strip()
+    if _is_clock(text):  # which pandas takes to be of today
+        return None
     # In turn: one format; offsets from UTC that differ, as summer and winter have; ISO, some with
     # a time and some without.
     for how in (
@@ -200,10 +233,24 @@ def _parsed(column: pd.Series, day_first: bool) -> pd.DatetimeIndex | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on the order of day and month, which is seen to here
             try:
-                return pd.DatetimeIndex(pd.to_datetime(text, **how)).rename(None)
+                found = pd.DatetimeIndex(pd.to_datetime(text, **how)).rename(None)
             except (ValueError, TypeError, OverflowError):
                 continue
+            return None if found.isna().any() or found.year.min() < _EARLIEST else found
     return None
+
+
+def _midnights(column: pd.Series) -> pd.Series:
+    """Dates without their offsets from UTC, where these differ and all clocks show midnight.
+
+    Summer and winter of one place are such. Nothing where that is not so.
+    """
+    text = column.astype(str).str.strip()
+    if not _MIDNIGHT.fullmatch(text.iloc[0]):
+        return text[:0]
+    parts = text.str.extract(rf"\A{_MIDNIGHT.pattern}\Z")
+    several = parts.notna().to_numpy().all() and parts[1].nunique() > 1
+    return parts[0] if several else text[:0]
 
 
 def _more_regular(
@@ -235,9 +282,13 @@ def _is_even(stamps: pd.DatetimeIndex) -> bool:
 
 def _first_unread(column: pd.Series) -> str:
     """The first value that is no date, in words."""
-    for row, value in enumerate(column):
-        if _parsed(pd.Series([value]), False) is None:
-            return f"row {row} (counted from 0) holds {str(value)[:40]!r}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read = pd.to_datetime(column.astype(str).str.strip(), errors="coerce", utc=True)
+    doubtful = (read.isna() | (read.dt.year < _EARLIEST)).to_numpy()
+    for row in (*np.flatnonzero(doubtful), *np.flatnonzero(~doubtful)[:_LOOKED_AT]):
+        if not _is_date(column.iloc[row]):
+            return f"row {row} (counted from 0) holds {str(column.iloc[row])[:40]!r}"
     return f"it begins with {str(column.iloc[0])[:40]!r} and goes on in another format"
 
 

@@ -242,6 +242,47 @@ def test_offsets_from_utc_that_change_are_read_in_utc() -> None:
     assert "column 't' has several offsets from UTC: its stamps are in UTC" in panel.notes
 
 
+@pytest.mark.parametrize("name", ["date", "when"])
+@pytest.mark.parametrize("bad", ["2024-13-45", "oops", "sometime in 2024"])
+@pytest.mark.parametrize("row", [0, 4, 18])
+def test_one_bad_date_does_not_hide_the_others(name: str, bad: str, row: int) -> None:
+    days = pd.date_range("2024-01-01", periods=30).astype(str).to_list()
+    days[row] = bad
+    frame = pd.DataFrame({name: days, "y": np.arange(30) ** 2})
+    told = rf"'{name}' does not hold dates throughout: row {row} \(counted from 0\) holds '{bad}'"
+    with pytest.raises(ValueError, match=told):
+        read_series(frame)
+
+
+@pytest.mark.parametrize("name", ["Date", "time", "ds", "TS", "month", "Week", "day", "timestamp"])
+@pytest.mark.parametrize("word", ["Jan-20", "week 3", "W07", "00:00", "Monday"])
+def test_a_usual_name_for_stamps_that_cannot_be_read_is_no_silence(name: str, word: str) -> None:
+    frame = pd.DataFrame({name: [word] * 9, "y": np.arange(9) ** 2})
+    with pytest.raises(ValueError, match=rf"row 0 .* holds '{word}'. .* time=\(\) to count rows"):
+        read_series(frame)
+    assert read_series(frame, time=()).frequency is None
+    assert read_series(frame.assign(date=pd.date_range("2024", periods=9))).frequency == "D"
+
+
+def test_dates_that_are_no_text_are_stamps() -> None:
+    days = pd.date_range("2024-01-01", periods=9)
+    panel = read_series(pd.DataFrame({"on": days.date, "y": np.arange(9) ** 2}))
+    assert panel.stamps[0].equals(days)
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y/%m/%d %H:%M %z"])
+def test_days_of_a_zone_with_summer_time_stay_days(form: str) -> None:
+    stamps = pd.date_range("2024-03-28", periods=9, freq="D", tz="Europe/Berlin")
+    frame = pd.DataFrame({"day": stamps.strftime(form), "y": np.arange(9) ** 2})
+    panel = read_series(frame)
+    assert panel.frequency == "D"
+    assert panel.stamps[0].equals(stamps.tz_localize(None))
+    note = "column 'day' has several offsets from UTC, and midnights only: days are kept"
+    assert note in panel.notes
+    later = read_series(frame[-2:], encoding=panel.encoding)  # of one offset
+    assert later.stamps[0].equals(stamps[-2:].tz_localize(None))
+
+
 def test_several_columns_of_dates_are_not_told_apart() -> None:
     frame = _hours().rename(columns={"time": "sent"})
     frame["received"] = frame["sent"] + pd.Timedelta(hours=2)

@@ -47,7 +47,10 @@ def test_what_is_known_ahead_follows_each_series(frequency: str) -> None:
         (lambda f: f.assign(shop="b"), "does not have series 'a', and its next 5 steps"),
         (lambda f: f.drop(columns="sale"), "has no column named 'sale'"),
         (lambda f: pd.concat([f, f.iloc[:1]]), "series 'a' has two rows for 2024-02-20"),
-        (lambda f: f.assign(time=f["time"].dt.tz_localize("UTC")), "its stamps are in UTC, and"),
+        (
+            lambda f: f.assign(time=f["time"].dt.tz_localize("UTC") + pd.Timedelta("1h")),
+            "its stamps are in UTC, and",
+        ),
     ],
 )
 def test_a_future_table_that_misses_steps(change: Any, message: str) -> None:
