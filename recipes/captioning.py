@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES", "Captioning", "captioning"]
 
-_DECODERS = ("merge", "init", "pre", "par", "attention")
+_DECODERS = ("merge", "init", "pre", "par")  # and "attention", where there are regions
 _READING = ("images", "captions", "features", "skip_bad")
 
 
@@ -49,18 +49,18 @@ def captioning(
     weights: str | None = "imagenet",
     size: int | None = None,
     fine_tune: int = 0,
-    decoder: str = "merge",
+    decoder: str = "auto",
     cell: str = "gru",
     units: int = 256,
     depth: int = 1,
-    embedding: int = 256,
-    tied: bool = False,
+    embedding: int | None = None,
+    tied: bool = True,
     dropout: float = 0.5,
     embedding_dropout: float = 0.3,
     picture_dropout: float = 0.3,
     recurrent_dropout: float = 0.0,
     zoneout: float = 0.0,
-    smoothing: float = 0.1,
+    smoothing: float = 0.0,
     scheduled: float = 0.0,
     min_count: int = 5,
     length: int = 40,
@@ -69,11 +69,11 @@ def captioning(
     no_repeat: int = 0,
     validation: float = 0.1,
     test: float = 0.1,
-    epochs: int = 30,
+    epochs: int = 12,
     patience: int = 3,
-    batch_size: int = 64,
-    learning_rate: float = 1e-3,
-    schedule: str | keras.optimizers.schedules.LearningRateSchedule = "constant",
+    batch_size: int = 128,
+    learning_rate: float = 2e-3,
+    schedule: str | keras.optimizers.schedules.LearningRateSchedule = "cosine",
     clip: float | None = 1.0,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
@@ -103,11 +103,13 @@ def captioning(
         fine_tune: how many of the network's last blocks are trained too.
         decoder: where the picture comes in: "merge" (after the words), "init" (as first states),
             "pre" (as first word), "par" (beside each word), or "attention" (some regions of it,
-            before each word).
+            before each word); "auto" takes that for features of regions and for the small network,
+            else "init".
         cell: name of the recurrent cell; `kerasseq cells` lists them.
         units: width of the cell.
         depth: levels of recurrent layers.
-        embedding: width of the embedding, and of the layer in which picture and words meet.
+        embedding: width of the embedding, and of the layer in which picture and words meet; that of
+            the cell where it is not given.
         tied: whether the last layer shares its matrix with the embedding.
         dropout: share of the last features that is dropped in training.
         embedding_dropout: share of the embedded words' features that is dropped in training.
@@ -144,7 +146,7 @@ def captioning(
 
     Example:
 
-    >>> run = captioning(epochs=1, units=4, embedding=4, quiet=True)
+    >>> run = captioning(epochs=1, units=4, quiet=True)
     >>> run.predict([np.zeros((32, 32, 3), np.uint8)]).columns.tolist()
     ['picture', 'caption', 'log_probability']
     """
@@ -172,24 +174,23 @@ class Captioning(Stages):
     )
 
     def check(self, settings: Mapping[str, Any]) -> None:
-        positive(settings, "units", "depth", "embedding", "min_count", "length", "beam")
+        positive(settings, "units", "depth", "min_count", "length", "beam")
         share(settings, "validation", "test", zero=False)
         share(settings, "dropout", "embedding_dropout", "picture_dropout", "smoothing")
         share(settings, "recurrent_dropout", "zoneout")
-        one_of(settings, "decoder", _DECODERS)
+        one_of(settings, "decoder", ("auto", *_DECODERS, "attention"))
         for name in ("fine_tune", "no_repeat"):
             if settings[name]:
                 positive(settings, name)
-        if settings["size"] is not None:
-            positive(settings, "size")
+        positive(settings, *(n for n in ("size", "embedding") if settings[n] is not None))
         if settings["normalization"] < 0:
             raise ValueError(
                 "normalization must not be negative. "
                 f"Received: normalization={settings['normalization']!r}"
             )
-        regions = {"seen": [2, 2, 1] if settings["decoder"] == "attention" else [1]}
+        shape = [2, 1] if settings["decoder"] == "attention" else [1]
         # The cell and the rest, by their own checks.
-        self.count({"words": 5, "network": None, **regions}, settings)
+        self.count({"words": 5, "network": None, "seen": shape}, settings)
 
     def load(self, data: Any, settings: Mapping[str, Any]) -> Captioned:
         from kerasseq import sight
@@ -365,7 +366,7 @@ class Captioning(Stages):
         captions = [own["caption"] for own in run.metrics["examples"]]
         references = [own["references"] for own in run.metrics["examples"]]
         found["captions"] = caption_plots.contact_sheet(shown["pictures"], captions, references)
-        if run.settings["decoder"] == "attention":
+        if self.decoder(run.state["facts"], run.settings) == "attention":
             few = slice(0, len(shown["seen"]))
             looked = self.writer(run.model, run.state).look(shown["seen"], captions[few])
             found["attention"] = caption_plots.attention(
@@ -375,10 +376,9 @@ class Captioning(Stages):
 
     def space(self) -> dict[str, Range]:
         return {
-            "decoder": Choice(_DECODERS[:-1]),  # attention needs other features
+            "decoder": Choice(_DECODERS),
             "cell": Choice(("lstm", "gru", "mgu", "ligru", "mingru")),
             "units": Whole(64, 512, log=True),
-            "embedding": Whole(64, 512, log=True),
             "dropout": Number(0.0, 0.7),
             "embedding_dropout": Number(0.0, 0.7),
             "picture_dropout": Number(0.0, 0.7),
@@ -392,6 +392,14 @@ class Captioning(Stages):
 
         return {"decoder/embedding/embeddings": CaptionWords.of(state["words"]).names}
 
+    def decoder(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+        """Where the picture comes in: the setting, or what suits what is seen."""
+        if settings["decoder"] != "auto":
+            return str(settings["decoder"])
+        network = facts["network"]
+        regions = len(facts["seen"]) == 2 if network is None else network["name"] == "cnn"
+        return "attention" if regions else "init"
+
     def sizes(
         self, facts: Mapping[str, Any], settings: Mapping[str, Any], weights: str | None = None
     ) -> Captioner:
@@ -399,16 +407,18 @@ class Captioning(Stages):
         from kerasseq import sight
         from kerasseq.models import Captioner
 
-        grid = settings["decoder"] == "attention"
-        network = sight.trained_network(facts, settings, grid, weights)
+        decoder = self.decoder(facts, settings)
+        network = sight.trained_network(facts, settings, decoder == "attention", weights)
         seen = facts["seen"] if network is None else network.output_shape[1:]
-        own = ("decoder", "cell", "units", "depth", "embedding", "tied", "scheduled")
+        own = ("cell", "units", "depth", "tied", "scheduled")
         dropouts = ("dropout", "embedding_dropout", "picture_dropout")
         return Captioner(
             words=facts["words"],
             features=seen[-1],
             regions=len(seen) > 1,
             encoder=network,
+            decoder=decoder,
+            embedding=settings["embedding"] or settings["units"],
             **{name: settings[name] for name in (*own, *dropouts)},
             options={n: settings[n] for n in ("recurrent_dropout", "zoneout") if settings[n]},
         )
