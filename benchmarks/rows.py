@@ -6,6 +6,7 @@ measure a row again, delete its line in `benchmarks/results/NAME.jsonl`.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import platform
@@ -62,6 +63,16 @@ def markdown(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     """A Markdown table: the first column to the left, numbers to the right."""
     rules = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in [header, rules, *lines])
+
+
+def defaults(name: str) -> str:
+    """A fingerprint of the default settings of a recipe: other ones make other rows."""
+    from kerasseq import recipe, registry
+
+    arguments = inspect.signature(registry.get(name)).parameters
+    return recipe.digest(
+        {n: p.default for n, p in arguments.items() if n not in (*recipe.OPTIONS, "seed")}
+    )[:12]
 
 
 def data_folder() -> Path:

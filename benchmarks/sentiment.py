@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from statistics import mean, stdev
@@ -27,7 +26,7 @@ def runs(data: str, seeds: int, folds: Sequence[int]) -> Iterator[rows.Row]:
     for seed in range(seeds):
         for fold in folds if data == "mr" else (None,):
             setting = {"data": data, **({} if fold is None else {"fold": fold})}
-            setting["defaults"] = _defaults()
+            setting["defaults"] = rows.defaults("sentiment")
             measure = functools.partial(_run, data, fold, seed)
             yield rows.measured("sentiment", setting, measure, seed=seed)
 
@@ -40,7 +39,8 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
         results = [
             row["result"]
             for row in measured
-            if row["setting"]["data"] == data and row["setting"]["defaults"] == _defaults()
+            if row["setting"]["data"] == data
+            and row["setting"]["defaults"] == rows.defaults("sentiment")
         ]
         if results:
             lines += _lines(data, results)
@@ -71,16 +71,6 @@ def _spread(metric: str, values: Sequence[float]) -> str:
     shown = f"{scale * mean(values):.{digits}f}"
     spread = f" ± {scale * stdev(values):.{digits}f}" if len(values) > 1 else ""
     return shown + spread
-
-
-def _defaults() -> str:
-    """A fingerprint of the recipe's default settings: other settings make other rows."""
-    from kerasseq import recipe, sentiment
-
-    arguments = inspect.signature(sentiment).parameters
-    return recipe.digest(
-        {n: p.default for n, p in arguments.items() if n not in (*recipe.OPTIONS, "seed")}
-    )[:12]
 
 
 def _run(data: str, fold: int | None, seed: int) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def test_attention_is_drawn(tmp_path: Path) -> None:
     )
     assert [own.shape for own in looked] == [(3, 2, 2), (2, 2, 2)]
     np.testing.assert_allclose(looked[0].sum(axis=(1, 2)), 1, atol=1e-5)
-    run = captioning(_folder(tmp_path, 12), **SMALL, decoder="attention", encoder="cnn", size=16)
+    run = captioning(_folder(tmp_path, 12), **SMALL, encoder="cnn", size=16)
     plots = sorted(path.name for path in (run.save(tmp_path / "run") / "plots").iterdir())
     assert plots == ["attention.png", "captions.png", "curves.png"]
 
