@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 
 from kerasseq.data.series_panel import Panel
+from kerasseq.models.forecaster import OF_ONE
 
 __all__ = [
     "asked",
+    "check",
     "horizon",
     "kind",
+    "learned",
     "lookback",
     "normalization",
     "of",
     "part",
     "scaling",
     "segment",
+    "smallest",
 ]
 
 _HORIZON = 12  # steps, where there is no season
@@ -111,10 +115,63 @@ def of(
 
 def asked(settings: Mapping[str, Any]) -> tuple[str, str] | None:
     """The network that another setting is of, and why; None where there is no such setting."""
-    for name, network in (("linear", "segment"), ("attention", "seq2seq")):
+    for name, network in OF_ONE.items():
         if settings[name]:
-            return network, f"{name}=True is of this one"
+            return network, f"{name}={settings[name]} is of this one"
     return None
+
+
+def smallest(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of about the smallest model that there is with these settings."""
+    network, _ = asked(settings) or ("direct", "")
+    return {
+        **dict.fromkeys(("past", "future", "static", "series", "masked"), 0),
+        **{"horizon": 2, "lookback": 2, "segment": 1, "season": 1, "targets": 1},
+        "kind": network if settings["model"] == "auto" else settings["model"],
+        "linear": bool(settings["linear"]),
+        "normalization": "none",
+        "quantiles": learned(settings["quantiles"]),
+    }
+
+
+def learned(levels: Sequence[float]) -> list[float]:
+    """The levels to learn: those asked for, their mirror images, and the median.
+
+    Intervals are moved on both sides by the same amount, and the median is the forecast.
+
+    >>> learned([0.8, 0.9])
+    [0.1, 0.2, 0.5, 0.8, 0.9]
+    """
+    return sorted({0.5, *map(float, levels), *(round(1 - level, 9) for level in levels)})
+
+
+def check(parts: Any, output: str) -> None:
+    """Raise a ValueError for parts that cannot be learned from, stopped by or scored on.
+
+    Args:
+        parts: the `Part` of each name.
+        output: of the model.
+    """
+    for name in ("train", "validation", "test"):
+        part = getattr(parts, name)
+        if part is not None and all(
+            np.isnan(own[row:]).all() for own, row in zip(part.panel.targets, part.first)
+        ):
+            raise ValueError(
+                f"no target in the {name} part was observed. Choose validation= and test= so that "
+                "each part has some, or leave those rows out."
+            )
+    if output != "negative_binomial":
+        return
+    panel = parts.train.panel
+    for place, column in enumerate(panel.names["targets"]):
+        values = np.concatenate([own[:, place] for own in panel.targets])
+        other = values[~np.isnan(values) & ((values < 0) | (values != np.floor(values)))]
+        if len(other):
+            raise ValueError(
+                f"output='negative_binomial' is for counts, and column {column!r} holds "
+                f"{other[0]:g}. Choose another output."
+            )
 
 
 def kind(season: int, back: int, ahead: int, known: Sequence[str]) -> tuple[str, str]:

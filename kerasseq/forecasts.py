@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from kerasseq import baselines
+from kerasseq import baselines, settings
 from kerasseq.conformal import Calibration
 from kerasseq.data.frequency import Stamps, after
 from kerasseq.data.series import read_series
@@ -95,6 +95,7 @@ def ahead(
     history: Any = None,
     future: Any = None,
     levels: Sequence[float] = (0.1, 0.5, 0.9),
+    reading: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """What comes next; see `Run.forecast`.
 
@@ -107,11 +108,12 @@ def ahead(
         history: a table to go on from, or None for the history of the state.
         future: a table of what is known ahead, or None.
         levels: of the quantiles.
+        reading: how to read the history, where that is not as it was.
 
     Raises:
         ValueError: if it cannot be forecast.
     """
-    _check_levels(levels)
+    levels = _levels(levels, sizes, state["calibration"])
     reader = SeriesReader.of(state["reader"])
     steps = _steps(horizon, sizes)
     if steps > sizes.horizon:
@@ -120,7 +122,9 @@ def ahead(
         longer.set_weights(model.get_weights())
         model = longer
     stored = panel_of(state["history"])
-    panel = stored if history is None else read_series(history, encoding=stored.encoding)
+    panel = stored if history is None else _history(history, stored, reader, reading or {})
+    if history is None and reading:
+        raise ValueError(f"{next(iter(reading))}= says how to read history=. Pass that, too.")
     if future is not None:
         if not panel.names["future"]:
             raise ValueError("this run knows no future covariates: leave future= out.")
@@ -255,7 +259,11 @@ def tail(panel: Panel, rows: int) -> Panel:
 
 
 def updated(
-    model: keras.Model, sizes: Forecaster, state: Mapping[str, Any], rows: Any
+    model: keras.Model,
+    sizes: Forecaster,
+    state: Mapping[str, Any],
+    rows: Any,
+    reading: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The state after new rows; see `Run.update`.
 
@@ -264,13 +272,19 @@ def updated(
         sizes: those of the model.
         state: as for `ahead`.
         rows: a table of new rows.
+        reading: how to read them, where that is not as it was.
 
     Raises:
-        ValueError: if the rows do not go on where the series end.
+        ValueError: if the rows do not go on where the series end, or the model cannot take them.
     """
     reader, panel = SeriesReader.of(state["reader"]), panel_of(state["history"])
-    grown = appended(panel, read_series(rows, encoding=panel.encoding))
-    found = {**state, "history": panel_state(tail(grown, reader.kept))}
+    # A row without a target is a row, unless it is there to tell what is known ahead.
+    whole = reader.masked or not panel.names["future"]
+    new = read_series(rows, encoding=panel.encoding, whole=whole, **reading)
+    grown = appended(panel, new)
+    kept = tail(grown, reader.kept)
+    _rows(reader, kept, np.arange(len(kept)), reader.lookback)  # what it cannot take is refused
+    found = {**state, "history": panel_state(kept)}
     if sizes.causal:
         stream = Stream(sizes, model)
         if "stream" in state:
@@ -280,6 +294,17 @@ def updated(
         now = _streamed(stream, before, reader, grown, grown.lengths - panel.lengths)
         found["stream"] = {name: getattr(now, name) for name in _STATE}
     return found
+
+
+def _history(data: Any, stored: Panel, reader: SeriesReader, reading: Mapping[str, Any]) -> Panel:
+    """Series to go on from, up to their last row if nothing but their targets can be missing."""
+    whole = reader.masked and not stored.names["future"]
+    panel = read_series(data, encoding=stored.encoding, whole=whole, **reading)
+    for name, own in zip(panel.ids, panel.targets):
+        if np.isnan(own).all():
+            called = f"series {name!r}" if name else "the series"
+            raise ValueError(f"{called} is empty: it has no target in any row. Leave it out.")
+    return panel
 
 
 def _called(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -318,10 +343,25 @@ def _steps(horizon: int | None, sizes: Forecaster) -> int:
     return int(horizon)
 
 
-def _check_levels(levels: Sequence[float]) -> None:
-    for level in levels:
-        if not isinstance(level, int | float | np.number) or not 0 < level < 1:
-            raise ValueError(f"quantiles must be between 0 and 1. Received: {level!r}")
+def _levels(
+    levels: Sequence[float], sizes: Forecaster, calibrated: Mapping[str, Any] | None
+) -> list[float]:
+    """Levels that are asked for, where a run has them."""
+    low, high, why = 0.0, 1.0, ""
+    if calibrated is not None:
+        low, high = calibrated["levels"][0], calibrated["levels"][-1]
+        why = "; for others make the run with them in its quantiles=, or with calibrate=False"
+    elif sizes.output == "quantiles":
+        low, high = sizes.quantiles[0], sizes.quantiles[-1]
+        why = "; for others make the run with them in its quantiles="
+    for level in settings.listed({"quantiles": levels}, "quantiles"):
+        number = isinstance(level, int | float | np.number)
+        if not number or not 0 < level < 1 or not low <= level <= high:
+            raise ValueError(
+                f"quantiles must be levels between 0 and 1, here from {low:g} to {high:g}{why}. "
+                f"Received: {level!r}"
+            )
+    return sorted({float(level) for level in levels})
 
 
 def _stream(values: Mapping[str, Any]) -> State:

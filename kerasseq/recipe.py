@@ -24,6 +24,7 @@ from kerasseq.settings import (
     one_of,
     positive,
     share,
+    steps,
 )
 from kerasseq.stages import Objective, Parts, Prepared, Stages
 
@@ -55,6 +56,7 @@ __all__ = [
     "perform",
     "positive",
     "share",
+    "steps",
     "train",
     "verdict",
 ]

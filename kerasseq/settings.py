@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,11 @@ __all__ = [
     "When",
     "Whole",
     "levels",
+    "listed",
     "one_of",
     "positive",
     "share",
+    "steps",
 ]
 
 Settings = Mapping[str, Any]
@@ -98,7 +100,7 @@ def one_of(settings: Settings, name: str, options: Sequence[Any]) -> None:
 
 def levels(settings: Settings, name: str) -> None:
     """Raise a ValueError unless this setting has rising numbers between 0 and 1, at least one."""
-    values = list(settings[name])
+    values = listed(settings, name)
     numbers = [own for own in values if isinstance(own, int | float | np.number)]
     rising = all(low < high for low, high in itertools.pairwise(numbers))
     inside = all(0 < own < 1 for own in numbers)
@@ -107,3 +109,17 @@ def levels(settings: Settings, name: str) -> None:
             f"{name} must be levels between 0 and 1, each above the one before. "
             f"Received: {name}={tuple(values)!r}"
         )
+
+
+def steps(settings: Settings, name: str) -> None:
+    """Raise a ValueError unless this setting has whole numbers above zero, or nothing."""
+    for value in listed(settings, name):
+        positive({name: value}, name)
+
+
+def listed(settings: Settings, name: str) -> list[Any]:
+    """What a setting holds; raises a ValueError where it is not several values."""
+    value = settings[name]
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f"{name} must be a list. Received: {name}={value!r}; pass [{value!r}].")
+    return list(value)

@@ -20,6 +20,7 @@ from kerasseq.recipe import (
     perform,
     positive,
     share,
+    steps,
 )
 
 if TYPE_CHECKING:
@@ -129,18 +130,20 @@ def forecasting(
             ("seasonal"), or mean and deviation ("instance"); or "auto".
         output: "point", "quantiles", or the distribution "normal", "student_t" or
             "negative_binomial" (of counts).
-        quantiles: levels to learn and to score.
+        quantiles: levels to score; they, their mirror images and the median are learned.
         error: what a point forecast is to make small: "mse", "mae" or "huber".
         calibrate: whether quantiles are moved to where errors on the validation part put them.
         dropout: share of the last features that is dropped in training.
         recurrent_dropout: share of the state that is dropped in training.
         zoneout: share of the state that is kept as it was in training.
         scaling: of targets: "standard", "robust", "mean", "log", "boxcox", "none" or "auto".
-        per_series: whether each series is scaled by itself.
+        per_series: whether each series is scaled by itself; a table of one series without a name is
+            always that series.
         lags: earlier targets to read beside the lookback, in steps back.
         calendar: whether hour, weekday and time of the year are known ahead.
         season: steps of the season; from the frequency where it is not given.
-        fill: what to put into gaps: "forward", "linear", "zero", or "mask" for nothing.
+        fill: what to put into gaps: "forward", "linear" (looks ahead in a gap; neither is scored),
+            "zero" (taken as observed), or "mask" for nothing.
         resample: a pandas offset alias: take the mean of the rows in each such step.
         stride: steps from one window to learn from to the next.
         validation: what decides when to stop, and calibrates: a share of each series, its steps, or
@@ -190,6 +193,7 @@ class Forecasting(Stages):
         "segment",
         "linear",
         "attention",
+        "scheduled",
         "series_embedding",
         "normalization",
         "output",
@@ -222,14 +226,10 @@ class Forecasting(Stages):
             elif not isinstance(settings[name], str):
                 positive(settings, name)
         levels(settings, "quantiles")
+        steps(settings, "lags")
         if settings["output"] == "negative_binomial":
             one_of(settings, "scaling", ("auto", "none"))
-        kind = settings["model"]
-        kind = (choices.asked(settings) or ["direct"])[0] if kind == "auto" else kind
-        sample = {"horizon": 2, "lookback": 2, "segment": 1, "season": 1, "normalization": "none"}
-        facts = dict.fromkeys(("past", "future", "static", "series", "masked"), 0)
-        facts |= {"targets": 1, "kind": kind, "linear": bool(settings["linear"])}
-        self.count({**sample, **facts}, settings)  # the cell and the rest, by their own checks
+        self.count(choices.smallest(settings), settings)  # the cell and the rest, by own checks
 
     def load(self, data: Any, settings: Mapping[str, Any]) -> Panel:
         from kerasseq.data.series import Panel, read_series
@@ -276,12 +276,13 @@ class Forecasting(Stages):
         from kerasseq.forecasts import tail
 
         train = parts.train
+        choices.check(parts, settings["output"])
         panel, sizes = train.panel, {"lookback": train.lookback, "horizon": train.horizon}
         chosen, notes = choices.of(panel, settings, **sizes)
         reader = SeriesReader.fitted(
             panel,
             chosen.pop("scaling"),
-            settings["per_series"] and len(panel) > 1,
+            settings["per_series"] and panel.ids != [""],
             lags=tuple(settings["lags"]),
             cycles=tuple(cycles(panel.stamps, panel.frequency) if settings["calendar"] else ()),
             masked=train.masked,
@@ -310,7 +311,8 @@ class Forecasting(Stages):
                 "masked": train.masked,
                 "season": panel.season,
                 **{name: settings[name] for name in ("output", "error")},
-                "quantiles": list(settings["quantiles"]),
+                "levels": list(settings["quantiles"]),
+                "quantiles": choices.learned(settings["quantiles"]),
             },
             "reader": reader.state(),
             "history": panel_state(tail(last.panel, reader.kept)),
@@ -356,7 +358,7 @@ class Forecasting(Stages):
         return forecasts.restored(
             training.outputs(model, examples),
             _likelihood(state["facts"]),
-            state["facts"]["quantiles"],
+            state["facts"]["levels"],
             state["calibration"],
             examples.restored,
         )
@@ -406,13 +408,11 @@ class Forecasting(Stages):
             raise ValueError("forecasts are made from series, not a list: use forecast.")
         return forecasts.ahead(model, self.sizes(state["facts"], settings), state, history=data)
 
-    def forecast(
-        self, run: Run, horizon: int | None, history: Any, future: Any, quantiles: Sequence[float]
-    ) -> pd.DataFrame:
+    def forecast(self, run: Run, **asked: Any) -> pd.DataFrame:
         from kerasseq import forecasts
 
         sizes = self.sizes(run.state["facts"], run.settings)
-        return forecasts.ahead(run.model, sizes, run.state, horizon, history, future, quantiles)
+        return forecasts.ahead(run.model, sizes, run.state, **asked)
 
     def backtest(
         self, run: Run, folds: int, stride: int | None, refit: bool, data: Any
@@ -421,11 +421,11 @@ class Forecasting(Stages):
 
         return backtest(self, run, folds, stride, refit, data)
 
-    def update(self, run: Run, rows: Any) -> None:
+    def update(self, run: Run, rows: Any, reading: Mapping[str, Any]) -> None:
         from kerasseq import forecasts
 
         sizes = self.sizes(run.state["facts"], run.settings)
-        run.state = forecasts.updated(run.model, sizes, run.state, rows)
+        run.state = forecasts.updated(run.model, sizes, run.state, rows, reading)
 
     def details(self, score: Score, baselines: Mapping[str, Score]) -> dict[str, Any]:
         named = {"this model": score, **baselines}
@@ -446,8 +446,7 @@ class Forecasting(Stages):
             "forecasts": forecast_plots.fans(fans),
             "error_by_step": forecast_plots.error_by_step(run.metrics["error_by_step"]),
         }
-        if run.metrics["coverage_by_level"]:
-            levels = run.metrics["coverage_by_level"]
+        if levels := run.metrics["coverage_by_level"]:
             found["coverage_by_level"] = forecast_plots.coverage_by_level(levels)
         return found
 
@@ -456,12 +455,11 @@ class Forecasting(Stages):
         from kerasseq.models import Forecaster
 
         known = ("kind", "lookback", "horizon", "targets", "past", "future", "static", "series")
-        chosen = ("masked", "segment", "linear", "normalization", "season")
+        chosen = ("masked", "segment", "linear", "normalization", "season", "quantiles")
         own = ("cell", "units", "depth", "embedding", "channels", "attention", "dropout")
         return Forecaster(
             **{name: facts[name] for name in (*known, *chosen)},
             **{name: settings[name] for name in (*own, "scheduled", "output", "error")},
-            quantiles=tuple(settings["quantiles"]),
             options={n: settings[n] for n in ("recurrent_dropout", "zoneout") if settings[n]},
         )
 

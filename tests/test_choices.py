@@ -10,6 +10,7 @@ import kerasseq
 from kerasseq import choices
 from kerasseq.data.series import Panel, read_series
 
+NONE = {"attention": False, "scheduled": 0.0}
 RANDOM = np.random.default_rng(0)
 
 
@@ -73,7 +74,7 @@ def test_a_season_is_taken_off_where_there_are_few_windows() -> None:
 def test_what_is_settled_is_not_chosen() -> None:
     settings = {
         "model": "direct", "segment": 5, "scaling": "mean", "normalization": "none",
-        "output": "point", "linear": False,
+        "output": "point", "linear": False, **NONE,
     }  # fmt: skip
     found, notes = choices.of(_panel(np.arange(100.0)), settings, 24, 12)
     assert found == {
@@ -85,7 +86,7 @@ def test_what_is_settled_is_not_chosen() -> None:
 def test_counts_are_left_as_they_are() -> None:
     settings = {
         "model": "auto", "segment": None, "scaling": "auto", "normalization": "auto",
-        "output": "negative_binomial", "linear": False, "attention": False,
+        "output": "negative_binomial", "linear": False, **NONE,
     }  # fmt: skip
     found, notes = choices.of(_panel(np.arange(100.0)), settings, 24, 12)
     assert (found["scaling"], found["normalization"]) == ("none", "instance")
@@ -93,15 +94,19 @@ def test_counts_are_left_as_they_are() -> None:
 
 
 def test_a_network_that_another_setting_asks_for_is_taken() -> None:
-    assert choices.asked({"linear": True, "attention": False}) == (
+    assert choices.asked({"linear": True, **NONE}) == (
         "segment",
         "linear=True is of this one",
     )
-    assert choices.asked({"linear": False, "attention": True}) == (
+    assert choices.asked({**NONE, "linear": False, "attention": True}) == (
         "seq2seq",
         "attention=True is of this one",
     )
-    assert choices.asked({"linear": False, "attention": False}) is None
+    assert choices.asked({**NONE, "linear": False, "scheduled": 0.5}) == (
+        "recursive",
+        "scheduled=0.5 is of this one",
+    )
+    assert choices.asked({"linear": None, **NONE}) is None
 
 
 def test_a_setting_of_another_network_is_refused_before_any_data_is_read() -> None:
@@ -118,7 +123,7 @@ def test_segments_have_a_linear_map_unless_it_is_left_out(
 ) -> None:
     settings = {
         "model": model, "segment": None, "scaling": "standard", "normalization": "last",
-        "output": "point", "linear": linear, "attention": False,
+        "output": "point", "linear": linear, **NONE,
     }  # fmt: skip
     found, _ = choices.of(_panel(_wave(100)), settings, 24, 12)
     assert found["linear"] is expected

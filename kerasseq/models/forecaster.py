@@ -17,6 +17,8 @@ from kerasseq.params.spec import positive
 
 __all__ = ["Forecaster"]
 
+#: Settings that one kind alone has.
+OF_ONE = {"linear": "segment", "attention": "seq2seq", "scheduled": "recursive"}
 _CHOICES = {
     "kind": tuple(KINDS),
     "channels": ("apart", "together"),
@@ -140,17 +142,17 @@ class Forecaster:
                 f"`lookback` must hold a season to be normalised by. "
                 f"Received: lookback={self.lookback}, season={self.season}"
             )
-        for name, kind in (("attention", "seq2seq"), ("linear", "segment")):
+        if not 0 <= self.scheduled <= 1:
+            raise ValueError(
+                f"`scheduled` must be a share from 0 to 1. Received: scheduled={self.scheduled!r}"
+            )
+        for name, kind in OF_ONE.items():
             if getattr(self, name) and self.kind != kind:
                 raise ValueError(f"`{name}` is of the kind {kind!r}. Received: kind={self.kind!r}")
         if self.kind == "recursive" and self.options.get("bidirectional"):
             raise ValueError(
                 "A 'recursive' forecaster cannot be bidirectional: it steps into the future. "
                 "Choose another kind, or leave `bidirectional` out."
-            )
-        if not 0 <= self.scheduled <= 1:
-            raise ValueError(
-                f"`scheduled` must be a share from 0 to 1. Received: scheduled={self.scheduled!r}"
             )
         emission_size(self.output, self.quantiles)
 

@@ -188,6 +188,16 @@ def test_nothing_is_learned_from_what_comes_after(run: Run) -> None:
     assert other.metrics["test"]["mae"] > 1e5
 
 
+def test_what_fills_a_gap_tells_nothing_of_what_comes_after_a_part() -> None:
+    table = _one().drop(index=range(60, 66))  # the validation part begins with row 63
+    runs = [
+        forecasting(own, fill="linear", **{**SMALL, "calibrate": False})
+        for own in (table, table.assign(sold=table["sold"].where(table.index < 66, 1e6)))
+    ]
+    assert _same(runs[0].model, runs[1].model)
+    assert runs[0].state["reader"] == runs[1].state["reader"]
+
+
 # New rows, other origins
 
 
@@ -244,6 +254,58 @@ def test_new_rows_have_to_go_on(run: Run) -> None:
     late = _table(93).groupby("store").tail(2)
     with pytest.raises(ValueError, match="goes on with 2024-03-31, and the new rows begin with"):
         run.update(late)
+
+
+def test_rows_that_the_model_cannot_take_leave_the_run_as_it_was(run: Run) -> None:
+    own = Run(**{**vars(run), "state": dict(run.state)})
+    before, new = own.forecast(), _table(91).groupby("store").tail(1)
+    with pytest.raises(ValueError, match="made for series without missing ones.*fill='forward'"):
+        own.update(new.assign(sold=np.nan))
+    assert own.forecast().equals(before)
+    own.update(new.assign(sold=np.nan), fill="forward")
+    last = _table().groupby("store").tail(1)["sold"].to_list()
+    assert own.state["history"]["targets"].reshape(2, -1)[:, -1].tolist() == last
+    assert own.state["history"]["filled"].reshape(2, -1)[:, -1].all()
+    assert own.forecast()["day"][0] == before["day"][1]
+
+
+def test_a_zero_that_comes_late_is_taken_by_logarithms() -> None:
+    run = forecasting(_one(), **{**SMALL, "scaling": "log"})
+    day = pd.DataFrame({"day": ["2024-03-31", "2024-04-01"], "sold": [0.0, -1.0]})
+    with pytest.raises(ValueError, match="scaling='log' cannot take -1"):
+        run.update(day)
+    run.update(day[:1])
+    assert np.isfinite(_numbers(run.forecast())).all()
+    assert run.forecast()["day"][0] == pd.Timestamp("2024-04-01")
+
+
+def test_a_masked_run_takes_rows_without_a_target() -> None:
+    table = _one().assign(sold=_one()["sold"].mask(np.arange(90) % 10 == 7))
+    run = forecasting(table, fill="mask", **SMALL)
+    later = pd.DataFrame(
+        {"day": pd.date_range("2024-03-31", periods=3), "sold": [np.nan, 30, np.nan]}
+    )
+    whole = run.forecast(history=pd.concat([table, later]))
+    assert whole["day"][0] == pd.Timestamp("2024-04-03")
+    for row in range(3):
+        run.update(later[row : row + 1])
+    assert run.forecast().equals(whole)
+    with pytest.raises(ValueError, match="is empty: it has no target in any row"):
+        run.forecast(history=table.assign(sold=np.nan))
+
+
+def test_a_history_is_read_as_it_is_said(run: Run) -> None:
+    table = _table().rename(columns={"sold": "sales"}).drop(index=[80, 85])
+    with pytest.raises(ValueError, match="has a gap: .*fill='forward'"):
+        run.forecast(history=table, target="sales")
+    found = run.forecast(history=table, target="sales", fill="linear")
+    assert found["day"].tolist() == run.forecast()["day"].tolist()
+    hours = _table().assign(day=_table()["day"] + pd.Timedelta(hours=7))
+    assert run.forecast(history=hours, resample="D").equals(run.forecast(history=_table()))
+    with pytest.raises(ValueError, match="resample must be 'D', the frequency of the series"):
+        run.forecast(history=hours, resample="h")
+    with pytest.raises(ValueError, match=r"fill= says how to read history=\. Pass that, too\."):
+        run.forecast(fill="linear")
 
 
 def test_a_backtest_forecasts_from_several_origins(run: Run) -> None:
@@ -407,7 +469,7 @@ def test_the_closed_form_is_what_is_built(
     drawn: dict[str, Any], facts: dict[str, Any], past: int
 ) -> None:
     facts = {**facts, "past": past + facts["future"], "season": 1, "normalization": "last"}
-    facts["linear"] = facts["kind"] == "segment"
+    facts |= {"linear": facts["kind"] == "segment", "quantiles": [0.1, 0.5, 0.9]}
     chosen = {**DEFAULTS, **drawn}
     assert STAGES.count(facts, chosen) == STAGES.build(facts, chosen).count_params()
 
@@ -458,7 +520,11 @@ def _fails(
         ("scaling", "minmax", "scaling must be one of"),
         ("normalization", "first", "normalization must be one of"),
         ("channels", "mixed", "channels. must be one of"),
-        ("lags", [0], "lags must be whole numbers above zero"),
+        ("lags", [0], "lags must be a whole number above zero"),
+        ("lags", 3, r"lags must be a list. Received: lags=3; pass \[3\]"),
+        ("quantiles", 0.5, "quantiles must be a list"),
+        ("scheduled", 0.5, "`scheduled` is of the kind 'recursive'"),
+        ("output", "negative_binomial", "is for counts, and column 'sold' holds"),
         ("validation", 1.5, "validation must be above 0 and below 1"),
         ("test", 0.0, "test must be above 0 and below 1"),
         ("test", 0, "test must be a whole number above zero"),
@@ -470,7 +536,29 @@ def _fails(
     ],
 )
 def test_a_setting_that_cannot_be(tmp_path: Path, name: str, value: Any, match: str) -> None:
-    _fails(tmp_path, _one(), match, **{name: value})
+    more = {"model": "direct"} if name == "scheduled" else {}
+    more |= {"scaling": "none"} if value == "negative_binomial" else {}
+    _fails(tmp_path, _one(), match, **{name: value, **more})
+
+
+def test_a_part_of_which_nothing_was_observed(tmp_path: Path) -> None:
+    table = _one()
+    table.loc[63:71, "sold"] = np.nan
+    _fails(tmp_path, table, "no target in the validation part was observed", fill="mask")
+
+
+def test_levels_of_which_none_mirrors_another_cover_what_they_say() -> None:
+    random = np.random.default_rng(3)
+    noise = pd.DataFrame(
+        {"day": pd.date_range("2020-01-01", periods=1500), "sold": random.normal(size=1500)}
+    )
+    asked = {**SMALL, "epochs": 3, "learning_rate": 0.01, "calendar": False}
+    run = forecasting(noise, quantiles=[0.8, 0.9], normalization="none", **asked)
+    assert run.state["facts"]["quantiles"] == [0.1, 0.2, 0.5, 0.8, 0.9]
+    below = run.metrics["coverage_by_level"]["this model"]
+    assert below["levels"] == [0.8, 0.9]
+    np.testing.assert_allclose(below["shares"], [0.8, 0.9], atol=0.06)
+    assert abs(run.forecast()["forecast"].mean()) < 0.5  # the median, not the lowest level
 
 
 def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
@@ -504,8 +592,9 @@ def test_many_series_of_which_one_is_empty(tmp_path: Path) -> None:
     [
         ({"horizon": 0}, "horizon must be a whole number above zero"),
         ({"horizon": 4}, "this run forecasts 3 steps.*model='recursive'"),
-        ({"quantiles": [0.5, 1.0]}, "quantiles must be between 0 and 1"),
-        ({"quantiles": [0.001]}, "levels were calibrated from 0.025 to 0.975"),
+        ({"quantiles": [0.5, 1.0]}, "quantiles must be levels between 0 and 1"),
+        ({"quantiles": [0.001]}, "here from 0.025 to 0.975; for others make the run with them"),
+        ({"quantiles": 0.5}, "quantiles must be a list"),
         ({"future": pd.DataFrame({"day": ["2024-04-01"]})}, "knows no future covariates"),
         ({"history": _table(5)}, "series 'a' has 5 steps, and lookback=7 steps are needed"),
         ({"history": _table().drop(columns="sold")}, "no column named 'sold'"),
@@ -531,9 +620,14 @@ def test_the_shell_forecasts(
     run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _table(94).to_csv(tmp_path / "later.csv", index=False)
+    _table(94).drop(index=90).to_csv(tmp_path / "gap.csv", index=False)
     for flags, expected in (
         (["--quantile", "0.2"], run.forecast(quantiles=[0.2])),
         (["--history", str(tmp_path / "later.csv")], run.forecast(history=_table(94))),
+        (
+            ["--history", str(tmp_path / "gap.csv"), "--fill", "linear", "--resample", "D"],
+            run.forecast(history=_table(94).drop(index=90), fill="linear"),
+        ),
     ):
         assert main(["forecast", str(folder), "--format", "csv", *flags]) == 0
         lines = capsys.readouterr().out.splitlines()
