@@ -70,7 +70,14 @@ class Run:
     source: Any = None
 
     def predict(self, data: Any) -> pd.DataFrame:
-        """What the model says about new data, one row for each of its rows.
+        """What the model says about new data.
+
+        Args:
+            data: what the recipe itself takes, with or without answers; a list of texts or pictures
+                does, too. A run that forecasts takes it as the `history` of `forecast`.
+
+        Returns:
+            A row for each row of the data; of a run that forecasts, for each step ahead.
 
         Raises:
             ValueError: if there is nothing to predict from.
@@ -103,6 +110,7 @@ class Run:
         history: Any = None,
         future: Any = None,
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+        **reading: Any,
     ) -> pd.DataFrame:
         """What comes next, in the units of the data, one row for each step ahead.
 
@@ -113,6 +121,8 @@ class Run:
             future: a table of what is known of the steps ahead, where the recipe was given `future`
                 columns.
             quantiles: levels between 0 and 1, a column each, where the run has intervals.
+            **reading: arguments of the recipe that say how to read `history` (`fill`, say); what is
+                not given is as it was for the recipe.
 
         Raises:
             ValueError: if the run does not forecast, or not from what is given.
@@ -124,7 +134,8 @@ class Run:
         >>> run.forecast().columns.tolist()
         ['series', 'month', 'forecast', '0.1', '0.5', '0.9']
         """
-        frame: pd.DataFrame = self._stages.forecast(self, horizon, history, future, quantiles)
+        asked = {"horizon": horizon, "history": history, "future": future, "levels": quantiles}
+        frame: pd.DataFrame = self._stages.forecast(self, **asked, reading=reading)
         return frame
 
     def backtest(
@@ -148,7 +159,7 @@ class Run:
         """
         return self._stages.backtest(self, folds, stride, refit, data)
 
-    def update(self, rows: Any) -> None:
+    def update(self, rows: Any, **reading: Any) -> None:
         """Go on over new rows: the next `forecast` begins after them.
 
         Nothing is learned from them. `save` keeps them.
@@ -156,11 +167,14 @@ class Run:
         Args:
             rows: a table with the columns of the one that the recipe was given, beginning with the
                 row after the last one.
+            **reading: arguments of the recipe that say how to read them (`fill`, say); what is not
+                given is as it was for the recipe.
 
         Raises:
-            ValueError: if the run does not forecast, or the rows do not go on where it ends.
+            ValueError: if the run does not forecast, the rows do not go on where it ends, or the
+                model cannot take them; then the run is as it was.
         """
-        self._stages.update(self, rows)
+        self._stages.update(self, rows, reading)
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write everything into a folder, from which `kerasseq.load` gives this run again.

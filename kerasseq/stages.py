@@ -194,9 +194,7 @@ class Stages(abc.ABC):
         """The state with what is fitted on the validation part once the model is trained."""
         return prepared.state
 
-    def forecast(
-        self, run: Run, horizon: int | None, history: Any, future: Any, quantiles: Sequence[float]
-    ) -> pd.DataFrame:
+    def forecast(self, run: Run, **asked: Any) -> pd.DataFrame:
         """See `Run.forecast`."""
         raise ValueError(f"a run of {self.name} does not forecast: use predict.")
 
@@ -204,7 +202,7 @@ class Stages(abc.ABC):
         """See `Run.backtest`."""
         raise ValueError(f"a run of {self.name} has no origins to forecast from: use evaluate.")
 
-    def update(self, run: Run, rows: Any) -> None:
+    def update(self, run: Run, rows: Any, reading: Mapping[str, Any]) -> None:
         """See `Run.update`."""
         raise ValueError(f"a run of {self.name} does not go on over rows: use predict.")
 

@@ -265,11 +265,18 @@ def forecast(
     quantile: Annotated[
         list[float] | None, typer.Option(help="A level; may be given several times.")
     ] = None,
+    fill: Annotated[
+        str | None, typer.Option(help="What to put into gaps of the history, as for the recipe.")
+    ] = None,
+    resample: Annotated[
+        str | None, typer.Option(help="Take the means of rows of the history, as for the recipe.")
+    ] = None,
     format: Format = "table",
 ) -> None:
     """Forecast what comes next."""
-    levels = {"quantiles": quantile} if quantile else {}
-    frame = _load(folder).forecast(horizon, history, future, **levels)
+    asked = {"quantiles": quantile, "fill": fill, "resample": resample}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value}
+    frame = _load(folder).forecast(horizon, history, future, **given)
     for name in frame.select_dtypes(["datetime", "datetimetz"]):
         frame[name] = frame[name].astype(str)
     display(table.from_frame(frame), format)

@@ -16,6 +16,7 @@ KINDS = ("standard", "robust", "mean", "log", "boxcox", "none")
 _NORMAL_QUARTILES = 1.3489795003921634  # the span between those of a standard normal distribution
 _POWERS = np.linspace(0.0, 1.0, 21)
 _BENT = ("log", "boxcox")
+_HEADROOM = 0.01  # of the median: what is added to values above 0 before they are bent
 _FIGURES = ("location", "scale", "power", "shift")
 _IDENTITY = np.array([0.0, 1.0, 1.0, 0.0])  # the figures of what stays as it is
 
@@ -67,7 +68,8 @@ class Scaler:
         - "standard": mean 0, standard deviation 1.
         - "robust": median 0, and quartiles as far apart as if the standard deviation were 1.
         - "mean": divided by the mean magnitude, as DeepAR does (https://arxiv.org/abs/1704.04110).
-        - "log": the logarithm, standardised; that of x + 1 where x is whole, or can be 0.
+        - "log": the logarithm, standardised; that of x + 1 where x is whole, or is 0 somewhere, and
+          of x + median / 100 elsewhere, so that a 0 that comes later has one too.
         - "boxcox": the power, in steps of 1/20 from the logarithm to x itself, that makes the
           values most nearly normal (Box and Cox, https://www.jstor.org/stable/2984418),
           standardised. Powers below 0 would set a bound to how high a forecast can be.
@@ -188,7 +190,7 @@ class Scaler:
 
 
 def _fit(
-    kind: str, arrays: Sequence[np.ndarray], chosen: np.ndarray, shifts: Sequence[float]
+    kind: str, arrays: Sequence[np.ndarray], chosen: np.ndarray, shifts: Sequence[float | None]
 ) -> np.ndarray:
     """Location, scale, power and shift of each column; NaN where there is no value."""
     found = np.tile(_IDENTITY[:, None], len(chosen))
@@ -202,9 +204,13 @@ def _fit(
     return found
 
 
-def _figures_of(kind: str, values: np.ndarray, shift: float) -> tuple[float, float, float, float]:
+def _figures_of(
+    kind: str, values: np.ndarray, shift: float | None
+) -> tuple[float, float, float, float]:
     if kind == "mean":
         return 0.0, float(np.abs(values).mean()) or 1.0, 1.0, 0.0
+    if shift is None:
+        shift = _HEADROOM * float(np.median(values))
     power = 1.0
     if kind in _BENT:
         values = values + shift
@@ -233,8 +239,8 @@ def _likeliest_power(values: np.ndarray) -> float:
     return float(max(_POWERS[::-1], key=likelihood))
 
 
-def _shift(kind: str, columns: Sequence[np.ndarray]) -> float:
-    """What makes the values of a column fit for a logarithm."""
+def _shift(kind: str, columns: Sequence[np.ndarray]) -> float | None:
+    """What makes the values of a column fit for a logarithm; None for a share of their median."""
     if kind not in _BENT:
         return 0.0
     seen = [own[~np.isnan(own)] for own in columns]
@@ -244,4 +250,4 @@ def _shift(kind: str, columns: Sequence[np.ndarray]) -> float:
             f"scaling={kind!r} is for values that are never negative, and there is {least:g}. "
             "Use scaling='standard'."
         )
-    return 1.0 if least == 0 or all(np.array_equal(own, np.round(own)) for own in seen) else 0.0
+    return 1.0 if least == 0 or all(np.array_equal(own, np.round(own)) for own in seen) else None

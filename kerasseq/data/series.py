@@ -42,6 +42,7 @@ def read_series(
     resample: str | None = None,
     season: int | None = None,
     encoding: Mapping[str, Any] | None = None,
+    whole: bool = False,
 ) -> Panel:
     """Series from whatever table they are in.
 
@@ -70,6 +71,7 @@ def read_series(
         season: steps of the natural season; from the frequency where it is not given.
         encoding: that of the panel that the new rows are to be read like; it stands in for the
             arguments that are not given, knows the words, and may not be contradicted by them.
+        whole: whether series go on to their last row even if its target is missing.
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
@@ -110,7 +112,7 @@ def read_series(
     full = [block.values for block in blocks.values() if block.names]
     values = full[0] if len(full) == 1 else np.concatenate(full, axis=1)
     rows, more = read_rows(frame, roles.time, roles.series, values, where, known)
-    panel = _panel(rows, blocks, settings, known)
+    panel = _panel(rows, blocks, settings, known, whole)
     return replace(
         panel,
         encoding={
@@ -145,7 +147,11 @@ def _roles(
 
 
 def _panel(
-    rows: Rows, blocks: Mapping[str, Columns], settings: Mapping[str, Any], known: Mapping[str, Any]
+    rows: Rows,
+    blocks: Mapping[str, Columns],
+    settings: Mapping[str, Any],
+    known: Mapping[str, Any],
+    whole: bool,
 ) -> Panel:
     """The series in rows, put in order and on a grid."""
     rows, notes = in_order(rows)
@@ -155,13 +161,16 @@ def _panel(
     if settings["resample"]:
         rows = resampled(rows, settings["resample"])
         frequency = to_offset(settings["resample"]).freqstr
+        _check_like(frequency, known)
         notes.append(f"means of the rows in each step of {frequency!r}")
-    _check_filled(rows, parts["target"])
+    if not whole:
+        _check_filled(rows, parts["target"])
     static = _statics(rows, parts["static"], blocks["static"].names)
     rows, stamps, frequency, more = on_grid(rows, frequency, settings["fill"])
     bounds = rows.bounds
     ahead = bool(blocks["future"].names)
-    stop = _ends(rows, parts["target"], settings["fill"], ahead)
+    zeros = settings["fill"] == "zero" and not ahead
+    stop = bounds[1:] if whole or zeros else _ends(rows, parts["target"])
     columns = _covered(rows, parts, blocks, stop, settings["fill"])
     season = settings["season"] or season_of(frequency)
     spans = list(zip(bounds[:-1], stop, bounds[1:]))
@@ -200,6 +209,14 @@ def _check_targets(block: Columns, where: str) -> None:
         )
 
 
+def _check_like(frequency: str, known: Mapping[str, Any]) -> None:
+    if known.get("frequency", frequency) != frequency:
+        raise ValueError(
+            f"resample must be {known['frequency']!r}, the frequency of the series that these are "
+            f"to go with. Received: resample={frequency!r}"
+        )
+
+
 def _check_filled(rows: Rows, target: slice) -> None:
     """Raise a ValueError for the first series without a single target."""
     seen = ~np.isnan(rows.values[:, target]).all(axis=1)
@@ -212,10 +229,8 @@ def _check_filled(rows: Rows, target: slice) -> None:
         )
 
 
-def _ends(rows: Rows, target: slice, fill: str | None, ahead: bool) -> np.ndarray:
+def _ends(rows: Rows, target: slice) -> np.ndarray:
     """Where each series ends: after its last target."""
-    if fill == "zero" and not ahead:
-        return rows.bounds[1:]
     seen = np.flatnonzero(~np.isnan(rows.values[:, target]).all(axis=1))
     last: np.ndarray = seen[np.searchsorted(seen, rows.bounds[1:]) - 1] + 1
     return last

@@ -12,7 +12,7 @@ import pandas as pd
 from kerasseq.data.frequency import Stamps, after, positions, shown
 from kerasseq.data.series_columns import read_columns
 from kerasseq.data.series_panel import Panel
-from kerasseq.data.series_rows import Rows, check_unique, in_order, read_rows
+from kerasseq.data.series_rows import Rows, check_unique, filled, in_order, read_rows
 from kerasseq.data.series_tables import check_known, load_table
 
 __all__ = ["add_lags", "appended", "known_ahead"]
@@ -87,7 +87,7 @@ def appended(panel: Panel, more: Panel) -> Panel:
     stamps, targets, past, future = (
         list(own) for own in (panel.stamps, panel.targets, panel.past, panel.future)
     )
-    filled = _filled(panel)
+    made = _made(panel)
     places = {name: place for place, name in enumerate(panel.ids)}
     for i, name in enumerate(more.ids):
         place = places.get(name)
@@ -107,12 +107,16 @@ def appended(panel: Panel, more: Panel) -> Panel:
             after(stamps[place], len(more.targets[i]), panel.frequency)
         )
         targets[place] = np.concatenate([targets[place], more.targets[i]])
-        filled[place] = np.concatenate([filled[place], _filled(more)[i]])
+        made[place] = np.concatenate([made[place], _made(more)[i]])
+        if more.encoding.get("fill") == "forward":  # also from before the first of the new rows
+            missing = np.isnan(targets[place])
+            targets[place] = filled(targets[place], np.zeros(len(missing), dtype=int), "forward")
+            made[place] |= missing & ~np.isnan(targets[place])
         past[place] = np.concatenate([past[place], more.past[i]])
         known = future[place][length + len(more.future[i]) :]
         future[place] = np.concatenate([future[place][:length], more.future[i], known])
-    made = filled if any(own.any() for own in filled) else None
-    return replace(panel, stamps=stamps, targets=targets, past=past, future=future, filled=made)
+    known = made if any(own.any() for own in made) else None
+    return replace(panel, stamps=stamps, targets=targets, past=past, future=future, filled=known)
 
 
 def add_lags(panel: Panel, lags: Sequence[int]) -> Panel:
@@ -146,7 +150,7 @@ def add_lags(panel: Panel, lags: Sequence[int]) -> Panel:
     return replace(panel, past=past, names={**panel.names, "past": [*panel.names["past"], *added]})
 
 
-def _filled(panel: Panel) -> list[np.ndarray]:
+def _made(panel: Panel) -> list[np.ndarray]:
     """Which targets of each series were filled in."""
     return list(panel.filled or (np.zeros(own.shape, dtype=bool) for own in panel.targets))
 

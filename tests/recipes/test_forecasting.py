@@ -259,7 +259,7 @@ def test_new_rows_have_to_go_on(run: Run) -> None:
 def test_rows_that_the_model_cannot_take_leave_the_run_as_it_was(run: Run) -> None:
     own = Run(**{**vars(run), "state": dict(run.state)})
     before, new = own.forecast(), _table(91).groupby("store").tail(1)
-    with pytest.raises(ValueError, match="made for series without missing ones.*fill='forward'"):
+    with pytest.raises(ValueError, match=r"made for series without missing ones.*fill='forward'"):
         own.update(new.assign(sold=np.nan))
     assert own.forecast().equals(before)
     own.update(new.assign(sold=np.nan), fill="forward")
@@ -296,7 +296,7 @@ def test_a_masked_run_takes_rows_without_a_target() -> None:
 
 def test_a_history_is_read_as_it_is_said(run: Run) -> None:
     table = _table().rename(columns={"sold": "sales"}).drop(index=[80, 85])
-    with pytest.raises(ValueError, match="has a gap: .*fill='forward'"):
+    with pytest.raises(ValueError, match=r"has a gap: .*fill='forward'"):
         run.forecast(history=table, target="sales")
     found = run.forecast(history=table, target="sales", fill="linear")
     assert found["day"].tolist() == run.forecast()["day"].tolist()
@@ -609,7 +609,7 @@ def test_forecasts_that_cannot_be(run: Run, given: dict[str, Any], match: str) -
 def test_gaps_where_there_were_none_are_refused(run: Run) -> None:
     table = _table(30)
     table.loc[28, "sold"] = np.nan
-    with pytest.raises(ValueError, match="made for series without missing ones"):
+    with pytest.raises(ValueError, match=r"made for series without missing ones"):
         run.forecast(history=table)
 
 
