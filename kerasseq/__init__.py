@@ -18,8 +18,9 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq.params import compare, count, report, units_for
     from kerasseq.recipes.sentiment import sentiment as sentiment
     from kerasseq.run import Run, load
+    from kerasseq.tuning.hypermodel import hypermodel
     from kerasseq.tuning.results import tuned
-    from kerasseq.tuning.search import tune
+    from kerasseq.tuning.tune import join, tune
 
     __version__: str
 
@@ -31,6 +32,8 @@ __all__ = [
     "count",
     "explain",
     "gru",
+    "hypermodel",
+    "join",
     "layers",
     "load",
     "lstm",
@@ -51,12 +54,14 @@ _HOMES = {
     "count": "kerasseq.params",
     "explain": "kerasseq.explained",
     "gru": "kerasseq.layers",
+    "hypermodel": "kerasseq.tuning.hypermodel",
+    "join": "kerasseq.tuning.tune",
     "load": "kerasseq.run",
     "lstm": "kerasseq.layers",
     "report": "kerasseq.params",
     "rnn": "kerasseq.layers",
     "simple_rnn": "kerasseq.layers",
-    "tune": "kerasseq.tuning.search",
+    "tune": "kerasseq.tuning.tune",
     "tuned": "kerasseq.tuning.results",
     "units_for": "kerasseq.params",
 }

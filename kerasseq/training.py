@@ -244,7 +244,7 @@ class _Keeper(keras.callbacks.Callback):
         self._batches.epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        found = _followed(logs)
+        found = followed(logs)
         if not np.isfinite(found["loss"]):
             self._forget()
             raise ValueError(
@@ -384,8 +384,8 @@ class _Bar(keras.callbacks.Callback):
         )
 
 
-def _followed(logs: Mapping[str, Any] | None) -> dict[str, float]:
-    """Losses and metrics of the model itself, those of its branches left out."""
+def followed(logs: Mapping[str, Any] | None) -> dict[str, float]:
+    """Losses and metrics of the model itself, from those that Keras logs with its branches."""
     found = {name: float(value) for name, value in (logs or {}).items()}
     if f"{OWN}_loss" not in found:
         return found
@@ -394,4 +394,4 @@ def _followed(logs: Mapping[str, Any] | None) -> dict[str, float]:
 
 
 def _shown(logs: Mapping[str, Any] | None) -> str:
-    return "  ".join(f"{name} {value:.4f}" for name, value in _followed(logs).items())
+    return "  ".join(f"{name} {value:.4f}" for name, value in followed(logs).items())

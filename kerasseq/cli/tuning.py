@@ -87,10 +87,17 @@ def _run(name: str, settings: dict[str, Any], options: dict[str, Any]) -> None:
             options[key] = commands.number(options[key])
     out = options["out"] or f"searches/{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     commands.import_backend()
-    from kerasseq.tuning.search import tune
+    from kerasseq.tuning.tune import join, tune
 
+    role, chief = options.pop("role"), options.pop("chief")
+    if (role is None) != (chief is None) or role not in (None, "chief", "worker"):
+        raise ValueError("give --role chief or --role worker together with --chief HOST:PORT.")
+    options |= {"out": out, "space": space}
     try:
-        found = tune(name, space=space, **{**options, "out": out}, **settings)
+        if role == "worker":
+            join(chief, name, **options, **settings)
+            return
+        found = tune(name, chief=chief, **options, **settings)
     except KeyboardInterrupt:
         begun = Path(out).is_dir()
         on = f"; the same command with --out {out} goes on" if begun else ""
@@ -113,6 +120,8 @@ def _options(
     prune: bool = False,
     seconds: float | None = None,
     workers: int = 1,
+    role: str | None = None,
+    chief: str | None = None,
     keep: int = 1,
     seed: int = 0,
     out: str | None = None,
@@ -133,6 +142,8 @@ def _options(
         prune: stop trials that are worse than the median of the others.
         seconds: training time of a trial at most.
         workers: processes that share the trials.
+        role: chief or worker, of a search over several machines.
+        chief: HOST:PORT of the chief.
         keep: the weights of so many best trials stay on disk.
         seed: of everything that is drawn.
         out: folder to write to; after an interruption the same command goes on from there.

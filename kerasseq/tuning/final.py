@@ -27,15 +27,12 @@ def best_of(ended: Sequence[Mapping[str, Any]], higher_is_better: bool) -> Mappi
     return min(scored, key=lambda event: sign * event["score"], default=None)
 
 
-def finish(
-    task: Task, data: Data, digest: str, rows: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def finish(task: Task, data: Data, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Train the best setting and the default one on all but the test part, and score both on it.
 
     Args:
         task: the search.
         data: its data.
-        digest: its fingerprint.
         rows: the trials that have ended, with their settings; the default one among them.
 
     Returns:
@@ -47,9 +44,7 @@ def finish(
     if best is None:
         return {"best": None}
     ended = [best] if best is default or default["score"] is None else [best, default]
-    found = [
-        _retrained(task, data, digest, row, DEFAULT if row is not best else BEST) for row in ended
-    ]
+    found = [_retrained(task, data, row, DEFAULT if row is not best else BEST) for row in ended]
     if len(found) < 2:
         return {"best": best["trial"]}
     return {"best": best["trial"], "gain": _gain(task, data, ended, found)}
@@ -62,11 +57,11 @@ def _within(task: Task, row: Mapping[str, Any]) -> bool:
     return task.max_params is None or (row["parameters"] or 0) <= task.max_params
 
 
-def _retrained(task: Task, data: Data, digest: str, row: Mapping[str, Any], where: str) -> Run:
+def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Run:
     """The setting of a trial, trained on the training and validation part, as a run."""
     stages, settings = task.stages, {**task.settings, **row["settings"]}
     recorded = {**task.recorded, **row["settings"]}
-    stamp = {"recipe": stages.name, "settings": recorded, "data": digest}
+    stamp = {"recipe": stages.name, "settings": recorded, "data": task.data}
     folder = task.folder / where
     if _is(folder, stamp):
         return runs.load(folder)
@@ -97,7 +92,7 @@ def _retrained(task: Task, data: Data, digest: str, row: Mapping[str, Any], wher
             f"trained on the training and validation part together, {epochs} epochs: as many as "
             f"were best for trial {row['trial']} of a search",
         ],
-        data=digest,
+        data=task.data,
     )
     run.save(folder, overwrite=True)
     (task.folder / f"{where}.npz").unlink(missing_ok=True)

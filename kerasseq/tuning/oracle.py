@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import math
+import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -17,10 +18,11 @@ from kerasseq.settings import Settings
 from kerasseq.tuning.space import Space, declare, decode, encode
 from kerasseq.tuning.task import Task, key
 
-__all__ = ["OUTCOME", "SETTINGS", "Events", "factor_for", "make", "sweep"]
+__all__ = ["BEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "factor_for", "make", "sweep"]
 
 # Values that travel with KerasTuner's own between oracle and workers, as JSON.
 SETTINGS, OUTCOME = "kerasseq/settings", "kerasseq/outcome"
+MARK = "kerasseq/search"  # by which a worker sees that it has the same search
 OBJECTIVE = "score"
 
 _STATUS = keras_tuner.engine.trial.TrialStatus
@@ -28,6 +30,9 @@ _RUNNING, _IDLE, _STOPPED = _STATUS.RUNNING, _STATUS.IDLE, _STATUS.STOPPED
 _COMPLETED, _FAILED, _INVALID = _STATUS.COMPLETED, _STATUS.FAILED, _STATUS.INVALID
 _DRAWS = 300  # for settings that fit and were not tried, before there are taken to be no more
 _FOREVER = 10**9
+# Seconds: a worker that is at a trial lets the chief know after each of the first, and has its
+# trial given to another one after the second.
+BEAT, SILENCE = 20.0, 180.0
 
 Event = dict[str, Any]
 Events = Callable[[Event], None]
@@ -85,7 +90,7 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         self._tried: set[str] = set()
         self._begun: set[str] = set()
         self._ended: set[str] = set()
-        self._skipped = 0
+        self._heard: dict[str, float] = {}
         self.verbose = 0
 
     def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
@@ -137,19 +142,19 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         values.pop(SETTINGS, None)
         if self._task.tuner == "grid":  # whose points are what they are, and skipped or tried
             found = self._point(values)
-            proposal["values"] = values if found is None else {**values, SETTINGS: _json(found)}
+            proposal["values"] = values if found is None else {**values, **self._sent(found)}
             return proposal
         found = self._fitting(values, trial_id)
         if found is None:
             return self._over()
-        proposal["values"] = {**values, **encode(self._space, found), SETTINGS: _json(found)}
+        proposal["values"] = {**values, **encode(self._space, found), **self._sent(found)}
         return proposal
 
     @keras_tuner.synchronized
     def create_trial(self, tuner_id: str) -> Any:
+        self._hear(tuner_id)
         trial = super().create_trial(tuner_id)
         while trial.status == _RUNNING and SETTINGS not in trial.hyperparameters.values:
-            self._skipped += 1
             trial.status = _FAILED
             super().end_trial(trial)
             trial = super().create_trial(tuner_id)
@@ -187,8 +192,24 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         """Take the settings of the journal, which may differ from these in their last digits."""
         values = trial.hyperparameters.values
         if _json(settings) != values[SETTINGS]:
-            values.update({**encode(self._space, settings), SETTINGS: _json(settings)})
+            values.update({**encode(self._space, settings), **self._sent(settings)})
             self._tried.add(key(settings))
+
+    def _hear(self, worker: str) -> None:
+        """Note that a worker is there, and give up on those that have been silent for long."""
+        now = time.monotonic()
+        self._heard[worker] = now
+        silent = [
+            other
+            for other in self.ongoing_trials
+            if now - self._heard.setdefault(other, now) > SILENCE
+        ]
+        if silent:
+            self.requeue({*self.ongoing_trials} - {*silent})
+
+    def _sent(self, settings: Settings) -> dict[str, str]:
+        """What a worker is sent beside KerasTuner's own values."""
+        return {SETTINGS: _json(settings), MARK: self._task.mark}
 
     def _over(self) -> dict[str, Any]:
         """Nothing more to propose; a worker stays for what another may leave undone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kerasseq import plots
 from kerasseq import run as runs
 from kerasseq.board import figure
 from kerasseq.params.table import Table, Tabular, from_frame
@@ -16,6 +18,7 @@ from kerasseq.tuning.journal import JOURNAL, read
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from kerasseq.run import Run
 
@@ -74,6 +77,11 @@ class Result(Tabular):
         )
 
     @property
+    def _varied(self) -> list[str]:
+        """The columns of the settings."""
+        return [name for name in self.trials if name not in ("trial", *_MEASURED)]
+
+    @property
     def recipe(self) -> str:
         """The name of the recipe."""
         return str(self.events[0]["recipe"])
@@ -126,6 +134,33 @@ class Result(Tabular):
         """What tuning gained on the test part over the recipe's own setting, with its interval."""
         return None if self._end is None else self._end.get("gain")
 
+    def importance(self) -> pd.DataFrame:
+        """How much each setting matters to the score; see `kerasseq.tuning.importance`.
+
+        Raises:
+            ValueError: if too few trials have a score.
+        """
+        from kerasseq.tuning.importance import importance
+
+        searched = self.trials[self.trials["trial"] != "default"]
+        return importance(searched, self._varied)
+
+    def plots(self) -> dict[str, Figure]:
+        """Score by trial and against parameters, settings beside each other, and importance."""
+        from kerasseq.tuning import figures
+
+        seen = (self.trials, self.metric, self.higher_is_better)
+        if not (self.trials["score"].notna() & (self.trials["trial"] != "default")).any():
+            return {}
+        found = {
+            "score_by_trial": figures.score_by_trial(*seen),
+            "score_by_parameters": figures.score_by_parameters(*seen),
+            "settings": figures.parallel(self.trials, self._varied, self.metric),
+        }
+        with contextlib.suppress(ValueError):  # there is nothing to see in few trials
+            found["importance"] = figures.importances(self.importance())
+        return found
+
     def load(self) -> None:
         """Read the runs into memory, so that the folder may go."""
         if self._end is not None and self._end["best"] is not None:
@@ -133,7 +168,7 @@ class Result(Tabular):
                 run.folder = None
 
     def save(self) -> None:
-        """Write the trials as trials.csv and trials.parquet into the folder."""
+        """Write trials.csv, trials.parquet and the plots into the folder."""
         frame = self.trials.astype(
             {name: "string" for name in self.trials if self.trials[name].dtype == object}
         )
@@ -141,6 +176,7 @@ class Result(Tabular):
             beside = self.folder / f".new.{name}"
             write(beside, index=False)
             os.replace(beside, self.folder / name)
+        plots.save(self.plots(), self.folder / "plots")
 
     def table(self) -> Table:
         """The trials, the best one first, and what tuning gained."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import shutil
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras_tuner
 
 from kerasseq.tuning import trial as trials
-from kerasseq.tuning.oracle import OBJECTIVE, OUTCOME, SETTINGS
+from kerasseq.tuning.journal import JOURNAL
+from kerasseq.tuning.oracle import BEAT, MARK, OBJECTIVE, OUTCOME, SETTINGS
 from kerasseq.tuning.task import Data, Task
 
-__all__ = ["Runner", "Unwritable"]
+__all__ = ["Runner", "Stranger", "Unwritable"]
 
 Curves = Callable[[], Sequence[Sequence[float]]]
 _PAUSE = 0.5  # seconds until a worker asks again, where there is nothing to do yet
@@ -24,6 +27,10 @@ _PAUSE = 0.5  # seconds until a worker asks again, where there is nothing to do 
 
 class Unwritable(keras_tuner.errors.FatalError):
     """A folder that cannot be written: no fault of the trial, and the end of the search."""
+
+
+class Stranger(keras_tuner.errors.FatalError):
+    """A worker that has another search than its chief."""
 
 
 class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
@@ -49,6 +56,7 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         )
         self._task, self._data, self._curves = task, data, curves
         self._idle = False
+        self._works = os.environ.get("KERASTUNER_TUNER_ID", "chief") != "chief"
 
     def search(self) -> None:
         """Run trials until there are none left."""
@@ -67,21 +75,51 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
 
     def run_trial(self, trial: Any) -> dict[str, float]:
         values = trial.hyperparameters.values
-        try:
-            outcome = trials.run(
-                self._task,
-                self._data,
-                trial.trial_id,
-                {**self._task.settings, **json.loads(values[SETTINGS])},
-                epochs=values.get("tuner/epochs"),
-                parent=values.get("tuner/trial_id"),
-                curves=self._curves() if self._task.prune else (),
+        if values[MARK] != self._task.mark:
+            raise Stranger(
+                "the chief has another search: give this worker the same arguments and data."
             )
+        try:
+            with self._beating():
+                outcome = trials.run(
+                    self._task,
+                    self._data,
+                    trial.trial_id,
+                    {**self._task.settings, **json.loads(values[SETTINGS])},
+                    epochs=values.get("tuner/epochs"),
+                    parent=values.get("tuner/trial_id"),
+                    curves=self._curves() if self._task.prune else (),
+                )
         except OSError as error:
             raise Unwritable(str(error)) from error
         values[OUTCOME] = json.dumps(outcome.to_dict())
         # KerasTuner prints a trace of what is raised; the oracle reads the outcome itself.
         return {OBJECTIVE: math.nan if outcome.score is None else outcome.score}
+
+    def on_trial_end(self, trial: Any) -> None:
+        super().on_trial_end(trial)
+        if self._works and not (self._task.folder / JOURNAL).is_file():
+            # The chief, which clears up after trials, does not see this folder.
+            shutil.rmtree(trials.folder(self._task, trial.trial_id), ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Let the chief know from time to time that this worker is at its trial."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(BEAT):
+                self.oracle.create_trial(self.tuner_id)  # the trial that it has, again
+
+        thread = threading.Thread(target=beat, daemon=True)
+        if self._works:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if self._works:
+                thread.join()
 
     def save(self) -> None:
         """Nothing, for the same reason."""

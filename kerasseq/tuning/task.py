@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import sys
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kerasseq.recipe import Parts, Prepared, Stages
+from kerasseq import registry
+from kerasseq.data.digest import digest
+from kerasseq.recipe import OPTIONS, Parts, Prepared, Stages
 from kerasseq.settings import Settings
 from kerasseq.tuning.budget import Budget
 from kerasseq.tuning.space import Space
 
-__all__ = ["Data", "Task", "key"]
+__all__ = ["Data", "Task", "key", "known"]
 
 _KEPT = 4  # prepared data sets in memory
 
@@ -64,6 +69,16 @@ class Task:
     def varied(self) -> tuple[str, ...]:
         """The settings in which trials differ."""
         return (*self.space, "units") if self.match_params is not None else tuple(self.space)
+
+    @cached_property
+    def data(self) -> str:
+        """The fingerprint of the raw data."""
+        return digest(self.source)
+
+    @cached_property
+    def mark(self) -> str:
+        """The fingerprint of the search."""
+        return digest([key(self.stamp()), self.data])
 
     def runs(self) -> list[tuple[tuple[int, int] | None, int]]:
         """The fold and the seed of each training of a trial."""
@@ -139,6 +154,24 @@ class Data:
 
     def _subset(self, settings: Settings) -> dict[str, Any]:
         return {n: settings[n] for n in self._stages.prepares} | {"seed": self._seed}
+
+
+def known(recipe: Callable[..., Any] | str) -> tuple[Stages, dict[str, Any], Any]:
+    """The stages of a recipe, its settings with their defaults, and its default data.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    function = registry.get(recipe) if isinstance(recipe, str) else recipe
+    stages = getattr(sys.modules.get(getattr(function, "__module__", "")), "STAGES", None)
+    if not isinstance(stages, Stages):
+        raise ValueError(
+            "recipe must be one of kerasseq or its name, or a function whose module has STAGES. "
+            f"Received: recipe={recipe!r}"
+        )
+    parameters = inspect.signature(function).parameters
+    known = {name: own.default for name, own in parameters.items() if name not in OPTIONS}
+    return stages, known, parameters["data"].default
 
 
 def key(settings: Settings) -> str:

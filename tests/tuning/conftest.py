@@ -26,10 +26,10 @@ SPACE = {
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets a Run find the toy by its name."""
-    known = registry.names()
-    monkeypatch.setattr(registry, "names", lambda: [*known, "toy"])
-    monkeypatch.setattr(registry, "stages", lambda name: toys.STAGES)
-    monkeypatch.setattr(registry, "get", lambda name: toys.toy)
+    names, get, stages = registry.names(), registry.get, registry.stages
+    monkeypatch.setattr(registry, "names", lambda: [*names, "toy"])
+    monkeypatch.setattr(registry, "get", lambda n: toys.toy if n == "toy" else get(n))
+    monkeypatch.setattr(registry, "stages", lambda n: toys.STAGES if n == "toy" else stages(n))
 
 
 @pytest.fixture

@@ -160,6 +160,66 @@ def test_what_shares_a_killed_search_ends_with_it(tmp_path: Path) -> None:
     assert not any(_alive(member) for member in members)
 
 
+# On several machines, each a process with a folder of its own
+
+
+LED = """
+import signal, sys
+from kerasseq import registry
+from kerasseq.tuning import oracle, runner
+from tests import toy as toys
+from tests.tuning.test_survival import TUNE
+import kerasseq
+registry.names, registry.stages = lambda: ["toy"], lambda name: toys.STAGES
+oracle.SILENCE, runner.BEAT = 4.0, 0.5
+role, address, folder, epochs = sys.argv[1:]
+options = {**TUNE, "trials": 4, "out": folder, "epochs": int(epochs)}
+if role == "chief":
+    kerasseq.tune(toys.toy, chief=address, **options)
+else:
+    kerasseq.join(address, toys.toy, **options)
+"""
+
+
+def _machine(*arguments: str, space: tuple[str, ...] = (), **environment: str) -> Any:
+    """A process that takes part in a search."""
+    return subprocess.Popen(
+        [*space, sys.executable, "-c", LED, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.slow
+def test_machines_share_a_search_also_when_one_is_lost(whole: Any, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{spread._free_port()}"
+    chief = _machine("chief", address, str(tmp_path / "chief"), "4")
+    lost, other, stranger = (
+        _machine("worker", address, str(tmp_path / name), epochs, KERASTUNER_TUNER_ID=name)
+        for name, epochs in (("lost", "4"), ("other", "4"), ("stranger", "5"))
+    )
+    began: list[str] = []
+    while "lost" not in began:
+        assert chief.poll() is None, chief.communicate()
+        time.sleep(0.05)
+        began = [e["worker"] for e in read(tmp_path / "chief") if e["event"] == "began"]
+    lost.kill()
+    for process in (other, chief):
+        _, told = process.communicate(timeout=300)
+        assert process.returncode == 0, told.decode()
+    _, told = stranger.communicate(timeout=300)
+    lost.communicate()
+    assert stranger.returncode != 0
+    assert b"the chief has another search" in told
+    _nothing_ran_twice(tmp_path / "chief")
+    result = kerasseq.tuned(tmp_path / "chief")
+    assert result.finished
+    frames = [_comparable(own).drop(columns=["trial"]) for own in (result, whole)]
+    pd.testing.assert_frame_equal(*frames)
+    assert [*(tmp_path / "other").rglob("*.npz")] == []  # what a chief does not see
+
+
 def _members(parent: int) -> list[int]:
     """The processes that a process has started."""
     listed = Path(f"/proc/{parent}/task/{parent}/children").read_text()

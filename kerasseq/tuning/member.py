@@ -1,0 +1,74 @@
+"""What each process of a search does that several share: `python -m kerasseq.tuning.member FD`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from typing import Any
+
+__all__ = ["CHIEF", "lead", "main", "work"]
+
+CHIEF = "chief"  # KerasTuner knows the chief by its name
+
+
+def main(link: Connection) -> None:
+    """Take part in the search that comes through a link, until it ends or the link does."""
+    cores = os.environ.get("KERASSEQ_CORES")
+    if cores:
+        os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that it clears up behind it
+    task = link.recv()
+    threading.Thread(target=_watch, args=[link], daemon=True).start()
+    if os.environ["KERASTUNER_TUNER_ID"] == CHIEF:
+        lead(task)
+    else:
+        work(task)
+
+
+def lead(task: Any) -> None:
+    """Propose trials to workers until there are none left; the environment says where."""
+    from kerasseq.tuning.search import Search
+
+    search = Search(task, quiet=True)
+    try:
+        search.trials()
+    finally:
+        search.journal.close()
+
+
+def work(task: Any) -> None:
+    """Run the trials that the chief proposes; the environment says where it is."""
+    import keras_tuner
+
+    from kerasseq.tuning.journal import read
+    from kerasseq.tuning.oracle import OBJECTIVE
+    from kerasseq.tuning.runner import Runner, Stranger
+    from kerasseq.tuning.task import Data
+
+    direction = "max" if task.stages.higher_is_better else "min"
+    objective = keras_tuner.Objective(OBJECTIVE, direction)
+    oracle = keras_tuner.oracles.RandomSearchOracle(objective=objective)
+
+    def curves() -> list[list[float]]:
+        """Those that have ended, where the journal is in this folder."""
+        return [e["curve"] for e in read(task.folder) if e["event"] == "ended" and e["curve"]]
+
+    try:
+        Runner(oracle, task, Data(task.stages, task.source, task.settings), curves).search()
+    except Stranger as error:
+        raise ValueError(str(error)) from error
+
+
+def _watch(link: Connection) -> None:
+    """End with the process that started this one."""
+    try:
+        link.recv()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main(Connection(int(sys.argv[1])))

@@ -1,0 +1,210 @@
+"""`kerasseq.tune`, and `kerasseq.join` for its workers on other machines."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kerasseq import recipe as recipes
+from kerasseq.tuning.results import Result
+from kerasseq.tuning.search import Search
+from kerasseq.tuning.space import narrowed
+from kerasseq.tuning.spread import addressed
+from kerasseq.tuning.task import Task, known
+
+__all__ = ["TUNERS", "join", "tune"]
+
+TUNERS = ("random", "grid", "bayesian", "hyperband")
+_BYTES = 4  # of a parameter
+_COUNTS = ("trials", "folds", "seeds", "workers", "keep")
+_LIMITS = ("max_params", "max_bytes", "match_params")
+
+
+def tune(
+    recipe: Callable[..., Any] | str,
+    data: Any = None,
+    *,
+    trials: int = 30,
+    tuner: str = "random",
+    space: Mapping[str, Any] | None = None,
+    max_params: int | None = None,
+    max_bytes: int | None = None,
+    match_params: int | None = None,
+    folds: int = 1,
+    seeds: int = 1,
+    prune: bool = False,
+    seconds: float | None = None,
+    workers: int = 1,
+    keep: int = 1,
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    chief: str | None = None,
+    quiet: bool = False,
+    **settings: Any,
+) -> Result:
+    """Look for better settings of a recipe, within a budget, and train the best one.
+
+    Trials are scored on the validation part; the test part is looked at once, in the end. What was
+    best is then trained on training and validation part together, beside the recipe's own setting.
+    After an interruption of any kind the same call goes on where it was.
+
+    Args:
+        recipe: one of kerasseq, or its name.
+        data: what the recipe takes; its own default if not given.
+        trials: how many; each training of Hyperband is one.
+        tuner: "random", "grid", "bayesian" (Gaussian processes, which take seconds to think between
+            two trials) or "hyperband".
+        space: for each setting to vary, in place of the recipe's own ranges: a range
+            (`Whole`, `Number`, `Choice`, `When` of `kerasseq.settings`), a list of options, a text
+            such as "16..256:log"; or one value, which fixes it.
+        max_params: parameters of a model at most; what is proposed larger is made to fit.
+        max_bytes: bytes of its parameters at most.
+        match_params: parameters of each model, as near as whole units come from below, by which
+            cells are compared at equal size.
+        folds: score each trial on so many folds in place of the validation part.
+        seeds: train each trial from so many seeds.
+        prune: whether a trial that is worse than the median of the others is stopped early.
+        seconds: training time of a trial at most, after whole epochs; what then comes out depends
+            on the speed of the machine.
+        workers: processes that share the trials, each with its share of the cores, or a GPU.
+        keep: the trained weights of so many best trials stay on disk.
+        seed: of the search, and of the recipe; the same seed gives the same trials and scores.
+        out: folder to write to; nothing is kept without it.
+        chief: HOST:PORT to wait on for workers on other machines, which call `kerasseq.join`, in
+            place of any trials here.
+        quiet: whether to show no progress.
+        **settings: further arguments of the recipe, which do not vary.
+
+    Returns:
+        A Result: `trials`, `best`, `default`, `gain`, `importance()` and plots.
+
+    Raises:
+        ValueError: for settings, ranges, a budget, data or a folder that cannot be used.
+        OSError: if the folder cannot be written.
+
+    Example:
+
+    >>> found = tune("sentiment", trials=1, tuner="random", epochs=1, quiet=True,
+    ...              space={"units": [2, 4], "embedding": 4})
+    >>> found.trials["status"].tolist()
+    ['completed', 'completed']
+    """
+    given = locals()
+    address = None if chief is None else _address(chief)
+    with _folder(out) as folder:
+        search = Search(_task(given, folder), quiet)
+        if address is not None:
+            os.environ.update(addressed("chief", *address))
+        result = search.run(workers, remote=address is not None)
+        if out is None:  # what is to be had later must be in memory before the folder goes
+            result.load()
+        return result
+
+
+def join(
+    chief: str,
+    recipe: Callable[..., Any] | str,
+    data: Any = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> None:
+    """Run trials of a search that another process leads, until there are none left.
+
+    Args:
+        chief: HOST:PORT of the process that has called `kerasseq.tune(..., chief=...)`.
+        recipe: as there.
+        data: the same as there.
+        out: folder for checkpoints; with one that a worker finds again, it goes on with the trial
+            that it was in. A worker is known by the environment variable KERASTUNER_TUNER_ID, or
+            by the name of its host and process.
+        **options: all that is given there.
+
+    Raises:
+        ValueError: for what `tune` refuses, or if the chief has another search or other data.
+    """
+    from kerasseq.tuning.member import work
+
+    call = inspect.signature(tune).bind(recipe, data, **options)
+    call.apply_defaults()
+    name = os.environ.get("KERASTUNER_TUNER_ID", f"worker-{socket.gethostname()}-{os.getpid()}")
+    address = _address(chief)
+    with _folder(out) as folder:
+        os.environ.update(addressed(name, *address))
+        folder.mkdir(parents=True, exist_ok=True)
+        work(_task(call.arguments, folder))
+
+
+def _task(given: Mapping[str, Any], folder: Path) -> Task:
+    """The search that the arguments of `tune` stand for."""
+    counts = {name: given[name] for name in _COUNTS}
+    limits = {name: given[name] for name in _LIMITS if given[name] is not None}
+    recipes.one_of(given, "tuner", TUNERS)
+    recipes.positive(counts, *counts)
+    recipes.positive(limits, *limits)
+    if given["prune"] and given["tuner"] == "hyperband":
+        raise ValueError("hyperband stops trials itself: leave out prune, or take another tuner.")
+    seconds = given["seconds"]
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"seconds must be above zero. Received: seconds={seconds!r}")
+    stages, settings, data = known(given["recipe"])
+    own = {**dict(given["space"] or {}), **given["settings"]}
+    space, fixed = narrowed(stages.space(), own, settings)
+    settings = {**settings, **fixed, "seed": given["seed"]}
+    space.pop("seed", None)
+    if "match_params" in limits:
+        if len(limits) > 1:
+            raise ValueError("match_params gives each model its size: leave out the other limits.")
+        if "units" not in settings:
+            raise ValueError("match_params sets units, which this recipe does not have.")
+        space.pop("units", None)
+    if not space:
+        raise ValueError("the space is empty: leave at least one setting to vary, or give a range.")
+    most = [limits["max_params"]] if "max_params" in limits else []
+    most += [limits["max_bytes"] // _BYTES] if "max_bytes" in limits else []
+    recorded = recipes.checked(stages, settings)
+    names = (
+        "tuner",
+        "trials",
+        "match_params",
+        "folds",
+        "seeds",
+        "prune",
+        "seconds",
+        "keep",
+        "seed",
+    )
+    return Task(
+        stages=stages,
+        source=stages.load(data if given["data"] is None else given["data"], settings),
+        settings=settings,
+        recorded=recorded,
+        space=space,
+        folder=folder,
+        max_params=min(most, default=None),
+        **{name: given[name] for name in names},
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    """The host and the port of HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"chief must be HOST:PORT, such as node-1:7000. Received: {text!r}")
+    return host, int(port)
+
+
+@contextlib.contextmanager
+def _folder(out: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """The folder of a search; one that goes again if none is given."""
+    if out is not None:
+        yield Path(out)
+        return
+    with tempfile.TemporaryDirectory(prefix="kerasseq-search-") as folder:
+        yield Path(folder)
