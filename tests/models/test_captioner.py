@@ -133,8 +133,7 @@ def test_attention_says_where_it_looks() -> None:
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_it_learns_captions_by_heart(decoder: str, smoothing: float) -> None:
+def test_it_learns_captions_by_heart(decoder: str) -> None:
     keras.utils.set_random_seed(0)
     sizes = _sizes(decoder, units=24, embedding=24, tied=True)
     captions = [[4, 5, 6], [7, 4], [8, 9, 10, 11]]
@@ -143,7 +142,7 @@ def test_it_learns_captions_by_heart(decoder: str, smoothing: float) -> None:
         tokens[row, : len(caption) + 1] = [2, *caption]
         targets[row, : len(caption) + 1] = [*caption, 3]
     model, picture = sizes.build(), _inputs(sizes)["picture"]
-    model.compile(keras.optimizers.Adam(0.03), WordLoss(smoothing))
+    model.compile(keras.optimizers.Adam(0.03), WordLoss(0.1))
     inputs = {"picture": np.tile(picture, (20, *[1] * (picture.ndim - 1)))}
     inputs["tokens"] = np.tile(tokens, (20, 1))
     model.fit(inputs, np.tile(targets, (20, 1)), batch_size=15, epochs=20, verbose=0)
