@@ -58,7 +58,7 @@ def nearest(seen: Sequence[Any], captions: Sequence[Sequence[str]], asked: Any) 
             better = value > best
             best[better], place[better] = value[better], before + rows[closest[better]]
         before += len(part)
-    return [_usual(captions[number]) for number in place]
+    return [_usual(captions[int(number)]) for number in place]
 
 
 def _chunks(rows: int) -> list[np.ndarray]:

@@ -193,6 +193,7 @@ class Writer:
         real = ops.cast(ops.not_equal(following, 0), "float32")
         inputs = {**self.model.input, "following": following}
         scorer = keras.Model(inputs, ops.sum(losses * real, axis=-1))
+        assert examples.targets is not None
         lengths = examples.lengths["tokens"]
         given = Examples(
             {**examples.inputs, "following": examples.targets},

@@ -193,7 +193,7 @@ def _common(one: Sequence[str], other: Sequence[str]) -> int:
     return row[-1]
 
 
-def _streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
+def _streams(references: Sequence[Sequence[str]]) -> Any:
     """References as sacrebleu takes them: all first ones, all second ones, ..., None for none."""
     most = max(map(len, references))
     return [[own[i] if i < len(own) else None for own in references] for i in range(most)]
@@ -201,7 +201,7 @@ def _streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
 
 def _bleu_counts(found: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
     """What BLEU is made of, (rows, 10): n-grams that match, n-grams, both lengths."""
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     bleu = BLEU(tokenize="none", smooth_method="none", max_ngram_order=_ORDERS, force=True)
     rows = []
@@ -212,21 +212,25 @@ def _bleu_counts(found: Sequence[str], references: Sequence[Sequence[str]]) -> n
 
 
 def _bleu(counts: np.ndarray) -> dict[str, float]:
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     counts = np.rint(counts).astype(int)
-    correct, total, lengths = counts[:_ORDERS], counts[_ORDERS:-2], counts[-2:]
+    correct, total = counts[:_ORDERS].tolist(), counts[_ORDERS:-2].tolist()
     values = {}
     for order in range(1, _ORDERS + 1):
         score = BLEU.compute_bleu(
-            correct[:order].tolist(), total[:order].tolist(), *lengths.tolist(),
-            smooth_method="none", max_ngram_order=order,
-        )  # fmt: skip
+            correct[:order],
+            total[:order],
+            sys_len=int(counts[-2]),
+            ref_len=int(counts[-1]),
+            smooth_method="none",
+            max_ngram_order=order,
+        )
         values[f"bleu_{order}"] = float(score.score)
     return values
 
 
 def _chrf(found: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    from sacrebleu.metrics import CHRF
+    from sacrebleu.metrics.chrf import CHRF
 
     return float(CHRF().corpus_score(list(found), _streams(references)).score)

@@ -77,12 +77,14 @@ class Seen:
 
     def moments(self) -> dict[str, np.ndarray]:
         """`mean` and `deviation` of the last axis, over all pictures, for `scaled`."""
-        count, total, squares = 0, 0.0, 0.0
+        count = 0
+        total, squares = np.zeros((2, self.shape[-1]))
         for start in range(0, len(self), _CHUNK):
             found = self[np.arange(start, min(start + _CHUNK, len(self)))].astype(np.float64)
             found = found.reshape(-1, found.shape[-1])
             count += len(found)
-            total, squares = total + found.sum(axis=0), squares + (found**2).sum(axis=0)
+            total += found.sum(axis=0)
+            squares += (found**2).sum(axis=0)
         mean = total / count
         deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
         deviation[deviation < _LEAST] = 1.0  # what never changes is left as it is
