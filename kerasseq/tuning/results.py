@@ -34,14 +34,6 @@ class Result(Tabular):
     Args:
         folder: of the search.
         events: its journal.
-
-    Example:
-
-    >>> import kerasseq
-    >>> found = kerasseq.tune("sentiment", trials=1, tuner="random", quiet=True, out="search",
-    ...                       space={"units": "2..4"}, embedding=4, epochs=1)
-    >>> found.trials["units"].between(2, 4).all().item()
-    True
     """
 
     folder: Path
@@ -251,6 +243,14 @@ def tuned(folder: str | os.PathLike[str]) -> Result:
     Raises:
         FileNotFoundError: if there is no such folder.
         ValueError: if it is not that of a search.
+
+    Example:
+
+    >>> import kerasseq
+    >>> found = kerasseq.tune("sentiment", trials=1, quiet=True, out="search", epochs=1,
+    ...                       space={"units": "2..4"}, embedding=4)
+    >>> tuned("search").trials.equals(found.trials)
+    True
     """
     folder = Path(folder)
     if not folder.is_dir():

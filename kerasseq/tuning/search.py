@@ -58,7 +58,7 @@ class Search:
                     progress.go_on(event)
                 if self.events[-1]["event"] != "finished":
                     if workers > 1 and not remote:
-                        self._spread(workers)
+                        self.spread(workers)
                     else:
                         self.trials(remote)
                     self._finish()
@@ -129,8 +129,8 @@ class Search:
                 "settings and data to go on, or another folder to start over."
             )
 
-    def _spread(self, workers: int) -> None:
-        """Leave the journal to a chief, and the trials to workers."""
+    def spread(self, workers: int) -> None:
+        """Leave the trials to workers on this machine, and the journal to their chief."""
         from kerasseq.tuning.spread import spread
 
         self.journal.close()

@@ -128,13 +128,19 @@ def join(
 
     Raises:
         ValueError: for what `tune` refuses, or if the chief has another search or other data.
+
+    Example:
+
+    >>> join("node-1", "sentiment", "reviews.csv", max_params=100_000)
+    Traceback (most recent call last):
+    ValueError: chief must be HOST:PORT, such as node-1:7000. Received: 'node-1'
     """
     from kerasseq.tuning.member import work
 
+    address = _address(chief)
     call = inspect.signature(tune).bind(recipe, data, **options)
     call.apply_defaults()
     name = os.environ.get("KERASTUNER_TUNER_ID", f"worker-{socket.gethostname()}-{os.getpid()}")
-    address = _address(chief)
     with _folder(out) as folder:
         os.environ.update(addressed(name, *address))
         folder.mkdir(parents=True, exist_ok=True)
