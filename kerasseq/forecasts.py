@@ -154,11 +154,12 @@ def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
     """
     targets = panel.names["targets"]
     roles = panel.encoding.get("roles", {})
-    series, time = "/".join(roles.get("series", ())), " ".join(roles.get("time", ()))
+    time = " ".join(roles.get("time", ()))
     rows = steps * len(targets)
     columns: dict[str, Any] = {}
-    if any(panel.ids):
-        columns[series or "series"] = np.repeat(np.array(panel.ids, dtype=object), rows)
+    for name, values in zip(roles.get("series", ()), zip(*panel.keys)):
+        numbers = len({type(own) for own in values}) == 1 and not isinstance(values[0], str)
+        columns[name] = np.repeat(np.array(values, dtype=None if numbers else object), rows)
     stamps = [after(own, steps, panel.frequency) for own in panel.stamps]
     columns[time or "step"] = stamps[0].append(stamps[1:]).repeat(len(targets))
     if len(targets) > 1:

@@ -179,6 +179,7 @@ def _panel(
     from_others = settings["fill"] != "zero" and bool(made.any())
     panel = Panel(
         ids=rows.ids,
+        keys=rows.keys,
         stamps=[own[: int(end - low)] for own, (low, end, _) in zip(stamps, spans)],
         frequency=frequency,
         season=season,

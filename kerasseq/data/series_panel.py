@@ -37,6 +37,7 @@ class Panel:
         notes: what was found and done, for the reader.
         filled: of each series, bool (time, targets), which targets were not observed, and have a
             value from others; None where there are none.
+        keys: of each series, what the columns that tell the series apart hold.
     """
 
     ids: list[str]
@@ -51,6 +52,7 @@ class Panel:
     encoding: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     filled: list[np.ndarray] | None = None
+    keys: list[list[Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -108,6 +110,7 @@ class Panel:
         return replace(
             self,
             ids=[self.ids[i] for i in series],
+            keys=[self.keys[i] for i in series] if self.keys else [],
             stamps=[self.stamps[i] for i in series],
             targets=[self.targets[i] for i in series],
             filled=self.filled and [self.filled[i] for i in series],

@@ -36,6 +36,7 @@ class Rows:
 
     Args:
         ids: of the series.
+        keys: of each series, what the columns that tell the series apart hold.
         codes: the series of each row, as its place in `ids`.
         stamps: of each row: points in time, or int64 where steps are counted.
         values: (rows, columns) numbers, NaN where there is none.
@@ -43,6 +44,7 @@ class Rows:
     """
 
     ids: list[str]
+    keys: list[list[Any]]
     codes: np.ndarray
     stamps: pd.DatetimeIndex | np.ndarray
     values: np.ndarray
@@ -94,11 +96,12 @@ def read_rows(
         ValueError: for a row of no series, or without a stamp, or stamps that do not go with those
             of the panel.
     """
-    codes, ids = _series(frame, series, where)
+    codes, keys = _series(frame, series, where)
+    ids = [_id(own) for own in keys]
     if not time:
-        return Rows(ids, codes, _counted(codes), values, where), []
+        return Rows(ids, keys, codes, _counted(codes), values, where), []
     stamps, notes = read_stamps(frame, time, where)
-    return Rows(ids, codes, _in_zone(stamps, known, where), values, where), notes
+    return Rows(ids, keys, codes, _in_zone(stamps, known, where), values, where), notes
 
 
 def _counted(codes: np.ndarray) -> np.ndarray:
@@ -108,21 +111,37 @@ def _counted(codes: np.ndarray) -> np.ndarray:
     return pd.Series(codes).groupby(codes).cumcount().to_numpy(dtype=np.int64)
 
 
-def _series(frame: pd.DataFrame, names: Sequence[str], where: str) -> tuple[np.ndarray, list[str]]:
-    """The series of each row, and their ids, in the order in which they come."""
+def _series(
+    frame: pd.DataFrame, names: Sequence[str], where: str
+) -> tuple[np.ndarray, list[list[Any]]]:
+    """The series of each row, and what their columns hold, in the order in which they come."""
     if not names:
-        return np.zeros(len(frame), dtype=np.int64), [""]
+        return np.zeros(len(frame), dtype=np.int64), [[]]
     missing = np.flatnonzero(frame[list(names)].isna().any(axis=1))
     if len(missing):
         raise ValueError(
             f"{where}: row {missing[0]} (counted from 0) belongs to no series: column "
             f"{names[0]!r} is empty there. Fill it in, or leave the row out."
         )
-    keys = frame[names[0]].astype(str)
-    for name in names[1:]:
-        keys = keys + "/" + frame[name].astype(str)
-    codes, ids = pd.factorize(keys)
-    return codes.astype(np.int64), [str(key) for key in ids]
+    levels = [pd.factorize(frame[name].astype(str))[0] for name in names]
+    codes = levels[0]
+    for own in levels[1:]:
+        codes = pd.factorize(codes.astype(np.int64) * (own.max() + 1) + own)[0]
+    first = np.unique(codes, return_index=True)[1]
+    columns = [frame[name].iloc[first].tolist() for name in names]
+    keys = [[own if _is_plain(own) else str(own) for own in key] for key in zip(*columns)]
+    return codes.astype(np.int64), keys
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _id(key: Sequence[Any]) -> str:
+    """What a series is called: what its columns hold, no two keys alike."""
+    if len(key) < 2:
+        return "".join(map(str, key))
+    return "/".join(str(own).replace("\\", "\\\\").replace("/", "\\/") for own in key)
 
 
 def _in_zone(

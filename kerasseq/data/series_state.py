@@ -32,6 +32,7 @@ def panel_state(panel: Panel) -> dict[str, Any]:
     """
     return {
         "ids": list(panel.ids),
+        "keys": panel.keys,
         "frequency": panel.frequency,
         "season": panel.season,
         "names": panel.names,
@@ -54,6 +55,7 @@ def panel_of(state: Mapping[str, Any]) -> Panel:
     filled = state.get("filled")
     return Panel(
         ids=list(state["ids"]),
+        keys=[list(own) for own in state.get("keys", [])],
         stamps=_stamps_of(state["stamps"], state["lengths"], ends),
         frequency=state["frequency"],
         season=state["season"],

@@ -90,6 +90,24 @@ def test_several_columns_may_tell_the_series_apart() -> None:
     frame = _long(9, 9).assign(town=np.repeat(["x", "y"], 9))
     panel = read_series(frame, target="sold", series=["town", "shop"])
     assert panel.ids == ["x/a", "y/b"]
+    assert panel.keys == [["x", "a"], ["y", "b"]]
+    assert panel.pick([1]).keys == [["y", "b"]]
+
+
+def test_series_that_are_called_alike_stay_apart() -> None:
+    frame = _long(9, 9, 9).assign(town=np.repeat(["x/y", "x", "x\\"], 9))
+    frame["shop"] = np.repeat(["z", "y/z", "y/z"], 9)
+    panel = read_series(frame, target="sold", series=["town", "shop"])
+    assert panel.lengths.tolist() == [9, 9, 9]
+    assert len(set(panel.ids)) == 3
+    assert panel.keys == [["x/y", "z"], ["x", "y/z"], ["x\\", "y/z"]]
+
+
+def test_numbers_that_tell_series_apart_stay_numbers() -> None:
+    frame = _long(9, 8).assign(shop=np.repeat([7, 10], [9, 8]))
+    panel = read_series(frame, target="sold", series="shop")
+    assert (panel.ids, panel.keys) == (["7", "10"], [[7], [10]])
+    assert json.loads(json.dumps(panel.keys)) == panel.keys
 
 
 def test_a_usual_name_tells_the_series_apart_unasked() -> None:

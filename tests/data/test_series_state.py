@@ -41,6 +41,7 @@ def test_a_panel_comes_back(stamps: Any) -> None:
     json.dumps({n: v for n, v in state.items() if n in ("ids", "names", "encoding", "season")})
     again = panel_of(state)
     assert digest(again) == digest(panel)
+    assert again.keys == panel.keys == [["a"], ["b"]]
     for one, other in zip(again.stamps, panel.stamps):
         assert one.equals(other)
         assert getattr(one, "tz", None) == getattr(other, "tz", None)
