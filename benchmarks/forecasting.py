@@ -66,7 +66,9 @@ class Task:
 
 
 def _ett(horizon: int) -> Task:
-    return Task(f"ETTh1, {horizon} h", "ett", {**ETT, "horizon": horizon}, "mse")
+    nlinear, segrnn = PUBLISHED[horizon]
+    title = f"ETTh1, {horizon} h (published: NLinear {nlinear:.3f}, SegRNN {segrnn:.3f})"
+    return Task(title, "ett", {**ETT, "horizon": horizon}, "mse")
 
 
 TASKS = {
@@ -75,7 +77,7 @@ TASKS = {
         f"etth1-direct-{horizon}": Task(
             f"ETTh1, {horizon} h, direct",
             "ett",
-            {**ETT, "model": "direct", "linear": None, "horizon": horizon},
+            {**ETT, "model": "direct", "lookback": 96, "linear": None, "horizon": horizon},
             "mse",
             seeds=1,
         )
@@ -133,11 +135,17 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
         part: the beginning of the names of the tasks to show; all where it is not given.
     """
     header = ["data", "metric", "kerasseq", "best baseline", "80% covers", "lookback"]
-    lines = []
+    lines, horizons = [], []
     for name, task in TASKS.items():
         found = [row["result"] for row in measured if row["setting"] == _setting(task)]
         if found and name.startswith(part or ""):
             lines.append(_line(task, found))
+            if task in map(_ett, PUBLISHED):
+                horizons.append(mean(result["test"]["mse"] for result in found))
+                if len(horizons) == len(PUBLISHED):
+                    lines.append(
+                        ["ETTh1, mean of the four", "MSE", f"{mean(horizons):.3f}", *[""] * 5]
+                    )
     return rows.markdown([*header, "parameters", "minutes"], lines)
 
 
