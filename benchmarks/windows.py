@@ -56,6 +56,8 @@ def table(measured: Sequence[rows.Row]) -> str:
     for row in measured:
         setting, result = row["setting"], row["result"]
         if "horizon" in setting:
+            title = "{rows:,} × {columns}, {lookback}: the recipe, until trained".format(**setting)
+            lines.append([title, "", "", "", f"{result['trained_mebibytes']:,.0f} MiB", ""])
             continue
         speed, memory = result["windows_per_second"], result["peak_mebibytes"]
         lines.append(
@@ -194,12 +196,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         setting = {**each, "rounds": arguments.rounds, "cores": cores}
         measure_it = functools.partial(measure, each, arguments.rounds)
         measured.append(rows.measured("windows", setting, measure_it))
+    measured.append(rows.measured("windows", TRAINING, functools.partial(trained, TRAINING)))
     print(table(measured))
-    found = rows.measured("windows", TRAINING, functools.partial(trained, TRAINING))["result"]
-    print(
-        f"\nThe recipe on {TRAINING['rows']:,} rows: {found['trained_mebibytes']:,.0f} MiB at most "
-        f"until it has trained, {found['scored_mebibytes']:,.0f} MiB until it is scored"
-    )
     return 0
 
 
