@@ -169,9 +169,12 @@ class Search:
         """Train the recipe's own setting as a trial, and then the runs of the end."""
         task = self.task
         varied = {name: task.settings[name] for name in task.varied}
-        if not any(e["event"] == "ended" and e["trial"] == DEFAULT for e in self.events):
+        known = {e["event"] for e in self.events if e.get("trial") == DEFAULT}
+        if "began" not in known:
+            event = {"event": "began", "trial": DEFAULT, "worker": "tuner", "settings": varied}
+            self.record(event)
+        if "ended" not in known:
             self.progress.say("the recipe's own setting, to compare with")
-            self.record({"event": "began", "trial": DEFAULT, "worker": "tuner", "settings": varied})
             outcome = trials.run(task, self.data, DEFAULT, task.settings)
             self.record({"event": "ended", "trial": DEFAULT, **outcome.to_dict()})
         self.progress.say("the best setting and that one, trained on all but the test part")

@@ -53,12 +53,12 @@ def _killed_and_finished(folder: Path, kills: int, trials: int, workers: int = 1
     """Kill a search so many times at random moments, then let it end: its epochs at each kill."""
     draw = random.Random(0)
     ended = []
-    for _ in range(kills):
+    for kill in range(kills):
         process = _searching(folder, trials, workers)
         before = len(read(folder))
-        while len(read(folder)) <= before and process.poll() is None:
+        while kill % 3 and len(read(folder)) <= before and process.poll() is None:
             time.sleep(0.05)  # until it does something: starting takes longest
-        time.sleep(draw.uniform(0.0, 1.0))
+        time.sleep(draw.uniform(0.0, 1.0 if kill % 3 else 15.0))
         process.kill()
         process.communicate()
         ended.append(sum(event["event"] == "ended" for event in read(folder)))
