@@ -19,7 +19,6 @@ __all__ = [
     "lookback",
     "normalization",
     "of",
-    "part",
     "scaling",
     "segment",
     "smallest",
@@ -54,19 +53,6 @@ def lookback(season: int, ahead: int, shortest: int) -> int:
     wanted, room = max(2 * season, 2 * ahead, 16), shortest - ahead
     found = int(max(1, min(wanted, max(room // 2, min(season, room - 1)))))
     return found // season * season if found > season else found
-
-
-def part(panel: Panel, span: Any, ahead: int) -> Any:
-    """A part of the series, no shorter than the horizon where it is given as a share.
-
-    Args:
-        panel: the series.
-        span: a share, a number of steps or a stamp; see `kerasseq.data.series_splits`.
-        ahead: steps of the horizon.
-    """
-    if isinstance(span, float) and round(span * int(panel.lengths.min())) < ahead:
-        return ahead
-    return span
 
 
 def of(

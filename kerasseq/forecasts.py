@@ -157,9 +157,9 @@ def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
     time = " ".join(roles.get("time", ()))
     rows = steps * len(targets)
     columns: dict[str, Any] = {}
-    for name, values in zip(roles.get("series", ()), zip(*panel.keys)):
-        numbers = len({type(own) for own in values}) == 1 and not isinstance(values[0], str)
-        columns[name] = np.repeat(np.array(values, dtype=None if numbers else object), rows)
+    for name, keys in zip(roles.get("series", ()), zip(*panel.keys)):
+        numbers = len({type(own) for own in keys}) == 1 and not isinstance(keys[0], str)
+        columns[name] = np.repeat(np.array(keys, dtype=None if numbers else object), rows)
     stamps = [after(own, steps, panel.frequency) for own in panel.stamps]
     columns[time or "step"] = stamps[0].append(stamps[1:]).repeat(len(targets))
     if len(targets) > 1:

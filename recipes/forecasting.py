@@ -253,10 +253,8 @@ class Forecasting(Stages):
 
         notes = list(source.notes)
         horizon = settings["horizon"] or choices.horizon(source)
-        validation, held_out = (
-            choices.part(source, settings[name], horizon) for name in ("validation", "test")
-        )
-        split = chronological(source, validation, held_out, horizon)
+        validation, held_out, back = (settings[n] for n in ("validation", "test", "lookback"))
+        split = chronological(source, validation, held_out, horizon, back or 1)
         if fold is not None:
             split = rolling(split, fold)
         shortest = int((split.validation - split.train).min())

@@ -32,13 +32,6 @@ def test_the_horizon_is_a_season_that_the_series_have_room_for(
     assert choices.horizon(_panel(np.arange(steps), season)) == expected
 
 
-def test_a_part_is_no_shorter_than_the_horizon() -> None:
-    panel = _panel(np.arange(100.0))
-    assert choices.part(panel, 0.1, 12) == 12
-    assert choices.part(panel, 0.2, 12) == 0.2
-    assert choices.part(panel, 5, 12) == 5  # as it was asked for
-
-
 @pytest.mark.parametrize(
     ("season", "back", "ahead", "known", "expected"),
     [

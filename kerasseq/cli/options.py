@@ -63,8 +63,8 @@ def _same(value: Any) -> Any:
 
 
 def _given(default: Any, value: Any) -> Any:
-    """The values of an option that may be given several times, or the default."""
-    return value or default
+    """The values of an option that may be given several times, or the default; `()` for none."""
+    return () if value in (["()"], ["none"]) else value or default
 
 
 def _option(parameter: inspect.Parameter) -> tuple[Any, Any, Reader]:

@@ -85,6 +85,8 @@ def read_series(
     ('MS', 12, [7.0, 9.0, 8.0])
     """
     _check_options(fill, season)
+    if target is not None and len(target) == 0:
+        raise ValueError("target= names no column: name those to forecast, or leave it out.")
     frame, where, notes = load_table(data)
     known = dict(encoding or {})
     given = {
@@ -105,10 +107,11 @@ def read_series(
         "season": int(season) if season else known.get("season"),
     }
     blocks = {
-        role: read_columns(frame, getattr(roles, role), where, known.get("categories"))
+        role: read_columns(
+            frame, getattr(roles, role), where, known.get("categories"), words=role != "target"
+        )
         for role in _ROLES
     }
-    _check_targets(blocks["target"], where)
     full = [block.values for block in blocks.values() if block.names]
     values = full[0] if len(full) == 1 else np.concatenate(full, axis=1)
     rows, more = read_rows(frame, roles.time, roles.series, values, where, known)
@@ -199,15 +202,6 @@ def _panel(
 def _timezone(rows: Rows) -> str | None:
     zone = rows.stamps.tz if isinstance(rows.stamps, pd.DatetimeIndex) else None
     return None if zone is None else str(zone)
-
-
-def _check_targets(block: Columns, where: str) -> None:
-    if block.categories:
-        name = next(iter(block.categories))
-        raise ValueError(
-            f"{where}: column {name!r} holds words such as {block.categories[name][0]!r}, and only "
-            "numbers can be forecast. Pass a column of numbers as target=."
-        )
 
 
 def _check_like(frequency: str, known: Mapping[str, Any]) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-__all__ = ["Columns", "is_numeric", "read_columns", "read_numbers"]
+__all__ = ["Columns", "is_mostly_numeric", "is_numeric", "read_columns", "read_numbers"]
 
 _NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "-", "?", ".")
 _MOST_LEVELS = 100
+_LARGEST = 1e30  # models are in float32, which ends at 3.4e38, and squares are taken of scales
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def read_columns(
     names: Sequence[str],
     where: str,
     categories: Mapping[str, Sequence[str]] | None = None,
+    words: bool = True,
 ) -> Columns:
     """Columns of numbers as they are, columns of categories as one column per level.
 
@@ -50,9 +52,11 @@ def read_columns(
         where: what to call the table in an error.
         categories: the levels of those columns that hold categories, as once found; None to find
             them out: whatever is no number is a category.
+        words: whether columns may hold categories at all.
 
     Raises:
-        ValueError: if a column has too many levels, an infinite value, or one value throughout.
+        ValueError: if a column has too many levels, a value that is no number where it must be one
+            or that is too large, or one value throughout.
 
     Example:
 
@@ -68,7 +72,7 @@ def read_columns(
     found: dict[str, list[str]] = {}
     for name in names:
         known = None if categories is None else categories.get(name)
-        if known is None and (categories is not None or is_numeric(frame[name])):
+        if known is None and (categories is not None or not words or is_numeric(frame[name])):
             numbers = read_numbers(frame[name], name, where)
             if categories is None:
                 _check_varies(numbers, name, where)
@@ -96,6 +100,18 @@ def is_numeric(column: pd.Series) -> bool:
     return not odd.any() and bool(np.any(~np.isnan(numbers)))
 
 
+def is_mostly_numeric(column: pd.Series) -> bool:
+    """Whether more of a column's values are numbers, or spell them, than are something else.
+
+    >>> is_mostly_numeric(pd.Series(["1", "2.5", "oops"])), is_mostly_numeric(pd.Series(["SE"]))
+    (True, False)
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return False
+    numbers, odd = _numbers(column)
+    return bool(odd.sum() < (~np.isnan(numbers)).sum())
+
+
 def read_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
     """The numbers of a column, float64 or float32 as they came; NaN where there is none.
 
@@ -105,7 +121,7 @@ def read_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
         where: what to call the table in an error.
 
     Raises:
-        ValueError: if it holds something else, or an infinite number.
+        ValueError: if it holds something else, or a number that is infinite or nearly so.
     """
     numbers, odd = _numbers(column)
     if odd.any():
@@ -114,11 +130,13 @@ def read_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
             f"{where}: column {name!r} must hold numbers, and row {row} (counted from 0) holds "
             f"{str(column.iloc[row])[:40]!r}. Write a number there, or leave it empty."
         )
-    infinite = np.flatnonzero(np.isinf(numbers))
-    if len(infinite):
+    far = np.flatnonzero(np.abs(numbers) > _LARGEST)
+    if len(far):
+        value = numbers[far[0]]
+        what = "infinite" if np.isinf(value) else f"{value:g}, beyond {_LARGEST:g},"
         raise ValueError(
-            f"{where}: column {name!r} is infinite in row {infinite[0]} (counted from 0). "
-            "Write a number there, or leave it empty."
+            f"{where}: column {name!r} is {what} in row {far[0]} (counted from 0). "
+            "Write a number there that a model can take, or leave it empty."
         )
     return numbers
 
@@ -127,6 +145,8 @@ def _numbers(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Numbers, NaN where there is none, and which rows hold something that is no number."""
     if column.dtype in (np.float32, np.float64):  # as they are, without a copy
         return column.to_numpy(), np.zeros(len(column), dtype=bool)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     odd = np.isnan(numbers) & column.notna().to_numpy()
     if odd.any() and not pd.api.types.is_numeric_dtype(column):

@@ -27,6 +27,7 @@ __all__ = [
 FILLS = ("forward", "linear", "zero", "mask")
 
 _LOOKED_AT = 100_000  # rows, to see a frequency; all are held against it
+_REGULAR = 6  # rows in even steps are no chance
 _AVERAGED = ["5s", "min", "15min", "h", "D", "W-SUN", "MS", "QS-JAN", "YS-JAN"]
 
 
@@ -322,6 +323,11 @@ def _check_steps(rows: Rows, places: np.ndarray, frequency: str | None, fill: st
     inside = rows.codes[1:] == rows.codes[:-1]
     steps = np.where(inside, np.diff(places), 1)
     beside = np.flatnonzero(places < 0)
+    if fill is not None:
+        # What goes in longer steps has gaps of one width wherever it is looked at.
+        wide = np.bincount(rows.codes[1:][steps > 1], minlength=len(rows.ids))
+        for place in np.flatnonzero(wide > np.diff(rows.bounds) / 2):
+            _check_mixed(rows, int(place), frequency, _REGULAR)
     gaps = np.flatnonzero(steps > 1) if fill is None else np.array([], dtype=np.int64)
     if len(beside) == 0 and len(gaps) == 0:
         return
@@ -351,12 +357,12 @@ def _check_steps(rows: Rows, places: np.ndarray, frequency: str | None, fill: st
     )
 
 
-def _check_mixed(rows: Rows, code: int, frequency: str | None) -> None:
+def _check_mixed(rows: Rows, code: int, frequency: str | None, least: int = 3) -> None:
     """A series that is regular in itself, though not in steps of the others."""
     if not isinstance(rows.stamps, pd.DatetimeIndex) or len(rows.ids) < 2:
         return
     own = rows.stamps[rows.codes == code]
-    if len(own) < 3:
+    if len(own) < least:
         return
     alias = infer(own)
     places = positions(own, own[np.zeros(len(own), dtype=np.intp)], alias)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,16 +62,21 @@ class Split:
         return panel.cut(start, last), first - start
 
 
-def chronological(panel: Panel, validation: Any = 0.1, test: Any = 0.2, horizon: int = 1) -> Split:
+def chronological(
+    panel: Panel, validation: Any = 0.1, test: Any = 0.2, horizon: int = 1, lookback: int = 1
+) -> Split:
     """Split each series in time.
 
     A part is given by its share of each series, by its steps, or by the stamp with which it begins.
+    A share that is less than the horizon of the shortest series stands for the horizon.
 
     Args:
         panel: the series.
         validation: a share above 0 and below 1, a whole number of steps, or a stamp.
         test: the same; 0 for none.
         horizon: the steps that each part must have at least.
+        lookback: steps that the training part is to have beside them: what an error goes by when
+            it tells the longest horizon that works.
 
     Raises:
         ValueError: if a part is no such thing, or leaves too little of a series.
@@ -82,12 +88,18 @@ def chronological(panel: Panel, validation: Any = 0.1, test: Any = 0.2, horizon:
     >>> [row.tolist() for row in (split.train, split.validation, split.test, split.end)]
     [[0], [70], [80], [100]]
     """
-    lengths = panel.lengths
-    tests = _begin(panel, "test", test, lengths)
-    validations = _begin(panel, "validation", validation, tests)
-    split = Split(np.zeros_like(lengths), validations, tests, lengths)
-    _check(panel, split, horizon, tested=not _is_none(test))
-    return split
+    split, tested = _split(panel, validation, test, horizon), not _is_none(test)
+    short = _too_short(split, horizon, 1, tested)
+    if short is None:
+        return split
+
+    def works(steps: int) -> bool:
+        own = _split(panel, validation, test, steps)
+        return _too_short(own, steps, lookback, tested) is None
+
+    # None works that is longer than one that does not.
+    longest = bisect.bisect_left(range(1, horizon), True, key=lambda steps: not works(steps))
+    raise _error(panel, split, *short, horizon, lookback, longest)
 
 
 def rolling(split: Split, fold: tuple[int, int], steps: int | None = None) -> Split:
@@ -126,6 +138,20 @@ def rolling(split: Split, fold: tuple[int, int], steps: int | None = None) -> Sp
     return replace(split, validation=end - width, test=end, end=end)
 
 
+def _split(panel: Panel, validation: Any, test: Any, horizon: int) -> Split:
+    lengths = panel.lengths
+    tests = _begin(panel, "test", _at_least(panel, test, horizon), lengths)
+    validations = _begin(panel, "validation", _at_least(panel, validation, horizon), tests)
+    return Split(np.zeros_like(lengths), validations, tests, lengths)
+
+
+def _at_least(panel: Panel, part: Any, horizon: int) -> Any:
+    """A part, or the horizon where it is a share that is less."""
+    if isinstance(part, float) and 0 < part < 1:
+        return horizon if round(part * int(panel.lengths.min())) < horizon else part
+    return part
+
+
 def _begin(panel: Panel, name: str, part: Any, end: np.ndarray) -> np.ndarray:
     """The row of each series at which a part begins that ends at `end`."""
     if isinstance(part, bool) or part is None:
@@ -158,22 +184,29 @@ def _at_stamp(panel: Panel, name: str, part: Any, end: np.ndarray) -> np.ndarray
     return np.minimum(found, end)
 
 
-def _check(panel: Panel, split: Split, horizon: int, tested: bool) -> None:
-    """Raise a ValueError for the first series of which a part is too short."""
+def _too_short(split: Split, horizon: int, lookback: int, tested: bool) -> tuple[str, int] | None:
+    """The first part that is too short for a window, and the place of its series."""
     for part in ("train", "validation", "test")[: 3 if tested else 2]:
         first, last = split.rows(part)
-        short = np.flatnonzero(last - first < horizon + (part == "train"))
-        if len(short) == 0:
-            continue
-        place = int(short[0])
-        steps = max(int(last[place] - first[place]), 0)
-        called = f"series {panel.ids[place]!r}" if panel.ids[place] else "the series"
-        own = panel.stamps[place]
-        raise ValueError(
-            f"{called} has {len(own):,} steps, from {shown(own[0])} to {shown(own[-1])}, of which "
-            f"the {part} part gets {steps:,}: too few for horizon={horizon}. Give a longer series, "
-            "a shorter horizon or other parts."
-        )
+        short = np.flatnonzero(last - first < horizon + (lookback if part == "train" else 0))
+        if len(short):
+            return part, int(short[0])
+    return None
+
+
+def _error(
+    panel: Panel, split: Split, part: str, place: int, horizon: int, lookback: int, longest: int
+) -> ValueError:
+    first, last = (int(own[place]) for own in split.rows(part))
+    called = f"series {panel.ids[place]!r}" if panel.ids[place] else "the series"
+    own = panel.stamps[place]
+    works = f"the longest horizon that works is {longest:,}" if longest else "no horizon works"
+    ways = ["that"] if longest else ["a shorter lookback"] if lookback > 1 else []
+    return ValueError(
+        f"{called} has {len(own):,} steps, from {shown(own[0])} to {shown(own[-1])}, of which "
+        f"the {part} part gets {max(last - first, 0):,}: too few for horizon={horizon}, and "
+        f"{works}. Give {', '.join([*ways, 'a longer series'])} or other parts."
+    )
 
 
 def _is_none(part: Any) -> bool:

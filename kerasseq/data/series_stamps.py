@@ -193,8 +193,8 @@ def _from_numbers(
 def _from_text(column: pd.Series, name: str, where: str) -> tuple[pd.DatetimeIndex, list[str]]:
     if len(walls := _midnights(column)):
         note = f"column {name!r} has several offsets from UTC, and midnights only: days are kept"
-        stamps, notes = _from_text(walls, name, where)
-        return stamps, [*notes, note]
+        stamps, more = _from_text(walls, name, where)
+        return stamps, [*more, note]
     month_first = _parsed(column, False)
     # What begins with the year goes on with the month; pandas could be talked into the day.
     year_first = re.match(r"\s*\d{4}", str(column.iloc[0]))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kerasseq.data.series_columns import is_numeric
+from kerasseq.data.series_columns import is_mostly_numeric, is_numeric
 from kerasseq.data.series_stamps import find_time
 from kerasseq.data.tables import TABLES, read_table
 
@@ -211,7 +211,7 @@ def _find_target(
     frame: pd.DataFrame, where: str, taken: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
     columns = [name for name in frame.columns if name not in taken]
-    lower = {name.strip().lower(): name for name in columns if is_numeric(frame[name])}
+    lower = {name.strip().lower(): name for name in columns if is_mostly_numeric(frame[name])}
     named = next((lower[name] for name in _TARGETS if name in lower), None)
     if named is not None:
         return (named,), f"target: column {named!r}"
@@ -231,8 +231,8 @@ def _find_target(
 
 
 def _varies(column: pd.Series) -> bool:
-    """Whether it holds numbers, and not the same one throughout."""
-    if not is_numeric(column):
+    """Whether it holds numbers, a few odd values apart, and not the same one throughout."""
+    if not is_mostly_numeric(column):
         return False
     numbers = pd.to_numeric(column, errors="coerce")
     return bool(numbers.min() < numbers.max())

@@ -264,8 +264,9 @@ class _Store:
             panel.stamps[place], origin + horizon - len(panel.stamps[place]), panel.frequency
         )
         missing = steps[known - len(panel.stamps[place])]
+        names = panel.encoding.get("roles", {}).get("future") or panel.names["future"]
         raise ValueError(
-            f"{self.called(place)}: future covariates ({', '.join(panel.names['future'][:5])}) are "
+            f"{self.called(place)}: future covariates ({', '.join(names[:5])}) are "
             f"not known at {shown(missing)}, and horizon={horizon} needs them up to "
             f"{shown(steps[-1])}. Give rows with them as future=."
         )

@@ -413,6 +413,18 @@ def test_frequencies_that_are_mixed() -> None:
     assert read_series(frame, target="sold", series="shop", resample="D").lengths.tolist() == [9, 2]
 
 
+@pytest.mark.parametrize("fill", ["forward", "linear", "zero", "mask"])
+def test_filling_does_not_mix_frequencies(fill: str) -> None:
+    months = pd.date_range("2023-02-01", periods=9, freq="MS")
+    monthly = pd.DataFrame({"shop": "z", "day": months, "sold": np.arange(9.0) ** 2})
+    frame = pd.concat([_long(400), monthly])
+    with pytest.raises(ValueError, match="series 'z' has frequency 'MS', and others have 'D'"):
+        read_series(frame, target="sold", series="shop", fill=fill)
+    assert len(read_series(frame[:-4], target="sold", series="shop", fill=fill)) == 2  # by chance
+    now_and_then = _long(400, 400).drop(index=[400 + day for day in range(400) if day % 7 % 4])
+    assert len(read_series(now_and_then, target="sold", series="shop", fill=fill)) == 2
+
+
 # Values
 
 
@@ -486,7 +498,16 @@ def test_row_numbers_and_constants_are_no_targets_unasked() -> None:
         ({"x": 3.0}, {"target": "y", "past": "x"}, "column 'x' is constant, 3 in every row"),
         ({"x": "a"}, {"target": "y", "past": "x"}, "column 'x' is constant, 'a' in every row"),
         ({"x": None}, {"target": "y", "past": "x"}, "column 'x' is empty"),
-        ({"y": ["7,5"] + ["1"] * 47}, {"target": "y"}, "column 'y' holds words such as '1'"),
+        ({"y": ["7,5"] + ["1", "2"] * 23 + ["3"]}, {"target": "y"}, "row 0 .* holds '7,5'. Write"),
+        (
+            {"y": [*map(str, range(47)), "oops"]},
+            {"target": "y"},
+            "'y' must hold .* row 47 .*'oops'",
+        ),
+        ({"y": [*map(str, range(47)), "oops"]}, {}, "'y' must hold numbers, and row 47 .*'oops'"),
+        ({"y": ["a", "b"] * 24}, {"target": "y"}, "'y' must hold numbers, and row 0 .* holds 'a'"),
+        ({"y": [1.0] * 40 + [-2e30] * 8}, {}, r"'y' is -2e\+30, beyond 1e\+30, in row 40"),
+        ({}, {"target": []}, "target= names no column: name those to forecast, or leave it out"),
         ({}, {"target": "z"}, "has no column named 'z'. Its columns are 'time', 'y'. .* target="),
         ({}, {"time": "when"}, "has no column named 'when'. .* as time="),
         ({}, {"target": "y", "past": ["y"]}, "column 'y' is given as target= and as past="),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,35 @@ def test_a_part_too_short_is_named() -> None:
         chronological(_panel(50), 8, "2025-01-01")
     with pytest.raises(ValueError, match="test cannot begin with a stamp where steps are counted"):
         chronological(read_series(pd.DataFrame({"y": range(50)})), 8, "2024-01-01")
+
+
+def test_a_share_is_no_less_than_the_horizon() -> None:
+    split = chronological(_panel(100), 0.1, 0.2, horizon=12)
+    assert [row.tolist() for row in (split.validation, split.test)] == [[68], [80]]
+
+
+@given(
+    lengths=st.lists(st.integers(8, 40), min_size=1, max_size=3),
+    parts=st.tuples(*[st.one_of(st.integers(2, 9), st.sampled_from([0.1, 0.3]))] * 2),
+    lookback=st.integers(1, 4),
+)
+def test_the_longest_horizon_that_works_is_told(
+    lengths: list[int], parts: tuple[Any, Any], lookback: int
+) -> None:
+    panel = _panel(*lengths)
+    with pytest.raises(ValueError, match="too few for horizon=40, and") as caught:
+        chronological(panel, *parts, horizon=40, lookback=lookback)
+    found = re.search(r"the longest horizon that works is (\d+)\. Give that,", str(caught.value))
+    longest = int(found[1]) if found else 0
+
+    def works(horizon: int) -> bool:
+        try:
+            split = chronological(panel, *parts, horizon=horizon)
+        except ValueError:
+            return False
+        return bool(np.all(split.validation - split.train >= horizon + lookback))
+
+    assert longest == max((steps for steps in range(1, 40) if works(steps)), default=0)
 
 
 def test_stamps_go_by_the_time_zone_of_the_series() -> None:
