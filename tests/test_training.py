@@ -106,6 +106,17 @@ def test_batches_are_cut_to_their_length() -> None:
     assert len(widths) > 2
 
 
+def test_targets_that_are_padded_are_cut_too() -> None:
+    words = np.triu(np.ones((40, 40), dtype=np.int32))[::-1]  # rows of 1 to 40 words, and zeros
+    lengths = dict.fromkeys(("tokens", "targets"), words.sum(axis=1))
+    examples = Examples({"tokens": words}, 2 * words, lengths)
+    for batches in (Batches(examples, 8), Batches(examples, 8, seed=0)):
+        for inputs, targets in batches:
+            np.testing.assert_array_equal(targets, 2 * inputs["tokens"])
+    alone = Examples(examples.inputs, lengths=lengths)  # as outputs are asked for
+    assert len(Batches(alone, 8)[0]) == 1
+
+
 def test_the_first_two_batches_show_which_axes_vary() -> None:
     random = np.random.default_rng(0)
     lengths = {"tokens": random.integers(1, 60, 200), "ngrams": random.integers(1, 90, 200)}

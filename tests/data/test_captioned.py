@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from kerasseq.data.captioned import (
     scored,
     taken,
 )
+from kerasseq.data.digest import digest
 from kerasseq.data.picture_features import Seen
 
 _NAMES = ["1.jpg", "2.jpg", "3.jpg"]
@@ -152,6 +154,17 @@ def test_some_pictures_are_taken_with_all_that_belongs_to_them() -> None:
     assert some.captions == [["a dog", "dog 4"], ["a dog", "dog 1"]]
     assert some.seen[np.arange(2)].tolist() == [[4], [1]]
     assert some.parts == ["test", "train"]
+
+
+def test_the_fingerprint_is_that_of_what_is_seen_and_said() -> None:
+    source = _source(4)
+    assert digest(source) == digest(_source(4))
+    others = [
+        replace(source, seen=Seen(source.seen.values + 1)),
+        replace(source, captions=[["a cat"]] * 4),
+        taken(source, np.array([1, 0, 2, 3])),
+    ]
+    assert len({digest(own) for own in (source, *others)}) == 4
 
 
 def test_a_test_part_is_what_is_scored() -> None:

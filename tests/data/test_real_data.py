@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from kerasseq.data.caption_words import CaptionWords
+from kerasseq.data.captioned import from_features, part_rows, picture_files
 from kerasseq.data.labelled import read_labelled
 from kerasseq.data.ngrams import NgramEncoder
 from kerasseq.data.splits import stratified_folds
@@ -43,3 +46,22 @@ def test_imdb_from_its_archive(shared_data: Path) -> None:
     assert len(found.texts) == 25_000 - 123
     assert not set(found.texts) & set(found.test_texts or [])
     assert not any("<br" in text for text in found.texts)
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("pooled", (1280,)), ("grid", (49, 128))])
+def test_flickr8k_in_its_own_split(shared_data: Path, kind: str, shape: tuple[int, ...]) -> None:
+    folder = _there(shared_data / "flickr8k")
+    files = picture_files(folder)
+    found = from_features(files, folder / f"flickr8k_mobilenetv2_{kind}.npz", skip_bad=False)
+    assert found.seen.shape == shape
+    assert np.isfinite(found.seen[np.arange(100)]).all()
+    rows = part_rows(found, 0.1, 0.1, seed=0)
+    assert {part: len(own) for part, own in rows.items()} == {
+        "train": 6000,
+        "validation": 1000,
+        "test": 1000,
+    }
+    assert {len(own) for own in found.captions} == {5}
+    assert sum(map(bool, found.files)) == 40
+    said = [caption for row in rows["train"] for caption in found.captions[row]]
+    assert len(CaptionWords.fitted(said, min_count=5)) == 2541
