@@ -209,7 +209,7 @@ def show(folder: _Folder) -> None:
 def predict(
     folder: _Folder,
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="What to predict from.")
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts, or files of pictures.")
     ] = None,
     file: Annotated[
         Path | None, typer.Option(help="A UTF-8 file with one text a line; - for standard input.")
