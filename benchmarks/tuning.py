@@ -21,6 +21,7 @@ from benchmarks import rows
 from kerasseq.settings import Choice
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
+from kerasseq.tuning.space import Space
 from kerasseq.tuning.task import Task, known
 
 TRIALS, SECONDS = 20, 90
@@ -70,19 +71,16 @@ PROOFS = {
     "mr": Proof("MR, one fold a seed", "sentiment", _mr, {"max_params": 500_000}, "accuracy"),
     "etth1": Proof("ETTh1, 96 h", "forecasting", _etth1, {"max_params": 200_000, **ETT}, "mse"),
 }
-COSTS = ("workers", "overhead", "memory")
 
 
 def runs(only: Sequence[str], seeds: int, trials: int, seconds: float) -> Iterator[rows.Row]:
     """The rows of tasks, measured where they are not there yet."""
     for name in only:
         for seed in range(seeds if name in PROOFS else 1):
+            setting = {"task": name}
+            measure = COSTS.get(name) or functools.partial(_proved, name, seed, trials, seconds)
             if name in PROOFS:
                 setting = {**_setting(name), "trials": trials, "seconds": seconds}
-                measure = functools.partial(_proved, name, seed, trials, seconds)
-            else:
-                setting = {"task": name}
-                measure = {"workers": _workers, "overhead": _overhead, "memory": _memory}[name]
             yield rows.measured("tuning", setting, measure, seed=seed)
 
 
@@ -159,7 +157,7 @@ def _equal(folder: Path, trials: int, **settings: Any) -> Task:
     stages, defaults, data = known("sentiment")
     settings = {**defaults, "patience": 1000, **settings}
     rates = Choice(tuple(float(f"{1e-3 * (1 + k / 100):.4g}") for k in range(trials)))
-    space = {"learning_rate": rates}
+    space: Space = {"learning_rate": rates}
     source = stages.load(data, settings)
     return Task(stages, source, settings, space, folder, "grid", trials, recorded=settings)
 
@@ -215,6 +213,9 @@ def _memory() -> rows.Row:
         search.journal.close()
     after = search.mebibytes[9]
     return {"after 10": round(after), "growth": round(search.mebibytes[-1] - after)}
+
+
+COSTS = {"workers": _workers, "overhead": _overhead, "memory": _memory}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -207,6 +207,25 @@ def test_checkpoints_of_the_best_stay(
     assert max(map(len, left)) == 2
 
 
+def test_two_hundred_trials_take_little_disk(
+    tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, taken = trial.run, []
+
+    def kept(task: Any, data: Any, name: str, *given: Any, **options: Any) -> Any:
+        own = trial.folder(task, name)
+        own.mkdir(parents=True)
+        (own / "0.npz").write_bytes(bytes(2**20))  # of 65,000 parameters
+        found = [path for path in task.folder.rglob("*") if path.is_file()]
+        taken.append(sum(path.stat().st_size for path in found) / 2**20)
+        return run(task, data, name, *given, **options)
+
+    monkeypatch.setattr(trial, "run", kept)
+    result = kerasseq.tune(toy, trials=200, out=tmp_path / "a", **TUNE)
+    assert len(result.trials) == 201
+    assert max(taken) < 5  # mebibytes
+
+
 def test_hyperband_keeps_what_may_be_promoted(
     tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +183,7 @@ else:
 """
 
 
-def _machine(*arguments: str, space: tuple[str, ...] = (), **environment: str) -> Any:
+def _machine(*arguments: str, space: Sequence[str] = (), **environment: str) -> Any:
     """A process that takes part in a search."""
     return subprocess.Popen(
         [*space, sys.executable, "-c", LED, *arguments],
@@ -191,12 +193,48 @@ def _machine(*arguments: str, space: tuple[str, ...] = (), **environment: str) -
     )
 
 
+@pytest.fixture(params=["processes", "network namespaces"])
+def machines(request: pytest.FixtureRequest) -> Iterator[tuple[str, list[str], list[str]]]:
+    """The address of the chief, and how commands are run on its machine and on the others."""
+    port = spread._free_port()
+    if request.param == "processes":
+        yield f"127.0.0.1:{port}", [], []
+        return
+    names = [f"kerasseq-{os.getpid()}-{place}" for place in range(2)]
+
+    def ip(line: str, *, check: bool = True) -> None:
+        subprocess.run(["ip", *line.split()], check=check, capture_output=True)
+
+    try:
+        for name in names:
+            ip(f"netns add {name}")
+        ip(f"link add one netns {names[0]} type veth peer name two netns {names[1]}")
+        for place, (name, link) in enumerate(zip(names, ("one", "two")), 1):
+            ip(f"-n {name} addr add 10.231.7.{place}/24 dev {link}")
+            ip(f"-n {name} link set {link} up")
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespaces: {error}")
+    else:
+        within = [["ip", "netns", "exec", name] for name in names]
+        yield f"10.231.7.1:{port}", within[0], within[1]
+    finally:
+        with contextlib.suppress(OSError):
+            for name in names:
+                ip(f"netns del {name}", check=False)
+
+
 @pytest.mark.slow
-def test_machines_share_a_search_also_when_one_is_lost(whole: Any, tmp_path: Path) -> None:
-    address = f"127.0.0.1:{spread._free_port()}"
-    chief = _machine("chief", address, str(tmp_path / "chief"), "4")
+def test_machines_share_a_search_also_when_one_is_lost(
+    whole: Any, tmp_path: Path, machines: tuple[str, list[str], list[str]]
+) -> None:
+    address, here, there = machines
+    chief = _machine("chief", address, str(tmp_path / "chief"), "4", space=here)
     lost, other, stranger = (
-        _machine("worker", address, str(tmp_path / name), epochs, KERASTUNER_TUNER_ID=name)
+        _machine(
+            *("worker", address, str(tmp_path / name), epochs),
+            space=there,
+            KERASTUNER_TUNER_ID=name,
+        )
         for name, epochs in (("lost", "4"), ("other", "4"), ("stranger", "5"))
     )
     began: list[str] = []

@@ -1,0 +1,77 @@
+"""Every recipe can be tuned, without a line of its own for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+import numpy as np
+import pytest
+
+import kerasseq
+from kerasseq import recipe, registry
+from kerasseq.tuning.space import declare, narrowed
+from kerasseq.tuning.task import Data, known
+
+RECIPES = registry.names()
+
+
+def _data(name: str) -> tuple[Any, Any, dict[str, Any], Data]:
+    stages, settings, data = known(registry.get(name))
+    source = stages.load(data, settings)
+    return stages, source, settings, Data(stages, source, settings)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
+    stages, settings, _ = known(registry.get(name))
+    space, fixed = narrowed(stages.space(), {}, settings)
+    assert len(space) > 3
+    assert fixed == {}
+    hp = keras_tuner.HyperParameters()
+    drawn = {**settings, **declare(space, hp, settings)}
+    for place, own in enumerate(hp.space):
+        hp.values[own.name] = own.random_sample(place)
+    assert {*drawn} == {*settings}
+    recipe.checked(stages, drawn)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_all_but_the_test_part_can_be_learned_from(name: str) -> None:
+    _, _, settings, data = _data(name)
+    _, part = data.prepared(settings, test=True)
+    _, whole = data.prepared(settings, test=True, whole=True)
+    assert len(whole.train) > len(part.train)
+    assert len(whole.test) == len(part.test)
+    _, seen = data.prepared(settings)
+    assert len(seen.test) != len(part.test) or not np.array_equal(
+        np.asarray(_first(seen)), np.asarray(_first(part))
+    )  # what a trial is scored on is another part
+
+
+def _first(prepared: Any) -> Any:
+    """The targets of some rows, in whatever form the recipe has them."""
+    targets = prepared.test.targets
+    return getattr(targets, "values", targets)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_tuned(name: str, tmp_path: Path) -> None:
+    stages = registry.stages(name)
+    space = {"units": "4..8", "embedding": "4..8"}
+    result = kerasseq.tune(
+        name,
+        trials=2,
+        max_params=150_000,
+        epochs=1,
+        space=space,
+        out=tmp_path / "search",
+        quiet=True,
+    )
+    assert result.trials["status"].tolist() == ["completed"] * 3, result.trials["reason"].tolist()
+    assert result.trials.query("trial != 'default'")["parameters"].max() <= 150_000
+    again = kerasseq.load(result.best.folder)
+    assert again.metrics == result.best.metrics
+    assert stages.headline in result.best.metrics["test"]
