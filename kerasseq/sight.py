@@ -133,6 +133,7 @@ def captioned(
                 "Give others, or choose another decoder."
             )
         return _checked(found, state)
+    sources.check_any(files)
     options = {"skip_bad": settings["skip_bad"], "quiet": settings.get("quiet", True)}
     network = _network(settings) if state is None else state["facts"]["network"]
     if network is not None:

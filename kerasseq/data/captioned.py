@@ -15,6 +15,7 @@ from kerasseq.data.picture_features import Seen, read_features
 
 __all__ = [
     "Captioned",
+    "check_any",
     "demo",
     "from_features",
     "from_files",
@@ -119,6 +120,15 @@ def picture_files(data: Any, images: Any = None, captions: Any = None) -> Files:
     return Files([_at(found, name) for name in told.of], told)
 
 
+def check_any(files: Files) -> None:
+    """Raise a ValueError if none of the pictures is there."""
+    if not any(path.is_file() for path in files.paths):
+        raise ValueError(
+            f"none of the {len(files.paths):,} pictures that the captions name is there: the first "
+            f"was looked for in {files.paths[0]}. Pass images=, the folder that holds them."
+        )
+
+
 def from_files(
     files: Files,
     seen: Seen,
@@ -147,8 +157,7 @@ def from_files(
         notes.append(f"{len(bad):,} pictures cannot be read, and are left out: {listed}{more}")
     if not len(kept):
         raise ValueError(
-            f"none of the {len(names):,} pictures that the captions name can be read: the first "
-            f"was looked for in {files.paths[0]}. Pass images=, the folder that holds them."
+            f"none of the {len(names):,} pictures can be read: {next(iter(bad.values()))}"
         )
     found = Captioned(
         names,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kerasseq.data.captioned import (
     Captioned,
+    check_any,
     from_features,
     from_files,
     part_rows,
@@ -99,8 +100,12 @@ def test_bad_pictures_are_listed_and_left_out(tmp_path: Path) -> None:
     assert found.names == ["1.jpg", "3.jpg"]
     assert found.seen[np.arange(2)].tolist() == [[0], [2]]
     assert found.notes == ["1 pictures cannot be read, and are left out: 2.jpg"]
-    with pytest.raises(ValueError, match=r"none of the 3 pictures .* Pass images="):
-        from_files(files, seen, dict.fromkeys(range(3), "there is none"))
+    with pytest.raises(ValueError, match=r"none of the 3 pictures can be read: cut off"):
+        from_files(files, seen, dict.fromkeys(range(3), "cut off"))
+    with pytest.raises(ValueError, match=r"none of the 3 pictures .* is there: .* Pass images="):
+        check_any(files)
+    (tmp_path / "2.jpg").touch()
+    check_any(picture_files(_table(), images=tmp_path))
 
 
 def test_captions_that_cannot_be_used(tmp_path: Path) -> None:
