@@ -69,7 +69,7 @@ def captions(
     Example:
 
     >>> score = captions(["a dog runs on grass"], [["a dog runs on grass", "the dog runs"]])
-    >>> score.values["bleu_4"], score.values["exact"]
+    >>> round(score.values["bleu_4"], 6), score.values["exact"]
     (100.0, 1.0)
     """
     if not found or len(found) != len(references) or not all(references):

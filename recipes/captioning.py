@@ -146,6 +146,7 @@ def captioning(
 
     Example:
 
+    >>> import numpy as np
     >>> run = captioning(epochs=1, units=4, quiet=True)
     >>> run.predict([np.zeros((32, 32, 3), np.uint8)]).columns.tolist()
     ['picture', 'caption', 'log_probability']
