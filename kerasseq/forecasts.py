@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -96,6 +97,8 @@ def ahead(
     future: Any = None,
     levels: Sequence[float] = (0.1, 0.5, 0.9),
     reading: Mapping[str, Any] | None = None,
+    paths: int = 0,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """What comes next; see `Run.forecast`.
 
@@ -109,11 +112,14 @@ def ahead(
         future: a table of what is known ahead, or None.
         levels: of the quantiles.
         reading: how to read the history, where that is not as it was.
+        paths: how many whole forecasts to draw.
+        seed: of the draws.
 
     Raises:
         ValueError: if it cannot be forecast.
     """
     levels = _levels(levels, sizes, state["calibration"])
+    _check_paths(paths, sizes)
     reader = SeriesReader.of(state["reader"])
     steps = _steps(horizon, sizes)
     if steps > sizes.horizon:
@@ -130,18 +136,20 @@ def ahead(
             raise ValueError("this run knows no future covariates: leave future= out.")
         panel = known_ahead(panel, future, reader.horizon)
     inputs, scaler = reader.latest(panel)
-    if history is None and "stream" in state:
-        outputs = Stream(sizes, model).forecast(_stream(state["stream"]), inputs.get("future"))
+    inverse = partial(scaler.inverse, series=np.arange(len(panel)))
+    going_on = _stream(state["stream"]) if history is None and "stream" in state else None
+    if going_on is not None:
+        outputs = Stream(sizes, model).forecast(going_on, inputs.get("future"))
     else:
         outputs = _called(model, inputs)
-    found = restored(
-        outputs,
-        sizes.likelihood,
-        levels,
-        state["calibration"],
-        lambda values: scaler.inverse(values, np.arange(len(panel))),
-    )
-    return table(panel, found, steps)
+    found = restored(outputs, sizes.likelihood, levels, state["calibration"], inverse)
+    frame = table(panel, found, steps)
+    if paths:
+        stream = Stream(sizes, model)
+        drawn = stream.paths(going_on or stream.start(inputs), paths, inputs.get("future"), seed)
+        columns = {f"path {n}": inverse(own)[:, :steps].ravel() for n, own in enumerate(drawn, 1)}
+        frame = pd.concat([frame, pd.DataFrame(columns)], axis=1)
+    return frame
 
 
 def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
@@ -363,6 +371,18 @@ def _levels(
                 f"Received: {level!r}"
             )
     return sorted({float(level) for level in levels})
+
+
+def _check_paths(paths: int, sizes: Forecaster) -> None:
+    if not paths:
+        return
+    settings.positive({"paths": paths}, "paths")
+    if sizes.kind != "recursive" or sizes.output == "point":
+        raise ValueError(
+            "paths are drawn step by step, each value after those before it, which takes "
+            "model='recursive' and an output that is not 'point'. "
+            f"Received: model={sizes.kind!r}, output={sizes.output!r}"
+        )
 
 
 def _stream(values: Mapping[str, Any]) -> State:

@@ -110,6 +110,8 @@ class Run:
         history: Any = None,
         future: Any = None,
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+        paths: int = 0,
+        seed: int = 0,
         **reading: Any,
     ) -> pd.DataFrame:
         """What comes next, in the units of the data, one row for each step ahead.
@@ -121,6 +123,9 @@ class Run:
             future: a table of what is known of the steps ahead, where the recipe was given `future`
                 columns.
             quantiles: levels between 0 and 1, a column each, where the run has intervals.
+            paths: how many whole forecasts to draw, a column each, where the model is recursive and
+                has quantiles or a distribution; these are the model's own, not calibrated.
+            seed: of the draws.
             **reading: arguments of the recipe that say how to read `history` (`fill`, say); what is
                 not given is as it was for the recipe.
 
@@ -135,7 +140,8 @@ class Run:
         ['series', 'month', 'forecast', '0.1', '0.5', '0.9']
         """
         asked = {"horizon": horizon, "history": history, "future": future, "levels": quantiles}
-        frame: pd.DataFrame = self._stages.forecast(self, **asked, reading=reading)
+        drawn = {"paths": paths, "seed": seed}
+        frame: pd.DataFrame = self._stages.forecast(self, **asked, **drawn, reading=reading)
         return frame
 
     def backtest(

@@ -678,3 +678,22 @@ def test_importing_it_is_cheap() -> None:
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_paths_are_drawn_step_by_step(run: Run) -> None:
+    asked = {**SMALL, "model": "recursive", "output": "normal"}
+    own = forecasting(_table(), target="sold", series="store", **asked)
+    found = own.forecast(paths=400)
+    drawn = found.filter(like="path ").to_numpy()
+    assert drawn.shape == (6, 400)
+    spread = own.forecast(paths=400, seed=1).filter(like="path ").std(axis=1).to_numpy()
+    np.testing.assert_allclose(drawn.std(axis=1), spread, rtol=0.3)
+    assert found.equals(own.forecast(paths=400))
+    assert found[["forecast"]].equals(own.forecast()[["forecast"]])
+    first = drawn[[0, 3]].mean(axis=1)  # the first step is drawn around its forecast
+    error = 4 * drawn[[0, 3]].std(axis=1) / 20
+    assert (abs(first - found["forecast"].to_numpy()[[0, 3]]) < error).all()
+    with pytest.raises(ValueError, match="takes model='recursive' and an output that is not"):
+        run.forecast(paths=3)
+    with pytest.raises(ValueError, match="paths must be a whole number above zero"):
+        own.forecast(paths=-1)
