@@ -77,7 +77,7 @@ def runs(only: Sequence[str], seeds: int, trials: int, seconds: float) -> Iterat
     """The rows of tasks, measured where they are not there yet."""
     for name in only:
         for seed in range(seeds if name in PROOFS else 1):
-            setting = {"task": name}
+            setting: rows.Row = {"task": name}
             measure = COSTS.get(name) or functools.partial(_proved, name, seed, trials, seconds)
             if name in PROOFS:
                 setting = {**_setting(name), "trials": trials, "seconds": seconds}

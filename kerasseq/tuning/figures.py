@@ -77,7 +77,7 @@ def parallel(trials: pd.DataFrame, settings: list[str], metric: str) -> Figure:
     from matplotlib import colormaps
 
     own = _searched(trials)
-    figure, (axis,) = subplots(width=1.6 + 1.3 * (len(settings) + 1), height=4.2)
+    figure, (axis,) = subplots(width=min(1.6 + 1.3 * (len(settings) + 1), 11.0), height=4.2)
     columns = [*settings, "score"]
     scaled = {name: _placed(own[name]) for name in columns}
     colours = colormaps["viridis"](scaled["score"][0])
