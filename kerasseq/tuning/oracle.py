@@ -100,19 +100,28 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
             ValueError: if other proposals come than the journal has.
         """
         record, self._record = self._record, lambda event: None
+        workers = {}
         for event in events:
-            name = event.get("trial")
+            name = event["trial"]
             if event["event"] == "began":
-                trial = self.create_trial(event["worker"])
+                # Who is at what is another matter after an interruption: to propose, each trial
+                # has a worker of its own.
+                trial = self._create(name)
                 if trial.trial_id != name:
                     raise ValueError(
                         f"the journal has trial {name} where {trial.trial_id} would be begun, "
                         "perhaps since it is that of another version of KerasTuner: search in "
                         "another folder."
                     )
+                workers[name] = event["worker"]
                 self._adopt(trial, event["settings"])
-            elif event["event"] == "ended":
+            else:
                 self._end(self.trials[name], event)
+        for name in [*self.ongoing_trials]:
+            self.ongoing_trials.setdefault(workers[name], self.ongoing_trials[name])
+            if self.ongoing_trials[workers[name]] is self.ongoing_trials[name]:
+                del self.ongoing_trials[name]
+        self.tuner_ids = {*self.ongoing_trials}
         self._record = record
 
     def requeue(self, workers: Iterable[str]) -> None:
@@ -153,17 +162,21 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
     @keras_tuner.synchronized
     def create_trial(self, tuner_id: str) -> Any:
         self._hear(tuner_id)
-        trial = super().create_trial(tuner_id)
+        return self._create(tuner_id)
+
+    def _create(self, worker: str) -> Any:
+        """The trial that a worker has, or another one that is within the budget."""
+        trial = super().create_trial(worker)
         while trial.status == _RUNNING and SETTINGS not in trial.hyperparameters.values:
             trial.status = _FAILED
             super().end_trial(trial)
-            trial = super().create_trial(tuner_id)
+            trial = super().create_trial(worker)
         if trial.status == _RUNNING and trial.trial_id not in self._begun:
             values = trial.hyperparameters.values
             settings = json.loads(values[SETTINGS])
             self._begun.add(trial.trial_id)
             self._tried.add(key(settings))
-            event = {"event": "began", "trial": trial.trial_id, "worker": tuner_id}
+            event = {"event": "began", "trial": trial.trial_id, "worker": worker}
             if "tuner/bracket" in values:
                 names = ("trial_id", "epochs", "bracket", "round")
                 event |= {name: values.get(f"tuner/{name}") for name in names}

@@ -163,6 +163,29 @@ def test_a_worker_waits_for_what_another_may_leave_undone(task: Make, data: Data
     assert ended == [first.trial_id, second.trial_id]
 
 
+def test_what_another_worker_took_over_is_no_riddle_to_a_journal(task: Make, data: Data) -> None:
+    search = task(tuner="random", trials=6)
+    driver = Driver(search, data)
+    for name in ("one", "two"):
+        driver.oracle.create_trial(name)
+    for _ in range(3):  # interrupted each time, with two trials begun
+        again = Driver(search, data, driver.events)
+        assert len(again.oracle.ongoing_trials) == 2
+        again.oracle.requeue([])
+        begun = [again.oracle.create_trial(name).trial_id for name in ("one", "two")]
+        again.end(again.oracle.create_trial("one"))
+        again.oracle.create_trial("one")
+        driver = again
+    assert len({*begun}) == 2
+    last = Driver(search, data, driver.events)
+    last.oracle.requeue(["worker"])
+    last.run()
+    ended = [event["trial"] for event in last.events if event["event"] == "ended"]
+    assert sorted(ended) == [f"{place:04d}" for place in range(6)]
+    alone = _began(Driver(search, data).run())
+    assert [e["settings"] for e in _began(last.events)] == [e["settings"] for e in alone]
+
+
 def test_nothing_of_it_is_printed(
     task: Make, data: Data, capsys: pytest.CaptureFixture[str]
 ) -> None:
