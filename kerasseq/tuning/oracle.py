@@ -6,7 +6,6 @@ import contextlib
 import io
 import itertools
 import json
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -15,10 +14,11 @@ from typing import Any
 import keras_tuner
 
 from kerasseq.settings import Settings
+from kerasseq.tuning.hyperband import factor_for
 from kerasseq.tuning.space import Space, declare, decode, encode
 from kerasseq.tuning.task import Task, key
 
-__all__ = ["BEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "factor_for", "make", "sweep"]
+__all__ = ["BEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "make"]
 
 # Values that travel with KerasTuner's own between oracle and workers, as JSON.
 SETTINGS, OUTCOME = "kerasseq/settings", "kerasseq/outcome"
@@ -264,34 +264,6 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
             if hp.is_active(own):
                 hp.values[own.name] = own.random_sample(seed)
         return decode(self._space, hp.values)
-
-
-def sweep(epochs: int, factor: int) -> int:
-    """The trials of one sweep of Hyperband over its brackets, promoted ones included.
-
-    As KerasTuner has it, of Li et al. 2018 (https://arxiv.org/abs/1603.06560).
-
-    >>> sweep(30, 3), sweep(30, 6), sweep(30, 31)
-    (90, 14, 2)
-    """
-    last = math.ceil(1 + math.log(epochs, factor))
-    brackets = sum(1 for power in range(64) if epochs / factor**power >= 1)
-    return sum(
-        math.ceil(last / (bracket + 1) * factor ** (bracket - turn))
-        for bracket in range(brackets)
-        for turn in range(bracket + 1)
-    )
-
-
-def factor_for(epochs: int, trials: int) -> int:
-    """The share of the trials that Hyperband drops each time: the finest that lets a sweep end.
-
-    >>> factor_for(30, 100), factor_for(30, 30), factor_for(30, 5)
-    (3, 6, 31)
-    """
-    return next(
-        (factor for factor in range(3, epochs + 1) if sweep(epochs, factor) <= trials), epochs + 1
-    )
 
 
 def _json(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.final import DEFAULT, finish
+from kerasseq.tuning.hyperband import factor_for, may_go_on
 from kerasseq.tuning.journal import JOURNAL, Journal, read
 from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result, rows
@@ -86,14 +87,10 @@ class Search:
         found = [row for row in rows(self.events) if row["trial"] != DEFAULT]
         kept = {row["trial"] for row in found if row["status"] == "runs"} | {DEFAULT}
         kept |= {row["trial"] for row in self._ranked(found)[: self.task.keep]}
-        rungs: dict[tuple[int, int], list[dict[str, Any]]] = {}
-        for row in found:
-            if row.get("bracket"):  # those of bracket 0 are not promoted
-                rungs.setdefault((row["bracket"], row["round"]), []).append(row)
-        promoted = {row.get("trial_id") for row in found}
-        for rung in rungs.values():
-            best = self._ranked(rung)[: -(-len(rung) // 3)]  # a third goes on, at most
-            kept |= {row["trial"] for row in best} - promoted
+        if self.task.tuner == "hyperband":
+            epochs = self.task.settings["epochs"]
+            factor = factor_for(epochs, self.task.trials)
+            kept |= may_go_on(found, epochs, factor, self.task.stages.higher_is_better)
         for own in (self.task.folder / "trials").glob("*"):
             if own.name not in kept:
                 shutil.rmtree(own, ignore_errors=True)

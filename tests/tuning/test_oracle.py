@@ -13,7 +13,8 @@ import keras_tuner
 import pytest
 
 from kerasseq.settings import Choice, Number, Whole
-from kerasseq.tuning.oracle import OUTCOME, SETTINGS, factor_for, make, sweep
+from kerasseq.tuning.hyperband import factor_for, sweep
+from kerasseq.tuning.oracle import OUTCOME, SETTINGS, make
 from kerasseq.tuning.task import Data, Task, key
 from tests.tuning.conftest import said
 
