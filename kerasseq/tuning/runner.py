@@ -56,7 +56,7 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         )
         self._task, self._data, self._curves = task, data, curves
         self._idle = False
-        self._works = os.environ.get("KERASTUNER_TUNER_ID", "chief") != "chief"
+        self._works = "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in self.tuner_id
 
     def search(self) -> None:
         """Run trials until there are none left."""

@@ -80,7 +80,7 @@ def spread(task: Task, workers: int, show: Callable[[dict[str, Any]], None]) -> 
         show: takes the events of the journal as they come.
 
     Raises:
-        RuntimeError: if the processes cannot do their work.
+        ChildProcessError: if the processes cannot do their work.
     """
     seen = len(read(task.folder))
     members: list[_Member] = []
@@ -129,7 +129,7 @@ def _done(member: _Member) -> bool:
         return code == 0
     member.deaths += 1
     if member.deaths >= _DEATHS:
-        raise RuntimeError(
+        raise ChildProcessError(
             f"{member.name} of the search ended {_DEATHS} times with nothing done in between "
             f"({_how(code)}). Its last words: {member.tail}"
         )
@@ -141,7 +141,7 @@ def _over(chief: _Member) -> bool:
     """Whether the chief has let all workers go."""
     code = chief.process.poll()
     if code not in (None, 0):
-        raise RuntimeError(
+        raise ChildProcessError(
             f"the chief of the search ended ({_how(code)}); the same call goes on. "
             f"Its last words: {chief.tail}"
         )

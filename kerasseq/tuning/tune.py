@@ -97,11 +97,9 @@ def tune(
     """
     given = locals()
     address = None if chief is None else _address(chief)
-    with _folder(out) as folder:
-        search = Search(_task(given, folder), quiet)
-        if address is not None:
-            os.environ.update(addressed("chief", *address))
-        result = search.run(workers, remote=address is not None)
+    told = {} if address is None else addressed("chief", *address)
+    with _folder(out) as folder, _environment(told):
+        result = Search(_task(given, folder), quiet).run(workers, remote=bool(told))
         if out is None:  # what is to be had later must be in memory before the folder goes
             result.load()
         return result
@@ -141,8 +139,8 @@ def join(
     call = inspect.signature(tune).bind(recipe, data, **options)
     call.apply_defaults()
     name = os.environ.get("KERASTUNER_TUNER_ID", f"worker-{socket.gethostname()}-{os.getpid()}")
-    with _folder(out) as folder:
-        os.environ.update(addressed(name, *address))
+    name = name.replace("chief", "c")  # by which KerasTuner knows the chief
+    with _folder(out) as folder, _environment(addressed(name, *address)):
         folder.mkdir(parents=True, exist_ok=True)
         work(_task(call.arguments, folder))
 
@@ -204,6 +202,21 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not port.isdigit():
         raise ValueError(f"chief must be HOST:PORT, such as node-1:7000. Received: {text!r}")
     return host, int(port)
+
+
+@contextlib.contextmanager
+def _environment(given: Mapping[str, str]) -> Iterator[None]:
+    """Variables that are set for a while."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

@@ -275,6 +275,7 @@ def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
         ({"tuner": "hyperband", "prune": True}, "hyperband stops trials itself"),
         ({"max_params": 9, "match_params": 9}, "leave out the other limits"),
         ({"data": "nothing"}, "data must be a dict"),
+        ({"chief": "here"}, "chief must be HOST:PORT, such as node-1:7000. Received: 'here'"),
         ({"units": 0}, "units must be a whole number above zero"),
         ({"epochs": 0}, "epochs must be"),
     ],
