@@ -9,8 +9,9 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
-__all__ = ["CHIEF", "lead", "main", "work"]
+__all__ = ["AGAIN", "CHIEF", "lead", "main", "work"]
 
+AGAIN = 75  # the exit code of a worker that asks to be started again
 CHIEF = "chief"  # KerasTuner knows the chief by its name
 
 
@@ -25,7 +26,7 @@ def main(link: Connection) -> None:
     if os.environ["KERASTUNER_TUNER_ID"] == CHIEF:
         lead(task)
     else:
-        work(task)
+        work(task, again=True)
 
 
 def lead(task: Any) -> None:
@@ -39,13 +40,19 @@ def lead(task: Any) -> None:
         search.journal.close()
 
 
-def work(task: Any) -> None:
-    """Run the trials that the chief proposes; the environment says where it is."""
+def work(task: Any, again: bool = False) -> None:
+    """Run the trials that the chief proposes; the environment says where it is.
+
+    Args:
+        task: the search.
+        again: whether the process is started again if it ends with the code `AGAIN`, which it does
+            when it has grown too much.
+    """
     import keras_tuner
 
     from kerasseq.tuning.journal import read
     from kerasseq.tuning.oracle import OBJECTIVE
-    from kerasseq.tuning.runner import Runner, Stranger
+    from kerasseq.tuning.runner import GROWTH, Full, Runner, Stranger
     from kerasseq.tuning.task import Data
 
     direction = "max" if task.stages.higher_is_better else "min"
@@ -56,8 +63,11 @@ def work(task: Any) -> None:
         """Those that have ended, where the journal is in this folder."""
         return [e["curve"] for e in read(task.folder) if e["event"] == "ended" and e["curve"]]
 
+    data = Data(task.stages, task.source, task.settings)
     try:
-        Runner(oracle, task, Data(task.stages, task.source, task.settings), curves).search()
+        Runner(oracle, task, data, curves, GROWTH if again else None).search()
+    except Full:
+        sys.exit(AGAIN)
     except Stranger as error:
         raise ValueError(str(error)) from error
 

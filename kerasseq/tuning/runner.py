@@ -6,10 +6,12 @@ import contextlib
 import json
 import math
 import os
+import resource
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras_tuner
@@ -19,14 +21,19 @@ from kerasseq.tuning.journal import JOURNAL
 from kerasseq.tuning.oracle import BEAT, MARK, OBJECTIVE, OUTCOME, SETTINGS
 from kerasseq.tuning.task import Data, Task
 
-__all__ = ["Runner", "Stranger", "Unwritable"]
+__all__ = ["GROWTH", "Full", "Runner", "Stranger", "Unwritable", "memory"]
 
 Curves = Callable[[], Sequence[Sequence[float]]]
+GROWTH = 200.0  # mebibytes
 _PAUSE = 0.5  # seconds until a worker asks again, where there is nothing to do yet
 
 
 class Unwritable(keras_tuner.errors.FatalError):
     """A folder that cannot be written: no fault of the trial, and the end of the search."""
+
+
+class Full(keras_tuner.errors.FatalError):
+    """A process that has grown too much over its trials, which another one may go on with."""
 
 
 class Stranger(keras_tuner.errors.FatalError):
@@ -41,11 +48,15 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         task: the search.
         data: its data.
         curves: those of the trials that have ended, to prune by.
+        growth: mebibytes that the process may grow by after its first trial: frameworks keep
+            some of what each model took. None for any number.
     """
 
     NAME = "tuner0"  # what KerasTuner calls the only one
 
-    def __init__(self, oracle: Any, task: Task, data: Data, curves: Curves) -> None:
+    def __init__(
+        self, oracle: Any, task: Task, data: Data, curves: Curves, growth: float | None = None
+    ) -> None:
         # KerasTuner's own files, which nothing reads: the journal has it all.
         self._folder = task.folder / f".{os.environ.get('KERASTUNER_TUNER_ID', self.NAME)}"
         super().__init__(
@@ -56,6 +67,7 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         )
         self._task, self._data, self._curves = task, data, curves
         self._idle = False
+        self._growth, self._first = growth, math.nan
         self._works = "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in self.tuner_id
 
     def search(self) -> None:
@@ -69,6 +81,8 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         if self._idle:
             time.sleep(_PAUSE)
         self._idle = True
+        if self._growth is not None and memory() - self._first > self._growth:
+            raise Full
 
     def on_trial_begin(self, trial: Any) -> None:
         self._idle = False
@@ -98,6 +112,8 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
 
     def on_trial_end(self, trial: Any) -> None:
         super().on_trial_end(trial)
+        if math.isnan(self._first):
+            self._first = memory()
         if self._works and not (self._task.folder / JOURNAL).is_file():
             # The chief, which clears up after trials, does not see this folder.
             shutil.rmtree(trials.folder(self._task, trial.trial_id), ignore_errors=True)
@@ -123,3 +139,12 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
 
     def save(self) -> None:
         """Nothing, for the same reason."""
+
+
+def memory() -> float:
+    """The mebibytes that this process has; nothing where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:  # not Linux
+        return math.nan
+    return pages * resource.getpagesize() / 2**20

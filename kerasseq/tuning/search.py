@@ -60,8 +60,8 @@ class Search:
                 if self.events[-1]["event"] != "finished":
                     if workers > 1 and not remote:
                         self.spread(workers)
-                    else:
-                        self.trials(remote)
+                    elif not self.trials(remote):
+                        self.spread(1)
                     self._finish()
             finally:
                 self.journal.close()
@@ -137,30 +137,38 @@ class Search:
             self.journal = Journal(self.task.folder)
             self.events = read(self.task.folder)
 
-    def trials(self, remote: bool = False) -> None:
+    def trials(self, remote: bool = False) -> bool:
         """Run the trials, or propose them to workers where the environment names a chief.
 
         Args:
             remote: whether workers may still be at what they had begun, and report it.
 
+        Returns:
+            Whether all were run; otherwise this process has grown so much that another one should.
+
         Raises:
             OSError: if the folder cannot be written.
         """
+        from kerasseq.tuning import runner as runners
         from kerasseq.tuning.oracle import make
-        from kerasseq.tuning.runner import Runner, Unwritable
 
         oracle = make(self.task, self.budget.fit, self.record)
-        runner = Runner(oracle, self.task, self.data, self.curves)
+        mine = type(self.task.stages).__module__ == "__main__"  # which no other process can import
+        growth = None if mine else runners.GROWTH
+        runner = runners.Runner(oracle, self.task, self.data, self.curves, growth)
         oracle.replay([e for e in self.events if e.get("trial") not in (None, DEFAULT)])
         if not remote:
-            oracle.requeue([Runner.NAME])
+            oracle.requeue([runner.NAME])
         try:
             runner.search()
-        except Unwritable as error:
+        except runners.Full:
+            return False
+        except runners.Unwritable as error:
             raise OSError(
                 f"the search cannot write to {self.task.folder} ({error}): make room or give "
                 "another folder; the same call then goes on."
             ) from error
+        return True
 
     def _finish(self) -> None:
         """Train the recipe's own setting as a trial, and then the runs of the end."""

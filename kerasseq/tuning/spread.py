@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasseq.tuning.journal import read
+from kerasseq.tuning.member import AGAIN
 from kerasseq.tuning.task import Task
 
 __all__ = ["CORES", "addressed", "spread"]
@@ -127,7 +128,7 @@ def _done(member: _Member) -> bool:
     code = member.process.poll()
     if code in (None, 0):
         return code == 0
-    member.deaths += 1
+    member.deaths += code != AGAIN
     if member.deaths >= _DEATHS:
         raise ChildProcessError(
             f"{member.name} of the search ended {_DEATHS} times with nothing done in between "

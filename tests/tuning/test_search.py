@@ -147,6 +147,26 @@ def test_a_search_goes_on_where_it_was(
         assert len(quick) == 7 - place  # the recipe's own setting among them
 
 
+def test_a_process_that_has_grown_leaves_the_rest_to_others(
+    tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = kerasseq.tune(toy, trials=6, out=tmp_path / "whole", **TUNE)
+    quick.clear()
+    handed: list[tuple[int, int]] = []
+
+    def spread(self: Any, workers: int) -> None:
+        handed.append((workers, sum(e["event"] == "ended" for e in self.events)))
+        with monkeypatch.context() as patched:
+            patched.setattr("kerasseq.tuning.runner.memory", lambda: 0.0)
+            assert self.trials()
+
+    monkeypatch.setattr("kerasseq.tuning.runner.memory", lambda: 101.0 * len(quick))
+    monkeypatch.setattr(searches.Search, "spread", spread)
+    result = kerasseq.tune(toy, trials=6, out=tmp_path / "a", **TUNE)
+    assert handed == [(1, 3)]
+    pd.testing.assert_frame_equal(result.trials, whole.trials)
+
+
 def test_equal_seeds_give_equal_searches(tmp_path: Path, quick: list[Any]) -> None:
     one, two = (kerasseq.tune(toy, trials=5, out=tmp_path / n, **TUNE) for n in ("a", "b"))
     other = kerasseq.tune(toy, trials=5, out=tmp_path / "c", seed=1, **TUNE)
