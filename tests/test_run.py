@@ -192,7 +192,8 @@ def test_a_model_file_of_something_else(folder: Path) -> None:
 def test_a_recipe_that_is_not_here(folder: Path) -> None:
     _change(folder / "run.json", recipe="juggling")
     with pytest.raises(
-        ValueError, match=r"recipe 'juggling', which .* It has: forecasting, sentiment, toy"
+        ValueError,
+        match=r"recipe 'juggling', which .* It has: captioning, forecasting, sentiment, toy",
     ):
         load(folder)
 
