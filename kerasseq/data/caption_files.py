@@ -161,7 +161,8 @@ def _from_tokens(content: str, path: Path) -> Iterator[_Row]:
         found = _TOKEN_LINE.fullmatch(line)
         if not found:
             raise ValueError(
-                f"line {number} of {path} is not 'IMAGE#NUMBER<tab>CAPTION': {line[:60]!r}. Mend it."
+                f"line {number} of {path} is not 'IMAGE#NUMBER<tab>CAPTION': {line[:60]!r}. "
+                "Mend it."
             )
         yield found[1], found[2], ""
 
