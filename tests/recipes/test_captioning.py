@@ -380,21 +380,3 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
 
 
 # What it is
-
-
-def test_its_docstring_has_every_argument() -> None:
-    text = inspect.getdoc(captioning)
-    arguments = text.partition("Args:")[2].partition("Returns:")[0]
-    names = [line.split(":")[0].strip() for line in arguments.splitlines() if line[4:5].strip()]
-    assert names == list(inspect.signature(captioning).parameters)
-
-
-def test_importing_it_is_cheap() -> None:
-    code = (
-        "import sys, kerasseq.recipes.captioning\n"
-        "assert {'keras', 'pandas', 'PIL', 'sacrebleu'}.isdisjoint(sys.modules)"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr

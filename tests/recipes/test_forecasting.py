@@ -662,24 +662,6 @@ def test_the_shell_takes_lists(
         assert seen["time"] == ()
 
 
-def test_its_docstring_has_every_argument() -> None:
-    text = inspect.getdoc(forecasting) or ""
-    arguments = text.partition("Args:")[2].partition("Returns:")[0]
-    names = [line.split(":")[0].strip() for line in arguments.splitlines() if line[4:5].strip()]
-    assert names == list(inspect.signature(forecasting).parameters)
-
-
-def test_importing_it_is_cheap() -> None:
-    code = (
-        "import sys, kerasseq.recipes.forecasting\n"
-        "assert {'keras', 'pandas', 'sklearn', 'tensorflow'}.isdisjoint(sys.modules)"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-
-
 def test_paths_are_drawn_step_by_step(run: Run) -> None:
     asked = {**SMALL, "model": "recursive", "output": "normal"}
     own = forecasting(_table(), target="sold", series="store", **asked)
