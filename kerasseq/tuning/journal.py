@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["JOURNAL", "Journal", "read"]
+__all__ = ["JOURNAL", "Journal", "read", "unwritable"]
 
 JOURNAL = "journal.jsonl"
 _PATIENCE = 5.0  # seconds for the workers of a killed search to see that it is gone
@@ -34,7 +34,7 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path, "ab")  # noqa: SIM115 - open, and locked, until the end
         except OSError as error:
-            raise _told(error, folder) from error
+            raise unwritable(error, folder) from error
         self._lock()
         self._mend()
 
@@ -46,7 +46,7 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise _told(error, self.path.parent) from error
+            raise unwritable(error, self.path.parent) from error
 
     def close(self) -> None:
         """Let others write."""
@@ -99,8 +99,10 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         yield found
 
 
-def _told(error: OSError, folder: Path) -> OSError:
+def unwritable(error: Exception, folder: Path) -> OSError:
+    """What to tell of a folder that cannot be written."""
+    reason = getattr(error, "strerror", None) or error
     return OSError(
-        f"the search cannot write to {folder} ({error.strerror}): make room or give another "
-        "folder; the same call then goes on."
+        f"the search cannot write to {folder} ({reason}): make room or give another folder; the "
+        "same call then goes on."
     )

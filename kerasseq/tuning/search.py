@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from kerasseq.tuning import trial as trials
+from kerasseq.tuning.cache import CACHE
 from kerasseq.tuning.final import DEFAULT, finish
 from kerasseq.tuning.hyperband import factor_for, may_go_on
-from kerasseq.tuning.journal import JOURNAL, Journal, read
+from kerasseq.tuning.journal import JOURNAL, Journal, read, unwritable
 from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result, rows
 from kerasseq.tuning.task import Data, Task
@@ -20,7 +21,7 @@ from kerasseq.tuning.task import Data, Task
 __all__ = ["Search"]
 
 FORMAT = 1
-_LEFT = (".chief", ".tuner*", ".worker*")  # by processes that were killed
+_LEFT = (".chief", ".tuner*", ".worker*", CACHE)  # by processes that were killed
 
 
 class Search:
@@ -36,7 +37,7 @@ class Search:
     """
 
     def __init__(self, task: Task, quiet: bool) -> None:
-        self.task, self.data = task, Data(task.stages, task.source, task.settings)
+        self.task, self.data = task, Data(task.stages, task.source, task.settings, task.shared)
         self.budget = task.budget(self.data)
         self.budget.check(task.settings)
         _check_free(task.folder)
@@ -164,10 +165,7 @@ class Search:
         except runners.Full:
             return False
         except runners.Unwritable as error:
-            raise OSError(
-                f"the search cannot write to {self.task.folder} ({error}): make room or give "
-                "another folder; the same call then goes on."
-            ) from error
+            raise unwritable(error, self.task.folder) from error
         return True
 
     def _finish(self) -> None:
