@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import keras
 
 from kerasseq import layers
-from kerasseq.params import count
+from kerasseq.models.picture_encoder import picture_macs
+from kerasseq.params import Count, count
+from kerasseq.params.cost import Cost, dense, over_time, table
 from kerasseq.params.spec import positive
 
 __all__ = ["Captioner"]
@@ -109,19 +112,36 @@ class Captioner:
                 "decoder='attention' needs regions to look at: features with regions=True, or an "
                 "encoder that gives (rows, columns, features)."
             )
-        if self.tied and self._counted[2] != self.embedding:
+        joint = self._joint(self._recurrent)
+        if self.tied and joint != self.embedding:
             raise ValueError(
                 f"`tied` needs outputs as wide as the embedding. Received: "
-                f"embedding={self.embedding}, and outputs that are {self._counted[2]} wide. "
+                f"embedding={self.embedding}, and outputs that are {joint} wide. "
                 "Make `embedding` and `units` equal."
             )
 
     def count(self) -> int:
         """The parameters of the model, those of the encoder among them."""
-        picture, recurrent, joint = self._counted
-        head = self.words + (0 if self.tied else joint * self.words)
         encoder = 0 if self.encoder is None else self.encoder.count_params()
-        return self.words * self.embedding + picture + recurrent + head + encoder
+        return self._cost(1, 1).params + encoder
+
+    def macs(self, timesteps: int, regions: int | None = None) -> int:
+        """Multiply-accumulates with a weight, for one picture and one caption.
+
+        Args:
+            timesteps: tokens of the caption, its start among them.
+            regions: how many there are of a picture, where the decoder is "attention" and there is
+                no encoder.
+
+        >>> Captioner(words=50, features=16, decoder="pre", units=4, embedding=8).macs(5)
+        1992
+        """
+        if self.encoder is not None:
+            regions = math.prod(self.encoder.output_shape[1:-1])
+        elif regions is None and self.decoder == "attention":
+            raise ValueError("`regions` must be given where the decoder looks at them.")
+        encoder = 0 if self.encoder is None else picture_macs(self.encoder)
+        return self._cost(timesteps, regions or 1).macs + encoder
 
     def build(self) -> keras.Model:
         """The model, untrained and not compiled; its layers have fixed names."""
@@ -161,25 +181,40 @@ class Captioner:
         return (None, self.features) if self.regions else (self.features,)
 
     @property
-    def _counted(self) -> tuple[int, int, int]:
-        """Parameters that bring the picture in, those of the recurrent layer, and the width of
-        what the last layer sees."""
-        width = self.embedding
-        inputs = 2 * width if self.decoder == "par" else width
-        found = count(self.cell, inputs, self.units, depth=self.depth, **self.options)
-        output = found.levels[-1].output
-        features = self.features + 1  # and a bias
-        to_states = features * sum(sum(level.states) for level in found.levels)
-        meet = features * width + (output + 1) * width
-        look = (output + width + 2) * width + (
-            width + 1
-        ) * width  # with bias and scorer; what is seen
-        picture = {
-            "merge": meet,
-            "init": to_states,
-            "pre": features * width,
-            "par": features * width,
-            "attention": to_states + meet + look,
-        }
-        joint = width if self.decoder in ("merge", "attention") else output
-        return picture[self.decoder], found.total, joint
+    def _recurrent(self) -> Count:
+        """The count of the recurrent layer."""
+        inputs = 2 * self.embedding if self.decoder == "par" else self.embedding
+        return count(self.cell, inputs, self.units, depth=self.depth, **self.options)
+
+    def _joint(self, recurrent: Count) -> int:
+        """The width of what the last layer sees."""
+        met = self.decoder in ("merge", "attention")
+        return self.embedding if met else recurrent.levels[-1].output
+
+    def _cost(self, timesteps: int, regions: int) -> Cost:
+        """What the model costs without its encoder, for captions of so many tokens."""
+        found, width = self._recurrent, self.embedding
+        words = timesteps + (self.decoder == "pre")  # of which the picture is the first one
+        cost = over_time(found, words) + dense(self._joint(found), self.words, timesteps)
+        if not self.tied:  # or that was its matrix
+            cost += table(self.words, width)
+        return cost + self._picture_cost(found, timesteps, regions)
+
+    def _picture_cost(self, found: Count, timesteps: int, regions: int) -> Cost:
+        """What brings the picture in."""
+        width, output = self.embedding, found.levels[-1].output
+        to_states, to_width = dense(self.features, found.states), dense(self.features, width)
+        of_words = dense(output, width, timesteps)
+        if self.decoder == "init":
+            return to_states
+        if self.decoder == "merge":
+            return to_width + of_words
+        if self.decoder != "attention":
+            return to_width
+        look = (
+            dense(output, width, timesteps, bias=False)  # queries
+            + dense(width, width, regions)  # keys
+            + dense(width, 1, timesteps * regions, bias=False)  # scores
+        )
+        of_seen = dense(width, width, timesteps)
+        return to_states + dense(self.features, width, regions) + look + of_words + of_seen

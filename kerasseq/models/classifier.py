@@ -12,6 +12,7 @@ from kerasseq import layers
 from kerasseq.layers.ngrams import NgramRatios, NgramVotes
 from kerasseq.layers.token_dropout import TokenDropout
 from kerasseq.params import count
+from kerasseq.params.cost import Cost, dense, over_time, table
 
 __all__ = ["Classifier"]
 
@@ -86,18 +87,32 @@ class Classifier:
 
     def count(self) -> int:
         """The parameters of the model, both branches, the frozen ratios among them."""
-        recurrent = self._recurrent_count()
-        width = recurrent.levels[-1].output
+        return self._cost(1).params
+
+    def macs(self, timesteps: int) -> int:
+        """Multiply-accumulates with a weight, for one text of so many tokens.
+
+        Each token is taken to end as many n-grams as it can, all of which vote.
+
+        >>> Classifier(vocabulary=9, classes=2, cell="mingru", units=4, embedding=3).macs(10)
+        488
+        """
+        return self._cost(timesteps).macs
+
+    def _cost(self, timesteps: int) -> Cost:
+        """What the model costs, for texts of so many tokens."""
+        found = self._recurrent_count()
+        width = found.levels[-1].output
         modes = self.pooling.split("+")
-        attention = width * width + width + width  # a tanh layer with bias, and a query
-        wide = self.ngrams * self.logits + self.ngrams + self.logits  # ratios, gains, bias
-        return (
-            self.vocabulary * self.embedding
-            + recurrent.total
-            + modes.count("attention") * attention
-            + (len(modes) * width + 1) * self.logits
-            + (wide if self.ngrams else 0)
-        )
+        cost = table(self.vocabulary, self.embedding) + over_time(found, timesteps)
+        for _ in range(modes.count("attention")):  # a tanh layer, and a query
+            cost += dense(width, width, timesteps) + dense(width, 1, timesteps, bias=False)
+        cost += dense(len(modes) * width, self.logits)
+        if self.ngrams:
+            votes = timesteps * self.order * self.logits
+            cost += table(self.ngrams, self.logits)  # ratios
+            cost += Cost(self.ngrams + self.logits, votes)  # gains, and a bias
+        return cost
 
     def build(self) -> keras.Model:
         """The model, untrained and not compiled; its layers have fixed names."""

@@ -13,6 +13,7 @@ from kerasseq.layers.emission import emission_size
 from kerasseq.layers.window_norm import MODES
 from kerasseq.models.forecaster_networks import KINDS
 from kerasseq.models.likelihoods import ERRORS, Likelihood
+from kerasseq.params.cost import Cost, table
 from kerasseq.params.spec import positive
 
 __all__ = ["Forecaster"]
@@ -186,8 +187,22 @@ class Forecaster:
 
     def count(self) -> int:
         """The parameters of the model."""
+        return self._cost.params
+
+    def macs(self) -> int:
+        """Multiply-accumulates with a weight, for one window with all of its targets.
+
+        >>> Forecaster(lookback=9, horizon=4, kind="direct", cell="mingru", units=3).macs()
+        66
+        """
+        return self._cost.macs
+
+    @property
+    def _cost(self) -> Cost:
+        """What the model costs."""
         vectors = self.series + (self.targets if self.apart else 0)
-        return KINDS[self.kind].count(self) + vectors * self.embedding
+        network = KINDS[self.kind].cost(self).repeated(self.targets if self.apart else 1)
+        return network + table(vectors, self.embedding)
 
     @property
     def likelihood(self) -> Likelihood:

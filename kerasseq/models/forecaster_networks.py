@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kerasseq import layers
-from kerasseq.params import count
+from kerasseq.params import Count, count
+from kerasseq.params.cost import Cost, dense, over_time, table
 
 if TYPE_CHECKING:
     from kerasseq.models.forecaster import Forecaster
@@ -17,10 +18,10 @@ __all__ = ["KINDS", "Kind"]
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of network is made from the sizes of a forecaster, and counted."""
+    """How one kind of network is made from the sizes of a forecaster, and what it costs."""
 
     make: Callable[[Forecaster], Any]
-    count: Callable[[Forecaster], int]
+    cost: Callable[[Forecaster], Cost]
 
 
 def _rnn(sizes: Forecaster, name: str = "recurrent", **returned: Any) -> Any:
@@ -29,10 +30,10 @@ def _rnn(sizes: Forecaster, name: str = "recurrent", **returned: Any) -> Any:
     )
 
 
-def _counted(sizes: Forecaster, inputs: int) -> tuple[int, int]:
-    """Parameters of the recurrent layer on so many inputs, and the width of its output."""
+def _counted(sizes: Forecaster, inputs: int) -> tuple[Count, int]:
+    """The count of the recurrent layer on so many inputs, and the width of its output."""
     found = count(sizes.cell, inputs, sizes.units, depth=sizes.depth, **sizes.options)
-    return found.total, found.levels[-1].output
+    return found, found.levels[-1].output
 
 
 def _common(sizes: Forecaster) -> dict[str, Any]:
@@ -45,19 +46,24 @@ def _common(sizes: Forecaster) -> dict[str, Any]:
     }
 
 
-def _step_inputs(sizes: Forecaster, steps: int, columns: int) -> int:
-    """Parameters of `StepInputs` where so many columns are known of each step."""
-    return (steps + columns + sizes.traits) * sizes.units
+def _step_inputs(sizes: Forecaster, steps: int, columns: int) -> Cost:
+    """What `StepInputs` costs where so many columns are known of each step."""
+    known = dense(columns, sizes.units, steps, bias=False)
+    return table(steps, sizes.units) + known + dense(sizes.traits, sizes.units, bias=False)
 
 
 def _direct(sizes: Forecaster) -> Any:
     return layers.DirectForecast(_rnn(sizes), **_common(sizes))
 
 
-def _direct_count(sizes: Forecaster) -> int:
-    recurrent, width = _counted(sizes, sizes.columns + sizes.traits)
-    known = sizes.units * (sizes.future + 1 + width + sizes.outputs) if sizes.future else 0
-    return recurrent + (width + 1) * sizes.horizon * sizes.outputs + known
+def _direct_cost(sizes: Forecaster) -> Cost:
+    found, width = _counted(sizes, sizes.columns + sizes.traits)
+    cost = over_time(found, sizes.lookback) + dense(width, sizes.horizon * sizes.outputs)
+    if sizes.future:
+        cost += dense(sizes.future, sizes.units, sizes.horizon)
+        cost += dense(width, sizes.units, bias=False)
+        cost += dense(sizes.units, sizes.outputs, sizes.horizon, bias=False)
+    return cost
 
 
 def _recursive(sizes: Forecaster) -> Any:
@@ -65,9 +71,11 @@ def _recursive(sizes: Forecaster) -> Any:
     return layers.RecursiveForecast(recurrent, scheduled=sizes.scheduled, **_common(sizes))
 
 
-def _recursive_count(sizes: Forecaster) -> int:
-    recurrent, width = _counted(sizes, sizes.columns + sizes.traits)
-    return recurrent + (width + 1) * sizes.outputs
+def _recursive_cost(sizes: Forecaster) -> Cost:
+    found, width = _counted(sizes, sizes.columns + sizes.traits)
+    # The last timestep of the window is the first of as many as there are ahead.
+    timesteps = sizes.lookback - 1 + sizes.horizon
+    return over_time(found, timesteps) + dense(width, sizes.outputs, sizes.horizon)
 
 
 def _seq2seq(sizes: Forecaster) -> Any:
@@ -76,13 +84,16 @@ def _seq2seq(sizes: Forecaster) -> Any:
     return layers.Seq2SeqForecast(encoder, decoder, attention=sizes.attention, **_common(sizes))
 
 
-def _seq2seq_count(sizes: Forecaster) -> int:
+def _seq2seq_cost(sizes: Forecaster) -> Cost:
     encoder, width = _counted(sizes, sizes.columns + sizes.traits)
     decoder, _ = _counted(sizes, sizes.units)
-    steps = _step_inputs(sizes, sizes.horizon, sizes.future)
-    attention = 2 * width * sizes.units if sizes.attention else 0
-    decoded = 2 * width if sizes.attention else width
-    return encoder + decoder + steps + attention + (decoded + 1) * sizes.outputs
+    cost = over_time(encoder, sizes.lookback) + over_time(decoder, sizes.horizon)
+    cost += _step_inputs(sizes, sizes.horizon, sizes.future)
+    if sizes.attention:  # queries, and what they meet
+        cost += dense(width, sizes.units, sizes.horizon, bias=False)
+        cost += dense(width, sizes.units, sizes.lookback, bias=False)
+        width *= 2
+    return cost + dense(width, sizes.outputs, sizes.horizon)
 
 
 def _segment(sizes: Forecaster) -> Any:
@@ -92,18 +103,20 @@ def _segment(sizes: Forecaster) -> Any:
     )
 
 
-def _segment_count(sizes: Forecaster) -> int:
-    recurrent, width = _counted(sizes, sizes.units)
-    embed = (sizes.segment * sizes.columns + 1) * sizes.units
-    segments = -(-sizes.horizon // sizes.segment)
-    steps = _step_inputs(sizes, segments, sizes.segment * sizes.future)
-    linear = segments * -(-sizes.lookback // sizes.segment) if sizes.linear else 0
-    return embed + recurrent + steps + linear + (width + 1) * sizes.segment * sizes.outputs
+def _segment_cost(sizes: Forecaster) -> Cost:
+    found, width = _counted(sizes, sizes.units)
+    back, ahead = (-(-timesteps // sizes.segment) for timesteps in (sizes.lookback, sizes.horizon))
+    cost = dense(sizes.segment * sizes.columns, sizes.units, back) + over_time(found, back + ahead)
+    cost += _step_inputs(sizes, ahead, sizes.segment * sizes.future)
+    if sizes.linear:
+        targets = 1 if sizes.apart else sizes.targets
+        cost += dense(back, ahead, sizes.segment * targets, bias=False)
+    return cost + dense(width, sizes.segment * sizes.outputs, ahead)
 
 
 KINDS = {
-    "direct": Kind(_direct, _direct_count),
-    "recursive": Kind(_recursive, _recursive_count),
-    "seq2seq": Kind(_seq2seq, _seq2seq_count),
-    "segment": Kind(_segment, _segment_count),
+    "direct": Kind(_direct, _direct_cost),
+    "recursive": Kind(_recursive, _recursive_cost),
+    "seq2seq": Kind(_seq2seq, _seq2seq_cost),
+    "segment": Kind(_segment, _segment_cost),
 }

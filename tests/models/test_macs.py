@@ -1,0 +1,222 @@
+"""Multiply-accumulates in closed form, beside those of a forward pass and of what is built."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasseq.models import Captioner, Classifier, Forecaster, picture_cnn, picture_network
+from kerasseq.models.picture_encoder import picture_macs
+from tests.models.windows import windows
+
+ROWS = 3
+# Of these cells every weight that multiplies is a matrix, and this kernel multiplies by matrices.
+CELLS = ("gru", "lstm", "simple_rnn", "mgu", "layernorm_lstm")
+KERNEL = {"kernel": "scan"}
+
+
+def _passed(model: keras.Model, inputs: Any) -> int:
+    """Those of all products of matrices and convolutions in a forward pass, for one row."""
+    flops = pytest.importorskip("torch.utils.flop_counter")
+    if keras.backend.backend() != "torch":
+        pytest.skip("what counts is PyTorch's")
+    model.trainable = False  # or the counter wants a backward pass
+    with flops.FlopCounterMode(display=False) as counter:
+        model(inputs, training=False)
+    macs, rest = divmod(counter.get_total_flops(), 2 * ROWS)
+    assert not rest
+    return int(macs)
+
+
+@st.composite
+def _classifiers(draw: st.DrawFn) -> Classifier:
+    return Classifier(
+        vocabulary=9,
+        classes=draw(st.integers(2, 4)),
+        cell=draw(st.sampled_from(CELLS)),
+        units=draw(st.integers(1, 5)),
+        depth=draw(st.integers(1, 2)),
+        bidirectional=draw(st.booleans()),
+        pooling=draw(st.sampled_from(["last", "max", "attention", "mean+attention"])),
+        embedding=draw(st.integers(1, 5)),
+        options=draw(st.sampled_from([KERNEL, {**KERNEL, "projection": 2}])),
+    )
+
+
+@given(_classifiers(), st.integers(1, 6))
+@settings(max_examples=20)
+def test_a_classifier_takes_what_is_counted(sizes: Classifier, timesteps: int) -> None:
+    tokens = np.ones((ROWS, timesteps), "int32")
+    assert sizes.macs(timesteps) == _passed(sizes.build(), {"tokens": tokens})
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_ngrams_are_seen_at_each_token_and_vote(classes: int) -> None:
+    one, both = (
+        Classifier(9, classes, units=4, bidirectional=False, embedding=3 + logits, ngrams=n)
+        for n, logits in ((0, 2 * (classes if classes > 2 else 1)), (9, 0))
+    )
+    assert both.macs(6) == one.macs(6) + 6 * both.order * both.logits
+
+
+@st.composite
+def _forecasters(draw: st.DrawFn) -> Forecaster:
+    kind = draw(st.sampled_from(["direct", "recursive", "seq2seq", "segment"]))
+    future = draw(st.integers(0, 2))
+    both = kind != "recursive" and draw(st.booleans())
+    return Forecaster(
+        lookback=draw(st.integers(1, 7)),
+        horizon=draw(st.integers(1, 7)),
+        kind=kind,
+        cell=draw(st.sampled_from(CELLS)),
+        units=draw(st.integers(1, 5)),
+        depth=draw(st.integers(1, 2)),
+        targets=draw(st.integers(1, 3)),
+        past=future + draw(st.integers(0, 2)),
+        future=future,
+        static=draw(st.integers(0, 2)),
+        series=draw(st.sampled_from([0, 3])),
+        masked=draw(st.booleans()),
+        embedding=draw(st.integers(1, 3)),
+        channels=draw(st.sampled_from(["apart", "together"])),
+        segment=draw(st.integers(1, 9)),
+        linear=kind == "segment" and draw(st.booleans()),
+        output=draw(st.sampled_from(["point", "quantiles", "normal"])),
+        options={**KERNEL, "bidirectional": both},
+    )
+
+
+@given(_forecasters())
+@settings(max_examples=30)
+def test_a_forecaster_takes_what_is_counted(sizes: Forecaster) -> None:
+    assert sizes.macs() == _passed(sizes.build(), windows(sizes, ROWS))
+
+
+def test_a_decoder_that_looks_back_is_counted_by_its_weights() -> None:
+    sizes = Forecaster(7, 5, "seq2seq", units=4, attention=True, options=KERNEL)
+    activations = 7 * 5 * (4 + 4)  # each step ahead meets each timestep, and takes a part of it
+    assert sizes.macs() + activations == _passed(sizes.build(), windows(sizes, ROWS))
+
+
+@st.composite
+def _captioners(draw: st.DrawFn) -> Captioner:
+    units, tied = draw(st.integers(1, 5)), draw(st.booleans())
+    decoder = draw(st.sampled_from(["merge", "init", "pre", "par", "attention"]))
+    return Captioner(
+        words=draw(st.integers(2, 20)),
+        features=draw(st.integers(1, 6)),
+        decoder=decoder,
+        cell=draw(st.sampled_from(CELLS)),
+        units=units,
+        depth=draw(st.integers(1, 2)),
+        embedding=units if tied else draw(st.integers(1, 5)),
+        regions=decoder == "attention" or draw(st.booleans()),
+        tied=tied,
+        options=KERNEL,
+    )
+
+
+@given(_captioners(), st.integers(1, 6), st.integers(1, 4))
+@settings(max_examples=30)
+def test_a_captioner_takes_what_is_counted(sizes: Captioner, timesteps: int, regions: int) -> None:
+    shape = (ROWS, regions, sizes.features) if sizes.regions else (ROWS, sizes.features)
+    inputs = {
+        "picture": np.ones(shape, "float32"),
+        "tokens": np.ones((ROWS, timesteps), "int32"),
+    }
+    # The regions that are seen are a sum of activations, each weighed by another.
+    seen = timesteps * regions * sizes.embedding if sizes.decoder == "attention" else 0
+    assert sizes.macs(timesteps, regions) + seen == _passed(sizes.build(), inputs)
+
+
+def test_regions_that_nobody_counted_are_asked_for() -> None:
+    sizes = Captioner(words=9, features=4, decoder="attention", regions=True)
+    with pytest.raises(ValueError, match="`regions` must be given"):
+        sizes.macs(5)
+
+
+@pytest.mark.parametrize("grid", [True, False])
+def test_an_encoder_is_part_of_a_captioner(grid: bool) -> None:
+    encoder = picture_cnn(16, grid=grid)
+    decoder = "attention" if grid else "init"
+    sizes = Captioner(9, encoder.output_shape[-1], decoder, units=4, embedding=3, encoder=encoder)
+    alone = Captioner(9, sizes.features, decoder, units=4, embedding=3, regions=grid)
+    assert sizes.macs(5) == alone.macs(5, 4) + picture_macs(encoder)
+
+
+def _network(kind: str) -> keras.Model:
+    """One with each layer that has a kernel, one within another, or one of `keras.applications`."""
+    if kind != "every layer":
+        return picture_network(kind, weights=None, size=32)
+    inner = keras.Sequential(
+        [
+            keras.Input((8, 8, 4)),
+            keras.layers.DepthwiseConv2D(3, 2, "same", depth_multiplier=2),
+            keras.layers.SeparableConv2D(5, 3, padding="same"),
+            keras.layers.BatchNormalization(),
+        ]
+    )
+    return keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.Conv2D(4, 3, 2, "same"),
+            keras.layers.Conv2D(4, 3, padding="same", groups=2),
+            inner,
+            keras.layers.Dense(3),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2),
+        ]
+    )
+
+
+@pytest.mark.parametrize("kind", ["every layer", "mobilenet_v2", "mobilenet_v3_small"])
+def test_a_network_takes_what_is_counted(kind: str) -> None:
+    network = _network(kind)
+    pictures = np.ones((ROWS, *network.input_shape[1:]), "float32")
+    assert picture_macs(network) == _passed(network, pictures)
+
+
+# On every backend: one timestep more is one more use of what is used at each.
+
+BETWEEN = ("kernel", "projection", "query", "scorer")  # how the names of matrices end
+
+
+def _matrices(model: keras.Model, *parts: str) -> int:
+    """Elements of the matrices of a model under any of these paths."""
+    return sum(
+        math.prod(weight.shape)
+        for weight in model.weights
+        if weight.path.endswith(BETWEEN) and any(part in weight.path for part in parts)
+    )
+
+
+@pytest.mark.parametrize("cell", ["gru", "mingru", "peephole_lstm", "indrnn"])
+def test_one_more_token_is_one_more_use_of_what_reads_it(cell: str) -> None:
+    sizes = Classifier(9, 3, cell, units=4, depth=2, pooling="attention", embedding=3)
+    per_step = _matrices(sizes.build(), "recurrent/", "pool_attention/")
+    assert sizes.macs(8) - sizes.macs(7) == per_step
+
+
+@pytest.mark.parametrize("kind", ["direct", "recursive", "seq2seq"])
+@pytest.mark.parametrize("cell", ["lstm", "mingru"])
+def test_one_more_timestep_back_is_one_more_use_of_what_reads_it(kind: str, cell: str) -> None:
+    attention = kind == "seq2seq"
+    short, long = (
+        Forecaster(timesteps, 3, kind, cell, 4, targets=2, past=1, static=1, attention=attention)
+        for timesteps in (6, 7)
+    )
+    reads = ("encoder/", "value_kernel") if attention else ("recurrent/",)
+    assert long.macs() - short.macs() == 2 * _matrices(long.build(), *reads)
+
+
+@pytest.mark.parametrize("decoder", ["merge", "init", "pre", "par"])
+def test_one_more_word_is_one_more_use_of_what_writes_it(decoder: str) -> None:
+    sizes = Captioner(9, 6, decoder, "lstm", units=4, embedding=3)
+    written = _matrices(sizes.build(), "recurrent/", "of_words/", "decoder/kernel")
+    assert sizes.macs(6) - sizes.macs(5) == written
