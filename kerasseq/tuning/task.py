@@ -157,10 +157,14 @@ class Data:
         return self._kept[name]
 
     def count(self, settings: Settings) -> int:
-        """The parameters of the model that has these settings."""
+        """The parameters of the model that has these settings.
+
+        They are those of the one that is trained in the end on the training and validation part,
+        which knows more words than any before it: none is larger.
+        """
         name = key(self._subset(settings))
         if name not in self._facts:
-            self._facts[name] = self.prepared(settings)[1].facts
+            self._facts[name] = self.prepared(settings, whole=True)[1].facts
         return self._stages.count(self._facts[name], settings)
 
     def _subset(self, settings: Settings) -> dict[str, Any]:

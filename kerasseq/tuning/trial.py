@@ -158,7 +158,7 @@ def _all(
             enough=pruning.any_of([*rules, median]),
             quiet=True,
         )
-        parameters = _counted(model, data.count(settings))
+        parameters = _counted(model, task.stages.count(prepared.facts, settings))
         assert prepared.test is not None  # which is the validation part
         said = task.stages.predictions(model, prepared.test, prepared.state)
         score = task.stages.score(said, prepared.test.targets, settings)

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
+import pandas as pd
 import pytest
 
 import kerasseq
@@ -54,6 +55,27 @@ def _first(prepared: Any) -> Any:
     """The targets of some rows, in whatever form the recipe has them."""
     targets = prepared.test.targets
     return getattr(targets, "values", targets)
+
+
+def test_what_is_trained_in_the_end_is_within_the_budget_too(tmp_path: Path) -> None:
+    # Each part of the texts has words of its own, so that each training knows other ones.
+    texts = [f"{'good' if row % 2 else 'bad'} word{row} thing{row}" for row in range(120)]
+    table = pd.DataFrame({"text": texts, "label": [row % 2 for row in range(120)]})
+    settings = {"epochs": 1, "min_count": 1, "ngrams": 0, "embedding": 4, "depth": 1}
+    searched = kerasseq.tune(
+        "sentiment",
+        table,
+        trials=2,
+        folds=2,
+        max_params=1_000,
+        space={"units": "2..64"},
+        out=tmp_path / "search",
+        quiet=True,
+        **settings,
+    )
+    trials = searched.trials.query("trial != 'default'")
+    assert trials["status"].tolist() == ["completed"] * 2, trials["reason"].tolist()
+    assert trials["parameters"].max() < searched.best.metrics["parameters"] <= 1_000
 
 
 @pytest.mark.slow

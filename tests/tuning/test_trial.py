@@ -74,7 +74,7 @@ def test_no_trial_sees_the_test_part_or_prepares_the_same_data_twice(task: Make)
     data = Data(search.stages, search.source, search.settings)
     for name, units in (("0000", 2), ("0001", 3)):
         assert trial.run(search, data, name, {**search.settings, "units": units}).score
-    assert asked == [False] * 3  # the two folds, and the validation part to count parameters
+    assert asked == [False] * 2  # the two folds
 
 
 def test_a_trial_goes_on_from_its_checkpoint(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
