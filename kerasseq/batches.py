@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -38,6 +39,10 @@ class Examples:
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
+
+    def mean_length(self, name: str) -> int:
+        """How much of a row of that input is used on average, as a whole number from 1 on."""
+        return max(1, math.ceil(self.lengths[name].mean()))
 
     def batch(self, rows: np.ndarray, widths: Mapping[str, int] | None = None) -> tuple[Any, ...]:
         """Some rows: inputs, cut to widths by name, and the targets and weights that there are."""

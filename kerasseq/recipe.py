@@ -299,6 +299,7 @@ def evaluated(
         "interval": score.interval(),
         "baselines": {name: rival.values for name, rival in rivals.items()},
         "parameters": model.count_params(),
+        "macs": stages.macs(prepared.facts, settings),
         "seconds": round(trained.seconds, 1),
         "seed": settings["seed"],
         "versions": runs.versions(),

@@ -49,7 +49,7 @@ class Prepared:
         validation: examples that decide when to stop.
         test: examples to score on, with their `targets`, or None where they are withheld.
         state: what was fitted, as JSON values and arrays: enough to prepare new data in the same
-            way. Its `facts` are the sizes that `count` and `build` need.
+            way. Its `facts` are the sizes that `count`, `macs` and `build` need.
         initial: values that weights start from, by the weight's path in the model.
         notes: what was found, for the reader.
     """
@@ -63,7 +63,7 @@ class Prepared:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The sizes that `count` and `build` need."""
+        """The sizes that `count`, `macs` and `build` need."""
         facts: dict[str, Any] = self.state["facts"]
         return facts
 
@@ -137,6 +137,13 @@ class Stages(abc.ABC):
     @abc.abstractmethod
     def count(self, facts: Mapping[str, Any], settings: Settings) -> int:
         """The parameters that `build` would give the model, in closed form and without building."""
+
+    @abc.abstractmethod
+    def macs(self, facts: Mapping[str, Any], settings: Settings) -> int:
+        """Multiply-accumulates with a weight of that model for one row, in closed form too.
+
+        Where rows differ in length, for one of the mean length of those to learn from.
+        """
 
     @abc.abstractmethod
     def build(self, facts: Mapping[str, Any], settings: Settings) -> keras.Model:

@@ -248,6 +248,7 @@ class Captioning(Stages):
                 "words": len(words),
                 "seen": list(source.seen.shape),
                 "network": source.network,
+                "timesteps": train.mean_length("tokens"),
             },
             "words": words.state(),
             "writing": {name: settings[name] for name in ("beam", "normalization", "no_repeat")},
@@ -264,6 +265,10 @@ class Captioning(Stages):
 
     def count(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
         return self.sizes(facts, settings).count()
+
+    def macs(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
+        regions = facts["seen"][0] if len(facts["seen"]) == 2 else None
+        return self.sizes(facts, settings).macs(facts["timesteps"], regions)
 
     def build(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> keras.Model:
         return self.sizes(facts, settings, settings["weights"]).build()

@@ -321,6 +321,9 @@ class Forecasting(Stages):
     def count(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
         return self.sizes(facts, settings).count()
 
+    def macs(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
+        return self.sizes(facts, settings).macs()
+
     def build(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> keras.Model:
         return self.sizes(facts, settings).build()
 

@@ -269,17 +269,22 @@ class Sentiment(Stages):
         if settings["class_weights"]:
             each = len(labels) / (len(classes) * np.bincount(truth))
             train = dataclasses.replace(train, weights=each[truth].astype(np.float32))
+        state = reader.state()
+        state["facts"]["timesteps"] = train.mean_length("tokens")
         return Prepared(
             train=train,
             validation=reader.read(*parts.validation),
             test=None if parts.test is None else reader.read(*parts.test),
-            state=reader.state(),
+            state=state,
             initial=initial,
             notes=notes,
         )
 
     def count(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
         return _sizes(facts, settings).count()
+
+    def macs(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
+        return _sizes(facts, settings).macs(facts["timesteps"])
 
     def build(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> keras.Model:
         return _sizes(facts, settings).build()

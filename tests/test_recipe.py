@@ -19,7 +19,10 @@ from kerasseq.recipe import OPTIONS, TRAINING, Prepared, digest, train
 from tests import toy as toys
 from tests.toy import SETTINGS, STAGES, Toy, numbers, toy
 
-TOP = ["recipe", "test", "interval", "baselines", "parameters", "seconds", "seed", "versions"]
+TOP = [
+    *("recipe", "test", "interval", "baselines", "parameters", "macs", "seconds", "seed"),
+    "versions",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +53,7 @@ def test_every_recipe_has_the_same_top_of_its_metrics() -> None:
     assert run.metrics["recipe"] == "toy"
     assert run.metrics["baselines"].keys() == {"mean", "difference"}
     assert run.metrics["parameters"] == STAGES.count({"width": 2}, SETTINGS)
+    assert run.metrics["macs"] == STAGES.macs({"width": 2}, SETTINGS)
     assert run.metrics["rows"] == {"train": 30, "validation": 30, "test": 30}
     low, high = run.metrics["interval"]["error"]
     assert low < run.metrics["test"]["error"] < high

@@ -117,6 +117,9 @@ class Toy(Stages):
     def count(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
         return (facts["width"] + 1) * settings["units"] + settings["units"] + 1
 
+    def macs(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
+        return (facts["width"] + 1) * settings["units"]
+
     def build(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
         import keras
 

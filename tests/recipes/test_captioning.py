@@ -92,6 +92,17 @@ def test_it_learns_and_tells_how_good_it_is(run: Run) -> None:
     assert "97 pictures to train on, 11 to stop by, 12 to score on" in " ".join(run.notes)
 
 
+def test_its_macs_are_those_of_a_caption_of_the_mean_length(run: Run, tmp_path: Path) -> None:
+    facts, seen = run.state["facts"], _source().seen[np.arange(2)]
+    assert facts["timesteps"] == 5  # the start, and three or four words
+    assert run.metrics["macs"] == STAGES.macs(facts, run.settings)
+    # Runs that were saved before that was known do without it.
+    before = {name: own for name, own in facts.items() if name != "timesteps"}
+    old = dataclasses.replace(run, state={**run.state, "facts": before})
+    found = kerasseq.load(old.save(tmp_path / "run")).predict(seen)
+    assert found["caption"].tolist() == run.predict(seen)["caption"].tolist()
+
+
 def test_features_are_captioned(run: Run) -> None:
     seen = _source().seen[np.arange(5)]
     found = run.predict(seen)
@@ -195,6 +206,7 @@ def test_a_networks_last_block_can_be_trained_too(tmp_path: Path) -> None:
     given = {"encoder": "mobilenet_v2", "weights": None, "size": 32, "fine_tune": 1}
     run = captioning(_folder(tmp_path, 12), **{**SMALL, "epochs": 1, **given})
     assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings) > 2_000_000
+    assert run.metrics["macs"] > 5_000_000  # what sees is part of it
     saved = kerasseq.load(run.save(tmp_path / "run"))
     picture = [tmp_path / "0.png"]
     assert saved.predict(picture)["caption"].tolist() == run.predict(picture)["caption"].tolist()
@@ -204,6 +216,7 @@ def test_attention_is_drawn(tmp_path: Path) -> None:
     source = dataclasses.replace(_source(60, regions=4), files=[])
     run = captioning(source, **SMALL, decoder="attention")
     assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    assert run.metrics["macs"] == STAGES.macs(run.state["facts"], run.settings)
     looked = STAGES.writer(run.model, run.state).look(
         source.seen[np.arange(2)], ["a red dog", "a cat"]
     )

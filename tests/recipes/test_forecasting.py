@@ -90,6 +90,7 @@ def test_it_tells_how_good_it_is_beside_baselines(run: Run) -> None:
     assert found["verdict"].startswith("mase: this model ")
     assert found["rows"] == {"train": 2 * (63 - 9), "validation": 2 * 7, "test": 2 * 16}
     assert found["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    assert found["macs"] == STAGES.macs(run.state["facts"], run.settings)
     assert [len(own) for own in found["error_by_step"].values()] == [3] * 5
     assert len(found["by_series"]["mae"]) == 2
     assert "forecasting: 32 test windows" in run._repr_html_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import subprocess
@@ -76,6 +77,17 @@ def test_it_learns_and_tells_how_good_it_is(run: Run) -> None:
     assert "TF-IDF bigrams" in run.metrics["verdict"]
     assert np.sum(run.metrics["confusion"]) == run.metrics["rows"]["test"] == 30
     assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+
+
+def test_its_macs_are_those_of_a_text_of_the_mean_length(run: Run, tmp_path: Path) -> None:
+    facts = run.state["facts"]
+    assert facts["timesteps"] == 8  # words
+    assert run.metrics["macs"] == STAGES.macs(facts, run.settings)
+    # Runs that were saved before that was known do without it.
+    before = {name: own for name, own in facts.items() if name != "timesteps"}
+    old = dataclasses.replace(run, state={**run.state, "facts": before})
+    loaded = kerasseq.load(old.save(tmp_path / "run"))
+    pd.testing.assert_frame_equal(loaded.predict(["a great plot"]), run.predict(["a great plot"]))
 
 
 def test_it_says_what_it_found(run: Run) -> None:
