@@ -131,6 +131,7 @@ def train(
     checkpoint: Path | None = None,
     stamp: Mapping[str, Any] | None = None,
     enough: training.Enough | None = None,
+    seconds: float | None = None,
     whole: bool = False,
     quiet: bool = False,
 ) -> tuple[keras.Model, Trained]:
@@ -145,6 +146,7 @@ def train(
         checkpoint: file to write after each epoch, and to go on from.
         stamp: what the checkpoint belongs to.
         enough: says after each epoch whether to stop; see `kerasseq.training.fit`.
+        seconds: to train at most.
         whole: whether the train part is all there is to learn from: the validation part is not
             looked at, and the last epoch is kept.
         quiet: whether to show no progress.
@@ -165,6 +167,7 @@ def train(
         checkpoint=checkpoint,
         stamp=stamp,
         enough=enough,
+        seconds=seconds,
         quiet=quiet,
     )
     return model, trained

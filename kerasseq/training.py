@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 History = dict[str, list[float]]
-# Whether to stop, from the history so far and the seconds that it took.
-Enough = Callable[[History, float], bool]
+# Whether to stop, from the history so far.
+Enough = Callable[[History], bool]
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,7 @@ def fit(
     checkpoint: Path | None = None,
     stamp: Mapping[str, Any] | None = None,
     enough: Enough | None = None,
+    seconds: float | None = None,
     quiet: bool = False,
 ) -> Trained:
     """Train a model until validation stops to improve; it then has the weights of its best epoch.
@@ -158,6 +159,7 @@ def fit(
             and gives what it would have given without the interruption.
         stamp: what the checkpoint belongs to, as JSON values; it is kept in the file.
         enough: says after each epoch, and before going on from a checkpoint, whether to stop.
+        seconds: to train at most; the epoch that they end in is cut short, and counts as one.
         quiet: whether to show no progress.
 
     Raises:
@@ -165,7 +167,8 @@ def fit(
     """
     batches = Batches(train, plan.batch_size, plan.seed, plan.branches)
     trainee = plan.compiled(model, len(batches))
-    keeper = _Keeper(trainee, batches, plan, checkpoint, dict(stamp or {}), enough)
+    keeper = _Keeper(trainee, batches, plan, checkpoint, dict(stamp or {}), enough, seconds)
+    clock = [] if seconds is None else [_Clock(keeper)]
     resumed_after = keeper.restore()
     if not keeper.done:
         watched = None
@@ -177,7 +180,7 @@ def fit(
                 validation_data=watched,
                 initial_epoch=resumed_after,
                 epochs=plan.epochs,
-                callbacks=[*callbacks, keeper, *watchers],
+                callbacks=[*callbacks, keeper, *clock, *watchers],
                 shuffle=False,  # the batches come in an order of their own
                 verbose=0,
             )
@@ -197,6 +200,19 @@ def read_stamp(checkpoint: Path) -> dict[str, Any]:
     return {**state["stamp"], "epochs": len(state["history"].get("loss", []))}
 
 
+class _Clock(keras.callbacks.Callback):
+    """Ends an epoch where there is no time left; not of the keeper, since Keras then reads the
+    metrics out after each batch."""
+
+    def __init__(self, keeper: _Keeper) -> None:
+        super().__init__()
+        self._keeper = keeper
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if self._keeper.late:
+            self.model.stop_training = True
+
+
 class _Keeper(keras.callbacks.Callback):
     """Orders the batches, keeps the best epoch, stops, and writes what is needed to go on."""
 
@@ -208,10 +224,12 @@ class _Keeper(keras.callbacks.Callback):
         checkpoint: Path | None,
         stamp: dict[str, Any],
         enough: Enough | None = None,
+        seconds: float | None = None,
     ) -> None:
         super().__init__()
         self.set_model(model)
         self._batches, self._plan, self._enough = batches, plan, enough
+        self._most = np.inf if seconds is None else seconds
         self._checkpoint, self._stamp = checkpoint, stamp
         self._sign = sign(plan.monitor)
         self._best = np.inf
@@ -226,6 +244,11 @@ class _Keeper(keras.callbacks.Callback):
         return self._before + time.perf_counter() - self._start
 
     @property
+    def late(self) -> bool:
+        """Whether there is no time left."""
+        return self.seconds >= self._most
+
+    @property
     def epochs(self) -> int:
         """How many epochs are done."""
         return len(self.history.get("loss", ()))
@@ -236,9 +259,9 @@ class _Keeper(keras.callbacks.Callback):
         stale = self.epochs - self.best_epoch >= self._plan.patience
         if self.epochs >= self._plan.epochs or (self.epochs > 0 and stale):
             return True
-        if self._enough is None or not self.epochs:
+        if not self.epochs:
             return False
-        return self._enough(self.history, self.seconds)
+        return self.late or (self._enough is not None and self._enough(self.history))
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._batches.epoch = epoch

@@ -341,6 +341,18 @@ def test_a_finished_training_is_not_gone_on_with(tmp_path: Path) -> None:
 # Progress
 
 
+def test_time_ends_in_the_middle_of_an_epoch_which_counts_as_one() -> None:
+    steps: list[int] = []
+    batch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: steps.append(step))
+    trained = _fit(_model(), _plan(epochs=50), seconds=1e-6, callbacks=[batch])
+    assert steps == [0]
+    assert (len(trained.history["val_loss"]), trained.best_epoch) == (1, 1)
+
+
+def test_time_that_is_not_up_changes_nothing() -> None:
+    assert _fit(_model(), seconds=1e6).history == _fit(_model()).history
+
+
 def test_a_line_for_each_epoch_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -23,7 +23,7 @@ with the same --out goes on."""
 
 # Arguments of a recipe that a search has itself, or that say how one run is trained.
 _OWN = ("out", "seed", "quiet", "warm_start", "callbacks")
-_AMOUNTS = ("max_params", "max_bytes", "match_params")
+_AMOUNTS = ("max_params", "max_bytes", "max_macs", "match_params")
 
 
 def app(called: str | None) -> typer.Typer:
@@ -114,6 +114,7 @@ def _options(
     fix: Sequence[str] = (),
     max_params: str | None = None,
     max_bytes: str | None = None,
+    max_macs: str | None = None,
     match_params: str | None = None,
     folds: int = 1,
     seeds: int = 1,
@@ -125,6 +126,7 @@ def _options(
     keep: int = 1,
     seed: int = 0,
     out: str | None = None,
+    tensorboard: str | None = None,
     quiet: bool = False,
 ) -> None:
     """The options of a search.
@@ -136,6 +138,7 @@ def _options(
         fix: a setting and its only value, as in depth=1.
         max_params: parameters of a model at most, such as 200000, 200k or 2M.
         max_bytes: bytes of its parameters at most.
+        max_macs: multiply-accumulates of its forward pass at most, for one row.
         match_params: parameters of each model, by its units.
         folds: score each trial on so many folds.
         seeds: train each trial from so many seeds.
@@ -147,6 +150,7 @@ def _options(
         keep: the weights of so many best trials stay on disk.
         seed: of everything that is drawn.
         out: folder to write to; after an interruption the same command goes on from there.
+        tensorboard: folder to log trials to, for TensorBoard's HParams.
         quiet: show no progress.
     """
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kerasseq.training import Enough, History
 
-__all__ = ["Median", "any_of", "epochs", "seconds"]
+__all__ = ["Median", "any_of", "epochs"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Median:
     Example:
 
     >>> rule = Median([[1.0, 0.8], [0.9, 0.7], [1.1, 0.9]], "val_loss", least=3)
-    >>> rule({"val_loss": [2.0, 1.5]}, 0.0), rule({"val_loss": [2.0, 0.6]}, 0.0)
+    >>> rule({"val_loss": [2.0, 1.5]}), rule({"val_loss": [2.0, 0.6]})
     (True, False)
     """
 
@@ -39,7 +39,7 @@ class Median:
     warmup: int = 2
     least: int = 4
 
-    def __call__(self, history: History, seconds: float) -> bool:
+    def __call__(self, history: History) -> bool:
         own = history[self.monitor]
         others = [curve[: len(own)] for curve in self.curves if len(curve) >= len(own)]
         if len(own) < self.warmup or len(others) < self.least:
@@ -50,14 +50,9 @@ class Median:
 
 def epochs(most: int) -> Enough:
     """Enough after so many epochs."""
-    return lambda history, seconds: len(history["loss"]) >= most
-
-
-def seconds(most: float) -> Enough:
-    """Enough after so many seconds of training."""
-    return lambda history, spent: spent >= most
+    return lambda history: len(history["loss"]) >= most
 
 
 def any_of(rules: Sequence[Enough]) -> Enough:
     """Enough where any of the rules says so."""
-    return lambda history, spent: any(rule(history, spent) for rule in rules)
+    return lambda history: any(rule(history) for rule in rules)

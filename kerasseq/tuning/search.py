@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasseq.tuning import tensorboard
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.cache import CACHE
 from kerasseq.tuning.final import DEFAULT, finish
@@ -58,6 +59,7 @@ class Search:
             try:
                 for event in self.events:
                     progress.go_on(event)
+                    self._log(event, again=False)
                 if self.events[-1]["event"] != "finished":
                     if workers > 1 and not remote:
                         self.spread(workers)
@@ -78,6 +80,7 @@ class Search:
         self.progress.show(event)
         if event["event"] == "ended":
             self.clear()
+        self._log(event)
 
     def curves(self) -> list[list[float]]:
         """Those of the trials that have ended."""
@@ -95,6 +98,19 @@ class Search:
         for own in (self.task.folder / "trials").glob("*"):
             if own.name not in kept:
                 shutil.rmtree(own, ignore_errors=True)
+
+    def _log(self, event: dict[str, Any], again: bool = True) -> None:
+        """Show TensorBoard a trial that has ended, if it is to be and has not been."""
+        folder = self.task.tensorboard
+        if folder is None or event["event"] != "ended":
+            return
+        name = event["trial"]
+        if again or not (folder / name).is_dir():
+            told = (e for e in self.events if e["event"] == "began" and e["trial"] == name)
+            try:
+                tensorboard.write(folder, self.task.stages.headline, next(told), event)
+            except OSError as error:
+                raise unwritable(error, folder) from error
 
     def _ranked(self, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Trials with a score, the best one first."""

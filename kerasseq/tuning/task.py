@@ -17,7 +17,7 @@ from kerasseq.data.digest import digest
 from kerasseq.recipe import OPTIONS, Parts, Prepared, Stages
 from kerasseq.settings import Settings
 from kerasseq.tuning import cache
-from kerasseq.tuning.budget import Budget
+from kerasseq.tuning.budget import Budget, Limit
 from kerasseq.tuning.space import Space
 
 __all__ = ["Data", "Task", "key", "known"]
@@ -38,6 +38,7 @@ class Task:
         tuner: random, grid, bayesian or hyperband.
         trials: how many.
         max_params: a trial's parameters at most.
+        max_macs: its multiply-accumulates for one row at most.
         match_params: a trial's parameters, as near as whole units come from below.
         folds: of the training and validation part, each of which a trial is scored on; 1 for the
             validation part alone.
@@ -47,6 +48,7 @@ class Task:
         keep: checkpoints of so many best trials stay.
         seed: of the search.
         recorded: the settings as JSON values.
+        tensorboard: where trials are logged for TensorBoard.
         shared: where processes of this machine have their prepared data in common.
     """
 
@@ -58,6 +60,7 @@ class Task:
     tuner: str = "random"
     trials: int = 30
     max_params: int | None = None
+    max_macs: int | None = None
     match_params: int | None = None
     folds: int = 1
     seeds: int = 1
@@ -66,6 +69,7 @@ class Task:
     keep: int = 1
     seed: int = 0
     recorded: dict[str, Any] = field(default_factory=dict)
+    tensorboard: Path | None = None
     shared: Path | None = None
 
     @property
@@ -90,9 +94,18 @@ class Task:
 
     def budget(self, data: Data) -> Budget:
         """What the model of a trial may have, for this data."""
-        return Budget(
-            data.count, self.space, self.stages.prepares, self.max_params, self.match_params
-        )
+        measures = {
+            "max_params": ("parameters", data.count),
+            "max_macs": ("multiply-accumulates", data.macs),
+            "match_params": ("parameters", data.count),
+        }
+        limits = [
+            Limit(name, *measured, getattr(self, name))
+            for name, measured in measures.items()
+            if getattr(self, name) is not None
+        ]
+        match = self.match_params is not None
+        return Budget(limits, self.space, self.stages.prepares, match)
 
     def stamp(self) -> dict[str, Any]:
         """What makes this search another one than that of the same folder."""
@@ -105,8 +118,8 @@ class Task:
 
 
 _STAMPED = (
-    *("tuner", "trials", "max_params", "match_params", "folds", "seeds", "prune", "seconds"),
-    "seed",
+    *("tuner", "trials", "max_params", "max_macs", "match_params", "folds", "seeds", "prune"),
+    *("seconds", "seed"),
 )
 
 
@@ -162,10 +175,18 @@ class Data:
         They are those of the one that is trained in the end on the training and validation part,
         which knows more words than any before it: none is larger.
         """
+        return self._stages.count(self._of_whole(settings), settings)
+
+    def macs(self, settings: Settings) -> int:
+        """The multiply-accumulates of that model, for a row of the mean length of that part."""
+        return self._stages.macs(self._of_whole(settings), settings)
+
+    def _of_whole(self, settings: Settings) -> Mapping[str, Any]:
+        """The facts of the training and validation part."""
         name = key(self._subset(settings))
         if name not in self._facts:
             self._facts[name] = self.prepared(settings, whole=True)[1].facts
-        return self._stages.count(self._facts[name], settings)
+        return self._facts[name]
 
     def _subset(self, settings: Settings) -> dict[str, Any]:
         return {n: settings[n] for n in self._stages.prepares} | {"seed": self._seed}

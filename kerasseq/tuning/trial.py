@@ -10,7 +10,7 @@ import statistics
 import time
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import keras
 
     from kerasseq.metrics import Score
+    from kerasseq.stages import Prepared
     from kerasseq.training import Trained
 
 __all__ = ["COMPLETED", "FAILED", "PRUNED", "Outcome", "folder", "headline", "run"]
@@ -44,6 +45,7 @@ class Outcome:
         spread: the standard deviation over them; None for one.
         scores: of each of them.
         parameters: of the model.
+        macs: its multiply-accumulates for one row.
         epochs: that it was trained, the mean.
         best_epoch: the one that was kept, the mean.
         seconds: that it took in all.
@@ -56,6 +58,7 @@ class Outcome:
     spread: float | None = None
     scores: list[float] = field(default_factory=list)
     parameters: int | None = None
+    macs: int | None = None
     epochs: float | None = None
     best_epoch: float | None = None
     seconds: float = 0.0
@@ -72,6 +75,7 @@ class _One:
 
     score: float
     parameters: int
+    macs: int
     trained: Trained
     curve: list[float]
     pruned: bool
@@ -121,8 +125,7 @@ def run(
         outcome = Outcome(FAILED, _reason(error))
     finally:
         _clear()
-    found = outcome.to_dict()
-    return Outcome(**{**found, "seconds": round(time.perf_counter() - started, 2)})
+    return replace(outcome, seconds=round(time.perf_counter() - started, 2))
 
 
 def headline(stages: recipe.Stages, score: Score) -> float:
@@ -143,8 +146,6 @@ def _all(
     found: list[_One] = []
     for place, (fold, seed) in enumerate(runs):
         rules = [] if epochs is None else [pruning.epochs(epochs)]
-        if task.seconds is not None:
-            rules.append(pruning.seconds(task.seconds / len(runs)))
         _, prepared = data.prepared(settings, fold)
         monitor = task.stages.objective(prepared.facts, settings).monitor
         median = pruning.Median(
@@ -156,8 +157,10 @@ def _all(
             {**settings, "seed": seed},
             checkpoint=own / f"{place}.npz",
             enough=pruning.any_of([*rules, median]),
+            seconds=None if task.seconds is None else task.seconds / len(runs),
             quiet=True,
         )
+        macs = _macs(task, data, prepared, settings)
         parameters = _counted(model, task.stages.count(prepared.facts, settings))
         assert prepared.test is not None  # which is the validation part
         said = task.stages.predictions(model, prepared.test, prepared.state)
@@ -165,8 +168,8 @@ def _all(
         curve = trained.history[monitor]
         over = len(curve) >= settings["epochs"]
         over |= len(curve) - trained.best_epoch >= settings["patience"]
-        pruned = not over and median(trained.history, trained.seconds)
-        found.append(_One(headline(task.stages, score), parameters, trained, curve, pruned))
+        pruned = not over and median(trained.history)
+        found.append(_One(headline(task.stages, score), parameters, macs, trained, curve, pruned))
         if pruned:
             break
     return found
@@ -184,6 +187,7 @@ def _outcome(found: Sequence[_One]) -> Outcome:
         spread=statistics.stdev(scores) if len(scores) > 1 else None,
         scores=scores,
         parameters=found[0].parameters,
+        macs=found[0].macs,
         epochs=statistics.fmean(len(one.curve) for one in found),
         best_epoch=statistics.fmean(one.trained.best_epoch for one in found),
         curve=found[0].curve,
@@ -196,6 +200,13 @@ def _counted(model: keras.Model, told: int) -> int:
     if built != told:
         raise ValueError(f"the model has {built:,} parameters, but was counted to have {told:,}")
     return built
+
+
+def _macs(task: Task, data: Data, prepared: Prepared, settings: Settings) -> int:
+    """Those by which a trial is within the budget, or else of a row that it learns from."""
+    if task.max_macs is not None:
+        return data.macs(settings)
+    return task.stages.macs(prepared.facts, settings)
 
 
 def _begin(own: Path, parent: Path | None) -> None:

@@ -23,7 +23,7 @@ __all__ = ["TUNERS", "join", "tune"]
 TUNERS = ("random", "grid", "bayesian", "hyperband")
 _BYTES = 4  # of a parameter
 _COUNTS = ("trials", "folds", "seeds", "workers", "keep")
-_LIMITS = ("max_params", "max_bytes", "match_params")
+_LIMITS = ("max_params", "max_bytes", "max_macs", "match_params")
 
 
 def tune(
@@ -35,6 +35,7 @@ def tune(
     space: Mapping[str, Any] | None = None,
     max_params: int | None = None,
     max_bytes: int | None = None,
+    max_macs: int | None = None,
     match_params: int | None = None,
     folds: int = 1,
     seeds: int = 1,
@@ -44,6 +45,7 @@ def tune(
     keep: int = 1,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
+    tensorboard: str | os.PathLike[str] | None = None,
     chief: str | None = None,
     quiet: bool = False,
     **settings: Any,
@@ -65,17 +67,20 @@ def tune(
             such as "16..256:log"; or one value, which fixes it.
         max_params: parameters of a model at most; what is proposed larger is made to fit.
         max_bytes: bytes of its parameters at most.
+        max_macs: multiply-accumulates of its forward pass at most, for one row: a text or caption
+            of the mean length, or a window.
         match_params: parameters of each model, as near as whole units come from below, by which
             cells are compared at equal size.
         folds: score each trial on so many folds in place of the validation part.
         seeds: train each trial from so many seeds.
         prune: whether a trial that is worse than the median of the others is stopped early.
-        seconds: training time of a trial at most, after whole epochs; what then comes out depends
-            on the speed of the machine.
+        seconds: training time of a trial at most; what then comes out depends on the speed of the
+            machine.
         workers: processes that share the trials, each with its share of the cores, or a GPU.
         keep: the trained weights of so many best trials stay on disk.
         seed: of the search, and of the recipe; the same seed gives the same trials and scores.
         out: folder to write to; nothing is kept without it.
+        tensorboard: folder to log trials to, for TensorBoard's HParams.
         chief: HOST:PORT to wait on for workers on other machines, which call `kerasseq.join`, in
             place of any trials here.
         quiet: whether to show no progress.
@@ -176,6 +181,7 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
     names = (
         "tuner",
         "trials",
+        "max_macs",
         "match_params",
         "folds",
         "seeds",
@@ -192,6 +198,7 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
         space=space,
         folder=folder,
         max_params=min(most, default=None),
+        tensorboard=None if given["tensorboard"] is None else Path(given["tensorboard"]).absolute(),
         **{name: given[name] for name in names},
     )
 
