@@ -42,6 +42,7 @@ def test_options_of_the_search_and_of_the_recipe(
 ) -> None:
     line = (
         "tune forecasting sales.csv --target units --horizon 28 --trials 30 --max-params 50k "
+        "--max-macs 2M "
         "--workers 4 --set units=16..256:log --set cell=lstm,gru --fix depth=2 --prune --out search"
     )
     assert _main(line) == 0
@@ -50,6 +51,7 @@ def test_options_of_the_search_and_of_the_recipe(
     assert given["target"] == ["units"]
     assert (given["horizon"], given["trials"], given["workers"]) == (28, 30, 4)
     assert (given["max_params"], given["match_params"]) == (50_000, None)
+    assert given["max_macs"] == 2_000_000
     assert given["space"] == {
         "units": Whole(16, 256, log=True),
         "cell": Choice(("lstm", "gru")),

@@ -1,18 +1,39 @@
-"""Settings that fit a budget of parameters, by closed form: nothing is built to find out."""
+"""Settings that fit a budget, by closed form: nothing is built to find out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kerasseq.settings import Choice, Number, Range, Settings, Whole
 from kerasseq.tuning.space import plain, sizes
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "Limit"]
 
 _WIDTH = "units"  # the setting that is solved for before any other
 _STEPS = 24  # of a bisection between the smallest sizes and those proposed
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So much of something that a model may have at most.
+
+    Args:
+        name: what sets the limit.
+        unit: what is limited, in the plural.
+        measure: how much of it the model with given settings has.
+        most: so much at most.
+    """
+
+    name: str
+    unit: str
+    measure: Callable[[Settings], int]
+    most: int
+
+    def holds(self, settings: Settings) -> bool:
+        """Whether the model with these settings is within the limit."""
+        return self.measure(settings) <= self.most
 
 
 @dataclass(frozen=True)
@@ -20,98 +41,105 @@ class Budget:
     """What the model of a trial may have.
 
     Args:
-        count: the parameters of the model with given settings.
+        limits: all of which are to hold.
         space: what may vary.
-        keeps: settings that are not changed to save parameters, such as those of the data.
-        most: so many parameters at most; None for any number.
-        match: as near to so many parameters as whole units come from below, by `units`.
+        keeps: settings that are not changed to meet them, such as those of the data.
+        match: whether `units`, which do not vary then, are as many as the limits allow.
     """
 
-    count: Callable[[Settings], int]
+    limits: Sequence[Limit]
     space: Mapping[str, Range]
     keeps: tuple[str, ...] = ()
-    most: int | None = None
-    match: int | None = None
+    match: bool = False
+
+    def holds(self, settings: Settings) -> bool:
+        """Whether the model with these settings is within all limits."""
+        return all(limit.holds(settings) for limit in self.limits)
 
     def fit(self, settings: Settings) -> dict[str, Any] | None:
         """The settings, with sizes lowered as far as it takes; None where that is not enough."""
-        if self.match is not None:
+        if self.match:
             return self._matched(settings)
-        if self.most is None or self.count(settings) <= self.most:
+        if self.holds(settings):
             return dict(settings)
         lowest = {**settings, **{name: own.low for name, own in self._sizes(settings).items()}}
-        if self.count(lowest) > self.most:
+        if not self.holds(lowest):
             return None
         if _WIDTH in lowest:
             narrow = {**settings, _WIDTH: lowest[_WIDTH]}
-            if self.count(narrow) <= self.most:
-                return self._widest(narrow, settings[_WIDTH], self.space[_WIDTH], self.most)
-        return self._shrunk(settings, lowest, self.most)
+            if self.holds(narrow):
+                return self._widest(narrow, settings[_WIDTH], self.space[_WIDTH])
+        return self._shrunk(settings, lowest)
 
-    def smallest(self, settings: Settings) -> tuple[int, dict[str, Any]]:
-        """The fewest parameters that any settings of the space have, and those settings."""
+    def smallest(self, settings: Settings, limits: Sequence[Limit]) -> dict[str, Any]:
+        """The settings of the space that stay furthest below all of these limits."""
+
+        def taken(found: Settings) -> float:
+            return max(limit.measure(found) / limit.most for limit in limits)
+
         found = {**settings, **{name: own.low for name, own in sizes(self.space).items()}}
-        if self.match is not None:
+        if self.match:
             found[_WIDTH] = 1
         for name, own in ((name, plain(own)) for name, own in self.space.items()):
             if isinstance(own, Choice):
-                options = [{**found, name: option} for option in own.options]
-                found = min(options, key=self.count)
-        return self.count(found), found
+                found = min(({**found, name: option} for option in own.options), key=taken)
+        for name, own in sizes(self.space).items():
+            if taken(found) > 1:  # a large segment, say, takes fewer steps
+                found = min(found, {**found, name: own.high}, key=taken)
+        return found
 
     def check(self, settings: Settings) -> None:
         """Raise a ValueError where no settings of the space fit, with the smallest that would."""
-        name, allowed = (
-            ("max_params", self.most)
-            if self.match is None
-            else (
-                "match_params",
-                self.match,
-            )
+        each = [[limit] for limit in self.limits]
+        for limits in [*each, self.limits] if each[1:] else each:
+            found = self.smallest(settings, limits)
+            over = [limit for limit in limits if not limit.holds(found)]
+            if over:
+                raise ValueError(self._told(over[0], limits, found))
+
+    def _told(self, over: Limit, limits: Sequence[Limit], found: Settings) -> str:
+        """What to say of the settings that stay furthest below some limits, but not of one."""
+        names = [name for name, own in self.space.items() if not isinstance(plain(own), Number)]
+        told = ", ".join(f"{own}={found[own]!r}" for own in [*names, *[_WIDTH] * self.match])
+        which = " within the other limits: the nearest" if limits[1:] else ": the smallest"
+        given = ", ".join(f"{limit.name}={limit.most:,}" for limit in limits)
+        return (
+            f"no setting of the space has so few {over.unit}{which} has {over.measure(found):,} "
+            f"({told}). Allow more, or widen the space. Received: {given}"
         )
-        if allowed is None:
-            return
-        fewest, found = self.smallest(settings)
-        if fewest > allowed:
-            names = [n for n, own in self.space.items() if not isinstance(plain(own), Number)]
-            names += [_WIDTH] if self.match else []
-            told = ", ".join(f"{own}={found[own]!r}" for own in names)
-            raise ValueError(
-                f"no setting of the space has so few parameters: the smallest has {fewest:,} "
-                f"({told}). Allow more, or widen the space. Received: {name}={allowed:,}"
-            )
 
     def _sizes(self, settings: Settings) -> dict[str, Whole]:
-        """The sizes whose lowering saves parameters."""
-        now = self.count(settings)
+        """The sizes whose lowering saves what there is too much of."""
+        over = [limit for limit in self.limits if not limit.holds(settings)]
+        now = [limit.measure(settings) for limit in over]
         return {
             name: own
             for name, own in sizes(self.space, self.keeps).items()
-            if self.count({**settings, name: own.low}) < now
+            if any(
+                limit.measure({**settings, name: own.low}) < before
+                for limit, before in zip(over, now, strict=True)
+            )
         }
 
     def _matched(self, settings: Settings) -> dict[str, Any] | None:
-        assert self.match is not None
-        if self.count({**settings, _WIDTH: 1}) > self.match:
-            return None
-        return self._widest(settings, self.match, Whole(1, self.match), self.match)
+        most = min(limit.most for limit in self.limits)  # each unit takes one at least
+        narrow = {**settings, _WIDTH: 1}
+        return self._widest(narrow, most, Whole(1, most)) if self.holds(narrow) else None
 
-    def _widest(
-        self, settings: Settings, most: int, own: Range, allowed: int
-    ) -> dict[str, Any] | None:
-        """The most units up to a number of them that are within a number of parameters."""
+    def _widest(self, settings: Settings, most: int, own: Range) -> dict[str, Any]:
+        """The most units up to a number of them that are within the limits."""
         own = plain(own)
         assert isinstance(own, Whole)
         low, high = 0, (most - own.low) // own.step + 1  # in steps; the first fits, the last not
         while high - low > 1:
             middle = (low + high) // 2
-            if self.count({**settings, _WIDTH: own.low + middle * own.step}) <= allowed:
+            if self.holds({**settings, _WIDTH: own.low + middle * own.step}):
                 low = middle
             else:
                 high = middle
         return {**settings, _WIDTH: own.low + low * own.step}
 
-    def _shrunk(self, settings: Settings, lowest: Settings, allowed: int) -> dict[str, Any]:
+    def _shrunk(self, settings: Settings, lowest: Settings) -> dict[str, Any]:
         """All sizes together, as far as it takes, by the same share of the way to the lowest."""
 
         def at(share: float) -> dict[str, Any]:
@@ -126,7 +154,7 @@ class Budget:
         low, high = 0.0, 1.0
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            if self.count(at(middle)) <= allowed:
+            if self.holds(at(middle)):
                 low = middle
             else:
                 high = middle

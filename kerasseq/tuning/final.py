@@ -39,7 +39,7 @@ def finish(task: Task, data: Data, rows: Sequence[Mapping[str, Any]]) -> dict[st
         Which trial was best, what tuning gained on the test part, and in words.
     """
     default = next(row for row in rows if row["trial"] == DEFAULT)
-    rivals = [row for row in rows if row is not default or _within(task, row)]
+    rivals = [row for row in rows if row is not default or _within(task, data, row)]
     best = best_of(rivals, task.stages.higher_is_better)
     if best is None:
         return {"best": None}
@@ -50,11 +50,11 @@ def finish(task: Task, data: Data, rows: Sequence[Mapping[str, Any]]) -> dict[st
     return {"best": best["trial"], "gain": _gain(task, data, ended, found)}
 
 
-def _within(task: Task, row: Mapping[str, Any]) -> bool:
-    """Whether a trial is one that the search might have proposed, by its parameters."""
+def _within(task: Task, data: Data, row: Mapping[str, Any]) -> bool:
+    """Whether a trial is one that the search might have proposed, by the size of its model."""
     if task.match_params is not None:
         return False
-    return task.max_params is None or (row["parameters"] or 0) <= task.max_params
+    return task.budget(data).holds({**task.settings, **row["settings"]})
 
 
 def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Run:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "rows", "tuned"]
 
-_MEASURED = ("parameters", "score", "spread", "epochs", "best_epoch", "seconds", "status", "reason")
+_MEASURED = (
+    *("parameters", "macs", "score", "spread", "epochs", "best_epoch", "seconds", "status"),
+    "reason",
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +66,7 @@ class Result(Tabular):
         )
         numbers = ["score", "spread", "epochs", "best_epoch", "seconds"]
         frame[numbers] = frame[numbers].astype(float)
-        frame["parameters"] = frame["parameters"].astype("Int64")
+        frame[["parameters", "macs"]] = frame[["parameters", "macs"]].astype("Int64")
         return frame.sort_values(
             "score", ascending=not self.higher_is_better, kind="stable", ignore_index=True
         )

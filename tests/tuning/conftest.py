@@ -60,6 +60,7 @@ def said(task: Task, data: Data, name: str, settings: Any, **options: Any) -> Ou
         trial.COMPLETED,
         score=error + 1 / epochs,
         parameters=data.count(settings),
+        macs=data.macs(settings),
         epochs=float(epochs),
         best_epoch=min(epochs, 5.0),
         seconds=1.0,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kerasseq import params
 from kerasseq.settings import Choice, Number, Whole
-from kerasseq.tuning.budget import Budget
+from kerasseq.tuning.budget import Budget, Limit
 
 SPACE = {
     "cell": Choice(("lstm", "gru")),
@@ -28,8 +28,22 @@ def _count(settings: Any) -> int:
     return int(embedded + layer)
 
 
-def _budget(**limits: int) -> Budget:
-    return Budget(_count, SPACE, ("vocabulary",), **limits)
+def _macs(settings: Any) -> int:
+    """Without the embedding, and so with another share of what units take."""
+    layer = params.count(settings["cell"], settings["embedding"], settings["units"])
+    return layer.macs_for(10)
+
+
+MEASURES = {
+    "max_params": ("parameters", _count),
+    "max_macs": ("multiply-accumulates", _macs),
+    "match_params": ("parameters", _count),
+}
+
+
+def _budget(space: Any = None, **limits: int) -> Budget:
+    found = [Limit(name, *MEASURES[name], most) for name, most in limits.items()]
+    return Budget(found, space or SPACE, ("vocabulary",), "match_params" in limits)
 
 
 DRAWN = st.fixed_dictionaries(
@@ -46,7 +60,7 @@ DRAWN = st.fixed_dictionaries(
 
 @given(DRAWN, st.integers(600, 20_000))
 def test_what_is_too_large_is_made_to_fit(settings: dict[str, Any], most: int) -> None:
-    found = _budget(most=most).fit(settings)
+    found = _budget(max_params=most).fit(settings)
     assert found is not None
     assert _count(found) <= most
     assert found["embedding"] % 4 == 0
@@ -63,28 +77,81 @@ def test_what_is_too_large_is_made_to_fit(settings: dict[str, Any], most: int) -
 
 def test_units_are_lowered_before_anything_else() -> None:
     settings = {"cell": "gru", "units": 64, "embedding": 40, "vocabulary": 10, "batch_size": 8}
-    found = _budget(most=5_000).fit(settings)
+    found = _budget(max_params=5_000).fit(settings)
     assert found == {**settings, "units": params.units_for("gru", 4_600, 40).units}
 
 
 def test_what_cannot_fit_is_none() -> None:
     settings = {"cell": "gru", "units": 64, "embedding": 40, "vocabulary": 100, "batch_size": 8}
-    assert _budget(most=400).fit(settings) is None
+    assert _budget(max_params=400).fit(settings) is None
+    assert _budget(max_params=40_000, max_macs=10).fit(settings) is None
 
 
 @given(DRAWN, st.integers(5_000, 20_000))
 def test_sizes_are_matched_from_below(settings: dict[str, Any], match: int) -> None:
-    found = _budget(match=match).fit(settings)
+    found = _budget(match_params=match).fit(settings)
     assert found is not None
     assert _count(found) <= match < _count({**found, "units": found["units"] + 1})
 
 
-@pytest.mark.parametrize("name", ["most", "match"])
+@given(DRAWN, st.integers(600, 20_000), st.integers(2_000, 100_000))
+def test_whichever_limit_binds_is_met(settings: dict[str, Any], most: int, macs: int) -> None:
+    found = _budget(max_params=most, max_macs=macs).fit(settings)
+    one, other = _budget(max_params=most).fit(settings), _budget(max_macs=macs).fit(settings)
+    assert found is not None
+    assert one is not None
+    assert other is not None
+    assert _count(found) <= most
+    assert _macs(found) <= macs
+    names = ("cell", "batch_size", "vocabulary", "rate")
+    assert all(found[name] == settings[name] for name in names)
+    if one["embedding"] == other["embedding"] == settings["embedding"]:  # units alone are lowered
+        assert found == {**settings, "units": min(one["units"], other["units"])}
+
+
+@pytest.mark.parametrize("name", ["max_params", "match_params"])
 def test_a_budget_that_nothing_meets_says_what_would(name: str) -> None:
     settings = {"cell": "lstm", "units": 64, "embedding": 40, "vocabulary": 100, "batch_size": 8}
-    fewest = 10 * 4 + params.count("gru", 4, 2 if name == "most" else 1).total
-    limit = "max_params" if name == "most" else "match_params"
-    told = rf"smallest has {fewest} \(cell='gru', .*embedding=4, .*Received: {limit}={fewest - 1}$"
+    fewest = 10 * 4 + params.count("gru", 4, 2 if name == "max_params" else 1).total
+    told = rf"smallest has {fewest} \(cell='gru', .*embedding=4, .*Received: {name}={fewest - 1}$"
     with pytest.raises(ValueError, match=told):
         _budget(**{name: fewest - 1}).check(settings)
     _budget(**{name: fewest}).check(settings)
+
+
+def test_the_limit_that_nothing_meets_is_named() -> None:
+    settings = {"cell": "lstm", "units": 64, "embedding": 40, "vocabulary": 100, "batch_size": 8}
+    fewest = params.count("gru", 4, 2).macs_for(10)
+    told = rf"so few multiply-accumulates: the smallest has {fewest} \(.*max_macs={fewest - 1}$"
+    with pytest.raises(ValueError, match=told):
+        _budget(max_params=100_000, max_macs=fewest - 1).check(settings)
+    _budget(max_params=100_000, max_macs=fewest).check(settings)
+
+
+def _costs(settings: Any) -> dict[str, int]:
+    """By kind; `long` has few steps of many weights, and a segment does the same."""
+    parameters, steps = {"short": (10, 90), "long": (90, 10)}[settings["kind"]]
+    return {
+        "parameters": parameters + settings["segment"],
+        "macs": steps * 60 // settings["segment"],
+    }
+
+
+def _kinds(**limits: int) -> Budget:
+    found = [
+        Limit(f"max_{name}", name, lambda settings, name=name: _costs(settings)[name], most)
+        for name, most in limits.items()
+    ]
+    return Budget(found, {"kind": Choice(("short", "long")), "segment": Whole(1, 12)})
+
+
+def test_limits_that_cannot_be_met_together_are_told() -> None:
+    settings = {"kind": "short", "segment": 1}
+    _kinds(parameters=11).check(settings)
+    _kinds(macs=50).check(settings)  # with long segments
+    told = (
+        "few parameters within the other limits: the nearest has 102 .*parameters=30, max_macs=50"
+    )
+    with pytest.raises(ValueError, match=told):
+        _kinds(parameters=30, macs=50).check(settings)
+    _kinds(parameters=102, macs=50).check(settings)

@@ -38,6 +38,7 @@ def _result(folder: Path, scores: list[float | None], **about: Any) -> Result:
                 "score": score,
                 "spread": None,
                 "parameters": 100 * (2 + place) if score is not None else None,
+                "macs": 200 * (2 + place) if score is not None else None,
                 "epochs": 2.0,
                 "best_epoch": 1.0,
                 "seconds": 1.5,
@@ -52,6 +53,7 @@ def test_the_best_trial_comes_first_and_the_failed_ones_last(tmp_path: Path) -> 
     assert frame["trial"].tolist() == ["0003", "0001", "default", "0002"]
     assert frame["units"].tolist() == [5, 3, 2, 4]
     assert frame["parameters"].tolist()[:3] == [500, 300, 200]
+    assert frame["macs"].tolist()[:3] == [1_000, 600, 400]
     assert frame["status"].tolist()[-1] == "failed"
     assert frame["reason"].tolist()[-1] == "out of memory"
 

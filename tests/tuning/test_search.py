@@ -193,9 +193,44 @@ def test_what_is_given_does_not_vary(tmp_path: Path, quick: list[Any]) -> None:
 
 
 def test_no_trial_is_over_the_budget(tmp_path: Path, quick: list[Any]) -> None:
-    for limit in ({"max_params": 21}, {"max_bytes": 84}):
+    both = {"max_params": 21, "max_macs": 12}
+    for limit, units in (
+        ({"max_params": 21}, 5),
+        ({"max_bytes": 84}, 5),
+        ({"max_macs": 18}, 6),
+        (both, 4),
+    ):
         result = kerasseq.tune(toy, trials=8, out=tmp_path / str(limit), **limit, **TUNE)
-        assert result.trials["parameters"].max() == 21
+        assert result.trials["units"].max() == units
+        assert result.trials["parameters"].max() == 4 * units + 1
+        assert result.trials["macs"].max() == 3 * units
+
+
+@pytest.mark.parametrize(
+    ("limit", "best"), [({}, "default"), ({"max_params": 9}, "0000"), ({"max_macs": 6}, "0000")]
+)
+def test_the_recipes_own_setting_does_not_win_beyond_the_budget(
+    limit: dict[str, int], best: str, tmp_path: Path
+) -> None:
+    space = {"units": [1, 2], "learning_rate": [1e-9]}  # which learns nothing
+    out = tmp_path / "a"
+    result = kerasseq.tune(toy, trials=1, space=space, epochs=3, out=out, quiet=True, **limit)
+    assert result.trials["trial"].tolist() == ["default", "0000"]
+    assert read(out)[-1]["best"] == best
+
+
+def test_a_search_from_before_there_was_such_a_limit_goes_on(
+    tmp_path: Path, quick: list[Any]
+) -> None:
+    first = kerasseq.tune(toy, trials=2, out=tmp_path / "a", **TUNE)
+    journal = tmp_path / "a" / JOURNAL
+    events = [json.loads(line) for line in journal.read_text().splitlines()]
+    del events[0]["max_macs"]
+    journal.write_text("".join(json.dumps(event) + "\n" for event in events))
+    again = kerasseq.tune(toy, trials=2, out=tmp_path / "a", **TUNE)
+    pd.testing.assert_frame_equal(again.trials, first.trials)
+    with pytest.raises(ValueError, match="holds a search with max_macs=None"):
+        kerasseq.tune(toy, trials=2, out=tmp_path / "a", max_macs=30, **TUNE)
 
 
 def test_a_failed_trial_is_in_the_table_with_its_reason(
@@ -284,6 +319,7 @@ def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
     [
         ({"space": {"units": 3, "learning_rate": 0.1}}, "the space is empty"),
         ({"max_params": 4}, r"the smallest has 5 \(units=1, .*Received: max_params=4"),
+        ({"max_macs": 2}, r"so few multiply-accumulates: the smallest has 3 .*max_macs=2"),
         ({"match_params": 4}, r"the smallest has 5 \(.*units=1\).*Received: match_params=4"),
         ({"space": {"width": [1, 2]}}, "no setting 'width'. It has: batch_size"),
         ({"depth": 3}, "no setting 'depth'"),
@@ -294,6 +330,8 @@ def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
         ({"seconds": 0}, "seconds must be above zero"),
         ({"tuner": "hyperband", "prune": True}, "hyperband stops trials itself"),
         ({"max_params": 9, "match_params": 9}, "leave out the other limits"),
+        ({"max_macs": 9, "match_params": 9}, "leave out the other limits"),
+        ({"max_macs": 0}, "max_macs must be a whole number above zero"),
         ({"data": "nothing"}, "data must be a dict"),
         ({"chief": "here"}, "chief must be HOST:PORT, such as node-1:7000. Received: 'here'"),
         ({"units": 0}, "units must be a whole number above zero"),
