@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 
 import kerasseq
 from kerasseq import recipe, registry
-from kerasseq.tuning.space import declare, narrowed
-from kerasseq.tuning.task import Data, known
+from kerasseq.tuning.space import declare, narrowed, sizes
+from kerasseq.tuning.task import Data, Task, known
 
 RECIPES = registry.names()
 
@@ -36,6 +37,21 @@ def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
         hp.values[own.name] = own.random_sample(place)
     assert {*drawn} == {*settings}
     recipe.checked(stages, drawn)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_a_recipe_is_proposed_is_made_to_fit_by_its_multiply_accumulates(name: str) -> None:
+    stages, source, settings, data = _data(name)
+    space, _ = narrowed(stages.space(), {}, settings)
+    large = {**settings, **{name: own.high for name, own in sizes(space).items()}}
+    most = data.macs(large) // 3
+    task = Task(stages, source, settings, space, Path(), max_macs=most)
+    found = task.budget(data).fit(large)
+    assert found is not None
+    assert most / 2 < data.macs(found) <= most
+    assert found["units"] < large["units"]
+    with pytest.raises(ValueError, match="has so few multiply-accumulates: the smallest has "):
+        replace(task, max_macs=9).budget(data).check(settings)
 
 
 @pytest.mark.parametrize("name", RECIPES)
