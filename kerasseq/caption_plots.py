@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from kerasseq.plots import subplots
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+T = TypeVar("T")
 
 __all__ = ["attention", "contact_sheet"]
 
-_COLUMNS = 4
-_LINE = 36  # letters below a picture
+_COLUMNS, _PANELS = 4, 8  # pictures in a row of the contact sheet, and of words
+_REFERENCES, _LINES = 2, 4  # shown of each picture, and of each caption
+_BOLD, _PLAIN = 28, 38  # letters of a line above and below a picture
+_SIDE, _LINE = 2.5, 0.165  # inches of a picture, and of a line
+_LETTERS = 14  # of a word above its picture
+_DARK = 0.25  # what is left of a picture where the model does not look
 
 
 def contact_sheet(
@@ -24,55 +31,105 @@ def contact_sheet(
     captions: Sequence[str],
     references: Sequence[Sequence[str]],
 ) -> Figure:
-    """Pictures, each with its caption, and below it some of what people said.
+    """Pictures, each with its caption above, and some of what people said below.
 
     Args:
         pictures: uint8 (height, width, 3) each.
         captions: of the model.
-        references: what people said of each picture; the first two are shown.
+        references: what people said of each picture; the first two are shown, and how many more
+            there are.
     """
-    rows = -(-len(pictures) // _COLUMNS)
-    figure, axes = subplots(rows, min(_COLUMNS, len(pictures)), width=10.0, height=3.9 * rows)
+    columns = min(_COLUMNS, len(pictures))
+    above = _rows([_wrapped(caption, _BOLD) for caption in captions], columns)
+    below = _rows([_listed(told) for told in references], columns)
+    heights = [
+        height
+        for said, told in zip(above, below)
+        for height in (_tall(said), _SIDE, _tall(told) + _LINE)  # a line between the rows
+    ]
+    # Texts have axes of their own: how tall they are is known, and the layout need not find out.
+    figure, axes = subplots(
+        len(heights), columns, width=_SIDE * columns, height=sum(heights), heights=heights
+    )
     for axis in axes:
         axis.axis("off")
-    for axis, picture, caption, told in zip(axes, pictures, captions, references):
-        axis.imshow(picture)
-        axis.set_title(_wrapped(caption), fontsize=9, fontweight="bold")
-        said = "\n".join(_wrapped(own) for own in told[:2])
-        axis.text(
-            0.5, -0.03, said, transform=axis.transAxes, ha="center", va="top", fontsize=8,
-            color="#555555",
-        )  # fmt: skip
+    bands = zip(_rows(pictures, columns), above, below, _rows(axes, 3 * columns))
+    for shown, said, told, band in bands:
+        for axis, lines in zip(band, said):
+            _write(axis, lines, 0, fontsize=9, fontweight="bold", va="bottom")
+        for axis, picture in zip(band[columns:], shown):
+            axis.imshow(picture)
+            axis.set_anchor("W")  # where the texts begin
+        for axis, lines in zip(band[2 * columns :], told):
+            _write(axis, lines, 1, fontsize=8, color="#555555", va="top")
     return figure
 
 
 def attention(
     pictures: Sequence[np.ndarray], captions: Sequence[str], weights: Sequence[np.ndarray]
 ) -> Figure:
-    """Each picture once for each word of its caption, bright where the model looked.
+    """Each picture, and once more for each word of its caption, lit where the model looked.
 
     Args:
         pictures: uint8 (height, width, 3) each.
         captions: of the model.
         weights: (words, rows, columns) for each caption, as `Writer.look` gives them.
     """
-    columns = max(1 + len(own) for own in weights)
-    figure, axes = subplots(len(pictures), columns, width=1.5 * columns, height=1.8 * len(pictures))
+    columns = min(_PANELS, 1 + max(map(len, weights)))
+    rows = [-(-(1 + len(own)) // columns) for own in weights]
+    figure, axes = subplots(sum(rows), columns, width=1.5 * columns, height=1.8 * sum(rows))
     for axis in axes:
         axis.axis("off")
-    for number, (picture, caption, own) in enumerate(zip(pictures, captions, weights)):
-        row = axes[number * columns : (number + 1) * columns]
-        row[0].imshow(picture)
-        extent = (0.0, float(picture.shape[1]), float(picture.shape[0]), 0.0)
-        for axis, word, looked in zip(row[1:], caption.split(), own):
-            axis.imshow(picture, extent=extent)
-            axis.imshow(
-                looked, extent=extent, cmap="gray", alpha=0.7, interpolation="bicubic",
-                vmin=0, vmax=looked.max(),
-            )  # fmt: skip
-            axis.set_title(word, fontsize=9)
+    places = np.cumsum([0, *rows]) * columns
+    for place, picture, caption, own in zip(places, pictures, captions, weights):
+        axes[place].imshow(picture)
+        for axis, word, looked in zip(axes[place + 1 :], caption.split(), own):
+            axis.imshow(_lit(picture, looked))
+            title = word if len(word) <= _LETTERS else f"{word[: _LETTERS - 1]}…"
+            axis.set_title(title, fontsize=9, parse_math=False)  # a $ is a dollar
     return figure
 
 
-def _wrapped(text: str) -> str:
-    return textwrap.fill(text, _LINE)
+def _lit(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A picture, dark where its (rows, columns) weights are small, and itself at the largest."""
+    from PIL import Image
+
+    height, width = picture.shape[:2]
+    share = weights / max(weights.max(), np.finfo(np.float32).tiny)
+    smooth = Image.fromarray(share.astype(np.float32)).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
+    light = np.asarray(smooth).clip(0, 1)[..., None]  # bicubic curves go beyond their points
+    return np.rint(picture * (_DARK + (1 - _DARK) * light)).astype(np.uint8)
+
+
+def _listed(told: Sequence[str]) -> list[str]:
+    """The first captions, in lines that fit below a picture, and how many more there are."""
+    lines = [line for own in told[:_REFERENCES] for line in _wrapped(own, _PLAIN, bullet="• ")]
+    more = len(told) - _REFERENCES
+    return [*lines, f"+{more} more"] if more > 0 else lines
+
+
+def _wrapped(text: str, letters: int, bullet: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        letters,
+        max_lines=_LINES,
+        placeholder=" …",
+        initial_indent=bullet,
+        subsequent_indent=" " * len(bullet),
+    )
+
+
+def _rows(values: Sequence[T], columns: int) -> list[Sequence[T]]:
+    return [values[first : first + columns] for first in range(0, len(values), columns)]
+
+
+def _tall(texts: Sequence[Sequence[str]]) -> float:
+    """Inches of the longest of some texts."""
+    return _LINE * max(1, *map(len, texts))
+
+
+def _write(axis: Axes, lines: Sequence[str], height: float, **how: Any) -> None:
+    text = axis.text(0, height, "\n".join(lines), parse_math=False, **how)  # a $ is a dollar
+    text.set_in_layout(False)

@@ -1,29 +1,113 @@
-"""Figures of captions show what they are given."""
+"""Figures of captions show what they are given, whole and in its colours."""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from kerasseq import caption_plots
 
+LONG = "a man in a red shirt and black shorts is climbing up a steep rock face with a rope"
 
-def test_a_contact_sheet_has_a_place_for_each_picture() -> None:
-    pictures = [np.full((8, 8, 3), 20 * number, np.uint8) for number in range(5)]
-    captions = [f"caption {number}" for number in range(5)]
-    told = [[f"said {number}", "also", "too much"] for number in range(5)]
-    figure = caption_plots.contact_sheet(pictures, captions, told)
-    shown = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_title() for axis in shown] == captions
-    assert [axis.texts[0].get_text() for axis in shown] == [f"said {n}\nalso" for n in range(5)]
-    for axis, picture in zip(shown, pictures):
+
+def _pictures(count: int) -> list[np.ndarray]:
+    return [np.full((8, 8, 3), 20 * number, np.uint8) for number in range(count)]
+
+
+def _texts(figure: Figure) -> list[str]:
+    return [text.get_text() for axis in figure.axes for text in axis.texts]
+
+
+def _shown(figure: Figure) -> list[Axes]:
+    return [axis for axis in figure.axes if axis.images]
+
+
+def _boxes(figure: Figure) -> list[Bbox]:
+    """Where everything lies, in pixels."""
+    figure.draw_without_rendering()
+    texts = [text for axis in figure.axes for text in [*axis.texts, axis.title]]
+    return [
+        *(axis.get_window_extent() for axis in _shown(figure)),
+        *(text.get_window_extent() for text in texts if text.get_text()),
+    ]
+
+
+def test_a_contact_sheet_has_each_picture_with_its_caption_and_references() -> None:
+    pictures = _pictures(5)
+    told = [[f"said {number}", "also", "too", "much"] for number in range(5)]
+    figure = caption_plots.contact_sheet(pictures, [f"caption {n}" for n in range(5)], told)
+    for axis, picture in zip(_shown(figure), pictures, strict=True):
         np.testing.assert_array_equal(axis.images[0].get_array(), picture)
+    captions = [f"caption {number}" for number in range(5)]
+    said = [f"• said {number}\n• also\n+2 more" for number in range(5)]
+    assert _texts(figure) == [*captions[:4], *said[:4], *captions[4:], *said[4:]]
 
 
-def test_attention_has_a_picture_for_each_word() -> None:
-    pictures = [np.zeros((8, 8, 3), np.uint8)] * 2
+def test_long_references_stay_apart_and_end_in_dots() -> None:
+    told = [["a dog " * 40, LONG]]
+    lines = _texts(caption_plots.contact_sheet(_pictures(1), ["a dog"], told))[1].split("\n")
+    assert [number for number, line in enumerate(lines) if line.startswith("• ")] == [0, 4]
+    assert all(line.startswith(("• ", "  ")) for line in lines)
+    assert lines[3].endswith("…")
+    assert " ".join(lines[4:]).replace("  ", "").replace("• ", "").split() == LONG.split()
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 12])
+def test_nothing_in_a_contact_sheet_is_cut_or_overlaps(count: int) -> None:
+    captions = list(itertools.islice(itertools.cycle([LONG, "a dog", f"{LONG} " * 3]), count))
+    told = list(itertools.islice(itertools.cycle([[], [LONG] * 5, ["a dog"], [LONG * 9]]), count))
+    figure = caption_plots.contact_sheet(_pictures(count), captions, told)
+    boxes = _boxes(figure)
+    assert len(boxes) >= 2 * count
+    for box in boxes:
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_attention_has_a_picture_for_each_word_below_the_picture_itself() -> None:
+    pictures = _pictures(2)
     weights = [np.random.default_rng(0).random((words, 4, 4)) for words in (2, 3)]
     figure = caption_plots.attention(pictures, ["a dog", "a black cat"], weights)
-    titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
-    assert titles == ["a", "dog", "a", "black", "cat"]
-    looked = [axis.images[1].get_array() for axis in figure.axes if len(axis.images) == 2]
-    np.testing.assert_array_equal(looked[3], weights[1][1])
+    titles = [axis.get_title() for axis in _shown(figure)]
+    assert titles == ["", "a", "dog", "", "a", "black", "cat"]
+    for place, picture in zip((0, 3), pictures):
+        np.testing.assert_array_equal(_shown(figure)[place].images[0].get_array(), picture)
+
+
+def test_attention_keeps_colours_where_the_model_looks_and_darkens_the_rest() -> None:
+    picture = np.full((32, 32, 3), (200, 40, 120), np.uint8)
+    weights = np.full((1, 4, 4), 0.001)
+    weights[0, 1, 2] = 0.985  # rows from 8 to 16, columns from 16 to 24
+    figure = caption_plots.attention([picture], ["dog"], [weights])
+    found = np.asarray(_shown(figure)[1].images[0].get_array())
+    assert found.dtype == np.uint8
+    np.testing.assert_allclose(found[12, 20], picture[12, 20], atol=12)
+    np.testing.assert_allclose(found[28, 4], 0.25 * picture[28, 4], atol=1)
+    np.testing.assert_allclose(found / found[..., :1], picture / 200, atol=0.03)  # the hue
+    assert np.abs(np.diff(found[..., 0].astype(int), axis=1)).max() < 40  # no edges of regions
+
+
+def test_long_captions_go_on_in_the_next_row() -> None:
+    weights = [np.ones((len(LONG.split()), 2, 2)), np.ones((1, 2, 2))]
+    figure = caption_plots.attention(_pictures(2), [LONG, "antidisestablishmentarianism"], weights)
+    shown = _shown(figure)
+    assert [axis.get_title() for axis in shown[1:-2]] == LONG.split()
+    assert shown[-1].get_title() == "antidisestabl…"
+    places = [axis.get_subplotspec() for axis in shown]
+    rows = [place.rowspan.start for place in places if place is not None]
+    assert rows == [0] * 8 + [1] * 8 + [2] * (len(shown) - 18) + [3] * 2
+    boxes = _boxes(figure)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_dollars_in_captions_are_no_formulas() -> None:
+    sheet = caption_plots.contact_sheet(_pictures(1), ["$5 and $6"], [[r"a $\sign$"]])
+    looked = caption_plots.attention(_pictures(1), [r"$\for$"], [np.ones((1, 2, 2))])
+    for figure in (sheet, looked):
+        figure.draw_without_rendering()  # which is where a formula is read
