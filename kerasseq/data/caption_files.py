@@ -18,7 +18,7 @@ from kerasseq.data.tables import read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PARTS", "Captions", "captions_file", "read_captions"]
+__all__ = ["PARTS", "Captions", "captions_file", "read_captions", "read_names"]
 
 PARTS = ("train", "validation", "test")
 
@@ -62,9 +62,9 @@ def read_captions(data: str | os.PathLike[str] | pd.DataFrame) -> Captions:
     """Captions from a table or a file, and the parts of the data set where it tells them.
 
     Args:
-        data: a DataFrame or CSV with a row for each caption (columns such as `image`, `caption`,
-            and perhaps `split`); Flickr8k's token file, with its lists `*trainImages.txt` beside
-            it; COCO's annotations; or Karpathy's `dataset_*.json`.
+        data: a DataFrame or CSV with a row for each caption, or with lists of captions (columns
+            such as `image`, `caption`, and perhaps `split`); Flickr8k's token file, with its lists
+            `*trainImages.txt` beside it; COCO's annotations; or Karpathy's `dataset_*.json`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -77,27 +77,21 @@ def read_captions(data: str | os.PathLike[str] | pd.DataFrame) -> Captions:
     >>> read_captions(table).of
     {'1.jpg': ['a dog', 'a dog runs']}
     """
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(data, pandas.DataFrame):
-        return _collected(_from_frame(data, "the DataFrame"), "the DataFrame")
-    if not isinstance(data, str | os.PathLike):
-        raise ValueError(f"captions must be a file or a DataFrame. Received: {type(data).__name__}")
-    path = Path(data).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file of captions {path}. Check the path.")
-    if path.suffix.lower() == ".json":
-        return _collected(_from_json(path), str(path))
-    if path.suffix.lower() != ".txt":
-        return _collected(_from_frame(read_table(path)[0], str(path)), str(path))
-    content, _ = decode(path.read_bytes(), str(path))
-    first = content.lstrip().partition("\n")[0]
-    if not _TOKEN_LINE.match(first):
-        if "," not in first:
-            raise _unknown(path)
-        return _collected(_from_frame(read_table(path, ".csv")[0], str(path)), str(path))
-    found = _collected(_from_tokens(content, path), str(path))
-    _read_lists(found, path.parent)
+    rows, where, lists = _rows(data)
+    found = _collected(rows, where)
+    if lists is not None:
+        _read_lists(found, lists)
     return found
+
+
+def read_names(data: str | os.PathLike[str] | pd.DataFrame) -> list[str]:
+    """The names of the pictures in what `read_captions` takes; a table needs no captions for that.
+
+    >>> import pandas as pd
+    >>> read_names(pd.DataFrame({"image": ["1.jpg", "2.jpg", "1.jpg"]}))
+    ['1.jpg', '2.jpg']
+    """
+    return list(dict.fromkeys(os.path.normpath(image) for image, _, _ in _rows(data, False)[0]))
 
 
 def captions_file(folder: Path) -> Path:
@@ -107,7 +101,7 @@ def captions_file(folder: Path) -> Path:
         ValueError: if there is none, or several could be meant.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    tokens = [path for path in files if path.name.endswith("token.txt")]
+    tokens = [path for path in files if re.search(r"(?<!lemma\.)token\.txt$", path.name)]
     others = [
         path
         for path in files
@@ -123,11 +117,37 @@ def captions_file(folder: Path) -> Path:
     )
 
 
+def _rows(data: Any, said: bool = True) -> tuple[Iterable[_Row], str, Path | None]:
+    """The rows of a table or a file, what to call it, and the folder of its lists of parts."""
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(data, pandas.DataFrame):
+        return _from_frame(data, "the DataFrame", said), "the DataFrame", None
+    if not isinstance(data, str | os.PathLike):
+        raise ValueError(f"captions must be a file or a DataFrame. Received: {type(data).__name__}")
+    path = Path(data).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file of captions {path}. Check the path.")
+    kind = path.suffix.lower()
+    if not path.read_bytes().strip():
+        raise ValueError(f"{path} is empty. Give a file with pictures and captions.")
+    if kind == ".json":
+        return _from_json(path, said), str(path), None
+    if kind == ".txt":
+        content, _ = decode(path.read_bytes(), str(path))
+        first = content.lstrip().partition("\n")[0]
+        if _TOKEN_LINE.match(first):
+            return _from_tokens(content, path), str(path), path.parent
+        if "," not in first:
+            raise _unknown(path)
+        kind = ".csv"
+    return _from_frame(read_table(path, kind)[0], str(path), said), str(path), None
+
+
 def _collected(rows: Iterable[_Row], where: str) -> Captions:
     found = Captions({})
     empty = 0
     for image, caption, part in rows:
-        words = plain(caption)
+        words, image = plain(caption), os.path.normpath(image)
         captions = found.of.setdefault(image, [])
         if words:
             captions.append(words)
@@ -155,7 +175,7 @@ def _assign(parts: dict[str, str], image: str, part: str, where: str) -> None:
 
 
 def _from_tokens(content: str, path: Path) -> Iterator[_Row]:
-    for number, line in enumerate(content.splitlines(), 1):
+    for number, line in enumerate(content.split("\n"), 1):
         if not line.strip():
             continue
         found = _TOKEN_LINE.fullmatch(line)
@@ -174,26 +194,36 @@ def _read_lists(captions: Captions, folder: Path) -> None:
         if found:
             for name in decode(path.read_bytes(), str(path))[0].split("\n"):
                 if name.strip():
-                    _assign(captions.parts, name.strip(), found[1], f"{folder}")
+                    _assign(captions.parts, os.path.normpath(name.strip()), found[1], f"{folder}")
 
 
-def _from_frame(frame: pd.DataFrame, where: str) -> Iterator[_Row]:
+def _from_frame(frame: pd.DataFrame, where: str, said: bool = True) -> Iterator[_Row]:
     columns = {str(name).strip().lower(): name for name in frame.columns}
-    image = next((columns[name] for name in _IMAGE_NAMES if name in columns), None)
-    caption = next((columns[name] for name in _CAPTION_NAMES if name in columns), None)
-    if image is None or caption is None:
+    image, caption, split = (
+        next((columns[name] for name in known if name in columns), None)
+        for known in (_IMAGE_NAMES, _CAPTION_NAMES, _SPLIT_NAMES)
+    )
+    if image is None or (said and caption is None):
+        needed = "'image' and a column 'caption'" if said else "'image'"
         raise ValueError(
-            f"{where} needs a column 'image' and a column 'caption'. "
+            f"{where} needs a column {needed}. "
             f"Its columns are {', '.join(map(repr, frame.columns))}. Rename them."
         )
-    split = next((columns[name] for name in _SPLIT_NAMES if name in columns), None)
-    blank = [""] * len(frame)
-    parts = blank if split is None else frame[split].fillna("").astype(str)
-    captions = frame[caption].fillna("").astype(str)
-    return zip(frame[image].astype(str), captions, parts)
+    named = {"image": image, "caption": caption, "split": split}
+    used = {ours: frame[name] for ours, name in named.items() if name is not None}
+    # A cell may hold several captions.
+    rows = frame.iloc[:, :0].assign(**{"caption": "", "split": "", **used}).explode("caption")
+    images, captions, parts = (rows[name].fillna("").astype(str) for name in named)
+    unnamed = images.str.strip().eq("").to_numpy()
+    if unnamed.any():
+        raise ValueError(
+            f"row {unnamed.argmax() + 1} of {where} has no name in the column {image!r}. "
+            "Fill it in, or leave the row out."
+        )
+    return zip(images, captions, parts)
 
 
-def _from_json(path: Path) -> Iterator[_Row]:
+def _from_json(path: Path, said: bool = True) -> Iterator[_Row]:
     try:
         content = json.loads(decode(path.read_bytes(), str(path))[0])
     except json.JSONDecodeError as error:
@@ -202,21 +232,27 @@ def _from_json(path: Path) -> Iterator[_Row]:
         if isinstance(content, list):
             import pandas as pd
 
-            return _from_frame(pd.DataFrame(content), str(path))
+            return _from_frame(pd.DataFrame(content), str(path), said)
         images = content["images"]
         if "annotations" in content:
-            return iter(list(_from_coco(images, content["annotations"])))
+            return iter(list(_from_coco(images, content["annotations"], path)))
         return iter(list(_from_karpathy(images)))
     except (KeyError, TypeError, AttributeError):
         raise _unknown(path) from None
 
 
 def _from_coco(
-    images: Iterable[Mapping[str, Any]], annotations: Iterable[Mapping[str, Any]]
+    images: Iterable[Mapping[str, Any]], annotations: Iterable[Mapping[str, Any]], path: Path
 ) -> Iterator[_Row]:
     names = {image["id"]: image["file_name"] for image in images}
     for annotation in annotations:
-        yield names[annotation["image_id"]], annotation["caption"], ""
+        image = annotation["image_id"]
+        if image not in names:
+            raise ValueError(
+                f"{path} has an annotation with image_id={image!r}, and no such image. "
+                "Leave it out, or add the image."
+            )
+        yield names[image], annotation["caption"] or "", ""
 
 
 def _from_karpathy(images: Iterable[Mapping[str, Any]]) -> Iterator[_Row]:
@@ -224,7 +260,7 @@ def _from_karpathy(images: Iterable[Mapping[str, Any]]) -> Iterator[_Row]:
         name = str(PurePosixPath(image.get("filepath", ""), image["filename"]))
         for sentence in image["sentences"]:
             caption = sentence["raw"] if "raw" in sentence else " ".join(sentence["tokens"])
-            yield name, caption, image["split"]
+            yield name, caption or "", image["split"]
 
 
 def _unknown(path: Path) -> ValueError:

@@ -15,15 +15,28 @@ __all__ = ["END", "PADDING", "START", "UNKNOWN", "CaptionWords", "plain"]
 PADDING, UNKNOWN, START, END = range(4)
 _RESERVED = ("[padding]", "[unknown]", "[start]", "[end]")  # no caption has brackets
 _SIGN = re.compile(r"[^\w\s]|_")
+_WITHIN = re.compile(r"(?<=\w)['’&=._‐-](?=\w)|(?<=\d)[,:](?=\d)")  # a word, or a number
 
 
 def plain(caption: str) -> str:
     """A caption as it is learned and scored: lower case, without punctuation, single spaces.
 
-    >>> plain("A man's T-shirt , and 2 dogs .")
+    What stands within a word (man's, T-shirt, U.S.) goes; other signs part words.
+
+    >>> plain("A man's T-shirt,and 2 dogs .")
     'a mans tshirt and 2 dogs'
     """
-    return " ".join(_SIGN.sub("", unicodedata.normalize("NFKC", caption).lower()).split())
+    told = _WITHIN.sub("", unicodedata.normalize("NFKC", caption).lower())
+    return " ".join(_SIGN.sub(_left, told).split())
+
+
+def _left(sign: re.Match[str]) -> str:
+    """What is left of a sign: many scripts write vowels as marks on the letter before."""
+    category = unicodedata.category(sign[0])
+    if category in ("Mn", "Mc"):
+        before = sign.string[max(0, sign.start() - 1)]
+        return sign[0] if unicodedata.category(before)[0] in "LNM" else ""
+    return "" if category == "Cf" else " "  # joiners, which are not seen
 
 
 class CaptionWords:

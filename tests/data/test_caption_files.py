@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from kerasseq.data.caption_files import captions_file, read_captions
+from kerasseq.data.caption_files import captions_file, read_captions, read_names
 
 _SAID = {"1.jpg": ["a dog", "a dog runs"], "2.jpg": ["a cat"]}
 
@@ -71,6 +71,57 @@ def test_karpathys_split(tmp_path: Path) -> None:
     assert found.parts == {"1.jpg": "train", "2.jpg": "validation"}
 
 
+@pytest.mark.parametrize("column", ["caption", "captions"])
+def test_several_captions_may_be_in_one_cell(tmp_path: Path, column: str) -> None:
+    rows = [
+        {"image": "1.jpg", column: ["A dog.", "A dog runs."]},
+        {"image": "2.jpg", column: "A cat"},
+    ]
+    assert read_captions(pd.DataFrame(rows, index=[7, 7])).of == _SAID
+    assert read_captions(_json(tmp_path, rows)).of == _SAID
+
+
+def test_a_picture_has_one_name_however_it_is_written(tmp_path: Path) -> None:
+    names = ["1.jpg", "./1.jpg", "x/../1.jpg", "x//2.jpg"]
+    frame = pd.DataFrame({"image": names, "caption": [*"abcd"]})
+    assert read_captions(frame).of == {"1.jpg": ["a", "b", "c"], "x/2.jpg": ["d"]}
+    assert read_names(frame) == ["1.jpg", "x/2.jpg"]
+    path = _tokens(tmp_path)
+    (tmp_path / "Flickr_8k.trainImages.txt").write_text("./1.jpg\n2.jpg\n")
+    assert read_captions(path).parts == {"1.jpg": "train", "2.jpg": "train"}
+
+
+def test_a_caption_goes_to_the_end_of_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.token.txt"
+    path.write_text("1.jpg#0\tA dog\x85 runs\r\n2.jpg#0\tA cat\r\n", "utf-8", newline="")
+    assert read_captions(path).of == {"1.jpg": ["a dog runs"], "2.jpg": ["a cat"]}
+
+
+def test_a_table_of_names_needs_no_captions(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("file,size\n2.jpg,3\n1.jpg,4\n2.jpg,5\n")
+    assert read_names(tmp_path / "a.csv") == ["2.jpg", "1.jpg"]
+    assert read_names(_tokens(tmp_path)) == ["1.jpg", "2.jpg"]
+    with pytest.raises(ValueError, match=r"needs a column 'image'\. Its columns are 'x'"):
+        read_names(pd.DataFrame({"x": [1]}))
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), " "])
+def test_a_row_without_a_picture_is_named(missing: Any) -> None:
+    frame = pd.DataFrame({"image": ["1.jpg", missing], "caption": ["a dog", "a cat"]})
+    with pytest.raises(
+        ValueError, match="row 2 of the DataFrame has no name in the column 'image'"
+    ):
+        read_captions(frame)
+
+
+def test_a_caption_that_is_null_is_empty(tmp_path: Path) -> None:
+    annotations = [{"image_id": 1, "caption": own} for own in (None, "a dog")]
+    content = {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": annotations}
+    found = read_captions(_json(tmp_path, content))
+    assert found.of == {"1.jpg": ["a dog"]}
+    assert found.notes == ["1 captions are empty, and left out"]
+
+
 def test_empty_captions_are_left_out() -> None:
     frame = pd.DataFrame({"image": ["1", "1", "2"], "caption": ["a dog", None, " . "]})
     found = read_captions(frame)
@@ -91,6 +142,12 @@ def test_empty_captions_are_left_out() -> None:
         ("a.json", '{"pictures": []}', "in none of the known ways"),
         ("a.json", '{"images": [{"id": 1}], "annotations": [{}]}', "in none of the known ways"),
         ("a.txt", "\0\1\2", "is a binary file"),
+        ("a.csv", " \n", r"a\.csv is empty\. Give a file with pictures and captions"),
+        (
+            "a.json",
+            '{"images": [{"id": 1, "file_name": "a"}], "annotations": [{"image_id": 2}]}',
+            "annotation with image_id=2, and no such image",
+        ),
     ],
 )
 def test_files_that_hold_no_captions(tmp_path: Path, name: str, content: str, match: str) -> None:
@@ -117,3 +174,5 @@ def test_the_file_of_captions_in_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"there is several: a\.csv, b\.json"):
         captions_file(tmp_path)
     assert captions_file(_tokens(tmp_path).parent).name == "Flickr8k.token.txt"
+    (tmp_path / "Flickr8k.lemma.token.txt").touch()  # words without their endings
+    assert captions_file(tmp_path).name == "Flickr8k.token.txt"

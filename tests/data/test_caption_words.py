@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,13 @@ _CAPTIONS = st.lists(
     [
         ("A dog , running .", "a dog running"),
         ("  The man's  T-shirt!", "the mans tshirt"),
-        ("“Two” dogs—and a café", "two dogsand a café"),
+        ("“Two” dogs—and a café", "two dogs and a café"),
+        ("a dog,running/jumping...fast", "a dog running jumping fast"),
+        ("AT&T's 1,000 rock'n'roll fans at 10:30", "atts 1000 rocknroll fans at 1030"),
+        ("लड़का गेंद से खेलता है।", "लड़का गेंद से खेलता है"),
+        ("ผู้ชายกำลังเล่น", unicodedata.normalize("NFKC", "ผู้ชายกำลังเล่น")),
+        ("we ❤\ufe0f dogs", "we dogs"),
+        ("می\u200cخواهم", "میخواهم"),
         ("snake_case\tand\nlines", "snakecase and lines"),
         (" .!? ", ""),
     ],
