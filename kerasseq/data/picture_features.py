@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from kerasseq.data.digest import digest
 from kerasseq.data.pictures import read_picture
 
-__all__ = ["CACHE", "Seen", "cache_folder", "read_features", "see"]
+__all__ = ["CACHE", "Seen", "cache_folder", "check_finite", "read_features", "see"]
 
 #: The environment variable that says where what was seen is kept.
 CACHE = "KERASSEQ_CACHE"
@@ -114,7 +115,8 @@ def read_features(
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read, or names and features do not match.
+        ValueError: if it cannot be read, names and features do not match, or features are no
+            numbers.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -133,24 +135,45 @@ def read_features(
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(
-            f"{path} holds no features that can be read: an .npz file with the arrays names and "
-            "features, or an .npy file with a .txt file of names, is needed."
+            f"{path} holds no features that can be read: an .npz file with the arrays names (of "
+            "strings, not objects) and features, or an .npy file with a .txt file of names, is "
+            "needed."
         ) from None
-    if values.ndim not in (2, 3) or len(values) != len(names) or values.dtype.kind not in "fiu":
+    fitting = values.ndim in (2, 3) and len(values) == len(names) and 0 not in values.shape
+    if not fitting or values.dtype.kind not in "fiu":
         raise ValueError(
-            f"features must be numbers (pictures, features) or (pictures, regions, features), with "
+            "features must be numbers (pictures, features) or (pictures, regions, features), with "
             f"a name for each picture. Received: {values.dtype} {values.shape} and {len(names)} "
             f"names in {path}"
         )
+    if scale is not None and scale.shape not in ((), values.shape[-1:]):
+        raise ValueError(
+            f"scale must have a number for each of the {values.shape[-1]} features. "
+            f"Received: {scale.shape} in {path}"
+        )
     if len({*names}) < len(names):
         raise ValueError(f"{path} names a picture twice. Leave one of them out.")
-    return list(names), Seen(values, scale)
+    found = Seen(values, scale)
+    check_finite(names, found, str(path))
+    return list(names), found
+
+
+def check_finite(names: Sequence[str], seen: Seen, where: str) -> None:
+    """Raise a ValueError if features are missing or infinite; it names the first such picture."""
+    for start in range(0, len(seen), _CHUNK):
+        found = seen[np.arange(start, min(start + _CHUNK, len(seen)))]
+        whole = np.isfinite(found.reshape(len(found), -1)).all(axis=1)
+        if not whole.all():
+            raise ValueError(
+                f"features must be finite numbers, and those of {names[start + whole.argmin()]} in "
+                f"{where} are not. Compute them again, or leave it out."
+            )
 
 
 def cache_folder() -> Path:
     """Where what was seen is kept: `KERASSEQ_CACHE`, else the user's folder for such things."""
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kerasseq"
-    return Path(os.environ.get(CACHE, default))
+    return Path(os.environ.get(CACHE, default)).expanduser()
 
 
 def see(
@@ -182,21 +205,69 @@ def see(
         number; their rows mean nothing.
 
     Raises:
-        ValueError: if a file cannot be read, unless such are skipped.
+        ValueError: if a file cannot be read, unless such are skipped; or nothing can be kept.
     """
     folder = cache_folder() if folder is None else folder
     files = [_identity(path) for path in paths]
     name = f"{key.replace('/', '-')}-{digest([key, size, files])[:24]}"
     values, record = folder / f"{name}.npy", folder / f"{name}.json"
-    if not record.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    kept = _kept(values, record, len(paths))
+    if kept is None:
+        _make_room(folder)
         bad = _compute(paths, size, encode, values, skip_bad, quiet)
         _write(record, json.dumps({"key": key, "size": size, "pictures": len(paths), "bad": bad}))
-    bad = json.loads(record.read_text(encoding="utf-8"))["bad"]
+        kept = np.load(values, mmap_mode="r", allow_pickle=False), bad
+    found, bad = kept
     if bad and not skip_bad:
         raise _bad(next(iter(bad.values())))
-    found = Seen(np.load(values, mmap_mode="r", allow_pickle=False), fingerprint=name)
-    return found, {int(number): reason for number, reason in bad.items()}
+    return Seen(found, fingerprint=name), bad
+
+
+def _kept(values: Path, record: Path, count: int) -> tuple[np.ndarray, dict[int, str]] | None:
+    """What was seen before, and what was bad; None if that is not there, or damaged."""
+    try:
+        bad = json.loads(record.read_text(encoding="utf-8"))["bad"]
+        found = np.load(values, mmap_mode="r", allow_pickle=False)
+        told = {int(number): str(reason) for number, reason in bad.items()}
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return (found, told) if len(found) == count else None
+
+
+def _make_room(folder: Path) -> None:
+    """See that the folder can be written, and that nothing is in it of what was interrupted."""
+    reason: Any = "it is read-only for this user"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise ValueError(
+            f"what is seen in pictures cannot be kept in {folder} ({reason}): name a folder that "
+            f"can be written in the environment variable {CACHE}."
+        )
+    for path in folder.glob(f".new.*@{platform.node()}.*"):
+        process = path.name.split(".")[2].partition("@")[0]
+        if process.isdecimal() and not _lives(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this machine is still there, as far as that can be told."""
+    if os.name != "posix":  # elsewhere, a signal ends it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def _beside(path: Path) -> Path:
+    """Where a file is written before it is renamed: told apart by process and machine."""
+    return path.with_name(f".new.{os.getpid()}@{platform.node()}.{path.name}")
 
 
 def _compute(
@@ -208,7 +279,7 @@ def _compute(
     quiet: bool,
 ) -> dict[int, str]:
     """Write what is seen in pictures to a file; what is wrong with some, by number."""
-    beside = target.with_name(f".new.{os.getpid()}.{target.name}")
+    beside = _beside(target)
     bad: dict[int, str] = {}
     out: Any = None
     try:
@@ -261,10 +332,10 @@ def _identity(path: Path) -> list[str | int]:
 def _listed(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no list of names {path}: write one, a name a line.")
-    return [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+    return [line.strip() for line in path.read_text("utf-8-sig").split("\n") if line.strip()]
 
 
 def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".new.{os.getpid()}.{path.name}")
+    beside = _beside(path)
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)

@@ -13,9 +13,10 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["ENDINGS", "as_picture", "read_picture", "read_pictures"]
+__all__ = ["ENDINGS", "Pictures", "as_picture", "read_picture", "read_pictures"]
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+_ORIENTATION = 0x0112  # the tag in which a camera says how it was held
 
 
 def read_picture(path: str | os.PathLike[str], size: int) -> np.ndarray:
@@ -33,7 +34,7 @@ def read_picture(path: str | os.PathLike[str], size: int) -> np.ndarray:
     """
     from PIL import Image, UnidentifiedImageError
 
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no picture {path}. Check the path.")
     try:
@@ -103,20 +104,74 @@ def read_pictures(pictures: Sequence[Any], size: int) -> np.ndarray:
     return out
 
 
+class Pictures:
+    """Pictures as an array, uint8 (pictures, size, size, 3), read where they are asked for.
+
+    Args:
+        given: paths, arrays or Pillow images.
+        size: height and width, in pixels.
+
+    Raises:
+        ValueError: as `read_pictures`, and of the first of several says how many more there are.
+
+    Example:
+
+    >>> pictures = Pictures([np.zeros((10, 20)), np.ones((10, 20))], 4)
+    >>> pictures.shape, pictures[np.array([1])].max()
+    ((2, 4, 4, 3), np.uint8(255))
+    """
+
+    def __init__(self, given: Sequence[Any], size: int) -> None:
+        self._given, self._size = given, size
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the array that it stands for."""
+        return len(self), self._size, self._size, 3
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        used, place = np.unique(rows, return_inverse=True)
+        try:
+            return read_pictures([self._given[row] for row in used], self._size)[place]
+        except (OSError, ValueError) as error:
+            bad = sum(self._is_bad(row) for row in range(len(self)))
+            if bad < 2:
+                raise
+            raise ValueError(
+                f"{error} {bad - 1:,} more of the {len(self):,} pictures cannot be read either: "
+                "leave them out."
+            ) from None
+
+    def _is_bad(self, row: int) -> bool:
+        try:
+            read_pictures([self._given[row]], self._size)
+        except (OSError, ValueError):
+            return True
+        return False
+
+
 def _array(picture: Image, size: int) -> np.ndarray:
+    """It may be large: it is turned or converted, and so copied, only where it has to be."""
     from PIL import Image, ImageOps
 
-    picture = ImageOps.exif_transpose(picture)
+    if picture.getexif().get(_ORIENTATION, 1) != 1:
+        picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I;16"):  # which a conversion would clip, not scale
         picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     elif picture.mode in ("I", "F"):
         values = np.asarray(picture, dtype=np.float64)
-        values = values / max(255.0, values.max()) * 255
-        picture = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+        share = picture.mode == "F" and values.max() <= 1  # as arrays of floats are
+        values = values / (1.0 if share else max(255.0, values.max())) * 255
+        picture = Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         paper = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(paper, picture)
+    if picture.mode != "RGB":
+        picture = picture.convert("RGB")
     if picture.size != (size, size):
-        picture = picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(picture.convert("RGB"))
+        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(picture)

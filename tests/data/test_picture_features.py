@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +93,55 @@ def test_an_interruption_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("ending", "damage"),
+    [
+        (".npy", Path.unlink),
+        (".npy", lambda path: os.truncate(path, 200)),
+        (".npy", lambda path: path.write_bytes(b"")),
+        (".json", lambda path: path.write_text("{")),
+        (".json", lambda path: path.write_text('{"bad": 3}')),
+        (".json", Path.unlink),
+    ],
+)
+def test_what_is_damaged_or_missing_is_seen_anew(
+    tmp_path: Path, ending: str, damage: Callable[[Path], object]
+) -> None:
+    paths, cache = _pictures(tmp_path, 3), tmp_path / "cache"
+    whole = see(paths, 4, folder=cache)[0][np.arange(3)]
+    damage(next(cache.glob(f"*{ending}")))
+    for _ in range(2):
+        seen, bad = see(paths, 4, folder=cache)
+        assert bad == {}
+        np.testing.assert_array_equal(seen[np.arange(3)], whole)
+    assert len([*cache.iterdir()]) == 2
+
+
+def test_a_folder_that_cannot_be_used_is_told_with_its_variable(tmp_path: Path) -> None:
+    paths = _pictures(tmp_path, 1)
+    with pytest.raises(
+        ValueError, match=r"cannot be kept in .*0\.png \(File exists\).*KERASSEQ_CA"
+    ):
+        see(paths, 4, folder=paths[0])
+    with pytest.raises(ValueError, match=r"cannot be kept in .*0\.png/below \(Not a dir.*KERASSEQ"):
+        see(paths, 4, folder=paths[0] / "below")
+
+
+def test_what_a_process_that_was_killed_left_goes_with_the_next(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here = platform.node()
+    dead = cache / f".new.{ended.pid}@{here}.pixels.npy"
+    others = [cache / f".new.{os.getppid()}@{here}.a.npy", cache / f".new.{ended.pid}@far.a.npy"]
+    for path in (dead, *others):
+        path.touch()
+    see(_pictures(tmp_path, 1), 4, folder=cache)
+    assert not dead.exists()
+    assert all(path.exists() for path in others)
+
+
 def test_rows_are_taken_without_copying_what_is_seen() -> None:
     seen = Seen(np.arange(12, dtype=np.int8).reshape(4, 3), np.array([1, 10, 100], np.float32))
     some = seen.at(np.array([3, 1, 1])).at(np.array([2, 0]))
@@ -131,6 +184,10 @@ def test_features_that_cannot_be_read(tmp_path: Path) -> None:
         ({"names": ["a", "b"], "features": np.ones(2)}, "features must be numbers"),
         ({"features": one}, "holds no features that can be read"),
         ({"names": ["a", "b"]}, "holds no features that can be read"),
+        ({"names": np.array(["a", "b"], object), "features": one}, "of strings, not objects"),
+        ({"names": ["a", "b"], "features": np.ones((2, 0))}, r"features must be .*\(2, 0\)"),
+        ({"names": ["a", "b"], "grid": one, "scale": np.ones(4)}, r"scale must .* 3 .*\(4,\)"),
+        ({"names": ["a", "b"], "features": [[1], [np.nan]]}, "finite numbers, and those of b in"),
     ):
         np.savez(tmp_path / "f.npz", **arrays)
         with pytest.raises(ValueError, match=match):

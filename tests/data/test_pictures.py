@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from kerasseq.data.pictures import as_picture, read_picture, read_pictures
+from kerasseq.data.pictures import Pictures, as_picture, read_picture, read_pictures
 
 RED = (200, 30, 30)
 
@@ -38,6 +39,12 @@ def test_any_mode_has_three_colours(tmp_path: Path, mode: str) -> None:
     found = read_picture(_saved(tmp_path / "a.tiff", picture), 9)
     assert found.shape == (9, 9, 3)
     assert abs(found.astype(int) - (255 if mode == "1" else 234)).max() <= 1
+
+
+def test_floats_from_0_to_1_are_shares_of_white(tmp_path: Path) -> None:
+    values = np.linspace(0, 1, 81, dtype=np.float32).reshape(9, 9)
+    found = read_picture(_saved(tmp_path / "a.tiff", Image.fromarray(values)), 9)
+    assert abs(found[:, :, 0] - 255.0 * values).max() <= 1
 
 
 def test_a_cmyk_jpeg_keeps_its_colours(tmp_path: Path) -> None:
@@ -105,6 +112,39 @@ def test_arrays_and_images_are_pictures_too(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, np.stack([pixels] * 4))
     grey = as_picture(np.full((5, 5, 1), 9, np.uint8), 5)
     np.testing.assert_array_equal(grey, np.full((5, 5, 3), 9))
+
+
+def test_pictures_are_read_where_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = _saved(tmp_path / "a.png", Image.new("RGB", (6, 6), RED))
+    pictures = Pictures([np.zeros((5, 5)), tmp_path / "none.png", "~/a.png"], 4)
+    assert pictures.shape == (3, 4, 4, 3)
+    found = pictures[np.array([2, 0, 2])]
+    assert found[:, 0, 0].tolist() == [[*RED], [0, 0, 0], [*RED]]
+    with pytest.raises(FileNotFoundError, match=r"no picture .*none\.png\. Check the path\.$"):
+        pictures[np.array([1])]
+    path.write_text("text")
+    with pytest.raises(ValueError, match=r"none\.png.* 1 more of the 3 pictures cannot .* leave"):
+        pictures[np.arange(3)]
+
+
+def test_a_large_picture_is_not_copied_before_it_is_scaled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _saved(tmp_path / "a.png", Image.new("RGB", (40, 40), RED))
+    copied = []
+    for name in ("copy", "convert"):
+        method = getattr(Image.Image, name)
+
+        def watched(picture: Image.Image, *args: object, method: Any = method) -> Image.Image:
+            copied.append(picture.size)
+            return method(picture, *args)
+
+        monkeypatch.setattr(Image.Image, name, watched)
+    assert read_picture(path, 8)[0, 0].tolist() == [*RED]
+    assert (40, 40) not in copied
 
 
 @pytest.mark.parametrize(
