@@ -12,6 +12,7 @@ import numpy as np
 
 from kerasseq.data.caption_files import PARTS, Captions, captions_file, read_captions
 from kerasseq.data.picture_features import Seen, read_features
+from kerasseq.data.picture_lists import placed
 
 __all__ = [
     "Captioned",
@@ -87,37 +88,36 @@ def demo() -> Captioned:
     )
 
 
-def picture_files(data: Any, images: Any = None, captions: Any = None) -> Files:
+def picture_files(
+    data: Any, images: Any = None, captions: Any = None, places: Sequence[Any] = ()
+) -> Files:
     """Where pictures ought to lie, and what is said of them.
 
     Args:
         data: a folder with pictures and captions, or a file or DataFrame of captions.
         images: the folder of pictures; found in or beside `data` where it is not given.
         captions: the file of captions, where `data` is a folder with several.
+        places: further folders to find the pictures in.
 
     Raises:
         FileNotFoundError: if there is no such folder or file.
         ValueError: if no captions are found, or cannot be read.
     """
     folder = Path()
-    if isinstance(data, str | os.PathLike):
-        path = Path(data).expanduser()
+    path = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
+    if path is not None:
         if not path.exists():
             raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")
         folder = path if path.is_dir() else path.parent
-        if path.is_dir():
-            data = captions_file(path) if captions is None else captions
-        elif captions is not None:
-            raise ValueError("captions= is for a folder as data: give the file in one place only.")
+    if path is not None and path.is_dir():
+        data = captions_file(path) if captions is None else captions
+    elif captions is not None:
+        raise ValueError(
+            "captions= is for a folder as data: give the captions in one place only. "
+            f"Received: captions={str(captions)!r}"
+        )
     told = _used(read_captions(data))
-    if images is None:
-        places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-        found = max(places, key=lambda place: sum(_at(place, n).is_file() for n in told.of))
-    else:
-        found = Path(images).expanduser()
-        if not found.is_dir():
-            raise FileNotFoundError(f"there is no folder of pictures {found}. Check images=.")
-    return Files([_at(found, name) for name in told.of], told)
+    return _merged(placed([*told.of], folder, images, places), told)
 
 
 def check_any(files: Files) -> None:
@@ -184,13 +184,13 @@ def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
         ValueError: if captions and features do not match.
     """
     names, seen = read_features(features)
-    place = {name: number for number, name in enumerate(names)}
+    place = {os.path.normpath(name): number for number, name in enumerate(names)}
     rows = {name: place[name] for name in files.captions.of if name in place}
     missing = [name for name in files.captions.of if name not in place]
     if not rows:
         raise ValueError(
             f"no picture that has captions has features in {features}: it has {names[0]!r}, and "
-            f"the captions {missing[0]!r}. Give the features of these pictures."
+            f"the captions {missing[0]!r}. Give the features of these pictures, or features=None."
         )
     if missing and not skip_bad:
         raise ValueError(
@@ -310,11 +310,21 @@ def _used(captions: Captions) -> Captions:
     return replace(captions, of=kept, notes=notes)
 
 
+def _merged(paths: Sequence[Path], told: Captions) -> Files:
+    """One picture for each file, which may go by several names."""
+    files: dict[str, tuple[str, Path]] = {}
+    for name, path in zip([*told.of], paths):
+        first, _ = files.setdefault(os.path.abspath(path), (name, path))
+        if first == name:
+            continue
+        if told.parts and told.parts[first] != told.parts[name]:
+            raise ValueError(
+                f"{path} is in two parts: in {told.parts[first]} as {first}, and in "
+                f"{told.parts[name]} as {name}. Leave one of them out."
+            )
+        told.of[first] = told.of[first] + told.of.pop(name)
+    return Files([path for _, path in files.values()], told)
+
+
 def _parts(names: Sequence[str], captions: Captions) -> list[str] | None:
     return [captions.parts[name] for name in names] if captions.parts else None
-
-
-def _at(folder: Path, name: str) -> Path:
-    """Where a picture lies: lists may name it with folders that are not there."""
-    path = folder / name
-    return path if path.is_file() else folder / Path(name).name

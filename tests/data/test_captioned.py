@@ -62,6 +62,39 @@ def test_names_may_have_folders_that_are_not_there(tmp_path: Path) -> None:
     assert files.paths == [tmp_path / "1.jpg"]
 
 
+def test_two_names_are_not_one_picture(tmp_path: Path) -> None:
+    (tmp_path / "1.jpg").touch()
+    files = picture_files(_table(["a/1.jpg", "b/1.jpg", "1.jpg"]), images=tmp_path)
+    assert files.paths == [tmp_path / "a/1.jpg", tmp_path / "b/1.jpg", tmp_path / "1.jpg"]
+
+
+def test_a_picture_is_one_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "1.jpg").touch()
+    names = ["1.jpg", "./1.jpg", "x/../1.jpg", str(tmp_path / "1.jpg")]
+    files = picture_files(_table([*names, "2.jpg"]), images=tmp_path)
+    assert files.paths == [tmp_path / "1.jpg", tmp_path / "2.jpg"]
+    assert [len(own) for own in files.captions.of.values()] == [4, 1]
+    table = _table([names[0], names[-1]], split=["train", "test"])
+    with pytest.raises(
+        ValueError, match=r"1\.jpg is in two parts: in train as 1\.jpg, and in test"
+    ):
+        picture_files(table, images=tmp_path)
+
+
+def test_pictures_may_lie_in_further_places(tmp_path: Path) -> None:
+    beside, elsewhere = tmp_path / "beside", tmp_path / "elsewhere"
+    for folder, names in ((beside, []), (elsewhere, _NAMES)):
+        folder.mkdir()
+        for name in names:
+            (folder / name).touch()
+    _table().to_csv(beside / "a.csv", index=False)
+    expected = [elsewhere / name for name in _NAMES]
+    assert picture_files(beside / "a.csv", places=[elsewhere]).paths == expected
+    for name in _NAMES:
+        (beside / name).touch()
+    assert picture_files(beside / "a.csv", places=[elsewhere]).paths[0] == beside / "1.jpg"
+
+
 def test_pictures_in_no_part_are_left_out(tmp_path: Path) -> None:
     _table().to_csv(tmp_path / "captions.csv", index=False)
     lines = "".join(f"{name}#0\ta dog\n" for name in _NAMES)
@@ -73,7 +106,7 @@ def test_pictures_in_no_part_are_left_out(tmp_path: Path) -> None:
 
 
 def test_features_are_matched_by_name(tmp_path: Path) -> None:
-    path = _features(tmp_path, ["3.jpg", "other.jpg", "1.jpg", "2.jpg"])
+    path = _features(tmp_path, ["3.jpg", "other.jpg", "./1.jpg", "2.jpg"])
     found = from_features(picture_files(_table(), images=tmp_path), path, skip_bad=False)
     assert found.names == _NAMES
     assert found.seen[np.arange(3)].tolist() == [[4, 5], [6, 7], [0, 1]]
@@ -117,6 +150,8 @@ def test_captions_that_cannot_be_used(tmp_path: Path) -> None:
     _table().to_csv(path, index=False)
     with pytest.raises(ValueError, match="captions= is for a folder"):
         picture_files(path, captions=path)
+    with pytest.raises(ValueError, match="captions= is for a folder"):
+        picture_files(_table(), captions=path)
     (tmp_path / "F.token.txt").write_text("1.jpg#0\ta dog\n")
     (tmp_path / "F.testImages.txt").write_text("9.jpg\n")
     with pytest.raises(ValueError, match=r"name none of the pictures .*: 1\.jpg is not in them"):
