@@ -117,7 +117,7 @@ class Captioner:
             raise ValueError(
                 f"`tied` needs outputs as wide as the embedding. Received: "
                 f"embedding={self.embedding}, and outputs that are {joint} wide. "
-                "Make `embedding` and `units` equal."
+                "Make `embedding` and `units` equal, or pass tied=False."
             )
 
     def count(self) -> int:

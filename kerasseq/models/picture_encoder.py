@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +25,7 @@ __all__ = [
 
 # How the names of a block's layers begin: block_16_, conv5_block3_, block7a_, expanded_conv_10_
 _BLOCK = r"(?:conv\d+_|\w+_stage_\d+_)?(?:block_?|mixed|expanded_conv_?)\d*[a-z]?"
+_TOLD = 200  # characters of what Keras says
 _SIZES = {"inception": 299, "xception": 299, "nasnetlarge": 331}  # by the name's beginning
 
 
@@ -81,6 +85,7 @@ def picture_network(
     size: int | None = None,
     grid: bool = False,
     fine_tune: int = 0,
+    quiet: bool = False,
 ) -> keras.Model:
     """A network of `keras.applications`, from pixels between 0 and 255 to its last features.
 
@@ -90,10 +95,12 @@ def picture_network(
         size: height and width of the pictures; what it was made for where it is not given.
         grid: whether it gives (rows, columns, features) in place of their mean over the picture.
         fine_tune: how many of its last blocks are trained; its normalisation stays as it is.
+        quiet: whether Keras is to say nothing of what it downloads.
 
     Raises:
-        ValueError: if there is no such network, it has not so many blocks, or its weights cannot be
-            had.
+        FileNotFoundError: if there is no such file of weights.
+        ValueError: if there is no such network, it has not so many blocks or sees no pictures of
+            that size, or its weights cannot be had.
 
     Example:
 
@@ -103,14 +110,23 @@ def picture_network(
     plain = _known(name)
     build, _ = _applications()[plain]
     size = size or picture_size(plain)
+    if weights not in (None, "imagenet"):
+        weights = str(Path(weights).expanduser())
+        if not Path(weights).is_file():
+            raise FileNotFoundError(f"there is no file of weights {weights}. Check weights=.")
+    given = {"include_top": False, "input_shape": (size, size, 3)}
     try:
-        network = build(include_top=False, weights=weights, input_shape=(size, size, 3))
-    except Exception as error:  # of Keras, for what it cannot download or read
-        if weights is None:
-            raise
+        with _hushed(quiet):
+            network = build(weights=weights, **given)
+    except Exception as error:  # Keras has no error of its own for what it cannot download or read
+        reason = _reason(error)
+        if weights is None or not _builds(build, given):
+            raise ValueError(
+                f"{name} sees no pictures of size={size} ({reason}). Give a larger size."
+            ) from error
         raise ValueError(
-            f"the weights {weights!r} of {name} cannot be had ({type(error).__name__}). Without a "
-            "network, pass weights=None for random ones, or features= with a file of features."
+            f"the weights {weights!r} of {name} cannot be had ({reason}). Without a network, pass "
+            "weights=None for random ones, or features= with a file of features."
         ) from error
     _freeze(network, fine_tune)
     pooling = [] if grid else [keras.layers.GlobalAveragePooling2D(name="mean")]
@@ -196,6 +212,33 @@ def _applications() -> dict[str, tuple[Any, ModuleType]]:
         if name[0].isupper():
             found.setdefault(name.lower(), (build, keras.applications.mobilenet_v3))
     return found
+
+
+@contextlib.contextmanager
+def _hushed(quiet: bool) -> Iterator[None]:
+    """Without what Keras prints, if that is asked for."""
+    if not (quiet and keras.config.is_interactive_logging_enabled()):
+        yield
+        return
+    keras.config.disable_interactive_logging()
+    try:
+        yield
+    finally:
+        keras.config.enable_interactive_logging()
+
+
+def _builds(build: Callable[..., Any], given: dict[str, Any]) -> bool:
+    """Whether a network can be built at all, whatever its weights."""
+    try:
+        build(weights=None, **given)
+    except Exception:  # of any kind, from Keras
+        return False
+    return True
+
+
+def _reason(error: Exception) -> str:
+    told = " ".join(str(error).split()).rstrip(".")
+    return told[:_TOLD] or type(error).__name__
 
 
 def _known(name: str) -> str:

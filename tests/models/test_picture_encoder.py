@@ -66,9 +66,34 @@ def test_too_many_blocks_are_refused() -> None:
         picture_network("vgg16", weights=None, size=32, fine_tune=6)
 
 
-def test_weights_that_cannot_be_had_are_told_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"cannot be had .*pass weights=None .* or features="):
+def test_weights_that_cannot_be_had_are_told_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no file of weights .*none\.h5\. Check weights="):
         picture_network("mobilenet_v2", weights=str(tmp_path / "none.h5"), size=32)
+    (tmp_path / "a.weights.h5").write_text("text")
+    with pytest.raises(ValueError, match=r"cannot be had \(.*pass weights=None .* or features="):
+        picture_network("mobilenet_v2", weights=str(tmp_path / "a.weights.h5"), size=32)
+
+    def refused(*args: object, weights: str | None, **kwargs: object) -> keras.Model:
+        if weights is None:
+            return keras.Sequential([keras.Input((32, 32, 3))])
+        keras.utils.get_file("none.h5", (tmp_path / "none.h5").as_uri(), cache_dir=tmp_path)
+        raise AssertionError
+
+    monkeypatch.setattr(keras.applications.vgg16, "VGG16", refused)
+    with pytest.raises(
+        ValueError, match=r"'imagenet' of vgg16 cannot be had \(URL fetch .*none\.h5"
+    ):
+        picture_network("vgg16", size=32, quiet=True)
+    assert capsys.readouterr().out == ""
+    assert keras.config.is_interactive_logging_enabled()
+
+
+@pytest.mark.parametrize("weights", [None, "imagenet"])
+def test_a_size_that_is_too_small_is_told(weights: str | None) -> None:
+    with pytest.raises(ValueError, match=r"mobilenet_v2 sees no pictures of size=8 \(.*32x32"):
+        picture_network("mobilenet_v2", weights=weights, size=8)
 
 
 @pytest.mark.parametrize("grid", [False, True])
