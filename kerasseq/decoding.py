@@ -7,6 +7,8 @@ of each row, (batch,), and gives logits of the next, (batch, words). The prefix 
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,7 +27,10 @@ _NEVER = -1e9  # the log-probability of what must not come; infinities would mak
 
 
 class Decoder(Protocol):
-    """What sentences are made with."""
+    """What sentences are made with.
+
+    Where it has `words`, how many there are, wrong tokens are found before anything runs.
+    """
 
     def start(self, context: Any) -> Any:
         """The state before the first word, a nest of tensors with the batch first."""
@@ -42,10 +47,13 @@ class Decoder(Protocol):
 class Sentences:
     """What was found for each row, the best sentence first.
 
+    A beam search may find fewer sentences than it was asked for, since there are no more. What is
+    left then has no tokens, and minus infinity in `log_probs` and `scores`.
+
     Args:
         tokens: int (rows, sentences, length), without the start; after the end come zeros.
-        log_probs: (rows, sentences, length), the decoder's own log-probability of each token,
-            whatever temperature, cuts and penalties were; zeros after the end.
+        log_probs: (rows, sentences, length), the decoder's own log-probability of each token, in
+            nats, whatever temperature, cuts and penalties were; zeros after the end.
         scores: (rows, sentences), what they were ranked by.
     """
 
@@ -90,17 +98,17 @@ class Generator(keras.Model):
         sentences: int = 1,
     ) -> None:
         super().__init__()
-        if no_repeat < 0:
-            raise ValueError(f"`no_repeat` must not be negative. Received: no_repeat={no_repeat!r}")
-        if penalty < 1:
-            raise ValueError(f"`penalty` must be at least 1. Received: penalty={penalty!r}")
-        if end in forbidden:
+        words = getattr(decoder, "words", None)
+        words = words if isinstance(words, int) else math.inf
+        self.first, self.end = _number("start", start, 0, words), _number("end", end, 1, words)
+        never = [_number("forbidden", token, 0, words) for token in forbidden]
+        self.forbidden = sorted({PADDING, *never})
+        if end in self.forbidden:
             raise ValueError(f"`forbidden` must not have the end, {end}: no sentence would end.")
         self.decoder = decoder
         self.length, self.sentences = positive("length", length), positive("sentences", sentences)
-        self.first, self.end = start, end
-        self.forbidden = sorted({PADDING, *forbidden})
-        self.no_repeat, self.penalty = no_repeat, penalty
+        self.no_repeat = _number("no_repeat", no_repeat, 0)
+        self.penalty = _number("penalty", penalty, 1, kind=numbers.Real)
         self.built = True
 
     def run(self, context: Any, batch_size: int = 64) -> Sentences:
@@ -111,11 +119,9 @@ class Generator(keras.Model):
             batch_size: Rows that run as one.
 
         Raises:
-            ValueError: If there is no row.
+            ValueError: If there is no row, or there is something else than arrays of as many rows.
         """
-        rows = len(keras.tree.flatten(context)[0])
-        if not rows:
-            raise ValueError("`context` has no rows: there is nothing to make sentences of.")
+        rows = _rows(context)
         inputs = {"context": context, **self.drawn(rows)}
         found = []
         for begin in range(0, rows, positive("batch_size", batch_size)):
@@ -208,12 +214,10 @@ class Sampler(Generator):
         **settings: Any,
     ) -> None:
         super().__init__(decoder, **settings)
-        for name, value in (("temperature", temperature), ("top_k", top_k)):
-            if value < 0:
-                raise ValueError(f"`{name}` must not be negative. Received: {name}={value!r}")
         if not 0 < top_p <= 1:
             raise ValueError(f"`top_p` must be above 0, and at most 1. Received: top_p={top_p!r}")
-        self.temperature, self.top_k, self.top_p, self.seed = temperature, top_k, top_p, seed
+        self.temperature = _number("temperature", temperature, 0, kind=numbers.Real)
+        self.top_k, self.top_p, self.seed = _number("top_k", top_k, 0), top_p, seed
 
     def drawn(self, rows: int) -> dict[str, np.ndarray]:
         """A number from 0 to 1 for each token that is to be drawn, the same on every backend."""
@@ -302,17 +306,14 @@ class BeamSearch(Generator):
         **settings: Any,
     ) -> None:
         super().__init__(decoder, sentences=positive("width", width), **settings)
-        if normalization < 0:
-            raise ValueError(
-                f"`normalization` must not be negative. Received: normalization={normalization!r}"
-            )
         self.best = width if best is None else positive("best", best)
         if self.best > width:
             raise ValueError(
                 f"`best` cannot be more than the {width} sentences that are kept. "
                 f"Received: best={best}"
             )
-        self.width, self.normalization = width, normalization
+        self.width = width
+        self.normalization = _number("normalization", normalization, 0, kind=numbers.Real)
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         """Step by step until no better sentences can be found."""
@@ -328,11 +329,14 @@ class BeamSearch(Generator):
 
         first = (ops.convert_to_tensor(0), token, tokens, log_probs, total, state)
         _, _, tokens, log_probs, total, _ = ops.while_loop(more, self._body, first)
-        return {
-            "tokens": tokens[:, : self.best],
-            "log_probs": log_probs[:, : self.best],
-            "scores": self._scores(total, _lengths(tokens))[:, : self.best],
+        missing = total < _NEVER / 2  # what must not come fills up where nothing else is left
+        scores = self._scores(total, _lengths(tokens))
+        found = {
+            "tokens": ops.where(missing[..., None], PADDING, tokens),
+            "log_probs": ops.where(missing[..., None], -math.inf, log_probs),
+            "scores": ops.where(missing, -math.inf, scores),
         }
+        return {name: values[:, : self.best] for name, values in found.items()}
 
     def _body(
         self,
@@ -390,6 +394,38 @@ class BeamSearch(Generator):
         passing = ops.logical_and(ops.logical_not(ended), reach > least[:, None])
         best = ops.all(ended[:, : self.best], axis=-1)
         return ops.logical_and(best, ops.logical_not(ops.any(passing, axis=-1)))
+
+
+def _number(
+    name: str, value: Any, least: int, below: float = math.inf, kind: Any = numbers.Integral
+) -> Any:
+    """The value, or a ValueError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < below:
+        what = "a whole number" if kind is numbers.Integral else "a finite number"
+        limit = "" if below == math.inf else f", below the decoder's {below} words"
+        raise ValueError(
+            f"`{name}` must be {what} of at least {least}{limit}. Received: {name}={value!r}"
+        )
+    return value
+
+
+def _rows(context: Any) -> int:
+    """How many rows the arrays of a context have, or a ValueError."""
+    parts = keras.tree.flatten(context)
+    if not parts or not all(getattr(part, "shape", ()) for part in parts):
+        raise ValueError(
+            "`context` must be an array with rows first, or a nest of such arrays. Received: "
+            f"{', '.join(sorted({type(part).__name__ for part in parts})) or 'nothing'} in a "
+            f"{type(context).__name__}. Make it an array by `np.asarray`."
+        )
+    rows = {len(part) for part in parts}
+    if len(rows) > 1:
+        raise ValueError(
+            f"`context` must have as many rows in each array. Received: {sorted(rows)} rows."
+        )
+    if rows == {0}:
+        raise ValueError("`context` has no rows: there is nothing to make sentences of.")
+    return rows.pop()
 
 
 def _lengths(tokens: Tensor) -> Tensor:

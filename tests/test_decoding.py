@@ -21,6 +21,8 @@ SETTINGS: dict[str, Any] = {"length": LENGTH, "start": START, "end": END, "forbi
 class Toy:
     """Logits from a table, by the row of the context and the last two tokens."""
 
+    words: int
+
     def __init__(self) -> None:
         self.table = ops.convert_to_tensor(TABLE.reshape(-1, WORDS))
         self.steps = 0
@@ -239,25 +241,72 @@ def test_the_loop_ends_with_the_last_sentence(maker: type[Generator]) -> None:
     assert decoder.steps == 4
 
 
+@pytest.mark.parametrize("normalization", [0.0, 1.0])
+def test_fewer_sentences_than_beams_leave_the_rest_empty(normalization: float) -> None:
+    settings = {**SETTINGS, "forbidden": (1, START, 5, 6), "normalization": normalization}
+    found = BeamSearch(Toy(), width=5, no_repeat=1, **settings).run(ROWS)
+    for row in ROWS:
+        assert {_stripped(tokens) for tokens in found.tokens[row, :2]} == {(END,), (4, END)}
+    assert np.isfinite(found.scores[:, :2]).all()
+    assert (found.tokens[:, 2:] == 0).all()
+    assert (found.lengths[:, 2:] == 0).all()
+    assert (found.scores[:, 2:] == -np.inf).all()
+    assert (found.log_probs[:, 2:] == -np.inf).all()
+
+
+def test_log_probabilities_of_words_make_up_the_score() -> None:
+    found = BeamSearch(Toy(), width=4, **SETTINGS).run(ROWS)
+    assert found.log_probs.shape == found.tokens.shape
+    np.testing.assert_allclose(found.log_probs.sum(axis=-1), found.scores, atol=1e-4)
+    assert (found.log_probs[found.tokens != 0] < 0).all()
+    assert (found.log_probs[found.tokens == 0] == 0).all()
+
+
 @pytest.mark.parametrize(
     ("maker", "wrong", "said"),
     [
-        (Sampler, {"temperature": -1}, "`temperature` must not be negative"),
-        (Sampler, {"top_k": -1}, "`top_k` must not be negative"),
+        (Sampler, {"temperature": -1}, "`temperature` must be a finite number of at least 0"),
+        (Sampler, {"top_k": -1}, "`top_k` must be a whole number of at least 0"),
+        (Sampler, {"temperature": float("nan")}, "`temperature` must be a finite number"),
+        (Sampler, {"temperature": float("inf")}, "`temperature` must be a finite number"),
+        (Sampler, {"top_k": 2.5}, "`top_k` must be a whole number.*Received: top_k=2.5"),
+        (Sampler, {"no_repeat": 1.5}, "`no_repeat` must be a whole number"),
+        (Sampler, {"penalty": float("nan")}, "`penalty` must be a finite number"),
+        (Sampler, {"top_p": float("nan")}, "`top_p` must be above 0"),
+        (Sampler, {"end": 0}, "`end` must be a whole number of at least 1.*Received: end=0"),
+        (BeamSearch, {"end": WORDS}, f"`end` must be .* below the decoder's {WORDS} words"),
+        (BeamSearch, {"start": WORDS}, f"`start` must be .*Received: start={WORDS}"),
+        (BeamSearch, {"start": -1}, "`start` must be a whole number of at least 0"),
+        (BeamSearch, {"start": 2.0}, "`start` must be a whole number"),
+        (BeamSearch, {"forbidden": (4, 99)}, "`forbidden` must be .*Received: forbidden=99"),
+        (BeamSearch, {"normalization": float("nan")}, "`normalization` must be a finite number"),
         (Sampler, {"top_p": 0.0}, "`top_p` must be above 0"),
-        (Sampler, {"penalty": 0.5}, "`penalty` must be at least 1"),
-        (Sampler, {"no_repeat": -1}, "`no_repeat` must not be negative"),
+        (Sampler, {"penalty": 0.5}, "`penalty` must be a finite number of at least 1"),
+        (Sampler, {"no_repeat": -1}, "`no_repeat` must be a whole number of at least 0"),
         (Sampler, {"forbidden": (END,)}, "`forbidden` must not have the end"),
         (BeamSearch, {"width": 0}, "`width` must be a positive integer"),
         (BeamSearch, {"width": 2, "best": 3}, "`best` cannot be more than the 2"),
-        (BeamSearch, {"normalization": -0.1}, "`normalization` must not be negative"),
+        (BeamSearch, {"normalization": -0.1}, "`normalization` must be a finite number"),
     ],
 )
 def test_wrong_settings_are_named(maker: Any, wrong: dict[str, Any], said: str) -> None:
+    decoder = Toy()
+    decoder.words = WORDS
     with pytest.raises(ValueError, match=said):
-        maker(Toy(), **{**SETTINGS, **wrong})
+        maker(decoder, **{**SETTINGS, **wrong})
 
 
-def test_nothing_gives_no_sentences() -> None:
-    with pytest.raises(ValueError, match="`context` has no rows"):
-        Sampler(Toy(), **SETTINGS).run(ROWS[:0])
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        (ROWS[:0], "`context` has no rows"),
+        ([0, 1], "`context` must be an array.*Received: int in a list.*`np.asarray`"),
+        ([[0.5, 1.0], [2.0, 3.0]], "`context` must be an array.*Received: float in a list"),
+        (np.float32(3), "`context` must be an array"),
+        ([], "`context` must be an array.*Received: nothing in a list"),
+        ({"row": ROWS, "other": ROWS[:2]}, r"`context` must have as many rows .* \[2, 5\] rows"),
+    ],
+)
+def test_what_has_no_rows_gives_no_sentences(context: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Sampler(Toy(), **SETTINGS).run(context)
