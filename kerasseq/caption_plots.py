@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 __all__ = ["attention", "contact_sheet"]
 
-_COLUMNS, _PANELS = 4, 8  # pictures in a row of the contact sheet, and of words
+_COLUMNS, _PANELS = 4, 8  # most in a row of the contact sheet, and of words
 _REFERENCES, _LINES = 2, 4  # shown of each picture, and of each caption
-_BOLD, _PLAIN = 28, 38  # letters of a line above and below a picture
+_BOLD, _PLAIN = 32, 42  # letters of a line above and below a picture
 _SIDE, _LINE = 2.5, 0.165  # inches of a picture, and of a line
 _LETTERS = 14  # of a word above its picture
 _DARK = 0.25  # what is left of a picture where the model does not look
@@ -75,8 +75,9 @@ def attention(
         captions: of the model.
         weights: (words, rows, columns) for each caption, as `Writer.look` gives them.
     """
-    columns = min(_PANELS, 1 + max(map(len, weights)))
-    rows = [-(-(1 + len(own)) // columns) for own in weights]
+    panels = [1 + len(own) for own in weights]
+    columns = max(-(-count // -(-count // _PANELS)) for count in panels)  # rows of equal lengths
+    rows = [-(-count // columns) for count in panels]
     figure, axes = subplots(sum(rows), columns, width=1.5 * columns, height=1.8 * sum(rows))
     for axis in axes:
         axis.axis("off")
