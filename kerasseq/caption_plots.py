@@ -20,7 +20,7 @@ __all__ = ["attention", "contact_sheet"]
 
 _COLUMNS, _PANELS = 4, 8  # most in a row of the contact sheet, and of words
 _REFERENCES, _LINES = 2, 4  # shown of each picture, and of each caption
-_BOLD, _PLAIN = 32, 42  # letters of a line above and below a picture
+_BOLD, _PLAIN = 29, 42  # letters of a line above and below a picture
 _SIDE, _LINE = 2.5, 0.165  # inches of a picture, and of a line
 _LETTERS = 14  # of a word above its picture
 _DARK = 0.25  # what is left of a picture where the model does not look
