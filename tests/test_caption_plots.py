@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
+from PIL import Image
 
 from kerasseq import caption_plots
+from kerasseq.data.demo_pictures import COLOURS
+
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "captioning.ipynb"
 
 LONG = "a man in a red shirt and black shorts is climbing up a steep rock face with a rope"
 WIDE = "a woman in a warm maroon swimming costume mows many damp summer meadows"
@@ -112,3 +120,15 @@ def test_dollars_in_captions_are_no_formulas() -> None:
     looked = caption_plots.attention(_pictures(1), [r"$\for$"], [np.ones((1, 2, 2))])
     for figure in (sheet, looked):
         figure.draw_without_rendering()  # which is where a formula is read
+
+
+def test_the_figures_of_the_notebook_have_the_colours_of_the_pictures() -> None:
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    stored = [data["image/png"] for data in outputs if "image/png" in data]
+    for figure in stored[:2]:  # the contact sheet and attention
+        picture = Image.open(io.BytesIO(base64.b64decode(figure))).convert("RGB")
+        pixels = np.asarray(picture).astype(int)
+        for name, colour in COLOURS.items():
+            near = (np.abs(pixels - colour) < 32).all(axis=-1)
+            assert near.mean() > 0.001, name
