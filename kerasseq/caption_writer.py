@@ -77,7 +77,7 @@ class Written:
         log_probs: of each caption, in nats.
         nats: how surprising its references are to the model, for each picture, in nats.
         words: of these references, their ends among them.
-        new: whether nobody has said this caption in the training part.
+        new: whether this caption has words, and nobody has said it in the training part.
     """
 
     texts: list[str]
@@ -241,12 +241,13 @@ def predicted(writer: Writer, examples: CaptionExamples, known: np.ndarray) -> W
     written = writer.write(examples.seen)
     nats = writer.nats(examples.told)
     lengths = examples.told.lengths["tokens"]
+    repeated = np.isin(fingerprints(written.texts), known)
     return Written(
         written.texts,
         written.log_probs,
         np.bincount(examples.picture, nats, len(examples)),
         np.bincount(examples.picture, lengths, len(examples)),
-        ~np.isin(fingerprints(written.texts), known),
+        np.array([bool(text) for text in written.texts]) & ~repeated,
     )
 
 

@@ -177,7 +177,7 @@ def built(stages: Stages, prepared: Prepared, settings: Settings) -> keras.Model
     """The untrained model, with the weights that it starts from."""
     import keras
 
-    keras.utils.set_random_seed(settings["seed"])
+    keras.utils.set_random_seed(int(settings["seed"]))
     model = stages.build(prepared.facts, settings)
     weights = {weight.path: weight for weight in model.weights}
     for path, value in prepared.initial.items():
@@ -304,7 +304,7 @@ def evaluated(
         "parameters": model.count_params(),
         "macs": stages.macs(prepared.facts, settings),
         "seconds": round(trained.seconds, 1),
-        "seed": settings["seed"],
+        "seed": int(settings["seed"]),
         "versions": runs.versions(),
         "verdict": verdict(stages, score, rivals),
         "rows": {

@@ -256,6 +256,7 @@ class Run:
         where = [f"saved in {self.folder}"] if self.folder else []
         return [
             self.metrics["verdict"],
+            *self._stages.remarks(self.metrics),
             f"{self.metrics['parameters']:,} parameters, trained in {spent}, "
             f"epoch {self.metrics['epochs']['kept']} of {self.metrics['epochs']['trained']} kept",
             *where,

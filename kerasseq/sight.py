@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,19 +13,24 @@ import numpy as np
 
 from kerasseq.data import captioned as sources
 from kerasseq.data.digest import digest
-from kerasseq.data.picture_features import Seen, read_features, see
-from kerasseq.data.pictures import ENDINGS, read_pictures
+from kerasseq.data.picture_features import Seen, check_finite, read_features, see
+from kerasseq.data.picture_lists import listed
+from kerasseq.data.pictures import Pictures
 
 if TYPE_CHECKING:
     import keras
 
     from kerasseq.data.captioned import Captioned
 
-__all__ = ["Sight", "captioned", "eyes", "seen", "trained_network"]
+__all__ = ["READING", "Sight", "captioned", "eyes", "seen", "trained_network"]
+
+#: What may be said of how data is read, and what it is where that is left out.
+READING: dict[str, Any] = {"images": None, "captions": None, "features": None, "skip_bad": False}
 
 _NETWORK = "mobilenet_v2"  # small, quick, and as good as larger ones of its time
 _SMALL = 64  # pixels, for the small network
 _BATCH = 32
+_OF_NETWORKS = {"weights": "imagenet", "size": None, "fine_tune": 0}
 
 
 @dataclass(frozen=True)
@@ -56,14 +62,15 @@ class Sight:
         size: int | None = None,
         grid: bool = False,
         seed: int = 0,
+        quiet: bool = False,
     ) -> Sight:
         """A network of `keras.applications`; with weights=None, random ones from the seed."""
         import keras
 
         from kerasseq.models import picture_network
 
-        keras.utils.set_random_seed(seed)
-        model = picture_network(network, weights=weights, size=size, grid=grid)
+        keras.utils.set_random_seed(int(seed))
+        model = picture_network(network, weights=weights, size=size, grid=grid, quiet=quiet)
         shape = "grid" if grid else "mean"
         return cls(network, model, f"{network}-{shape}-{digest(model.get_weights())[:12]}")
 
@@ -101,7 +108,10 @@ class Sight:
 
 
 def captioned(
-    data: Any, settings: Mapping[str, Any], state: Mapping[str, Any] | None = None
+    data: Any,
+    settings: Mapping[str, Any],
+    state: Mapping[str, Any] | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> Captioned:
     """Pictures with their captions, and what is seen in them.
 
@@ -109,28 +119,29 @@ def captioned(
         data: what the recipe takes.
         settings: of the recipe.
         state: of the run whose model is to see them; without one they are to learn from.
+        reading: how that run is to read them, as `READING`, where not as its own data.
 
     Raises:
         FileNotFoundError: if there is no such data.
         ValueError: if it cannot be used; it says what to do.
     """
+    places = []
+    if state is not None:
+        places = _places(settings["images"])
+        settings = {**settings, **_as_before(data, settings), **_known(reading or {})}
     if isinstance(data, str) and data == "demo":
-        if settings["encoder"] not in ("auto", "cnn") or settings["features"] is not None:
-            raise ValueError(
-                "the demo has a small network of its own: leave encoder and features out. "
-                f"Received: encoder={settings['encoder']!r}, features={settings['features']!r}"
-            )
+        _check_demo(settings, READING if state is not None else {**READING, **_OF_NETWORKS})
         return _checked(sources.demo(), state)
-    files = sources.picture_files(data, settings["images"], settings["captions"])
+    files = sources.picture_files(data, settings["images"], settings["captions"], places)
     if settings["features"] is not None:
         if settings["fine_tune"]:
             raise ValueError("fine_tune needs pictures: it cannot go with features.")
         found = sources.from_features(files, settings["features"], settings["skip_bad"])
-        if settings["decoder"] == "attention" and len(found.seen.shape) == 1:
+        if settings["decoder"] == "attention" and not _has_regions(found.seen.shape):
             raise ValueError(
-                f"decoder='attention' needs features of several regions of each picture, and "
-                f"{settings['features']} has {found.seen.shape[0]} numbers for the whole of it. "
-                "Give others, or choose another decoder."
+                "decoder='attention' needs features of several regions of each picture. Received: "
+                f"{found.seen.shape} in {settings['features']}. Give others, or choose another "
+                "decoder."
             )
         return _checked(found, state)
     sources.check_any(files)
@@ -138,50 +149,42 @@ def captioned(
     network = _network(settings) if state is None else state["facts"]["network"]
     if network is not None:
         return sources.from_files(files, *see(files.paths, network["size"], **options), network)
-    sight = _frozen(settings) if state is None else eyes(state, settings)
+    if state is not None:
+        sight = eyes(state, settings)
+    else:
+        sight = _frozen(settings, grid=settings["decoder"] == "attention")
+        _check_regions(sight.model, settings)
     found_, bad = see(files.paths, sight.size, sight, key=sight.key, **options)
     return sources.from_files(files, found_, bad, sight=sight.state())
 
 
-def seen(data: Any, facts: Mapping[str, Any], eyes: Callable[[], Sight]) -> tuple[list[str], Seen]:
+def seen(
+    data: Any, facts: Mapping[str, Any], eyes: Callable[[], Sight], images: Any = None
+) -> tuple[list[str], Seen]:
     """What a model is to see of new pictures, and their names.
 
     Args:
-        data: a list of paths, arrays or Pillow images; one path, of a picture or of a folder of
-            them; an array (pictures, height, width, 3); or features, as an array or a file.
+        data: pictures, see `kerasseq.data.picture_lists.listed`; or features, as an array or a
+            file.
         facts: of the run.
         eyes: gives what sees pictures, where features are needed.
+        images: a further folder in which pictures that a table names may lie.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if there is nothing to see, or it does not fit the model.
     """
     shape = tuple(facts["seen"])
-    if isinstance(data, str | os.PathLike):
-        data = _pictures_in(Path(data)) if Path(data).is_dir() else [data]
-    if isinstance(data, Mapping) or not hasattr(data, "__len__"):
-        raise ValueError(f"give a list of pictures, even for one. Received: {str(data)[:60]!r}")
-    if not len(data):
-        raise ValueError("there is no picture to caption: the list is empty.")
-    if facts["network"] is None and _are_features(data):
-        if isinstance(data, np.ndarray):
-            names, given = [str(number) for number in range(len(data))], Seen(data)
-        else:
-            names, given = read_features(data[0])
-        if given.shape != shape:
-            raise ValueError(
-                f"this run captions features of shape {shape} for each picture. "
-                f"Received: {given.shape}"
-            )
-        return names, given
-    names = [
-        str(own) if isinstance(own, str | os.PathLike) else str(number)
-        for number, own in enumerate(data)
-    ]
+    features = None if facts["network"] is not None else _features(data, shape)
+    if features is not None:
+        return features
+    names, given = listed(data, _places(images))
     if facts["network"] is not None:
-        return names, Seen(read_pictures(data, shape[0]))
+        return names, Seen(Pictures(given, shape[0]), fingerprint="pictures")
     sight = eyes()
-    parts = [data[start : start + _BATCH] for start in range(0, len(data), _BATCH)]
-    return names, Seen(np.concatenate([sight(read_pictures(p, sight.size)) for p in parts]))
+    pictures, rows = Pictures(given, sight.size), np.arange(len(given))
+    parts = [pictures[rows[start : start + _BATCH]] for start in range(0, len(rows), _BATCH)]
+    return names, Seen(np.concatenate([sight(part) for part in parts]))
 
 
 def eyes(state: Mapping[str, Any], settings: Mapping[str, Any]) -> Sight:
@@ -197,8 +200,8 @@ def eyes(state: Mapping[str, Any], settings: Mapping[str, Any]) -> Sight:
             "this run was made from a file of features, and does not know what saw them: give "
             "features, or name the network as encoder= when you train."
         )
-    sight = _frozen(settings)
     wanted = tuple(state["facts"]["seen"])
+    sight = _frozen(settings, grid=len(wanted) == 2)
     given = sight(np.zeros((1, sight.size, sight.size, 3), dtype=np.uint8)).shape[1:]
     if given != wanted:
         raise ValueError(
@@ -225,9 +228,12 @@ def trained_network(
     from kerasseq.models import picture_cnn, picture_network
 
     if network["name"] == "cnn":
-        return picture_cnn(network["size"], grid)
-    given = {"size": network["size"], "fine_tune": settings["fine_tune"], "grid": grid}
-    return picture_network(network["name"], weights=weights, **given)
+        found = picture_cnn(network["size"], grid)
+    else:
+        given = {"size": network["size"], "fine_tune": settings["fine_tune"], "grid": grid}
+        found = picture_network(network["name"], weights=weights, quiet=True, **given)
+    _check_regions(found, settings)
+    return found
 
 
 def _network(settings: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -243,12 +249,62 @@ def _network(settings: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _frozen(settings: Mapping[str, Any]) -> Sight:
+def _frozen(settings: Mapping[str, Any], grid: bool) -> Sight:
     return Sight.of_network(
         _NETWORK if settings["encoder"] == "auto" else settings["encoder"],
         **{name: settings[name] for name in ("weights", "size", "seed")},
-        grid=settings["decoder"] == "attention",
+        grid=grid,
+        quiet=settings.get("quiet", True),
     )
+
+
+def _has_regions(shape: Sequence[int]) -> bool:
+    """Whether features of that shape are of several regions of a picture."""
+    return math.prod(shape[:-1]) > 1
+
+
+def _check_regions(network: keras.Model, settings: Mapping[str, Any]) -> None:
+    if settings["decoder"] == "attention" and not _has_regions(network.output_shape[1:]):
+        raise ValueError(
+            "decoder='attention' needs several regions of each picture to look at, and size="
+            f"{network.input_shape[1]} leaves one. Give a larger size, or choose another decoder."
+        )
+
+
+def _places(images: Any) -> list[Any]:
+    return [] if images is None else [images]
+
+
+def _as_before(data: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """How a run read its own data, as far as that goes for this; where pictures lie is found."""
+    if isinstance(data, str) and data == "demo":
+        return READING
+    folder = isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir()
+    given = {name: settings[name] for name in ("features", "skip_bad")}
+    return {**READING, **given, "captions": settings["captions"] if folder else None}
+
+
+def _known(reading: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in reading:
+        if name not in READING:
+            raise ValueError(
+                f"evaluate takes {', '.join(READING)} beside the data. Received: {name}="
+            )
+    return reading
+
+
+def _check_demo(settings: Mapping[str, Any], untouched: Mapping[str, Any]) -> None:
+    """Nothing may be given that the demo has no use for."""
+    given = [
+        f"{name}={settings[name]!r}" for name in untouched if settings[name] != untouched[name]
+    ]
+    if "weights" in untouched and settings["encoder"] not in ("auto", "cnn"):
+        given.append(f"encoder={settings['encoder']!r}")
+    if given:
+        raise ValueError(
+            "the demo has pictures, captions and a small network of its own: leave this out. "
+            f"Received: {', '.join(given)}"
+        )
 
 
 def _checked(found: Captioned, state: Mapping[str, Any] | None) -> Captioned:
@@ -261,12 +317,24 @@ def _checked(found: Captioned, state: Mapping[str, Any] | None) -> Captioned:
     return found
 
 
-def _are_features(data: Any) -> bool:
+def _features(data: Any, shape: tuple[int, ...]) -> tuple[list[str], Seen] | None:
+    """Names and features, if it is features that were given."""
     if isinstance(data, np.ndarray):
-        return data.dtype.kind == "f" and data.ndim in (2, 3)
-    path = isinstance(data[0], str | os.PathLike)
-    return len(data) == 1 and path and Path(data[0]).suffix.lower() in (".npy", ".npz")
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+        floats = data.dtype.kind == "f" and data.ndim in (2, 3)
+        if not data.size or not (floats or (data.dtype.kind in "iu" and data.shape[1:] == shape)):
+            return None
+        names, found = [str(number) for number in range(len(data))], Seen(data)
+        check_finite(names, found, "the array")
+    else:
+        path = data[0] if isinstance(data, list | tuple) and len(data) == 1 else data
+        if not isinstance(path, str | os.PathLike):
+            return None
+        if Path(path).suffix.lower() not in (".npy", ".npz"):
+            return None
+        names, found = read_features(path)
+    if found.shape != shape:
+        raise ValueError(
+            f"this run captions features of shape {shape} for each picture; pictures must be in a "
+            f"list, even one. Received: {found.shape}"
+        )
+    return names, found

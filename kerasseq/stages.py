@@ -217,6 +217,10 @@ class Stages(abc.ABC):
         """What goes into metrics.json beside the scores; plots are drawn from it."""
         return score.details
 
+    def remarks(self, metrics: Mapping[str, Any]) -> list[str]:
+        """What is to be said below the scores of a run, after the verdict."""
+        return []
+
     def figures(self, run: Run) -> dict[str, Figure]:
         """Plots for the run folder, by file name."""
         from kerasseq import plots

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kerasseq.recipe import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["STAGES", "Captioning", "captioning"]
 
 _DECODERS = ("merge", "init", "pre", "par")  # and "attention", where there are regions
-_READING = ("images", "captions", "features", "skip_bad")
 
 
 def captioning(
@@ -103,8 +103,8 @@ def captioning(
         fine_tune: how many of the network's last blocks are trained too.
         decoder: where the picture comes in: "merge" (after the words), "init" (as first states),
             "pre" (as first word), "par" (beside each word), or "attention" (some regions of it,
-            before each word); "auto" takes that for features of regions and for the small network,
-            else "init".
+            before each word); "auto" takes that for features of several regions and for the small
+            network, else "init".
         cell: name of the recurrent cell; `kerasseq cells` lists them.
         units: width of the cell.
         depth: levels of recurrent layers.
@@ -181,17 +181,22 @@ class Captioning(Stages):
         share(settings, "recurrent_dropout", "zoneout")
         one_of(settings, "decoder", ("auto", *_DECODERS, "attention"))
         for name in ("fine_tune", "no_repeat"):
-            if settings[name]:
-                positive(settings, name)
+            if not isinstance(settings[name], Integral) or settings[name] < 0:
+                raise ValueError(
+                    f"{name} must be a whole number, 0 or more. Received: {name}={settings[name]!r}"
+                )
         positive(settings, *(n for n in ("size", "embedding") if settings[n] is not None))
         if settings["normalization"] < 0:
             raise ValueError(
                 "normalization must not be negative. "
                 f"Received: normalization={settings['normalization']!r}"
             )
-        shape = [2, 1] if settings["decoder"] == "attention" else [1]
-        # The cell and the rest, by their own checks.
-        self.count({"words": 5, "network": None, "seen": shape}, settings)
+        if not 0 <= settings["scheduled"] <= 1:
+            raise ValueError(
+                f"scheduled must be from 0 to 1. Received: scheduled={settings['scheduled']!r}"
+            )
+        _check_encoder(settings)
+        self._check_sizes(settings)
 
     def load(self, data: Any, settings: Mapping[str, Any]) -> Captioned:
         from kerasseq import sight
@@ -335,8 +340,7 @@ class Captioning(Stages):
         from kerasseq.data.captioned import Captioned, scored
 
         if not isinstance(data, Captioned):
-            own = {"images": None, "captions": None, "features": None, "skip_bad": False}
-            data = sight.captioned(data, {**settings, **own, **reading}, state)
+            data = sight.captioned(data, settings, state, reading)
         part = caption_writer.scaled(scored(data), state["scaling"])
         return caption_writer.examples(CaptionWords.of(state["words"]), part)
 
@@ -357,11 +361,14 @@ class Captioning(Stages):
             writer.eyes = writer.eyes or sight.eyes(state, settings)
             return writer.eyes
 
-        names, seen = sight.seen(data, state["facts"], eyes)
+        names, seen = sight.seen(data, state["facts"], eyes, settings["images"])
         found = writer.write(seen.scaled(**state["scaling"]) if state["scaling"] else seen)
         return pd.DataFrame(
             {"picture": names, "caption": found.texts, "log_probability": found.log_probs}
         )
+
+    def remarks(self, metrics: Mapping[str, Any]) -> list[str]:
+        return [] if metrics["test"]["vocabulary"] else ["it writes no words: train it longer"]
 
     def figures(self, run: Run) -> dict[str, Figure]:
         from kerasseq import caption_plots
@@ -402,8 +409,11 @@ class Captioning(Stages):
         """Where the picture comes in: the setting, or what suits what is seen."""
         if settings["decoder"] != "auto":
             return str(settings["decoder"])
-        network = facts["network"]
-        regions = len(facts["seen"]) == 2 if network is None else network["name"] == "cnn"
+        network, seen = facts["network"], facts["seen"]
+        if network is None:
+            regions = len(seen) == 2 and seen[0] > 1
+        else:
+            regions = network["name"] == "cnn" and network["size"] > 8  # pixels across a region
         return "attention" if regions else "init"
 
     def sizes(
@@ -429,6 +439,21 @@ class Captioning(Stages):
             options={n: settings[n] for n in ("recurrent_dropout", "zoneout") if settings[n]},
         )
 
+    def _check_sizes(self, settings: Mapping[str, Any]) -> None:
+        """The cell and the rest, by their own checks; "auto" if none of what it may be passes."""
+        auto = settings["decoder"] == "auto"
+        decoders = ["init", "attention"] if auto else [settings["decoder"]]
+        faults = []
+        for decoder in decoders:
+            seen = [2, 1] if decoder == "attention" else [1]
+            facts = {"words": 5, "network": None, "seen": seen}
+            try:
+                self.count(facts, {**settings, "decoder": decoder})
+            except ValueError as error:
+                faults.append(error)
+        if len(faults) == len(decoders):
+            raise faults[0]
+
     def writer(self, model: keras.Model, state: Mapping[str, Any]) -> Writer:
         """What writes captions with a model."""
         from kerasseq.caption_writer import Writer
@@ -440,6 +465,20 @@ class Captioning(Stages):
 
     # That of the run that was asked last: compiling its search takes longer than running it.
     _last: Writer | None = None
+
+
+def _check_encoder(settings: Mapping[str, Any]) -> None:
+    from kerasseq.models import picture_size
+
+    if settings["encoder"] in ("auto", "cnn"):
+        return
+    picture_size(settings["encoder"])  # raises if there is no such network
+    if settings["features"] is not None and settings["weights"] is None:
+        raise ValueError(
+            "encoder= beside features= is the network that they are from, and with random weights "
+            "it sees other things: give its weights, or leave encoder out. "
+            f"Received: encoder={settings['encoder']!r}, weights=None"
+        )
 
 
 STAGES = Captioning()

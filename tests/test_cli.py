@@ -345,6 +345,8 @@ def recipe(
 class Run:
     """Stands for a run."""
 
+    recipe = "recipe"
+
     def summary(self) -> None:
         print("the summary")
 
@@ -354,8 +356,8 @@ class Run:
 
         return pd.DataFrame({"text": texts, "p": np.float32([0.25] * len(texts))})
 
-    def evaluate(self, data: str) -> dict[str, Any]:
-        CALLS.append({"data": data})
+    def evaluate(self, data: str, **reading: Any) -> dict[str, Any]:
+        CALLS.append({"data": data, **reading})
         return {"rows": 1200, "test": {"accuracy": 0.5}, "interval": {"accuracy": [0.25, 0.75]}}
 
 
@@ -551,6 +553,8 @@ def test_evaluate_prints_scores_with_their_intervals(
     )
     assert run == [{"data": "new.csv"}]
     assert say("evaluate", "folder", "new.csv")[1].startswith("1,200 rows\n")
+    code, _, err = say("evaluate", "folder", "new.csv", "--images", "pictures")
+    assert (code, "--images is not for a run of recipe" in err) == (2, True)
 
 
 def test_a_folder_that_is_no_run_is_refused(say: Callable[..., Said], tmp_path: Path) -> None:

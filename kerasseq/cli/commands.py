@@ -209,7 +209,8 @@ def show(folder: _Folder) -> None:
 def predict(
     folder: _Folder,
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts, or files of pictures.")
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help="Texts; or pictures, or folders of them."),
     ] = None,
     file: Annotated[
         Path | None, typer.Option(help="A UTF-8 file with one text a line; - for standard input.")
@@ -241,10 +242,23 @@ def _lines(file: Path | None) -> list[str]:
 def evaluate(
     folder: _Folder,
     data: Annotated[str, typer.Argument(help="New data with its answers, as the recipe takes.")],
+    images: Annotated[str | None, typer.Option(help="The folder of its pictures.")] = None,
+    captions: Annotated[str | None, typer.Option(help="Its file of captions.")] = None,
+    features: Annotated[str | None, typer.Option(help="A file of its pictures' features.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave pictures out that cannot be read.")
+    ] = False,
     format: Format = "table",
 ) -> None:
-    """Score a run on new data."""
-    found = _load(folder).evaluate(data)
+    """Score a run on new data; what is not said of how to read it is as it was for the recipe."""
+    run = _load(folder)
+    asked = {"images": images, "captions": captions, "features": features, "skip_bad": skip_bad}
+    given = {name: value for name, value in asked.items() if value}
+    for name in given:
+        if name not in inspect.signature(registry.get(run.recipe)).parameters:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} is not for a run of {run.recipe}. Leave it out.")
+    found = run.evaluate(data, **given)
     rows = [
         (name, value, *found["interval"].get(name, ("", "")))
         for name, value in found["test"].items()

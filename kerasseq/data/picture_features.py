@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kerasseq.data.digest import digest
-from kerasseq.data.pictures import read_picture
+from kerasseq.data.pictures import Pictures, read_picture
 
 __all__ = ["CACHE", "Seen", "cache_folder", "check_finite", "read_features", "see"]
 
@@ -34,7 +34,7 @@ class Seen:
     seen may be larger than memory.
 
     Args:
-        values: with the pictures first; they may lie on disk.
+        values: with the pictures first; they may lie on disk, or be read where they are asked for.
         scale: what to multiply the last axis by, where they are quantised or scaled.
         shift: what to add to it then.
         rows: which of them, and how often; all where it is not given.
@@ -49,7 +49,7 @@ class Seen:
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
 
-    values: np.ndarray
+    values: np.ndarray | Pictures
     scale: np.ndarray | None = None
     shift: np.ndarray | None = None
     rows: np.ndarray | None = None

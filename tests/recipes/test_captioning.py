@@ -332,7 +332,6 @@ def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **give
         ("normalization", -1, "normalization must"),
         ("scheduled", 2, "scheduled"),
         ("size", 0, "size must be"),
-        ("embedding", 100, "`tied` needs outputs as wide as the embedding"),
     ],
 )
 def test_a_setting_that_cannot_be(tmp_path: Path, name: str, value: Any, match: str) -> None:

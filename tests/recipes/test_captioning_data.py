@@ -1,0 +1,255 @@
+"""What captioning takes, to learn from, to score and to caption; what it has no use for is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from kerasseq.cli import main
+from kerasseq.data.picture_features import CACHE
+from kerasseq.data.pictures import read_pictures
+from kerasseq.models import picture_network
+from kerasseq.recipes import captioning
+from kerasseq.run import Run
+from kerasseq.sight import Sight
+
+_COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
+_NAMES = [f"{number}.png" for number in range(12)]
+SMALL: dict[str, Any] = {"units": 8, "epochs": 1, "min_count": 1, "beam": 1, "quiet": True}
+
+
+def _table() -> pd.DataFrame:
+    said = [f"a {list(_COLOURS)[number % 3]} picture" for number in range(len(_NAMES))]
+    return pd.DataFrame({"image": _NAMES, "caption": said})
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """COCO's annotations, a table and features in one folder; their pictures in another."""
+    place = tmp_path_factory.mktemp("data")
+    (place / "pictures").mkdir()
+    (place / "told").mkdir()
+    for number, name in enumerate(_NAMES):
+        colour = list(_COLOURS.values())[number % 3]
+        Image.new("RGB", (20, 24), colour).save(place / "pictures" / name)
+    table = _table()
+    table.to_csv(place / "told" / "a.csv", index=False)
+    images = [{"id": number, "file_name": name} for number, name in enumerate(_NAMES)]
+    told = [{"image_id": number, "caption": own} for number, own in enumerate(table["caption"])]
+    content = json.dumps({"images": images, "annotations": told})
+    (place / "told" / "coco.json").write_text(content)
+    features = np.eye(12, 5, dtype=np.float32)
+    np.savez(place / "told" / "f.npz", names=_NAMES, features=features)
+    return place
+
+
+@pytest.fixture(scope="module")
+def seeing(place: Path) -> Run:
+    """A run from pixels, whose pictures lie elsewhere."""
+    data, images = place / "told" / "coco.json", place / "pictures"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE, str(place / "cache"))
+        return captioning(data, images=images, encoder="cnn", size=16, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def featured(place: Path) -> Run:
+    """A run from features."""
+    return captioning(_table(), features=place / "told" / "f.npz", **SMALL)
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+
+
+# To caption
+
+
+def test_pictures_are_captioned_however_they_are_given(seeing: Run, place: Path) -> None:
+    folder = place / "pictures"
+    expected = seeing.predict([folder / name for name in _NAMES[:2]])
+    series = pd.Series([str(folder / name) for name in _NAMES[:2]], index=[4, 9])
+    tables = [
+        _table()[["image"]].head(2),
+        place / "told" / "a.csv",
+        [str(place / "told" / "a.csv")],
+    ]
+    stack = np.stack([np.asarray(Image.open(folder / name)) for name in _NAMES[:2]])
+    for given in (series, *tables, stack):
+        found = seeing.predict(given).head(2)
+        assert found["caption"].tolist() == expected["caption"].tolist()
+        np.testing.assert_allclose(found["log_probability"], expected["log_probability"], atol=1e-4)
+    assert seeing.predict(tables[0])["picture"].tolist() == _NAMES[:2]
+    for given in (place, [folder]):  # the folder inside has them
+        assert len(seeing.predict(given)) == 12
+    assert len(seeing.predict([folder, stack[0]])) == 13
+
+
+def test_one_array_is_not_taken_for_its_rows(seeing: Run, featured: Run) -> None:
+    for one in (np.zeros((24, 20, 3), np.uint8), np.zeros((24, 20)), np.zeros((24, 20, 3))):
+        with pytest.raises(ValueError, match="give a list of pictures, even for one"):
+            seeing.predict(one)
+        with pytest.raises(ValueError, match=r"list.* even (for )?one"):
+            featured.predict(one)
+
+
+def test_bad_pictures_are_counted(seeing: Run, place: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).write_text("text")
+    given = [*sorted((place / "pictures").iterdir()), tmp_path]
+    with pytest.raises(
+        ValueError, match=r"a\.png is no picture.* 2 more of the 15 .* leave them out"
+    ):
+        seeing.predict(given)
+
+
+def test_features_that_are_no_numbers_are_not_captioned(featured: Run) -> None:
+    seen = np.eye(3, 5)
+    assert len(featured.predict(seen)) == len(featured.predict(seen.astype(np.int8))) == 3
+    seen[1, 2] = np.nan
+    with pytest.raises(ValueError, match="finite numbers, and those of 1 in the array are not"):
+        featured.predict(seen)
+
+
+def test_a_named_network_sees_regions_where_features_have_some(place: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "a.weights.h5"
+    network = picture_network("mobilenet_v2", weights=None, size=64)
+    network.layers[1].save_weights(weights)
+    sight = Sight.of_network("mobilenet_v2", weights=str(weights), size=64, grid=True)
+    pictures = [place / "pictures" / name for name in _NAMES]
+    features = sight(read_pictures(pictures, 64))
+    assert features.shape == (12, 4, 1280)
+    np.savez(tmp_path / "grid.npz", names=_NAMES, features=features)
+    given = {"encoder": "mobilenet_v2", "weights": str(weights), "size": 64}
+    run = captioning(_table(), features=tmp_path / "grid.npz", **given, **SMALL)
+    expected, found = run.predict(features[:2]), run.predict(pictures[:2])
+    assert found["caption"].tolist() == expected["caption"].tolist()
+    np.testing.assert_allclose(found["log_probability"], expected["log_probability"], atol=1e-3)
+
+
+# To score
+
+
+def test_data_is_read_as_that_of_the_run(seeing: Run, featured: Run, place: Path) -> None:
+    told = place / "told"
+    assert seeing.evaluate(told / "coco.json")["rows"] == 12
+    assert seeing.evaluate(_table().head(3), images=place / "pictures")["rows"] == 3
+    assert featured.evaluate(_table())["rows"] == 12
+    with pytest.raises(ValueError, match="does not know what saw them"):
+        featured.evaluate(told / "a.csv", images=place / "pictures", features=None)
+    with pytest.raises(ValueError, match=r"evaluate takes images, .*skip_bad .* Received: imgs="):
+        seeing.evaluate(told / "coco.json", imgs="x")
+
+
+def test_the_shell_scores_and_captions(
+    featured: Run, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, told = str(featured.save(tmp_path / "run")), place / "told"
+    given = ["--images", str(place / "pictures"), "--features", str(told / "f.npz"), "--skip-bad"]
+    assert main(["evaluate", folder, str(told), "--captions", str(told / "a.csv"), *given]) == 0
+    assert capsys.readouterr().out.startswith("12 rows\n")
+
+
+def test_a_caption_without_words_is_not_new_and_a_run_of_them_says_so(
+    featured: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kerasseq import caption_writer
+
+    class Writer:
+        def write(self, seen: Any) -> caption_writer.Written:
+            return caption_writer.Written(["", "a dog"])
+
+        def nats(self, examples: Any) -> np.ndarray:
+            return np.zeros(2)
+
+    told = caption_writer.Examples({}, lengths={"tokens": np.ones(2, int)})
+    rows = caption_writer.CaptionExamples(
+        None,
+        caption_writer.References([["a"], ["b"]]),
+        told,
+        np.arange(2),  # type: ignore[arg-type]
+    )
+    known = caption_writer.fingerprints(["a cat"])
+    found = caption_writer.predicted(Writer(), rows, known)  # type: ignore[arg-type]
+    assert found.new is not None
+    assert found.new.tolist() == [False, True]
+
+    test = {**featured.metrics["test"], "vocabulary": 0.0}
+    for metrics, said in (({"vocabulary": 9.0}, False), (test, True)):
+        own = {**featured.metrics, "test": {**test, **metrics}}
+        dataclasses.replace(featured, metrics=own).summary()
+        assert ("it writes no words: train it longer" in capsys.readouterr().out) == said
+
+
+# What it has no use for
+
+
+def _fails(data: Any, match: str, **given: Any) -> None:
+    with pytest.raises(ValueError, match=match) as told:
+        captioning(data, **{**SMALL, **given})
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("images", "pictures"),
+        ("captions", "a.csv"),
+        ("features", "f.npz"),
+        ("skip_bad", True),
+        ("fine_tune", 2),
+        ("weights", None),
+        ("size", 64),
+        ("encoder", "vgg16"),
+    ],
+)
+def test_the_demo_takes_no_data(name: str, value: Any) -> None:
+    _fails("demo", f"the demo has .* leave this out. Received: {name}={value!r}", **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"scheduled": 2.0}, "scheduled must be from 0 to 1. Received: scheduled=2.0"),
+        ({"encoder": "foo"}, "there is no network 'foo'"),
+        ({"fine_tune": -1}, "fine_tune must be a whole number, 0 or more. Received: fine_tune=-1"),
+        ({"embedding": 5, "decoder": "init"}, "Make `embedding` and `units` equal, or pass tied=F"),
+        (
+            {"features": "f.npz", "encoder": "vgg16", "weights": None},
+            "with random weights it sees other things",
+        ),
+    ],
+    ids=str,
+)
+def test_settings_are_refused_before_data_is_read(changes: dict[str, Any], match: str) -> None:
+    _fails("nowhere", match, **changes)
+
+
+def test_what_auto_may_become_is_not_refused() -> None:
+    with pytest.raises(FileNotFoundError, match="no file or folder nowhere"):
+        captioning("nowhere", **{**SMALL, "embedding": 5})
+
+
+def test_attention_over_one_region_is_refused(place: Path, tmp_path: Path) -> None:
+    told, pictures = place / "told" / "coco.json", place / "pictures"
+    given = {"images": pictures, "decoder": "attention"}
+    _fails(told, "size=32 leaves one. Give a larger", size=32, weights=None, **given)
+    assert not (tmp_path / "cache").exists()  # nothing was seen in vain
+    _fails(told, "size=8 leaves one. Give a larger size", encoder="cnn", size=8, **given)
+    np.savez(tmp_path / "f.npz", names=_NAMES, features=np.ones((12, 1, 3)))
+    _fails(told, "needs features of several regions", features=tmp_path / "f.npz", **given)
+    run = captioning(told, features=tmp_path / "f.npz", **SMALL)  # "auto" does without
+    assert run.model.get_layer("decoder").__class__.__name__ == "InitInjectDecoder"
+
+
+def test_a_seed_may_be_any_whole_number(place: Path) -> None:
+    run = captioning(_table(), features=place / "told" / "f.npz", **SMALL, seed=np.int64(3))
+    assert run.settings["seed"] == run.metrics["seed"] == 3
