@@ -345,7 +345,7 @@ def recipe(
 class Run:
     """Stands for a run."""
 
-    recipe = "recipe"
+    recipe = "sentiment"
 
     def summary(self) -> None:
         print("the summary")
@@ -554,7 +554,7 @@ def test_evaluate_prints_scores_with_their_intervals(
     assert run == [{"data": "new.csv"}]
     assert say("evaluate", "folder", "new.csv")[1].startswith("1,200 rows\n")
     code, _, err = say("evaluate", "folder", "new.csv", "--images", "pictures")
-    assert (code, "--images is not for a run of recipe" in err) == (2, True)
+    assert (code, "--images is not for a run of sentiment" in err) == (2, True)
 
 
 def test_a_folder_that_is_no_run_is_refused(say: Callable[..., Said], tmp_path: Path) -> None:
