@@ -117,8 +117,8 @@ class Pictures:
     Example:
 
     >>> pictures = Pictures([np.zeros((10, 20)), np.ones((10, 20))], 4)
-    >>> pictures.shape, pictures[np.array([1])].max()
-    ((2, 4, 4, 3), np.uint8(255))
+    >>> pictures.shape, int(pictures[np.array([1])].max())
+    ((2, 4, 4, 3), 255)
     """
 
     def __init__(self, given: Sequence[Any], size: int) -> None:
