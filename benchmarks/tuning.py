@@ -23,7 +23,7 @@ from kerasseq.tuning.search import Search
 from kerasseq.tuning.space import Space
 from kerasseq.tuning.task import Task, known
 
-TRIALS, SECONDS = 20, 60  # of training: with all around it, a trial takes at most 90
+TRIALS, SECONDS = 20, 45  # of training: with all around it, a trial takes at most 90
 ETT = {
     "horizon": 96,
     "lookback": 336,
@@ -118,6 +118,7 @@ def _proved(name: str, seed: int, trials: int, seconds: float) -> rows.Row:
         proof.data(seed),
         trials=trials,
         seconds=seconds,
+        prune=True,
         seed=seed,
         out=rows.ROOT / "runs" / f"tuning-{name}-{seed}-{trials}-{seconds:g}",
         **proof.options,
