@@ -89,6 +89,8 @@ class Stages(abc.ABC):
     #: The settings that `split` and `prepare` look at, and no others: the rest may change without
     #: the data being prepared again.
     prepares: ClassVar[tuple[str, ...]]
+    #: The settings that `load` looks at: how the data is read.
+    reads: ClassVar[tuple[str, ...]] = ()
     #: The metric by which models and baselines are compared.
     headline: ClassVar[str]
     higher_is_better: ClassVar[bool] = True

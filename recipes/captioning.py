@@ -158,6 +158,15 @@ class Captioning(Stages):
     """The stages of `captioning`."""
 
     name: ClassVar[str] = "captioning"
+    reads: ClassVar[tuple[str, ...]] = (
+        "images",
+        "captions",
+        "features",
+        "skip_bad",
+        "encoder",
+        "weights",
+        "size",
+    )
     headline: ClassVar[str] = "bleu_4"
     rows: ClassVar[str] = "pictures"
     prepares: ClassVar[tuple[str, ...]] = (

@@ -182,6 +182,7 @@ class Forecasting(Stages):
     """The stages of `forecasting`."""
 
     name: ClassVar[str] = "forecasting"
+    reads: ClassVar[tuple[str, ...]] = _READING
     headline: ClassVar[str] = "mase"
     higher_is_better: ClassVar[bool] = False
     rows: ClassVar[str] = "windows"

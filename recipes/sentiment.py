@@ -150,6 +150,7 @@ class Sentiment(Stages):
     """The stages of `sentiment`."""
 
     name: ClassVar[str] = "sentiment"
+    reads: ClassVar[tuple[str, ...]] = ("text", "label")
     headline: ClassVar[str] = "accuracy"
     prepares: ClassVar[tuple[str, ...]] = (
         "ngrams",

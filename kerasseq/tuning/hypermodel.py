@@ -12,7 +12,8 @@ from kerasseq import recipe as recipes
 from kerasseq import training
 from kerasseq.settings import Settings
 from kerasseq.stages import Prepared, Stages
-from kerasseq.tuning.space import Space, declare, narrowed
+from kerasseq.tuning.asked import asked
+from kerasseq.tuning.space import Space, declare
 from kerasseq.tuning.task import Data, known
 
 __all__ = ["RecipeModel", "hypermodel"]
@@ -50,9 +51,7 @@ def hypermodel(
     True
     """
     stages, defaults, first = known(recipe)
-    ranges, fixed = narrowed(stages.space(), {**dict(space or {}), **settings}, defaults)
-    found = {**defaults, **fixed}
-    recipes.checked(stages, found)
+    ranges, found = asked(stages, defaults, space, settings)
     source = stages.load(first if data is None else data, found)
     return RecipeModel(stages, source, found, ranges)
 

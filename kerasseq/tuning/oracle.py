@@ -183,6 +183,11 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
             self._record({**event, "settings": settings})
         return trial
 
+    def update_trial(self, *given: Any, **options: Any) -> Any:
+        with warnings.catch_warnings():  # of NumPy, when a trial has no score
+            warnings.simplefilter("ignore")
+            return super().update_trial(*given, **options)
+
     @keras_tuner.synchronized
     def end_trial(self, trial: Any) -> None:
         outcome = json.loads(trial.hyperparameters.values[OUTCOME])

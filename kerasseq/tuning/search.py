@@ -41,6 +41,8 @@ class Search:
         self.task, self.data = task, Data(task.stages, task.source, task.settings, task.shared)
         self.budget = task.budget(self.data)
         self.budget.check(task.settings)
+        if task.folds > 1:  # so many as cannot be are told before anything begins
+            self.data.prepared(task.settings, (0, task.folds))
         _check_free(task.folder)
         self.journal = Journal(task.folder)
         self.events = read(task.folder)

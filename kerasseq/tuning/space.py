@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from kerasseq.settings import Choice, Number, Range, Settings, When, Whole
@@ -52,7 +53,10 @@ def parse(text: str) -> Range | Any:
 
 
 def narrowed(
-    space: Mapping[str, Range], given: Mapping[str, Any], known: Settings
+    space: Mapping[str, Range],
+    given: Mapping[str, Any],
+    known: Settings,
+    fixed: Settings = MappingProxyType({}),
 ) -> tuple[Space, dict[str, Any]]:
     """The space of a recipe with what the caller wants otherwise, and the settings that are fixed.
 
@@ -61,29 +65,27 @@ def narrowed(
         given: a range, a list of options, a text as `parse` takes it, or a value for each setting
             to narrow, add or fix.
         known: all settings of the recipe.
+        fixed: settings as they are to be, whatever they look like; a range varies here too.
 
     Raises:
         ValueError: for a setting that the recipe does not have, or a range that cannot be.
     """
+    given = {**given, **fixed}
     unknown = sorted({*given} - {*known})
     if unknown:
         raise ValueError(
             f"the recipe has no setting {', '.join(map(repr, unknown))}. "
             f"It has: {', '.join(sorted(known))}."
         )
-    found, fixed = dict(space), {}
+    found, settled = dict(space), {}
     for name, value in given.items():
-        if isinstance(value, str):
-            value = parse(value)
-        if isinstance(value, list):
-            value = Choice(tuple(value))
-        if isinstance(value, Choice):  # JSON, which settings are written in, has lists alone
-            value = Choice(tuple(list(o) if isinstance(o, tuple) else o for o in value.options))
+        if name not in fixed:
+            value = _range(value)
         if isinstance(value, Whole | Number | Choice | When):
             check(name, value)
             found[name] = value
         else:
-            fixed[name] = value
+            settled[name] = value
             found.pop(name, None)
             # What depends on it matters always, or never.
             for other, own in [*found.items()]:
@@ -91,7 +93,10 @@ def narrowed(
                     del found[other]
                     if value in own.values:
                         found[other] = own.range
-    return {name: found[name] for name in _ordered(found)}, fixed
+    ordered = {name: found[name] for name in _ordered(found)}
+    for name, own in ordered.items():
+        _check_condition(name, own, ordered)
+    return ordered, settled
 
 
 def plain(own: Range) -> Whole | Number | Choice:
@@ -101,13 +106,24 @@ def plain(own: Range) -> Whole | Number | Choice:
 
 def check(name: str, own: Range) -> None:
     """Raise a ValueError for a range that cannot be."""
+    if isinstance(own, When) and not isinstance(own.range, Whole | Number | Choice):
+        raise ValueError(f"{name} can vary with one other setting alone. Received: {own!r}")
     own = plain(own)
     if isinstance(own, Choice):
+        if not isinstance(own.options, tuple | list):
+            raise ValueError(f"the options of {name} must be a list. Received: {own.options!r}")
         if not own.options:
             raise ValueError(f"{name} has no options to choose from: give at least one.")
         if len({_label(option) for option in own.options}) < len(own.options):
             raise ValueError(f"{name} has an option twice. Received: {list(own.options)!r}")
         return
+    kinds = (int,) if isinstance(own, Whole) else (int, float)
+    numbers = (own.low, own.high, *((own.step,) if isinstance(own, Whole) else ()))
+    if not all(type(end) in kinds and math.isfinite(end) for end in numbers):
+        whole = "whole " if isinstance(own, Whole) else ""
+        raise ValueError(f"the range of {name} must have {whole}numbers. Received: {own!r}")
+    if isinstance(own, Whole) and own.step < 1:
+        raise ValueError(f"the steps of {name} must be at least 1. Received: {own!r}")
     if not own.low <= own.high:
         raise ValueError(
             f"the range of {name} must begin below its end. Received: {own.low}..{own.high}"
@@ -116,6 +132,35 @@ def check(name: str, own: Range) -> None:
         raise ValueError(
             f"the range of {name} must begin above zero to be drawn by logarithms. "
             f"Received: {own.low}..{own.high}"
+        )
+
+
+def _range(value: Any) -> Any:
+    """What was given for a setting as a range, where it stands for one."""
+    if isinstance(value, str):
+        value = parse(value)
+    if isinstance(value, list):
+        value = Choice(tuple(value))
+    if isinstance(value, Choice) and isinstance(value.options, tuple | list):
+        # JSON, which settings are written in, has lists alone.
+        value = Choice(tuple(list(o) if isinstance(o, tuple) else o for o in value.options))
+    return value
+
+
+def _check_condition(name: str, own: Range, space: Mapping[str, Range]) -> None:
+    """Raise a ValueError for a condition that never holds."""
+    if not isinstance(own, When):
+        return
+    if not isinstance(own.values, tuple | list) or not own.values:
+        raise ValueError(
+            f"{name} must vary with a list of values of {own.setting}. Received: {own.values!r}"
+        )
+    other = plain(space[own.setting])
+    never = [value for value in own.values if not _inside(other, value)]
+    if never:
+        raise ValueError(
+            f"{name} is to vary with {own.setting}={never[0]!r}, which {own.setting} never is. "
+            f"Received: {other!r}"
         )
 
 

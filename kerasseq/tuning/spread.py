@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ CORES = "KERASSEQ_CORES"  # those of a worker
 _PAUSE = 0.2  # seconds between two looks
 _DEATHS = 8  # of a worker in a row with nothing done in between
 _TAIL = 5  # lines of its output that are told
+_LOGGED = re.compile(r"[IWE]\d{4} |WARNING: All log messages|To enable the following instructions")
 
 
 class _Member:
@@ -69,9 +71,10 @@ class _Member:
 
     @property
     def tail(self) -> str:
-        """The last lines that it printed."""
-        lines = self._log.read_text(errors="replace").splitlines() if self._log.is_file() else []
-        return " | ".join(line.strip() for line in lines[-_TAIL:] if line.strip())
+        """The last lines that it printed, less what TensorFlow logs of itself."""
+        text = self._log.read_text(errors="replace") if self._log.is_file() else ""
+        lines = [line.strip() for line in text.splitlines() if not _LOGGED.match(line)]
+        return " | ".join([line for line in lines if line][-_TAIL:]) or "none"
 
 
 def spread(task: Task, workers: int, show: Callable[[dict[str, Any]], None]) -> None:

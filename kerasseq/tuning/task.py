@@ -23,6 +23,7 @@ from kerasseq.tuning.space import Space
 __all__ = ["Data", "Task", "key", "known"]
 
 _KEPT = 4  # prepared data sets in memory
+_BYTES = 4  # of a parameter
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Task:
         tuner: random, grid, bayesian or hyperband.
         trials: how many.
         max_params: a trial's parameters at most.
+        max_bytes: their bytes at most.
         max_macs: its multiply-accumulates for one row at most.
         match_params: a trial's parameters, as near as whole units come from below.
         folds: of the training and validation part, each of which a trial is scored on; 1 for the
@@ -60,6 +62,7 @@ class Task:
     tuner: str = "random"
     trials: int = 30
     max_params: int | None = None
+    max_bytes: int | None = None
     max_macs: int | None = None
     match_params: int | None = None
     folds: int = 1
@@ -96,6 +99,7 @@ class Task:
         """What the model of a trial may have, for this data."""
         measures = {
             "max_params": ("parameters", data.count),
+            "max_bytes": ("bytes of parameters", data.bytes),
             "max_macs": ("multiply-accumulates", data.macs),
             "match_params": ("parameters", data.count),
         }
@@ -118,8 +122,8 @@ class Task:
 
 
 _STAMPED = (
-    *("tuner", "trials", "max_params", "max_macs", "match_params", "folds", "seeds", "prune"),
-    *("seconds", "seed"),
+    *("tuner", "trials", "max_params", "max_bytes", "max_macs", "match_params"),
+    *("folds", "seeds", "prune", "seconds", "seed"),
 )
 
 
@@ -176,6 +180,10 @@ class Data:
         which knows more words than any before it: none is larger.
         """
         return self._stages.count(self._of_whole(settings), settings)
+
+    def bytes(self, settings: Settings) -> int:
+        """The bytes of these parameters."""
+        return _BYTES * self.count(settings)
 
     def macs(self, settings: Settings) -> int:
         """The multiply-accumulates of that model, for a row of the mean length of that part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import math
 import shutil
@@ -32,6 +33,7 @@ __all__ = ["COMPLETED", "FAILED", "PRUNED", "Outcome", "folder", "headline", "ru
 COMPLETED, PRUNED, FAILED = "completed", "pruned", "failed"
 _ATTEMPTS = 5  # of a trial from one epoch on, each of which ended its process
 _BEGUN = "begun.json"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -116,16 +118,25 @@ def run(
         _begin(own, None if parent is None else folder(task, parent))
         task.stages.check(settings)
         outcome = _outcome(_all(task, data, own, settings, epochs, curves))
-    except OSError:
-        raise
     except KeyboardInterrupt:
         (own / _BEGUN).unlink(missing_ok=True)  # which is no fault of the trial
         raise
     except Exception as error:  # whatever it is, the next trial may do without
+        if _unwritable(error, task.folder):
+            raise
         outcome = Outcome(FAILED, _reason(error))
     finally:
         _clear()
     return replace(outcome, seconds=round(time.perf_counter() - started, 2))
+
+
+def _unwritable(error: Exception, folder: Path) -> bool:
+    """Whether it is for the disk of a folder that something was not done."""
+    if not isinstance(error, OSError):
+        return False
+    names = [name for name in (error.filename, error.filename2) if isinstance(name, str)]
+    inside = any(folder.absolute() in Path(name).absolute().parents for name in names)
+    return inside or error.errno in _FULL
 
 
 def headline(stages: recipe.Stages, score: Score) -> float:

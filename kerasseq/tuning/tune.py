@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from kerasseq import recipe as recipes
+from kerasseq.tuning.asked import asked
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
-from kerasseq.tuning.space import narrowed
 from kerasseq.tuning.spread import addressed
 from kerasseq.tuning.task import Task, known
 
 __all__ = ["TUNERS", "join", "tune"]
 
 TUNERS = ("random", "grid", "bayesian", "hyperband")
-_BYTES = 4  # of a parameter
 _COUNTS = ("trials", "folds", "seeds", "workers", "keep")
 _LIMITS = ("max_params", "max_bytes", "max_macs", "match_params")
 
@@ -101,7 +100,7 @@ def tune(
     ['completed', 'completed']
     """
     given = locals()
-    address = None if chief is None else _address(chief)
+    address = None if chief is None else _listening(*_address(chief))
     told = {} if address is None else addressed("chief", *address)
     with _folder(out) as folder, _environment(told):
         result = Search(_task(given, folder), quiet).run(workers, remote=bool(told))
@@ -157,30 +156,34 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
     recipes.one_of(given, "tuner", TUNERS)
     recipes.positive(counts, *counts)
     recipes.positive(limits, *limits)
+    for name in ("prune", "quiet"):
+        recipes.one_of(given, name, (False, True))
     if given["prune"] and given["tuner"] == "hyperband":
         raise ValueError("hyperband stops trials itself: leave out prune, or take another tuner.")
     seconds = given["seconds"]
-    if seconds is not None and not seconds > 0:
-        raise ValueError(f"seconds must be above zero. Received: seconds={seconds!r}")
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+        raise ValueError(f"seconds must be a number above zero. Received: seconds={seconds!r}")
     stages, settings, data = known(given["recipe"])
-    own = {**dict(given["space"] or {}), **given["settings"]}
-    space, fixed = narrowed(stages.space(), own, settings)
-    settings = {**settings, **fixed, "seed": given["seed"]}
-    space.pop("seed", None)
     if "match_params" in limits:
         if len(limits) > 1:
             raise ValueError("match_params gives each model its size: leave out the other limits.")
         if "units" not in settings:
             raise ValueError("match_params sets units, which this recipe does not have.")
+        if "units" in given["settings"]:
+            raise ValueError("match_params sets units: leave units out.")
+    space, settings = asked(
+        stages, {**settings, "seed": given["seed"]}, given["space"], given["settings"]
+    )
+    if "match_params" in limits:
         space.pop("units", None)
     if not space:
         raise ValueError("the space is empty: leave at least one setting to vary, or give a range.")
-    most = [limits["max_params"]] if "max_params" in limits else []
-    most += [limits["max_bytes"] // _BYTES] if "max_bytes" in limits else []
     recorded = recipes.checked(stages, settings)
     names = (
         "tuner",
         "trials",
+        "max_params",
+        "max_bytes",
         "max_macs",
         "match_params",
         "folds",
@@ -197,10 +200,31 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
         recorded=recorded,
         space=space,
         folder=folder,
-        max_params=min(most, default=None),
-        tensorboard=None if given["tensorboard"] is None else Path(given["tensorboard"]).absolute(),
+        tensorboard=None
+        if given["tensorboard"] is None
+        else _path(given, "tensorboard").absolute(),
         **{name: given[name] for name in names},
     )
+
+
+def _path(given: Mapping[str, Any], name: str) -> Path:
+    """A path that was given."""
+    value = given[name]
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ValueError(f"{name} must be the path of a folder. Received: {name}={value!r}")
+    return Path(value)
+
+
+def _listening(host: str, port: int) -> tuple[str, int]:
+    """An address, on which this process can listen."""
+    try:
+        with socket.create_server((host, port)):
+            return host, port
+    except OSError as error:
+        raise ValueError(
+            f"chief must be an address of this machine, with a free port ({error.strerror}). "
+            f"Received: '{host}:{port}'"
+        ) from error
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -230,7 +254,7 @@ def _environment(given: Mapping[str, str]) -> Iterator[None]:
 def _folder(out: str | os.PathLike[str] | None) -> Iterator[Path]:
     """The folder of a search; one that goes again if none is given."""
     if out is not None:
-        yield Path(out)
+        yield _path({"out": out}, "out")
         return
     with tempfile.TemporaryDirectory(prefix="kerasseq-search-") as folder:
         yield Path(folder)

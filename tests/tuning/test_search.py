@@ -327,7 +327,7 @@ def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
         ({"trials": 0}, "trials must be"),
         ({"folds": 0}, "folds must be"),
         ({"tuner": "genetic"}, "tuner must be one of 'random', 'grid', 'bayesian', 'hyperband'"),
-        ({"seconds": 0}, "seconds must be above zero"),
+        ({"seconds": 0}, "seconds must be a number above zero"),
         ({"tuner": "hyperband", "prune": True}, "hyperband stops trials itself"),
         ({"max_params": 9, "match_params": 9}, "leave out the other limits"),
         ({"max_macs": 9, "match_params": 9}, "leave out the other limits"),

@@ -144,6 +144,11 @@ class _Miscounted(Toy):
         return 12
 
 
+class _Absent(Toy):
+    def build(self, *given: Any) -> Any:
+        return open("/no/such/vectors.txt").read()
+
+
 class _Odd(Toy):
     def build(self, *given: Any) -> Any:
         raise RuntimeError("the moon\nis  full")
@@ -160,6 +165,7 @@ class _Endless(Toy):
         (_Memory(), {}, "^out of memory$"),
         (_Miscounted(), {}, "^the model has 13 parameters, but was counted to have 12$"),
         (_Odd(), {}, "^RuntimeError: the moon is full$"),
+        (_Absent(), {}, "^FileNotFoundError: .*No such file .*vectors.txt"),
         (_Endless(), {}, "^its score is inf$"),
         (STAGES, {"learning_rate": 1e30}, "^training diverged: the loss became"),
         (STAGES, {"units": 0}, "^units must be a whole number"),

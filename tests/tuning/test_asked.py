@@ -1,0 +1,148 @@
+"""What the caller of a search asks for."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kerasseq
+from kerasseq import registry
+from kerasseq.settings import Choice, Number, When, Whole
+from kerasseq.tuning.asked import asked
+from kerasseq.tuning.task import known
+
+
+def _asked(recipe: str, space: Any = None, **settings: Any) -> tuple[Any, dict[str, Any]]:
+    stages, defaults, _ = known(registry.get(recipe))
+    return asked(stages, defaults, space, settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"target": ["y", "x"]},
+        {"target": "a,b"},
+        {"target": "2024"},
+        {"target": "1..5"},
+        {"past": ["x"]},
+        {"quantiles": [0.1, 0.5, 0.9]},
+        {"lags": [1, 7]},
+        {"time": "none"},
+    ],
+)
+def test_an_argument_of_the_recipe_is_taken_as_it_is(settings: dict[str, Any]) -> None:
+    space, found = _asked("forecasting", horizon=3, lookback=14, **settings)
+    (name,) = settings
+    assert name not in space
+    assert found[name] == settings[name]
+
+
+def test_a_search_reads_its_data_as_the_recipe_does(tmp_path: Path) -> None:
+    steps = np.arange(150.0)
+    table = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=150), "a,b": np.sin(steps)})
+    table["other"] = steps
+    options: dict[str, Any] = {"horizon": 3, "lookback": 8, "epochs": 1, "model": "direct"}
+    found = kerasseq.tune(
+        "forecasting",
+        table,
+        target=["a,b"],
+        trials=1,
+        space={"units": [2, 3]},
+        quiet=True,
+        out=tmp_path / "search",
+        **options,
+    )
+    assert set(found.trials["status"]) == {"completed"}, found.trials["reason"].tolist()
+    assert "target" not in found.trials
+    assert found.best.settings["target"] == ["a,b"]
+    assert not any("2 targets" in note for note in found.best.notes)
+    with pytest.raises(ValueError, match="nonsense"):
+        kerasseq.tune("forecasting", table, target="nonsense", trials=1, quiet=True, **options)
+
+
+def test_a_range_may_be_given_as_an_argument() -> None:
+    space, _ = _asked("sentiment", units=Whole(4, 8))
+    assert space["units"] == Whole(4, 8)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name", "value"),
+    [
+        ("forecasting", "target", ["a", "b"]),
+        ("sentiment", "text", ["a", "b"]),
+        ("captioning", "size", "32..64"),
+    ],
+)
+def test_how_data_is_read_cannot_vary(recipe: str, name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name} says how the data is read"):
+        _asked(recipe, {name: value})
+
+
+@pytest.mark.parametrize(
+    ("space", "told"),
+    [
+        ({"cell": ["grux", "gru"]}, "the range of cell has 'grux', which cannot be"),
+        ({"cell": [None, "gru"]}, "the range of cell has None"),
+        ({"dropout": "0..2"}, "the range of dropout has 2"),
+        ({"dropout": [0.1, 5]}, "the range of dropout has 5"),
+        ({"units": "-3..8"}, "the range of units has -3"),
+        ({"units": "4.5..8"}, "the range of units has 4.5"),
+        ({"units": Whole(4.5, 8)}, "must have whole numbers"),  # type: ignore[arg-type]
+        ({"units": "8..16:0"}, "the steps of units must be at least 1"),
+        ({"dropout": Number(0, float("inf"))}, "the range of dropout must have numbers"),
+        ({"cell": Choice("gru")}, "the options of cell must be a list"),  # type: ignore[arg-type]
+        ({"dropout": When("cell", (), Number(0, 0.5))}, "a list of values of cell"),
+        ({"dropout": When("cell", "gru", Number(0, 0.5))}, "a list of values of cell"),  # type: ignore[arg-type]
+        ({"dropout": When("cell", ("grux",), Number(0, 0.5))}, "cell='grux', which cell never is"),
+        (
+            {"dropout": When("cell", ("gru",), When("units", (8,), Number(0, 0.5)))},  # type: ignore[arg-type]
+            "can vary with one other setting alone",
+        ),
+        ({"seed": [1, 2]}, "seed cannot vary: seeds=3"),
+        ("units=3", "space must be a dict"),
+    ],
+)
+def test_ranges_that_cannot_be_are_refused(space: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        _asked("sentiment", space)
+
+
+def test_a_value_that_is_possible_with_some_others_may_vary() -> None:
+    space = {"model": ["direct", "seq2seq"], "attention": [True, False]}
+    found, _ = _asked("forecasting", space)
+    assert found["attention"] == Choice((True, False))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"prune": "yes"}, "prune must be one of False, True"),
+        ({"seconds": "x"}, "seconds must be a number above zero"),
+        ({"out": 3}, "out must be the path of a folder"),
+        ({"out": ""}, "out must be the path of a folder"),
+        ({"tensorboard": 3}, "tensorboard must be the path of a folder"),
+        ({"match_params": 20_000, "units": 8}, "match_params sets units: leave units out"),
+        ({"max_bytes": 10}, r"so few bytes of parameters.*max_bytes=10$"),
+        ({"folds": 100_000}, "folds"),
+        ({"chief": "no.such.host.invalid:7000"}, "chief must be an address of this machine"),
+    ],
+)
+def test_options_that_cannot_be_leave_nothing(
+    options: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    given = {"out": tmp_path / "search", "quiet": True, "trials": 1, **options}
+    with pytest.raises(ValueError, match=told):
+        kerasseq.tune("sentiment", ngrams=0, **given)
+    assert not (tmp_path / "search").exists()
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match="with a free port"):
+            kerasseq.tune("sentiment", chief=f"127.0.0.1:{port}", quiet=True)
