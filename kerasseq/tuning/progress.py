@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from kerasseq.board import figure
+from kerasseq.tuning import words
+from kerasseq.tuning.final import DEFAULT
 
 __all__ = ["Progress"]
 
+_AMOUNTS = ("score", "parameters", "epochs", "seconds")
 _ROWS = 12  # the last trials, under which stands the best one
+_LINES = 10  # of a terminal that are not the last trials: title, rules, the best one, time
+_LEAST = 15  # characters for the settings, which are left out of a narrower terminal
+_FINAL = 2  # trainings that follow the last trial: of the best setting, and of the recipe's own
 
 
 class Progress:
@@ -21,17 +27,21 @@ class Progress:
     Args:
         metric: what trials are scored by.
         higher_is_better: of that.
-        trials: how many there will be.
+        trials: how many there will be, and the recipe's own setting after them.
         quiet: whether to show nothing.
     """
 
     def __init__(self, metric: str, higher_is_better: bool, trials: int, quiet: bool) -> None:
         self._metric, self._sign = metric, -1 if higher_is_better else 1
         self._trials, self._quiet = trials, quiet
+        self._space: list[str] = []
         self._running: dict[str, Mapping[str, Any]] = {}
         self._ended: list[dict[str, Any]] = []
-        self._started, self._before = time.monotonic(), 0
+        self._started = self._last = time.monotonic()
+        self._before = 0  # trials of an earlier call
+        self._doing = "searching"
         self._live: Any = None
+        self._spinner: Any = None
 
     def __enter__(self) -> Progress:
         from rich.console import Console
@@ -40,7 +50,7 @@ class Progress:
         if not self._quiet and console.is_terminal:
             from rich.live import Live
 
-            self._live = Live(self, console=console, refresh_per_second=2)
+            self._live = Live(self, console=console, refresh_per_second=4)
             self._live.start()
         return self
 
@@ -50,13 +60,19 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        if self._live is None:
+            return
+        live, self._live = self._live, None
+        live.transient = kind is None  # the Result has the table; what was broken off stays
+        live.stop()
+        if kind is None and self._searched > self._before:
+            spent = words.duration(time.monotonic() - self._started)
+            live.console.print(f"{words.count(self._searched, 'trial')} in {spent}")
 
     def go_on(self, event: Mapping[str, Any]) -> None:
         """Take an event of an earlier call into account, and show nothing of it."""
         self._take(event)
-        self._before = len(self._ended)
+        self._before = self._searched
 
     def show(self, event: Mapping[str, Any]) -> None:
         """Show an event."""
@@ -65,68 +81,110 @@ class Progress:
             print(self.line(self._ended[-1]), file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
-        """Show a text."""
-        if self._live is not None:
-            self._live.console.print(text, highlight=False)
-        elif not self._quiet:
+        """Show what is being done."""
+        self._doing = text
+        if not self._quiet and self._live is None:
             print(text, file=sys.stderr, flush=True)
 
     def line(self, row: Mapping[str, Any]) -> str:
         """A trial in one line."""
-        what = ", ".join(f"{name}={_short(value)}" for name, value in row["settings"].items())
+        own = words.ordered(row["settings"], self._space)
+        what = ", ".join(f"{name}={words.value(value)}" for name, value in own.items())
         came = row["reason"] if row["score"] is None else f"{self._metric} {figure(row['score'])}"
         best = self._best()
         told = "" if best is None or row is best else f", best {figure(best['score'])}"
-        return f"trial {row['trial']} {row['status']}: {came}{told} ({what}){self._left()}"
+        left = self._left()
+        return f"trial {row['trial']} {row['status']}: {came}{told} ({what}){left and '; ' + left}"
 
-    def __rich__(self) -> Any:
-        from rich.console import Group
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        from rich.spinner import Spinner
+
+        last = max(3, min(_ROWS, console.height - _LINES - len(self._running)))
+        table = self._table(last, _AMOUNTS, settings=False)
+        if console.measure(table).maximum + _LEAST <= options.max_width:
+            yield self._table(last, _AMOUNTS, settings=True)
+        else:
+            yield self._table(last, [n for n in _AMOUNTS if n != "epochs"], settings=False)
+        if self._spinner is None:
+            self._spinner = Spinner("dots")
+        spent = words.duration(time.monotonic() - self._started)
+        told = [self._doing, f"{spent} so far", self._left()]
+        self._spinner.update(text="; ".join(part for part in told if part))
+        yield self._spinner
+
+    def _table(self, last: int, amounts: Sequence[str], settings: bool) -> Any:
+        from rich import box
         from rich.table import Table
+        from rich.text import Text
 
         best = self._best()
-        shown = [*self._ended[-_ROWS:], *self._running.values()]
-        names = list(dict.fromkeys(name for row in shown for name in row["settings"]))
-        table = Table(title=f"{len(self._ended)} of {self._trials} trials", title_justify="left")
-        for name in ("trial", *names, "parameters", self._metric, "epochs", "seconds", "status"):
-            table.add_column(name, justify="left" if name in ("trial", "status") else "right")
+        shown = [*self._ended[-last:], *self._running.values()]
+        title = f"{self._searched:,} of {words.count(self._trials, 'trial')}"
+        table = Table(box=box.SIMPLE, pad_edge=False, title=title, title_justify="left")
+        table.add_column("trial", no_wrap=True)
+        for name in amounts:
+            name = self._metric if name == "score" else name
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("status", no_wrap=True)
+        if settings:
+            table.add_column("settings")
         for row in [*shown, *([best] if best is not None and best not in shown else [])]:
-            table.add_row(*_cells(row, names), style="bold" if row is best else None)
-        return Group(table, self._left().lstrip("; "))
+            cells = [row["trial"], *(_amount(name, row) for name in amounts)]
+            cells.append(row.get("status", "runs"))
+            # One line, cut at its end: this column alone gives way to a narrow terminal.
+            told = [Text(self._told(row), no_wrap=True, overflow="ellipsis")] if settings else []
+            table.add_row(*cells, *told, style="bold" if row is best else None)
+        return table
+
+    def _told(self, row: Mapping[str, Any]) -> str:
+        """The settings of a trial, or why it has no score."""
+        if "status" in row and row["score"] is None:
+            return str(row["reason"])
+        return words.inline(words.ordered(row["settings"], self._space))
+
+    @property
+    def _searched(self) -> int:
+        """How many trials have ended, the recipe's own setting aside."""
+        return sum(row["trial"] != DEFAULT for row in self._ended)
 
     def _take(self, event: Mapping[str, Any]) -> None:
-        if event["event"] == "began":
+        if event["event"] == "search":
+            self._space = [*event.get("space", {})]
+        elif event["event"] == "began":
             self._running[event["trial"]] = event
         elif event["event"] == "ended":
             began = self._running.pop(event["trial"], {"settings": {}})
             self._ended.append({**began, **event})
+            self._last = time.monotonic()
 
     def _best(self) -> dict[str, Any] | None:
         scored = [row for row in self._ended if row["score"] is not None]
         return min(scored, key=lambda row: self._sign * row["score"], default=None)
 
     def _left(self) -> str:
-        done = len(self._ended) - self._before
-        ahead = self._trials - len(self._ended)
-        if done < 1 or ahead < 1:
+        """The time until the end, where there are trials to tell it by.
+
+        What is left of the trials takes as long as those of this call did; the recipe's own
+        setting and the trainings of the end, one after the other, as long as a mean trial.
+        """
+        done = self._searched - self._before
+        ended = any(row["trial"] == DEFAULT for row in self._ended)
+        over = ended or DEFAULT in self._running
+        ahead = 0 if over else max(0, self._trials - self._searched)
+        spent = [row["seconds"] for row in self._ended if row["score"] is not None]
+        if not spent or (ahead and not done):
             return ""
-        minutes, seconds = divmod(round((time.monotonic() - self._started) / done * ahead), 60)
-        return f"; {minutes} min {seconds} s left" if minutes else f"; {seconds} s left"
+        after = (_FINAL if ended else _FINAL + 1) * sum(spent) / len(spent)
+        if ahead:
+            after += ahead * (self._last - self._started) / done
+        left = after - (time.monotonic() - self._last)
+        return f"about {words.duration(left)} left" if left > 0 else ""
 
 
-def _cells(row: Mapping[str, Any], names: list[str]) -> list[str]:
-    own = [_short(row["settings"].get(name, "")) for name in names]
-    if "status" not in row:
-        return [row["trial"], *own, "", "", "", "", "runs"]
-    return [
-        row["trial"],
-        *own,
-        "" if row["parameters"] is None else f"{row['parameters']:,}",
-        "" if row["score"] is None else figure(row["score"]),
-        "" if row["epochs"] is None else f"{row['epochs']:g}",
-        f"{row['seconds']:.1f}",
-        row["status"],
-    ]
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _amount(name: str, row: Mapping[str, Any]) -> str:
+    value = row.get(name)
+    if value is None:
+        return ""
+    if name == "score":
+        return figure(value)
+    return f"{value:.1f}" if name == "seconds" else f"{round(value):,}"
