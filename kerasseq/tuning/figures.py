@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from kerasseq.plots import FAINT, TRAIN, VALIDATION, subplots
+from kerasseq.tuning import words
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["importances", "parallel", "pareto", "score_by_parameters", "score_by_trial"]
 
+_WIDE = 30  # a range over which more than this is a factor is drawn by logarithms
+_NOWHERE = -0.12  # below the axis of a setting, for trials that do not have it
+_LONG = 14  # characters of an option
+_FEW = 15  # trials, and two for each setting, below which an importance is a hint
+
 
 def score_by_trial(trials: pd.DataFrame, metric: str, higher_is_better: bool) -> Figure:
     """The score of each trial in the order in which they began, and the best so far."""
+    from matplotlib.ticker import MaxNLocator
+
     own = _searched(trials).sort_values("trial")
     figure, (axis,) = subplots(width=6.0)
-    places = np.arange(1, len(own) + 1)
+    places = own["trial"].astype(int)
+    if own["spread"].notna().any():
+        spread = own["spread"].fillna(0.0)
+        axis.errorbar(places, own["score"], spread, fmt="o", color=FAINT, label="trial")
+    else:
+        axis.plot(places, own["score"], "o", color=FAINT, label="trial")
     best = own["score"].cummax() if higher_is_better else own["score"].cummin()
-    axis.errorbar(
-        places, own["score"], own["spread"].fillna(0.0), fmt="o", color=FAINT, label="trial"
-    )
     axis.step(places, best, where="post", color=TRAIN, label="best so far")
-    _default(axis, trials)
+    default = trials.loc[trials["trial"] == "default", "score"].dropna()
+    if len(default):  # above the best so far, which may be the same
+        axis.axhline(
+            default.item(), color=VALIDATION, linestyle=(0, (5, 5)), zorder=3, label="default"
+        )
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set(xlabel="trial", ylabel=metric.replace("_", " "), title="score by trial")
     axis.legend(frameon=False)
     return figure
@@ -45,16 +62,13 @@ def score_by_parameters(trials: pd.DataFrame, metric: str, higher_is_better: boo
         color=TRAIN,
         label="best for its size",
     )
-    default = trials[trials["trial"] == "default"]
-    axis.scatter(
-        default["parameters"], default["score"], color=VALIDATION, marker="D", label="default"
-    )
-    axis.set(
-        xscale="log",
-        xlabel="parameters",
-        ylabel=metric.replace("_", " "),
-        title="score against parameters",
-    )
+    default = trials[(trials["trial"] == "default") & trials["score"].notna()]
+    if len(default):
+        axis.scatter(
+            default["parameters"], default["score"], color=VALIDATION, marker="D", label="default"
+        )
+    _sizes(axis, pd.concat([own["parameters"], default["parameters"]]))
+    axis.set(xlabel="parameters", ylabel=metric.replace("_", " "), title="score against parameters")
     axis.legend(frameon=False)
     return figure
 
@@ -72,64 +86,113 @@ def pareto(trials: pd.DataFrame, higher_is_better: bool) -> pd.DataFrame:
     return own[worth > before]
 
 
-def parallel(trials: pd.DataFrame, settings: list[str], metric: str) -> Figure:
-    """A line for each trial through its settings to its score, coloured by the score."""
-    from matplotlib import colormaps
+def parallel(
+    trials: pd.DataFrame, metric: str, higher_is_better: bool, space: Mapping[str, str]
+) -> Figure:
+    """A line for each trial through its settings to its score, the darker the better.
 
-    own = _searched(trials)
-    figure, (axis,) = subplots(width=min(1.6 + 1.3 * (len(settings) + 1), 11.0), height=4.2)
-    columns = [*settings, "score"]
-    scaled = {name: _placed(own[name]) for name in columns}
-    colours = colormaps["viridis"](scaled["score"][0])
-    for row, colour in enumerate(colours):
-        axis.plot(
-            range(len(columns)), [scaled[n][0][row] for n in columns], color=colour, alpha=0.7
-        )
-    for place, name in enumerate(columns):
+    Args:
+        trials: a row a trial.
+        metric: the name of the score.
+        higher_is_better: of that.
+        space: for each setting to show, what it was drawn from, as the journal has it.
+    """
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+
+    own = _searched(trials).sort_values("score", ascending=higher_is_better)  # the best on top
+    columns = {name: _Column(own[name], kind) for name, kind in space.items()}
+    score = columns["score"] = _Column(own["score"], "")
+    figure, (axis,) = subplots(width=min(2.4 + 1.2 * len(columns), 12.0), height=4.2)
+    colours = colormaps["viridis_r" if higher_is_better else "viridis"]
+    for row, share in enumerate(score.places):
+        heights = [column.places[row] for column in columns.values()]
+        axis.plot(range(len(columns)), heights, color=colours(share), alpha=0.8)
+    for place, column in enumerate(columns.values()):
         axis.axvline(place, color=FAINT, linewidth=0.8)
-        for height, text in scaled[name][1]:
-            axis.text(place + 0.04, height, text, fontsize=7, va="center")
-    names = [*settings, metric]
-    axis.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names], fontsize=8)
+        for height, text in column.labels:
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+            axis.text(place + 0.04, height, text, fontsize=7, va="center", bbox=box, zorder=4)
+    names = [*space, metric]
+    logarithmic = ["\n(log)" if column.logarithmic else "" for column in columns.values()]
+    ticks = [name.replace("_", "\n") + log for name, log in zip(names, logarithmic)]
+    axis.set_xticks(range(len(columns)), ticks, fontsize=8)
     axis.set_yticks([])
     axis.set(title="settings and scores", xlim=(-0.1, len(columns) - 0.5))
     axis.spines[["left", "bottom"]].set_visible(False)
+    colour = ScalarMappable(score.norm, colours)
+    figure.colorbar(colour, ax=axis, label=metric.replace("_", " "), shrink=0.9, pad=0.01)
     return figure
 
 
-def importances(found: pd.DataFrame) -> Figure:
-    """How much each setting matters; see `kerasseq.tuning.importance`."""
+def importances(found: pd.DataFrame, trials: int) -> Figure:
+    """How much each setting matters; see `kerasseq.tuning.importance`.
+
+    Args:
+        found: what that has given.
+        trials: how many it was learned from.
+    """
     figure, (axis,) = subplots(width=6.0, height=1.2 + 0.32 * len(found))
     own = found.iloc[::-1]
-    axis.barh(own["setting"], own["importance"], xerr=own["spread"], color=TRAIN)
-    axis.set(xlabel="share of what the settings explain", title="importance")
+    share, spread = own["importance"], own["spread"]
+    ends = [np.minimum(spread, share), np.minimum(spread, 1 - share)]  # of what a share can be
+    axis.barh(own["setting"], share, xerr=ends, color=TRAIN)
+    few = trials < max(_FEW, 2 * len(found))
+    title = f"importance (only {trials} trials: a hint)" if few else "importance"
+    axis.set(xlabel="share of what the settings explain", title=title)
     return figure
+
+
+class _Column:
+    """Where the values of a setting stand between 0 and 1, and what is written there.
+
+    Args:
+        values: one for each trial.
+        kind: what they were drawn from, as the journal has it; "" where it does not tell.
+    """
+
+    def __init__(self, values: pd.Series, kind: str) -> None:
+        from matplotlib.colors import LogNorm, Normalize
+
+        numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+        known = values.dropna()
+        options = sorted(set(known) if numeric else {str(value) for value in known})
+        self.logarithmic = False
+        if not numeric or "Choice(" in kind or len(options) < 2:
+            steps = np.linspace(0, 1, len(options)) if len(options) > 1 else np.array([0.5])
+            height = dict(zip(options, steps))
+            places = [height.get(v if numeric else str(v), np.nan) for v in values]
+            self.norm = Normalize(min(options), max(options)) if numeric and options else None
+            self.labels = [
+                (height, words.cut(words.value(option), _LONG)) for option, height in height.items()
+            ]
+        else:
+            low, high = float(options[0]), float(options[-1])
+            wide = not kind and low > 0 and high / low > _WIDE
+            self.logarithmic = "log=True" in kind or wide
+            self.norm = LogNorm(low, high) if self.logarithmic else Normalize(low, high)
+            places = self.norm(values.to_numpy(float, na_value=np.nan)).filled(np.nan)
+            self.labels = [(0.0, f"{low:.3g}"), (1.0, f"{high:.3g}")]
+        self.places = np.asarray(places, float)
+        missing = values.isna().to_numpy()
+        if missing.any():
+            self.places[missing] = _NOWHERE
+            self.labels = [*self.labels, (_NOWHERE, "none")]
+
+
+def _sizes(axis: Axes, parameters: pd.Series) -> None:
+    """A logarithmic axis of parameters with ticks such as 60k, however narrow it is."""
+    from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
+
+    apart = float(parameters.max() / parameters.min())
+    axis.set_xscale("log")
+    if apart < 10:
+        axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
+    else:
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if apart < 1_000 else (1,)))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.xaxis.set_minor_locator(NullLocator())
 
 
 def _searched(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[(trials["trial"] != "default") & trials["score"].notna()]
-
-
-def _default(axis: Any, trials: pd.DataFrame) -> None:
-    score = trials.loc[trials["trial"] == "default", "score"].dropna()
-    if len(score):
-        axis.axhline(score.item(), color=VALIDATION, linestyle=":", label="default")
-
-
-def _placed(values: pd.Series) -> tuple[np.ndarray, list[tuple[float, str]]]:
-    """Where values stand between 0 and 1, and what is written there."""
-    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        options = sorted({str(value) for value in values})
-        heights = np.linspace(0, 1, len(options)) if len(options) > 1 else np.array([0.5])
-        place = dict(zip(options, heights))
-        return np.array([place[str(value)] for value in values]), [
-            (height, option) for option, height in place.items()
-        ]
-    own = values.to_numpy(float)
-    low, high = float(np.nanmin(own)), float(np.nanmax(own))
-    if low == high:
-        return np.full(len(own), 0.5), [(0.5, f"{low:.3g}")]
-    logarithmic = low > 0 and high / low > 20
-    scale = np.log if logarithmic else np.asarray
-    share = (scale(own) - scale(low)) / (scale(high) - scale(low))
-    return np.nan_to_num(share), [(0.0, f"{low:.3g}"), (1.0, f"{high:.3g}")]

@@ -14,6 +14,7 @@ from kerasseq import plots
 from kerasseq import run as runs
 from kerasseq.board import figure
 from kerasseq.params.table import Table, Tabular, from_frame
+from kerasseq.tuning import words
 from kerasseq.tuning.journal import JOURNAL, read
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _MEASURED = (
     *("parameters", "macs", "score", "spread", "epochs", "best_epoch", "seconds", "status"),
     "reason",
 )
+_WIDTH = 110  # characters of the table that `print` shows
+_LEAST, _AROUND = 12, 6  # characters of its settings at least, and around them
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,7 +55,8 @@ class Result(Tabular):
         import pandas as pd
 
         found = rows(self.events)
-        varied = list(dict.fromkeys(name for row in found for name in row["settings"]))
+        known = {name: None for row in found for name in row["settings"]}
+        varied = [*words.ordered(known, self._space)]
         frame = pd.DataFrame(
             [
                 {
@@ -70,6 +74,11 @@ class Result(Tabular):
         return frame.sort_values(
             "score", ascending=not self.higher_is_better, kind="stable", ignore_index=True
         )
+
+    @property
+    def _space(self) -> dict[str, str]:
+        """What each setting was drawn from, in the recipe's order."""
+        return dict(self.events[0].get("space", {}))
 
     @property
     def _varied(self) -> list[str]:
@@ -103,7 +112,7 @@ class Result(Tabular):
         found = [row for row in rows(self.events) if row["trial"] == name]
         if not found:
             raise ValueError(f"{self.folder} {self._missing}")
-        return dict(found[0]["settings"])
+        return words.ordered(found[0]["settings"], self._space)
 
     @cached_property
     def best(self) -> Run:
@@ -150,10 +159,11 @@ class Result(Tabular):
         found = {
             "score_by_trial": figures.score_by_trial(*seen),
             "score_by_parameters": figures.score_by_parameters(*seen),
-            "settings": figures.parallel(self.trials, self._varied, self.metric),
+            "settings": figures.parallel(*seen, {n: self._space.get(n, "") for n in self._varied}),
         }
         with contextlib.suppress(ValueError):  # there is nothing to see in few trials
-            found["importance"] = figures.importances(self.importance())
+            scored = self.trials["score"].notna() & (self.trials["trial"] != "default")
+            found["importance"] = figures.importances(self.importance(), int(scored.sum()))
         return found
 
     def load(self) -> None:
@@ -174,23 +184,90 @@ class Result(Tabular):
         plots.save(self.plots(), self.folder / "plots")
 
     def table(self) -> Table:
-        """The trials, the best one first, and what tuning gained."""
+        """The trials, the best one first, and what tuning gained; a column for each setting."""
         frame = self.trials.drop(columns=["best_epoch"])
-        if not self.trials["spread"].notna().any():
+        if not frame["spread"].notna().any():
             frame = frame.drop(columns=["spread"])
-        found = from_frame(frame.astype(object).where(frame.notna(), None))
-        ended = len(frame["trial"][frame["status"] != "runs"])
-        title = f"{self.recipe}: {ended:,} trials, by {self.metric} on the validation part"
-        return Table(found.columns, found.rows, title=title, notes=tuple(self.remarks))
+        return self._titled(frame, self.remarks)
+
+    def render(self, format: str = "table", *, width: int | None = None) -> str:
+        """The whole as text; as a text table, with all settings in one column.
+
+        Args:
+            format: `table` (text), `json`, `markdown`, `latex` or `csv`.
+            width: characters a text table may take, to which the settings are cut; as many as it
+                needs by default.
+
+        Raises:
+            ValueError: for a format that there is not.
+        """
+        if format != "table":
+            return super().render(format, width=width)
+        spread = ["spread"] if self.trials["spread"].notna().any() else []
+        macs = ["macs"] if self.events[0].get("max_macs") is not None else []
+        first = ["trial", "score", *spread, "parameters", *macs, "epochs", "seconds", "status"]
+        frame, notes = self.trials[first], [*self._reasons, *self.remarks]
+        told = {r["trial"]: words.ordered(r["settings"], self._space) for r in rows(self.events)}
+        settings = [words.inline(told[name]) for name in frame["trial"]]
+        if width is not None:
+            taken = max(map(len, self._titled(frame, ()).text().splitlines()[1:]))
+            room = max(_LEAST, width - taken - _AROUND)
+            if any(len(text) > room for text in settings):
+                settings = [words.cut(text, room) for text in settings]
+                notes.append("settings in full: `trials` in Python, --format csv in the shell")
+        return self._titled(frame.assign(settings=settings), notes).text(width)
+
+    def __str__(self) -> str:
+        return self.render(width=_WIDTH)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"recipe": self.recipe, "trials": rows(self.events), "end": self._end}
+        """What was searched, the rows of the table, and the end: None before there is one."""
+        found = self.trials.astype(object).where(self.trials.notna(), None)
+        end = None if self._end is None else {**self._end}
+        if end is not None:
+            del end["event"]
+        return {
+            "recipe": self.recipe,
+            "metric": self.metric,
+            "higher_is_better": self.higher_is_better,
+            "trials": found.to_dict("records"),
+            "end": end,
+        }
+
+    def _titled(self, frame: pd.DataFrame, notes: Iterable[str]) -> Table:
+        found = from_frame(frame.astype(object).where(frame.notna(), None))
+        return Table(found.columns, found.rows, title=self._title, notes=tuple(notes))
+
+    @property
+    def _title(self) -> str:
+        searched = [row for row in rows(self.events) if row["trial"] != "default"]
+        ended = sum(row["status"] != "runs" for row in searched)
+        if self.finished:
+            told = words.count(ended, "trial")
+        else:
+            asked = self.events[0].get("trials", len(searched))
+            begun = len(searched) - ended
+            more = f" and {begun:,} begun" if begun else ""
+            told = f"{ended:,} of {words.count(asked, 'trial')}{more}"
+        return f"{self.recipe}: {told}, by {self.metric} on the validation part"
+
+    @property
+    def _reasons(self) -> list[str]:
+        """Why trials were not completed, a line for each reason."""
+        found: dict[str, list[str]] = {}
+        for row in rows(self.events):
+            if row.get("reason"):
+                found.setdefault(f"{row['status']}, {row['reason']}", []).append(row["trial"])
+        return [f"{reason}: {', '.join(names)}" for reason, names in found.items()]
 
     @property
     def remarks(self) -> list[str]:
         """What is to be said of the search, a line each."""
         if self._end is None:
-            return [f"not finished: the same call with out={str(self.folder)!r} goes on"]
+            return [
+                f"not finished: the same call with out={str(self.folder)!r} goes on, unless it "
+                "still runs"
+            ]
         if self._end["best"] is None:
             return ["no trial was completed"]
         told = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pandas as pd
 import pytest
 
 from kerasseq.tuning.importance import importance
-from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result
 
 
-def _result(folder: Path, scores: list[float | None], **about: Any) -> Result:
+def _result(
+    folder: Path, scores: list[float | None], end: dict[str, Any] | None = None, **about: Any
+) -> Result:
     """A search in which more units are better."""
     events: list[dict[str, Any]] = [
         {
@@ -45,7 +47,7 @@ def _result(folder: Path, scores: list[float | None], **about: Any) -> Result:
                 "curve": [],
             },
         ]
-    return Result(folder, events)
+    return Result(folder, [*events, *([] if end is None else [{"event": "finished", **end}])])
 
 
 def test_the_best_trial_comes_first_and_the_failed_ones_last(tmp_path: Path) -> None:
@@ -106,20 +108,62 @@ def test_too_few_trials_are_told() -> None:
         importance(trials, ["units"])
 
 
-def test_a_terminal_is_shown_the_last_trials_and_the_best_one() -> None:
-    from rich.console import Console
+# As text
 
-    progress = Progress("accuracy", True, 40, quiet=True)
-    events = _result(Path(), [None, *(0.9 - place / 100 for place in range(30))]).events[1:]
-    for event in events[:-1]:
-        progress.show(event)
-    console = Console(width=160, record=True, quiet=True)
-    with open("/dev/null", "w") as nowhere:
-        console = Console(width=160, record=True, file=nowhere)
-        console.print(progress)
-    shown = console.export_text()
-    assert "30 of 40 trials" in shown
-    assert "0001" in shown  # the best one
-    assert "0002" not in shown
-    assert "runs" in shown
-    assert " left" in shown
+
+def _lines(text: str) -> dict[str, str]:
+    """The line of each trial in a text table."""
+    return {line.split()[0]: line for line in text.splitlines() if line.startswith(" ")}
+
+
+def test_a_text_table_fits_and_a_csv_has_a_column_for_each_setting(tmp_path: Path) -> None:
+    result = _result(tmp_path, [0.5, 0.7, None, 0.9], end={"best": "0003"})
+    shown = result.render(width=110)
+    assert max(map(len, shown.splitlines())) <= 110
+    assert shown.startswith("toy: 3 trials, by accuracy on the validation part\n")
+    assert "units=5 cell=lstm back=None" in _lines(shown)["0003"]
+    assert "failed, out of memory: 0002" in shown
+    assert str(result) == shown
+    header, first, *_ = result.render("csv").splitlines()
+    assert header.startswith("trial,units,cell,back,parameters,macs,score,")
+    assert first.startswith("0003,5,lstm,,500,1000,0.9,")
+
+
+def test_settings_are_cut_to_a_narrow_terminal_and_whole_without_one(tmp_path: Path) -> None:
+    result = _result(tmp_path, [0.5, 0.7])
+    narrow = result.render(width=80)
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert _lines(narrow)["0001"].endswith("units=3 cell=…")
+    assert len([line for line in narrow.splitlines() if "units=" in line]) == 2
+    assert narrow.endswith("settings in full: `trials` in Python, --format csv in the shell")
+    assert _lines(result.render())["0001"].endswith("units=3 cell=lstm back=None")
+
+
+def test_settings_stand_in_the_order_of_the_space(tmp_path: Path) -> None:
+    space = {"cell": "Choice(options=('gru', 'lstm'))", "units": "Whole(low=2, high=9)"}
+    result = _result(tmp_path, [0.5, 0.7], space=space, end={"best": "0001"})
+    assert [*result.trials][1:4] == [*result.settings] == ["cell", "units", "back"]
+    assert "cell=lstm units=3 back=None" in result.render()
+
+
+def test_a_search_that_runs_says_how_many_of_how_many(tmp_path: Path) -> None:
+    events = _result(tmp_path, [0.5, 0.7, 0.9], trials=30).events
+    searched = [events[0], *events[3:-1]]  # trial 0001, and 0002 without its end
+    assert Result(tmp_path, searched).render().startswith("toy: 1 of 30 trials and 1 begun, by ")
+    assert Result(tmp_path, searched[:-1]).render().startswith("toy: 1 of 30 trials, by accuracy")
+    assert _result(tmp_path, [0.5, 0.7], trials=1).render().startswith("toy: 1 of 1 trial, by")
+    ended = _result(tmp_path, [0.5, 0.7], end={"best": "0001"})
+    assert ended.render().startswith("toy: 1 trial, by accuracy")
+
+
+def test_json_has_the_rows_of_the_table_and_the_end(tmp_path: Path) -> None:
+    gain = {"metric": "accuracy", "best": 0.9, "default": 0.5, "difference": 0.4}
+    gain |= {"low": None, "high": None, "outcome": "beats"}
+    result = _result(tmp_path, [0.5, None, 0.9], end={"best": "0002", "gain": gain})
+    found = json.loads(result.render("json"))
+    assert [row["trial"] for row in found["trials"]] == ["0002", "default", "0001"]
+    assert found["trials"][0] | {"units": 4, "score": 0.9, "back": None} == found["trials"][0]
+    assert "event" not in found["trials"][0]
+    assert found["trials"][2]["parameters"] is None
+    assert found["end"] == {"best": "0002", "gain": gain}
+    assert json.loads(_result(tmp_path, [0.5]).render("json"))["end"] is None
