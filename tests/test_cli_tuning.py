@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,21 @@ def test_what_cannot_be_is_one_line(
     assert told in shown
     assert shown.count("\n") == 1
     assert "arguments" not in given
+
+
+def test_a_search_is_shown_in_every_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = _result(tmp_path, [0.5, 0.7], trials=3).events
+    (tmp_path / "journal.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    assert main(["tuned", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("toy: 1 of 3 trials, by accuracy on the validation part\n")
+    assert shown.count("not finished: the same call") == 1
+    assert main(["tuned", str(tmp_path), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trials"][0]["units"] == 3
+    assert main(["tuned", str(tmp_path), "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("trial,units,cell,back,parameters,")
 
 
 def test_every_recipe_can_be_tuned(capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,10 +186,9 @@ def _sizes(axis: Axes, parameters: pd.Series) -> None:
 
     apart = float(parameters.max() / parameters.min())
     axis.set_xscale("log")
-    if apart < 10:
-        axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
-    else:
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if apart < 1_000 else (1,)))
+    subs = (1, 2, 3, 5, 7) if apart < 10 else (1, 2, 5) if apart < 1_000 else (1,)
+    locator = MaxNLocator(6, steps=(1, 2, 5, 10)) if apart < 2 else LogLocator(subs=subs)
+    axis.xaxis.set_major_locator(locator)
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.xaxis.set_minor_locator(NullLocator())
 
