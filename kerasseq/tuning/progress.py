@@ -67,7 +67,9 @@ class Progress:
         live.stop()
         if kind is None and self._searched > self._before:
             spent = words.duration(time.monotonic() - self._started)
-            live.console.print(f"{words.count(self._searched, 'trial')} in {spent}")
+            live.console.print(
+                f"{words.count(self._searched, 'trial')} in {spent}", highlight=False
+            )
 
     def go_on(self, event: Mapping[str, Any]) -> None:
         """Take an event of an earlier call into account, and show nothing of it."""
