@@ -268,10 +268,15 @@ class Result(Tabular):
                 f"not finished: the same call with out={str(self.folder)!r} goes on, unless it "
                 "still runs"
             ]
+        begun = sum(e["event"] == "began" and e["trial"] != "default" for e in self.events)
+        asked = self.events[0]["trials"]
+        few = f"{begun} of {asked} trials: there is nothing else in the space within the budget"
+        short = [few] if begun < asked else []
         if self._end["best"] is None:
-            return ["no trial was completed"]
+            return [*short, "no trial was completed"]
         told = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
         found = [f"best: trial {self._end['best']} ({told}), saved in {self.folder / 'best'}"]
+        found += short
         gain = self.gain
         if gain is None:
             found.append("the recipe's own setting was best, or could not be trained")

@@ -72,7 +72,6 @@ class Search:
                 self.journal.close()
         result = Result(self.task.folder, self.events)
         result.save()
-        progress.say("\n".join(result.remarks))
         return result
 
     def record(self, event: dict[str, Any]) -> None:
@@ -198,7 +197,7 @@ class Search:
             self.progress.say("the recipe's own setting, to compare with")
             outcome = trials.run(task, self.data, DEFAULT, task.settings)
             self.record({"event": "ended", "trial": DEFAULT, **outcome.to_dict()})
-        self.progress.say("the best setting and that one, trained on all but the test part")
+        self.progress.say("the best setting and the recipe's own, on all but the test part")
         ended = [row for row in rows(self.events) if row["status"] != "runs"]
         self.record({"event": "finished", **finish(task, self.data, ended)})
         shutil.rmtree(trials.folder(task, DEFAULT), ignore_errors=True)

@@ -352,6 +352,22 @@ def test_what_is_no_recipe_is_told() -> None:
         kerasseq.tune(len, quiet=True)
 
 
+def test_a_space_that_is_exhausted_is_told(tmp_path: Path, quick: list[Any]) -> None:
+    given = {**TUNE, "space": {"units": [2, 3], "learning_rate": 0.01, "batch_size": 8}}
+    result = kerasseq.tune(toy, trials=9, out=tmp_path / "a", **given)
+    assert len(result.trials) == 3
+    assert any(own.startswith("2 of 9 trials: there is nothing else") for own in result.remarks)
+    result = kerasseq.tune(toy, trials=2, out=tmp_path / "b", **given)
+    assert not any("trials:" in own for own in result.remarks)
+
+
+def test_the_end_is_not_told_twice(
+    tmp_path: Path, quick: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kerasseq.tune(toy, trials=1, out=tmp_path / "a", **{**TUNE, "quiet": False})
+    assert "no trial was completed" not in capsys.readouterr().err
+
+
 def test_another_search_or_other_data_in_the_folder_is_refused(
     tmp_path: Path, quick: list[Any]
 ) -> None:
