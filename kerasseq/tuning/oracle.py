@@ -15,7 +15,7 @@ import keras_tuner
 
 from kerasseq.settings import Settings
 from kerasseq.tuning.hyperband import factor_for
-from kerasseq.tuning.space import Space, declare, decode, encode
+from kerasseq.tuning.space import Space, declare, decode, encode, inside, plain
 from kerasseq.tuning.task import Task, key
 
 __all__ = ["BEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "make"]
@@ -235,7 +235,7 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
 
     def _fitting(self, values: Mapping[str, Any], trial_id: str) -> dict[str, Any] | None:
         """Settings within the budget that were not tried, as near to the proposal as may be."""
-        found = self._settled(decode(self._space, values))
+        found = self._own() or self._settled(decode(self._space, values))
         if found is not None:
             return found
         seeds = itertools.count(hash((self._task.seed, int(trial_id))) % 2**31)
@@ -244,6 +244,18 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
             if found is not None:
                 return found
         return None
+
+    def _own(self) -> dict[str, Any] | None:
+        """To begin with, the recipe's own setting as far as the budget goes, if that is not far.
+
+        One that is within the budget is a rival in any case.
+        """
+        settings = self._task.settings
+        whole = all(inside(plain(own), settings[name]) for name, own in self._space.items())
+        if self._begun or not whole or self._task.match_params is not None:
+            return None
+        fitted = self._fit(settings)
+        return None if fitted is None or fitted == settings else self._settled({})
 
     def _settled(self, proposed: Settings) -> dict[str, Any] | None:
         """What varies, within the budget; None if that cannot be, or was tried."""

@@ -10,7 +10,18 @@ from typing import Any
 
 from kerasseq.settings import Choice, Number, Range, Settings, When, Whole
 
-__all__ = ["Space", "check", "declare", "decode", "encode", "narrowed", "parse", "plain", "sizes"]
+__all__ = [
+    "Space",
+    "check",
+    "declare",
+    "decode",
+    "encode",
+    "inside",
+    "narrowed",
+    "parse",
+    "plain",
+    "sizes",
+]
 
 Space = dict[str, Range]
 
@@ -156,7 +167,7 @@ def _check_condition(name: str, own: Range, space: Mapping[str, Range]) -> None:
             f"{name} must vary with a list of values of {own.setting}. Received: {own.values!r}"
         )
     other = plain(space[own.setting])
-    never = [value for value in own.values if not _inside(other, value)]
+    never = [value for value in own.values if not inside(other, value)]
     if never:
         raise ValueError(
             f"{name} is to vary with {own.setting}={never[0]!r}, which {own.setting} never is. "
@@ -208,22 +219,23 @@ def sizes(space: Mapping[str, Range], but: Sequence[str] = ()) -> dict[str, Whol
 
 
 def _declare(hp: Any, name: str, own: Whole | Number | Choice, default: Any) -> None:
-    inside = _inside(own, default)
+    known = inside(own, default)
     if isinstance(own, Choice):
         options = [_sent(option, own) for option in own.options]
-        hp.Choice(name, options, default=_sent(default, own) if inside else options[0])
+        hp.Choice(name, options, default=_sent(default, own) if known else options[0])
     elif isinstance(own, Whole):
         step = None if own.log else own.step
         sampling = "log" if own.log else "linear"
-        first = default if inside else own.low
+        first = default if known else own.low
         hp.Int(name, own.low, own.high, step=step, sampling=sampling, default=first)
     else:
         sampling = "log" if own.log else "linear"
-        first = default if inside else own.low
+        first = default if known else own.low
         hp.Float(name, own.low, own.high, sampling=sampling, default=first)
 
 
-def _inside(own: Whole | Number | Choice, value: Any) -> bool:
+def inside(own: Whole | Number | Choice, value: Any) -> bool:
+    """Whether a value is one of a range."""
     if isinstance(own, Choice):
         return value in own.options
     if not isinstance(value, int | float) or not own.low <= value <= own.high:

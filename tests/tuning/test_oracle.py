@@ -71,6 +71,22 @@ def test_no_proposal_is_over_the_budget_or_comes_twice(tuner: str, task: Make, d
     assert max(Counter(new).values()) == 1
 
 
+@pytest.mark.parametrize("tuner", [name for name in TRIALS if name != "grid"])
+def test_the_recipe_s_own_setting_is_tried_first_as_far_as_the_budget_goes(
+    tuner: str, task: Make, data: Data
+) -> None:
+    own = {"units": 3, "learning_rate": 0.05, "batch_size": 16}  # 4 * 3 + 1 parameters
+    search = task(tuner=tuner, trials=5, max_params=12, settings={"epochs": 9})
+    events = Driver(search, data).run()
+    assert _began(events)[0]["settings"] == {**own, "units": 2}
+    assert Driver(search, data, events[:3]).run() == events
+    within = task(tuner=tuner, trials=5, max_params=13, settings={"epochs": 9})
+    assert _began(Driver(within, data).run())[0]["settings"] != own  # a rival in any case
+    narrow = {**search.space, "batch_size": Choice((8, 32))}
+    other = task(narrow, tuner=tuner, trials=5, max_params=12, settings={"epochs": 9})
+    assert _began(Driver(other, data).run())[0]["settings"]["batch_size"] != 16
+
+
 @pytest.mark.parametrize("tuner", TRIALS)
 @pytest.mark.parametrize("ended", [True, False])
 def test_a_search_goes_on_from_its_journal_as_if_it_had_not_ended(
