@@ -68,7 +68,7 @@ def _etth1(seed: int) -> Any:
 
 PROOFS = {
     "mr": Proof("MR, one fold a seed", "sentiment", _mr, {"max_params": 500_000}, "accuracy"),
-    "etth1": Proof("ETTh1, 96 h", "forecasting", _etth1, {"max_params": 200_000, **ETT}, "mse"),
+    "etth1": Proof("ETTh1, 96 h", "forecasting", _etth1, {"max_params": 200_000, **ETT}, "mase"),
 }
 
 
