@@ -32,6 +32,7 @@ ETT = {
     "scaling": "standard",
     "output": "point",
     "calendar": False,
+    "model": "auto",  # the others do not come to their second epoch in such a trial
 }
 
 
