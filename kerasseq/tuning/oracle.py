@@ -15,7 +15,7 @@ import keras_tuner
 
 from kerasseq.settings import Settings
 from kerasseq.tuning.hyperband import factor_for
-from kerasseq.tuning.space import Space, declare, decode, encode, inside, plain
+from kerasseq.tuning.space import Space, declare, decode, encode, nearest, plain
 from kerasseq.tuning.task import Task, key
 
 __all__ = ["BEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "make"]
@@ -246,16 +246,15 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         return None
 
     def _own(self) -> dict[str, Any] | None:
-        """To begin with, the recipe's own setting as far as the budget goes, if that is not far.
+        """To begin with, the recipe's own setting as far as space and budget go, if not that far.
 
         One that is within the budget is a rival in any case.
         """
         settings = self._task.settings
-        whole = all(inside(plain(own), settings[name]) for name, own in self._space.items())
-        if self._begun or not whole or self._task.match_params is not None:
+        if self._begun or self._task.match_params is not None or self._fit(settings) == settings:
             return None
-        fitted = self._fit(settings)
-        return None if fitted is None or fitted == settings else self._settled({})
+        found = {name: nearest(plain(own), settings[name]) for name, own in self._space.items()}
+        return None if None in found.values() else self._settled(found)
 
     def _settled(self, proposed: Settings) -> dict[str, Any] | None:
         """What varies, within the budget; None if that cannot be, or was tried."""

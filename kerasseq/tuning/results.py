@@ -269,7 +269,7 @@ class Result(Tabular):
                 "still runs"
             ]
         begun = sum(e["event"] == "began" and e["trial"] != "default" for e in self.events)
-        asked = self.events[0]["trials"]
+        asked = self.events[0].get("trials", begun)
         few = f"{begun} of {asked} trials: there is nothing else in the space within the budget"
         short = [few] if begun < asked else []
         if self._end["best"] is None:

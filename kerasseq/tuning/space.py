@@ -18,6 +18,7 @@ __all__ = [
     "encode",
     "inside",
     "narrowed",
+    "nearest",
     "parse",
     "plain",
     "sizes",
@@ -241,6 +242,18 @@ def inside(own: Whole | Number | Choice, value: Any) -> bool:
     if not isinstance(value, int | float) or not own.low <= value <= own.high:
         return False
     return isinstance(own, Number) or own.log or (value - own.low) % own.step == 0
+
+
+def nearest(own: Whole | Number | Choice, value: Any) -> Any:
+    """The value of a range that is nearest to one; None where it is no number, and none of them."""
+    if inside(own, value):
+        return value
+    options = own.options if isinstance(own, Choice) else (own.low, own.high)
+    if not all(type(number) in (int, float) for number in (value, *options)):
+        return None
+    if isinstance(own, Whole) and own.low < value < own.high:
+        return own.low + round((value - own.low) / own.step) * own.step
+    return min(options, key=lambda option: abs(option - value))
 
 
 def _sent(value: Any, own: Whole | Number | Choice) -> Any:

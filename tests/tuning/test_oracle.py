@@ -82,9 +82,10 @@ def test_the_recipe_s_own_setting_is_tried_first_as_far_as_the_budget_goes(
     assert Driver(search, data, events[:3]).run() == events
     within = task(tuner=tuner, trials=5, max_params=13, settings={"epochs": 9})
     assert _began(Driver(within, data).run())[0]["settings"] != own  # a rival in any case
-    narrow = {**search.space, "batch_size": Choice((8, 32))}
+    narrow = {**search.space, "batch_size": Choice((8, 20)), "learning_rate": Number(0.01, 0.04)}
     other = task(narrow, tuner=tuner, trials=5, max_params=12, settings={"epochs": 9})
-    assert _began(Driver(other, data).run())[0]["settings"]["batch_size"] != 16
+    near = {"units": 2, "learning_rate": 0.04, "batch_size": 20}
+    assert _began(Driver(other, data).run())[0]["settings"] == near
 
 
 @pytest.mark.parametrize("tuner", TRIALS)
