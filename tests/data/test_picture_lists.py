@@ -72,7 +72,6 @@ def test_a_stack_is_so_many_pictures(shape: tuple[int, ...], kind: Any) -> None:
         None,
         {"a": 1},
     ],
-    ids=str,
 )
 def test_one_picture_is_no_list(one: Any) -> None:
     with pytest.raises(ValueError, match="give a list of pictures, even for one"):
