@@ -63,10 +63,8 @@ def test_no_private_module_of_a_dependency_is_imported() -> None:
     assert _found(*PRIVATE, files=[*_ours(), *(ROOT / "tests").rglob("*.py")]) == []
 
 
-def test_nothing_that_is_kept_is_pickled() -> None:
-    # What the processes of a search have in common goes with them.
-    files = [path for path in _ours() if path != ROOT / "kerasseq" / "tuning" / "cache.py"]
-    assert _found(*PICKLES, files=files) == []
+def test_nothing_is_pickled() -> None:
+    assert _found(*PICKLES, files=_ours()) == []
 
 
 def test_tensorflow_is_imported_by_kernels_alone_or_says_why() -> None:

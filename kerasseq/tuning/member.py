@@ -7,10 +7,7 @@ import signal
 import sys
 import threading
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
-
-from kerasseq.tuning.cache import mapped
 
 __all__ = ["AGAIN", "CHIEF", "lead", "main", "work"]
 
@@ -24,7 +21,7 @@ def main(link: Connection) -> None:
     if cores:
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that it clears up behind it
-    task = mapped(Path(link.recv()))
+    task = link.recv()
     threading.Thread(target=_watch, args=[link], daemon=True).start()
     if os.environ["KERASTUNER_TUNER_ID"] == CHIEF:
         lead(task)
@@ -66,7 +63,7 @@ def work(task: Any, again: bool = False) -> None:
         """Those that have ended, where the journal is in this folder."""
         return [e["curve"] for e in read(task.folder) if e["event"] == "ended" and e["curve"]]
 
-    data = Data(task.stages, task.source, task.settings, task.shared)
+    data = Data(task.stages, task.source, task.settings)
     try:
         Runner(oracle, task, data, curves, GROWTH if again else None).search()
     except Full:

@@ -11,7 +11,6 @@ from typing import Any
 
 from kerasseq.tuning import tensorboard
 from kerasseq.tuning import trial as trials
-from kerasseq.tuning.cache import CACHE
 from kerasseq.tuning.final import DEFAULT, finish
 from kerasseq.tuning.hyperband import factor_for, may_go_on
 from kerasseq.tuning.journal import JOURNAL, Journal, read, unwritable
@@ -22,7 +21,7 @@ from kerasseq.tuning.task import Data, Task
 __all__ = ["Search"]
 
 FORMAT = 1
-_LEFT = (".chief", ".tuner*", ".worker*", CACHE)  # by processes that were killed
+_LEFT = (".chief", ".tuner*", ".worker*")  # by processes that were killed
 
 
 class Search:
@@ -38,7 +37,7 @@ class Search:
     """
 
     def __init__(self, task: Task, quiet: bool) -> None:
-        self.task, self.data = task, Data(task.stages, task.source, task.settings, task.shared)
+        self.task, self.data = task, Data(task.stages, task.source, task.settings)
         self.budget = task.budget(self.data)
         self.budget.check(task.settings)
         if task.folds > 1:  # so many as cannot be are told before anything begins

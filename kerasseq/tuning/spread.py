@@ -11,14 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from glob import glob
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from kerasseq.tuning import cache
-from kerasseq.tuning.journal import read, unwritable
+from kerasseq.tuning.journal import read
 from kerasseq.tuning.member import AGAIN
 from kerasseq.tuning.task import Task
 
@@ -34,9 +32,9 @@ _LOGGED = re.compile(r"[IWE]\d{4} |WARNING: All log messages|To enable the follo
 class _Member:
     """The chief or a worker: a process that is started again under the same name if it ends."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], task: Path) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], task: Task) -> None:
         self.name, self._environment, self._task = name, dict(environment), task
-        self._log = task.parents[1] / f".{name}.log"
+        self._log = task.folder / f".{name}.log"
         self.deaths = 0
         self.start()
 
@@ -55,7 +53,7 @@ class _Member:
             )
         self._link = here  # as long as it is open, the process goes on
         with contextlib.suppress(OSError):  # it may have ended by now, which is seen elsewhere
-            here.send(str(self._task))
+            here.send(self._task)
 
     def stop(self) -> None:
         """End the process, and wait until it has."""
@@ -91,13 +89,13 @@ def spread(task: Task, workers: int, show: Callable[[dict[str, Any]], None]) -> 
     seen = len(read(task.folder))
     members: list[_Member] = []
     try:
-        base, there = _environment(), _handed(task)
-        chief = _Member("chief", base | addressed("chief", "127.0.0.1", _free_port()), there)
+        base = _environment()
+        chief = _Member("chief", base | addressed("chief", "127.0.0.1", _free_port()), task)
         members.append(chief)
         port = int(chief._environment["KERASTUNER_ORACLE_PORT"])
         for place in range(workers):
             own = addressed(f"worker-{place}", "127.0.0.1", port) | _share(place, workers)
-            members.append(_Member(f"worker-{place}", base | own, there))
+            members.append(_Member(f"worker-{place}", base | own, task))
         waiting = members[1:]
         while waiting:
             time.sleep(_PAUSE)
@@ -115,19 +113,8 @@ def spread(task: Task, workers: int, show: Callable[[dict[str, Any]], None]) -> 
         with _uninterrupted():
             for member in reversed(members):
                 member.stop()
-            cache.remove(task.folder)
     for event in read(task.folder)[seen:]:
         show(event)
-
-
-def _handed(task: Task) -> Path:
-    """The search in a file, from which each process maps what is large of its data."""
-    try:
-        folder = cache.renew(task.folder)
-        cache.write(replace(task, shared=folder), folder / "search.task")
-    except OSError as error:
-        raise unwritable(error, task.folder) from error
-    return folder / "search.task"
 
 
 def addressed(name: str, host: str, port: int) -> dict[str, str]:

@@ -16,7 +16,6 @@ from kerasseq import registry
 from kerasseq.data.digest import digest
 from kerasseq.recipe import OPTIONS, Parts, Prepared, Stages
 from kerasseq.settings import Settings
-from kerasseq.tuning import cache
 from kerasseq.tuning.budget import Budget, Limit
 from kerasseq.tuning.space import Space
 
@@ -51,7 +50,6 @@ class Task:
         seed: of the search.
         recorded: the settings as JSON values.
         tensorboard: where trials are logged for TensorBoard.
-        shared: where processes of this machine have their prepared data in common.
     """
 
     stages: Stages
@@ -73,7 +71,6 @@ class Task:
     seed: int = 0
     recorded: dict[str, Any] = field(default_factory=dict)
     tensorboard: Path | None = None
-    shared: Path | None = None
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -134,14 +131,10 @@ class Data:
         stages: those of the recipe.
         source: what `stages.load` gave.
         settings: the seed of the split is that of these, whatever is trained on it.
-        shared: the folder of what processes have in common; None for one that has its own.
     """
 
-    def __init__(
-        self, stages: Stages, source: Any, settings: Settings, shared: Path | None = None
-    ) -> None:
+    def __init__(self, stages: Stages, source: Any, settings: Settings) -> None:
         self._stages, self._source, self._seed = stages, source, settings["seed"]
-        self._shared = shared
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._kept: OrderedDict[str, tuple[Parts, Prepared]] = OrderedDict()
 
@@ -159,15 +152,11 @@ class Data:
         """
         subset = self._subset(settings)
         name = key({**subset, "/": [fold, test, whole]})
-
-        def make() -> tuple[Parts, Prepared]:
+        if name not in self._kept:
             parts = self._stages.split(self._source, subset, test=test, fold=fold, whole=whole)
             if not test:  # a trial is scored on the validation part, as a run is on the test part
                 parts = replace(parts, test=parts.validation)
-            return parts, self._stages.prepare(parts, subset)
-
-        if name not in self._kept:
-            self._kept[name] = cache.shared(self._shared, name, make) if self._shared else make()
+            self._kept[name] = parts, self._stages.prepare(parts, subset)
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(name)
