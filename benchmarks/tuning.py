@@ -23,7 +23,7 @@ from kerasseq.tuning.search import Search
 from kerasseq.tuning.space import Space
 from kerasseq.tuning.task import Task, known
 
-TRIALS, SECONDS = 20, 45  # of training: with all around it, a trial takes at most 90
+TRIALS, SECONDS = 20, 75  # of training: with all around it, a trial takes at most 90
 ETT = {
     "horizon": 96,
     "lookback": 336,
@@ -172,9 +172,9 @@ def _workers() -> rows.Row:
             task = _equal(Path(folder) / "search", 16, epochs=40)
             search = Search(task, quiet=True)
             started = time.perf_counter()
-            if workers == 1:
-                search.trials()
-            else:
+            if workers > 1:
+                search.spread(workers)
+            elif not search.trials():  # it has grown, and leaves the rest to another process
                 search.spread(workers)
             found[workers] = time.perf_counter() - started
             search.journal.close()
