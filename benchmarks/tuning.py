@@ -172,9 +172,7 @@ def _workers() -> rows.Row:
             task = _equal(Path(folder) / "search", 16, epochs=40)
             search = Search(task, quiet=True)
             started = time.perf_counter()
-            if workers > 1:
-                search.spread(workers)
-            elif not search.trials():  # it has grown, and leaves the rest to another process
+            if workers > 1 or not search.trials():
                 search.spread(workers)
             found[workers] = time.perf_counter() - started
             search.journal.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
+
+from kerasseq.tuning.lending import Borrower, opened
 
 __all__ = ["AGAIN", "CHIEF", "lead", "main", "work"]
 
@@ -21,30 +23,31 @@ def main(link: Connection) -> None:
     if cores:
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that it clears up behind it
-    task = link.recv()
-    threading.Thread(target=_watch, args=[link], daemon=True).start()
+    task = opened(link.recv())
+    lend = Borrower(link).ask
     if os.environ["KERASTUNER_TUNER_ID"] == CHIEF:
-        lead(task)
+        lead(task, lend)
     else:
-        work(task, again=True)
+        work(task, lend, again=True)
 
 
-def lead(task: Any) -> None:
+def lead(task: Any, lend: Callable[..., Any] | None = None) -> None:
     """Propose trials to workers until there are none left; the environment says where."""
     from kerasseq.tuning.search import Search
 
-    search = Search(task, quiet=True)
+    search = Search(task, quiet=True, lend=lend)
     try:
         search.trials()
     finally:
         search.journal.close()
 
 
-def work(task: Any, again: bool = False) -> None:
+def work(task: Any, lend: Callable[..., Any] | None = None, again: bool = False) -> None:
     """Run the trials that the chief proposes; the environment says where it is.
 
     Args:
         task: the search.
+        lend: asks another process for prepared data, where one has it.
         again: whether the process is started again if it ends with the code `AGAIN`, which it does
             when it has grown too much.
     """
@@ -63,21 +66,13 @@ def work(task: Any, again: bool = False) -> None:
         """Those that have ended, where the journal is in this folder."""
         return [e["curve"] for e in read(task.folder) if e["event"] == "ended" and e["curve"]]
 
-    data = Data(task.stages, task.source, task.settings)
+    data = Data(task.stages, task.source, task.settings, lend)
     try:
         Runner(oracle, task, data, curves, GROWTH if again else None).search()
     except Full:
         sys.exit(AGAIN)
     except Stranger as error:
         raise ValueError(str(error)) from error
-
-
-def _watch(link: Connection) -> None:
-    """End with the process that started this one."""
-    try:
-        link.recv()
-    except (EOFError, OSError):
-        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -142,9 +142,9 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
 
 
 def memory() -> float:
-    """The mebibytes that this process has; nothing where the system does not tell."""
+    """The mebibytes that this process has alone; nothing where the system does not tell."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        resident, mapped = map(int, Path("/proc/self/statm").read_text().split()[1:3])
     except OSError:  # not Linux
         return math.nan
-    return pages * resource.getpagesize() / 2**20
+    return (resident - mapped) * resource.getpagesize() / 2**20

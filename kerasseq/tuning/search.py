@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from kerasseq.tuning import trial as trials
 from kerasseq.tuning.final import DEFAULT, finish
 from kerasseq.tuning.hyperband import factor_for, may_go_on
 from kerasseq.tuning.journal import JOURNAL, Journal, read, unwritable
+from kerasseq.tuning.lending import LENT, Lender
 from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result, rows
 from kerasseq.tuning.task import Data, Task
@@ -21,7 +22,7 @@ from kerasseq.tuning.task import Data, Task
 __all__ = ["Search"]
 
 FORMAT = 1
-_LEFT = (".chief", ".tuner*", ".worker*")  # by processes that were killed
+_LEFT = (".chief", ".tuner*", ".worker*", LENT)  # by processes that were killed
 
 
 class Search:
@@ -30,14 +31,15 @@ class Search:
     Args:
         task: what to search.
         quiet: whether to show no progress.
+        lend: asks another process for prepared data, where one has it.
 
     Raises:
         ValueError: if no setting is within the budget, or the folder holds something else.
         OSError: if it cannot be written.
     """
 
-    def __init__(self, task: Task, quiet: bool) -> None:
-        self.task, self.data = task, Data(task.stages, task.source, task.settings)
+    def __init__(self, task: Task, quiet: bool, lend: Callable[..., Any] | None = None) -> None:
+        self.task, self.data = task, Data(task.stages, task.source, task.settings, lend)
         self.budget = task.budget(self.data)
         self.budget.check(task.settings)
         if task.folds > 1:  # so many as cannot be are told before anything begins
@@ -149,8 +151,13 @@ class Search:
 
         self.journal.close()
         try:
-            spread(self.task, workers, self.progress.show)
+            lender = Lender(self.data.asked, self.task.folder / LENT)
+        except OSError as error:
+            raise unwritable(error, self.task.folder) from error
+        try:
+            spread(self.task, workers, lender, self.progress.show)
         finally:
+            lender.close()
             self.journal = Journal(self.task.folder)
             self.events = read(self.task.folder)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasseq.tuning.journal import read
+from kerasseq.tuning.lending import Lender
 from kerasseq.tuning.member import AGAIN
 from kerasseq.tuning.task import Task
 
@@ -32,8 +33,11 @@ _LOGGED = re.compile(r"[IWE]\d{4} |WARNING: All log messages|To enable the follo
 class _Member:
     """The chief or a worker: a process that is started again under the same name if it ends."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], task: Task) -> None:
-        self.name, self._environment, self._task = name, dict(environment), task
+    def __init__(
+        self, name: str, environment: Mapping[str, str], task: Task, lender: Lender
+    ) -> None:
+        self.name, self._environment = name, dict(environment)
+        self._task, self._lender = task, lender
         self._log = task.folder / f".{name}.log"
         self.deaths = 0
         self.start()
@@ -53,7 +57,8 @@ class _Member:
             )
         self._link = here  # as long as it is open, the process goes on
         with contextlib.suppress(OSError):  # it may have ended by now, which is seen elsewhere
-            here.send(self._task)
+            here.send(self._lender.packed(self._task))
+            self._lender.serve(here)
 
     def stop(self) -> None:
         """End the process, and wait until it has."""
@@ -75,12 +80,15 @@ class _Member:
         return " | ".join([line for line in lines if line][-_TAIL:]) or "none"
 
 
-def spread(task: Task, workers: int, show: Callable[[dict[str, Any]], None]) -> None:
+def spread(
+    task: Task, workers: int, lender: Lender, show: Callable[[dict[str, Any]], None]
+) -> None:
     """Run the trials of a search by several workers.
 
     Args:
         task: the search; its folder has a journal, which nobody holds.
         workers: how many.
+        lender: of the data.
         show: takes the events of the journal as they come.
 
     Raises:
@@ -90,12 +98,12 @@ def spread(task: Task, workers: int, show: Callable[[dict[str, Any]], None]) -> 
     members: list[_Member] = []
     try:
         base = _environment()
-        chief = _Member("chief", base | addressed("chief", "127.0.0.1", _free_port()), task)
+        chief = _Member("chief", base | addressed("chief", "127.0.0.1", _free_port()), task, lender)
         members.append(chief)
         port = int(chief._environment["KERASTUNER_ORACLE_PORT"])
         for place in range(workers):
             own = addressed(f"worker-{place}", "127.0.0.1", port) | _share(place, workers)
-            members.append(_Member(f"worker-{place}", base | own, task))
+            members.append(_Member(f"worker-{place}", base | own, task, lender))
         waiting = members[1:]
         while waiting:
             time.sleep(_PAUSE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -131,10 +132,18 @@ class Data:
         stages: those of the recipe.
         source: what `stages.load` gave.
         settings: the seed of the split is that of these, whatever is trained on it.
+        lend: takes the arguments of `asked`, and gives the same, or None if it cannot.
     """
 
-    def __init__(self, stages: Stages, source: Any, settings: Settings) -> None:
+    def __init__(
+        self,
+        stages: Stages,
+        source: Any,
+        settings: Settings,
+        lend: Callable[..., Any] | None = None,
+    ) -> None:
         self._stages, self._source, self._seed = stages, source, settings["seed"]
+        self._lend, self._lock = lend, threading.Lock()
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._kept: OrderedDict[str, tuple[Parts, Prepared]] = OrderedDict()
 
@@ -150,17 +159,29 @@ class Data:
 
         Unless the test part is asked for, the validation part is in its place.
         """
-        subset = self._subset(settings)
+        return self.asked(self._subset(settings), fold, test, whole)
+
+    def asked(
+        self, subset: Settings, fold: tuple[int, int] | None, test: bool, whole: bool
+    ) -> tuple[Parts, Prepared]:
+        """The same, for those settings that the data depends on."""
         name = key({**subset, "/": [fold, test, whole]})
-        if name not in self._kept:
-            parts = self._stages.split(self._source, subset, test=test, fold=fold, whole=whole)
-            if not test:  # a trial is scored on the validation part, as a run is on the test part
-                parts = replace(parts, test=parts.validation)
-            self._kept[name] = parts, self._stages.prepare(parts, subset)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(name)
-        return self._kept[name]
+        with self._lock:
+            if name not in self._kept:
+                lent = self._lend(subset, fold, test, whole) if self._lend else None
+                self._kept[name] = lent or self._made(subset, fold, test, whole)
+                if len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(name)
+            return self._kept[name]
+
+    def _made(
+        self, subset: Settings, fold: tuple[int, int] | None, test: bool, whole: bool
+    ) -> tuple[Parts, Prepared]:
+        parts = self._stages.split(self._source, subset, test=test, fold=fold, whole=whole)
+        if not test:  # a trial is scored on the validation part, as a run is on the test part
+            parts = replace(parts, test=parts.validation)
+        return parts, self._stages.prepare(parts, subset)
 
     def count(self, settings: Settings) -> int:
         """The parameters of the model that has these settings.

@@ -9,15 +9,14 @@ import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from keras import ops
 
 from kerasseq.decoding import BeamSearch, Sampler
 from kerasseq.models import Captioner, WordLoss
 from tests.layers.harness import array, assert_close, draw, randomize
+from tests.models.sizes import DECODERS, captioners
 
 CELLS = ("lstm", "gru", "simple_rnn", "mgu", "layernorm_lstm", "mingru")
-DECODERS = ("merge", "init", "pre", "par", "attention")
 WORDS, FEATURES, REGIONS = 12, 6, 5
 
 
@@ -39,25 +38,7 @@ def _inputs(sizes: Captioner, rows: int = 3, timesteps: int = 7) -> dict[str, An
     return {"picture": draw(*shape), "tokens": tokens.astype("int32")}
 
 
-@st.composite
-def _any_sizes(draw_: st.DrawFn) -> Captioner:
-    units = draw_(st.integers(1, 5))
-    tied = draw_(st.booleans())
-    decoder = draw_(st.sampled_from(DECODERS))
-    return Captioner(
-        words=draw_(st.integers(2, 20)),
-        features=draw_(st.integers(1, 6)),
-        decoder=decoder,
-        cell=draw_(st.sampled_from(CELLS)),
-        units=units,
-        depth=draw_(st.integers(1, 3)),
-        embedding=units if tied else draw_(st.integers(1, 5)),
-        regions=decoder == "attention" or draw_(st.booleans()),
-        tied=tied,
-    )
-
-
-@given(_any_sizes())
+@given(captioners(CELLS))
 @settings(max_examples=25)
 def test_the_closed_form_is_what_is_built(sizes: Captioner) -> None:
     model = sizes.build()

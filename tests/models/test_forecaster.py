@@ -12,14 +12,11 @@ import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from kerasseq.models import Forecaster
+from tests.models.sizes import KINDS, NORMS, OUTPUTS, forecasters
 from tests.models.windows import targets, windows
 
-KINDS = ("direct", "recursive", "seq2seq", "segment")
-OUTPUTS = ("point", "quantiles", "normal", "student_t", "negative_binomial")
-NORMS = ("none", "last", "seasonal", "instance")
 CELLS = ("gru", "lstm", "simple_rnn", "mgu", "layernorm_lstm", "mingru", "lru")
 
 EVERYTHING: dict[str, Any] = {
@@ -40,42 +37,7 @@ def _forecast(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
 # Sizes
 
 
-@st.composite
-def _sizes(draw: st.DrawFn) -> Forecaster:
-    kind = draw(st.sampled_from(KINDS))
-    future = draw(st.integers(0, 2))
-    options: dict[str, Any] = draw(st.sampled_from([{}, {"projection": 2}, {"zoneout": 0.1}]))
-    if kind != "recursive" and draw(st.booleans()):
-        options = {**options, "bidirectional": True}
-    return Forecaster(
-        lookback=draw(st.integers(3, 8)),
-        horizon=draw(st.integers(1, 7)),
-        kind=kind,
-        cell=draw(st.sampled_from(CELLS)),
-        units=draw(st.integers(1, 5)),
-        depth=draw(st.integers(1, 2)),
-        targets=draw(st.integers(1, 3)),
-        past=future + draw(st.integers(0, 2)),
-        future=future,
-        static=draw(st.integers(0, 2)),
-        series=draw(st.sampled_from([0, 3])),
-        masked=draw(st.booleans()),
-        embedding=draw(st.integers(1, 3)),
-        channels=draw(st.sampled_from(["apart", "together"])),
-        segment=draw(st.integers(1, 9)),
-        linear=kind == "segment" and draw(st.booleans()),
-        attention=kind == "seq2seq" and draw(st.booleans()),
-        scheduled=draw(st.sampled_from([0.0, 0.5])) if kind == "recursive" else 0.0,
-        normalization=draw(st.sampled_from(NORMS)),
-        season=draw(st.integers(1, 3)),
-        output=draw(st.sampled_from(OUTPUTS)),
-        quantiles=draw(st.sampled_from([(0.5,), (0.1, 0.9), (0.1, 0.2, 0.5, 0.9)])),
-        dropout=draw(st.sampled_from([0.0, 0.3])),
-        options=options,
-    )
-
-
-@given(_sizes())
+@given(forecasters(CELLS, [{}, {"projection": 2}, {"zoneout": 0.1}]))
 @settings(max_examples=60)
 def test_the_closed_form_is_what_is_built(sizes: Forecaster) -> None:
     model = sizes.build()
