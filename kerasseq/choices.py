@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from kerasseq.models.forecaster import OF_ONE
 __all__ = [
     "asked",
     "check",
+    "check_lookback",
     "horizon",
     "kind",
     "learned",
@@ -22,6 +24,7 @@ __all__ = [
     "scaling",
     "segment",
     "smallest",
+    "told",
 ]
 
 _HORIZON = 12  # steps, where there is no season
@@ -37,22 +40,38 @@ def horizon(panel: Panel) -> int:
     return int(max(1, min(steps, _LONGEST, panel.lengths.min() // 10)))
 
 
-def lookback(season: int, ahead: int, shortest: int) -> int:
-    """How far to look back: two seasons, and twice the horizon, as far as the series go.
+def lookback(asked: int | float | None, season: int, ahead: int, shortest: int) -> int:
+    """How far to look back: as many seasons and horizons as are asked for, as far as series go.
 
     Args:
+        asked: steps, if it is a whole number, else how many seasons and horizons; two for None.
         season: steps.
         ahead: steps of the horizon.
         shortest: steps of the shortest training part.
 
     Example:
 
-    >>> lookback(24, 24, 10_000), lookback(12, 12, 100), lookback(12, 12, 30)
+    >>> lookback(None, 24, 24, 10_000), lookback(None, 12, 12, 100), lookback(None, 12, 12, 30)
     (48, 24, 12)
+    >>> lookback(4.0, 24, 24, 10_000), lookback(4, 24, 24, 10_000)
+    (96, 4)
     """
-    wanted, room = max(2 * season, 2 * ahead, 16), shortest - ahead
+    if not isinstance(asked, float | None):
+        return asked
+    times, least = (2.0, 16) if asked is None else (asked, 1)
+    wanted, room = max(times * season, times * ahead, least), shortest - ahead
     found = int(max(1, min(wanted, max(room // 2, min(season, room - 1)))))
     return found // season * season if found > season else found
+
+
+def check_lookback(asked: Any) -> None:
+    """Raise a ValueError if it is neither steps, nor seasons, nor None."""
+    positive = isinstance(asked, float | int | np.integer) and asked > 0 and math.isfinite(asked)
+    if asked is not None and (isinstance(asked, bool) or not positive):
+        raise ValueError(
+            "lookback must be a whole number of steps above zero, or a number such as 2.0 of "
+            f"seasons and horizons. Received: lookback={asked!r}"
+        )
 
 
 def of(
@@ -129,6 +148,13 @@ def learned(levels: Sequence[float]) -> list[float]:
     [0.1, 0.2, 0.5, 0.8, 0.9]
     """
     return sorted({0.5, *map(float, levels), *(round(1 - level, 9) for level in levels)})
+
+
+def told(learned: Any, stopping: Any, scored: Any) -> str:
+    """How many windows there are of each kind of examples."""
+    used = zip((learned, stopping, scored), ("learn from", "stop by", "score on"))
+    counts = [f"{len(own):,} to {use}" for own, use in used if own is not None]
+    return f"windows: {', '.join(counts)}"
 
 
 def check(parts: Any, output: str) -> None:

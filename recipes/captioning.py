@@ -399,6 +399,7 @@ class Captioning(Stages):
     def space(self) -> dict[str, Range]:
         return {
             "decoder": Choice(_DECODERS),
+            "min_count": Choice((3, 5, 10)),
             "cell": Choice(("lstm", "gru", "mgu", "ligru", "mingru")),
             "units": Whole(64, 512, log=True),
             "dropout": Number(0.0, 0.7),

@@ -14,6 +14,7 @@ from kerasseq.recipe import (
     Prepared,
     Range,
     Stages,
+    When,
     Whole,
     levels,
     one_of,
@@ -52,7 +53,7 @@ def forecasting(
     target: str | Sequence[str] | None = None,
     series: str | Sequence[str] | None = None,
     horizon: int | None = None,
-    lookback: int | None = None,
+    lookback: int | float | None = None,
     past: Sequence[str] = (),
     future: Sequence[str] = (),
     static: Sequence[str] = (),
@@ -110,7 +111,7 @@ def forecasting(
         target: the column to forecast, or several; all that hold numbers where it is not given.
         series: the column, or columns, that tell the series apart.
         horizon: steps to forecast; a season where it is not given.
-        lookback: steps to forecast from; two seasons or horizons where it is not given.
+        lookback: steps to forecast from; or seasons or horizons of them, as in 2.0 (if not given).
         past: covariates known up to now.
         future: covariates that are also known ahead.
         static: columns that do not change within a series.
@@ -214,8 +215,8 @@ class Forecasting(Stages):
         from kerasseq import choices
 
         positive(settings, "units", "depth", "embedding", "stride")
-        given = [n for n in ("horizon", "lookback", "segment") if settings[n] is not None]
-        positive(settings, *given)
+        positive(settings, *(n for n in ("horizon", "segment") if settings[n] is not None))
+        choices.check_lookback(settings["lookback"])
         share(settings, "dropout", "recurrent_dropout", "zoneout")
         one_of(settings, "model", ("auto", *_KINDS))
         one_of(settings, "normalization", ("auto", *_NORMALIZATIONS))
@@ -255,11 +256,12 @@ class Forecasting(Stages):
         notes = list(source.notes)
         horizon = settings["horizon"] or choices.horizon(source)
         validation, held_out, back = (settings[n] for n in ("validation", "test", "lookback"))
-        split = chronological(source, validation, held_out, horizon, back or 1)
+        needed = 1 if isinstance(back, float) else back or 1
+        split = chronological(source, validation, held_out, horizon, needed)
         if fold is not None:
             split = rolling(split, fold)
         shortest = int((split.validation - split.train).min())
-        lookback = settings["lookback"] or choices.lookback(source.season, horizon, shortest)
+        lookback = choices.lookback(back, source.season, horizon, shortest)
         notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
         # A seasonal baseline may look back further than the model does.
         context = max(lookback, source.season) + max(settings["lags"], default=0)
@@ -297,8 +299,7 @@ class Forecasting(Stages):
         if parts.test is not None:
             held_out = parts.test
             scored = reader.examples(held_out.panel, held_out.first, insample=held_out.before)
-        counts = [f"{len(own):,} to {what}" for own, what in _named(learned, stopping, scored)]
-        notes.append(f"windows: {', '.join(counts)}")
+        notes.append(choices.told(learned, stopping, scored))
         last = parts.validation if parts.test is None else parts.test
         columns = reader.columns(panel)
         state = {
@@ -474,6 +475,10 @@ class Forecasting(Stages):
     def space(self) -> dict[str, Range]:
         return {
             "model": Choice(_KINDS),
+            "attention": When("model", ("seq2seq",), Choice((False, True))),
+            "scheduled": When("model", ("recursive",), Number(0.0, 0.5)),
+            "linear": When("model", ("segment",), Choice((True, False))),
+            "lookback": Choice((None, 1.0, 4.0)),  # seasons or horizons
             "cell": Choice(("lstm", "gru", "mgu", "ligru", "mingru")),
             "units": Whole(16, 256, log=True),
             "depth": Whole(1, 3),
@@ -486,11 +491,6 @@ class Forecasting(Stages):
 
 
 STAGES = Forecasting()
-
-
-def _named(*examples: Any) -> list[tuple[Any, str]]:
-    used = zip(examples, ("learn from", "stop by", "score on"))
-    return [(own, use) for own, use in used if own is not None]
 
 
 def _likelihood(facts: Mapping[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from kerasseq.recipe import (
     Prepared,
     Range,
     Stages,
+    When,
     Whole,
     one_of,
     perform,
@@ -385,7 +386,9 @@ class Sentiment(Stages):
             "dropout": Number(0.0, 0.7),
             "embedding_dropout": Number(0.0, 0.7),
             "token_dropout": Number(0.0, 0.3),
+            "vocabulary_size": Choice((2_000, 5_000, 10_000, 30_000)),
             "ngrams": Choice((0, 1, 2, 3)),
+            "ngram_count": When("ngrams", (1, 2, 3), Choice((1, 2, 3))),
             "learning_rate": Number(1e-4, 1e-2, log=True),
             "batch_size": Choice((16, 32, 64, 128)),
         }

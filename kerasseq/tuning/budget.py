@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasseq.settings import Choice, Number, Range, Settings, Whole
-from kerasseq.tuning.space import plain, sizes
+from kerasseq.tuning.space import active, plain, sizes
 
 __all__ = ["Budget", "Limit"]
 
@@ -77,13 +77,19 @@ class Budget:
         def taken(found: Settings) -> float:
             return max(limit.measure(found) / limit.most for limit in limits)
 
-        found = {**settings, **{name: own.low for name, own in sizes(self.space).items()}}
-        if self.match:
-            found[_WIDTH] = 1
+        def lowest(chosen: Settings) -> dict[str, Any]:
+            found = {**settings, **chosen}
+            found |= {name: own.low for name, own in sizes(self.space, found).items()}
+            return {**found, _WIDTH: 1} if self.match else found
+
+        found = lowest({})
+        chosen: dict[str, Any] = {}
         for name, own in ((name, plain(own)) for name, own in self.space.items()):
-            if isinstance(own, Choice):
-                found = min(({**found, name: option} for option in own.options), key=taken)
-        for name, own in sizes(self.space).items():
+            if isinstance(own, Choice) and active(self.space[name], found):
+                each = ({**chosen, name: option} for option in own.options)
+                chosen = min(each, key=lambda options: taken(lowest(options)))
+                found = lowest(chosen)
+        for name, own in sizes(self.space, found).items():
             if taken(found) > 1:  # a large segment, say, takes fewer steps
                 found = min(found, {**found, name: own.high}, key=taken)
         return found
@@ -114,8 +120,9 @@ class Budget:
         now = [limit.measure(settings) for limit in over]
         return {
             name: own
-            for name, own in sizes(self.space, self.keeps).items()
-            if any(
+            for name, own in sizes(self.space, settings).items()
+            if name not in self.keeps
+            and any(
                 limit.measure({**settings, name: own.low}) < before
                 for limit, before in zip(over, now, strict=True)
             )
@@ -144,7 +151,7 @@ class Budget:
 
         def at(share: float) -> dict[str, Any]:
             found = dict(settings)
-            for name, own in sizes(self.space).items():
+            for name, own in sizes(self.space, settings).items():
                 low, high = lowest[name], settings[name]
                 if low != high:
                     wanted = low * (high / low) ** share if low > 0 else low + (high - low) * share

@@ -8,14 +8,14 @@ import itertools
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras_tuner
 
-from kerasseq.settings import Settings
+from kerasseq.settings import Choice, Settings
 from kerasseq.tuning.hyperband import factor_for
-from kerasseq.tuning.space import Space, declare, decode, encode, nearest, plain
+from kerasseq.tuning.space import Space, declare, decode, encode, inside, nearest, plain
 from kerasseq.tuning.task import Task, key
 
 __all__ = ["BEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "make"]
@@ -253,8 +253,20 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         settings = self._task.settings
         if self._begun or self._task.match_params is not None or self._fit(settings) == settings:
             return None
-        found = {name: nearest(plain(own), settings[name]) for name, own in self._space.items()}
-        return None if None in found.values() else self._settled(found)
+        return next((own for near in self._near() if (own := self._settled(near))), None)
+
+    def _near(self) -> Iterator[dict[str, Any]]:
+        """The recipe's own setting as far as the space goes, then with one number of it changed."""
+        own = self._task.settings
+        ranges = {name: plain(found) for name, found in self._space.items()}
+        near = {name: nearest(found, own[name]) for name, found in ranges.items()}
+        if not all(inside(found, near[name]) for name, found in ranges.items()):
+            return
+        yield near
+        for name, found in ranges.items():
+            if isinstance(found, Choice) and {int, float} >= {type(o) for o in found.options}:
+                others = sorted(found.options, key=lambda option: abs(option - near[name]))
+                yield from ({**near, name: option} for option in others[1:])
 
     def _settled(self, proposed: Settings) -> dict[str, Any] | None:
         """What varies, within the budget; None if that cannot be, or was tried."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,7 @@ from kerasseq.settings import Choice, Number, Range, Settings, When, Whole
 
 __all__ = [
     "Space",
+    "active",
     "check",
     "declare",
     "decode",
@@ -206,17 +207,14 @@ def encode(space: Mapping[str, Range], settings: Settings) -> dict[str, Any]:
     return {
         name: _sent(settings[name], plain(own))
         for name, own in space.items()
-        if name in settings and _active(own, settings)
+        if name in settings and active(own, settings)
     }
 
 
-def sizes(space: Mapping[str, Range], but: Sequence[str] = ()) -> dict[str, Whole]:
-    """The ranges of whole numbers in a space, which may be lowered to save parameters."""
-    return {
-        name: own
-        for name, own in ((name, plain(own)) for name, own in space.items())
-        if isinstance(own, Whole) and name not in but
-    }
+def sizes(space: Mapping[str, Range], settings: Settings) -> dict[str, Whole]:
+    """The ranges of whole numbers that settings have a use for: what may be lowered to save."""
+    found = {name: plain(own) for name, own in space.items() if active(own, settings)}
+    return {name: own for name, own in found.items() if isinstance(own, Whole)}
 
 
 def _declare(hp: Any, name: str, own: Whole | Number | Choice, default: Any) -> None:
@@ -276,7 +274,8 @@ def _label(option: Any) -> str:
     return option if isinstance(option, str) else repr(option)
 
 
-def _active(own: Range, settings: Settings) -> bool:
+def active(own: Range, settings: Settings) -> bool:
+    """Whether what a range depends on is as it says."""
     return not isinstance(own, When) or settings.get(own.setting) in own.values
 
 

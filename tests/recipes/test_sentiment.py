@@ -276,21 +276,6 @@ def test_the_closed_form_is_what_is_built(
     assert STAGES.count(facts, chosen) == STAGES.build(facts, chosen).count_params()
 
 
-def test_what_is_tuned_is_a_setting() -> None:
-    assert STAGES.space().keys() <= DEFAULTS.keys()
-    for name, found in STAGES.space().items():
-        if isinstance(found, recipe.Choice):
-            for value in found.options:
-                STAGES.check({**DEFAULTS, name: value})
-        else:
-            STAGES.check({**DEFAULTS, name: found.low})
-            STAGES.check({**DEFAULTS, name: found.high})
-
-
-def test_the_settings_of_prepare_are_settings() -> None:
-    assert set(STAGES.prepares) <= DEFAULTS.keys()
-
-
 # Honesty
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq import params
-from kerasseq.settings import Choice, Number, Whole
+from kerasseq.settings import Choice, Number, When, Whole
 from kerasseq.tuning.budget import Budget, Limit
 
 SPACE = {
@@ -155,3 +155,25 @@ def test_limits_that_cannot_be_met_together_are_told() -> None:
     with pytest.raises(ValueError, match=told):
         _kinds(parameters=30, macs=50).check(settings)
     _kinds(parameters=102, macs=50).check(settings)
+
+
+def test_what_settings_have_no_use_for_is_left_as_it_is() -> None:
+    def count(settings: Any) -> int:
+        if settings["head"] == "none" and (settings["wide"], settings["sharp"]) != (8, False):
+            raise ValueError("there is no head")
+        return int(settings["units"] + settings["wide"] * (1 + settings["sharp"]))
+
+    space = {
+        "units": Whole(1, 64),
+        "head": Choice(("none", "some")),
+        "wide": When("head", ("some",), Whole(2, 32)),
+        "sharp": When("head", ("some",), Choice((True, False))),
+    }
+    own = {"units": 64, "head": "none", "wide": 8, "sharp": False}
+    budget = Budget([Limit("max_params", "parameters", count, 12)], space)
+    assert budget.fit(own) == {**own, "units": 4}
+    assert budget.fit({**own, "head": "some", "wide": 32}) == {
+        "units": 6, "head": "some", "wide": 6, "sharp": False,
+    }  # fmt: skip
+    least = {"units": 1, "head": "some", "wide": 2, "sharp": False}
+    assert budget.smallest(own, budget.limits) == least

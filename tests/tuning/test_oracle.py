@@ -86,6 +86,10 @@ def test_the_recipe_s_own_setting_is_tried_first_as_far_as_the_budget_goes(
     other = task(narrow, tuner=tuner, trials=5, max_params=12, settings={"epochs": 9})
     near = {"units": 2, "learning_rate": 0.04, "batch_size": 20}
     assert _began(Driver(other, data).run())[0]["settings"] == near
+    listed = {"batch_size": Choice((8, 16)), "units": Choice((1, 9, 2, 3))}  # not to be lowered
+    chosen = task(listed, tuner=tuner, trials=3, max_params=12, settings={"epochs": 9})
+    first = _began(Driver(chosen, data).run())[0]["settings"]
+    assert first == {"units": 2, "batch_size": 16}
 
 
 @pytest.mark.parametrize("tuner", TRIALS)

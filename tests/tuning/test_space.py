@@ -131,5 +131,8 @@ def test_what_is_drawn_is_within_its_range_and_survives_the_way_to_a_worker(seed
     assert decode(SPACE, encode(SPACE, found)) == found
 
 
-def test_sizes_are_the_ranges_of_whole_numbers() -> None:
-    assert sizes(SPACE, but=["depth"]) == {"units": Whole(16, 256, log=True)}
+def test_sizes_are_the_ranges_of_whole_numbers_that_there_is_a_use_for() -> None:
+    space = {**SPACE, "projection": When("cell", ("lstm",), Whole(1, 9))}
+    common = {"units": Whole(16, 256, log=True), "depth": Whole(1, 9, step=2)}
+    assert sizes(space, {"cell": "gru"}) == common
+    assert sizes(space, {"cell": "lstm"}) == {**common, "projection": Whole(1, 9)}
