@@ -34,7 +34,8 @@ def parse(text: str) -> Range | Any:
     """The range that a text stands for, or the one value.
 
     `16..256` is a range of whole numbers, `16..256:log` one drawn by logarithms, `16..256:8` one in
-    steps; `0.0..0.5` a range of numbers; `lstm,gru` a choice; anything else is a value.
+    steps; `0.0..0.5` a range of numbers; `lstm,gru` a choice; anything else is a value. A range
+    before `if cell=lstm,gru` is there with these values of another setting alone.
 
     Raises:
         ValueError: for a range whose ends or step cannot be.
@@ -43,7 +44,21 @@ def parse(text: str) -> Range | Any:
 
     >>> parse("16..256:log"), parse("lstm,gru")
     (Whole(low=16, high=256, step=1, log=True), Choice(options=('lstm', 'gru')))
+    >>> parse("0.0..0.3 if cell=gru")
+    When(setting='cell', values=('gru',), range=Number(low=0.0, high=0.3, log=False))
     """
+    text, depends, condition = text.partition(" if ")
+    if depends:
+        name, equals, values = condition.partition("=")
+        own = parse(text)
+        if not equals or not isinstance(own, Whole | Number | Choice):
+            raise ValueError(
+                "a range that depends on another setting is written as in '0.0..0.3 if cell=gru'. "
+                f"Received: {text + depends + condition!r}"
+            )
+        return When(
+            name.strip().replace("-", "_"), tuple(_value(part) for part in values.split(",")), own
+        )
     found = re.fullmatch(r"([^.,:]*(?:\.\d+)?[^.,:]*)\.\.([^:,]*?)(?::([^:,]+))?", text.strip())
     if found is None:
         options = tuple(_value(part) for part in text.split(","))

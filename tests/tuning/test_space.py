@@ -51,6 +51,8 @@ DEFAULTS = {
         ("3", 3),
         ("none", None),
         ("max+mean", "max+mean"),
+        ("1..3:2 if cell = gru,mgu", When("cell", ("gru", "mgu"), Whole(1, 3, step=2))),
+        ("true,false if batch-size=8", When("batch_size", (8,), Choice((True, False)))),
     ],
 )
 def test_a_text_stands_for_a_range_or_a_value(text: str, meant: Any) -> None:
@@ -58,7 +60,9 @@ def test_a_text_stands_for_a_range_or_a_value(text: str, meant: Any) -> None:
     assert type(parse(text)) is type(meant)
 
 
-@pytest.mark.parametrize("text", ["a..b", "1..b", "1..2:often", "0.1..0.2:3"])
+@pytest.mark.parametrize(
+    "text", ["a..b", "1..b", "1..2:often", "0.1..0.2:3", "1 if cell=gru", "1..2 if gru"]
+)
 def test_a_text_that_stands_for_no_range_is_told(text: str) -> None:
     with pytest.raises(ValueError, match=f"Received: '{text}'$"):
         parse(text)
