@@ -10,7 +10,7 @@ import functools
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -85,7 +85,9 @@ def runs(only: Sequence[str], seeds: int, trials: int, seconds: float) -> Iterat
 
 
 def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
-    """Tuned against default on the test part, as Markdown."""
+    """Tuned against default on the test part, or what searches cost, as Markdown."""
+    if part == "costs":
+        return _costs({row["setting"]["task"]: row["result"] for row in measured})
     header = ["data", "metric", "default", "tuned", "parameters, default", "tuned"]
     lines = []
     for name, proof in PROOFS.items():
@@ -99,6 +101,22 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
             ]
             lines.append([proof.title, proof.metric, *scores, *sizes])
     return rows.markdown(header, lines)
+
+
+def _costs(measured: Mapping[str, rows.Row]) -> str:
+    lines = []
+    if "workers" in measured:
+        found = measured["workers"]
+        seconds = f"{found['one']:.0f} s by one, {found['two']:.0f} s by two"
+        lines.append(["16 equal trials, by one and two workers", seconds, f"{found['gain']:.2f}"])
+    if "overhead" in measured:
+        for tuner, seconds in measured["overhead"]["seconds"].items():
+            share = f"{seconds / 20:.1%}"
+            lines.append([f"{tuner}, for a trial", f"{1000 * seconds:.0f} ms", f"{share} of 20 s"])
+    if "memory" in measured:
+        grown = f"{measured['memory']['growth']} MiB"
+        lines.append(["memory, over 100 trials after the first ten", grown, ""])
+    return rows.markdown(["of a search", "takes", ""], lines)
 
 
 def _setting(name: str) -> rows.Row:
