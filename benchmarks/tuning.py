@@ -187,7 +187,7 @@ def _workers() -> rows.Row:
     found = {}
     for workers in (1, 2):
         with tempfile.TemporaryDirectory() as folder:
-            task = _equal(Path(folder) / "search", 16, epochs=40)
+            task = _equal(Path(folder) / "search", 16, epochs=20)
             search = Search(task, quiet=True)
             started = time.perf_counter()
             if workers > 1 or not search.trials():

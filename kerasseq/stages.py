@@ -91,6 +91,8 @@ class Stages(abc.ABC):
     prepares: ClassVar[tuple[str, ...]]
     #: The settings that `load` looks at: how the data is read.
     reads: ClassVar[tuple[str, ...]] = ()
+    #: The settings that say what is scored, and on what: where they differ, scores do not compare.
+    scored: ClassVar[tuple[str, ...]] = ("validation", "test")
     #: The metric by which models and baselines are compared.
     headline: ClassVar[str]
     higher_is_better: ClassVar[bool] = True

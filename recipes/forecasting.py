@@ -147,8 +147,7 @@ def forecasting(
             "zero" (taken as observed), or "mask" for nothing.
         resample: a pandas offset alias: take the mean of the rows in each such step.
         stride: steps from one window to learn from to the next.
-        validation: what decides when to stop, and calibrates: a share of each series, its steps, or
-            the stamp with which it begins.
+        validation: what stops and calibrates: a share of each series, its steps, or first stamp.
         test: what to score on, in the same terms.
         epochs: at most so many passes over the windows.
         patience: stop after so many epochs without a better one.
@@ -184,6 +183,7 @@ class Forecasting(Stages):
 
     name: ClassVar[str] = "forecasting"
     reads: ClassVar[tuple[str, ...]] = _READING
+    scored: ClassVar[tuple[str, ...]] = ("validation", "test", "horizon")
     headline: ClassVar[str] = "mase"
     higher_is_better: ClassVar[bool] = False
     rows: ClassVar[str] = "windows"

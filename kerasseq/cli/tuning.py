@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -95,6 +96,9 @@ def _run(name: str, settings: dict[str, Any], options: dict[str, Any]) -> None:
     options |= {"out": out, "space": space}
     try:
         if role == "worker":
+            if not options["quiet"]:
+                told = f"a worker of the search at {chief}, which it waits for"
+                print(told, file=sys.stderr, flush=True)
             join(chief, name, **options, **settings)
             return
         found = tune(name, chief=chief, **options, **settings)

@@ -9,6 +9,7 @@ from typing import Any
 from kerasseq import recipe as recipes
 from kerasseq.settings import Choice, Number, Settings, When, Whole
 from kerasseq.stages import Stages
+from kerasseq.tuning.results import MEASURED
 from kerasseq.tuning.space import Space, narrowed, plain
 
 __all__ = ["asked"]
@@ -41,6 +42,15 @@ def asked(
             raise ValueError(
                 f"{name} says how the data is read, which is done once for all trials: give it as "
                 f"an argument of the recipe. Received: space={{{name!r}: {found[name]!r}}}"
+            )
+        if name in stages.scored:
+            raise ValueError(
+                f"{name} says what trials are scored on, which must be the same for all: give it "
+                f"as an argument of the recipe. Received: space={{{name!r}: {found[name]!r}}}"
+            )
+        if name in MEASURED:
+            raise ValueError(
+                f"{name} cannot vary: trials have a column of that name for what came of them."
             )
         if name == "seed":
             raise ValueError("seed cannot vary: seeds=3 trains each trial from three of them.")

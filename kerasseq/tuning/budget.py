@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,9 +32,16 @@ class Limit:
     measure: Callable[[Settings], int]
     most: int
 
+    def taken(self, settings: Settings) -> float:
+        """How much of it that is; without end where there can be no such model."""
+        try:
+            return self.measure(settings)
+        except ValueError:
+            return math.inf
+
     def holds(self, settings: Settings) -> bool:
         """Whether the model with these settings is within the limit."""
-        return self.measure(settings) <= self.most
+        return self.taken(settings) <= self.most
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class Budget:
             return self._matched(settings)
         if self.holds(settings):
             return dict(settings)
+        if any(math.isinf(limit.taken(settings)) for limit in self.limits):
+            return None
         lowest = {**settings, **{name: own.low for name, own in self._sizes(settings).items()}}
         if not self.holds(lowest):
             return None
@@ -75,7 +85,7 @@ class Budget:
         """The settings of the space that stay furthest below all of these limits."""
 
         def taken(found: Settings) -> float:
-            return max(limit.measure(found) / limit.most for limit in limits)
+            return max(limit.taken(found) / limit.most for limit in limits)
 
         def lowest(chosen: Settings) -> dict[str, Any]:
             found = {**settings, **chosen}
@@ -117,13 +127,13 @@ class Budget:
     def _sizes(self, settings: Settings) -> dict[str, Whole]:
         """The sizes whose lowering saves what there is too much of."""
         over = [limit for limit in self.limits if not limit.holds(settings)]
-        now = [limit.measure(settings) for limit in over]
+        now = [limit.taken(settings) for limit in over]
         return {
             name: own
             for name, own in sizes(self.space, settings).items()
             if name not in self.keeps
             and any(
-                limit.measure({**settings, name: own.low}) < before
+                limit.taken({**settings, name: own.low}) < before
                 for limit, before in zip(over, now, strict=True)
             )
         }

@@ -11,9 +11,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["JOURNAL", "Journal", "read", "unwritable"]
+__all__ = ["FORMAT", "JOURNAL", "Journal", "read", "sound", "unwritable"]
 
+FORMAT = 1
 JOURNAL = "journal.jsonl"
+_NEEDED = {
+    "search": ("recipe", "metric", "higher_is_better", "format"),
+    "began": ("trial", "settings"),
+    "ended": ("trial", "status"),
+    "finished": ("best",),
+}
 _PATIENCE = 5.0  # seconds for the workers of a killed search to see that it is gone
 
 
@@ -92,11 +99,39 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise ValueError(
-                f"line {number} of {path} is damaged: restore the file from a copy, or search in "
-                "another folder."
-            )
+            raise _damaged(number, path)
         yield found
+
+
+def sound(folder: Path) -> list[dict[str, Any]]:
+    """The same, if they are of a search, each in its place.
+
+    Raises:
+        ValueError: if a line is damaged or missing, or of a later version.
+    """
+    events = read(folder)
+    if events and events[0].get("format", FORMAT) != FORMAT:
+        raise ValueError(
+            f"{folder} holds a search of another version of kerasseq (format "
+            f"{events[0]['format']}, and this one reads {FORMAT}): read it with that one."
+        )
+    begun: set[str] = set()
+    for number, event in enumerate(events, 1):
+        needed = _NEEDED.get(event.get("event", ""), ("event",))
+        first = (event.get("event") == "search") == (number == 1)
+        ended = event.get("event") != "ended" or event.get("trial") in begun
+        if not (first and ended and {*needed} <= {*event}):
+            raise _damaged(number, folder / JOURNAL)
+        if event["event"] == "began":
+            begun.add(event["trial"])
+    return events
+
+
+def _damaged(number: int, path: Path) -> ValueError:
+    return ValueError(
+        f"line {number} of {path} is damaged: restore the file from a copy, or search in another "
+        "folder."
+    )
 
 
 def unwritable(error: Exception, folder: Path) -> OSError:

@@ -6,19 +6,23 @@ import contextlib
 import io
 import itertools
 import json
+import os
+import random
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras_tuner
 
-from kerasseq.settings import Choice, Settings
+from kerasseq.settings import Choice, Number, Settings, Whole
+from kerasseq.tuning.grid import GridOracle
 from kerasseq.tuning.hyperband import factor_for
-from kerasseq.tuning.space import Space, declare, decode, encode, inside, nearest, plain
+from kerasseq.tuning.space import Space, declare, decode, encode, inside, nearest, plain, usable
 from kerasseq.tuning.task import Task, key
 
-__all__ = ["BEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "make"]
+__all__ = ["BEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "make", "watched"]
 
 # Values that travel with KerasTuner's own between oracle and workers, as JSON.
 SETTINGS, OUTCOME = "kerasseq/settings", "kerasseq/outcome"
@@ -29,6 +33,7 @@ _STATUS = keras_tuner.engine.trial.TrialStatus
 _RUNNING, _IDLE, _STOPPED = _STATUS.RUNNING, _STATUS.IDLE, _STATUS.STOPPED
 _COMPLETED, _FAILED, _INVALID = _STATUS.COMPLETED, _STATUS.FAILED, _STATUS.INVALID
 _DRAWS = 300  # for settings that fit and were not tried, before there are taken to be no more
+_SKIPPED = 20_000  # points of a grid in a row, after which it is taken to have no more
 _FOREVER = 10**9
 # Seconds: a worker that is at a trial lets the chief know after each of the first, and has its
 # trial given to another one after the second.
@@ -70,7 +75,7 @@ def make(task: Task, fit: Fit, record: Events) -> Any:
         own = {"max_trials": None}  # which are counted here
         kind = {
             "random": keras_tuner.oracles.RandomSearchOracle,
-            "grid": keras_tuner.oracles.GridSearchOracle,
+            "grid": GridOracle,
             "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
         }[task.tuner]
     if task.tuner == "bayesian":
@@ -78,6 +83,26 @@ def make(task: Task, fit: Fit, record: Events) -> Any:
     oracle = type(f"Journalled{kind.__name__}", (_Journalled, kind), {})(**shared, **own)
     oracle.begin(task, fit, record)
     return oracle
+
+
+@contextlib.contextmanager
+def watched(oracle: Any) -> Iterator[None]:
+    """Give up on silent workers in the meantime, also where no other one asks for anything."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(BEAT):
+            oracle.give_up()
+
+    thread = threading.Thread(target=look, daemon=True)
+    if "KERASTUNER_ORACLE_IP" in os.environ:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if thread.is_alive():
+            thread.join()
 
 
 class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
@@ -91,6 +116,7 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         self._begun: set[str] = set()
         self._ended: set[str] = set()
         self._heard: dict[str, float] = {}
+        self._skipped = 0  # points of a grid, one after the other
         self.verbose = 0
 
     def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
@@ -138,6 +164,8 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         if len(self._begun) >= self._task.trials:
             return self._over()
+        if self._task.tuner == "grid":
+            return self._next(trial_id)
         with warnings.catch_warnings():  # of scikit-learn, when few trials say little
             warnings.simplefilter("ignore")
             proposal: dict[str, Any] = super().populate_space(trial_id)
@@ -149,10 +177,6 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         if "tuner/trial_id" in values:  # what is promoted goes on as it is
             return proposal
         values.pop(SETTINGS, None)
-        if self._task.tuner == "grid":  # whose points are what they are, and skipped or tried
-            found = self._point(values)
-            proposal["values"] = values if found is None else {**values, **self._sent(found)}
-            return proposal
         found = self._fitting(values, trial_id)
         if found is None:
             return self._over()
@@ -167,10 +191,6 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
     def _create(self, worker: str) -> Any:
         """The trial that a worker has, or another one that is within the budget."""
         trial = super().create_trial(worker)
-        while trial.status == _RUNNING and SETTINGS not in trial.hyperparameters.values:
-            trial.status = _FAILED
-            super().end_trial(trial)
-            trial = super().create_trial(worker)
         if trial.status == _RUNNING and trial.trial_id not in self._begun:
             values = trial.hyperparameters.values
             settings = json.loads(values[SETTINGS])
@@ -192,6 +212,9 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
     def end_trial(self, trial: Any) -> None:
         outcome = json.loads(trial.hyperparameters.values[OUTCOME])
         own = self.trials[trial.trial_id]
+        if outcome is None:  # whoever has it cannot run it
+            self.requeue(w for w, running in self.ongoing_trials.items() if running is not own)
+            return
         if trial.trial_id not in self._ended:  # else a worker that was taken for dead came second
             self._record({"event": "ended", "trial": trial.trial_id, **outcome})
             self._end(own, outcome)
@@ -214,16 +237,19 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
             self._tried.add(key(settings))
 
     def _hear(self, worker: str) -> None:
-        """Note that a worker is there, and give up on those that have been silent for long."""
+        """Note that a worker is there, and which ones are not."""
+        self._heard[worker] = time.monotonic()
+        self.give_up()
+
+    @keras_tuner.synchronized
+    def give_up(self) -> None:
+        """Give up on workers that have been silent for long, with a trial or without."""
         now = time.monotonic()
-        self._heard[worker] = now
-        silent = [
-            other
-            for other in self.ongoing_trials
-            if now - self._heard.setdefault(other, now) > SILENCE
-        ]
+        known = {*self.ongoing_trials, *self.tuner_ids}
+        silent = {name for name in known if now - self._heard.setdefault(name, now) > SILENCE}
         if silent:
-            self.requeue({*self.ongoing_trials} - {*silent})
+            self.requeue({*self.ongoing_trials} - silent)
+            self.tuner_ids -= silent
 
     def _sent(self, settings: Settings) -> dict[str, str]:
         """What a worker is sent beside KerasTuner's own values."""
@@ -239,11 +265,22 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         if found is not None:
             return found
         seeds = itertools.count(hash((self._task.seed, int(trial_id))) % 2**31)
-        for _ in range(_DRAWS):
-            found = self._settled(self._drawn(seeds))
+        for draw in range(2 * _DRAWS):
+            drawn = self._drawn(seeds)
+            if draw >= _DRAWS:  # most of them may be too large: lean to the smallest numbers
+                drawn = self._lowered(drawn, next(seeds))
+            found = self._settled(drawn)
             if found is not None:
                 return found
         return None
+
+    def _lowered(self, drawn: dict[str, Any], seed: int) -> dict[str, Any]:
+        """About half of the numbers that are chosen from a list at their smallest."""
+        draw = random.Random(seed)
+        for name, own in ((name, plain(self._space[name])) for name in drawn):
+            if _numbers(own) and draw.random() < 0.5:
+                drawn[name] = min(own.options)
+        return drawn
 
     def _own(self) -> dict[str, Any] | None:
         """To begin with, the recipe's own setting as far as space and budget go, if not that far.
@@ -264,17 +301,39 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
             return
         yield near
         for name, found in ranges.items():
-            if isinstance(found, Choice) and {int, float} >= {type(o) for o in found.options}:
+            if _numbers(found):
                 others = sorted(found.options, key=lambda option: abs(option - near[name]))
                 yield from ({**near, name: option} for option in others[1:])
 
     def _settled(self, proposed: Settings) -> dict[str, Any] | None:
         """What varies, within the budget; None if that cannot be, or was tried."""
-        found = self._fit({**self._task.settings, **proposed})
+        found = self._fitted({**self._task.settings, **proposed})
         if found is None:
             return None
         varied = {name: found[name] for name in self._task.varied}
         return None if key(varied) in self._tried else varied
+
+    def _fitted(self, settings: Settings) -> dict[str, Any] | None:
+        """Settings within the budget, of which each has its use or is as by default."""
+        own = self._task.settings
+        found = self._fit(usable(self._space, settings, own))
+        while found is not None and (used := usable(self._space, found, own)) != found:
+            found = self._fit(used)  # what is lowered may leave another one without use
+        return found
+
+    def _next(self, trial_id: str) -> dict[str, Any]:
+        """The next point of a grid that is within the budget, which is not lowered to it."""
+        while self._skipped < _SKIPPED:
+            proposal: dict[str, Any] = super().populate_space(trial_id)
+            if proposal["status"] == _STOPPED:
+                break
+            found = self._point(proposal["values"])
+            if found is not None:
+                self._skipped = 0
+                proposal["values"] |= self._sent(found)
+                return proposal
+            self._skipped += 1
+        return self._over()
 
     def _point(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """The settings of a point of the grid, if they are within the budget and new."""
@@ -292,6 +351,11 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
             if hp.is_active(own):
                 hp.values[own.name] = own.random_sample(seed)
         return decode(self._space, hp.values)
+
+
+def _numbers(own: Whole | Number | Choice) -> TypeGuard[Choice]:
+    """Whether something is chosen from a list of numbers."""
+    return isinstance(own, Choice) and {int, float} >= {type(option) for option in own.options}
 
 
 def _json(settings: Settings) -> str:

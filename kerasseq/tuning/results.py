@@ -15,7 +15,7 @@ from kerasseq import run as runs
 from kerasseq.board import figure
 from kerasseq.params.table import Table, Tabular, from_frame
 from kerasseq.tuning import words
-from kerasseq.tuning.journal import JOURNAL, read
+from kerasseq.tuning.journal import JOURNAL, sound
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from kerasseq.run import Run
 
-__all__ = ["Result", "rows", "tuned"]
+__all__ = ["MEASURED", "Result", "rows", "tuned"]
 
-_MEASURED = (
+MEASURED = (
     *("parameters", "macs", "score", "spread", "epochs", "best_epoch", "seconds", "status"),
     "reason",
 )
@@ -62,11 +62,11 @@ class Result(Tabular):
                 {
                     "trial": row["trial"],
                     **{name: row["settings"].get(name) for name in varied},
-                    **{name: row.get(name) for name in _MEASURED},
+                    **{name: row.get(name) for name in MEASURED},
                 }
                 for row in found
             ],
-            columns=["trial", *varied, *_MEASURED],
+            columns=["trial", *varied, *MEASURED],
         )
         numbers = ["score", "spread", "epochs", "best_epoch", "seconds"]
         frame[numbers] = frame[numbers].astype(float)
@@ -83,7 +83,7 @@ class Result(Tabular):
     @property
     def _varied(self) -> list[str]:
         """The columns of the settings."""
-        return [name for name in self.trials if name not in ("trial", *_MEASURED)]
+        return [name for name in self.trials if name not in ("trial", *MEASURED)]
 
     @property
     def recipe(self) -> str:
@@ -270,7 +270,7 @@ class Result(Tabular):
             ]
         begun = sum(e["event"] == "began" and e["trial"] != "default" for e in self.events)
         asked = self.events[0].get("trials", begun)
-        few = f"{begun} of {asked} trials: there is nothing else in the space within the budget"
+        few = f"{begun} of {asked} trials: nothing else was found in the space within the budget"
         short = [few] if begun < asked else []
         if self._end["best"] is None:
             return [*short, "no trial was completed"]
@@ -300,6 +300,8 @@ class Result(Tabular):
 
     @property
     def _missing(self) -> str:
+        if self._end is not None and self._end["best"] is not None:
+            return "has lost its runs: restore them from a copy, or search in another folder."
         return "has no such run: the search is not finished, or no trial of it was completed."
 
     def _run(self, name: str) -> Run:
@@ -340,7 +342,7 @@ def tuned(folder: str | os.PathLike[str]) -> Result:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}: give that of a search.")
-    events = read(folder)
+    events = sound(folder)
     if not events:
         raise ValueError(f"{folder} is not a search: it has no {JOURNAL}. Give that of a search.")
     return Result(folder, events)

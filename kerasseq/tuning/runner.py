@@ -90,6 +90,8 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
     def run_trial(self, trial: Any) -> dict[str, float]:
         values = trial.hyperparameters.values
         if values[MARK] != self._task.mark:
+            values[OUTCOME] = json.dumps(None)
+            self.oracle.end_trial(trial)
             raise Stranger(
                 "the chief has another search: give this worker the same arguments and data."
             )

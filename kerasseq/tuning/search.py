@@ -13,7 +13,7 @@ from kerasseq.tuning import tensorboard
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.final import DEFAULT, finish
 from kerasseq.tuning.hyperband import factor_for, may_go_on
-from kerasseq.tuning.journal import JOURNAL, Journal, read, unwritable
+from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, read, sound, unwritable
 from kerasseq.tuning.lending import LENT, Lender
 from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result, rows
@@ -21,7 +21,6 @@ from kerasseq.tuning.task import Data, Task
 
 __all__ = ["Search"]
 
-FORMAT = 1
 _LEFT = (".chief", ".tuner*", ".worker*", LENT)  # by processes that were killed
 
 
@@ -46,7 +45,11 @@ class Search:
             self.data.prepared(task.settings, (0, task.folds))
         _check_free(task.folder)
         self.journal = Journal(task.folder)
-        self.events = read(task.folder)
+        try:
+            self.events = sound(task.folder)
+        except ValueError:
+            self.journal.close()
+            raise
         self._begin()
         stages = task.stages
         self.progress = Progress(stages.headline, stages.higher_is_better, task.trials, quiet)
@@ -174,7 +177,7 @@ class Search:
             OSError: if the folder cannot be written.
         """
         from kerasseq.tuning import runner as runners
-        from kerasseq.tuning.oracle import make
+        from kerasseq.tuning.oracle import make, watched
 
         oracle = make(self.task, self.budget.fit, self.record)
         mine = type(self.task.stages).__module__ == "__main__"  # which no other process can import
@@ -184,7 +187,8 @@ class Search:
         if not remote:
             oracle.requeue([runner.NAME])
         try:
-            runner.search()
+            with watched(oracle):
+                runner.search()
         except runners.Full:
             return False
         except runners.Unwritable as error:

@@ -23,10 +23,12 @@ __all__ = [
     "parse",
     "plain",
     "sizes",
+    "usable",
 ]
 
 Space = dict[str, Range]
 
+_LARGEST = 2**31 - 1  # of whole numbers
 _DIGITS = 4  # of a drawn number: KerasTuner's workers are sent 32 bits of it, which keep 7
 
 
@@ -49,9 +51,10 @@ def parse(text: str) -> Range | Any:
     """
     text, depends, condition = text.partition(" if ")
     if depends:
-        name, equals, values = condition.partition("=")
+        name, _, values = condition.partition("=")
         own = parse(text)
-        if not equals or not isinstance(own, Whole | Number | Choice):
+        once = name.strip() and values.strip() and " if " not in condition
+        if not once or not isinstance(own, Whole | Number | Choice):
             raise ValueError(
                 "a range that depends on another setting is written as in '0.0..0.3 if cell=gru'. "
                 f"Received: {text + depends + condition!r}"
@@ -70,7 +73,7 @@ def parse(text: str) -> Range | Any:
         raise ValueError(f"the ends of a range must be numbers, as in 16..256. Received: {text!r}")
     if how in (None, "log"):
         kind = Whole(low, high, log=how == "log") if whole else Number(low, high, how == "log")
-    elif whole and how.isdigit():
+    elif whole and how.isdecimal():
         kind = Whole(low, high, step=int(how))
     else:
         raise ValueError(
@@ -121,6 +124,12 @@ def narrowed(
                     del found[other]
                     if value in own.values:
                         found[other] = own.range
+    for name, own in found.items():
+        if isinstance(own, When) and isinstance(found.get(own.setting), When):
+            raise ValueError(
+                f"{name} is to vary with {own.setting}, which does not always vary itself: name "
+                "one setting that does."
+            )
     ordered = {name: found[name] for name in _ordered(found)}
     for name, own in ordered.items():
         _check_condition(name, own, ordered)
@@ -150,6 +159,10 @@ def check(name: str, own: Range) -> None:
     if not all(type(end) in kinds and math.isfinite(end) for end in numbers):
         whole = "whole " if isinstance(own, Whole) else ""
         raise ValueError(f"the range of {name} must have {whole}numbers. Received: {own!r}")
+    if isinstance(own, Whole) and own.high > _LARGEST:
+        raise ValueError(
+            f"the range of {name} must end at {_LARGEST:,} at most. Received: {own.high:,}"
+        )
     if isinstance(own, Whole) and own.step < 1:
         raise ValueError(f"the steps of {name} must be at least 1. Received: {own!r}")
     if not own.low <= own.high:
@@ -167,7 +180,7 @@ def _range(value: Any) -> Any:
     """What was given for a setting as a range, where it stands for one."""
     if isinstance(value, str):
         value = parse(value)
-    if isinstance(value, list):
+    if type(value) in (list, tuple):
         value = Choice(tuple(value))
     if isinstance(value, Choice) and isinstance(value.options, tuple | list):
         # JSON, which settings are written in, has lists alone.
@@ -224,6 +237,12 @@ def encode(space: Mapping[str, Range], settings: Settings) -> dict[str, Any]:
         for name, own in space.items()
         if name in settings and active(own, settings)
     }
+
+
+def usable(space: Mapping[str, Range], settings: Settings, defaults: Settings) -> dict[str, Any]:
+    """Settings in which those that the others have no use for are as they are by default."""
+    idle = [name for name, own in space.items() if not active(own, settings)]
+    return {**settings, **{name: defaults[name] for name in idle}}
 
 
 def sizes(space: Mapping[str, Range], settings: Settings) -> dict[str, Whole]:

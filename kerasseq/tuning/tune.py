@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import os
 import socket
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasseq import recipe as recipes
+from kerasseq import registry
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
@@ -161,9 +163,15 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
     if given["prune"] and given["tuner"] == "hyperband":
         raise ValueError("hyperband stops trials itself: leave out prune, or take another tuner.")
     seconds = given["seconds"]
-    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+    number = type(seconds) in (int, float) and 0 < seconds < math.inf
+    if seconds is not None and not number:
         raise ValueError(f"seconds must be a number above zero. Received: seconds={seconds!r}")
     stages, settings, data = known(given["recipe"])
+    if stages.name not in registry.names():
+        raise ValueError(
+            f"recipe must be one of kerasseq, which runs can be loaded by: {stages.name!r} has no "
+            "file in its folder of recipes. kerasseq.hypermodel takes any recipe."
+        )
     if "match_params" in limits:
         if len(limits) > 1:
             raise ValueError("match_params gives each model its size: leave out the other limits.")

@@ -15,6 +15,7 @@ from kerasseq import registry
 from kerasseq.settings import Choice, Number, When, Whole
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.task import known
+from tests import toy as toys
 
 
 def _asked(recipe: str, space: Any = None, **settings: Any) -> tuple[Any, dict[str, Any]]:
@@ -104,12 +105,39 @@ def test_how_data_is_read_cannot_vary(recipe: str, name: str, value: Any) -> Non
             "can vary with one other setting alone",
         ),
         ({"seed": [1, 2]}, "seed cannot vary: seeds=3"),
+        ({"test": [0.1, 0.3]}, "test says what trials are scored on"),
+        ({"validation": "0.1..0.3"}, "validation says what trials are scored on"),
+        ({"epochs": [1, 2]}, "epochs cannot vary: trials have a column of that name"),
+        ({"units": "2..99999999999:log"}, "the range of units must end at 2,147,483,647 at most"),
+        (
+            {"zoneout": "0.1,0.2 if cell=gru", "dropout": "0.1..0.2 if zoneout=0.2"},
+            "dropout is to vary with zoneout, which does not always vary itself",
+        ),
+        ({"zoneout": "0.1..0.2 if zoneout=0.1"}, "which does not always vary itself"),
         ("units=3", "space must be a dict"),
     ],
 )
 def test_ranges_that_cannot_be_are_refused(space: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         _asked("sentiment", space)
+
+
+def test_options_may_be_a_tuple() -> None:
+    assert _asked("sentiment", {"cell": ("gru", "lstm")})[0]["cell"] == Choice(("gru", "lstm"))
+
+
+def test_how_far_ahead_to_forecast_cannot_vary() -> None:
+    with pytest.raises(ValueError, match=r"^horizon says what trials are scored on"):
+        _asked("forecasting", {"horizon": [3, 6]})
+
+
+def test_a_recipe_of_which_no_run_can_be_loaded_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(registry, "names", lambda: ["sentiment"])
+    with pytest.raises(ValueError, match="'toy' has no file in its folder of recipes"):
+        kerasseq.tune(toys.toy, out=tmp_path / "a", quiet=True)
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_value_that_is_possible_with_some_others_may_vary() -> None:
@@ -123,6 +151,8 @@ def test_a_value_that_is_possible_with_some_others_may_vary() -> None:
     [
         ({"prune": "yes"}, "prune must be one of False, True"),
         ({"seconds": "x"}, "seconds must be a number above zero"),
+        ({"seconds": float("inf")}, "seconds must be a number above zero"),
+        ({"seconds": True}, "seconds must be a number above zero"),
         ({"out": 3}, "out must be the path of a folder"),
         ({"out": ""}, "out must be the path of a folder"),
         ({"tensorboard": 3}, "tensorboard must be the path of a folder"),

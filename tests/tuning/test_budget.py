@@ -157,6 +157,26 @@ def test_limits_that_cannot_be_met_together_are_told() -> None:
     _kinds(parameters=102, macs=50).check(settings)
 
 
+def test_settings_of_which_there_is_no_model_are_over_any_budget() -> None:
+    def count(settings: Any) -> int:
+        if settings["tied"] and settings["units"] != settings["embedding"]:
+            raise ValueError("tied weights need one width")
+        return int(settings["units"] + settings["embedding"])
+
+    space = {"units": Whole(4, 8), "embedding": Whole(4, 8)}
+    budget = Budget([Limit("max_params", "parameters", count, 12)], space)
+    six = {"units": 6, "embedding": 6, "tied": True}
+    assert budget.fit(six) == six
+    assert budget.fit({"units": 6, "embedding": 5, "tied": True}) is None
+    assert budget.fit({"units": 8, "embedding": 8, "tied": True}) is None  # neither can go alone
+    none = Budget([Limit("max_params", "parameters", count, 7)], space)
+    with pytest.raises(ValueError, match="has so few parameters: the smallest has 8"):
+        none.check({"units": 5, "embedding": 6, "tied": True})
+    apart = Budget(none.limits, {"units": Whole(4, 8)})
+    with pytest.raises(ValueError, match="tied weights need one width"):
+        apart.check({"units": 5, "embedding": 6, "tied": True})
+
+
 def test_what_settings_have_no_use_for_is_left_as_it_is() -> None:
     def count(settings: Any) -> int:
         if settings["head"] == "none" and (settings["wide"], settings["sharp"]) != (8, False):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kerasseq.tuning.journal import JOURNAL, Journal, read
+from kerasseq.tuning.journal import JOURNAL, Journal, read, sound
 
 
 def _written(folder: Path, *events: dict[str, object]) -> None:
@@ -40,6 +41,44 @@ def test_a_damaged_line_is_told(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_text('{"n": 1}\n{"n": \n{"n": 2}\n')
     with pytest.raises(ValueError, match=f"line 2 of .*{JOURNAL} is damaged"):
         read(tmp_path)
+
+
+SEARCH = {"event": "search", "recipe": "r", "metric": "m", "higher_is_better": True, "format": 1}
+BEGAN = {"event": "began", "trial": "0000", "settings": {}}
+ENDED = {"event": "ended", "trial": "0000", "status": "completed"}
+FINISHED = {"event": "finished", "best": "0000"}
+
+
+def test_the_lines_of_a_search_are_sound(tmp_path: Path) -> None:
+    assert sound(tmp_path) == []
+    _written(tmp_path, SEARCH, BEGAN, ENDED, FINISHED)
+    assert sound(tmp_path) == read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("events", "line"),
+    [
+        ([BEGAN, ENDED], 1),
+        ([SEARCH, ENDED], 2),
+        ([SEARCH, BEGAN, {}], 3),
+        ([SEARCH, BEGAN, SEARCH], 3),
+        ([SEARCH, {"event": "other"}], 2),
+        ([SEARCH, BEGAN, {"event": "finished"}], 3),
+        ([{"event": "search", "format": 1}], 1),
+    ],
+)
+def test_a_line_that_is_missing_or_wrong_is_told(
+    tmp_path: Path, events: list[dict[str, Any]], line: int
+) -> None:
+    _written(tmp_path, *events)
+    with pytest.raises(ValueError, match=f"^line {line} of .* is damaged: restore the file"):
+        sound(tmp_path)
+
+
+def test_a_journal_of_another_version_is_told(tmp_path: Path) -> None:
+    _written(tmp_path, {**SEARCH, "format": 99})
+    with pytest.raises(ValueError, match=r"another version of kerasseq \(format 99, and this one"):
+        sound(tmp_path)
 
 
 def test_one_process_at_a_time_may_add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

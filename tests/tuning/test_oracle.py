@@ -12,9 +12,9 @@ from typing import Any
 import keras_tuner
 import pytest
 
-from kerasseq.settings import Choice, Number, Whole
+from kerasseq.settings import Choice, Number, When, Whole
 from kerasseq.tuning.hyperband import factor_for, sweep
-from kerasseq.tuning.oracle import OUTCOME, SETTINGS, make
+from kerasseq.tuning.oracle import OUTCOME, SETTINGS, SILENCE, make
 from kerasseq.tuning.task import Data, Task, key
 from tests.tuning.conftest import said
 
@@ -183,6 +183,82 @@ def test_a_worker_waits_for_what_another_may_leave_undone(task: Make, data: Data
     assert driver.oracle.create_trial("one").status == "STOPPED"
     ended = [event["trial"] for event in driver.events if event["event"] == "ended"]
     assert ended == [first.trial_id, second.trial_id]
+
+
+def test_a_worker_that_is_silent_is_waited_for_no_longer(
+    task: Make, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("kerasseq.tuning.oracle.time.monotonic", lambda: now[0])
+    driver = Driver(task(tuner="random", trials=1), data)
+    trial = driver.oracle.create_trial("one")
+    assert driver.oracle.create_trial("two").status == "IDLE"  # and dies, with nothing to do
+    now[0] = SILENCE - 1
+    assert driver.oracle.create_trial("one").trial_id == trial.trial_id
+    now[0] = SILENCE + 1
+    driver.oracle.give_up()
+    assert driver.oracle.tuner_ids == {"one"}
+    assert [*driver.oracle.ongoing_trials] == ["one"]
+    driver.end(trial)
+    assert driver.oracle.create_trial("one").status == "STOPPED"
+    assert driver.oracle.tuner_ids == set()  # for which the chief waits
+
+
+def test_a_trial_that_a_worker_hands_back_is_another_one_s(task: Make, data: Data) -> None:
+    driver = Driver(task(tuner="random", trials=2), data)
+    first, second = (driver.oracle.create_trial(name) for name in ("stranger", "other"))
+    first.hyperparameters.values[OUTCOME] = "null"
+    driver.oracle.end_trial(first)
+    driver.end(second)
+    again = driver.oracle.create_trial("other")
+    assert again.trial_id == first.trial_id
+    driver.end(again)
+    assert [event["event"] for event in driver.events] == ["began", "began", "ended", "ended"]
+
+
+def test_what_a_setting_has_no_use_for_is_as_by_default(task: Make, data: Data) -> None:
+    space = {
+        "units": Whole(2, 64, log=True),
+        "patience": When("units", (3,), Whole(7, 9)),
+        "batch_size": When("units", (64,), Choice((8, 32))),
+    }
+    for tuner in ("random", "bayesian"):
+        search = task(space, tuner=tuner, trials=6, max_params=45, settings={"units": 64})
+        for event in _began(Driver(search, data).run()):
+            own = event["settings"]
+            assert own["batch_size"] == search.settings["batch_size"]
+            if own["units"] != 3:
+                assert own["patience"] == search.settings["patience"]
+
+
+def test_settings_of_which_few_are_small_enough_are_found(task: Make, data: Data) -> None:
+    space = {
+        "units": Choice((1, *range(500, 900))),
+        "learning_rate": Number(1e-3, 1e-1),
+    }
+    began = _began(Driver(task(space, tuner="random", trials=9, max_params=9), data).run())
+    assert [event["settings"]["units"] for event in began] == [1] * 9
+
+
+def test_a_grid_that_is_too_large_for_long_comes_to_an_end(
+    task: Make, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kerasseq.tuning.oracle._SKIPPED", 5)
+    space = {"units": Choice((1, 20, 30)), "batch_size": Choice((*range(4, 10),))}
+    driver = Driver(task(space, tuner="grid", trials=99, max_params=9), data)
+    assert len(_began(driver.run())) == 6  # with one unit; the points after these are 12
+    monkeypatch.setattr("kerasseq.tuning.oracle._SKIPPED", 12)
+    other = {**space, "units": Choice((20, 30, 1))}
+    assert len(_began(Driver(task(other, tuner="grid", trials=99, max_params=9), data).run())) == 0
+
+
+def test_a_grid_has_a_point_for_each_worker_that_asks(task: Make, data: Data) -> None:
+    space = {"units": Choice((2, 3, 4, 5)), "batch_size": When("units", (4,), Choice((8, 16)))}
+    driver = Driver(task(space, tuner="grid", trials=9), data)
+    trials = [driver.oracle.create_trial(f"worker {place}") for place in range(5)]
+    assert [trial.status for trial in trials] == ["RUNNING"] * 5
+    points = [(e["settings"]["units"], e["settings"]["batch_size"]) for e in driver.events]
+    assert points == [(3, 16), (2, 16), (4, 16), (4, 8), (5, 16)]
 
 
 def test_what_another_worker_took_over_is_no_riddle_to_a_journal(task: Make, data: Data) -> None:

@@ -356,7 +356,7 @@ def test_a_space_that_is_exhausted_is_told(tmp_path: Path, quick: list[Any]) -> 
     given = {**TUNE, "space": {"units": [2, 3], "learning_rate": 0.01, "batch_size": 8}}
     result = kerasseq.tune(toy, trials=9, out=tmp_path / "a", **given)
     assert len(result.trials) == 3
-    assert any(own.startswith("2 of 9 trials: there is nothing else") for own in result.remarks)
+    assert any(own.startswith("2 of 9 trials: nothing else was found") for own in result.remarks)
     result = kerasseq.tune(toy, trials=2, out=tmp_path / "b", **given)
     assert not any("trials:" in own for own in result.remarks)
 

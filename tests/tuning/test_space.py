@@ -61,7 +61,17 @@ def test_a_text_stands_for_a_range_or_a_value(text: str, meant: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a..b", "1..b", "1..2:often", "0.1..0.2:3", "1 if cell=gru", "1..2 if gru"]
+    "text",
+    [
+        "a..b",
+        "1..b",
+        "1..2:often",
+        "0.1..0.2:3",
+        "1 if cell=gru",
+        "1..2 if gru",
+        "1..2 if a=b if c=d",
+        "1..2 if =3",
+    ],
 )
 def test_a_text_that_stands_for_no_range_is_told(text: str) -> None:
     with pytest.raises(ValueError, match=f"Received: '{text}'$"):
