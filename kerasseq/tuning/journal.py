@@ -117,12 +117,13 @@ def sound(folder: Path) -> list[dict[str, Any]]:
         )
     begun: set[str] = set()
     for number, event in enumerate(events, 1):
-        needed = _NEEDED.get(event.get("event", ""), ("event",))
-        first = (event.get("event") == "search") == (number == 1)
-        ended = event.get("event") != "ended" or event.get("trial") in begun
-        if not (first and ended and {*needed} <= {*event}):
+        kind = event.get("event")
+        whole = kind in _NEEDED and {*_NEEDED[kind]} <= {*event}
+        if not whole or (kind == "search") != (number == 1):
             raise _damaged(number, folder / JOURNAL)
-        if event["event"] == "began":
+        if kind == "ended" and event["trial"] not in begun:
+            raise _damaged(number, folder / JOURNAL)
+        if kind == "began":
             begun.add(event["trial"])
     return events
 

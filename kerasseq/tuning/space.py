@@ -124,6 +124,13 @@ def narrowed(
                     del found[other]
                     if value in own.values:
                         found[other] = own.range
+    for name, own in [*found.items()]:
+        if name not in given and isinstance(own, When) and own.setting in found:
+            parent = plain(found[own.setting])  # which the caller may have narrowed
+            values = tuple(value for value in own.values if inside(parent, value))
+            found[name] = When(own.setting, values, own.range)
+            if not values:
+                del found[name]
     for name, own in found.items():
         if isinstance(own, When) and isinstance(found.get(own.setting), When):
             raise ValueError(

@@ -144,6 +144,14 @@ def test_a_value_that_is_possible_with_some_others_may_vary() -> None:
     space = {"model": ["direct", "seq2seq"], "attention": [True, False]}
     found, _ = _asked("forecasting", space)
     assert found["attention"] == Choice((True, False))
+    assert "scheduled" not in found  # which is of another model
+
+
+def test_what_the_recipe_varies_with_a_setting_is_narrowed_with_it() -> None:
+    found, _ = _asked("sentiment", {"ngrams": [0, 2]})
+    assert found["ngram_count"] == When("ngrams", (2,), Choice((1, 2, 3)))
+    assert "ngram_count" not in _asked("sentiment", {"ngrams": [0]})[0]
+    assert _asked("sentiment", {"ngrams": 2})[0]["ngram_count"] == Choice((1, 2, 3))
 
 
 @pytest.mark.parametrize(
