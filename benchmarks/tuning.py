@@ -109,7 +109,7 @@ def _costs(measured: Mapping[str, rows.Row]) -> str:
     if "workers" in measured:
         found = measured["workers"]
         seconds = f"{found['one']:.0f} s by one, {found['two']:.0f} s by two"
-        lines.append(["16 equal trials, by one and two workers", seconds, f"{found['gain']:.2f}"])
+        lines.append(["16 equal trials", seconds, f"{found['gain']:.2f} times sooner"])
     if "overhead" in measured:
         for tuner, seconds in measured["overhead"]["seconds"].items():
             share = f"{seconds / 20:.1%}"
