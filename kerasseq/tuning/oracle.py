@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeGuard
 
 import keras_tuner
+from threadpoolctl import threadpool_limits
 
 from kerasseq.settings import Choice, Number, Settings, Whole
 from kerasseq.tuning.grid import GridOracle
@@ -166,8 +167,9 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
             return self._over()
         if self._task.tuner == "grid":
             return self._next(trial_id)
-        with warnings.catch_warnings():  # of scikit-learn, when few trials say little
-            warnings.simplefilter("ignore")
+        # Threads slow the small matrices of a Gaussian process down.
+        with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
+            warnings.simplefilter("ignore")  # of scikit-learn, when few trials say little
             proposal: dict[str, Any] = super().populate_space(trial_id)
         if proposal["status"] == _STOPPED:
             return self._over()
