@@ -333,11 +333,9 @@ def tuned(folder: str | os.PathLike[str]) -> Result:
 
     Example:
 
-    >>> import kerasseq
-    >>> found = kerasseq.tune("sentiment", trials=1, quiet=True, out="search", epochs=1,
-    ...                       space={"units": "2..4"}, embedding=4)
-    >>> tuned("search").trials.equals(found.trials)
-    True
+    >>> tuned("searches/demo").remarks[0]
+    Traceback (most recent call last):
+    FileNotFoundError: there is no folder searches/demo: give that of a search.
     """
     folder = Path(folder)
     if not folder.is_dir():

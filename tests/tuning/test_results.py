@@ -21,6 +21,7 @@ def _result(
     events: list[dict[str, Any]] = [
         {
             "event": "search",
+            "format": 1,
             "recipe": "toy",
             "metric": "accuracy",
             "higher_is_better": True,
