@@ -14,7 +14,10 @@ def value(given: Any) -> str:
     >>> value(0.123456), value("gru"), value(None)
     ('0.1235', 'gru', 'None')
     """
-    return f"{given:.4g}" if isinstance(given, float) else str(given)
+    if not isinstance(given, float):
+        return str(given)
+    text = f"{given:.4g}"  # and 1.0 as it is, which may mean something else than 1
+    return f"{text}.0" if text.lstrip("-").isdecimal() else text
 
 
 def inline(settings: Mapping[str, Any]) -> str:
