@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import lzma
+import gzip
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 __all__ = ["ARCHIVES", "decode", "text_files"]
 
@@ -19,7 +20,6 @@ _BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
-    lzma.LZMAError,
     EOFError,
     OSError,
     RuntimeError,  # zipfile's for an archive that needs a password
@@ -105,9 +105,27 @@ def _in_zip(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _in_tar(path: Path) -> Iterator[tuple[str, bytes]]:
-    # As a stream: looking members up by name would go through the compressed file again and again.
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            file = archive.extractfile(member) if member.isreg() else None
-            if file is not None and member.name.endswith(".txt"):
-                yield member.name.removeprefix("./").lstrip("/"), file.read()
+    with open(path, "rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else open(path, "rb") as content:
+        # In the order of the file: looking members up by name would unpack it again and again.
+        with tarfile.open(fileobj=content, mode="r:", tarinfo=_Member) as archive:
+            for member in archive:
+                file = archive.extractfile(member) if member.isreg() else None
+                if file is not None and member.name.endswith(".txt"):
+                    yield member.name.removeprefix("./").lstrip("/"), file.read()
+        while content.read(1 << 20):  # gzip compares its checksum where the content ends
+            pass
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose damaged header is an error; tarfile would take it for the archive's end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError:
+            if any(buf):
+                raise tarfile.ReadError("a header in it is damaged") from None
+            raise

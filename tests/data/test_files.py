@@ -6,6 +6,7 @@ import io
 import tarfile
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -104,4 +105,33 @@ def test_a_corrupt_archive_is_refused_by_name(folder: Path, kind: str, fault: st
         }[fault]
     )
     with pytest.raises(ValueError, match=rf"packed\.{kind} cannot be read as an archive.*again\."):
+        text_files(path)
+
+
+@given(st.data())
+def test_damage_never_changes_what_a_compressed_archive_holds(data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "packed.tar.gz"
+        with tarfile.open(path, "w:gz") as tar:
+            for name in ("1.txt", "2.txt", "3.txt"):
+                file = tarfile.TarInfo(name)
+                file.size = 6
+                tar.addfile(file, io.BytesIO(b"inside"))
+        whole, raw = list(text_files(path)), path.read_bytes()
+        start = data.draw(st.integers(0, len(raw) - 1))
+        damage = data.draw(st.binary(min_size=1, max_size=len(raw) - start))
+        path.write_bytes(raw[:start] + damage + raw[start + len(damage) :])
+        try:
+            found = list(text_files(path))
+        except ValueError:
+            return  # refused
+        assert found == whole  # the time and the name in the header are not checked
+
+
+def test_a_damaged_header_is_not_the_end_of_an_archive(folder: Path) -> None:
+    path = _pack(folder, "tar")
+    raw = bytearray(path.read_bytes())
+    raw[1024] ^= 1  # the second member's: each has a block of its header and one of its content
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match=r"packed\.tar cannot be read .*a header in it is damaged"):
         text_files(path)
