@@ -18,6 +18,7 @@ import keras_tuner
 from threadpoolctl import threadpool_limits
 
 from kerasseq.settings import Choice, Number, Settings, Whole
+from kerasseq.tuning.gaussian import Process
 from kerasseq.tuning.grid import GridOracle
 from kerasseq.tuning.hyperband import factor_for
 from kerasseq.tuning.space import Space, declare, decode, encode, inside, nearest, plain, usable
@@ -82,6 +83,8 @@ def make(task: Task, fit: Fit, record: Events) -> Any:
     if task.tuner == "bayesian":
         own["num_initial_points"] = max(5, len(task.space))
     oracle = type(f"Journalled{kind.__name__}", (_Journalled, kind), {})(**shared, **own)
+    if task.tuner == "bayesian":
+        oracle.gpr = Process(oracle.alpha, oracle.seed)
     oracle.begin(task, fit, record)
     return oracle
 

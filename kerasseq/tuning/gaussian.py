@@ -1,0 +1,58 @@
+"""scikit-learn's Gaussian process, made for being asked for one point after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern
+
+__all__ = ["Process"]
+
+
+class Process(GaussianProcessRegressor):  # type: ignore[misc]
+    """What KerasTuner makes of settings and scores, at a fraction of the seconds.
+
+    KerasTuner looks for the best next settings by some ten thousand questions of one point each, of
+    which scikit-learn spends most on looking at its arguments.
+
+    Args:
+        alpha: the variance of the noise in scores of variance 1.
+        seed: of the restarts by which the length scale is found.
+
+    Example:
+
+    >>> import numpy as np
+    >>> process = Process(alpha=1e-4, seed=0).fit(np.array([[0.0], [1.0]]), np.array([3.0, 5.0]))
+    >>> mean, deviation = process.predict(np.array([[1.0]]), return_std=True)
+    >>> mean.round(2), deviation.round(2)
+    (array([5.]), array([0.01]))
+
+    Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), algorithm 2.1.
+    """
+
+    def __init__(self, alpha: float = 1e-4, seed: int | None = None) -> None:
+        super().__init__(
+            kernel=Matern(nu=2.5), n_restarts_optimizer=20, alpha=alpha, random_state=seed
+        )
+        self.seed = seed
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Process:
+        """Learn scores `y` (points,) of settings `X` (points, dimensions)."""
+        self.centre, self.scale = y.mean(), y.std() or 1.0
+        super().fit(X, (y - self.centre) / self.scale)
+        self.whiten = np.linalg.inv(self.L_)
+        return self
+
+    def predict(self, X: np.ndarray, return_std: bool = False, return_cov: bool = False) -> Any:
+        """The mean of the scores at `X` (points, dimensions), and their standard deviation."""
+        if return_cov or not hasattr(self, "whiten"):
+            return super().predict(X, return_std, return_cov)
+        across = self.kernel_(X, self.X_train_)
+        mean = self.centre + self.scale * (across @ self.alpha_)
+        if not return_std:
+            return mean
+        explained = np.square(across @ self.whiten.T).sum(axis=1)
+        variance = np.maximum(self.kernel_.diag(X) - explained, 0.0)
+        return mean, self.scale * np.sqrt(variance)
