@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import math
 import shutil
 import statistics
@@ -126,8 +125,9 @@ def run(
             raise
         outcome = Outcome(FAILED, _reason(error))
     finally:
+        seconds = round(time.perf_counter() - started, 2)
         _clear()
-    return replace(outcome, seconds=round(time.perf_counter() - started, 2))
+    return replace(outcome, seconds=seconds)
 
 
 def _unwritable(error: Exception, folder: Path) -> bool:
@@ -265,5 +265,4 @@ def _clear() -> None:
     """Forget the models of a trial, so that a search of many does not grow."""
     import keras
 
-    keras.utils.clear_session()
-    gc.collect()
+    keras.utils.clear_session()  # which collects garbage too
