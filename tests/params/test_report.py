@@ -131,7 +131,7 @@ MODELS = {
 
 @pytest.fixture(scope="module", params=MODELS.values(), ids=MODELS)
 def model(request: pytest.FixtureRequest) -> Any:
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     return request.param()
 
 
@@ -194,7 +194,7 @@ def test_a_bare_weights_file_has_the_totals_and_says_so(model: Any, tmp_path: Pa
 
 
 def test_layers_are_listed_in_order_with_classes_and_shapes(tmp_path: Path) -> None:
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     model = _deep()
     model.save(tmp_path / "model.keras")
     expected = [
@@ -216,7 +216,7 @@ def test_layers_are_listed_in_order_with_classes_and_shapes(tmp_path: Path) -> N
 
 
 def test_a_report_reads_as_text(tmp_path: Path) -> None:
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     _shared().save(tmp_path / "model.keras")
     assert (
         str(report(tmp_path / "model.keras"))

@@ -444,8 +444,8 @@ def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
     _fails(tmp_path, 3, "data must be")
 
 
-def test_a_text_of_a_million_words_is_cut() -> None:
-    long = "the film was great " * 250_000
+def test_a_text_of_many_thousand_words_is_cut() -> None:
+    long = "the film was great " * 50_000
     data = pd.concat([_reviews(60), pd.DataFrame({"text": [long], "label": "good"})])
     run = sentiment(data, **{**SMALL, "epochs": 1})
     assert run.state["facts"]["length"] < 20

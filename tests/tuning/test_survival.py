@@ -51,23 +51,25 @@ def _searching(folder: Path, trials: int, workers: int = 1) -> subprocess.Popen[
     )
 
 
-def _killed_and_finished(folder: Path, kills: int, trials: int, workers: int = 1) -> list[int]:
-    """Kill a search so many times at random moments, then let it end: its epochs at each kill."""
+def _killed_and_finished(
+    folder: Path, kills: int, trials: int, workers: int = 1, *, start: float = 15.0
+) -> None:
+    """Kill a search so many times at random moments, then let it end.
+
+    Each third one is killed within so many seconds of its start, the others when they are at it.
+    """
     draw = random.Random(0)
-    ended = []
     for kill in range(kills):
         process = _searching(folder, trials, workers)
         before = len(read(folder))
         while kill % 3 and len(read(folder)) <= before and process.poll() is None:
             time.sleep(0.05)  # until it does something: starting takes longest
-        time.sleep(draw.uniform(0.0, 1.0 if kill % 3 else 15.0))
+        time.sleep(draw.uniform(0.0, 1.0 if kill % 3 else start))
         process.kill()
         process.communicate()
-        ended.append(sum(event["event"] == "ended" for event in read(folder)))
     process = _searching(folder, trials, workers)
     _, told = process.communicate()
     assert process.returncode == 0, told.decode()
-    return ended
 
 
 def _nothing_ran_twice(folder: Path) -> None:
@@ -115,7 +117,7 @@ def test_workers_find_what_one_process_finds_also_when_one_is_killed(
 
 
 def test_a_search_that_is_killed_goes_on(whole: Any, tmp_path: Path) -> None:
-    _killed_and_finished(tmp_path / "search", kills=2, trials=4)
+    _killed_and_finished(tmp_path / "search", kills=2, trials=4, start=6.0)
     _nothing_ran_twice(tmp_path / "search")
     pd.testing.assert_frame_equal(
         _comparable(kerasseq.tuned(tmp_path / "search")), _comparable(whole)
