@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Backtest", "backtest"]
 
 _OURS = "this model"
-_FIXED = {"kind": "model", "lookback": "lookback", "horizon": "horizon", "segment": "segment"}
+_FIXED = ("model", "lookback", "horizon", "segment", "normalization")
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,8 +80,7 @@ def backtest(
         recipe.positive({name: value}, name)
     settings = {
         **run.settings,
-        **{setting: facts[fact] for fact, setting in _FIXED.items()},
-        "normalization": facts["normalization"],
+        **{name: facts[name] for name in _FIXED},
         "scaling": run.state["reader"]["scalers"]["targets"]["kind"],
     }
     origins = panel.lengths - horizon - stride * np.arange(folds)[::-1, None]

@@ -101,7 +101,7 @@ def of(
         lambda: asked(settings) or kind(season, lookback, horizon, panel.names["future"]),
     )
     found = {
-        "kind": network,
+        "model": network,
         "segment": settings["segment"] or segment(season, lookback, horizon),
         "linear": network == "segment" if settings["linear"] is None else settings["linear"],
         "scaling": settle(
@@ -132,7 +132,7 @@ def smallest(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **dict.fromkeys(("past", "future", "static", "series", "masked"), 0),
         **{"horizon": 2, "lookback": 2, "segment": 1, "season": 1, "targets": 1},
-        "kind": network if settings["model"] == "auto" else settings["model"],
+        "model": network if settings["model"] == "auto" else settings["model"],
         "linear": bool(settings["linear"]),
         "normalization": "none",
         "quantiles": learned(settings["quantiles"]),

@@ -138,6 +138,10 @@ class Stages(abc.ABC):
         A pure function of the parts and of those settings that are in `prepares`.
         """
 
+    def settled(self, facts: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+        """Settings with what the data has decided in place of "auto", where facts name it."""
+        return {n: facts.get(n, own) if own == "auto" else own for n, own in settings.items()}
+
     @abc.abstractmethod
     def count(self, facts: Mapping[str, Any], settings: Settings) -> int:
         """The parameters that `build` would give the model, in closed form and without building."""

@@ -194,10 +194,11 @@ def sign(monitor: str | None) -> float:
 
 
 def read_stamp(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint belongs to, and how many `epochs` it holds."""
+    """What a checkpoint belongs to, and how many `epochs` and `seconds` of training it holds."""
     with np.load(checkpoint, allow_pickle=False) as file:
         state = json.loads(str(file["state"]))
-    return {**state["stamp"], "epochs": len(state["history"].get("loss", []))}
+    epochs = len(state["history"].get("loss", []))
+    return {**state["stamp"], "epochs": epochs, "seconds": state["seconds"]}
 
 
 class _Clock(keras.callbacks.Callback):

@@ -415,6 +415,9 @@ class Captioning(Stages):
 
         return {"decoder/embedding/embeddings": CaptionWords.of(state["words"]).names}
 
+    def settled(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings, "decoder": self.decoder(facts, settings)}
+
     def decoder(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         """Where the picture comes in: the setting, or what suits what is seen."""
         if settings["decoder"] != "auto":

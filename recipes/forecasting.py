@@ -290,14 +290,13 @@ class Forecasting(Stages):
             told=settings["series_embedding"],
             **sizes,
         )
-        teach = chosen["kind"] == "recursive"
+        teach = chosen["model"] == "recursive"
         learned, stopping = (
             reader.examples(part.panel, part.first, stride=stride, teach=teach)
             for part, stride in ((train, settings["stride"]), (parts.validation, None))
         )
         scored = None
-        if parts.test is not None:
-            held_out = parts.test
+        if (held_out := parts.test) is not None:
             scored = reader.examples(held_out.panel, held_out.first, insample=held_out.before)
         notes.append(choices.told(learned, stopping, scored))
         last = parts.validation if parts.test is None else parts.test
@@ -457,10 +456,11 @@ class Forecasting(Stages):
         """What the model is counted and built from."""
         from kerasseq.models import Forecaster
 
-        known = ("kind", "lookback", "horizon", "targets", "past", "future", "static", "series")
+        known = ("lookback", "horizon", "targets", "past", "future", "static", "series")
         chosen = ("masked", "segment", "linear", "normalization", "season", "quantiles")
         own = ("cell", "units", "depth", "embedding", "channels", "attention", "dropout")
         return Forecaster(
+            kind=facts["model"],
             **{name: facts[name] for name in (*known, *chosen)},
             **{name: settings[name] for name in (*own, "scheduled", "output", "error")},
             options={n: settings[n] for n in ("recurrent_dropout", "zoneout") if settings[n]},

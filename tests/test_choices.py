@@ -71,7 +71,7 @@ def test_what_is_settled_is_not_chosen() -> None:
     }  # fmt: skip
     found, notes = choices.of(_panel(np.arange(100.0)), settings, 24, 12)
     assert found == {
-        "kind": "direct", "segment": 5, "linear": False, "scaling": "mean", "normalization": "none"
+        "model": "direct", "segment": 5, "linear": False, "scaling": "mean", "normalization": "none"
     }  # fmt: skip
     assert notes == []
 

@@ -82,7 +82,10 @@ def _run(name: str, settings: dict[str, Any], options: dict[str, Any]) -> None:
         key, sign, value = text.partition("=")
         if not sign:
             raise ValueError(f"give NAME=VALUE, such as units=16..256:log. Received: {text!r}")
-        space[key.strip().replace("-", "_")] = parse(value)
+        setting = key.strip().replace("-", "_")
+        if setting in space:
+            raise ValueError(f"{setting} is given twice: leave one out. Received: {text!r}")
+        space[setting] = parse(value)
     for key in _AMOUNTS:
         if options[key] is not None:
             options[key] = commands.number(options[key])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,12 @@ def asked(
         raise ValueError(
             "space must be a dict of settings and their ranges, such as {'units': '8..64:log'}. "
             f"Received: space={space!r}"
+        )
+    twice = sorted({*(space or {})} & {*settings})
+    if twice:
+        name = twice[0]
+        raise ValueError(
+            f"{name} is given as {settings[name]!r}, and in the space too: leave one of them out."
         )
     found, fixed = narrowed(stages.space(), space or {}, defaults, settings)
     for name in found:
@@ -82,7 +89,11 @@ def _fixed(space: Space, name: str, value: Any) -> dict[str, Any]:
 
 
 def _ends(own: Whole | Number | Choice) -> tuple[Any, ...]:
-    return tuple(own.options) if isinstance(own, Choice) else (own.low, own.high)
+    """What is tried of a range: of one of numbers, a number between its ends too."""
+    if isinstance(own, Choice):
+        return tuple(own.options)
+    within = (own.low + (own.high - own.low) / math.pi,) if isinstance(own, Number) else ()
+    return (own.low, own.high, *within)
 
 
 def _refusal(stages: Stages, settings: Settings) -> str | None:

@@ -15,7 +15,7 @@ from kerasseq.tuning import pruning
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.task import Data, Task
 
-__all__ = ["BEST", "DEFAULT", "best_of", "finish"]
+__all__ = ["BEST", "DEFAULT", "best_of", "finish", "rivals"]
 
 BEST, DEFAULT = "best", "default"  # folders, and the latter is a trial too
 
@@ -39,22 +39,34 @@ def finish(task: Task, data: Data, rows: Sequence[Mapping[str, Any]]) -> dict[st
         Which trial was best, what tuning gained on the test part, and in words.
     """
     default = next(row for row in rows if row["trial"] == DEFAULT)
-    rivals = [row for row in rows if row is not default or _within(task, data, row)]
-    best = best_of(rivals, task.stages.higher_is_better)
+    best = best_of(rivals(task, data, rows), task.stages.higher_is_better)
     if best is None:
         return {"best": None}
     ended = [best] if best is default or default["score"] is None else [best, default]
     found = [_retrained(task, data, row, DEFAULT if row is not best else BEST) for row in ended]
     if len(found) < 2:
-        return {"best": best["trial"]}
+        return {"best": best["trial"], "test": _tested(task.stages, found[0])}
     return {"best": best["trial"], "gain": _gain(task, data, ended, found)}
 
 
+def rivals(task: Task, data: Data, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The trials of which the best one is to be: all, and the default one where it is allowed."""
+    return [row for row in rows if row["trial"] != DEFAULT or _within(task, data, row)]
+
+
+def _tested(stages: Stages, run: Run) -> dict[str, Any]:
+    """The headline of a run on the test part."""
+    scored = run.metrics["test"]
+    metric = next(name for name in (stages.headline, *scored) if name in scored)
+    return {"metric": metric, "best": scored[metric]}
+
+
 def _within(task: Task, data: Data, row: Mapping[str, Any]) -> bool:
-    """Whether a trial is one that the search might have proposed, by the size of its model."""
-    if task.match_params is not None:
+    """Whether a trial is one that the caller has asked for: by its size, and by the ranges."""
+    settings = {**task.settings, **row["settings"]}
+    if task.match_params is not None or not task.allows(settings):
         return False
-    return task.budget(data).holds({**task.settings, **row["settings"]})
+    return task.budget(data).holds(settings)
 
 
 def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Run:

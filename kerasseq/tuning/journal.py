@@ -21,6 +21,19 @@ _NEEDED = {
     "ended": ("trial", "status"),
     "finished": ("best",),
 }
+_KINDS = {
+    "trial": str,
+    "settings": dict,
+    "status": str,
+    "reason": str,
+    **dict.fromkeys(("score", "spread", "epochs", "best_epoch", "seconds"), int | float | None),
+    **dict.fromkeys(("parameters", "macs"), int | None),
+    "curve": list,
+    "best": str | None,
+    "gain": dict | None,
+    "test": dict | None,
+}
+_GAIN = ("metric", "best", "default", "difference", "low", "high", "outcome")
 _PATIENCE = 5.0  # seconds for the workers of a killed search to see that it is gone
 
 
@@ -115,17 +128,33 @@ def sound(folder: Path) -> list[dict[str, Any]]:
             f"{folder} holds a search of another version of kerasseq (format "
             f"{events[0]['format']}, and this one reads {FORMAT}): read it with that one."
         )
-    begun: set[str] = set()
+    seen: dict[str, set[str]] = {"began": set(), "ended": set()}
     for number, event in enumerate(events, 1):
         kind = event.get("event")
-        whole = kind in _NEEDED and {*_NEEDED[kind]} <= {*event}
-        if not whole or (kind == "search") != (number == 1):
+        right = _whole(event) and (kind == "search") == (number == 1) and _follows(event, seen)
+        if not right or (kind == "finished" and number < len(events)):
             raise _damaged(number, folder / JOURNAL)
-        if kind == "ended" and event["trial"] not in begun:
-            raise _damaged(number, folder / JOURNAL)
-        if kind == "began":
-            begun.add(event["trial"])
+        if kind in seen:
+            seen[kind].add(event["trial"])
     return events
+
+
+def _whole(event: Mapping[str, Any]) -> bool:
+    """Whether a line has what is read of it."""
+    needed = _NEEDED.get(str(event.get("event")))
+    known = all(isinstance(event[name], kind) for name, kind in _KINDS.items() if name in event)
+    gain = event.get("gain")
+    compared = gain is None or (isinstance(gain, dict) and {*_GAIN} <= {*gain})
+    return needed is not None and {*needed} <= {*event} and known and compared
+
+
+def _follows(event: Mapping[str, Any], seen: Mapping[str, set[str]]) -> bool:
+    """Whether a line may come after those that were seen."""
+    if event["event"] == "began":
+        return event["trial"] not in seen["began"]
+    if event["event"] == "ended":
+        return event["trial"] in seen["began"] - seen["ended"]
+    return event.get("best") in {None, *seen["ended"]}
 
 
 def _damaged(number: int, path: Path) -> ValueError:

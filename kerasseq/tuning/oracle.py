@@ -44,15 +44,17 @@ BEAT, SILENCE = 20.0, 180.0
 Event = dict[str, Any]
 Events = Callable[[Event], None]
 Fit = Callable[[Settings], dict[str, Any] | None]
+Settle = Callable[[Settings], Settings]
 
 
-def make(task: Task, fit: Fit, record: Events) -> Any:
+def make(task: Task, fit: Fit, record: Events, settle: Settle | None = None) -> Any:
     """The oracle of a search.
 
     Args:
         task: the search.
         fit: settings within the budget, from those that are proposed; None if there are none.
         record: takes what happens, before anybody else learns of it.
+        settle: settings with what the data decides of them, from the recipe's own.
     """
     hp = keras_tuner.HyperParameters()
     declare(task.space, hp, task.settings)
@@ -85,7 +87,7 @@ def make(task: Task, fit: Fit, record: Events) -> Any:
     oracle = type(f"Journalled{kind.__name__}", (_Journalled, kind), {})(**shared, **own)
     if task.tuner == "bayesian":
         oracle.gpr = Process(oracle.alpha, oracle.seed)
-    oracle.begin(task, fit, record)
+    oracle.begin(task, fit, record, settle or (lambda own: own))
     return oracle
 
 
@@ -112,9 +114,9 @@ def watched(oracle: Any) -> Iterator[None]:
 class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
     """What is ours of an oracle; the proposals are those of KerasTuner's class behind it."""
 
-    def begin(self, task: Task, fit: Fit, record: Events) -> None:
+    def begin(self, task: Task, fit: Fit, record: Events, settle: Settle) -> None:
         """Take up a search."""
-        self._task, self._fit, self._record = task, fit, record
+        self._task, self._fit, self._record, self._settle = task, fit, record, settle
         self._space: Space = task.space
         self._tried: set[str] = set()
         self._begun: set[str] = set()
@@ -290,18 +292,23 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
     def _own(self) -> dict[str, Any] | None:
         """To begin with, the recipe's own setting as far as space and budget go, if not that far.
 
-        One that is within the budget is a rival in any case.
+        One that is within both is a rival in any case.
         """
         settings = self._task.settings
-        if self._begun or self._task.match_params is not None or self._fit(settings) == settings:
+        if self._begun or self._task.match_params is not None:
+            return None
+        if self._task.allows(settings) and self._fit(settings) == settings:
             return None
         return next((own for near in self._near() if (own := self._settled(near))), None)
 
     def _near(self) -> Iterator[dict[str, Any]]:
         """The recipe's own setting as far as the space goes, then with one number of it changed."""
-        own = self._task.settings
+        own = self._settle(self._task.settings)
         ranges = {name: plain(found) for name, found in self._space.items()}
         near = {name: nearest(found, own[name]) for name, found in ranges.items()}
+        for name, found in ranges.items():
+            if isinstance(found, Choice) and not inside(found, near[name]):
+                near[name] = found.options[0]
         if not all(inside(found, near[name]) for name, found in ranges.items()):
             return
         yield near

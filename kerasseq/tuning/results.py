@@ -275,12 +275,16 @@ class Result(Tabular):
         if self._end["best"] is None:
             return [*short, "no trial was completed"]
         told = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
-        found = [f"best: trial {self._end['best']} ({told}), saved in {self.folder / 'best'}"]
-        found += short
-        gain = self.gain
-        if gain is None:
-            found.append("the recipe's own setting was best, or could not be trained")
-        else:
+        saved = f", saved in {self.folder / 'best'}" if (self.folder / "best").is_dir() else ""
+        found = [f"best: trial {self._end['best']} ({told}){saved}", *short]
+        gain, test = self.gain, self._end.get("test")
+        if test is not None:
+            how = "was best" if self._end["best"] == "default" else "could not be trained"
+            found.append(
+                f"the recipe's own setting {how}; test {test['metric'].replace('_', ' ')} of the "
+                f"best: {figure(test['best'])}"
+            )
+        if gain is not None:
             words = f"{gain['outcome']} the recipe's own setting"
             between = (
                 f", 95% interval {gain['low']:+.3f} to {gain['high']:+.3f}"

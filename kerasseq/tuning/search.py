@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from kerasseq.tuning.task import Data, Task
 
 __all__ = ["Search"]
 
+_TOLD = 5  # differences
 _LEFT = (".chief", ".tuner*", ".worker*", LENT)  # by processes that were killed
 
 
@@ -61,7 +63,7 @@ class Search:
             workers: processes on this machine that share them.
             remote: whether they are left to workers on other machines.
         """
-        with self.progress as progress, _silence():
+        with self.progress as progress, _silence(), _thawed():
             try:
                 for event in self.events:
                     progress.go_on(event)
@@ -140,12 +142,19 @@ class Search:
             self.journal.append(about)
             self.events.append(about)
             return
-        changed = _changed(self.events[0], about)
-        if changed:
+        there = self.events[0]
+        if there["recipe"] != stages.name:
             self.journal.close()
             raise ValueError(
-                f"{self.task.folder} holds a search with {', '.join(changed)}: give the same "
-                "settings and data to go on, or another folder to start over."
+                f"{self.task.folder} holds a search of {there['recipe']}: give another folder."
+            )
+        changed = _changed(there, about)
+        if changed:
+            self.journal.close()
+            more = f" and {len(changed) - _TOLD:,} more" if len(changed) > _TOLD else ""
+            raise ValueError(
+                f"{self.task.folder} holds a search with {', '.join(changed[:_TOLD])}{more}: give "
+                "the same settings and data to go on, or another folder to start over."
             )
 
     def spread(self, workers: int) -> None:
@@ -179,7 +188,7 @@ class Search:
         from kerasseq.tuning import runner as runners
         from kerasseq.tuning.oracle import make, watched
 
-        oracle = make(self.task, self.budget.fit, self.record)
+        oracle = make(self.task, self.budget.fit, self.record, self.data.settled)
         mine = type(self.task.stages).__module__ == "__main__"  # which no other process can import
         growth = None if mine else runners.GROWTH
         runner = runners.Runner(oracle, self.task, self.data, self.curves, growth)
@@ -225,6 +234,17 @@ def _silence() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+@contextlib.contextmanager
+def _thawed() -> Iterator[None]:
+    """What trials have frozen for the garbage collector is its own again in the end."""
+    frozen = gc.get_freeze_count()
+    try:
+        yield
+    finally:
+        if not frozen:  # else the caller has done so too
+            gc.unfreeze()
 
 
 def _check_free(folder: Path) -> None:

@@ -18,7 +18,7 @@ from kerasseq.data.digest import digest
 from kerasseq.recipe import OPTIONS, Parts, Prepared, Stages
 from kerasseq.settings import Settings
 from kerasseq.tuning.budget import Budget, Limit
-from kerasseq.tuning.space import Space
+from kerasseq.tuning.space import Space, active, inside, plain
 
 __all__ = ["Data", "Task", "key", "known"]
 
@@ -92,6 +92,15 @@ class Task:
         """The fold and the seed of each training of a trial."""
         folds = [(k, self.folds) for k in range(self.folds)] if self.folds > 1 else [None]
         return [(fold, self.settings["seed"] + k) for fold in folds for k in range(self.seeds)]
+
+    def allows(self, settings: Settings) -> bool:
+        """Whether settings are within the ranges of the caller; the recipe's own bind nothing."""
+        own = self.stages.space()
+        return all(
+            inside(plain(asked), settings[name])
+            for name, asked in self.space.items()
+            if active(asked, settings) and (name not in own or plain(own[name]) != plain(asked))
+        )
 
     def budget(self, data: Data) -> Budget:
         """What the model of a trial may have, for this data."""
@@ -190,6 +199,10 @@ class Data:
         which knows more words than any before it: none is larger.
         """
         return self._stages.count(self._of_whole(settings), settings)
+
+    def settled(self, settings: Settings) -> dict[str, Any]:
+        """Settings with what the data has decided where they leave it open."""
+        return self._stages.settled(self._of_whole(settings), settings)
 
     def bytes(self, settings: Settings) -> int:
         """The bytes of these parameters."""

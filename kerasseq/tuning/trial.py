@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import math
 import shutil
 import statistics
@@ -111,21 +112,22 @@ def run(
     Raises:
         OSError: if its folder cannot be written.
     """
-    started = time.perf_counter()
+    started, before = time.perf_counter(), 0.0
     own = folder(task, name)
     try:
-        _begin(own, None if parent is None else folder(task, parent))
+        before = _begin(own, None if parent is None else folder(task, parent))
         task.stages.check(settings)
         outcome = _outcome(_all(task, data, own, settings, epochs, curves))
     except KeyboardInterrupt:
-        (own / _BEGUN).unlink(missing_ok=True)  # which is no fault of the trial
+        if (own / _BEGUN).is_file():  # it is no fault of the trial
+            write_json(own / _BEGUN, {**read_json(own / _BEGUN), "times": 0})
         raise
     except Exception as error:  # whatever it is, the next trial may do without
         if _unwritable(error, task.folder):
             raise
         outcome = Outcome(FAILED, _reason(error))
     finally:
-        seconds = round(time.perf_counter() - started, 2)
+        seconds = round(before + time.perf_counter() - started, 2)
         _clear()
     return replace(outcome, seconds=seconds)
 
@@ -220,31 +222,39 @@ def _macs(task: Task, data: Data, prepared: Prepared, settings: Settings) -> int
     return task.stages.macs(prepared.facts, settings)
 
 
-def _begin(own: Path, parent: Path | None) -> None:
-    """Make the folder of a trial, and see that the trial does not end its process for ever."""
+def _begin(own: Path, parent: Path | None) -> float:
+    """Make the folder of a trial, and see that the trial does not end its process for ever.
+
+    Returns:
+        The seconds that it has trained before, in processes that were ended.
+    """
     own.mkdir(parents=True, exist_ok=True)
+    path = own / _BEGUN
+    first = not path.is_file()
     if parent is not None and not any(own.glob("*.npz")):
         for checkpoint in sorted(parent.glob("*.npz")):  # without them it trains from the start
             _copy(checkpoint, own / checkpoint.name)
-    done = sum(_epochs(checkpoint) for checkpoint in own.glob("*.npz"))
-    path = own / _BEGUN
-    before = read_json(path) if path.is_file() else {"epochs": -1, "times": 0}
-    times = before["times"] + 1 if before["epochs"] == done else 1
-    write_json(path, {"epochs": done, "times": times})
+    held = [_held(checkpoint) for checkpoint in own.glob("*.npz")]
+    epochs, seconds = (sum(own[place] for own in held) for place in range(2))
+    before = {"epochs": -1, "times": 0, "of parent": seconds} if first else read_json(path)
+    times = before["times"] + 1 if before["epochs"] == epochs else 1
+    write_json(path, {**before, "epochs": epochs, "times": times})
     if times > _ATTEMPTS:
         raise RuntimeError(
             f"its process ended {_ATTEMPTS} times before the next epoch was done, perhaps for "
             "want of memory"
         )
+    return float(seconds - before.get("of parent", 0.0))
 
 
-def _epochs(checkpoint: Path) -> int:
-    """How many epochs a checkpoint holds; one that cannot be read is removed."""
+def _held(checkpoint: Path) -> tuple[int, float]:
+    """How many epochs and seconds a checkpoint holds; one that cannot be read is removed."""
     if zipfile.is_zipfile(checkpoint):
         with contextlib.suppress(ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return int(training.read_stamp(checkpoint)["epochs"])
+            stamp = training.read_stamp(checkpoint)
+            return int(stamp["epochs"]), float(stamp["seconds"])
     checkpoint.unlink()
-    return 0
+    return 0, 0.0
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -266,3 +276,5 @@ def _clear() -> None:
     import keras
 
     keras.utils.clear_session()  # which collects garbage too
+    # Frameworks keep some of each model: the next collection is not to look at all of it again.
+    gc.freeze()

@@ -177,12 +177,12 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
             raise ValueError("match_params gives each model its size: leave out the other limits.")
         if "units" not in settings:
             raise ValueError("match_params sets units, which this recipe does not have.")
-        if "units" in given["settings"]:
-            raise ValueError("match_params sets units: leave units out.")
     space, settings = asked(
         stages, {**settings, "seed": given["seed"]}, given["space"], given["settings"]
     )
     if "match_params" in limits:
+        if "units" in {*given["settings"], *(given["space"] or {})}:
+            raise ValueError("match_params sets units: leave units out.")
         space.pop("units", None)
     if not space:
         raise ValueError("the space is empty: leave at least one setting to vary, or give a range.")
@@ -235,10 +235,10 @@ def _listening(host: str, port: int) -> tuple[str, int]:
         ) from error
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(text: Any) -> tuple[str, int]:
     """The host and the port of HOST:PORT."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    host, _, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise ValueError(f"chief must be HOST:PORT, such as node-1:7000. Received: {text!r}")
     return host, int(port)
 

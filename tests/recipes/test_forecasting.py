@@ -389,7 +389,7 @@ def test_covariates_gaps_and_lags() -> None:
         lags=[9], series_embedding=True, attention=True, **SMALL,
     )  # fmt: skip
     facts = run.state["facts"]
-    assert (facts["kind"], facts["masked"], facts["series"]) == ("seq2seq", True, 3)
+    assert (facts["model"], facts["masked"], facts["series"]) == ("seq2seq", True, 3)
     assert (facts["past"], facts["future"], facts["static"]) == (3 + 1 + 1 + 2, 1 + 2, 1)
     assert "model='seq2seq': attention=True is of this one" in run.notes
     ahead = pd.DataFrame(
@@ -461,7 +461,7 @@ _DRAWN = st.fixed_dictionaries(
 )
 _FACTS = st.fixed_dictionaries(
     {
-        "kind": st.sampled_from(["direct", "recursive", "seq2seq", "segment"]),
+        "model": st.sampled_from(["direct", "recursive", "seq2seq", "segment"]),
         "horizon": st.integers(1, 9),
         "lookback": st.integers(4, 9),
         "targets": st.integers(1, 3),
@@ -480,7 +480,7 @@ def test_the_closed_form_is_what_is_built(
     drawn: dict[str, Any], facts: dict[str, Any], past: int
 ) -> None:
     facts = {**facts, "past": past + facts["future"], "season": 1, "normalization": "last"}
-    facts |= {"linear": facts["kind"] == "segment", "quantiles": [0.1, 0.5, 0.9]}
+    facts |= {"linear": facts["model"] == "segment", "quantiles": [0.1, 0.5, 0.9]}
     chosen = {**DEFAULTS, **drawn}
     assert STAGES.count(facts, chosen) == STAGES.build(facts, chosen).count_params()
 

@@ -65,6 +65,14 @@ def test_the_lines_of_a_search_are_sound(tmp_path: Path) -> None:
         ([SEARCH, {"event": "other"}], 2),
         ([SEARCH, BEGAN, {"event": "finished"}], 3),
         ([{"event": "search", "format": 1}], 1),
+        ([SEARCH, BEGAN, BEGAN], 3),
+        ([SEARCH, BEGAN, ENDED, ENDED], 4),
+        ([SEARCH, BEGAN, ENDED, FINISHED, {**BEGAN, "trial": "0001"}], 4),
+        ([SEARCH, BEGAN, ENDED, {**FINISHED, "best": "9999"}], 4),
+        ([SEARCH, BEGAN, ENDED, {**FINISHED, "gain": {}}], 4),
+        ([SEARCH, {**BEGAN, "settings": 3}], 2),
+        ([SEARCH, BEGAN, {**ENDED, "score": "x"}], 3),
+        ([SEARCH, BEGAN, {**ENDED, "curve": None}], 3),
     ],
 )
 def test_a_line_that_is_missing_or_wrong_is_told(

@@ -29,7 +29,7 @@ class Driver:
     def __init__(self, task: Task, data: Data, before: list[dict[str, Any]] | None = None) -> None:
         self.task, self.data = task, data
         self.events: list[dict[str, Any]] = []
-        self.oracle = make(task, task.budget(data).fit, self.events.append)
+        self.oracle = make(task, task.budget(data).fit, self.events.append, data.settled)
         tuner = keras_tuner.engine.base_tuner.BaseTuner  # which tells an oracle its folder
         tuner(self.oracle, directory=str(task.folder), overwrite=True)
         self.oracle.replay(before or [])

@@ -16,6 +16,7 @@ from kerasseq import recipe, registry
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.space import declare, narrowed, sizes
 from kerasseq.tuning.task import Data, Task, known
+from tests.tuning.test_oracle import Driver
 
 RECIPES = registry.names()
 
@@ -54,6 +55,20 @@ def test_what_a_recipe_is_proposed_is_made_to_fit_by_its_multiply_accumulates(na
     assert found["units"] < large["units"]
     with pytest.raises(ValueError, match="has so few multiply-accumulates: the smallest has "):
         replace(task, max_macs=9).budget(data).check(settings)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_search_begins_near_the_recipes_own_setting(name: str, tmp_path: Path) -> None:
+    stages, source, settings, data = _data(name)
+    space, _ = narrowed(stages.space(), {}, settings)
+    most = data.count(settings) // 2
+    task = Task(stages, source, settings, space, tmp_path, trials=1, max_params=most)
+    began, _ = Driver(task, data).run()
+    own = data.settled(settings)
+    near = ("model", "normalization", "cell", "learning_rate", "pooling")
+    assert [name for name in near if name in space and began["settings"][name] != own[name]] == []
+    assert "auto" not in {own[name] for name in space if name != "scaling"}
+    assert began["settings"]["units"] <= own["units"]
 
 
 @pytest.mark.parametrize("name", RECIPES)

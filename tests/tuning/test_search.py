@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 import kerasseq
-from kerasseq.settings import Choice
+from kerasseq.settings import Choice, Number
+from kerasseq.tuning import final, trial
 from kerasseq.tuning import search as searches
-from kerasseq.tuning import trial
 from kerasseq.tuning.journal import JOURNAL, read
 from tests.toy import STAGES, numbers, toy
 from tests.tuning.conftest import SPACE
@@ -126,6 +126,10 @@ def test_without_a_folder_nothing_is_left_and_the_runs_are_in_memory(
     result = kerasseq.tune(toy, trials=1, space={"units": [2, 3]}, epochs=1, quiet=True)
     assert [path.name for path in tmp_path.rglob("*")] == ["tmp"]
     assert result.best.folder is None
+    assert "saved in" not in str(result)
+    (told,) = [line for line in result.remarks if line.startswith("the recipe's own setting")]
+    test = result.best.metrics["test"]["error"]
+    assert told == f"the recipe's own setting was best; test error of the best: {test:.3f}"
     assert len(result.best.predict(np.zeros((1, 2), np.float32))) == 1
 
 
@@ -185,7 +189,8 @@ def test_a_recipe_is_tuned_by_its_name(tmp_path: Path, quick: list[Any]) -> None
 
 
 def test_what_is_given_does_not_vary(tmp_path: Path, quick: list[Any]) -> None:
-    options = {**TUNE, "space": {**SPACE, "units": 3}}
+    space = {"units": 3, "learning_rate": SPACE["learning_rate"]}
+    options = {**TUNE, "space": space}
     result = kerasseq.tune(toy, trials=3, out=tmp_path / "a", batch_size=7, **options)
     assert "units" not in result.trials
     assert "batch_size" not in result.trials
@@ -207,16 +212,32 @@ def test_no_trial_is_over_the_budget(tmp_path: Path, quick: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "best"), [({}, "default"), ({"max_params": 9}, "0000"), ({"max_macs": 6}, "0000")]
+    ("units", "limit", "best"),
+    [
+        ([1, 2, 3], {}, "default"),
+        ([1, 2], {}, "0000"),
+        ([1, 2, 3], {"max_params": 9}, "0000"),
+        ([1, 2, 3], {"max_macs": 6}, "0000"),
+    ],
 )
-def test_the_recipes_own_setting_does_not_win_beyond_the_budget(
-    limit: dict[str, int], best: str, tmp_path: Path
+def test_the_recipes_own_setting_does_not_win_beyond_the_budget_and_the_space(
+    units: list[int],
+    limit: dict[str, int],
+    best: str,
+    tmp_path: Path,
+    quick: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    space = {"units": [1, 2], "learning_rate": [1e-9]}  # which learns nothing
-    out = tmp_path / "a"
-    result = kerasseq.tune(toy, trials=1, space=space, epochs=3, out=out, quiet=True, **limit)
-    assert result.trials["trial"].tolist() == ["default", "0000"]
-    assert read(out)[-1]["best"] == best
+    found: list[Any] = []
+
+    def finish(task: Any, data: Any, rows: Any) -> dict[str, Any]:
+        found.extend(final.rivals(task, data, rows))
+        return {"best": None}
+
+    monkeypatch.setattr("kerasseq.tuning.search.finish", finish)
+    options = {"space": {"units": units, "learning_rate": [0.04, 0.05]}, "out": tmp_path / "a"}
+    kerasseq.tune(toy, trials=1, quiet=True, **options, **limit)
+    assert {row["trial"] for row in found} == {"0000", best}
 
 
 def test_a_search_from_before_there_was_such_a_limit_goes_on(
@@ -320,7 +341,10 @@ def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
         ({"space": {"units": 3, "learning_rate": 0.1}}, "the space is empty"),
         ({"max_params": 4}, r"the smallest has 5 \(units=1, .*Received: max_params=4"),
         ({"max_macs": 2}, r"so few multiply-accumulates: the smallest has 3 .*max_macs=2"),
-        ({"match_params": 4}, r"the smallest has 5 \(.*units=1\).*Received: match_params=4"),
+        (
+            {"match_params": 4, "space": {"batch_size": [8, 9]}},
+            r"the smallest has 5 \(.*units=1\).*Received: match_params=4",
+        ),
         ({"space": {"width": [1, 2]}}, "no setting 'width'. It has: batch_size"),
         ({"depth": 3}, "no setting 'depth'"),
         ({"workers": 0}, "workers must be a whole number above zero. Received: workers=0"),
@@ -334,8 +358,13 @@ def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
         ({"max_macs": 0}, "max_macs must be a whole number above zero"),
         ({"data": "nothing"}, "data must be a dict"),
         ({"chief": "here"}, "chief must be HOST:PORT, such as node-1:7000. Received: 'here'"),
-        ({"units": 0}, "units must be a whole number above zero"),
+        ({"units": 0, "space": {"batch_size": [8, 9]}}, "units must be a whole number above zero"),
         ({"epochs": 0}, "epochs must be"),
+        ({"chief": "localhost:99999"}, "chief must be HOST:PORT"),
+        ({"chief": 3}, "chief must be HOST:PORT"),
+        ({"units": 4}, "units is given as 4, and in the space too: leave one of them out"),
+        ({"match_params": 9}, "match_params sets units: leave units out"),
+        ({"space": {"units": Number(2, 4)}}, "the range of units has 2.6.*, which cannot be"),
     ],
 )
 def test_what_cannot_be_is_one_clear_sentence(
@@ -381,7 +410,11 @@ def test_another_search_or_other_data_in_the_folder_is_refused(
     ):
         with pytest.raises(ValueError, match=f"holds a search with .*{told}.*to start over"):
             kerasseq.tune(toy, **{**TUNE, "trials": 2, "out": tmp_path / "a", **options})
-    assert (tmp_path / "a" / JOURNAL).read_bytes() == before
+    journal = tmp_path / "a" / JOURNAL
+    assert journal.read_bytes() == before
+    journal.write_bytes(before.replace(b'"recipe": "toy"', b'"recipe": "sentiment"'))
+    with pytest.raises(ValueError, match=r"a holds a search of sentiment: give another folder\.$"):
+        kerasseq.tune(toy, trials=2, out=tmp_path / "a", **TUNE)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -109,6 +109,30 @@ def test_a_trial_goes_on_from_its_checkpoint(task: Make, monkeypatch: pytest.Mon
     assert epochs == [0, 1]
 
 
+def test_the_seconds_of_a_trial_are_those_of_all_its_processes(
+    task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(*given: Any, **options: Any) -> Any:
+        train(*given, **options)
+        raise Killed
+
+    search, train = task(settings={"epochs": 4, "patience": 4}), recipe.train
+    with monkeypatch.context() as patched:
+        patched.setattr(recipe, "train", kill)
+        with pytest.raises(Killed):
+            _run(search)
+    (checkpoint,) = trial.folder(search, "0000").glob("*.npz")
+    spent = training.read_stamp(checkpoint)["seconds"]
+    data = Data(search.stages, search.source, search.settings)
+    monkeypatch.setattr("time.perf_counter", lambda: 0.0)
+    assert _run(search).seconds == pytest.approx(spent, abs=0.01)
+    promoted = trial.run(search, data, "0001", search.settings, epochs=4, parent="0000")
+    assert promoted.seconds == 0.0
+
+
 def test_a_promoted_trial_goes_on_from_another(task: Make) -> None:
     search = task(settings={"epochs": 4, "patience": 4})
     data = Data(search.stages, search.source, search.settings)
