@@ -61,7 +61,7 @@ def tune(
         recipe: one of kerasseq, or its name.
         data: what the recipe takes; its own default if not given.
         trials: how many; each training of Hyperband is one.
-        tuner: "random", "grid", "bayesian" (Gaussian processes, which take seconds to think between
+        tuner: "random", "grid", "bayesian" (Gaussian processes, which think for a moment between
             two trials) or "hyperband".
         space: for each setting to vary, in place of the recipe's own ranges: a range
             (`Whole`, `Number`, `Choice`, `When` of `kerasseq.settings`), a list of options, a text
