@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import keras
 import numpy as np
 
 import kerasseq
-from kerasseq import recipe, training
+from kerasseq import training
 
 Arrays = dict[str, np.ndarray]
 
@@ -277,11 +276,9 @@ def _gates(cell: str, weight: np.ndarray) -> np.ndarray:
 
 def _epoch(task: Task, data: str) -> Contender:
     """A step is an epoch of `fit`, with its validation, as the recipe runs it."""
-    from kerasseq.recipes.sentiment import STAGES
-
-    settings = _defaults()
+    recipe, settings = _sentiment()
     prepared = _prepared(data)
-    model = STAGES.build(prepared.facts, settings)
+    model = recipe.build(prepared.facts, settings)
     layer = _recurrent(task, model.get_layer("recurrent"))
     model = keras.models.clone_model(
         model,
@@ -292,12 +289,12 @@ def _epoch(task: Task, data: str) -> Contender:
     weights = {weight.path: weight for weight in model.weights}
     for path, value in prepared.initial.items():
         weights[path].assign(value)
-    objective = STAGES.objective(prepared.facts, settings)
+    objective = recipe.objective(prepared.facts, settings)
     plan = training.Plan(
         loss=objective.loss,
         metrics=objective.metrics,
         branches=objective.branches,
-        **{name: settings[name] for name in recipe.TRAINING},
+        **{name: getattr(settings, name) for name in training.SETTINGS},
     )
     batches = training.Batches(prepared.train, plan.batch_size, plan.seed, plan.branches)
     held = training.Batches(prepared.validation, 4 * plan.batch_size, branches=plan.branches)
@@ -357,18 +354,19 @@ def _recurrent(task: Task, made: Any) -> Any:
     )
 
 
-def _defaults() -> dict[str, Any]:
-    arguments = inspect.signature(kerasseq.sentiment).parameters
-    return {name: argument.default for name, argument in arguments.items()}
+def _sentiment() -> tuple[Any, Any]:
+    """The task of the recipe, and its default settings."""
+    recipe = kerasseq.sentiment.task
+    return recipe, recipe.typed({"quiet": True})
 
 
 @functools.cache
 def _prepared(data: str) -> Any:
-    from kerasseq.recipes.sentiment import STAGES
+    from kerasseq.tasks import perform
 
-    settings = _defaults()
-    source = STAGES.load("demo" if data == "demo" else long_texts(), settings)
-    return STAGES.prepare(STAGES.split(source, settings), settings)
+    recipe, settings = _sentiment()
+    source = recipe.load("demo" if data == "demo" else long_texts(), settings)
+    return perform.prepared(recipe, source, settings)[1]
 
 
 def long_texts(number: int = 2000) -> Any:

@@ -25,7 +25,7 @@ ETT = {
     "model": "segment",
     "segment": 24,
     "output": "point",
-    "error": "mse",
+    "loss": "mse",
     "units": 128,
     "linear": True,
     "dropout": 0.5,
@@ -187,13 +187,12 @@ def _measured(task: Task, seed: int) -> dict[str, Any]:
 
 def _in_standard_units(run: Any, found: dict[str, Any]) -> dict[str, Any]:
     """With MSE and MAE as papers have them: of all windows, in standardised units."""
-    from kerasseq import registry, training
-    from kerasseq.baselines import standard
+    from kerasseq import training
+    from kerasseq.tasks import perform
+    from kerasseq.tasks.forecasting.baselines import standard
 
-    stages: Any = registry.stages("forecasting")
-    parts = stages.split(run.source, run.settings)
-    prepared = stages.prepare(parts, run.settings)
-    reader = stages.reader(run.state)
+    parts, prepared = perform.prepared(run.task, run.source, run.resolved)
+    reader = run.task.reader(run.state)
     test = reader.examples(parts.test.panel, parts.test.first, stride=1)
     truth = test.scaled_targets
     baselines = {

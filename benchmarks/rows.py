@@ -6,7 +6,6 @@ measure a row again, delete its line in `benchmarks/results/NAME.jsonl`.
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import platform
@@ -16,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kerasseq.run import versions
+from kerasseq.runs import versions
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -66,13 +65,22 @@ def markdown(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
 
 
 def defaults(name: str) -> str:
-    """A fingerprint of the default settings of a recipe: other ones make other rows."""
-    from kerasseq import recipe, registry
+    """A fingerprint of the default settings of a recipe: other ones make other rows.
 
-    arguments = inspect.signature(registry.get(name)).parameters
-    return recipe.digest(
-        {n: p.default for n, p in arguments.items() if n not in (*recipe.OPTIONS, "seed")}
-    )[:12]
+    Names are those of the first rows, and settings that came later count once their default is
+    another than what was done before there was a choice.
+    """
+    from kerasseq import registry
+    from kerasseq.data.digest import digest
+    from kerasseq.renamed import renamed
+
+    old = {new: before for before, new in renamed(name).items()}
+    values = {n: own for n, own in registry.task(name).defaults.items() if n != "seed"}
+    values = {n: own for n, own in values.items() if n not in _LATER or own != _LATER[n]}
+    return digest(dict(sorted((old.get(n, n), own) for n, own in values.items())))[:12]
+
+
+_LATER = {"optimizer": "adam", "weight_decay": None, "final": "train", "lookback_seasons": None}
 
 
 def data_folder() -> Path:

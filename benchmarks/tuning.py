@@ -21,7 +21,7 @@ from kerasseq.settings import Choice
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
 from kerasseq.tuning.space import Space
-from kerasseq.tuning.task import Task, known
+from kerasseq.tuning.task import Task, known, typed
 
 TRIALS, SECONDS = 20, 75  # of training: with all around it, a trial takes at most 90
 ETT = {
@@ -172,12 +172,12 @@ class _Watched(Search):
 
 def _equal(folder: Path, trials: int, **settings: Any) -> Task:
     """A search of trials that all take as long."""
-    stages, defaults, data = known("sentiment")
+    recipe, defaults, data = known("sentiment")
     settings = {**defaults, "patience": 1000, **settings}
     rates = Choice(tuple(float(f"{1e-3 * (1 + k / 100):.4g}") for k in range(trials)))
     space: Space = {"learning_rate": rates}
-    source = stages.load(data, settings)
-    return Task(stages, source, settings, space, folder, "grid", trials, recorded=settings)
+    source = recipe.load(data, typed(recipe, settings))
+    return Task(recipe, source, settings, space, folder, "grid", trials, recorded=settings)
 
 
 def _workers() -> rows.Row:
@@ -203,13 +203,13 @@ def _overhead() -> rows.Row:
     """
     import dataclasses
 
-    stages, defaults, data = known("sentiment")
+    recipe, defaults, data = known("sentiment")
     settings = {**defaults, "epochs": 1, "units": 4, "embedding": 4}
-    source = stages.load(data, settings)
+    source = recipe.load(data, typed(recipe, settings))
     found = {}
     for tuner in ("random", "bayesian", "hyperband"):
         with tempfile.TemporaryDirectory() as folder:
-            space = {n: own for n, own in stages.space().items() if n not in ("units", "depth")}
+            space = {n: own for n, own in recipe.space().items() if n not in ("units", "depth")}
             task = _equal(Path(folder) / "search", 30)
             task = dataclasses.replace(
                 task, source=source, settings=settings, space=space, tuner=tuner

@@ -6,102 +6,75 @@ and loads no backend. Recipes are attributes too: `kerasseq.sentiment(...)`.
 
 from __future__ import annotations
 
-import importlib
+from importlib import import_module as _import
 
 TYPE_CHECKING = False  # spelt out: importing it from typing costs more than all else here
 if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does the same
-    from typing import Any
-
-    from kerasseq import cells, layers, params, recipes
-    from kerasseq.explained import explain
-    from kerasseq.layers.build import gru, lstm, rnn, simple_rnn
-    from kerasseq.params import compare, count, report, units_for
+    # Written by `python -m kerasseq.cli.generate`.
+    from kerasseq import cells as cells
+    from kerasseq import decoding as decoding
+    from kerasseq import kernels as kernels
+    from kerasseq import layers as layers
+    from kerasseq import params as params
+    from kerasseq import recipes as recipes
+    from kerasseq import settings as settings
+    from kerasseq.explained import explain as explain
+    from kerasseq.layers import gru as gru
+    from kerasseq.layers import lstm as lstm
+    from kerasseq.layers import rnn as rnn
+    from kerasseq.layers import simple_rnn as simple_rnn
+    from kerasseq.params import compare as compare
+    from kerasseq.params import count as count
+    from kerasseq.params import report as report
+    from kerasseq.params import units_for as units_for
+    from kerasseq.recipes.captioning import captioning as captioning
+    from kerasseq.recipes.forecasting import forecasting as forecasting
     from kerasseq.recipes.sentiment import sentiment as sentiment
-    from kerasseq.run import Run, load
-    from kerasseq.tuning.hypermodel import hypermodel
-    from kerasseq.tuning.results import tuned
-    from kerasseq.tuning.tune import join, tune
+    from kerasseq.registry import register as register
+    from kerasseq.runs import ClassificationRun as ClassificationRun
+    from kerasseq.runs import Run as Run
+    from kerasseq.runs import load as load
+    from kerasseq.tasks.recipe import recipe as recipe
+    from kerasseq.tuning.hypermodel import hypermodel as hypermodel
+    from kerasseq.tuning.results import tuned as tuned
+    from kerasseq.tuning.tune import join as join
+    from kerasseq.tuning.tune import tune as tune
 
+    # Until here.
     __version__: str
+else:  # hidden from type checkers, which would take any name for Any
 
-__all__ = [
-    "Run",
-    "__version__",
-    "cells",
-    "compare",
-    "count",
-    "explain",
-    "gru",
-    "hypermodel",
-    "join",
-    "layers",
-    "load",
-    "lstm",
-    "params",
-    "recipes",
-    "report",
-    "rnn",
-    "simple_rnn",
-    "tune",
-    "tuned",
-    "units_for",
-]
-
-# Where each public name comes from; what is missing here is a submodule or a recipe.
-_HOMES = {
-    "Run": "kerasseq.run",
-    "compare": "kerasseq.params",
-    "count": "kerasseq.params",
-    "explain": "kerasseq.explained",
-    "gru": "kerasseq.layers",
-    "hypermodel": "kerasseq.tuning.hypermodel",
-    "join": "kerasseq.tuning.tune",
-    "load": "kerasseq.run",
-    "lstm": "kerasseq.layers",
-    "report": "kerasseq.params",
-    "rnn": "kerasseq.layers",
-    "simple_rnn": "kerasseq.layers",
-    "tune": "kerasseq.tuning.tune",
-    "tuned": "kerasseq.tuning.results",
-    "units_for": "kerasseq.params",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        value: Any = _version()
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    elif name.startswith("_"):
-        raise AttributeError(f"module 'kerasseq' has no attribute {name!r}")
-    else:
-        value = _submodule(name) or _recipe(name)
-        if value is None:
-            raise AttributeError(_unknown(name))
-    globals()[name] = value  # the next look-up finds it without coming here
-    return value
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            value = _version()
+        elif name == "__all__":
+            value = __dir__()
+        elif name.startswith("_"):
+            raise AttributeError(f"module 'kerasseq' has no attribute {name!r}")
+        elif name in (public := _import("kerasseq.names").PUBLIC):
+            value = getattr(_import(public[name]), name)
+        else:
+            value = _submodule(name) or _import("kerasseq.registry").find(name)
+            if value is None:
+                raise AttributeError(_unknown(name))
+        globals()[name] = value  # the next look-up finds it without coming here
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_registry().names()})
+    names = _import("kerasseq.names")
+    recipes = _import("kerasseq.registry").names()
+    return sorted(["__version__", *names.PUBLIC, *names.MODULES, *recipes])
 
 
-def _registry() -> Any:
-    return importlib.import_module("kerasseq.registry")
-
-
-def _submodule(name: str) -> Any:
+def _submodule(name: str) -> object:
     path = f"kerasseq.{name}"
     try:
-        return importlib.import_module(path)
+        return _import(path)
     except ModuleNotFoundError as error:
         if error.name != path:  # the module is there, and something that it needs is not
             raise
         return None
-
-
-def _recipe(name: str) -> Any:
-    return _registry().get(name) if name in _registry().names() else None
 
 
 def _version() -> str:
@@ -117,7 +90,7 @@ def _unknown(name: str) -> str:
     """The message for a name that kerasseq does not have."""
     from difflib import get_close_matches
 
-    known = sorted({*__all__, *_registry().names()})
+    known = __dir__()
     near = get_close_matches(name, known)
     remedy = (
         f"Did you mean {' or '.join(map(repr, near))}?" if near else f"It has: {', '.join(known)}."

@@ -15,9 +15,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasseq import optimizers
 from kerasseq.batches import OWN, Batches, Examples, Generated
+from kerasseq.optimizers import check, recorded
 
 __all__ = [
+    "SETTINGS",
     "Batches",
     "Enough",
     "Examples",
@@ -25,10 +28,14 @@ __all__ = [
     "History",
     "Plan",
     "Trained",
+    "check",
     "fit",
     "outputs",
-    "schedule_config",
+    "recorded",
 ]
+
+#: The settings of a recipe that a plan takes.
+SETTINGS = ("epochs", "patience", "batch_size", *optimizers.SETTINGS, "seed")
 
 History = dict[str, list[float]]
 # Whether to stop, from the history so far.
@@ -49,11 +56,14 @@ class Plan:
         epochs: at most so many.
         patience: stop after so many epochs without a better one.
         batch_size: rows per step.
-        learning_rate: of Adam.
-        schedule: "constant", "cosine" (down to nothing over all epochs), or a Keras schedule, which
+        optimizer: name of a Keras optimizer, or an optimizer, of which a copy is used; the latter
+            brings its own learning rate, weight decay and clipping.
+        learning_rate: learning rate.
+        schedule: "constant", "cosine" (down to zero over all epochs), or a Keras schedule, which
             replaces `learning_rate`.
-        clip: longest gradient, all weights together; None for any.
-        seed: of the order of the batches.
+        weight_decay: decoupled weight decay, of all weights but biases and gains; None for none.
+        clipnorm: largest norm of the gradient of all weights together; None for no limit.
+        seed: seed of the order of the batches.
     """
 
     loss: Any
@@ -63,9 +73,11 @@ class Plan:
     epochs: int = 20
     patience: int = 3
     batch_size: int = 32
+    optimizer: Any = "adam"
     learning_rate: float = 1e-3
     schedule: Any = "constant"
-    clip: float | None = 1.0
+    weight_decay: float | None = None
+    clipnorm: float | None = 1.0
     seed: int = 0
 
     def compiled(self, model: keras.Model, steps: int) -> keras.Model:
@@ -80,8 +92,10 @@ class Plan:
             weights = {OWN: 0.0, **dict.fromkeys(self.branches, 1.0)}
             metrics = {OWN: metrics}
         trainee = keras.Model(model.input, own)
+        optimizer = self.fresh_optimizer(steps)
+        optimizers.exclude(optimizer, trainee.trainable_variables)
         trainee.compile(
-            optimizer=self.optimizer(steps),
+            optimizer=optimizer,
             loss=loss,
             loss_weights=weights,
             weighted_metrics=metrics,
@@ -89,26 +103,17 @@ class Plan:
         trainee.optimizer.build(trainee.trainable_variables)
         return trainee
 
-    def optimizer(self, steps: int) -> keras.Optimizer:
-        """Adam, for epochs of so many steps."""
-        rate: Any = self.learning_rate
-        if isinstance(self.schedule, keras.optimizers.schedules.LearningRateSchedule):
-            rate = self.schedule
-        elif self.schedule == "cosine":
-            rate = keras.optimizers.schedules.CosineDecay(rate, self.epochs * steps)
-        elif self.schedule != "constant":
-            raise ValueError(
-                "schedule must be 'constant', 'cosine' or a keras.optimizers.schedules object. "
-                f"Received: schedule={self.schedule!r}"
-            )
-        return keras.optimizers.Adam(rate, global_clipnorm=self.clip)
+    @property
+    def rate(self) -> str:
+        """The learning rate in words."""
+        if isinstance(self.optimizer, str):
+            return f"learning_rate ({self.learning_rate:g})"
+        return "the learning rate of the optimizer"
 
-
-def schedule_config(schedule: Any) -> Any:
-    """A learning-rate schedule as JSON values."""
-    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        return keras.saving.serialize_keras_object(schedule)
-    return schedule
+    def fresh_optimizer(self, steps: int) -> keras.Optimizer:
+        """An optimizer without any state, for epochs of so many steps."""
+        own = {name: getattr(self, name) for name in optimizers.SETTINGS}
+        return optimizers.make(**own, steps=self.epochs * steps)
 
 
 @dataclass(frozen=True)
@@ -273,7 +278,7 @@ class _Keeper(keras.callbacks.Callback):
             self._forget()
             raise ValueError(
                 f"training diverged: the loss became {found['loss']} in epoch {epoch + 1}. "
-                f"Lower learning_rate ({self._plan.learning_rate:g})."
+                f"Lower {self._plan.rate}."
             )
         for name, value in found.items():
             self.history.setdefault(name, []).append(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kerasseq.caption_baselines import commonest, nearest
+from kerasseq.tasks.captioning.baselines import commonest, nearest
 
 
 def test_the_commonest_caption_is_that_of_most_pictures() -> None:

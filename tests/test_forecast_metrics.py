@@ -17,7 +17,7 @@ from sklearn.metrics import mean_absolute_error, mean_pinball_loss, root_mean_sq
 
 from kerasseq import metrics
 from kerasseq.data.series import read_series
-from kerasseq.forecast_metrics import (
+from kerasseq.tasks.forecasting.metrics import (
     Forecasts,
     crps,
     intervals,

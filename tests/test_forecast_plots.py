@@ -13,7 +13,7 @@ import pytest
 from matplotlib.dates import num2date
 
 from kerasseq import forecast_plots, plots
-from kerasseq.forecast_plots import Fan
+from kerasseq.tasks.forecasting.plots import Fan
 
 HOURS = pd.date_range("2024-03-31", periods=7, freq="h", tz="Europe/Berlin")
 

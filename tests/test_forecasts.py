@@ -7,7 +7,7 @@ import pandas as pd
 
 from kerasseq import forecasts
 from kerasseq.data.series import read_series
-from kerasseq.forecast_metrics import Forecasts
+from kerasseq.tasks.forecasting.metrics import Forecasts
 
 
 def test_a_table_of_forecasts_merges_with_the_table_of_the_series() -> None:

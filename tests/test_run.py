@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kerasseq import registry
-from kerasseq.run import Run, load, versions
+from kerasseq.runs import Run, load, versions
 from tests import toy as toys
 from tests.toy import numbers, toy
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU, CHRF
 
-from kerasseq.text_metrics import captions, cider_d, rouge_l
+from kerasseq.tasks.captioning.metrics import captions, cider_d, rouge_l
 
 _SENTENCE = st.lists(st.sampled_from(["a", "dog", "cat", "runs", "on", "grass"]), max_size=8).map(
     " ".join

@@ -1,35 +1,21 @@
-"""A recipe of numbers, the smallest with every stage: what recipes share is not about texts."""
+"""A recipe of numbers, the smallest with every part: outside the package, as a user writes one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kerasseq.recipe import (
-    Number,
-    Objective,
-    Parts,
-    Prepared,
-    Range,
-    Stages,
-    Whole,
-    perform,
-    positive,
-)
+import kerasseq
+from kerasseq.runs import Run
+from kerasseq.settings import Number, Whole, doc, setting
+from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
+from kerasseq.tasks.settings import TrainingSettings
 
-SETTINGS = {
-    "units": 3,
-    "scale": True,
-    "epochs": 2,
-    "patience": 2,
-    "batch_size": 16,
-    "learning_rate": 0.05,
-    "schedule": "constant",
-    "clip": 1.0,
-    "seed": 0,
-}
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def numbers(rows: int = 90, seed: int = 0) -> dict[str, np.ndarray]:
@@ -38,40 +24,72 @@ def numbers(rows: int = 90, seed: int = 0) -> dict[str, np.ndarray]:
     return {"x": pairs, "y": pairs[:, :1] - pairs[:, 1:]}
 
 
-def toy(
-    data: Any = None,
-    *,
-    units: int = 3,
-    scale: bool = True,
-    epochs: int = 2,
-    patience: int = 2,
-    batch_size: int = 16,
-    learning_rate: float = 0.05,
-    schedule: Any = "constant",
-    clip: float | None = 1.0,
-    seed: int = 0,
-    out: Any = None,
-    callbacks: Any = (),
-    warm_start: Any = None,
-    quiet: bool = True,
-) -> Any:
-    """Train the toy, on `numbers()` unless other data is given."""
-    return perform(STAGES, locals())
+@dataclass(frozen=True, kw_only=True)
+class ToySettings(TrainingSettings):
+    """Train the toy, on `numbers()` unless other data is given.
+
+    Returns:
+        A ToyRun.
+    """
+
+    data: Any = field(default=None, kw_only=False, metadata=doc("pairs of numbers"))
+    units: int = setting(3, "width of the layer", least=1, range=Whole(1, 16, log=True))
+    scale: bool = setting(True, "whether numbers are scaled", stage="prepare")
+    epochs: int = 2
+    patience: int = 2
+    learning_rate: float = setting(0.05, range=Number(1e-3, 1e-1, log=True))
+    batch_size: int = setting(16, range=None)
+    quiet: bool = True
 
 
-class Toy(Stages):
-    name: ClassVar[str] = "toy"
-    prepares: ClassVar[tuple[str, ...]] = ("scale", "seed")
+@dataclass(frozen=True)
+class ToyConfig:
+    """Sizes of the toy's model."""
+
+    width: int
+    units: int
+
+    def count(self) -> int:
+        return (self.width + 1) * self.units + self.units + 1
+
+    def build(self) -> Any:
+        import keras
+
+        x = keras.Input((self.width,), name="x")
+        hidden = keras.layers.Dense(self.units, "tanh", name="hidden")(x)
+        hidden = keras.layers.Dropout(0.1, name="dropout")(hidden)
+        return keras.Model({"x": x}, keras.layers.Dense(1, name="out")(hidden))
+
+
+class ToyRun(Run):
+    """A trained toy."""
+
+    verbs: ClassVar[tuple[str, ...]] = ("subtract", "evaluate")
+
+    def subtract(self, data: Any) -> pd.DataFrame:
+        """Differences of pairs of numbers."""
+        import pandas as pd
+
+        pairs = np.asarray(
+            [row.split(",") if isinstance(row, str) else row for row in data], dtype=np.float32
+        )
+        examples = self.task.examples({"x": pairs}, self.state)
+        found = self.task.predictions(self.model, examples, self.state, self.resolved)
+        return pd.DataFrame(found, columns=["y"])
+
+    def predict(self, data: list[str]) -> pd.DataFrame:
+        """The same as `subtract`."""
+        return self.subtract(data)
+
+
+class Toy(Task["ToySettings", ToyRun]):
+    """Pairs of numbers to their difference."""
+
+    run = ToyRun
     headline: ClassVar[str] = "error"
     higher_is_better: ClassVar[bool] = False
 
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, ...]] = []  # the settings that came with each call
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        positive(settings, "units")
-
-    def load(self, data: Any, settings: Mapping[str, Any]) -> Any:
+    def load(self, data: Any, settings: ToySettings) -> Any:
         if data is None:
             return numbers()
         if not isinstance(data, dict):
@@ -81,30 +99,28 @@ class Toy(Stages):
     def split(
         self,
         source: Any,
-        settings: Mapping[str, Any],
+        settings: ToySettings,
         *,
         test: bool = True,
         fold: tuple[int, int] | None = None,
-        whole: bool = False,
+        learn: Learn = "train",
     ) -> Parts:
-        self.seen.append(tuple(settings))
-        rows = np.random.default_rng(settings["seed"]).permutation(len(source["x"]))
+        rows = np.random.default_rng(settings.seed).permutation(len(source["x"]))
         held_out, known = rows[: len(rows) // 3], rows[len(rows) // 3 :]
         number, folds = fold or (0, 2)
         validation = known[len(known) * number // folds : len(known) * (number + 1) // folds]
-        learned = known if whole else np.setdiff1d(known, validation)
+        learned = {"train": np.setdiff1d(known, validation), "validation": known, "all": rows}
         train, validation, held_out = (
             {name: values[part] for name, values in source.items()}
-            for part in (learned, validation, held_out)
+            for part in (learned[learn], validation, held_out)
         )
         return Parts(train, validation, held_out if test else None, [f"{len(rows)} rows"])
 
-    def prepare(self, parts: Parts, settings: Mapping[str, Any]) -> Prepared:
-        self.seen.append(tuple(settings))
-        scale = float(np.abs(parts.train["x"]).max()) if settings["scale"] else 1.0
+    def prepare(self, parts: Parts, settings: ToySettings) -> Prepared:
+        scale = float(np.abs(parts.train["x"]).max()) if settings.scale else 1.0
         state = {"facts": {"width": 2}, "scale": scale, "names": ["a", "b"]}
         made = {
-            name: None if part is None else self._examples(part, state)
+            name: None if part is None else self.examples(part, state)
             for name, part in (
                 ("train", parts.train),
                 ("validation", parts.validation),
@@ -114,31 +130,25 @@ class Toy(Stages):
         initial = {"out/bias": np.array([0.25], dtype=np.float32)}
         return Prepared(**made, state=state, initial=initial, notes=[f"scale {scale:.2f}"])
 
-    def count(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
-        return (facts["width"] + 1) * settings["units"] + settings["units"] + 1
+    def config(self, facts: Mapping[str, Any], settings: ToySettings) -> ToyConfig:
+        return ToyConfig(facts["width"], settings.units)
 
-    def macs(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
-        return (facts["width"] + 1) * settings["units"]
+    def macs(self, facts: Mapping[str, Any], settings: ToySettings) -> int:
+        return (facts["width"] + 1) * settings.units
 
-    def build(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
-        import keras
-
-        x = keras.Input((facts["width"],), name="x")
-        hidden = keras.layers.Dense(settings["units"], "tanh", name="hidden")(x)
-        hidden = keras.layers.Dropout(0.1, name="dropout")(hidden)
-        return keras.Model({"x": x}, keras.layers.Dense(1, name="out")(hidden))
-
-    def objective(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> Objective:
+    def objective(self, facts: Mapping[str, Any], settings: ToySettings) -> Objective:
         import keras
 
         return Objective(keras.losses.MeanSquaredError())
 
-    def predictions(self, model: Any, examples: Any, state: Mapping[str, Any]) -> np.ndarray:
+    def predictions(
+        self, model: Any, examples: Any, state: Mapping[str, Any], settings: ToySettings
+    ) -> np.ndarray:
         from kerasseq import training
 
         return training.outputs(model, examples)
 
-    def score(self, predictions: np.ndarray, targets: Any, settings: Mapping[str, Any]) -> Any:
+    def score(self, predictions: np.ndarray, targets: Any, settings: ToySettings) -> Any:
         from kerasseq.metrics import Score, bootstrap
 
         errors = np.abs(predictions - targets)[:, 0].astype(np.float64)
@@ -148,8 +158,9 @@ class Toy(Stages):
         return Score({"error": float(errors.mean())}, samples)
 
     def baselines(
-        self, parts: Parts, prepared: Prepared, settings: Mapping[str, Any]
+        self, parts: Parts, prepared: Prepared, settings: ToySettings
     ) -> dict[str, np.ndarray]:
+        assert parts.test is not None
         mean = parts.train["y"].mean()
         exact = parts.test["x"][:, :1] - parts.test["x"][:, 1:]
         return {"mean": np.full((len(parts.test["y"]), 1), mean), "difference": exact}
@@ -158,30 +169,20 @@ class Toy(Stages):
         self,
         data: Any,
         state: Mapping[str, Any],
-        settings: Mapping[str, Any],
+        settings: ToySettings,
         reading: Mapping[str, Any],
     ) -> Any:
-        return self._examples(data, state)
-
-    def predict(
-        self, model: Any, state: Mapping[str, Any], settings: Mapping[str, Any], data: Any
-    ) -> Any:
-        import pandas as pd
-
-        return pd.DataFrame(
-            self.predictions(model, self._examples({"x": data}, state), state), columns=["y"]
-        )
-
-    def space(self) -> dict[str, Range]:
-        return {"units": Whole(1, 16, log=True), "learning_rate": Number(1e-3, 1e-1, log=True)}
+        return self.examples(data, state)
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         return {"hidden/kernel": state["names"]}
 
-    def _examples(self, part: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
+    def examples(self, part: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
         from kerasseq.training import Examples
 
         return Examples({"x": part["x"] / state["scale"]}, part.get("y"))
 
 
-STAGES = Toy()
+toy = kerasseq.register(kerasseq.recipe(ToySettings, Toy))
+TASK = toy.task
+SETTINGS = TASK.defaults

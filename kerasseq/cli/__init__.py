@@ -15,8 +15,8 @@ from typing import Annotated
 
 import typer
 
-from kerasseq import registry
-from kerasseq.cli import commands, tuning
+from kerasseq import names, registry
+from kerasseq.cli import commands, tuning, verbs
 
 __all__ = ["TRACEBACK", "main"]
 
@@ -123,6 +123,7 @@ def _app(arguments: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_root)
     called = next((word for word in arguments if not word.startswith("-")), None)
+    after = [word for word in arguments if not word.startswith("-")][1:]
     for name in registry.names():
         if name == called:
             app.command(name)(commands.recipe(name))
@@ -130,8 +131,13 @@ def _app(arguments: Sequence[str]) -> typer.Typer:
             app.command(name, help=registry.summary(name))(_stub)
     for name, command in commands.COMMANDS.items():
         app.command(name)(command)
+    for name, text in names.VERBS.items():
+        if name != called:
+            app.command(name, help=text)(_stub)
+    plain = called in (*commands.COMMANDS, *names.COMMANDS, *registry.names())
+    if called is not None and not plain and verbs.known(called):
+        app.command(called)(verbs.command(called, after))
     app.command("tuned")(tuning.tuned)
-    after = [word for word in arguments if not word.startswith("-")][1:]
     app.add_typer(tuning.app(after[0] if called == "tune" and after else None), name="tune")
     app.command("load", hidden=True)(commands.show)
     return app
@@ -155,4 +161,4 @@ def _root(
 
 
 def _stub() -> None:
-    """Stands for a recipe that is not called."""
+    """Stands for a recipe or a verb that is not called."""

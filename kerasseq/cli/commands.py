@@ -22,7 +22,7 @@ from kerasseq.params import table
 from kerasseq.params.table import FORMATS, Tabular
 
 if TYPE_CHECKING:
-    from kerasseq.run import Run
+    from kerasseq.runs import Run
 
 
 class Interrupted(Exception):
@@ -171,15 +171,16 @@ def doctor(format: Format = "table") -> None:
 
 # Runs
 
-_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
 
 
-def _load(folder: Path) -> Run:
-    from kerasseq import run
+def load(folder: Path) -> Run:
+    """The run in a folder; whether it is one is checked before a backend is loaded."""
+    from kerasseq import runs
 
-    if (folder / run.RECORD).is_file():  # what is no run is told without waiting for a backend
+    if (folder / runs.RECORD).is_file():
         import_backend()
-    return run.load(folder)
+    return runs.load(folder)
 
 
 def import_backend() -> None:
@@ -201,99 +202,51 @@ def import_backend() -> None:
         os.close(shown)
 
 
-def show(folder: _Folder) -> None:
+def show(folder: Folder) -> None:
     """Print the result of a run beside its baselines."""
-    _load(folder).summary()
+    load(folder).summary()
 
 
-def predict(
-    folder: _Folder,
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="Texts; or pictures, or folders of them."),
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="A UTF-8 file with one text a line; - for standard input.")
-    ] = None,
-    format: Format = "table",
-) -> None:
-    """Predict from arguments, a file, or standard input."""
-    if texts and file:
-        raise ValueError(f"Give texts or --file, not both. Received: {len(texts)} and {file}")
-    read = texts or _lines(file)
-    display(table.from_frame(_load(folder).predict(read)), format)
+def show_result(result: Any, format: str) -> None:
+    """Print the result of a verb: a table, scores, or whatever shows itself."""
+    if isinstance(result, dict):
+        rows = [
+            (name, value, *result["interval"].get(name, ("", "")))
+            for name, value in result["test"].items()
+        ]
+        columns = ("metric", "value", "low", "high")
+        title = f"{result['rows']:,} rows"
+        display(table.Table(columns, tuple(rows), title=title), format)
+    elif hasattr(result, "select_dtypes"):
+        for name in result.select_dtypes(["datetime", "datetimetz"]):
+            result[name] = result[name].astype(str)
+        display(table.from_frame(result), format)
+    else:
+        from rich import get_console
+
+        get_console().print(result)
+
+
+def listed(given: list[str] | None, file: Path | None) -> list[str]:
+    """The rows of a list: from the command line, a file, or standard input."""
+    if given and file:
+        raise ValueError(f"Give rows or --file, not both. Received: {len(given)} and {file}")
+    return given or _lines(file)
 
 
 def _lines(file: Path | None) -> list[str]:
     """The lines of a file or of standard input, blank ones left out."""
     name = "standard input" if file is None or str(file) == "-" else str(file)
     if name == "standard input" and sys.stdin.isatty():
-        raise ValueError("Give texts, --file, or texts on standard input.")
+        raise ValueError("Give rows, --file, or rows on standard input.")
     try:
         text = sys.stdin.read() if name == "standard input" else Path(name).read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is not in UTF-8 ({error.reason}): convert it.") from error
     lines = [line for line in text.split("\n") if line.strip()]
     if not lines:
-        raise ValueError(f"There is no text in {name}: give one a line.")
+        raise ValueError(f"There is nothing in {name}: give one row a line.")
     return lines
-
-
-def evaluate(
-    folder: _Folder,
-    data: Annotated[str, typer.Argument(help="New data with its answers, as the recipe takes.")],
-    images: Annotated[str | None, typer.Option(help="The folder of its pictures.")] = None,
-    captions: Annotated[str | None, typer.Option(help="Its file of captions.")] = None,
-    features: Annotated[str | None, typer.Option(help="A file of its pictures' features.")] = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave pictures out that cannot be read.")
-    ] = False,
-    format: Format = "table",
-) -> None:
-    """Score a run on new data; what is not said of how to read it is as it was for the recipe."""
-    run = _load(folder)
-    asked = {"images": images, "captions": captions, "features": features, "skip_bad": skip_bad}
-    given = {name: value for name, value in asked.items() if value}
-    for name in given:
-        if name not in inspect.signature(registry.get(run.recipe)).parameters:
-            option = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{option} is not for a run of {run.recipe}. Leave it out.")
-    found = run.evaluate(data, **given)
-    rows = [
-        (name, value, *found["interval"].get(name, ("", "")))
-        for name, value in found["test"].items()
-    ]
-    columns = ("metric", "value", "low", "high")
-    display(table.Table(columns, tuple(rows), title=f"{found['rows']:,} rows"), format)
-
-
-def forecast(
-    folder: _Folder,
-    history: Annotated[
-        Path | None, typer.Option(help="Series to go on from, instead of those trained on.")
-    ] = None,
-    future: Annotated[
-        Path | None, typer.Option(help="A table of what is known of the steps ahead.")
-    ] = None,
-    horizon: Annotated[int | None, typer.Option(help="Steps ahead.")] = None,
-    quantile: Annotated[
-        list[float] | None, typer.Option(help="A level; may be given several times.")
-    ] = None,
-    fill: Annotated[
-        str | None, typer.Option(help="What to put into gaps of the history, as for the recipe.")
-    ] = None,
-    resample: Annotated[
-        str | None, typer.Option(help="Take the means of rows of the history, as for the recipe.")
-    ] = None,
-    format: Format = "table",
-) -> None:
-    """Forecast what comes next."""
-    asked = {"quantiles": quantile, "fill": fill, "resample": resample}
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value}
-    frame = _load(folder).forecast(horizon, history, future, **given)
-    for name in frame.select_dtypes(["datetime", "datetimetz"]):
-        frame[name] = frame[name].astype(str)
-    display(table.from_frame(frame), format)
 
 
 # Recipes
@@ -302,7 +255,8 @@ def forecast(
 def recipe(name: str) -> Callable[..., None]:
     """The command of a recipe: its arguments as options, its docstring as help."""
     function = registry.get(name)
-    parameters, readers, text = signatures.of(function)
+    options, text = signatures.of(function)
+    parameters, readers = signatures.parameters(options)
 
     def command(**given: Any) -> None:
         values = {key: readers[key](value) for key, value in given.items()}
@@ -330,7 +284,4 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "explain": explain,
     "doctor": doctor,
     "show": show,
-    "predict": predict,
-    "evaluate": evaluate,
-    "forecast": forecast,
 }

@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 import typer
+
+from kerasseq.settings import members
+
+__all__ = ["Option", "Reader", "of", "parameters", "signed"]
 
 Reader = Callable[[Any], Any]  # makes the value of an argument of what the option gives
 
@@ -20,30 +25,74 @@ _TYPES: dict[str, tuple[Any, Any, Any]] = {
     "float": (float, float | None, list[float] | None),
     "str": (str, str | None, list[str] | None),
 }
-_PATHS = ("Path", "pathlib.Path", "os.PathLike[str]")
 
 
-def of(function: Callable[..., Any]) -> tuple[list[inspect.Parameter], dict[str, Reader], str]:
-    """A function's parameters as typer is to see them, what reads their values, and the help.
+@dataclass(frozen=True)
+class Option:
+    """An argument of a function, to become an option of a command.
 
-    The first becomes an argument, the others options. What only Python can give, such as
-    callbacks, is left out.
+    Args:
+        name: name of the argument.
+        annotation: type, as written in the source.
+        default: default value.
+        doc: help.
+        argument: whether it is given by position.
+    """
+
+    name: str
+    annotation: str
+    default: Any
+    doc: str | None = None
+    argument: bool = False
+
+
+def of(function: Callable[..., Any]) -> tuple[list[Option], str]:
+    """The arguments of a function and its help, from signature and docstring.
+
+    Those that must be given, and the first of a recipe, are given by position.
     """
     docstring = inspect.getdoc(function) or ""
     texts = _argument_texts(docstring)
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = []
+    for own in inspect.signature(function).parameters.values():
+        if own.kind in kinds or own.name == "self":
+            continue
+        written = own.annotation
+        if not isinstance(written, str):
+            written = inspect.formatannotation(written)
+        position = own.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and own.name == "data"
+        given = position or own.default is inspect.Parameter.empty
+        found.append(Option(own.name, written, own.default, texts.get(own.name), given))
+    return found, docstring.partition("\n\nArgs:")[0]
+
+
+def parameters(
+    options: Iterable[Option],
+) -> tuple[list[inspect.Parameter], dict[str, Reader]]:
+    """Options as typer is to see them, and functions that read their values.
+
+    An argument that only Python can give, such as callbacks, is left out.
+    """
     found: list[inspect.Parameter] = []
     readers: dict[str, Reader] = {}
-    for place, parameter in enumerate(inspect.signature(function).parameters.values()):
-        text = texts.get(parameter.name)
-        kind, default, reader = _option(parameter)
-        declared: Any = typer.Option(help=text)
-        if place == 0:
-            kind, default, reader = str, parameter.default, _same
-            declared = typer.Argument(help=text)
+    for own in options:
+        kind, default, reader = _option(own)
+        declared: Any = typer.Option(help=own.doc)
+        if own.argument:
+            kind, default, reader = str, own.default, _same
+            declared = typer.Argument(help=own.doc)
         if kind is not None:
-            readers[parameter.name] = reader
-            found.append(parameter.replace(annotation=Annotated[kind, declared], default=default))
-    return found, readers, docstring.partition("\n\nArgs:")[0]
+            readers[own.name] = reader
+            found.append(
+                inspect.Parameter(
+                    own.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=default,
+                    annotation=Annotated[kind, declared],
+                )
+            )
+    return found, readers
 
 
 def signed(
@@ -67,43 +116,27 @@ def _given(default: Any, value: Any) -> Any:
     return () if value in (["()"], ["none"]) else value or default
 
 
-def _option(parameter: inspect.Parameter) -> tuple[Any, Any, Reader]:
-    """The type and default of the option for a parameter, and what makes its value of that.
+def _option(own: Option) -> tuple[Any, Any, Reader]:
+    """The type and default of an option, and a function that reads its value.
 
     The type is None for what only Python can give, such as callbacks.
     """
-    members = _members(parameter.annotation)
-    scalars = [name for name in _TYPES if name in members]
-    optional, default = "None" in members, parameter.default
-    literal = any(member.startswith("Literal[") for member in members)
-    many = [found[1] for m in members if (found := re.fullmatch(_SEQUENCE, m))]
+    kinds = members(own.annotation)
+    scalars = [name for name in _TYPES if name in kinds]
+    optional, default = "None" in kinds, own.default
+    literal = any(member.startswith("Literal[") for member in kinds)
+    many = [found[1] for m in kinds if (found := re.fullmatch(_SEQUENCE, m))]
     if many and scalars in ([], many):  # one is as good as a list of one
         return _TYPES[many[0]][2], default and list(default), partial(_given, default)
     if len(scalars) == 1 and not literal and (default is None or not optional):
         return _TYPES[scalars[0]][optional], default, _same
     if scalars or literal:
         text = default if default in (None, inspect.Parameter.empty) else str(default)
-        return str | None, text, partial(_read, parameter.name, members)
+        return str | None, text, partial(_read, own.name, kinds)
     return None, None, _same
 
 
 _SEQUENCE = r"(?:list|tuple|Sequence|Iterable)\[(bool|int|float|str)(?:, \.\.\.)?\]"
-
-
-def _members(annotation: Any) -> list[str]:
-    """The members of a union, as they are written; a path is a str."""
-
-    def walk(node: ast.expr) -> Iterator[ast.expr]:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            yield from walk(node.left)
-            yield from walk(node.right)
-        else:
-            yield node
-
-    written = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    tree = ast.parse(written.replace("typing.", ""), mode="eval")
-    members = [ast.unparse(node) for node in walk(tree.body)]
-    return ["str" if member in _PATHS else member for member in members]
 
 
 def _read(name: str, members: Sequence[str], text: str | None) -> Any:

@@ -50,10 +50,8 @@ def tuned(
 
 def _tune(name: str) -> Callable[..., None]:
     """The command that tunes a recipe."""
-    own, readers, _ = signatures.of(registry.get(name))
-    mine, my_readers, _ = signatures.of(_options)
-    mine, first = mine[1:], mine[0].name
-    del my_readers[first]
+    own, readers = signatures.parameters(signatures.of(registry.get(name))[0])
+    mine, my_readers = signatures.parameters(signatures.of(_options)[0][1:])
     taken = {*_OWN, *(parameter.name for parameter in mine)}
     own = [
         # Only what is given stops to vary.

@@ -37,8 +37,8 @@ class Captioned:
         seen: what is seen in each picture: pixels, or features.
         network: where pixels are seen, the `name` and `size` of the network that is to learn to
             see them.
-        sight: where features are seen, what saw them, see `kerasseq.sight`; None where that is not
-            known.
+        sight: state of the network that saw the features, see `kerasseq.tasks.captioning.sight`;
+            None where that is not known.
         parts: "train", "validation" or "test" for each picture; None where the data does not tell.
         files: where each picture lies, "" where that is not known.
         notes: what was found out, to be shown.

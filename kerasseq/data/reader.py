@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,30 +31,38 @@ class Reader:
 
     @classmethod
     def fitted(
-        cls, texts: Sequence[str], classes: list[str], settings: Mapping[str, Any]
+        cls,
+        texts: Sequence[str],
+        classes: list[str],
+        *,
+        tokens: Literal["word", "subword"],
+        vocabulary_size: int,
+        min_count: int,
+        lowercase: bool,
+        length: int | None,
+        truncate: Literal["end", "start", "middle"],
+        ngrams: int,
+        ngram_count: int,
+        ngram_limit: int,
     ) -> tuple[Reader, list[list[int]]]:
         """One whose vocabularies are fitted on texts; and the token numbers of these."""
-        shared = bool(settings["ngrams"]) and settings["tokens"] == "word"
+        shared = bool(ngrams) and tokens == "word"
         encoder = TextEncoder(
-            kind=settings["tokens"],
-            vocabulary_size=MOST_WORDS if shared else settings["vocabulary_size"],
-            min_count=1 if shared else settings["min_count"],
-            lowercase=settings["lowercase"],
-            length=settings["length"],
-            truncate=settings["truncate"],
+            kind=tokens,
+            vocabulary_size=MOST_WORDS if shared else vocabulary_size,
+            min_count=1 if shared else min_count,
+            lowercase=lowercase,
+            length=length,
+            truncate=truncate,
         ).fit(texts)
         rows = encoder.tokens(texts)
         known = len(encoder.vocabulary)
         if shared:
             counts = np.bincount(np.fromiter(chain.from_iterable(rows), np.int64))
-            often = 2 + np.count_nonzero(counts[2:] >= settings["min_count"])
-            known = min(int(often), settings["vocabulary_size"])
-        ngrams = None
-        if settings["ngrams"]:
-            ngrams = NgramEncoder(
-                settings["ngrams"], settings["ngram_count"], settings["ngram_limit"]
-            ).fit(rows)
-        return cls(encoder, known, ngrams, classes), rows
+            often = 2 + np.count_nonzero(counts[2:] >= min_count)
+            known = min(int(often), vocabulary_size)
+        grams = NgramEncoder(ngrams, ngram_count, ngram_limit).fit(rows) if ngrams else None
+        return cls(encoder, known, grams, classes), rows
 
     def state(self) -> dict[str, Any]:
         """All that `of` needs, as JSON values."""

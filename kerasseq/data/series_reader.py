@@ -80,7 +80,7 @@ class Part:
         lookback: int,
         horizon: int,
         context: int,
-        whole: bool = False,
+        learn: str = "train",
     ) -> list[Part]:
         """The parts for training, validation and test.
 
@@ -90,13 +90,15 @@ class Part:
             lookback: steps to read.
             horizon: steps to forecast.
             context: rows before a part that belong to it.
-            whole: whether the training part goes on to the end of the validation part.
+            learn: "validation" lets the training part go on to the end of the validation part,
+                "all" to that of the rows.
         """
         masked = any(bool(np.isnan(own).any()) for own in source.targets)
         observed = source.observed
+        ends = {"train": split.validation, "validation": split.test, "all": split.end}
         found = []
         for name in ("train", "validation", "test"):
-            own = replace(split, validation=split.test) if whole and name == "train" else split
+            own = replace(split, validation=ends[learn]) if name == "train" else split
             first, _ = own.rows(name)
             before = [values[:row] for values, row in zip(observed, first)]
             panel, begin = own.cut(source, name, context)
@@ -139,10 +141,10 @@ class SeriesExamples:
         return inputs, targets
 
     @property
-    def untaught(self) -> SeriesExamples:
-        """The same windows without `ahead`."""
+    def teacher_forced(self) -> SeriesExamples:
+        """The same windows with `ahead`."""
         first, insample = self.first, self._insample
-        return SeriesExamples(self.windows, self.panel, self.scaler, first, insample)
+        return SeriesExamples(self.windows, self.panel, self.scaler, first, insample, teach=True)
 
     @property
     def targets(self) -> Truth:
@@ -280,7 +282,6 @@ class SeriesReader:
         *,
         stride: int | None = None,
         insample: Sequence[np.ndarray] | None = None,
-        teach: bool = False,
     ) -> SeriesExamples:
         """The windows of series.
 
@@ -290,7 +291,6 @@ class SeriesReader:
             stride: steps from one window to the next; as few as keep what is scored in bounds if
                 not given.
             insample: see `SeriesExamples`.
-            teach: see `SeriesExamples`.
         """
         known = np.full(len(panel), self.lookback)
         scaled, scaler = self.scaled(panel, known if first is None else np.maximum(first, known))
@@ -307,7 +307,7 @@ class SeriesReader:
             stride = -(-values // _SCORED)
         if stride > 1:
             windows = windows.part(first, stride=stride)
-        return SeriesExamples(windows, panel, scaler, first, insample, teach)
+        return SeriesExamples(windows, panel, scaler, first, insample)
 
     def latest(self, panel: Panel) -> tuple[dict[str, np.ndarray], Scaler]:
         """The inputs of one window per series, to forecast what follows; and their scaler."""

@@ -42,11 +42,11 @@ class Captioner:
         embedding: width of embedded words, and of the layer in which picture and words meet.
         regions: whether a picture comes as regions, whose mean is taken unless the decoder is
             "attention"; of no meaning where there is an encoder.
-        tied: whether the last layer shares its matrix with the embedding.
+        tie_embeddings: whether the last layer shares its matrix with the embedding.
         dropout: dropout before the last layer.
         embedding_dropout: dropout on embedded words.
         picture_dropout: dropout on the features of the picture.
-        scheduled: share of the words that are the model's own guesses in training.
+        scheduled_sampling: share of the words that are the model's own guesses in training.
         encoder: a Keras model from pixels to features, (features,) or (rows, columns, features); it
             becomes part of the captioner, and is trained as far as it is trainable.
         options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, ...
@@ -80,11 +80,11 @@ class Captioner:
     depth: int = 1
     embedding: int = 256
     regions: bool = False
-    tied: bool = False
+    tie_embeddings: bool = False
     dropout: float = 0.0
     embedding_dropout: float = 0.0
     picture_dropout: float = 0.0
-    scheduled: float = 0.0
+    scheduled_sampling: float = 0.0
     encoder: Any = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -113,11 +113,11 @@ class Captioner:
                 "encoder that gives (rows, columns, features)."
             )
         joint = self._joint(self._recurrent)
-        if self.tied and joint != self.embedding:
+        if self.tie_embeddings and joint != self.embedding:
             raise ValueError(
-                f"`tied` needs outputs as wide as the embedding. Received: "
+                f"`tie_embeddings` needs outputs as wide as the embedding. Received: "
                 f"embedding={self.embedding}, and outputs that are {joint} wide. "
-                "Make `embedding` and `units` equal, or pass tied=False."
+                "Make `embedding` and `units` equal, or pass tie_embeddings=False."
             )
 
     def count(self) -> int:
@@ -159,11 +159,11 @@ class Captioner:
             words=self.words,
             embedding=self.embedding,
             encoder=self.encoder,
-            tied=self.tied,
+            tied=self.tie_embeddings,
             dropout=self.dropout,
             embedding_dropout=self.embedding_dropout,
             picture_dropout=self.picture_dropout,
-            scheduled=self.scheduled,
+            scheduled=self.scheduled_sampling,
             name="decoder",
         )
         shape = self._encoded if self.encoder is None else self.encoder.input_shape[1:]
@@ -196,7 +196,7 @@ class Captioner:
         found, width = self._recurrent, self.embedding
         words = timesteps + (self.decoder == "pre")  # of which the picture is the first one
         cost = over_time(found, words) + dense(self._joint(found), self.words, timesteps)
-        if not self.tied:  # or that was its matrix
+        if not self.tie_embeddings:  # or that was its matrix
             cost += table(self.words, width)
         return cost + self._picture_cost(found, timesteps, regions)
 

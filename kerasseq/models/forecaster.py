@@ -19,7 +19,7 @@ from kerasseq.params.spec import positive
 __all__ = ["Forecaster"]
 
 #: Settings that one kind alone has.
-OF_ONE = {"linear": "segment", "attention": "seq2seq", "scheduled": "recursive"}
+OF_ONE = {"linear": "segment", "attention": "seq2seq", "scheduled_sampling": "recursive"}
 _CHOICES = {
     "kind": tuple(KINDS),
     "channels": ("apart", "together"),
@@ -57,8 +57,8 @@ class Forecaster:
             part of it.
         linear: whether a linear map of the segments is added, where the kind is "segment".
         attention: whether the decoder looks back at the window, where the kind is "seq2seq".
-        scheduled: share of the horizon that is the model's own forecast in training, where the kind
-            is "recursive" and it is trained with what was observed there; see `taught`.
+        scheduled_sampling: share of the horizon that is the model's own forecast in training, where
+            the kind is "recursive" and it is trained with what was observed there; see `taught`.
         normalization: "none", "last", "seasonal" or "instance"; see `WindowNorm`.
         season: timesteps of a season, where the normalization is "seasonal".
         output: "point", "quantiles", "normal", "student_t" or "negative_binomial" (for counts that
@@ -105,7 +105,7 @@ class Forecaster:
     segment: int = 24
     linear: bool = False
     attention: bool = False
-    scheduled: float = 0.0
+    scheduled_sampling: float = 0.0
     normalization: str = "last"
     season: int = 1
     output: str = "point"
@@ -143,9 +143,10 @@ class Forecaster:
                 f"`lookback` must hold a season to be normalised by. "
                 f"Received: lookback={self.lookback}, season={self.season}"
             )
-        if not 0 <= self.scheduled <= 1:
+        if not 0 <= self.scheduled_sampling <= 1:
             raise ValueError(
-                f"`scheduled` must be a share from 0 to 1. Received: scheduled={self.scheduled!r}"
+                "`scheduled_sampling` must be a share from 0 to 1. "
+                f"Received: scheduled_sampling={self.scheduled_sampling!r}"
             )
         for name, kind in OF_ONE.items():
             if getattr(self, name) and self.kind != kind:

@@ -7,11 +7,11 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from kerasseq import recipe as recipes
 from kerasseq.settings import Choice, Number, Settings, When, Whole
-from kerasseq.stages import Stages
+from kerasseq.tasks.base import Task
 from kerasseq.tuning.results import MEASURED
 from kerasseq.tuning.space import Space, narrowed, plain
+from kerasseq.tuning.task import typed
 
 __all__ = ["asked"]
 
@@ -19,12 +19,12 @@ _DRAWS = 30  # of the other settings, before a value is taken to be impossible w
 
 
 def asked(
-    stages: Stages, defaults: Settings, space: Mapping[str, Any] | None, settings: Settings
+    task: Task[Any, Any], defaults: Settings, space: Mapping[str, Any] | None, settings: Settings
 ) -> tuple[Space, dict[str, Any]]:
     """The ranges of what varies, and all settings, where they do not vary or by default.
 
     Args:
-        stages: those of the recipe.
+        task: task of the recipe.
         defaults: all of its settings.
         space: as the caller has given it.
         settings: arguments of the recipe as the caller has given them, which are taken as they are.
@@ -43,14 +43,14 @@ def asked(
         raise ValueError(
             f"{name} is given as {settings[name]!r}, and in the space too: leave one of them out."
         )
-    found, fixed = narrowed(stages.space(), space or {}, defaults, settings)
+    found, fixed = narrowed(_ranges(task, settings), space or {}, defaults, settings)
     for name in found:
-        if name in stages.reads:
+        if name in task.names("read"):
             raise ValueError(
                 f"{name} says how the data is read, which is done once for all trials: give it as "
                 f"an argument of the recipe. Received: space={{{name!r}: {found[name]!r}}}"
             )
-        if name in stages.scored:
+        if name in task.names("split"):
             raise ValueError(
                 f"{name} says what trials are scored on, which must be the same for all: give it "
                 f"as an argument of the recipe. Received: space={{{name!r}: {found[name]!r}}}"
@@ -62,22 +62,30 @@ def asked(
         if name == "seed":
             raise ValueError("seed cannot vary: seeds=3 trains each trial from three of them.")
     own = {**defaults, **fixed}
-    recipes.checked(stages, own)
+    task.recorded(typed(task, own))
     for name in found:
-        _check(stages, found, own, name)
+        _check(task, found, own, name)
     return found, own
 
 
-def _check(stages: Stages, space: Space, settings: Settings, name: str) -> None:
+def _ranges(task: Task[Any, Any], settings: Settings) -> Space:
+    """The ranges of the recipe; an optimizer object brings its own learning rate."""
+    ranges = task.space()
+    if not isinstance(settings.get("optimizer", ""), str):
+        ranges.pop("learning_rate", None)
+    return ranges
+
+
+def _check(task: Task[Any, Any], space: Space, settings: Settings, name: str) -> None:
     """Raise a ValueError if a range has ends or options that the recipe never takes."""
     draw = random.Random(0)
     for value in _ends(plain(space[name])):
-        told = _refusal(stages, {**settings, **_fixed(space, name, value)})
+        told = _refusal(task, {**settings, **_fixed(space, name, value)})
         for _ in range(_DRAWS):
             if told is None:
                 break
             drawn = _drawn(space, settings, draw)
-            told = _refusal(stages, {**drawn, **_fixed(space, name, value)}) and told
+            told = _refusal(task, {**drawn, **_fixed(space, name, value)}) and told
         if told is not None:
             raise ValueError(f"the range of {name} has {value!r}, which cannot be: {told}")
 
@@ -96,10 +104,10 @@ def _ends(own: Whole | Number | Choice) -> tuple[Any, ...]:
     return (own.low, own.high, *within)
 
 
-def _refusal(stages: Stages, settings: Settings) -> str | None:
+def _refusal(task: Task[Any, Any], settings: Settings) -> str | None:
     """Why the recipe does not take these settings; None if it does."""
     try:
-        recipes.checked(stages, settings)
+        task.recorded(typed(task, settings))
     except (ValueError, TypeError) as error:
         return str(error)
     return None

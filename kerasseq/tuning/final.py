@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kerasseq import metrics, recipe
-from kerasseq import run as runs
-from kerasseq.run import Run
-from kerasseq.stages import Stages
+from kerasseq import metrics, runs
+from kerasseq.runs import Run
 from kerasseq.state import read_json
+from kerasseq.tasks import perform
+from kerasseq.tasks.base import Task as Recipe
 from kerasseq.tuning import pruning
 from kerasseq.tuning import trial as trials
-from kerasseq.tuning.task import Data, Task
+from kerasseq.tuning.task import Data, Task, typed
 
 __all__ = ["BEST", "DEFAULT", "best_of", "finish", "rivals"]
 
@@ -39,13 +39,13 @@ def finish(task: Task, data: Data, rows: Sequence[Mapping[str, Any]]) -> dict[st
         Which trial was best, what tuning gained on the test part, and in words.
     """
     default = next(row for row in rows if row["trial"] == DEFAULT)
-    best = best_of(rivals(task, data, rows), task.stages.higher_is_better)
+    best = best_of(rivals(task, data, rows), task.recipe.higher_is_better)
     if best is None:
         return {"best": None}
     ended = [best] if best is default or default["score"] is None else [best, default]
     found = [_retrained(task, data, row, DEFAULT if row is not best else BEST) for row in ended]
     if len(found) < 2:
-        return {"best": best["trial"], "test": _tested(task.stages, found[0])}
+        return {"best": best["trial"], "test": _tested(task.recipe, found[0])}
     return {"best": best["trial"], "gain": _gain(task, data, ended, found)}
 
 
@@ -54,10 +54,10 @@ def rivals(task: Task, data: Data, rows: Sequence[Mapping[str, Any]]) -> list[Ma
     return [row for row in rows if row["trial"] != DEFAULT or _within(task, data, row)]
 
 
-def _tested(stages: Stages, run: Run) -> dict[str, Any]:
+def _tested(recipe: Recipe[Any, Any], run: Run) -> dict[str, Any]:
     """The headline of a run on the test part."""
     scored = run.metrics["test"]
-    metric = next(name for name in (stages.headline, *scored) if name in scored)
+    metric = next(name for name in (recipe.headline, *scored) if name in scored)
     return {"metric": metric, "best": scored[metric]}
 
 
@@ -71,40 +71,43 @@ def _within(task: Task, data: Data, row: Mapping[str, Any]) -> bool:
 
 def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Run:
     """The setting of a trial, trained on the training and validation part, as a run."""
-    stages, settings = task.stages, {**task.settings, **row["settings"]}
+    recipe, settings = task.recipe, {**task.settings, **row["settings"]}
     recorded = {**task.recorded, **row["settings"]}
-    stamp = {"recipe": stages.name, "settings": recorded, "data": task.data}
+    stamp = {"recipe": recipe.name, "settings": recorded, "data": task.data}
     folder = task.folder / where
     if _is(folder, stamp):
         return runs.load(folder)
     epochs = max(1, round(row["best_epoch"]))
     parts, _ = data.prepared(settings, test=True)
     _, prepared = data.prepared(settings, test=True, whole=True)
-    model, trained = recipe.train(
-        stages,
+    resolved, reasons = recipe.resolve(prepared.facts, typed(recipe, settings))
+    model = perform.train(
+        recipe,
         prepared,
-        settings,
+        resolved,
         checkpoint=task.folder / f"{where}.npz",
         stamp=stamp,
         enough=pruning.epochs(epochs),
         whole=True,
         quiet=True,
     )
-    prepared = replace(prepared, state={**prepared.state, **_calibration(task, data, row)})
-    run = Run(
-        recipe=stages.name,
+    model = replace(model, state={**model.state, **_calibration(task, data, row)})
+    run: Run = recipe.run(
+        recipe=recipe.name,
         settings=recorded,
-        model=model,
-        state=prepared.state,
-        metrics=recipe.evaluated(stages, model, parts, prepared, settings, trained),
-        history=trained.history,
+        model=model.model,
+        state=model.state,
+        metrics=perform.evaluated(recipe, model, parts, prepared, resolved),
+        history=model.trained.history,
         notes=[
             *parts.notes,
+            *reasons,
             *prepared.notes,
             f"trained on the training and validation part together, {epochs} epochs: as many as "
             f"were best for trial {row['trial']} of a search",
         ],
         data=task.data,
+        task=recipe,
     )
     run.save(folder, overwrite=True)
     (task.folder / f"{where}.npz").unlink(missing_ok=True)
@@ -120,40 +123,41 @@ def _is(folder: Any, stamp: Mapping[str, Any]) -> bool:
 
 
 def _calibration(task: Task, data: Data, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What is fitted on the validation part: with the model of the trial, which did not see it."""
-    stages = task.stages
-    if type(stages).calibrated is Stages.calibrated:
+    """The calibration on the validation part: by the model of the trial, which did not see it."""
+    recipe = task.recipe
+    if type(recipe).calibrate is Recipe.calibrate:
         return {}
-    settings = {**task.settings, **row["settings"]}
     fold, seed = task.runs()[0]
+    settings = {**task.settings, **row["settings"], "seed": seed}
     _, prepared = data.prepared(settings, fold)
-    model, _ = recipe.train(
-        stages,
+    resolved, _ = recipe.resolve(prepared.facts, typed(recipe, settings))
+    model = perform.train(
+        recipe,
         prepared,
-        {**settings, "seed": seed},
+        resolved,
         checkpoint=trials.folder(task, row["trial"]) / "0.npz",
         enough=pruning.epochs(len(row["curve"])),
         quiet=True,
     )
-    state = stages.calibrated(model, prepared, settings)
-    return {name: own for name, own in state.items() if own is not prepared.state.get(name)}
+    return perform.calibrated(recipe, model, prepared, resolved).calibration
 
 
 def _gain(
     task: Task, data: Data, rows: Sequence[Mapping[str, Any]], found: Sequence[Run]
 ) -> dict[str, Any]:
     """How much better the best run is than the default one, on the test part."""
-    stages, scores = task.stages, []
+    recipe, scores = task.recipe, []
     for row, run in zip(rows, found):
         settings = {**task.settings, **row["settings"]}
         _, prepared = data.prepared(settings, test=True, whole=True)
+        resolved, _ = recipe.resolve(prepared.facts, typed(recipe, settings))
         assert prepared.test is not None
-        said = stages.predictions(run.model, prepared.test, run.state)
-        scores.append(stages.score(said, prepared.test.targets, settings))
+        said = recipe.predictions(run.model, prepared.test, run.state, resolved)
+        scores.append(recipe.score(said, prepared.test.targets, resolved))
     best, default = scores
-    named = [stages.headline, *best.values]
+    named = [recipe.headline, *best.values]
     metric = next(n for n in named if n in best.values and n in default.values)
-    compared = metrics.compare(best, default, metric, higher_is_better=stages.higher_is_better)
+    compared = metrics.compare(best, default, metric, higher_is_better=recipe.higher_is_better)
     return {
         "metric": metric,
         "best": best.values[metric],

@@ -8,13 +8,13 @@ from typing import Any
 import keras
 import keras_tuner
 
-from kerasseq import recipe as recipes
 from kerasseq import training
 from kerasseq.settings import Settings
-from kerasseq.stages import Prepared, Stages
+from kerasseq.tasks import perform
+from kerasseq.tasks.base import Prepared, Task
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.space import Space, declare
-from kerasseq.tuning.task import Data, known
+from kerasseq.tuning.task import Data, known, typed
 
 __all__ = ["RecipeModel", "hypermodel"]
 
@@ -50,31 +50,33 @@ def hypermodel(
     >>> tuner.get_best_models()[0].count_params() > 0
     True
     """
-    stages, defaults, first = known(recipe)
-    ranges, found = asked(stages, defaults, space, settings)
-    source = stages.load(first if data is None else data, found)
-    return RecipeModel(stages, source, found, ranges)
+    task, defaults, first = known(recipe)
+    ranges, found = asked(task, defaults, space, settings)
+    source = task.load(first if data is None else data, typed(task, found))
+    return RecipeModel(task, source, found, ranges)
 
 
 class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
     """What `hypermodel` gives.
 
     Args:
-        stages: those of the recipe.
+        task: task of the recipe.
         source: the raw data.
         settings: all of the recipe; where they vary, its defaults.
         space: what varies.
     """
 
-    def __init__(self, stages: Stages, source: Any, settings: dict[str, Any], space: Space) -> None:
-        super().__init__(name=stages.name)
-        self.stages, self.settings, self.space = stages, settings, space
-        self._data = Data(stages, source, settings)
+    def __init__(
+        self, task: Task[Any, Any], source: Any, settings: dict[str, Any], space: Space
+    ) -> None:
+        super().__init__(name=task.name)
+        self.task, self.settings, self.space = task, settings, space
+        self._data = Data(task, source, settings)
 
     def build(self, hp: Any) -> keras.Model:
         """The untrained model."""
         settings, prepared = self._of(hp)
-        return recipes.built(self.stages, prepared, settings)
+        return perform.built(self.task, prepared, self._resolved(settings, prepared))
 
     def fit(
         self,
@@ -99,15 +101,18 @@ class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
         settings, prepared = self._of(hp)
         if epochs is not None:
             settings["epochs"] = epochs - initial_epoch
-        trained = recipes.fitted(
-            self.stages,
+        trained = perform.fitted(
+            self.task,
             model,
             prepared,
-            settings,
+            self._resolved(settings, prepared),
             callbacks=[_Names(), *callbacks],
             quiet=True,
         )
         return {name: own[trained.best_epoch - 1] for name, own in trained.history.items()}
+
+    def _resolved(self, settings: Settings, prepared: Prepared) -> Any:
+        return self.task.resolve(prepared.facts, typed(self.task, settings))[0]
 
     def _of(self, hp: Any) -> tuple[dict[str, Any], Prepared]:
         settings: Settings = {**self.settings, **declare(self.space, hp, self.settings)}

@@ -58,7 +58,7 @@ def work(task: Any, lend: Callable[..., Any] | None = None, again: bool = False)
     from kerasseq.tuning.runner import GROWTH, Full, Runner, Stranger
     from kerasseq.tuning.task import Data
 
-    direction = "max" if task.stages.higher_is_better else "min"
+    direction = "max" if task.recipe.higher_is_better else "min"
     objective = keras_tuner.Objective(OBJECTIVE, direction)
     oracle = keras_tuner.oracles.RandomSearchOracle(objective=objective)
 
@@ -66,7 +66,7 @@ def work(task: Any, lend: Callable[..., Any] | None = None, again: bool = False)
         """Those that have ended, where the journal is in this folder."""
         return [e["curve"] for e in read(task.folder) if e["event"] == "ended" and e["curve"]]
 
-    data = Data(task.stages, task.source, task.settings, lend)
+    data = Data(task.recipe, task.source, task.settings, lend)
     try:
         Runner(oracle, task, data, curves, GROWTH if again else None).search()
     except Full:

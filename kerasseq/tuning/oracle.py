@@ -58,7 +58,7 @@ def make(task: Task, fit: Fit, record: Events, settle: Settle | None = None) -> 
     """
     hp = keras_tuner.HyperParameters()
     declare(task.space, hp, task.settings)
-    direction = "max" if task.stages.higher_is_better else "min"
+    direction = "max" if task.recipe.higher_is_better else "min"
     shared = {
         "objective": keras_tuner.Objective(OBJECTIVE, direction),
         "hyperparameters": hp,

@@ -10,8 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasseq import plots
-from kerasseq import run as runs
+from kerasseq import plots, runs
 from kerasseq.board import figure
 from kerasseq.params.table import Table, Tabular, from_frame
 from kerasseq.tuning import words
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kerasseq.run import Run
+    from kerasseq.runs import Run
 
 __all__ = ["MEASURED", "Result", "rows", "tuned"]
 

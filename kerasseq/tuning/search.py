@@ -40,7 +40,7 @@ class Search:
     """
 
     def __init__(self, task: Task, quiet: bool, lend: Callable[..., Any] | None = None) -> None:
-        self.task, self.data = task, Data(task.stages, task.source, task.settings, lend)
+        self.task, self.data = task, Data(task.recipe, task.source, task.settings, lend)
         self.budget = task.budget(self.data)
         self.budget.check(task.settings)
         if task.folds > 1:  # so many as cannot be are told before anything begins
@@ -53,8 +53,8 @@ class Search:
             self.journal.close()
             raise
         self._begin()
-        stages = task.stages
-        self.progress = Progress(stages.headline, stages.higher_is_better, task.trials, quiet)
+        recipe = task.recipe
+        self.progress = Progress(recipe.headline, recipe.higher_is_better, task.trials, quiet)
 
     def run(self, workers: int = 1, remote: bool = False) -> Result:
         """Run the trials that are left, and come to an end.
@@ -101,7 +101,7 @@ class Search:
         if self.task.tuner == "hyperband":
             epochs = self.task.settings["epochs"]
             factor = factor_for(epochs, self.task.trials)
-            kept |= may_go_on(found, epochs, factor, self.task.stages.higher_is_better)
+            kept |= may_go_on(found, epochs, factor, self.task.recipe.higher_is_better)
         for own in (self.task.folder / "trials").glob("*"):
             if own.name not in kept:
                 shutil.rmtree(own, ignore_errors=True)
@@ -115,13 +115,13 @@ class Search:
         if again or not (folder / name).is_dir():
             told = (e for e in self.events if e["event"] == "began" and e["trial"] == name)
             try:
-                tensorboard.write(folder, self.task.stages.headline, next(told), event)
+                tensorboard.write(folder, self.task.recipe.headline, next(told), event)
             except OSError as error:
                 raise unwritable(error, folder) from error
 
     def _ranked(self, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Trials with a score, the best one first."""
-        sign = -1 if self.task.stages.higher_is_better else 1
+        sign = -1 if self.task.recipe.higher_is_better else 1
         return sorted(
             (row for row in found if row.get("score") is not None),
             key=lambda row: sign * row["score"],
@@ -129,21 +129,21 @@ class Search:
 
     def _begin(self) -> None:
         """Write down what the search is, or see that it is the one that is there."""
-        stages = self.task.stages
+        recipe = self.task.recipe
         about = {
             "event": "search",
             "format": FORMAT,
             **self.task.stamp(),
             "data": self.task.data,
-            "metric": stages.headline,
-            "higher_is_better": stages.higher_is_better,
+            "metric": recipe.headline,
+            "higher_is_better": recipe.higher_is_better,
         }
         if not self.events:
             self.journal.append(about)
             self.events.append(about)
             return
         there = self.events[0]
-        if there["recipe"] != stages.name:
+        if there["recipe"] != recipe.name:
             self.journal.close()
             raise ValueError(
                 f"{self.task.folder} holds a search of {there['recipe']}: give another folder."
@@ -189,7 +189,8 @@ class Search:
         from kerasseq.tuning.oracle import make, watched
 
         oracle = make(self.task, self.budget.fit, self.record, self.data.settled)
-        mine = type(self.task.stages).__module__ == "__main__"  # which no other process can import
+        # No other process can import what is defined in the main program.
+        mine = self.task.recipe.settings.__module__ == "__main__"
         growth = None if mine else runners.GROWTH
         runner = runners.Runner(oracle, self.task, self.data, self.curves, growth)
         oracle.replay([e for e in self.events if e.get("trial") not in (None, DEFAULT)])

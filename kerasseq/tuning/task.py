@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from kerasseq import registry
 from kerasseq.data.digest import digest
-from kerasseq.recipe import OPTIONS, Parts, Prepared, Stages
-from kerasseq.settings import Settings
+from kerasseq.settings import Settings, declared
+from kerasseq.tasks import perform
+from kerasseq.tasks import recipe as recipes
+from kerasseq.tasks.base import Learn, Parts, Prepared
+from kerasseq.tasks.base import Task as Recipe
 from kerasseq.tuning.budget import Budget, Limit
 from kerasseq.tuning.space import Space, active, inside, plain
 
-__all__ = ["Data", "Task", "key", "known"]
+__all__ = ["Data", "Task", "key", "known", "typed"]
 
 _KEPT = 4  # prepared data sets in memory
 _BYTES = 4  # of a parameter
@@ -31,8 +32,8 @@ class Task:
     """A search, as every process that takes part in it knows it.
 
     Args:
-        stages: those of the recipe.
-        source: the raw data, as `stages.load` gave it.
+        recipe: task of the recipe.
+        source: the raw data, as `recipe.load` gave it.
         settings: all of the recipe, where they do not vary; where they do, its defaults.
         space: what varies.
         folder: where trials have their checkpoints.
@@ -53,7 +54,7 @@ class Task:
         tensorboard: where trials are logged for TensorBoard.
     """
 
-    stages: Stages
+    recipe: Recipe[Any, Any]
     source: Any
     settings: dict[str, Any]
     space: Space
@@ -95,7 +96,7 @@ class Task:
 
     def allows(self, settings: Settings) -> bool:
         """Whether settings are within the ranges of the caller; the recipe's own bind nothing."""
-        own = self.stages.space()
+        own = self.recipe.space()
         return all(
             inside(plain(asked), settings[name])
             for name, asked in self.space.items()
@@ -116,12 +117,12 @@ class Task:
             if getattr(self, name) is not None
         ]
         match = self.match_params is not None
-        return Budget(limits, self.space, self.stages.prepares, match)
+        return Budget(limits, self.space, self.recipe.names("split", "prepare"), match)
 
     def stamp(self) -> dict[str, Any]:
         """What makes this search another one than that of the same folder."""
         return {
-            "recipe": self.stages.name,
+            "recipe": self.recipe.name,
             "settings": {n: v for n, v in self.recorded.items() if n not in self.space},
             "space": {name: repr(own) for name, own in self.space.items()},
             **{name: getattr(self, name) for name in _STAMPED},
@@ -138,20 +139,20 @@ class Data:
     """The data of a search, prepared once for each of the settings that it depends on.
 
     Args:
-        stages: those of the recipe.
-        source: what `stages.load` gave.
+        recipe: task of the recipe.
+        source: the raw data, as `recipe.load` gave it.
         settings: the seed of the split is that of these, whatever is trained on it.
         lend: takes the arguments of `asked`, and gives the same, or None if it cannot.
     """
 
     def __init__(
         self,
-        stages: Stages,
+        recipe: Recipe[Any, Any],
         source: Any,
         settings: Settings,
         lend: Callable[..., Any] | None = None,
     ) -> None:
-        self._stages, self._source, self._seed = stages, source, settings["seed"]
+        self._recipe, self._source, self._seed = recipe, source, settings["seed"]
         self._lend, self._lock = lend, threading.Lock()
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._kept: OrderedDict[str, tuple[Parts, Prepared]] = OrderedDict()
@@ -187,10 +188,14 @@ class Data:
     def _made(
         self, subset: Settings, fold: tuple[int, int] | None, test: bool, whole: bool
     ) -> tuple[Parts, Prepared]:
-        parts = self._stages.split(self._source, subset, test=test, fold=fold, whole=whole)
-        if not test:  # a trial is scored on the validation part, as a run is on the test part
-            parts = replace(parts, test=parts.validation)
-        return parts, self._stages.prepare(parts, subset)
+        own = typed(self._recipe, subset)
+        learn: Learn = "validation" if whole else "train"
+        if test:
+            return perform.prepared(self._recipe, self._source, own, fold=fold, learn=learn)
+        # A trial is scored on the validation part, as a run is on the test part.
+        return perform.prepared(
+            self._recipe, self._source, own, test=False, fold=fold, learn=learn, validated=True
+        )
 
     def count(self, settings: Settings) -> int:
         """The parameters of the model that has these settings.
@@ -198,11 +203,13 @@ class Data:
         They are those of the one that is trained in the end on the training and validation part,
         which knows more words than any before it: none is larger.
         """
-        return self._stages.count(self._of_whole(settings), settings)
+        facts = self._of_whole(settings)
+        return self._recipe.count(facts, self._resolved(facts, settings))
 
     def settled(self, settings: Settings) -> dict[str, Any]:
         """Settings with what the data has decided where they leave it open."""
-        return self._stages.settled(self._of_whole(settings), settings)
+        resolved = self._resolved(self._of_whole(settings), settings)
+        return {n: getattr(resolved, n) if own == "auto" else own for n, own in settings.items()}
 
     def bytes(self, settings: Settings) -> int:
         """The bytes of these parameters."""
@@ -210,7 +217,11 @@ class Data:
 
     def macs(self, settings: Settings) -> int:
         """The multiply-accumulates of that model, for a row of the mean length of that part."""
-        return self._stages.macs(self._of_whole(settings), settings)
+        facts = self._of_whole(settings)
+        return self._recipe.macs(facts, self._resolved(facts, settings))
+
+    def _resolved(self, facts: Mapping[str, Any], settings: Settings) -> Any:
+        return self._recipe.resolve(facts, typed(self._recipe, settings))[0]
 
     def _of_whole(self, settings: Settings) -> Mapping[str, Any]:
         """The facts of the training and validation part."""
@@ -220,25 +231,23 @@ class Data:
         return self._facts[name]
 
     def _subset(self, settings: Settings) -> dict[str, Any]:
-        return {n: settings[n] for n in self._stages.prepares} | {"seed": self._seed}
+        names = self._recipe.names("split", "prepare")
+        return {n: settings[n] for n in names} | {"seed": self._seed}
 
 
-def known(recipe: Callable[..., Any] | str) -> tuple[Stages, dict[str, Any], Any]:
-    """The stages of a recipe, its settings with their defaults, and its default data.
+def known(recipe: Callable[..., Any] | str) -> tuple[Recipe[Any, Any], dict[str, Any], Any]:
+    """The task of a recipe, its settings with their defaults, and its default data.
 
     Raises:
         ValueError: if it is none.
     """
-    function = registry.get(recipe) if isinstance(recipe, str) else recipe
-    stages = getattr(sys.modules.get(getattr(function, "__module__", "")), "STAGES", None)
-    if not isinstance(stages, Stages):
-        raise ValueError(
-            "recipe must be one of kerasseq or its name, or a function whose module has STAGES. "
-            f"Received: recipe={recipe!r}"
-        )
-    parameters = inspect.signature(function).parameters
-    known = {name: own.default for name, own in parameters.items() if name not in OPTIONS}
-    return stages, known, parameters["data"].default
+    task = recipes.of(registry.get(recipe) if isinstance(recipe, str) else recipe)
+    return task, dict(task.defaults), declared(task.settings)["data"].default
+
+
+def typed(recipe: Recipe[Any, Any], values: Settings) -> Any:
+    """The settings of a trial as a typed object."""
+    return recipe.typed({"quiet": True, **values})
 
 
 def key(settings: Settings) -> str:

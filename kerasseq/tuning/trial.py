@@ -15,17 +15,18 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasseq import recipe, training
+from kerasseq import training
 from kerasseq.settings import Settings
 from kerasseq.state import read_json, write_json
+from kerasseq.tasks import perform
 from kerasseq.tuning import pruning
-from kerasseq.tuning.task import Data, Task
+from kerasseq.tuning.task import Data, Task, typed
 
 if TYPE_CHECKING:
     import keras
 
     from kerasseq.metrics import Score
-    from kerasseq.stages import Prepared
+    from kerasseq.tasks.base import Task as Recipe
     from kerasseq.training import Trained
 
 __all__ = ["COMPLETED", "FAILED", "PRUNED", "Outcome", "folder", "headline", "run"]
@@ -116,7 +117,7 @@ def run(
     own = folder(task, name)
     try:
         before = _begin(own, None if parent is None else folder(task, parent))
-        task.stages.check(settings)
+        task.recipe.check(typed(task.recipe, settings))
         outcome = _outcome(_all(task, data, own, settings, epochs, curves))
     except KeyboardInterrupt:
         if (own / _BEGUN).is_file():  # it is no fault of the trial
@@ -141,9 +142,9 @@ def _unwritable(error: Exception, folder: Path) -> bool:
     return inside or error.errno in _FULL
 
 
-def headline(stages: recipe.Stages, score: Score) -> float:
+def headline(recipe: Recipe[Any, Any], score: Score) -> float:
     """The value that trials are compared by: the recipe's headline, or the first one there is."""
-    named = [stages.headline, *score.values]
+    named = [recipe.headline, *score.values]
     return float(next(score.values[name] for name in named if name in score.values))
 
 
@@ -160,29 +161,35 @@ def _all(
     for place, (fold, seed) in enumerate(runs):
         rules = [] if epochs is None else [pruning.epochs(epochs)]
         _, prepared = data.prepared(settings, fold)
-        monitor = task.stages.objective(prepared.facts, settings).monitor
+        own_settings = typed(task.recipe, {**settings, "seed": seed})
+        resolved, _ = task.recipe.resolve(prepared.facts, own_settings)
+        monitor = task.recipe.objective(prepared.facts, resolved).monitor
         median = pruning.Median(
             curves if task.prune and not place else (), monitor, training.sign(monitor)
         )
-        model, trained = recipe.train(
-            task.stages,
+        one = perform.train(
+            task.recipe,
             prepared,
-            {**settings, "seed": seed},
+            resolved,
             checkpoint=own / f"{place}.npz",
             enough=pruning.any_of([*rules, median]),
             seconds=None if task.seconds is None else task.seconds / len(runs),
             quiet=True,
         )
-        macs = _macs(task, data, prepared, settings)
-        parameters = _counted(model, task.stages.count(prepared.facts, settings))
+        trained = one.trained
+        # The figure by which a trial is within the budget, or else that of a row it learns from.
+        limited = task.max_macs is not None
+        macs = data.macs(settings) if limited else task.recipe.macs(prepared.facts, resolved)
+        parameters = _counted(one.model, task.recipe.count(prepared.facts, resolved))
         assert prepared.test is not None  # which is the validation part
-        said = task.stages.predictions(model, prepared.test, prepared.state)
-        score = task.stages.score(said, prepared.test.targets, settings)
+        # A calibration is fitted on the validation part: scores on that part go without.
+        said = task.recipe.predictions(one.model, prepared.test, prepared.state, resolved)
+        score = task.recipe.score(said, prepared.test.targets, resolved)
         curve = trained.history[monitor]
         over = len(curve) >= settings["epochs"]
         over |= len(curve) - trained.best_epoch >= settings["patience"]
         pruned = not over and median(trained.history)
-        found.append(_One(headline(task.stages, score), parameters, macs, trained, curve, pruned))
+        found.append(_One(headline(task.recipe, score), parameters, macs, trained, curve, pruned))
         if pruned:
             break
     return found
@@ -213,13 +220,6 @@ def _counted(model: keras.Model, told: int) -> int:
     if built != told:
         raise ValueError(f"the model has {built:,} parameters, but was counted to have {told:,}")
     return built
-
-
-def _macs(task: Task, data: Data, prepared: Prepared, settings: Settings) -> int:
-    """Those by which a trial is within the budget, or else of a row that it learns from."""
-    if task.max_macs is not None:
-        return data.macs(settings)
-    return task.stages.macs(prepared.facts, settings)
 
 
 def _begin(own: Path, parent: Path | None) -> float:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasseq import recipe as recipes
 from kerasseq import registry
+from kerasseq.settings import one_of, positive
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
 from kerasseq.tuning.spread import addressed
-from kerasseq.tuning.task import Task, known
+from kerasseq.tuning.task import Task, known, typed
 
 __all__ = ["TUNERS", "join", "tune"]
 
@@ -155,22 +155,27 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
     """The search that the arguments of `tune` stand for."""
     counts = {name: given[name] for name in _COUNTS}
     limits = {name: given[name] for name in _LIMITS if given[name] is not None}
-    recipes.one_of(given, "tuner", TUNERS)
-    recipes.positive(counts, *counts)
-    recipes.positive(limits, *limits)
+    one_of(given, "tuner", TUNERS)
+    positive(counts, *counts)
+    positive(limits, *limits)
     for name in ("prune", "quiet"):
-        recipes.one_of(given, name, (False, True))
+        one_of(given, name, (False, True))
     if given["prune"] and given["tuner"] == "hyperband":
         raise ValueError("hyperband stops trials itself: leave out prune, or take another tuner.")
     seconds = given["seconds"]
     number = type(seconds) in (int, float) and 0 < seconds < math.inf
     if seconds is not None and not number:
         raise ValueError(f"seconds must be a number above zero. Received: seconds={seconds!r}")
-    stages, settings, data = known(given["recipe"])
-    if stages.name not in registry.names():
+    recipe, settings, data = known(given["recipe"])
+    if recipe.name not in registry.names():
         raise ValueError(
-            f"recipe must be one of kerasseq, which runs can be loaded by: {stages.name!r} has no "
-            "file in its folder of recipes. kerasseq.hypermodel takes any recipe."
+            f"recipe must be known by its name, by which its runs are loaded: {recipe.name!r} is "
+            "not. Call kerasseq.register with it first."
+        )
+    if "final" in given["settings"]:
+        raise ValueError(
+            "a search ends with trainings on the training and validation part together: leave "
+            f"final= out. Received: final={given['settings']['final']!r}"
         )
     if "match_params" in limits:
         if len(limits) > 1:
@@ -178,7 +183,7 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
         if "units" not in settings:
             raise ValueError("match_params sets units, which this recipe does not have.")
     space, settings = asked(
-        stages, {**settings, "seed": given["seed"]}, given["space"], given["settings"]
+        recipe, {**settings, "seed": given["seed"]}, given["space"], given["settings"]
     )
     if "match_params" in limits:
         if "units" in {*given["settings"], *(given["space"] or {})}:
@@ -186,7 +191,8 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
         space.pop("units", None)
     if not space:
         raise ValueError("the space is empty: leave at least one setting to vary, or give a range.")
-    recorded = recipes.checked(stages, settings)
+    own = typed(recipe, settings)
+    recorded = recipe.recorded(own)
     names = (
         "tuner",
         "trials",
@@ -202,8 +208,8 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
         "seed",
     )
     return Task(
-        stages=stages,
-        source=stages.load(data if given["data"] is None else given["data"], settings),
+        recipe=recipe,
+        source=recipe.load(data if given["data"] is None else given["data"], own),
         settings=settings,
         recorded=recorded,
         space=space,

@@ -23,7 +23,7 @@ from kerasseq import recipe, registry
 from kerasseq.data.captioned import Captioned
 from kerasseq.data.picture_features import CACHE, Seen
 from kerasseq.recipes import captioning
-from kerasseq.run import Run
+from kerasseq.runs import Run
 
 STAGES = registry.stages("captioning")
 DEFAULTS = {

@@ -17,8 +17,8 @@ from kerasseq.data.picture_features import CACHE
 from kerasseq.data.pictures import read_pictures
 from kerasseq.models import picture_network
 from kerasseq.recipes import captioning
-from kerasseq.run import Run
-from kerasseq.sight import Sight
+from kerasseq.runs import Run
+from kerasseq.tasks.captioning.sight import Sight
 
 _COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
 _NAMES = [f"{number}.png" for number in range(12)]

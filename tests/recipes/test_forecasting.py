@@ -20,7 +20,7 @@ import kerasseq
 from kerasseq import recipe, registry
 from kerasseq.cli import main
 from kerasseq.recipes import forecasting
-from kerasseq.run import Run
+from kerasseq.runs import Run
 
 STAGES = registry.stages("forecasting")
 DEFAULTS = {

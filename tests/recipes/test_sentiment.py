@@ -22,7 +22,7 @@ import kerasseq
 from kerasseq import metrics, recipe, registry, training
 from kerasseq.data.labelled import LabelledTexts
 from kerasseq.recipes import sentiment
-from kerasseq.run import Run
+from kerasseq.runs import Run
 
 STAGES = registry.stages("sentiment")
 DEFAULTS = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasseq.forecast_metrics import Forecasts, intervals
+from kerasseq.tasks.forecasting.metrics import Forecasts, intervals
 
 __all__ = ["LEVELS", "Calibration"]
 

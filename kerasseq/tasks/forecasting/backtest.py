@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from kerasseq import forecasts, recipe
 from kerasseq.board import Board
+from kerasseq.data.digest import digest
 from kerasseq.data.series_panel import Panel
 from kerasseq.data.series_reader import SeriesReader
-from kerasseq.forecast_metrics import Forecasts
+from kerasseq.settings import positive
+from kerasseq.tasks import perform
+from kerasseq.tasks.forecasting import forecasts
+from kerasseq.tasks.forecasting.metrics import Forecasts
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from kerasseq.data.series_reader import Truth
-    from kerasseq.recipe import Stages
-    from kerasseq.run import Run
+    from kerasseq.recipes.forecasting import ForecastingSettings
+    from kerasseq.tasks.forecasting.run import ForecastRun
+    from kerasseq.tasks.forecasting.task import Forecasting
 
 __all__ = ["Backtest", "backtest"]
 
 _OURS = "this model"
-_FIXED = ("model", "lookback", "horizon", "segment", "normalization")
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,12 +61,12 @@ class Backtest:
 
 
 def backtest(
-    stages: Stages, run: Run, folds: int, stride: int | None, refit: bool, data: Any
+    task: Forecasting, run: ForecastRun, folds: int, stride: int | None, refit: bool, data: Any
 ) -> Backtest:
     """Forecast from several origins; see `Run.backtest`.
 
     Args:
-        stages: those of the recipe.
+        task: the task of the recipe.
         run: trained.
         folds: how many origins.
         stride: steps from one to the next.
@@ -73,25 +76,21 @@ def backtest(
     Raises:
         ValueError: if the data is other data, or there is no room for so many folds.
     """
-    facts, panel = run.state["facts"], _source(stages, run, data)
+    facts, panel = run.state["facts"], _source(task, run, data)
     horizon = facts["horizon"]
     stride = horizon if stride is None else stride
     for name, value in (("folds", folds), ("stride", stride)):
-        recipe.positive({name: value}, name)
-    settings = {
-        **run.settings,
-        **{name: facts[name] for name in _FIXED},
-        "scaling": run.state["reader"]["scalers"]["targets"]["kind"],
-    }
+        positive({name: value}, name)
+    settings = run.resolved  # with the choices that were made for the run, which stay as they are
     origins = panel.lengths - horizon - stride * np.arange(folds)[::-1, None]
     if refit:
         found = [
-            _refitted(stages, settings, panel, origin, number)
+            _refitted(task, settings, panel, origin, number)
             for number, origin in enumerate(origins, start=1)
         ]
     else:
-        found = [_from_run(stages, run, settings, panel, origins, stride)]
-    return _scored(stages, settings, found)
+        found = [_from_run(task, run, settings, panel, origins, stride)]
+    return _scored(task, settings, found)
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class _Fold:
     folds: np.ndarray
 
 
-def _source(stages: Stages, run: Run, data: Any) -> Panel:
+def _source(task: Forecasting, run: ForecastRun, data: Any) -> Panel:
     if data is None:
         if run.source is None:
             raise ValueError(
@@ -111,8 +110,8 @@ def _source(stages: Stages, run: Run, data: Any) -> Panel:
                 "what the recipe was given."
             )
         return run.source
-    panel: Panel = stages.load(data, run.settings)
-    if recipe.digest(panel) != run.data:
+    panel: Panel = task.load(data, run.resolved)
+    if digest(panel) != run.data:
         raise ValueError(
             "data= is not what the run was made from, so that it cannot be told which rows the "
             "model has seen: pass that, or use evaluate."
@@ -121,16 +120,16 @@ def _source(stages: Stages, run: Run, data: Any) -> Panel:
 
 
 def _from_run(
-    stages: Stages,
-    run: Run,
-    settings: Mapping[str, Any],
+    task: Forecasting,
+    run: ForecastRun,
+    settings: ForecastingSettings,
     panel: Panel,
     origins: np.ndarray,
     stride: int,
 ) -> _Fold:
     """Forecasts by the run itself, of what it has not seen."""
-    parts: Any = stages.split(panel, settings)
-    prepared = stages.prepare(parts, settings)
+    parts, prepared = perform.prepared(task, panel, settings)
+    held_out: Any = parts.test
     test: Any = prepared.test
     begin = panel.lengths - test.panel.lengths + test.first
     room = int(((panel.lengths - run.state["facts"]["horizon"] - begin) // stride).min()) + 1
@@ -140,15 +139,15 @@ def _from_run(
             f"folds={len(origins)}. Take fewer, a smaller stride, or refit=True."
         )
     reader = SeriesReader.of(run.state["reader"])
-    examples = reader.examples(panel, origins[0], stride=stride, insample=parts.test.before)
-    rivals = forecasts.Rivals(replace(prepared, test=examples), settings["quantiles"])
-    found = {_OURS: stages.predictions(run.model, examples, run.state), **rivals}
+    examples = reader.examples(panel, origins[0], stride=stride, insample=held_out.before)
+    rivals = forecasts.Rivals(replace(prepared, test=examples), settings.quantiles)
+    found = {_OURS: task.predictions(run.model, examples, run.state, settings), **rivals}
     folds = np.tile(np.arange(1, len(origins) + 1), len(panel))
     return _Fold(examples.targets, found, folds)
 
 
 def _refitted(
-    stages: Stages, settings: Mapping[str, Any], panel: Panel, origin: np.ndarray, number: int
+    task: Forecasting, settings: ForecastingSettings, panel: Panel, origin: np.ndarray, number: int
 ) -> _Fold:
     """Forecasts from one origin, by a model that was trained on what is before it."""
     if origin.min() < 1:
@@ -156,48 +155,50 @@ def _refitted(
             f"fold {number} would begin before the first row: take fewer folds or a smaller stride."
         )
     before = panel.cut(np.zeros_like(origin), origin)
-    spans = {"test": 0, "validation": _steps(stages, settings, panel)}
-    prepared = stages.prepare(stages.split(before, {**settings, **spans}), settings)
-    model, _ = recipe.train(stages, prepared, settings, quiet=True)
-    state = stages.calibrated(model, prepared, settings)
-    reader = SeriesReader.of(state["reader"])
-    until = panel.cut(np.zeros_like(origin), origin + settings["horizon"])
+    spans: dict[str, Any] = {"test": 0, "validation": _steps(task, settings, panel)}
+    _, prepared = perform.prepared(task, before, replace(settings, **spans))
+    trained = perform.train(task, prepared, settings, quiet=True)
+    trained = perform.calibrated(task, trained, prepared, settings)
+    reader = SeriesReader.of(trained.state["reader"])
+    until = panel.cut(np.zeros_like(origin), origin + trained.state["facts"]["horizon"])
     examples = reader.examples(until, origin, stride=1, insample=before.observed)
-    rivals = forecasts.Rivals(replace(prepared, test=examples), settings["quantiles"])
-    found = {_OURS: stages.predictions(model, examples, state), **rivals}
+    rivals = forecasts.Rivals(replace(prepared, test=examples), settings.quantiles)
+    found = {_OURS: task.predictions(trained.model, examples, trained.state, settings), **rivals}
     return _Fold(examples.targets, found, np.full(len(panel), number))
 
 
-def _steps(stages: Stages, settings: Mapping[str, Any], panel: Panel) -> Any:
+def _steps(task: Forecasting, settings: ForecastingSettings, panel: Panel) -> Any:
     """The validation part, in steps where it was given by the stamp with which it begins."""
-    if not isinstance(settings["validation"], str):
-        return settings["validation"]
-    part = stages.split(panel, settings).validation
+    if not isinstance(settings.validation, str):
+        return settings.validation
+    part = task.split(panel, settings).validation
     return int((part.panel.lengths - part.first).min())
 
 
-def _scored(stages: Stages, settings: Mapping[str, Any], found: list[_Fold]) -> Backtest:
+def _scored(task: Forecasting, settings: ForecastingSettings, found: list[_Fold]) -> Backtest:
     rows, tables = [], []
     for fold in found:
         for number in np.unique(fold.folds):
             own = np.flatnonzero(fold.folds == number)
             truth = fold.truth.take(own)
             for name, given in fold.found.items():
-                values = stages.score(_taken(given, own), truth, settings).values
+                values = task.score(_taken(given, own), truth, settings).values
                 rows.append({"fold": number, "model": name, **values})
             tables.append(_table(truth, _taken(fold.found[_OURS], own), int(number)))
-    scores = _overall(stages, settings, found)
+    scores = _overall(task, settings, found)
     ours, rivals = scores[_OURS], {n: own for n, own in scores.items() if n != _OURS}
     metrics = {
         "test": ours.values,
         "interval": ours.interval(),
         "baselines": {name: rival.values for name, rival in rivals.items()},
-        "verdict": recipe.verdict(stages, ours, rivals),
+        "verdict": perform.verdict(task, ours, rivals),
     }
     return Backtest(metrics, pd.DataFrame(rows), pd.concat(tables, ignore_index=True))
 
 
-def _overall(stages: Stages, settings: Mapping[str, Any], found: list[_Fold]) -> dict[str, Any]:
+def _overall(
+    task: Forecasting, settings: ForecastingSettings, found: list[_Fold]
+) -> dict[str, Any]:
     """The score of each method over all folds."""
     whole = found[0].truth
     order = np.argsort(np.concatenate([fold.truth.series for fold in found]), kind="stable")
@@ -208,7 +209,7 @@ def _overall(stages: Stages, settings: Mapping[str, Any], found: list[_Fold]) ->
         origins=np.concatenate([fold.truth.origins for fold in found])[order],
     )
     return {
-        name: stages.score(_joined([fold.found[name] for fold in found], order), truth, settings)
+        name: task.score(_joined([fold.found[name] for fold in found], order), truth, settings)
         for name in found[0].found
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from kerasseq.data.captioned import Captioned
+    from kerasseq.recipes.captioning import CaptioningSettings
 
 __all__ = ["READING", "Sight", "captioned", "eyes", "seen", "trained_network"]
 
@@ -109,7 +110,7 @@ class Sight:
 
 def captioned(
     data: Any,
-    settings: Mapping[str, Any],
+    settings: CaptioningSettings,
     state: Mapping[str, Any] | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> Captioned:
@@ -127,32 +128,32 @@ def captioned(
     """
     places = []
     if state is not None:
-        places = _places(settings["images"])
-        settings = {**settings, **_as_before(data, settings), **_known(reading or {})}
+        places = _places(settings.images)
+        settings = replace(settings, **{**_as_before(data, settings), **_known(reading or {})})
     if isinstance(data, str) and data == "demo":
         _check_demo(settings, READING if state is not None else {**READING, **_OF_NETWORKS})
         return _checked(sources.demo(), state)
-    files = sources.picture_files(data, settings["images"], settings["captions"], places)
-    if settings["features"] is not None:
-        if settings["fine_tune"]:
+    files = sources.picture_files(data, settings.images, settings.captions, places)
+    if settings.features is not None:
+        if settings.fine_tune:
             raise ValueError("fine_tune needs pictures: it cannot go with features.")
-        found = sources.from_features(files, settings["features"], settings["skip_bad"])
-        if settings["decoder"] == "attention" and not _has_regions(found.seen.shape):
+        found = sources.from_features(files, settings.features, settings.skip_bad)
+        if settings.decoder == "attention" and not _has_regions(found.seen.shape):
             raise ValueError(
                 "decoder='attention' needs features of several regions of each picture. Received: "
-                f"{found.seen.shape} in {settings['features']}. Give others, or choose another "
+                f"{found.seen.shape} in {settings.features}. Give others, or choose another "
                 "decoder."
             )
         return _checked(found, state)
     sources.check_any(files)
-    options = {"skip_bad": settings["skip_bad"], "quiet": settings.get("quiet", True)}
+    options: dict[str, Any] = {"skip_bad": settings.skip_bad, "quiet": settings.quiet}
     network = _network(settings) if state is None else state["facts"]["network"]
     if network is not None:
         return sources.from_files(files, *see(files.paths, network["size"], **options), network)
     if state is not None:
         sight = eyes(state, settings)
     else:
-        sight = _frozen(settings, grid=settings["decoder"] == "attention")
+        sight = _frozen(settings, grid=settings.decoder == "attention")
         _check_regions(sight.model, settings)
     found_, bad = see(files.paths, sight.size, sight, key=sight.key, **options)
     return sources.from_files(files, found_, bad, sight=sight.state())
@@ -187,7 +188,7 @@ def seen(
     return names, Seen(np.concatenate([sight(part) for part in parts]))
 
 
-def eyes(state: Mapping[str, Any], settings: Mapping[str, Any]) -> Sight:
+def eyes(state: Mapping[str, Any], settings: CaptioningSettings) -> Sight:
     """What sees pictures for a run.
 
     Raises:
@@ -195,7 +196,7 @@ def eyes(state: Mapping[str, Any], settings: Mapping[str, Any]) -> Sight:
     """
     if state["sight"] is not None:
         return Sight.of(state["sight"])
-    if settings["encoder"] == "auto":
+    if settings.encoder == "auto":
         raise ValueError(
             "this run was made from a file of features, and does not know what saw them: give "
             "features, or name the network as encoder= when you train."
@@ -205,14 +206,14 @@ def eyes(state: Mapping[str, Any], settings: Mapping[str, Any]) -> Sight:
     given = sight(np.zeros((1, sight.size, sight.size, 3), dtype=np.uint8)).shape[1:]
     if given != wanted:
         raise ValueError(
-            f"{settings['encoder']} sees features of shape {given}, and this run was made from "
+            f"{settings.encoder} sees features of shape {given}, and this run was made from "
             f"others, of shape {wanted}: give features as they were."
         )
     return sight
 
 
 def trained_network(
-    facts: Mapping[str, Any], settings: Mapping[str, Any], grid: bool, weights: str | None
+    facts: Mapping[str, Any], settings: CaptioningSettings, grid: bool, weights: str | None
 ) -> keras.Model | None:
     """The network that is part of a model and sees its pixels, untrained; None for features.
 
@@ -230,31 +231,33 @@ def trained_network(
     if network["name"] == "cnn":
         found = picture_cnn(network["size"], grid)
     else:
-        given = {"size": network["size"], "fine_tune": settings["fine_tune"], "grid": grid}
+        given = {"size": network["size"], "fine_tune": settings.fine_tune, "grid": grid}
         found = picture_network(network["name"], weights=weights, quiet=True, **given)
     _check_regions(found, settings)
     return found
 
 
-def _network(settings: Mapping[str, Any]) -> dict[str, Any] | None:
+def _network(settings: CaptioningSettings) -> dict[str, Any] | None:
     """The network that is to learn to see, if any is."""
     from kerasseq.models import picture_size
 
-    name, size = settings["encoder"], settings["size"]
+    name, size = settings.encoder, settings.size
     if name == "cnn":
         return {"name": name, "size": size or _SMALL}
-    if settings["fine_tune"]:
+    if settings.fine_tune:
         name = _NETWORK if name == "auto" else name
         return {"name": name, "size": size or picture_size(name)}
     return None
 
 
-def _frozen(settings: Mapping[str, Any], grid: bool) -> Sight:
+def _frozen(settings: CaptioningSettings, grid: bool) -> Sight:
     return Sight.of_network(
-        _NETWORK if settings["encoder"] == "auto" else settings["encoder"],
-        **{name: settings[name] for name in ("weights", "size", "seed")},
+        _NETWORK if settings.encoder == "auto" else settings.encoder,
+        weights=settings.weights,
+        size=settings.size,
+        seed=settings.seed,
         grid=grid,
-        quiet=settings.get("quiet", True),
+        quiet=settings.quiet,
     )
 
 
@@ -263,8 +266,8 @@ def _has_regions(shape: Sequence[int]) -> bool:
     return math.prod(shape[:-1]) > 1
 
 
-def _check_regions(network: keras.Model, settings: Mapping[str, Any]) -> None:
-    if settings["decoder"] == "attention" and not _has_regions(network.output_shape[1:]):
+def _check_regions(network: keras.Model, settings: CaptioningSettings) -> None:
+    if settings.decoder == "attention" and not _has_regions(network.output_shape[1:]):
         raise ValueError(
             "decoder='attention' needs several regions of each picture to look at, and size="
             f"{network.input_shape[1]} leaves one. Give a larger size, or choose another decoder."
@@ -275,13 +278,13 @@ def _places(images: Any) -> list[Any]:
     return [] if images is None else [images]
 
 
-def _as_before(data: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _as_before(data: Any, settings: CaptioningSettings) -> dict[str, Any]:
     """How a run read its own data, as far as that goes for this; where pictures lie is found."""
     if isinstance(data, str) and data == "demo":
         return READING
     folder = isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir()
-    given = {name: settings[name] for name in ("features", "skip_bad")}
-    return {**READING, **given, "captions": settings["captions"] if folder else None}
+    given = {"features": settings.features, "skip_bad": settings.skip_bad}
+    return {**READING, **given, "captions": settings.captions if folder else None}
 
 
 def _known(reading: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -293,13 +296,15 @@ def _known(reading: Mapping[str, Any]) -> Mapping[str, Any]:
     return reading
 
 
-def _check_demo(settings: Mapping[str, Any], untouched: Mapping[str, Any]) -> None:
+def _check_demo(settings: CaptioningSettings, untouched: Mapping[str, Any]) -> None:
     """Nothing may be given that the demo has no use for."""
     given = [
-        f"{name}={settings[name]!r}" for name in untouched if settings[name] != untouched[name]
+        f"{name}={getattr(settings, name)!r}"
+        for name, value in untouched.items()
+        if getattr(settings, name) != value
     ]
-    if "weights" in untouched and settings["encoder"] not in ("auto", "cnn"):
-        given.append(f"encoder={settings['encoder']!r}")
+    if "weights" in untouched and settings.encoder not in ("auto", "cnn"):
+        given.append(f"encoder={settings.encoder!r}")
     if given:
         raise ValueError(
             "the demo has pictures, captions and a small network of its own: leave this out. "

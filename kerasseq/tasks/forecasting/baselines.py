@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from kerasseq.conformal import LEVELS, Calibration
-from kerasseq.forecast_metrics import Forecasts
+from kerasseq.tasks.forecasting.conformal import LEVELS, Calibration
+from kerasseq.tasks.forecasting.metrics import Forecasts
 
 __all__ = ["Baseline", "Drift", "LastValue", "NLinear", "SeasonalNaive", "Source", "standard"]
 
@@ -34,7 +34,7 @@ class Baseline(abc.ABC):
     """A cheap forecast from the history of each window, in the units of the windows.
 
     What was not observed counts as what was observed last. Quantiles are put where the errors on
-    validation windows were (see `kerasseq.conformal`).
+    validation windows were (see `kerasseq.tasks.forecasting.conformal`).
 
     Args:
         levels: of the quantiles, between 0 and 1.

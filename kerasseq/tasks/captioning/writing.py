@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = [
+    "SEARCH",
     "CaptionExamples",
     "References",
     "Writer",
@@ -31,6 +32,8 @@ __all__ = [
     "taught",
 ]
 
+#: The settings of the beam search.
+SEARCH = ("beam_width", "length_penalty", "no_repeat_ngram_size")
 _SHOWN, _LOOKED_AT = 12, 3  # pictures in the contact sheet, and with attention
 _THUMBNAIL = 160  # pixels
 
@@ -146,19 +149,22 @@ class Writer:
     Args:
         model: what `kerasseq.models.Captioner` builds.
         words: the words that it knows.
-        beam: how many captions are followed side by side; 1 takes the likeliest word each time.
-        normalization: 0 favours short captions, 1 does not.
-        no_repeat: words of the shortest run that must not come twice; 0 for any.
-        eyes: the `Sight` that sees pictures for it, once it was needed.
+        beam_width: number of captions that beam search follows; 1 for greedy decoding.
+        length_penalty: 0 favours short captions, 1 does not.
+        no_repeat_ngram_size: words of the shortest run that must not come twice; 0 for any.
     """
 
     model: keras.Model
     words: CaptionWords
-    beam: int = 3
-    normalization: float = 0.0
-    no_repeat: int = 0
-    eyes: Any = field(default=None, repr=False)
+    beam_width: int = 3
+    length_penalty: float = 0.0
+    no_repeat_ngram_size: int = 0
     _search: Any = field(default=None, repr=False)
+
+    @property
+    def search(self) -> dict[str, Any]:
+        """The settings of the beam search."""
+        return {name: getattr(self, name) for name in SEARCH}
 
     def write(self, seen: Any) -> Written:
         """Captions of what is seen, one for each row."""
@@ -167,9 +173,9 @@ class Writer:
 
             self._search = BeamSearch(
                 self.model.get_layer("decoder"),
-                width=self.beam,
-                normalization=self.normalization,
-                no_repeat=self.no_repeat,
+                width=self.beam_width,
+                normalization=self.length_penalty,
+                no_repeat=self.no_repeat_ngram_size,
                 best=1,
                 length=self.words.length + 1,
                 start=START,

@@ -1,29 +1,32 @@
-"""What a forecaster is to be like where that is left open: chosen from the series, with reasons."""
+"""Data-driven defaults of forecasting, for settings left at "auto" or not given, with reasons."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kerasseq.data.series_panel import Panel
 from kerasseq.models.forecaster import OF_ONE
 
+if TYPE_CHECKING:
+    from kerasseq.recipes.forecasting import ForecastingSettings
+
 __all__ = [
-    "asked",
+    "SMALLEST",
     "check",
-    "check_lookback",
     "horizon",
     "kind",
     "learned",
     "lookback",
     "normalization",
-    "of",
+    "required_model",
+    "resolved",
     "scaling",
     "segment",
-    "smallest",
+    "suggested",
     "told",
 ]
 
@@ -40,103 +43,91 @@ def horizon(panel: Panel) -> int:
     return int(max(1, min(steps, _LONGEST, panel.lengths.min() // 10)))
 
 
-def lookback(asked: int | float | None, season: int, ahead: int, shortest: int) -> int:
-    """How far to look back: as many seasons and horizons as are asked for, as far as series go.
+def lookback(
+    steps: int | None, seasons: float | None, season: int, ahead: int, shortest: int
+) -> int:
+    """Number of past steps that the model reads.
 
     Args:
-        asked: steps, if it is a whole number, else how many seasons and horizons; two for None.
-        season: steps.
+        steps: the number, where it was given.
+        seasons: a multiple of the longer of season and horizon; twice where neither was given.
+        season: steps of the season.
         ahead: steps of the horizon.
-        shortest: steps of the shortest training part.
+        shortest: steps of the shortest training part, which bounds a multiple.
 
     Example:
 
-    >>> lookback(None, 24, 24, 10_000), lookback(None, 12, 12, 100), lookback(None, 12, 12, 30)
-    (48, 24, 12)
-    >>> lookback(4.0, 24, 24, 10_000), lookback(4, 24, 24, 10_000)
+    >>> lookback(None, None, 24, 24, 10_000), lookback(None, None, 12, 12, 30)
+    (48, 12)
+    >>> lookback(None, 4.0, 24, 24, 10_000), lookback(4, None, 24, 24, 10_000)
     (96, 4)
     """
-    if not isinstance(asked, float | None):
-        return asked
-    times, least = (2.0, 16) if asked is None else (asked, 1)
+    if steps is not None:
+        return steps
+    times, least = (2.0, 16) if seasons is None else (seasons, 1)
     wanted, room = max(times * season, times * ahead, least), shortest - ahead
     found = int(max(1, min(wanted, max(room // 2, min(season, room - 1)))))
     return found // season * season if found > season else found
 
 
-def check_lookback(asked: Any) -> None:
-    """Raise a ValueError if it is neither steps, nor seasons, nor None."""
-    positive = isinstance(asked, float | int | np.integer) and asked > 0 and math.isfinite(asked)
-    if asked is not None and (isinstance(asked, bool) or not positive):
-        raise ValueError(
-            "lookback must be a whole number of steps above zero, or a number such as 2.0 of "
-            f"seasons and horizons. Received: lookback={asked!r}"
-        )
-
-
-def of(
-    panel: Panel, settings: Mapping[str, Any], lookback: int, horizon: int
-) -> tuple[dict[str, Any], list[str]]:
-    """What the settings leave open, from the network to the scaling; and notes on why.
+def suggested(panel: Panel, output: str, lookback: int, horizon: int) -> dict[str, list[str]]:
+    """Values for settings left at "auto", each with its reason.
 
     Args:
         panel: the training part.
-        settings: those of the recipe.
+        output: the setting.
         lookback: steps to read.
         horizon: steps to forecast.
     """
-    season, counts = panel.season, settings["output"] == "negative_binomial"
-    notes = []
-
-    def settle(name: str, choose: Any) -> Any:
-        if settings[name] != "auto":
-            return settings[name]
-        chosen, why = choose()
-        notes.append(f"{name}={chosen!r}: {why}")
-        return chosen
-
+    season, counts = panel.season, output == "negative_binomial"
     said = "a negative binomial distribution takes counts as they are"
-    network = settle(
-        "model",
-        lambda: asked(settings) or kind(season, lookback, horizon, panel.names["future"]),
-    )
-    found = {
-        "model": network,
-        "segment": settings["segment"] or segment(season, lookback, horizon),
-        "linear": network == "segment" if settings["linear"] is None else settings["linear"],
-        "scaling": settle(
-            "scaling",
-            lambda: ("none", said) if counts else scaling(panel, season, settings["output"]),
-        ),
-        "normalization": settle(
-            "normalization",
-            lambda: (
-                ("instance", said) if counts else normalization(panel, season, lookback, horizon)
-            ),
+    return {
+        "model": list(kind(season, lookback, horizon, panel.names["future"])),
+        "scaling": ["none", said] if counts else list(scaling(panel, season, output)),
+        "normalization": (
+            ["instance", said] if counts else list(normalization(panel, season, lookback, horizon))
         ),
     }
-    return found, notes
 
 
-def asked(settings: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The network that another setting is of, and why; None where there is no such setting."""
+def resolved(
+    facts: Mapping[str, Any], settings: ForecastingSettings
+) -> tuple[ForecastingSettings, list[str]]:
+    """Settings with the choices by the data in place of "auto", and remarks that say why.
+
+    Args:
+        facts: `suggested`, `season`, `lookback` and `horizon` of the data.
+        settings: settings as they were given.
+    """
+    values: dict[str, Any] = {name: facts[name] for name in ("lookback", "horizon")}
+    notes = []
+    for name, choice in facts["suggested"].items():
+        values[name] = getattr(settings, name)
+        if values[name] == "auto":
+            required = required_model(settings) if name == "model" else None
+            values[name], why = required or choice
+            notes.append(f"{name}={values[name]!r}: {why}")
+    if settings.segment is None:
+        values["segment"] = segment(facts["season"], facts["lookback"], facts["horizon"])
+    if settings.linear is None:
+        values["linear"] = values["model"] == "segment"
+    return replace(settings, **values, lookback_seasons=None), notes
+
+
+def required_model(settings: ForecastingSettings) -> tuple[str, str] | None:
+    """The network that has a setting which was given, and why; None where any network will do."""
     for name, network in OF_ONE.items():
-        if settings[name]:
-            return network, f"{name}={settings[name]} is of this one"
+        if value := getattr(settings, name):
+            return network, f"{name}={value} is a setting of this network"
     return None
 
 
-def smallest(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of about the smallest model that there is with these settings."""
-    network, _ = asked(settings) or ("direct", "")
-    return {
-        **dict.fromkeys(("past", "future", "static", "series", "masked"), 0),
-        **{"horizon": 2, "lookback": 2, "segment": 1, "season": 1, "targets": 1},
-        "model": network if settings["model"] == "auto" else settings["model"],
-        "linear": bool(settings["linear"]),
-        "normalization": "none",
-        "quantiles": learned(settings["quantiles"]),
-    }
+#: Facts of about the smallest data that there is.
+SMALLEST: dict[str, Any] = {
+    **dict.fromkeys(("past", "future", "static", "series", "masked"), 0),
+    **{"horizon": 2, "lookback": 2, "season": 1, "targets": 1},
+    "suggested": {"model": ["direct", ""], "scaling": ["none", ""], "normalization": ["none", ""]},
+}
 
 
 def learned(levels: Sequence[float]) -> list[float]:

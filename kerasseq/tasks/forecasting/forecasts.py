@@ -12,8 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from kerasseq import baselines, settings
-from kerasseq.conformal import Calibration
+from kerasseq import settings
 from kerasseq.data.frequency import Stamps, after
 from kerasseq.data.series import read_series
 from kerasseq.data.series_more import appended, known_ahead
@@ -21,9 +20,11 @@ from kerasseq.data.series_panel import Panel
 from kerasseq.data.series_reader import SeriesReader, Truth
 from kerasseq.data.series_state import panel_of, panel_state
 from kerasseq.data.windows import latest
-from kerasseq.forecast_metrics import Forecasts
-from kerasseq.forecast_plots import Fan
 from kerasseq.models import Forecaster, Likelihood, State, Stream
+from kerasseq.tasks.forecasting import baselines
+from kerasseq.tasks.forecasting.conformal import Calibration
+from kerasseq.tasks.forecasting.metrics import Forecasts
+from kerasseq.tasks.forecasting.plots import Fan
 
 __all__ = [
     "LEVELS",

@@ -1,0 +1,44 @@
+"""The public names of kerasseq and the commands of its shell, without importing any."""
+
+from __future__ import annotations
+
+__all__ = ["COMMANDS", "MODULES", "PUBLIC", "VERBS"]
+
+#: Public names and the modules that they come from.
+PUBLIC = {
+    "ClassificationRun": "kerasseq.runs",
+    "Run": "kerasseq.runs",
+    "compare": "kerasseq.params",
+    "count": "kerasseq.params",
+    "explain": "kerasseq.explained",
+    "gru": "kerasseq.layers",
+    "hypermodel": "kerasseq.tuning.hypermodel",
+    "join": "kerasseq.tuning.tune",
+    "load": "kerasseq.runs",
+    "lstm": "kerasseq.layers",
+    "recipe": "kerasseq.tasks.recipe",
+    "register": "kerasseq.registry",
+    "report": "kerasseq.params",
+    "rnn": "kerasseq.layers",
+    "simple_rnn": "kerasseq.layers",
+    "tune": "kerasseq.tuning.tune",
+    "tuned": "kerasseq.tuning.results",
+    "units_for": "kerasseq.params",
+}
+#: Modules and packages that are public as attributes.
+MODULES = ("cells", "decoding", "kernels", "layers", "params", "recipes", "settings")
+#: Commands of the shell beside the recipes and the verbs of their runs.
+COMMANDS = (
+    *("count", "units", "compare", "report", "cells", "explain", "doctor"),
+    *("show", "load", "tune", "tuned"),
+)
+#: Verbs of the runs of kerasseq's recipes, `kerasseq VERB DIR`, with their help.
+# Written by `python -m kerasseq.cli.generate`.
+VERBS = {
+    "predict": "Predict with a run: its first verb.",
+    "evaluate": "Scores on new data with known answers.",
+    "forecast": "Forecast the steps that come next, in the units of the data.",
+    "backtest": "Score forecasts from several origins, the last one a horizon before the end.",
+    "update": "Append new rows: the next `forecast` begins after them.",
+}
+# Until here.

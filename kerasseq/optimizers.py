@@ -1,0 +1,122 @@
+"""Optimizers and learning rate schedules from the settings of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from kerasseq.settings import declared, raise_faults
+
+__all__ = ["SETTINGS", "check", "exclude", "make", "recorded"]
+
+#: The settings of a recipe that an optimizer is made from.
+SETTINGS = ("optimizer", "learning_rate", "schedule", "weight_decay", "clipnorm")
+
+_Schedule = keras.optimizers.schedules.LearningRateSchedule
+_SCHEDULES = ("constant", "cosine")
+
+
+def make(
+    optimizer: Any,
+    learning_rate: float,
+    schedule: Any,
+    weight_decay: float | None,
+    clipnorm: float | None,
+    steps: int,
+) -> keras.Optimizer:
+    """A fresh optimizer.
+
+    Args:
+        optimizer: name of a Keras optimizer; or an optimizer, or its config, of which a copy
+            without any state is made, and the other arguments have no effect.
+        learning_rate: learning rate.
+        schedule: "constant", "cosine" (down to zero over all steps), or a Keras schedule or its
+            config, which replaces `learning_rate`.
+        weight_decay: decoupled weight decay (Loshchilov & Hutter 2019,
+            https://arxiv.org/abs/1711.05101); None for none.
+        clipnorm: largest norm of the gradient of all weights together; None for no limit.
+        steps: training steps of all epochs.
+
+    Example:
+
+    >>> make("sgd", 0.1, "constant", None, 1.0, steps=100).name
+    'SGD'
+    """
+    if isinstance(optimizer, Mapping):
+        copy: keras.Optimizer = keras.saving.deserialize_keras_object(dict(optimizer))
+        return copy
+    if isinstance(optimizer, keras.Optimizer):
+        copy = type(optimizer).from_config(optimizer.get_config())
+        return copy
+    rate: Any = learning_rate
+    if isinstance(schedule, Mapping):
+        schedule = keras.saving.deserialize_keras_object(dict(schedule))
+    if isinstance(schedule, _Schedule):
+        rate = schedule
+    elif schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    decay = {} if weight_decay is None else {"weight_decay": weight_decay}
+    return _named(optimizer)(rate, global_clipnorm=clipnorm, **decay)
+
+
+def exclude(optimizer: keras.Optimizer, weights: Any) -> None:
+    """Leave biases and gains, which have one axis, out of the weight decay."""
+    if optimizer.weight_decay is not None:
+        optimizer.exclude_from_weight_decay([own for own in weights if len(own.shape) < 2])
+
+
+def check(settings: Any) -> None:
+    """Raise a ValueError for an optimizer or a schedule that there is not, or for both of a kind.
+
+    Args:
+        settings: settings of a recipe.
+    """
+    faults = []
+    schedule, optimizer = settings.schedule, settings.optimizer
+    if not isinstance(schedule, _Schedule | Mapping) and schedule not in _SCHEDULES:
+        faults.append(
+            "schedule must be 'constant', 'cosine' or a keras.optimizers.schedules object. "
+            f"Received: schedule={schedule!r}"
+        )
+    if isinstance(optimizer, str):
+        if _named(optimizer) is None:
+            faults.append(
+                f"optimizer must be one of {', '.join(sorted(_optimizers()))}, or a Keras "
+                f"optimizer. Received: optimizer={optimizer!r}"
+            )
+    elif isinstance(optimizer, keras.Optimizer | Mapping):
+        known = declared(type(settings))
+        faults += [
+            f"an optimizer object brings its own {name}: leave {name}= out, or give the name of an "
+            f"optimizer. Received: {name}={getattr(settings, name)!r}"
+            for name in SETTINGS[1:]
+            if getattr(settings, name) != known[name].default
+        ]
+    else:
+        faults.append(
+            "optimizer must be the name of a Keras optimizer, or an instance of one. "
+            f"Received: optimizer={optimizer!r}"
+        )
+    raise_faults(faults)
+
+
+def recorded(value: Any) -> Any:
+    """A setting that is no JSON value as one: the config of an optimizer or a schedule, a path."""
+    if isinstance(value, _Schedule | keras.Optimizer):
+        return keras.saving.serialize_keras_object(value)
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def _optimizers() -> dict[str, Any]:
+    """The classes of Keras optimizers by their names in lower case."""
+    own = vars(keras.optimizers).values()
+    classes = [cls for cls in own if isinstance(cls, type) and issubclass(cls, keras.Optimizer)]
+    abstract = [keras.Optimizer, keras.optimizers.LossScaleOptimizer]
+    abstract.append(getattr(keras.optimizers, "MultiOptimizer", None))
+    return {cls.__name__.lower(): cls for cls in classes if cls not in abstract}
+
+
+def _named(name: str) -> Any:
+    return _optimizers().get(name.lower())

@@ -1,0 +1,55 @@
+"""Settings that had another name once: calls are told the new one, saved files are read by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["current", "current_space", "renamed"]
+
+_EVERYWHERE = {
+    "clip": "clipnorm",
+    "scheduled": "scheduled_sampling",
+    "tied": "tie_embeddings",
+    "smoothing": "label_smoothing",
+    "beam": "beam_width",
+    "no_repeat": "no_repeat_ngram_size",
+}
+_OF_RECIPE = {
+    "captioning": {"normalization": "length_penalty"},
+    "forecasting": {"error": "loss"},
+}
+
+
+def renamed(recipe: str) -> dict[str, str]:
+    """New names of a recipe's settings by their old ones.
+
+    >>> renamed("captioning")["normalization"]
+    'length_penalty'
+    """
+    return {**_EVERYWHERE, **_OF_RECIPE.get(recipe, {})}
+
+
+def current(recipe: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that were saved under old names, by their names of today.
+
+    >>> current("forecasting", {"clip": 1.0, "lookback": 2.0})
+    {'clipnorm': 1.0, 'lookback': None, 'lookback_seasons': 2.0}
+    """
+    new = renamed(recipe)
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if recipe == "forecasting" and name == "lookback" and isinstance(value, float):
+            # A number with a fraction once meant seasons, and a whole one steps.
+            found |= {"lookback": None, "lookback_seasons": value}
+        else:
+            found[new.get(name, name)] = value
+    return found
+
+
+def current_space(recipe: str, space: Mapping[str, Any]) -> dict[str, Any]:
+    """The ranges of a search that were saved under old names, by their names of today."""
+    new = renamed(recipe)
+    if recipe == "forecasting":
+        new |= {"lookback": "lookback_seasons"} if "." in str(space.get("lookback")) else {}
+    return {new.get(name, name): own for name, own in space.items()}

@@ -1,0 +1,23 @@
+"""Runs: trained models with everything that it takes to use them, in memory and as folders."""
+
+from __future__ import annotations
+
+from kerasseq.runs.classification import ClassificationRun
+from kerasseq.runs.folder import CHECKPOINT, METRICS, MODEL, RECORD, REFIT, STATE, claim, versions
+from kerasseq.runs.run import Run, load
+from kerasseq.runs.warm_start import warm
+
+__all__ = [
+    "CHECKPOINT",
+    "METRICS",
+    "MODEL",
+    "RECORD",
+    "REFIT",
+    "STATE",
+    "ClassificationRun",
+    "Run",
+    "claim",
+    "load",
+    "versions",
+    "warm",
+]

@@ -1,0 +1,157 @@
+"""The folder of a run: its files, its record, and whether a run may be written there."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasseq import registry, renamed
+from kerasseq.state import read_json
+
+if TYPE_CHECKING:
+    from kerasseq.runs.run import Run
+
+__all__ = [
+    "CHECKPOINT",
+    "FORMAT",
+    "HISTORY",
+    "METRICS",
+    "MODEL",
+    "PLOTS",
+    "RECORD",
+    "REFIT",
+    "STATE",
+    "check_free",
+    "claim",
+    "holds",
+    "read_record",
+    "versions",
+]
+
+#: Format 1 had other names of settings, see `kerasseq.renamed`.
+FORMAT = 2
+RECORD, MODEL, STATE = "run.json", "model.keras", "state.json"
+METRICS, HISTORY, PLOTS = "metrics.json", "history.json", "plots"
+CHECKPOINT, REFIT = "checkpoint.npz", "refit.npz"
+_LIBRARIES = ("kerasseq", "keras", "numpy", "scikit-learn", "tokenizers")
+_BACKENDS = ("tensorflow", "jax", "torch")
+_KEYS = {"format": int, "recipe": str, "settings": dict, "data": str, "notes": list}
+
+
+def claim(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
+    """Check that a folder may be written; the Run that is there already, if it is the same.
+
+    Args:
+        folder: folder of the run; nothing is written.
+        stamp: `recipe`, `settings` and `data` of the run.
+
+    Raises:
+        ValueError: if the folder holds another run, or anything else.
+    """
+    from kerasseq.runs.run import load
+
+    if holds(folder, RECORD):
+        _check_same(read_record(folder), stamp, f"{folder} holds a run")
+        return load(folder)
+    if holds(folder, CHECKPOINT):
+        _check_same(_interrupted(folder), stamp, f"{folder} holds an interrupted run")
+        return None
+    check_free(folder)
+    return None
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that a result depends on."""
+    import keras
+
+    found = {"python": platform.python_version(), "backend": keras.backend.backend()}
+    for name in (*_LIBRARIES, *_BACKENDS):
+        if name not in _BACKENDS or name == found["backend"]:
+            try:
+                found[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:  # kerasseq in a checkout that was not installed
+                continue
+    return found
+
+
+def holds(folder: Path, *names: str) -> bool:
+    """Whether a folder has one of these files."""
+    return any((folder / name).is_file() for name in names)
+
+
+def check_free(folder: Path) -> None:
+    """Raise a ValueError unless a folder can be written and is empty, or is not there yet."""
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file: give the name of a folder.")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty, and no run: give another folder.")
+    parent = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    if not parent.is_dir():
+        raise ValueError(f"{folder} cannot be made: {parent} is a file. Give another folder.")
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"{folder} cannot be written: {parent} is read-only for this user.")
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a run, its settings by their names of today.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if it is not the folder of a finished run, or the record is damaged.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}: give that of a saved run.")
+    if not holds(folder, RECORD):
+        if holds(folder, CHECKPOINT):
+            raise ValueError(
+                f"{folder} holds a run interrupted after epoch {_interrupted(folder)['epochs']}: "
+                "call its recipe with the same settings, data and `out` to go on."
+            )
+        raise ValueError(f"{folder} is not a run: it has no {RECORD}. Give the folder of a run.")
+    record: dict[str, Any] = read_json(folder / RECORD)
+    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+        raise ValueError(f"{folder / RECORD} is not the record of a run: restore it from a copy.")
+    if record["format"] > FORMAT:
+        raise ValueError(
+            f"{folder} was written by a newer kerasseq (format {record['format']}; this one reads "
+            f"up to {FORMAT}): upgrade kerasseq."
+        )
+    wrong = [name for name, kind in _KEYS.items() if not isinstance(record.get(name), kind)]
+    if wrong:
+        raise ValueError(
+            f"{folder / RECORD} is damaged: {', '.join(wrong)} missing or of another type. Restore "
+            "it from a copy, or train again."
+        )
+    return {**record, "settings": renamed.current(record["recipe"], record["settings"])}
+
+
+def _check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
+    before = renamed.current(there["recipe"], there["settings"])
+    if there["recipe"] in registry.names():  # settings that are newer than the run
+        before = {**registry.task(there["recipe"]).defaults, **before}
+    changed = [] if there["recipe"] == here["recipe"] else [f"recipe {there['recipe']!r}"]
+    changed += [
+        f"{name}={before.get(name)!r}"
+        for name in sorted({*before, *here["settings"]})
+        if _plain(before.get(name)) != _plain(here["settings"].get(name))
+    ]
+    changed += [] if there["data"] == here["data"] else ["other data"]
+    if changed:
+        raise ValueError(
+            f"{what} with {', '.join(changed)}: give the same settings and data, or another folder."
+        )
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _interrupted(folder: Path) -> dict[str, Any]:
+    from kerasseq import training
+
+    return training.read_stamp(folder / CHECKPOINT)

@@ -1,0 +1,293 @@
+"""Run: the result of a recipe."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from kerasseq import registry
+from kerasseq.board import Board
+from kerasseq.runs.folder import (
+    CHECKPOINT,
+    FORMAT,
+    HISTORY,
+    METRICS,
+    MODEL,
+    PLOTS,
+    RECORD,
+    REFIT,
+    STATE,
+    check_free,
+    holds,
+    read_record,
+    versions,
+)
+from kerasseq.state import read_json, read_state, write_json, write_state
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import keras
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+__all__ = ["Run", "load"]
+
+
+@dataclass(repr=False)
+class Run:
+    """A trained model with everything that it takes to use it, and its scores.
+
+    Each task has a class of its own with further methods; the first of its `verbs` is called
+    `predict` everywhere.
+
+    Args:
+        recipe: name of the recipe.
+        settings: arguments of the recipe, as JSON values.
+        model: the trained Keras model.
+        state: state of the preprocessing that was fitted on the training part (vocabularies,
+            scalers, sizes), as JSON values and arrays.
+        metrics: test scores, their intervals, baselines, parameters, seconds, seed, versions.
+        history: loss and metrics of each epoch, those of the validation part as `val_...`.
+        notes: remarks about the data.
+        data: fingerprint of the data.
+        folder: folder where it is saved; None while it is in memory only.
+        source: the raw data, where the recipe keeps it; it is not saved.
+        task: task of the recipe.
+    """
+
+    recipe: str
+    settings: dict[str, Any]
+    model: keras.Model
+    state: dict[str, Any]
+    metrics: dict[str, Any]
+    history: dict[str, list[float]]
+    notes: list[str] = field(default_factory=list)
+    data: str = ""
+    folder: Path | None = None
+    source: Any = None
+    task: Any = None
+
+    #: Names of the methods that are commands of the shell, `kerasseq VERB DIR`.
+    verbs: ClassVar[tuple[str, ...]] = ("predict", "evaluate")
+
+    def __post_init__(self) -> None:
+        if self.task is None:
+            self.task = registry.task(self.recipe)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """The Run that was saved in a folder, if it is of this class.
+
+        Args:
+            folder: a folder that `Run.save`, or `out=` of a recipe, has written.
+
+        Raises:
+            FileNotFoundError: if there is no such folder, or a file is missing in it.
+            ValueError: if it is not a run of this class, or cannot be read.
+        """
+        run = load(folder)
+        if not isinstance(run, cls):
+            raise ValueError(
+                f"{folder} is a run of {run.recipe}, a {type(run).__name__}: load it as that, or "
+                f"with kerasseq.load. Expected: {cls.__name__}"
+            )
+        return run
+
+    @cached_property
+    def resolved(self) -> Any:
+        """The settings as a typed object, with the choices by the data in place of "auto"."""
+        return self.task.resolve(self.state["facts"], self.task.saved(self.settings))[0]
+
+    def predict(self, data: Any) -> pd.DataFrame:
+        """Predictions for new data.
+
+        Args:
+            data: new data, in the forms that the recipe takes.
+
+        Returns:
+            A row for each row of the data.
+
+        Raises:
+            ValueError: if there is nothing to predict from.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no predict.")
+
+    def evaluate(self, data: Any, **reading: Any) -> dict[str, Any]:
+        """Scores on new data with known answers.
+
+        Args:
+            data: what the recipe itself takes.
+            **reading: arguments of the recipe that say how to read it (names of columns, say);
+                what is not given is as it was for the recipe.
+
+        Returns:
+            `rows`, `test` (each metric) and `interval`, as in `metrics`.
+
+        Raises:
+            ValueError: if the data cannot be read, or has answers that the model does not know.
+        """
+        unknown = sorted({*reading} - {*self.task.names("read")})
+        if unknown:
+            raise ValueError(
+                f"evaluate takes settings that say how {self.recipe} reads data: "
+                f"{', '.join(self.task.names('read'))}. Received: {unknown[0]}="
+            )
+        examples = self.task.read(data, self.state, self.resolved, reading)
+        predictions = self.task.predictions(self.model, examples, self.state, self.resolved)
+        score = self.task.score(predictions, examples.targets, self.resolved)
+        return {"rows": len(examples), "test": score.values, "interval": score.interval()}
+
+    def figures(self) -> dict[str, Figure]:
+        """Plots for the folder of the run, by file name."""
+        from kerasseq import plots
+
+        return {"curves": plots.learning_curves(self.history, self.metrics["epochs"]["kept"])}
+
+    def remarks(self) -> list[str]:
+        """Remarks for the reader, below the scores and after the verdict."""
+        return []
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write everything into a folder, from which `kerasseq.load` gives this run again.
+
+        Args:
+            folder: a new or empty folder, or the one in which this run was trained.
+            overwrite: whether a run that is there may be replaced.
+
+        Raises:
+            ValueError: if the folder holds something else.
+        """
+        from kerasseq import plots
+
+        folder = Path(folder)
+        if holds(folder, RECORD):
+            if not overwrite:
+                raise ValueError(
+                    f"{folder} holds a run already: choose another folder, or pass overwrite=True."
+                )
+            (folder / RECORD).unlink()  # from here on, and until the end, it is no run
+        elif not holds(folder, CHECKPOINT, MODEL):
+            check_free(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = folder / f".new.{MODEL}"
+        self.model.save(beside)
+        os.replace(beside, folder / MODEL)
+        write_state(folder / STATE, self.state)
+        write_json(folder / METRICS, self.metrics, indent=2)
+        write_json(folder / HISTORY, self.history, indent=2)
+        plots.save(self.figures(), folder / PLOTS)
+        record = {
+            "format": FORMAT,
+            "recipe": self.recipe,
+            "settings": self.settings,
+            "data": self.data,
+            "notes": self.notes,
+            "versions": versions(),
+        }
+        write_json(folder / RECORD, record, indent=2)
+        for checkpoint in (CHECKPOINT, REFIT):
+            (folder / checkpoint).unlink(missing_ok=True)
+        self.folder = folder
+        return folder
+
+    def summary(self) -> None:
+        """Print the result beside its baselines."""
+        from rich import get_console
+
+        get_console().print(self)
+
+    def __rich__(self) -> RenderableType:
+        return self._board
+
+    def _repr_html_(self) -> str:
+        return self._board._repr_html_()
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in self.metrics["test"].items())
+        return f"<Run of {self.recipe}: {scores}>"
+
+    @property
+    def _board(self) -> Board:
+        found = self.metrics
+        title = f"{self.recipe}: {found['rows']['test']:,} test {self.task.rows}"
+        return Board.of(title, found, self._remarks())
+
+    def _remarks(self) -> list[str]:
+        minutes, seconds = divmod(round(self.metrics["seconds"]), 60)
+        spent = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+        where = [f"saved in {self.folder}"] if self.folder else []
+        return [
+            self.metrics["verdict"],
+            *self.remarks(),
+            f"{self.metrics['parameters']:,} parameters, trained in {spent}, "
+            f"epoch {self.metrics['epochs']['kept']} of {self.metrics['epochs']['trained']} kept",
+            *where,
+        ]
+
+
+def load(folder: str | os.PathLike[str]) -> Run:
+    """The Run that was saved in a folder; it predicts as it did where it was made.
+
+    Args:
+        folder: a folder that `Run.save`, or `out=` of a recipe, has written.
+
+    Returns:
+        A Run of the class of its task: `ClassificationRun`, `ForecastRun`, ...
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or a file is missing in it.
+        ValueError: if it is not a run, or cannot be read.
+
+    Example:
+
+    >>> import kerasseq
+    >>> run = kerasseq.sentiment(epochs=1, units=4, quiet=True)
+    >>> saved = run.save("my-run")
+    >>> again = load("my-run").predict(["a fine film"]).round(6)
+    >>> again.equals(run.predict(["a fine film"]).round(6))
+    True
+    """
+    folder = Path(folder)
+    record = read_record(folder)
+    name = record["recipe"]
+    if name not in registry.names():
+        raise ValueError(
+            f"{folder} is a run of the recipe {name!r}, which is not known here. Known recipes: "
+            f"{', '.join(registry.names())}. Install the package that has it, call "
+            "kerasseq.register with it, or install the kerasseq that wrote it "
+            f"({record.get('versions', {}).get('kerasseq', 'unknown')})."
+        )
+    task = registry.task(name)
+    run: Run = task.run(
+        recipe=name,
+        settings=record["settings"],
+        model=_model(folder / MODEL),
+        state=task.upgraded(read_state(folder / STATE)),
+        metrics=read_json(folder / METRICS),
+        history=read_json(folder / HISTORY),
+        notes=record["notes"],
+        data=record["data"],
+        folder=folder,
+        task=task,
+    )
+    return run
+
+
+def _model(path: Path) -> keras.Model:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: restore it from a copy, or train again.")
+    import keras
+
+    importlib.import_module("kerasseq.models")  # registers what the file is made of
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras has no error of its own for a file that it cannot read
+        raise ValueError(
+            f"{path} is damaged, or not a Keras model: restore it from a copy, or train again."
+        ) from error

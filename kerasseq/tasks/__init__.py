@@ -1,0 +1,1 @@
+"""What recipes do: one package per task, on a base that knows none of them."""

@@ -1,0 +1,306 @@
+"""The task of captioning images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from kerasseq.settings import check
+from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
+from kerasseq.tasks.captioning.run import CaptionRun
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasseq.data.captioned import Captioned
+    from kerasseq.metrics import Score
+    from kerasseq.models import Captioner
+    from kerasseq.recipes.captioning import CaptioningSettings
+    from kerasseq.tasks.captioning.writing import CaptionExamples, References, Writer, Written
+
+__all__ = ["Captioning"]
+
+
+class Captioning(Task["CaptioningSettings", CaptionRun]):
+    """Images to sentences."""
+
+    run = CaptionRun
+    headline: ClassVar[str] = "bleu_4"
+    rows: ClassVar[str] = "pictures"
+
+    def check(self, settings: CaptioningSettings) -> None:
+        _check_encoder(settings)
+        self._check_sizes(settings)
+
+    def load(self, data: Any, settings: CaptioningSettings) -> Captioned:
+        from kerasseq.data.captioned import Captioned
+        from kerasseq.tasks.captioning import sight
+
+        if isinstance(data, Captioned):
+            return data
+        return sight.captioned(data, settings)
+
+    def split(
+        self,
+        source: Captioned,
+        settings: CaptioningSettings,
+        *,
+        test: bool = True,
+        fold: tuple[int, int] | None = None,
+        learn: Learn = "train",
+    ) -> Parts:
+        import numpy as np
+
+        from kerasseq.data.captioned import part_rows, taken
+
+        rows = part_rows(
+            source,
+            validation=settings.validation,
+            test=settings.test,
+            seed=settings.seed,
+            fold=fold,
+        )
+        if learn != "train":
+            rows["train"] = np.union1d(rows["train"], rows["validation"])
+        if learn == "all":
+            rows["train"] = np.union1d(rows["train"], rows["test"])
+        parts = {part: taken(source, own) for part, own in rows.items()}
+        notes = [
+            *source.notes,
+            f"{len(rows['train']):,} pictures to train on, {len(rows['validation']):,} to stop by, "
+            f"{len(rows['test']):,} to score on",
+        ]
+        return Parts(parts["train"], parts["validation"], parts["test"] if test else None, notes)
+
+    def prepare(self, parts: Parts, settings: CaptioningSettings) -> Prepared:
+        from kerasseq.data.caption_words import CaptionWords
+        from kerasseq.tasks.captioning import writing
+
+        source = parts.train
+        scaling = None if source.network else source.seen.moments()
+        said = [caption for own in source.captions for caption in own]
+        words = CaptionWords.fitted(said, settings.min_count, settings.length)
+        longest = max(len(caption.split()) for caption in said)
+        notes = [
+            f"{len(words.known):,} words are known, of {len(said):,} captions of up to {longest} "
+            "words"
+        ]
+        train, validation = (
+            writing.taught(words, writing.scaled(part, scaling))[0]
+            for part in (source, parts.validation)
+        )
+        state = {
+            "facts": {
+                "words": len(words),
+                "seen": list(source.seen.shape),
+                "network": source.network,
+                "timesteps": train.mean_length("tokens"),
+            },
+            "words": words.state(),
+            "known": writing.fingerprints(sorted({*said})),
+            "sight": source.sight,
+            "scaling": scaling,
+        }
+        test = None
+        if parts.test is not None:
+            part = writing.scaled(parts.test, scaling)
+            test = writing.examples(words, part, show=True)
+            state["shown"] = writing.shown(part, test.targets.shown)
+        return Prepared(train, validation, test, state, notes=notes)
+
+    def config(
+        self, facts: Mapping[str, Any], settings: CaptioningSettings, weights: str | None = None
+    ) -> Captioner:
+        from kerasseq.models import Captioner
+        from kerasseq.tasks.captioning import sight
+
+        network = sight.trained_network(facts, settings, settings.decoder == "attention", weights)
+        seen = facts["seen"] if network is None else network.output_shape[1:]
+        return Captioner(
+            words=facts["words"],
+            features=seen[-1],
+            regions=len(seen) > 1,
+            encoder=network,
+            decoder=settings.decoder,
+            cell=settings.cell,
+            units=settings.units,
+            depth=settings.depth,
+            embedding=settings.embedding or settings.units,
+            tie_embeddings=settings.tie_embeddings,
+            dropout=settings.dropout,
+            embedding_dropout=settings.embedding_dropout,
+            picture_dropout=settings.picture_dropout,
+            scheduled_sampling=settings.scheduled_sampling,
+            options=settings.cell_options,
+        )
+
+    def macs(self, facts: Mapping[str, Any], settings: CaptioningSettings) -> int:
+        regions = facts["seen"][0] if len(facts["seen"]) == 2 else None
+        return self.config(facts, settings).macs(facts["timesteps"], regions)
+
+    def build(self, facts: Mapping[str, Any], settings: CaptioningSettings) -> keras.Model:
+        return self.config(facts, settings, settings.weights).build()
+
+    def objective(self, facts: Mapping[str, Any], settings: CaptioningSettings) -> Objective:
+        from kerasseq.models import WordLoss
+
+        return Objective(WordLoss(settings.label_smoothing))
+
+    def predictions(
+        self,
+        model: keras.Model,
+        examples: CaptionExamples,
+        state: Mapping[str, Any],
+        settings: CaptioningSettings,
+    ) -> Written:
+        from kerasseq.tasks.captioning import writing
+
+        writer = self.writer(model, state, settings)
+        return writing.predicted(writer, examples, state["known"])
+
+    def score(
+        self, predictions: Written, targets: References, settings: CaptioningSettings
+    ) -> Score:
+        from kerasseq.tasks.captioning import metrics
+
+        found = metrics.captions(
+            predictions.texts,
+            targets.captions,
+            nats=predictions.nats,
+            words=predictions.words,
+            new=predictions.new,
+            seed=settings.seed,
+        )
+        found.details["examples"] = [
+            {"caption": predictions.texts[row], "references": targets.captions[row]}
+            for row in targets.shown
+        ]
+        return found
+
+    def baselines(
+        self, parts: Parts, prepared: Prepared, settings: CaptioningSettings
+    ) -> dict[str, Written]:
+        from kerasseq.tasks.captioning import baselines
+        from kerasseq.tasks.captioning.writing import Written
+
+        if parts.test is None:
+            return {}
+        # They stop by nothing, and so learn from the validation part too.
+        known = [*parts.train.captions, *parts.validation.captions]
+        seen = [parts.train.seen, parts.validation.seen]
+        common = baselines.commonest(known)
+        return {
+            "most frequent caption": Written([common] * len(parts.test)),
+            "nearest picture's caption": Written(baselines.nearest(seen, known, parts.test.seen)),
+        }
+
+    def read(
+        self,
+        data: Any,
+        state: Mapping[str, Any],
+        settings: CaptioningSettings,
+        reading: Mapping[str, Any],
+    ) -> CaptionExamples:
+        from kerasseq.data.caption_words import CaptionWords
+        from kerasseq.data.captioned import Captioned, scored
+        from kerasseq.tasks.captioning import sight, writing
+
+        if not isinstance(data, Captioned):
+            data = sight.captioned(data, settings, state, reading)
+        part = writing.scaled(scored(data), state["scaling"])
+        return writing.examples(CaptionWords.of(state["words"]), part)
+
+    def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
+        from kerasseq.data.caption_words import CaptionWords
+
+        return {"decoder/embedding/embeddings": CaptionWords.of(state["words"]).names}
+
+    def resolve(
+        self, facts: Mapping[str, Any], settings: CaptioningSettings
+    ) -> tuple[CaptioningSettings, list[str]]:
+        if settings.decoder != "auto":
+            return settings, []
+        network, seen = facts["network"], facts["seen"]
+        if network is None:
+            regions = len(seen) == 2 and seen[0] > 1
+        else:
+            regions = network["name"] == "cnn" and network["size"] > 8  # pixels across a region
+        return changed(settings, decoder="attention" if regions else "init"), []
+
+    def write(
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: CaptioningSettings,
+        data: Any,
+        asked: Mapping[str, Any],
+    ) -> tuple[list[str], Written]:
+        """Names and captions of new pictures.
+
+        Args:
+            model: the trained model.
+            state: state of the fitted preprocessing.
+            settings: settings of the run.
+            data: pictures or their features.
+            asked: settings of beam search that replace those of the run.
+        """
+        from kerasseq.tasks.captioning import sight
+
+        settings = changed(settings, **asked)
+        check(settings)
+        writer = self.writer(model, state, settings)
+
+        def eyes() -> sight.Sight:
+            self._eyes = self._eyes if self._eyes and self._eyes[0] is state else None
+            self._eyes = self._eyes or (state, sight.eyes(state, settings))
+            return self._eyes[1]
+
+        names, seen = sight.seen(data, state["facts"], eyes, settings.images)
+        return names, writer.write(seen.scaled(**state["scaling"]) if state["scaling"] else seen)
+
+    def _check_sizes(self, settings: CaptioningSettings) -> None:
+        """The cell and the rest, by their own checks; "auto" if none of what it may be passes."""
+        auto = settings.decoder == "auto"
+        decoders: list[Any] = ["init", "attention"] if auto else [settings.decoder]
+        faults = []
+        for decoder in decoders:
+            seen = [2, 1] if decoder == "attention" else [1]
+            facts = {"words": 5, "network": None, "seen": seen}
+            try:
+                self.count(facts, changed(settings, decoder=decoder))
+            except ValueError as error:
+                faults.append(error)
+        if len(faults) == len(decoders):
+            raise faults[0]
+
+    def writer(
+        self, model: keras.Model, state: Mapping[str, Any], settings: CaptioningSettings
+    ) -> Writer:
+        """The beam search of a model; compiling it takes longer than running it, so it is kept."""
+        from kerasseq.data.caption_words import CaptionWords
+        from kerasseq.tasks.captioning.writing import SEARCH, Writer
+
+        search: dict[str, Any] = {name: getattr(settings, name) for name in SEARCH}
+        kept = self._writer
+        if kept is None or kept.model is not model or kept.search != search:
+            self._writer = Writer(model, CaptionWords.of(state["words"]), **search)
+        assert self._writer is not None
+        return self._writer
+
+    # Of the run that was used last.
+    _writer: Writer | None = None
+    _eyes: tuple[Mapping[str, Any], Any] | None = None
+
+
+def _check_encoder(settings: CaptioningSettings) -> None:
+    from kerasseq.models import picture_size
+
+    if settings.encoder in ("auto", "cnn"):
+        return
+    picture_size(settings.encoder)  # raises if there is no such network
+    if settings.features is not None and settings.weights is None:
+        raise ValueError(
+            "encoder= beside features= is the network that they are from, and with random weights "
+            "it sees other things: give its weights, or leave encoder out. "
+            f"Received: encoder={settings.encoder!r}, weights=None"
+        )

@@ -1,0 +1,8 @@
+"""Tables of series to calibrated forecasts."""
+
+from __future__ import annotations
+
+from kerasseq.tasks.forecasting.run import ForecastRun
+from kerasseq.tasks.forecasting.task import Forecasting
+
+__all__ = ["ForecastRun", "Forecasting"]

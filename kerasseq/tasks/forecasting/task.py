@@ -1,0 +1,308 @@
+"""The task of forecasting series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from kerasseq.settings import raise_faults
+from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
+from kerasseq.tasks.forecasting.run import ForecastRun
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasseq.data.series_panel import Panel
+    from kerasseq.data.series_reader import SeriesExamples, SeriesReader, Truth
+    from kerasseq.metrics import Score
+    from kerasseq.models import Forecaster, Likelihood
+    from kerasseq.recipes.forecasting import ForecastingSettings
+    from kerasseq.tasks.forecasting.metrics import Forecasts
+
+__all__ = ["Forecasting"]
+
+
+class Forecasting(Task["ForecastingSettings", ForecastRun]):
+    """Tables of series to calibrated forecasts."""
+
+    run = ForecastRun
+    headline: ClassVar[str] = "mase"
+    higher_is_better: ClassVar[bool] = False
+    rows: ClassVar[str] = "windows"
+    keeps_source: ClassVar[bool] = True
+
+    def check(self, settings: ForecastingSettings) -> None:
+        from kerasseq.tasks.forecasting import defaults
+
+        faults = []
+        if settings.lookback is not None and settings.lookback_seasons is not None:
+            faults.append(
+                "give lookback= in steps, or lookback_seasons= as a multiple, not both. Received: "
+                f"lookback={settings.lookback}, lookback_seasons={settings.lookback_seasons}"
+            )
+        levels = list(settings.quantiles)
+        if not levels or sorted({*levels}) != levels:
+            faults.append(
+                "quantiles must be levels between 0 and 1, each above the one before. "
+                f"Received: quantiles={tuple(levels)!r}"
+            )
+        for name in ("validation", "test"):
+            own = getattr(settings, name)
+            share = isinstance(own, float)
+            if not isinstance(own, str) and not (0 < own < 1 if share else own >= 1):
+                expected = "a share above 0 and below 1" if share else "a number of steps above 0"
+                faults.append(f"{name} must be {expected}, or a stamp. Received: {name}={own!r}")
+        if settings.output == "negative_binomial" and settings.scaling not in ("auto", "none"):
+            faults.append(
+                "output='negative_binomial' is for counts, which are not scaled: scaling must be "
+                f"'auto' or 'none'. Received: scaling={settings.scaling!r}"
+            )
+        raise_faults(faults)
+        resolved, _ = self.resolve(defaults.SMALLEST, settings)
+        linear = bool(settings.linear)
+        own = changed(resolved, normalization="none", segment=1, linear=linear)
+        self.count(defaults.SMALLEST, own)  # the cell and the rest, by checks of the model
+
+    def resolve(
+        self, facts: Mapping[str, Any], settings: ForecastingSettings
+    ) -> tuple[ForecastingSettings, list[str]]:
+        from kerasseq.tasks.forecasting import defaults
+
+        return defaults.resolved(facts, settings)
+
+    def load(self, data: Any, settings: ForecastingSettings) -> Panel:
+        from kerasseq.data.series import Panel, read_series
+
+        if isinstance(data, Panel):
+            return data
+        return read_series(data, **{name: getattr(settings, name) for name in self.names("read")})
+
+    def split(
+        self,
+        source: Panel,
+        settings: ForecastingSettings,
+        *,
+        test: bool = True,
+        fold: tuple[int, int] | None = None,
+        learn: Learn = "train",
+    ) -> Parts:
+        from kerasseq.data.series_reader import Part
+        from kerasseq.data.series_splits import chronological, rolling
+        from kerasseq.tasks.forecasting import defaults
+
+        notes = list(source.notes)
+        horizon = settings.horizon or defaults.horizon(source)
+        steps, seasons = settings.lookback, settings.lookback_seasons
+        split = chronological(source, settings.validation, settings.test, horizon, steps or 1)
+        if fold is not None:
+            split = rolling(split, fold)
+        shortest = int((split.validation - split.train).min())
+        lookback = defaults.lookback(steps, seasons, source.season, horizon, shortest)
+        notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
+        # A seasonal baseline may look back further than the model does.
+        context = max(lookback, source.season) + max(settings.lags, default=0)
+        parts = Part.of(source, split, lookback, horizon, context, learn)
+        tested = test and bool((split.end > split.test).all())
+        return Parts(parts[0], parts[1], parts[2] if tested else None, notes)
+
+    def prepare(self, parts: Parts, settings: ForecastingSettings) -> Prepared:
+        from kerasseq.data.calendar import cycles
+        from kerasseq.data.series_reader import SeriesReader
+        from kerasseq.data.series_state import panel_state
+        from kerasseq.tasks.forecasting import defaults
+        from kerasseq.tasks.forecasting.forecasts import tail
+
+        train = parts.train
+        defaults.check(parts, settings.output)
+        panel, sizes = train.panel, {"lookback": train.lookback, "horizon": train.horizon}
+        suggested = defaults.suggested(panel, settings.output, **sizes)
+        scaling = settings.scaling if settings.scaling != "auto" else suggested["scaling"][0]
+        reader = SeriesReader.fitted(
+            panel,
+            scaling,
+            settings.per_series and panel.ids != [""],
+            lags=tuple(settings.lags),
+            cycles=tuple(cycles(panel.stamps, panel.frequency) if settings.calendar else ()),
+            masked=train.masked,
+            told=settings.series_embedding,
+            **sizes,
+        )
+        learned, stopping = (
+            reader.examples(part.panel, part.first, stride=stride)
+            for part, stride in ((train, settings.stride), (parts.validation, None))
+        )
+        scored = None
+        if (held_out := parts.test) is not None:
+            scored = reader.examples(held_out.panel, held_out.first, insample=held_out.before)
+        state = {
+            "facts": {
+                "suggested": suggested,
+                **sizes,
+                **reader.columns(panel),
+                "series": len(panel) if settings.series_embedding else 0,
+                "masked": train.masked,
+                "season": panel.season,
+            },
+            "reader": reader.state(),
+            "history": panel_state(tail(_latest(parts), reader.kept)),
+            "calibration": None,
+        }
+        notes = [defaults.told(learned, stopping, scored)]
+        return Prepared(learned, stopping, scored, state, notes=notes)
+
+    def upgraded(self, state: dict[str, Any]) -> dict[str, Any]:
+        facts = state["facts"]
+        if "suggested" in facts:
+            return state
+        # Format 1 kept the settings that were chosen by the data among its facts.
+        chosen = {name: facts[name] for name in ("model", "normalization")}
+        chosen["scaling"] = state["reader"]["scalers"]["targets"]["kind"]
+        suggested = {name: [value, "chosen before"] for name, value in chosen.items()}
+        return {**state, "facts": {**facts, "suggested": suggested}}
+
+    def config(self, facts: Mapping[str, Any], settings: ForecastingSettings) -> Forecaster:
+        from kerasseq.models import Forecaster
+        from kerasseq.tasks.forecasting import defaults
+
+        return Forecaster(
+            lookback=facts["lookback"],
+            horizon=facts["horizon"],
+            kind=settings.model,
+            cell=settings.cell,
+            units=settings.units,
+            depth=settings.depth,
+            targets=facts["targets"],
+            past=facts["past"],
+            future=facts["future"],
+            static=facts["static"],
+            series=facts["series"],
+            masked=facts["masked"],
+            embedding=settings.embedding,
+            channels=settings.channels,
+            segment=settings.segment or 1,
+            linear=bool(settings.linear),
+            attention=settings.attention,
+            scheduled_sampling=settings.scheduled_sampling,
+            normalization=settings.normalization,
+            season=facts["season"],
+            output=settings.output,
+            quantiles=tuple(defaults.learned(settings.quantiles)),
+            error=settings.loss,
+            dropout=settings.dropout,
+            options=settings.cell_options,
+        )
+
+    def macs(self, facts: Mapping[str, Any], settings: ForecastingSettings) -> int:
+        return self.config(facts, settings).macs()
+
+    def objective(self, facts: Mapping[str, Any], settings: ForecastingSettings) -> Objective:
+        return Objective(self.config(facts, settings).loss())
+
+    def training(
+        self, model: keras.Model, prepared: Prepared, settings: ForecastingSettings
+    ) -> tuple[keras.Model, Any, Any]:
+        train: Any = prepared.train
+        validation: Any = prepared.validation
+        if settings.model == "recursive":
+            train, validation = train.teacher_forced, validation.teacher_forced
+        return self.config(prepared.facts, settings).taught(model), train, validation
+
+    def calibrate(
+        self, model: keras.Model, prepared: Prepared, settings: ForecastingSettings
+    ) -> dict[str, Any]:
+        if not settings.calibrate:
+            return {}
+        from kerasseq import training
+        from kerasseq.tasks.forecasting import forecasts
+
+        examples: Any = prepared.validation
+        found = forecasts.calibration(
+            training.outputs(model, examples),
+            examples.scaled_targets,
+            self._likelihood(prepared.facts, settings),
+            settings.quantiles,
+        )
+        return {"calibration": found.state()}
+
+    def predictions(
+        self,
+        model: keras.Model,
+        examples: SeriesExamples,
+        state: Mapping[str, Any],
+        settings: ForecastingSettings,
+    ) -> Forecasts:
+        from kerasseq import training
+        from kerasseq.tasks.forecasting import forecasts
+
+        return forecasts.restored(
+            training.outputs(model, examples),
+            self._likelihood(state["facts"], settings),
+            list(settings.quantiles),
+            state["calibration"],
+            examples.restored,
+        )
+
+    def score(self, predictions: Forecasts, targets: Truth, settings: ForecastingSettings) -> Score:
+        from kerasseq.tasks.forecasting import forecasts, metrics
+
+        found = metrics.score(
+            targets.values,
+            predictions,
+            insample=targets.insample,
+            series=targets.series,
+            season=targets.season,
+            block=targets.block,
+            seed=settings.seed,
+        )
+        found.details["examples"] = forecasts.examples(targets, predictions)
+        return found
+
+    def baselines(
+        self, parts: Parts, prepared: Prepared, settings: ForecastingSettings
+    ) -> Mapping[str, Forecasts]:
+        from kerasseq.tasks.forecasting import forecasts
+
+        return forecasts.Rivals(prepared, settings.quantiles)
+
+    def read(
+        self,
+        data: Any,
+        state: Mapping[str, Any],
+        settings: ForecastingSettings,
+        reading: Mapping[str, Any],
+    ) -> SeriesExamples:
+        from kerasseq.data.series import Panel, read_series
+
+        reader = self.reader(state)
+        if not isinstance(data, Panel):
+            data = read_series(data, encoding=reader.encoding, **reading)
+        return reader.examples(data)
+
+    def details(self, score: Score, baselines: Mapping[str, Score]) -> dict[str, Any]:
+        named = {"this model": score, **baselines}
+        errors = {name: own.details["by_step"]["mae"] for name, own in named.items()}
+        covered = {
+            name: own.details["coverage_by_level"]
+            for name, own in named.items()
+            if "coverage_by_level" in own.details
+        }
+        return {**score.details, "error_by_step": errors, "coverage_by_level": covered}
+
+    def reader(self, state: Mapping[str, Any]) -> SeriesReader:
+        """The reader that prepares series as those that the run was made from."""
+        from kerasseq.data.series_reader import SeriesReader
+
+        return SeriesReader.of(state["reader"])
+
+    def _likelihood(self, facts: Mapping[str, Any], settings: ForecastingSettings) -> Likelihood:
+        return self.config(facts, settings).likelihood
+
+
+def _latest(parts: Parts) -> Panel:
+    """The part that ends last."""
+    found = [own for own in (parts.test, parts.validation, parts.train) if own is not None]
+    ends = [own.panel.stamps[0][-1] for own in found]
+    panel: Panel = found[int(np.argmax([end >= max(ends) for end in ends]))].panel
+    return panel

@@ -1,0 +1,7 @@
+"""Texts to classes: a recurrent branch beside a branch of n-grams."""
+
+from __future__ import annotations
+
+from kerasseq.tasks.text_classification.task import TextClassification
+
+__all__ = ["TextClassification"]

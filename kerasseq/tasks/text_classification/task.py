@@ -1,0 +1,321 @@
+"""The task of classifying texts."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from kerasseq.runs import ClassificationRun
+from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasseq.data.labelled import LabelledTexts
+    from kerasseq.data.reader import Reader
+    from kerasseq.metrics import Score
+    from kerasseq.models import Classifier
+    from kerasseq.recipes.sentiment import SentimentSettings
+    from kerasseq.training import Examples
+
+__all__ = ["TextClassification"]
+
+_POOLINGS = ("last", "mean", "max", "attention")
+_BASELINE = "TF-IDF bigrams + logistic regression"
+
+
+class TextClassification(Task["SentimentSettings", ClassificationRun]):
+    """Texts to classes, by a recurrent branch beside a branch of n-grams."""
+
+    run = ClassificationRun
+    headline: ClassVar[str] = "accuracy"
+
+    def check(self, settings: SentimentSettings) -> None:
+        modes = settings.pooling.split("+")
+        if len({*modes} & {*_POOLINGS}) != len(modes):
+            raise ValueError(
+                f"pooling must be one of {', '.join(_POOLINGS)}, or several joined by '+'. "
+                f"Received: pooling={settings.pooling!r}"
+            )
+        # The cell and its options, by the checks of the model.
+        self.count({"vocabulary": 2, "classes": 2, "ngrams": 0}, settings)
+
+    def load(self, data: Any, settings: SentimentSettings) -> LabelledTexts:
+        from kerasseq.data.labelled import LabelledTexts, read_labelled
+
+        if isinstance(data, LabelledTexts):
+            return data
+        return read_labelled(data, text=settings.text, label=settings.label)
+
+    def split(
+        self,
+        source: LabelledTexts,
+        settings: SentimentSettings,
+        *,
+        test: bool = True,
+        fold: tuple[int, int] | None = None,
+        learn: Learn = "train",
+    ) -> Parts:
+        from kerasseq.data.splits import stratified_folds, stratified_split
+
+        texts, labels, seed = source.texts, source.labels, settings.seed
+        notes = list(source.notes)
+        if source.test_texts is None:
+            keep, held = stratified_split(labels, settings.test, seed, groups=texts)
+            rest, held_out = _rows(texts, labels, keep), _rows(texts, labels, held)
+        else:
+            rest, held_out = (texts, labels), (source.test_texts, source.test_labels or [])
+        if fold is None:
+            keep, held = stratified_split(rest[1], settings.validation, seed, groups=rest[0])
+        else:
+            number, folds = fold
+            keep, held = stratified_folds(rest[1], folds, seed)[number]
+        train, validation = _rows(*rest, keep), _rows(*rest, held)
+        if learn != "train":
+            train = rest
+        if learn == "all":
+            train = ([*rest[0], *held_out[0]], [*rest[1], *held_out[1]])
+        notes.append(
+            f"{len(train[0]):,} texts to train on, {len(validation[0]):,} to stop by, "
+            f"{len(held_out[0]):,} to score on"
+        )
+        return Parts(train, validation, held_out if test else None, notes)
+
+    def prepare(self, parts: Parts, settings: SentimentSettings) -> Prepared:
+        from kerasseq.data.evidence import fit_evidence
+        from kerasseq.data.reader import Reader, class_numbers
+
+        texts, labels = parts.train
+        classes = sorted({*labels})
+        truth = class_numbers(labels, classes)
+        reader, rows = Reader.fitted(
+            texts,
+            classes,
+            tokens=settings.tokens,
+            vocabulary_size=settings.vocabulary_size,
+            min_count=settings.min_count,
+            lowercase=settings.lowercase,
+            length=settings.length,
+            truncate=settings.truncate,
+            ngrams=settings.ngrams,
+            ngram_count=settings.ngram_count,
+            ngram_limit=settings.ngram_limit,
+        )
+        if reader.known <= 2:  # padding and the unknown word
+            raise ValueError(
+                f"no word occurs {settings.min_count} times in the {len(texts):,} texts to "
+                "train on, so that there is nothing to learn from. Check the column of texts, or "
+                "lower min_count."
+            )
+        train = reader.examples(rows, labels)
+        known = f"{reader.known:,} {settings.tokens}s"
+        if reader.ngrams:
+            known += f" and {reader.ngrams.size:,} n-grams"
+        notes = [f"known: {known}", reader.encoder.notes[-1]]
+        initial: dict[str, np.ndarray] = {}
+        if reader.ngrams:
+            inputs = dict(train.inputs)
+            found = fit_evidence(
+                reader.ngrams,
+                inputs["ngrams"],
+                inputs["ending"],
+                truth,
+                len(classes),
+                settings.seed,
+            )
+            initial = {
+                "ratios/ratios": found.ratios,
+                "wide/gain": np.full(len(found.ratios), found.gain, dtype=np.float32),
+                "wide/bias": found.bias,
+            }
+            inputs["ngram_corrections"] = found.set_corrections
+            inputs["ending_corrections"] = found.ending_corrections
+            lengths = {
+                **train.lengths,
+                "ngram_corrections": train.lengths["ngrams"],
+                "ending_corrections": train.lengths["ending"],
+            }
+            train = dataclasses.replace(train, inputs=inputs, lengths=lengths)
+        if settings.class_weights:
+            each = len(labels) / (len(classes) * np.bincount(truth))
+            train = dataclasses.replace(train, weights=each[truth].astype(np.float32))
+        state = reader.state()
+        state["facts"]["timesteps"] = train.mean_length("tokens")
+        return Prepared(
+            train=train,
+            validation=reader.read(*parts.validation),
+            test=None if parts.test is None else reader.read(*parts.test),
+            state=state,
+            initial=initial,
+            notes=notes,
+        )
+
+    def config(self, facts: Mapping[str, Any], settings: SentimentSettings) -> Classifier:
+        from kerasseq.models import Classifier
+
+        return Classifier(
+            vocabulary=facts["vocabulary"],
+            classes=facts["classes"],
+            cell=settings.cell,
+            units=settings.units,
+            depth=settings.depth,
+            bidirectional=settings.bidirectional,
+            pooling=settings.pooling,
+            embedding=settings.embedding,
+            ngrams=facts["ngrams"],
+            order=settings.ngrams,
+            token_dropout=settings.token_dropout,
+            embedding_dropout=settings.embedding_dropout,
+            dropout=settings.dropout,
+            options=settings.cell_options,
+        )
+
+    def macs(self, facts: Mapping[str, Any], settings: SentimentSettings) -> int:
+        return self.config(facts, settings).macs(facts["timesteps"])
+
+    def objective(self, facts: Mapping[str, Any], settings: SentimentSettings) -> Objective:
+        import keras
+
+        branches = self.config(facts, settings).branches
+        if facts["classes"] == 2:
+            return Objective(
+                keras.losses.BinaryCrossentropy(from_logits=True),
+                [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+                branches,
+            )
+        return Objective(
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            branches,
+        )
+
+    def predictions(
+        self,
+        model: keras.Model,
+        examples: Examples,
+        state: Mapping[str, Any],
+        settings: SentimentSettings,
+    ) -> np.ndarray:
+        from kerasseq import training
+
+        return _probabilities(training.outputs(model, examples))
+
+    def score(
+        self, predictions: np.ndarray, targets: np.ndarray, settings: SentimentSettings
+    ) -> Score:
+        from kerasseq import metrics
+
+        truth = np.asarray(targets).ravel().astype(np.int64)
+        return metrics.classification(truth, predictions, seed=settings.seed)
+
+    def baselines(
+        self, parts: Parts, prepared: Prepared, settings: SentimentSettings
+    ) -> dict[str, np.ndarray]:
+        from kerasseq.data.reader import class_numbers
+
+        # They stop by nothing, and so learn from the validation part too.
+        texts = [*parts.train[0], *parts.validation[0]]
+        truth = class_numbers([*parts.train[1], *parts.validation[1]], prepared.state["classes"])
+        shares = np.bincount(truth) / len(truth)
+        unseen = parts.test[0] if parts.test else []
+        return {
+            "majority": np.tile(shares, (len(unseen), 1)),
+            _BASELINE: _tfidf(texts, truth, unseen),
+        }
+
+    def read(
+        self,
+        data: Any,
+        state: Mapping[str, Any],
+        settings: SentimentSettings,
+        reading: Mapping[str, Any],
+    ) -> Examples:
+        from kerasseq.data.labelled import LabelledTexts, read_labelled
+        from kerasseq.data.tables import TABLES
+
+        path = isinstance(data, str | os.PathLike)
+        if not path or os.path.splitext(data)[1].lower() in TABLES:  # with columns of those names
+            reading = {"text": settings.text, "label": settings.label, **reading}
+        source = data
+        if not isinstance(data, LabelledTexts):
+            source = read_labelled(data, learn=False, **reading)
+        if source.test_texts is not None and source.test_labels is not None:
+            return self._reader(state).read(source.test_texts, source.test_labels)
+        return self._reader(state).read(source.texts, source.labels)
+
+    def unlabelled(
+        self, data: Any, state: Mapping[str, Any], settings: SentimentSettings
+    ) -> tuple[str, list[str], Examples]:
+        """New texts without labels: the name of their column, the texts, and their examples.
+
+        Raises:
+            ValueError: if they are no texts, or hold nothing that the model knows.
+        """
+        texts = _listed(data)
+        reader = self._reader(state)
+        reader.check_known(texts)
+        return "text", texts, reader.read(texts)
+
+    def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
+        reader = self._reader(state)
+        return {"embedding/embeddings": reader.encoder.vocabulary[: reader.known]}
+
+    def _reader(self, state: Mapping[str, Any]) -> Reader:
+        from kerasseq.data.reader import Reader
+
+        if self._last is None or self._last[0] is not state:
+            self._last = (state, Reader.of(state))
+        return self._last[1]
+
+    # The vocabularies of the run that was asked last: parsing them takes longer than predicting.
+    _last: tuple[Mapping[str, Any], Reader] | None = None
+
+
+def _listed(data: Any) -> list[str]:
+    if hasattr(data, "columns"):
+        raise ValueError("give one column of the table, such as table['text'], not all of it.")
+    if isinstance(data, str | bytes | Mapping) or not hasattr(data, "__iter__"):
+        raise ValueError(f"give a list of texts, even for one. Received: {str(data)[:60]!r}")
+    texts = list(data)
+    if not texts:
+        raise ValueError("there is no text to predict: the list is empty.")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"every text must be a string. Received: text {i} is {text!r}")
+    return texts
+
+
+def _rows(
+    texts: Sequence[str], labels: Sequence[str], rows: np.ndarray
+) -> tuple[list[str], list[str]]:
+    return [texts[i] for i in rows], [labels[i] for i in rows]
+
+
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    """Of each class, in double precision: `(rows, classes)`."""
+    logits = np.asarray(logits, dtype=np.float64)
+    if logits.shape[1] == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def _tfidf(texts: Sequence[str], truth: np.ndarray, test: Sequence[str]) -> np.ndarray:
+    """What logistic regression on TF-IDF weighted words and bigrams predicts."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    baseline = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
+        LogisticRegression(C=10.0, max_iter=1000),
+    )
+    try:
+        found: np.ndarray = baseline.fit(texts, truth).predict_proba(test)
+    except ValueError:  # no word is in two texts: all that is left are the shares of the classes
+        found = np.tile(np.bincount(truth) / len(truth), (len(test), 1))
+    return found
