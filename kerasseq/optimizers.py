@@ -39,11 +39,15 @@ def make(
         clipnorm: largest norm of the gradient of all weights together; None for no limit.
         steps: training steps of all epochs.
 
+    Raises:
+        ValueError: if there is no such optimizer or schedule.
+
     Example:
 
     >>> make("sgd", 0.1, "constant", None, 1.0, steps=100).name
     'SGD'
     """
+    raise_faults(_faults(optimizer, schedule))
     if isinstance(optimizer, Mapping):
         copy: keras.Optimizer = keras.saving.deserialize_keras_object(dict(optimizer))
         return copy
@@ -73,20 +77,8 @@ def check(settings: Any) -> None:
     Args:
         settings: settings of a recipe.
     """
-    faults = []
-    schedule, optimizer = settings.schedule, settings.optimizer
-    if not isinstance(schedule, _Schedule | Mapping) and schedule not in _SCHEDULES:
-        faults.append(
-            "schedule must be 'constant', 'cosine' or a keras.optimizers.schedules object. "
-            f"Received: schedule={schedule!r}"
-        )
-    if isinstance(optimizer, str):
-        if _named(optimizer) is None:
-            faults.append(
-                f"optimizer must be one of {', '.join(sorted(_optimizers()))}, or a Keras "
-                f"optimizer. Received: optimizer={optimizer!r}"
-            )
-    elif isinstance(optimizer, keras.Optimizer | Mapping):
+    faults = _faults(settings.optimizer, settings.schedule)
+    if not isinstance(settings.optimizer, str):
         known = declared(type(settings))
         faults += [
             f"an optimizer object brings its own {name}: leave {name}= out, or give the name of an "
@@ -94,12 +86,23 @@ def check(settings: Any) -> None:
             for name in SETTINGS[1:]
             if getattr(settings, name) != known[name].default
         ]
-    else:
+    raise_faults(faults)
+
+
+def _faults(optimizer: Any, schedule: Any) -> list[str]:
+    faults = []
+    if not isinstance(schedule, _Schedule | Mapping) and schedule not in _SCHEDULES:
         faults.append(
-            "optimizer must be the name of a Keras optimizer, or an instance of one. "
+            "schedule must be 'constant', 'cosine' or a keras.optimizers.schedules object. "
+            f"Received: schedule={schedule!r}"
+        )
+    named = isinstance(optimizer, str) and _named(optimizer) is not None
+    if not (named or isinstance(optimizer, keras.Optimizer | Mapping)):
+        faults.append(
+            f"optimizer must be one of {', '.join(sorted(_optimizers()))}, or a Keras optimizer. "
             f"Received: optimizer={optimizer!r}"
         )
-    raise_faults(faults)
+    return faults
 
 
 def recorded(value: Any) -> Any:

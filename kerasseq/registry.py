@@ -152,6 +152,6 @@ def _origin(recipe: Any) -> tuple[str, str]:
 @cache
 def _taken() -> frozenset[str]:
     """Names that no recipe from outside may have."""
-    from kerasseq.names import COMMANDS, PUBLIC
+    from kerasseq.names import COMMANDS, MODULES, PUBLIC, VERBS
 
-    return frozenset((*COMMANDS, *PUBLIC))
+    return frozenset((*COMMANDS, *MODULES, *PUBLIC, *VERBS))

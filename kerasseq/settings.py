@@ -15,6 +15,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import math
 import numbers
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
@@ -147,6 +148,8 @@ class Setting:
             return all(map(self._inside, value))
         if not _number(value):
             return True
+        if value in (math.inf, -math.inf):
+            return False
         return not (
             (self.least is not None and not value >= self.least)
             or (self.above is not None and not value > self.above)

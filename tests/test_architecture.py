@@ -14,7 +14,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PRIVATE = ("keras.src", "keras_tuner.src", "tensorflow.python", "tensorflow.compiler")
 PICKLES = ("pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve", "marshal")
-LONGEST = 500
 
 
 def _ours() -> list[Path]:
@@ -84,14 +83,6 @@ def test_tensorflow_is_imported_by_kernels_alone_or_says_why() -> None:
 def test_recipes_are_imported_by_their_installed_name() -> None:
     files = [*_ours(), *(ROOT / "tests").rglob("*.py")]
     assert _found("recipes", files=files) == []
-
-
-def test_every_module_is_short() -> None:
-    lengths = {
-        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
-        for path in _ours()
-    }
-    assert {name: n for name, n in lengths.items() if n >= LONGEST} == {}
 
 
 def test_the_link_is_relative_and_leads_to_the_recipes() -> None:

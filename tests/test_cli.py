@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pytest
 
 import kerasseq
-from kerasseq import cli, params, registry
+from kerasseq import cli, names, params, registry
 from kerasseq.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -165,9 +165,8 @@ def test_help_lists_commands_and_recipes_without_importing_any(say: Callable[...
     for arguments in ([], ["--help"], ["-h"]):
         code, out, _ = say(*arguments)
         assert code == 0
-        for name in ("count", "units", "compare", "report", "cells", "predict", *registry.names()):
-            assert f"\n  {name} " in out
-        assert "\n  load " not in out
+        for name in (*names.COMMANDS, *names.VERBS, *registry.names()):
+            assert (f"\n  {name} " in out) == (name != "load")
 
 
 def test_help_of_a_command_names_its_options_in_full(say: Callable[..., Said]) -> None:
@@ -350,11 +349,11 @@ class Run:
     def summary(self) -> None:
         print("the summary")
 
-    def predict(self, texts: list[str]) -> Any:
+    def predict(self, data: list[str]) -> Any:
         import numpy as np
         import pandas as pd
 
-        return pd.DataFrame({"text": texts, "p": np.float32([0.25] * len(texts))})
+        return pd.DataFrame({"text": data, "p": np.float32([0.25] * len(data))})
 
     def evaluate(self, data: str, **reading: Any) -> dict[str, Any]:
         CALLS.append({"data": data, **reading})
@@ -479,9 +478,12 @@ def test_an_interrupted_recipe_says_how_to_go_on(
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Every folder holds the run above."""
-    monkeypatch.setattr("kerasseq.run.load", lambda folder: Run())
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    """The folder holds the run above."""
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("folder", "run.json").write_text('{"recipe": "sentiment"}')
+    monkeypatch.setattr("kerasseq.runs.load", lambda folder: Run())
     CALLS.clear()
     return CALLS
 
@@ -530,10 +532,10 @@ def test_texts_that_are_none_are_refused(
     (tmp_path / "latin").write_bytes("é".encode("latin-1"))
     monkeypatch.chdir(tmp_path)
     for flags, message in (
-        (("--file", "blank"), "There is no text in blank: give one a line."),
+        (("--file", "blank"), "There is nothing in blank: give one row a line."),
         (("--file", "latin"), "latin is not in UTF-8"),
         (("--file", "nowhere"), "No such file or directory: nowhere"),
-        (("text", "--file", "blank"), "Give texts or --file, not both."),
+        (("text", "--file", "blank"), "Give rows or --file, not both."),
     ):
         code, out, err = say("predict", "folder", *flags)
         assert (code, out) == (2, "")
@@ -541,7 +543,7 @@ def test_texts_that_are_none_are_refused(
         assert err.count("\n") == 1
     monkeypatch.setattr(sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
     assert say("predict", "folder") == (
-        *(2, "", "kerasseq: error: Give texts, --file, or texts on standard input.\n"),
+        *(2, "", "kerasseq: error: Give rows, --file, or rows on standard input.\n"),
     )
 
 
@@ -554,7 +556,42 @@ def test_evaluate_prints_scores_with_their_intervals(
     assert run == [{"data": "new.csv"}]
     assert say("evaluate", "folder", "new.csv")[1].startswith("1,200 rows\n")
     code, _, err = say("evaluate", "folder", "new.csv", "--images", "pictures")
-    assert (code, "--images is not for a run of sentiment" in err) == (2, True)
+    assert (code, "No such option: --images" in err) == (2, True)
+
+
+def test_evaluate_has_the_options_by_which_the_recipe_reads(
+    say: Callable[..., Said], run: list[dict[str, Any]]
+) -> None:
+    assert say("evaluate", "folder", "new.csv", "--text", "body")[0] == 0
+    assert run == [{"data": "new.csv", "text": "body"}]
+    assert "name of the column of labels" in " ".join(say("evaluate", "folder", "-h")[1].split())
+
+
+def test_a_verb_of_other_runs_is_refused_with_those_that_there_are(
+    say: Callable[..., Said], run: list[dict[str, Any]]
+) -> None:
+    code, out, err = say("forecast", "folder")
+    assert (code, out) == (2, "")
+    assert "a run of sentiment has no forecast. It has: predict, evaluate." in err
+
+
+def test_an_old_option_gets_its_new_name(say: Callable[..., Said]) -> None:
+    code, _, err = say("sentiment", "--clip", "1")
+    assert (code, "No such option: --clip: it was renamed to --clipnorm." in err) == (2, True)
+
+
+def test_a_recipe_from_outside_has_its_commands(say: Callable[..., Said], tmp_path: Path) -> None:
+    from tests.toy import toy
+
+    folder = str(tmp_path / "run")
+    toy(out=folder)
+    assert "Train the toy" in say("--help")[1]
+    assert "--units" in say("toy", "--help")[1]
+    for verb in ("predict", "subtract"):
+        code, out, _ = say(verb, folder, "3,1", "2,2", "--format", "csv")
+        assert (code, len(out.splitlines())) == (0, 3)
+    assert "Differences of pairs" in say("subtract", folder, "--help")[1]
+    assert say("show", folder)[1].startswith("toy: 30 test rows")
 
 
 def test_a_folder_that_is_no_run_is_refused(say: Callable[..., Said], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import importlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 
 import kerasseq
+from kerasseq import names
+from kerasseq.cli import generate
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("keras", "tensorflow", "jax", "torch", "pandas", "sklearn", "matplotlib", "numpy")
@@ -67,6 +70,44 @@ def test_python_dash_m_is_the_command() -> None:
     assert result.returncode == 0, result.stderr
     assert "sentiment" in result.stdout
     assert "count" in result.stdout
+
+
+@pytest.mark.parametrize("path", generate.FILES, ids=lambda path: path.name)
+def test_generated_lines_are_up_to_date(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == generate.written(path), (
+        "run python -m kerasseq.cli.generate"
+    )
+
+
+def test_names_show_what_is_public_and_nothing_else() -> None:
+    recipes = kerasseq.registry.names()
+    assert dir(kerasseq) == sorted(["__version__", *names.PUBLIC, *names.MODULES, *recipes])
+
+
+def test_type_checkers_know_recipes_and_their_settings(tmp_path: Path) -> None:
+    (tmp_path / "user.py").write_text(
+        """
+import kerasseq
+
+kerasseq.forecasting(horizn=3)
+kerasseq.sentiment(units="many")
+kerasseq.nothing
+kerasseq.sentiment("reviews.csv", units=32, quiet=True).forecast()
+reveal_type(kerasseq.forecasting(horizon=3))
+kerasseq.forecasting("sales.csv", horizon=3, optimizer="sgd").forecast(3)
+"""
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "user.py"]
+    paths = {**os.environ, "MYPYPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=paths)
+    told = [line.partition(": ")[2] for line in done.stdout.splitlines() if "user.py" in line]
+    assert len(told) >= 5, done.stdout + done.stderr
+    text = "\n".join(told)
+    assert 'Unexpected keyword argument "horizn"' in text
+    assert 'Argument "units"' in text
+    assert 'Module has no attribute "nothing"' in text
+    assert '"ClassificationRun" has no attribute "forecast"' in text
+    assert 'Revealed type is "kerasseq.tasks.forecasting.run.ForecastRun"' in text
 
 
 @pytest.mark.parametrize("name", kerasseq.__all__)

@@ -17,6 +17,7 @@ import typer
 
 from kerasseq import names, registry
 from kerasseq.cli import commands, tuning, verbs
+from kerasseq.renamed import renamed
 
 __all__ = ["TRACEBACK", "main"]
 
@@ -84,7 +85,11 @@ def _usage(error: Exception) -> str:
         return ""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "kerasseq"
-    return f"{' '.join(error.format_message().split()).rstrip('.')}. Try '{path} --help'."
+    told = " ".join(error.format_message().split()).rstrip(".")
+    option = getattr(error, "option_name", "").lstrip("-").replace("-", "_")
+    if context and option in (new := renamed(context.info_name)):
+        told = f"No such option: --{option}: it was renamed to --{new[option].replace('_', '-')}"
+    return f"{told}. Try '{path} --help'."
 
 
 def _expected(error: Exception) -> bool:

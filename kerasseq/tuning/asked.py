@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from kerasseq import renamed
 from kerasseq.settings import Choice, Number, Settings, When, Whole
 from kerasseq.tasks.base import Task
 from kerasseq.tuning.results import MEASURED
@@ -43,7 +44,8 @@ def asked(
         raise ValueError(
             f"{name} is given as {settings[name]!r}, and in the space too: leave one of them out."
         )
-    found, fixed = narrowed(_ranges(task, settings), space or {}, defaults, settings)
+    ranges, old = _ranges(task, settings), renamed.renamed(task.name)
+    found, fixed = narrowed(ranges, space or {}, defaults, settings, old)
     for name in found:
         if name in task.names("read"):
             raise ValueError(

@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kerasseq import renamed
+
 __all__ = ["FORMAT", "JOURNAL", "Journal", "read", "sound", "unwritable"]
 
-FORMAT = 1
+FORMAT = 2
 JOURNAL = "journal.jsonl"
+_RENAMED = 1  # the last format that has settings under names of before
 _NEEDED = {
     "search": ("recipe", "metric", "higher_is_better", "format"),
     "began": ("trial", "settings"),
@@ -23,7 +26,7 @@ _NEEDED = {
 }
 _KINDS = {
     "trial": str,
-    "settings": dict,
+    **dict.fromkeys(("settings", "space"), dict),
     "status": str,
     "reason": str,
     **dict.fromkeys(("score", "spread", "epochs", "best_epoch", "seconds"), int | float | None),
@@ -117,16 +120,17 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def sound(folder: Path) -> list[dict[str, Any]]:
-    """The same, if they are of a search, each in its place.
+    """The same, if they are of a search, each in its place, with settings by their names of today.
 
     Raises:
         ValueError: if a line is damaged or missing, or of a later version.
     """
     events = read(folder)
-    if events and events[0].get("format", FORMAT) != FORMAT:
+    version = events[0].get("format", FORMAT) if events else FORMAT
+    if version not in (_RENAMED, FORMAT):
         raise ValueError(
-            f"{folder} holds a search of another version of kerasseq (format "
-            f"{events[0]['format']}, and this one reads {FORMAT}): read it with that one."
+            f"{folder} holds a search of another version of kerasseq (format {version}, and this "
+            f"one reads {FORMAT}): read it with that one."
         )
     seen: dict[str, set[str]] = {"began": set(), "ended": set()}
     for number, event in enumerate(events, 1):
@@ -136,7 +140,22 @@ def sound(folder: Path) -> list[dict[str, Any]]:
             raise _damaged(number, folder / JOURNAL)
         if kind in seen:
             seen[kind].add(event["trial"])
-    return events
+    return _current(events) if version == _RENAMED and events else events
+
+
+def _current(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines of a search whose settings have names of before, by their names of today."""
+    about, *rest = events
+    recipe, space = about["recipe"], about.get("space", {})
+    ranges = renamed.current_space(recipe, space)
+    # What varies has the new name of its range, whatever the value of the trial.
+    new = {**renamed.renamed(recipe), **dict(zip(space, ranges, strict=True))}
+    settings = renamed.current(recipe, about.get("settings", {}))
+    found = [{**about, "format": FORMAT, "settings": settings, "space": ranges}]
+    for event in rest:
+        own = {new.get(name, name): value for name, value in event.get("settings", {}).items()}
+        found.append({**event, "settings": own} if "settings" in event else event)
+    return found
 
 
 def _whole(event: Mapping[str, Any]) -> bool:

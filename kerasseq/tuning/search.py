@@ -14,11 +14,11 @@ from kerasseq.tuning import tensorboard
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.final import DEFAULT, finish
 from kerasseq.tuning.hyperband import factor_for, may_go_on
-from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, read, sound, unwritable
+from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, sound, unwritable
 from kerasseq.tuning.lending import LENT, Lender
 from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result, rows
-from kerasseq.tuning.task import Data, Task
+from kerasseq.tuning.task import Data, Task, typed
 
 __all__ = ["Search"]
 
@@ -148,7 +148,7 @@ class Search:
             raise ValueError(
                 f"{self.task.folder} holds a search of {there['recipe']}: give another folder."
             )
-        changed = _changed(there, about)
+        changed = _changed(self._filled(there), about)
         if changed:
             self.journal.close()
             more = f" and {len(changed) - _TOLD:,} more" if len(changed) > _TOLD else ""
@@ -156,6 +156,13 @@ class Search:
                 f"{self.task.folder} holds a search with {', '.join(changed[:_TOLD])}{more}: give "
                 "the same settings and data to go on, or another folder to start over."
             )
+
+    def _filled(self, there: Mapping[str, Any]) -> dict[str, Any]:
+        """The first line of a journal, with settings that are newer than it as by default."""
+        recipe, varied = self.task.recipe, there.get("space", {})
+        defaults = recipe.recorded(typed(recipe, {}))
+        newer = {n: own for n, own in defaults.items() if n not in {*varied, *self.task.space}}
+        return {**there, "settings": {**newer, **there.get("settings", {})}}
 
     def spread(self, workers: int) -> None:
         """Leave the trials to workers on this machine, and the journal to their chief."""
@@ -171,7 +178,7 @@ class Search:
         finally:
             lender.close()
             self.journal = Journal(self.task.folder)
-            self.events = read(self.task.folder)
+            self.events = sound(self.task.folder)
 
     def trials(self, remote: bool = False) -> bool:
         """Run the trials, or propose them to workers where the environment names a chief.

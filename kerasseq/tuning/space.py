@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from kerasseq.settings import Choice, Number, Range, Settings, When, Whole
+from kerasseq.settings import Choice, Number, Range, Settings, When, Whole, raise_faults, unknown
 
 __all__ = [
     "Space",
@@ -88,6 +88,7 @@ def narrowed(
     given: Mapping[str, Any],
     known: Settings,
     fixed: Settings = MappingProxyType({}),
+    renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Space, dict[str, Any]]:
     """The space of a recipe with what the caller wants otherwise, and the settings that are fixed.
 
@@ -97,17 +98,13 @@ def narrowed(
             to narrow, add or fix.
         known: all settings of the recipe.
         fixed: settings as they are to be, whatever they look like; a range varies here too.
+        renamed: new names of settings by their old ones, to tell.
 
     Raises:
         ValueError: for a setting that the recipe does not have, or a range that cannot be.
     """
     given = {**given, **fixed}
-    unknown = sorted({*given} - {*known})
-    if unknown:
-        raise ValueError(
-            f"the recipe has no setting {', '.join(map(repr, unknown))}. "
-            f"It has: {', '.join(sorted(known))}."
-        )
+    raise_faults([unknown(name, known, renamed) for name in given if name not in known])
     found, settled = dict(space), {}
     for name, value in given.items():
         if name not in fixed:

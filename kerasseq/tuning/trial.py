@@ -117,7 +117,7 @@ def run(
     own = folder(task, name)
     try:
         before = _begin(own, None if parent is None else folder(task, parent))
-        task.recipe.check(typed(task.recipe, settings))
+        task.recipe.recorded(typed(task.recipe, settings))  # which refuses what cannot be
         outcome = _outcome(_all(task, data, own, settings, epochs, curves))
     except KeyboardInterrupt:
         if (own / _BEGUN).is_file():  # it is no fault of the trial

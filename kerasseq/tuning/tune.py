@@ -167,15 +167,10 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
     if seconds is not None and not number:
         raise ValueError(f"seconds must be a number above zero. Received: seconds={seconds!r}")
     recipe, settings, data = known(given["recipe"])
-    if recipe.name not in registry.names():
+    if getattr(registry.find(recipe.name), "task", None) is not recipe:
         raise ValueError(
             f"recipe must be known by its name, by which its runs are loaded: {recipe.name!r} is "
             "not. Call kerasseq.register with it first."
-        )
-    if "final" in given["settings"]:
-        raise ValueError(
-            "a search ends with trainings on the training and validation part together: leave "
-            f"final= out. Received: final={given['settings']['final']!r}"
         )
     if "match_params" in limits:
         if len(limits) > 1:
@@ -185,8 +180,14 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
     space, settings = asked(
         recipe, {**settings, "seed": given["seed"]}, given["space"], given["settings"]
     )
+    named = {**(given["space"] or {}), **given["settings"]}
+    if "final" in named:
+        raise ValueError(
+            "a search ends with trainings on the training and validation part together: leave "
+            f"final= out. Received: final={named['final']!r}"
+        )
     if "match_params" in limits:
-        if "units" in {*given["settings"], *(given["space"] or {})}:
+        if "units" in named:
             raise ValueError("match_params sets units: leave units out.")
         space.pop("units", None)
     if not space:

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from kerasseq import registry
-from kerasseq.recipe import Choice, Number, Whole
+from kerasseq.settings import Choice, Number, Whole
 from kerasseq.tuning import trial
 from kerasseq.tuning.task import Data, Task
 from kerasseq.tuning.trial import Outcome
@@ -33,15 +32,6 @@ def light() -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets a Run find the toy by its name."""
-    names, get, stages = registry.names(), registry.get, registry.stages
-    monkeypatch.setattr(registry, "names", lambda: [*names, "toy"])
-    monkeypatch.setattr(registry, "get", lambda n: toys.toy if n == "toy" else get(n))
-    monkeypatch.setattr(registry, "stages", lambda n: toys.STAGES if n == "toy" else stages(n))
-
-
 @pytest.fixture
 def task(tmp_path: Path) -> Callable[..., Task]:
     """A search of the toy that has not begun."""
@@ -49,9 +39,7 @@ def task(tmp_path: Path) -> Callable[..., Task]:
     def make(space: Any = None, **changes: Any) -> Task:
         settings = {**toys.SETTINGS, **changes.pop("settings", {})}
         folder = tmp_path / "search"
-        made = Task(
-            toys.STAGES, toys.numbers(), settings, space or SPACE, folder, recorded=settings
-        )
+        made = Task(toys.TASK, toys.numbers(), settings, space or SPACE, folder, recorded=settings)
         return replace(made, **changes)
 
     return make
@@ -59,7 +47,7 @@ def task(tmp_path: Path) -> Callable[..., Task]:
 
 @pytest.fixture
 def data() -> Data:
-    return Data(toys.STAGES, toys.numbers(), toys.SETTINGS)
+    return Data(toys.TASK, toys.numbers(), toys.SETTINGS)
 
 
 def said(task: Task, data: Data, name: str, settings: Any, **options: Any) -> Outcome:

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 import kerasseq
-from kerasseq import registry
 from kerasseq.settings import Choice, Number, When, Whole
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.task import known
@@ -19,8 +18,8 @@ from tests import toy as toys
 
 
 def _asked(recipe: str, space: Any = None, **settings: Any) -> tuple[Any, dict[str, Any]]:
-    stages, defaults, _ = known(registry.get(recipe))
-    return asked(stages, defaults, space, settings)
+    task, defaults, _ = known(recipe)
+    return asked(task, defaults, space, settings)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +114,10 @@ def test_how_data_is_read_cannot_vary(recipe: str, name: str, value: Any) -> Non
         ),
         ({"zoneout": "0.1..0.2 if zoneout=0.1"}, "which does not always vary itself"),
         ("units=3", "space must be a dict"),
+        ({"clip": [0.5, 1.0]}, "'clip' was renamed to 'clipnorm'"),
+        ({"unit": "8..16"}, "there is no setting 'unit'. Did you mean 'units'?"),
+        ({"optimizer": ["adam", "gradient"]}, "the range of optimizer has 'gradient'"),
+        ({"weight_decay": "-1.0..0.1"}, "the range of weight_decay has -1.0"),
     ],
 )
 def test_ranges_that_cannot_be_are_refused(space: Any, told: str) -> None:
@@ -131,12 +134,14 @@ def test_how_far_ahead_to_forecast_cannot_vary() -> None:
         _asked("forecasting", {"horizon": [3, 6]})
 
 
+@pytest.mark.parametrize("name", ["hidden_toy", "sentiment"])  # the latter is another one's
 def test_a_recipe_of_which_no_run_can_be_loaded_is_refused_at_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    name: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(registry, "names", lambda: ["sentiment"])
-    with pytest.raises(ValueError, match="'toy' has no file in its folder of recipes"):
-        kerasseq.tune(toys.toy, out=tmp_path / "a", quiet=True)
+    unregistered = kerasseq.recipe(toys.ToySettings, toys.Toy, name=name)
+    told = f"by which its runs are loaded: '{name}' is not. Call kerasseq.register"
+    with pytest.raises(ValueError, match=told):
+        kerasseq.tune(unregistered, out=tmp_path / "a", quiet=True)
     assert not (tmp_path / "a").exists()
 
 
@@ -144,7 +149,7 @@ def test_a_value_that_is_possible_with_some_others_may_vary() -> None:
     space = {"model": ["direct", "seq2seq"], "attention": [True, False]}
     found, _ = _asked("forecasting", space)
     assert found["attention"] == Choice((True, False))
-    assert "scheduled" not in found  # which is of another model
+    assert "scheduled_sampling" not in found  # which is of another model
 
 
 def test_what_the_recipe_varies_with_a_setting_is_narrowed_with_it() -> None:
@@ -165,6 +170,8 @@ def test_what_the_recipe_varies_with_a_setting_is_narrowed_with_it() -> None:
         ({"out": ""}, "out must be the path of a folder"),
         ({"tensorboard": 3}, "tensorboard must be the path of a folder"),
         ({"match_params": 20_000, "units": 8}, "match_params sets units: leave units out"),
+        ({"final": "all"}, "training and validation part together: leave final= out.*final='all'"),
+        ({"space": {"final": ["train", "all"]}}, "leave final= out"),
         ({"max_bytes": 10}, r"so few bytes of parameters.*max_bytes=10$"),
         ({"folds": 100_000}, "folds"),
         ({"chief": "no.such.host.invalid:7000"}, "chief must be an address of this machine"),

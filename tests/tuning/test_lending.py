@@ -16,10 +16,11 @@ import pytest
 
 from kerasseq.data.series import read_series
 from kerasseq.data.windows import Windows
-from kerasseq.recipe import Choice
+from kerasseq.settings import Choice
 from kerasseq.tuning.lending import LARGE, Lender, Store, opened
 from kerasseq.tuning.search import Search
 from kerasseq.tuning.task import Data, Task
+from tests.toy import ToySettings
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def test_what_cannot_be_lent_is_left_to_who_asks(tmp_path: Path, given: str) -> 
 def test_who_gets_nothing_prepares_for_itself(task: Callable[..., Task]) -> None:
     search = task()
     asked: list[Any] = []
-    data = Data(search.stages, search.source, search.settings, lambda *given: asked.append(given))
+    data = Data(search.recipe, search.source, search.settings, lambda *given: asked.append(given))
     parts, prepared = data.prepared(search.settings, (0, 3))
     assert asked == [({"scale": True, "seed": 0}, (0, 3), False, False)]
     assert prepared.facts == {"width": 2}
@@ -146,7 +147,7 @@ from tests.toy import Toy
 class Logged(Toy):
     def prepare(self, parts, settings):
         with open(os.environ["PREPARED_BY"], "a") as log:
-            log.write(f"{os.getpid()} {settings['scale']}\\n")
+            log.write(f"{os.getpid()} {settings.scale}\\n")
         return super().prepare(parts, settings)
 """
 
@@ -158,9 +159,9 @@ def test_data_is_prepared_once_for_all_workers(
     (tmp_path / "own" / "lent_toy.py").write_text(RECIPE)
     monkeypatch.syspath_prepend(tmp_path / "own")  # workers import it, too
     monkeypatch.setenv("PREPARED_BY", str(tmp_path / "log"))
-    stages = importlib.import_module("lent_toy").Logged()
+    logged = importlib.import_module("lent_toy").Logged("toy", ToySettings)
     space = {"scale": Choice((True, False)), "units": Choice((2, 3))}
-    search = Search(replace(task(space, trials=4, tuner="grid"), stages=stages), quiet=True)
+    search = Search(replace(task(space, trials=4, tuner="grid"), recipe=logged), quiet=True)
     search.spread(2)
     search.journal.close()
     ended = [event["status"] for event in search.events if event["event"] == "ended"]

@@ -12,26 +12,25 @@ import pandas as pd
 import pytest
 
 import kerasseq
-from kerasseq import recipe, registry
+from kerasseq import registry
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.space import declare, narrowed, sizes
-from kerasseq.tuning.task import Data, Task, known
+from kerasseq.tuning.task import Data, Task, known, typed
 from tests.tuning.test_oracle import Driver
 
-RECIPES = registry.names()
+RECIPES = registry.builtin()
 
 
 def _data(name: str) -> tuple[Any, Any, dict[str, Any], Data]:
-    stages, settings, data = known(registry.get(name))
-    source = stages.load(data, settings)
-    return stages, source, settings, Data(stages, source, settings)
+    recipe, settings, data = known(name)
+    source = recipe.load(data, typed(recipe, settings))
+    return recipe, source, settings, Data(recipe, source, settings)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
-    stages, settings, _ = known(registry.get(name))
-    assert {*stages.prepares} <= {*settings}
-    space, found = asked(stages, settings, None, {})  # which tries the ends of all ranges
+    recipe, settings, _ = known(name)
+    space, found = asked(recipe, settings, None, {})  # which tries the ends of all ranges
     assert len(space) > 3
     assert found == settings
     hp = keras_tuner.HyperParameters()
@@ -39,16 +38,16 @@ def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
     for place, own in enumerate(hp.space):
         hp.values[own.name] = own.random_sample(place)
     assert {*drawn} == {*settings}
-    recipe.checked(stages, drawn)
+    recipe.recorded(typed(recipe, drawn))
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_what_a_recipe_is_proposed_is_made_to_fit_by_its_multiply_accumulates(name: str) -> None:
-    stages, source, settings, data = _data(name)
-    space, _ = narrowed(stages.space(), {}, settings)
+    recipe, source, settings, data = _data(name)
+    space, _ = narrowed(recipe.space(), {}, settings)
     large = {**settings, **{name: own.high for name, own in sizes(space, settings).items()}}
     most = data.macs(large) // 3
-    task = Task(stages, source, settings, space, Path(), max_macs=most)
+    task = Task(recipe, source, settings, space, Path(), max_macs=most)
     found = task.budget(data).fit(large)
     assert found is not None
     assert most / 2 < data.macs(found) <= most
@@ -59,10 +58,10 @@ def test_what_a_recipe_is_proposed_is_made_to_fit_by_its_multiply_accumulates(na
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_search_begins_near_the_recipes_own_setting(name: str, tmp_path: Path) -> None:
-    stages, source, settings, data = _data(name)
-    space, _ = narrowed(stages.space(), {}, settings)
+    recipe, source, settings, data = _data(name)
+    space, _ = narrowed(recipe.space(), {}, settings)
     most = data.count(settings) // 2
-    task = Task(stages, source, settings, space, tmp_path, trials=1, max_params=most)
+    task = Task(recipe, source, settings, space, tmp_path, trials=1, max_params=most)
     began, _ = Driver(task, data).run()
     own = data.settled(settings)
     near = ("model", "normalization", "cell", "learning_rate", "pooling")
@@ -114,7 +113,6 @@ def test_what_is_trained_in_the_end_is_within_the_budget_too(tmp_path: Path) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_tuned(name: str, tmp_path: Path) -> None:
-    stages = registry.stages(name)
     space = {"units": "4..8", "embedding": "4..8"}
     result = kerasseq.tune(
         name,
@@ -129,4 +127,4 @@ def test_every_recipe_is_tuned(name: str, tmp_path: Path) -> None:
     assert result.trials.query("trial != 'default'")["parameters"].max() <= 150_000
     again = kerasseq.load(result.best.folder)
     assert again.metrics == result.best.metrics
-    assert stages.headline in result.best.metrics["test"]
+    assert registry.task(name).headline in result.best.metrics["test"]

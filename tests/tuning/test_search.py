@@ -17,7 +17,7 @@ from kerasseq.settings import Choice, Number
 from kerasseq.tuning import final, trial
 from kerasseq.tuning import search as searches
 from kerasseq.tuning.journal import JOURNAL, read
-from tests.toy import STAGES, numbers, toy
+from tests.toy import TASK, numbers, toy
 from tests.tuning.conftest import SPACE
 
 TUNE: dict[str, Any] = {"space": SPACE, "tuner": "random", "quiet": True}
@@ -47,12 +47,9 @@ def _kill_in(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A search of two trials, whose budget the recipe's own setting is not within."""
     folder = tmp_path_factory.mktemp("real") / "search"
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("kerasseq.registry.names", lambda: ["toy"])
-        patched.setattr("kerasseq.registry.stages", lambda name: STAGES)
-        space = {"learning_rate": [0.03, 0.1], "units": 2}
-        result = kerasseq.tune(toy, trials=2, space=space, out=folder, epochs=3, quiet=True)
-        yield result, result.best, result.default
+    space = {"learning_rate": [0.03, 0.1], "units": 2}
+    result = kerasseq.tune(toy, trials=2, space=space, out=folder, epochs=3, quiet=True)
+    return result, result.best, result.default
 
 
 def test_the_best_setting_is_trained_on_all_but_the_test_part(found: Any) -> None:
@@ -66,7 +63,7 @@ def test_the_best_setting_is_trained_on_all_but_the_test_part(found: Any) -> Non
     assert best.metrics["rows"] == {"train": 60, "validation": 30, "test": 30}
     assert len(best.history["loss"]) == trials.loc[name, "best_epoch"]
     again = best.evaluate(
-        STAGES.split(numbers(), {"seed": 0}).test  # which the search did not look at before
+        TASK.split(numbers(), TASK.typed({})).test  # which the search did not look at before
     )
     assert again["test"]["error"] == pytest.approx(best.metrics["test"]["error"])
 
@@ -345,7 +342,7 @@ def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
             {"match_params": 4, "space": {"batch_size": [8, 9]}},
             r"the smallest has 5 \(.*units=1\).*Received: match_params=4",
         ),
-        ({"space": {"width": [1, 2]}}, "no setting 'width'. It has: batch_size"),
+        ({"space": {"colour": [1, 2]}}, "no setting 'colour'. It has: batch_size"),
         ({"depth": 3}, "no setting 'depth'"),
         ({"workers": 0}, "workers must be a whole number above zero. Received: workers=0"),
         ({"trials": 0}, "trials must be"),

@@ -100,7 +100,7 @@ def test_what_depends_on_a_fixed_setting_varies_always_or_never(cell: str, varie
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"width": 3}, r"no setting 'width'\. It has: bias, cell, depth"),
+        ({"colour": 3}, r"no setting 'colour'\. It has: bias, cell, depth"),
         ({"cell": []}, "cell has no options"),
         ({"cell": ["gru", "gru"]}, "cell has an option twice"),
         ({"units": Whole(9, 8)}, r"units must begin below its end\. Received: 9\.\.8"),

@@ -28,13 +28,11 @@ TUNE: dict[str, Any] = {"space": SPACE, "epochs": 4, "patience": 4, "quiet": Tru
 CODE = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may ignore it
-from kerasseq import registry
-from tests import toy as toys
+from tests.toy import toy
 from tests.tuning.test_survival import TUNE
 import kerasseq
-registry.names, registry.stages = lambda: ["toy"], lambda name: toys.STAGES
 folder, trials, workers = sys.argv[1:]
-kerasseq.tune(toys.toy, trials=int(trials), workers=int(workers), out=folder, **TUNE)
+kerasseq.tune(toy, trials=int(trials), workers=int(workers), out=folder, **TUNE)
 """
 
 
@@ -81,10 +79,7 @@ def _nothing_ran_twice(folder: Path) -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A search that nothing happened to."""
     folder = tmp_path_factory.mktemp("whole") / "search"
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("kerasseq.registry.names", lambda: ["toy"])
-        patched.setattr("kerasseq.registry.stages", lambda name: toy.__globals__["STAGES"])
-        return kerasseq.tune(toy, trials=4, out=folder, **TUNE)
+    return kerasseq.tune(toy, trials=4, out=folder, **TUNE)
 
 
 def test_workers_find_what_one_process_finds_also_when_one_is_killed(
@@ -169,19 +164,17 @@ def test_what_shares_a_killed_search_ends_with_it(tmp_path: Path) -> None:
 
 LED = """
 import signal, sys
-from kerasseq import registry
 from kerasseq.tuning import oracle, runner
-from tests import toy as toys
+from tests.toy import toy
 from tests.tuning.test_survival import TUNE
 import kerasseq
-registry.names, registry.stages = lambda: ["toy"], lambda name: toys.STAGES
 oracle.SILENCE, runner.BEAT = 4.0, 0.5
 role, address, folder, epochs = sys.argv[1:]
 options = {**TUNE, "trials": 4, "out": folder, "epochs": int(epochs)}
 if role == "chief":
-    kerasseq.tune(toys.toy, chief=address, **options)
+    kerasseq.tune(toy, chief=address, **options)
 else:
-    kerasseq.join(address, toys.toy, **options)
+    kerasseq.join(address, toy, **options)
 """
 
 

@@ -11,16 +11,17 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseq import recipe, training
+from kerasseq import training
+from kerasseq.tasks import perform
 from kerasseq.tuning import trial
-from kerasseq.tuning.task import Data, Task
-from tests.toy import STAGES, Toy, numbers, toy
+from kerasseq.tuning.task import Data, Task, typed
+from tests.toy import TASK, Toy, ToySettings, numbers, toy
 
 Make = Callable[..., Task]
 
 
 def _run(task: Task, **options: Any) -> trial.Outcome:
-    data = Data(task.stages, task.source, task.settings)
+    data = Data(task.recipe, task.source, task.settings)
     return trial.run(task, data, "0000", {**task.settings, **options.pop("own", {})}, **options)
 
 
@@ -32,14 +33,11 @@ def test_a_trial_is_what_the_recipe_would_train_scored_on_the_validation_part(ta
     found = _run(task())
     history = toy().history
     assert found.curve == history["val_loss"]
-    model, _ = recipe.train(
-        STAGES,
-        STAGES.prepare(STAGES.split(numbers(), task().settings), task().settings),
-        task().settings,
-        quiet=True,
-    )
-    part = STAGES.split(numbers(), task().settings).validation
-    scale = float(np.abs(STAGES.split(numbers(), task().settings).train["x"]).max())
+    settings = typed(TASK, task().settings)
+    parts, prepared = perform.prepared(TASK, numbers(), settings)
+    model = perform.train(TASK, prepared, settings, quiet=True).model
+    part = parts.validation
+    scale = float(np.abs(parts.train["x"]).max())
     error = np.abs(model.predict({"x": part["x"] / scale}, verbose=0) - part["y"]).mean()
     assert found.score == pytest.approx(error, rel=1e-5)
     assert found.spread is None
@@ -49,13 +47,13 @@ def test_a_trial_is_what_the_recipe_would_train_scored_on_the_validation_part(ta
 
 def test_a_trial_is_scored_on_folds_and_seeds(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Any] = []
-    train = recipe.train
+    train = perform.train
 
-    def spied(stages: Any, prepared: Any, settings: Any, **options: Any) -> Any:
-        drawn.append((settings["seed"], len(prepared.train), len(prepared.test)))
-        return train(stages, prepared, settings, **options)
+    def spied(recipe: Any, prepared: Any, settings: Any, **options: Any) -> Any:
+        drawn.append((settings.seed, len(prepared.train), len(prepared.test)))
+        return train(recipe, prepared, settings, **options)
 
-    monkeypatch.setattr(recipe, "train", spied)
+    monkeypatch.setattr(perform, "train", spied)
     found = _run(task(folds=3, seeds=2, settings={"epochs": 1}))
     assert drawn == [(0, 40, 20), (1, 40, 20)] * 3  # of the 60 rows that are not for the test
     assert len({*found.scores}) == 6
@@ -70,8 +68,8 @@ def test_no_trial_sees_the_test_part_or_prepares_the_same_data_twice(task: Make)
             return super().split(*given, test=test, **options)
 
     asked: list[bool] = []
-    search = replace(task(folds=2, seeds=2, settings={"epochs": 1}), stages=Spied())
-    data = Data(search.stages, search.source, search.settings)
+    search = replace(task(folds=2, seeds=2, settings={"epochs": 1}), recipe=Spied("toy", ToySettings))
+    data = Data(search.recipe, search.source, search.settings)
     for name, units in (("0000", 2), ("0001", 3)):
         assert trial.run(search, data, name, {**search.settings, "units": units}).score
     assert asked == [False] * 2  # the two folds
@@ -119,14 +117,14 @@ def test_the_seconds_of_a_trial_are_those_of_all_its_processes(
         train(*given, **options)
         raise Killed
 
-    search, train = task(settings={"epochs": 4, "patience": 4}), recipe.train
+    search, train = task(settings={"epochs": 4, "patience": 4}), perform.train
     with monkeypatch.context() as patched:
-        patched.setattr(recipe, "train", kill)
+        patched.setattr(perform, "train", kill)
         with pytest.raises(Killed):
             _run(search)
     (checkpoint,) = trial.folder(search, "0000").glob("*.npz")
     spent = training.read_stamp(checkpoint)["seconds"]
-    data = Data(search.stages, search.source, search.settings)
+    data = Data(search.recipe, search.source, search.settings)
     monkeypatch.setattr("time.perf_counter", lambda: 0.0)
     assert _run(search).seconds == pytest.approx(spent, abs=0.01)
     promoted = trial.run(search, data, "0001", search.settings, epochs=4, parent="0000")
@@ -135,7 +133,7 @@ def test_the_seconds_of_a_trial_are_those_of_all_its_processes(
 
 def test_a_promoted_trial_goes_on_from_another(task: Make) -> None:
     search = task(settings={"epochs": 4, "patience": 4})
-    data = Data(search.stages, search.source, search.settings)
+    data = Data(search.recipe, search.source, search.settings)
     first = trial.run(search, data, "0000", search.settings, epochs=2)
     assert first.epochs == 2
     second = trial.run(search, data, "0001", search.settings, epochs=4, parent="0000")
@@ -184,21 +182,21 @@ class _Endless(Toy):
 
 
 @pytest.mark.parametrize(
-    ("stages", "own", "reason"),
+    ("kind", "own", "reason"),
     [
-        (_Memory(), {}, "^out of memory$"),
-        (_Miscounted(), {}, "^the model has 13 parameters, but was counted to have 12$"),
-        (_Odd(), {}, "^RuntimeError: the moon is full$"),
-        (_Absent(), {}, "^FileNotFoundError: .*No such file .*vectors.txt"),
-        (_Endless(), {}, "^its score is inf$"),
-        (STAGES, {"learning_rate": 1e30}, "^training diverged: the loss became"),
-        (STAGES, {"units": 0}, "^units must be a whole number"),
+        (_Memory, {}, "^out of memory$"),
+        (_Miscounted, {}, "^the model has 13 parameters, but was counted to have 12$"),
+        (_Odd, {}, "^RuntimeError: the moon is full$"),
+        (_Absent, {}, "^FileNotFoundError: .*No such file .*vectors.txt"),
+        (_Endless, {}, "^its score is inf$"),
+        (Toy, {"learning_rate": 1e30}, "^training diverged: the loss became"),
+        (Toy, {"units": 0}, "^units must be a whole number"),
     ],
 )
 def test_what_goes_wrong_is_the_outcome(
-    task: Make, stages: Any, own: dict[str, Any], reason: str
+    task: Make, kind: type[Toy], own: dict[str, Any], reason: str
 ) -> None:
-    found = _run(replace(task(), stages=stages), own=own)
+    found = _run(replace(task(), recipe=kind("toy", ToySettings)), own=own)
     assert (found.status, found.score) == ("failed", None)
     assert re.search(reason, found.reason), found.reason
 
@@ -220,7 +218,7 @@ def test_a_trial_that_ends_its_process_for_ever_is_given_up(
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(recipe, "train", kill)
+        patched.setattr(perform, "train", kill)
         for _ in range(5):
             with pytest.raises(Killed):
                 _run(task())
@@ -234,7 +232,7 @@ def test_an_interrupted_trial_is_not_taken_for_a_killed_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(recipe, "train", interrupt)
+        patched.setattr(perform, "train", interrupt)
         for _ in range(7):
             with pytest.raises(KeyboardInterrupt):
                 _run(task())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kerasseq import forecasts
 from kerasseq.data.series import read_series
+from kerasseq.tasks.forecasting import forecasts
 from kerasseq.tasks.forecasting.metrics import Forecasts
 
 

@@ -13,13 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, Ridge
 
-from kerasseq import baselines
-from kerasseq.tasks.forecasting.baselines import Baseline, Drift, LastValue, NLinear, SeasonalNaive, standard
 from kerasseq.data.scaling import Scaler
 from kerasseq.data.series import read_series
 from kerasseq.data.series_panel import Panel
 from kerasseq.data.series_splits import chronological
 from kerasseq.data.windows import Windows
+from kerasseq.tasks.forecasting import baselines
+from kerasseq.tasks.forecasting.baselines import (
+    Baseline,
+    Drift,
+    LastValue,
+    NLinear,
+    SeasonalNaive,
+    standard,
+)
 from kerasseq.tasks.forecasting.metrics import Forecasts, score
 
 
@@ -367,6 +374,9 @@ def test_the_linear_map_is_as_good_on_etth1_as_the_published_one(
 
 
 def test_numbers_need_no_backend() -> None:
-    code = "import sys, kerasseq.tasks.forecasting.baselines; assert not {'keras', 'tensorflow'} & set(sys.modules)"
+    code = (
+        "import sys, kerasseq.tasks.forecasting.baselines; "
+        "assert not {'keras', 'tensorflow'} & set(sys.modules)"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

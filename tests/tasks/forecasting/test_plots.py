@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from matplotlib.dates import num2date
 
-from kerasseq import forecast_plots, plots
+from kerasseq.plots import save
+from kerasseq.tasks.forecasting import plots
 from kerasseq.tasks.forecasting.plots import Fan
 
 HOURS = pd.date_range("2024-03-31", periods=7, freq="h", tz="Europe/Berlin")
@@ -41,7 +42,7 @@ def _legend(figure: Any) -> list[str]:
 
 
 def test_a_fan_opens_where_the_history_ends() -> None:
-    figure = forecast_plots.fans([_fan(pd.RangeIndex(5), [5.0, 6.0, 7.0])])
+    figure = plots.fans([_fan(pd.RangeIndex(5), [5.0, 6.0, 7.0])])
     (axis,) = figure.axes
     assert _lines(axis) == {
         "observed": [5, 6, 7],
@@ -57,7 +58,7 @@ def test_a_fan_opens_where_the_history_ends() -> None:
 
 
 def test_a_fan_opens_at_what_was_observed_last() -> None:
-    (axis,) = forecast_plots.fans([_fan(pd.RangeIndex(5), [5.0, 6.0, np.nan])]).axes
+    (axis,) = plots.fans([_fan(pd.RangeIndex(5), [5.0, 6.0, np.nan])]).axes
     assert list(axis.lines[1].get_xdata()) == [1, 3, 4]
     assert _lines(axis)["forecast"] == [6, 10, 11]
     np.testing.assert_array_equal(axis.lines[0].get_ydata(), [5, 6, np.nan])
@@ -65,13 +66,13 @@ def test_a_fan_opens_at_what_was_observed_last() -> None:
 
 def test_without_any_history_or_quantiles_there_is_a_line() -> None:
     fan = _fan(pd.RangeIndex(4), [np.nan, np.nan], quantiles={}, truth=None)
-    figure = forecast_plots.fans([fan])
+    figure = plots.fans([fan])
     assert _lines(figure.axes[0])["forecast"] == [10, 11]
     assert _legend(figure) == ["observed", "forecast"]
 
 
 def test_stamps_are_those_of_the_clocks_on_the_spot() -> None:
-    (axis,) = forecast_plots.fans([_fan(HOURS, [5.0, 6.0, 7.0])]).axes
+    (axis,) = plots.fans([_fan(HOURS, [5.0, 6.0, 7.0])]).axes
     shown = axis.xaxis.convert_units(axis.lines[1].get_xdata())
     # The clocks go from 2 to 3 at the second step of the history.
     assert [num2date(own).hour for own in shown] == [3, 4, 5, 6, 7]
@@ -81,14 +82,14 @@ def test_intervals_are_nested_and_named_once() -> None:
     point = np.array([1.0])
     quantiles = {q: point * q for q in (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)}
     one = _fan(pd.RangeIndex(2), [1.0], quantiles=quantiles)
-    figure = forecast_plots.fans([one, one])
+    figure = plots.fans([one, one])
     assert [len(axis.collections) for axis in figure.axes] == [2, 2]
     assert _legend(figure) == ["observed", "90%, 50% intervals", "forecast", "what came"]
 
 
 def test_error_by_step_has_a_line_for_each() -> None:
     errors = {"this model": [1.0, 2.0, 3.0], "last value": [2.0, None, 6.0]}
-    (axis,) = forecast_plots.error_by_step(errors, "mae").axes
+    (axis,) = plots.error_by_step(errors, "mae").axes
     found = _lines(axis)
     assert found["this model"] == [1, 2, 3]
     np.testing.assert_array_equal(found["last value"], [2, np.nan, 6])
@@ -98,14 +99,14 @@ def test_error_by_step_has_a_line_for_each() -> None:
 
 
 def test_steps_are_whole_numbers() -> None:
-    (axis,) = forecast_plots.error_by_step({"this model": [1.0]}).axes
+    (axis,) = plots.error_by_step({"this model": [1.0]}).axes
     low, high = axis.get_xlim()
     assert [tick for tick in axis.get_xticks() if low <= tick <= high] == [1]
 
 
 def test_the_model_stands_out() -> None:
     errors = {name: [1.0, 2.0] for name in "abcdefgh"}
-    (axis,) = forecast_plots.error_by_step(errors).axes
+    (axis,) = plots.error_by_step(errors).axes
     model, *others = axis.lines
     assert all(line.get_linewidth() < model.get_linewidth() for line in others)
     assert model.get_color() not in {line.get_color() for line in others}
@@ -114,7 +115,7 @@ def test_the_model_stands_out() -> None:
 
 def test_coverage_by_level_stands_beside_the_diagonal() -> None:
     found = {"this model": {"levels": [0.1, 0.9], "shares": [0.2, 0.85]}}
-    (axis,) = forecast_plots.coverage_by_level(found).axes
+    (axis,) = plots.coverage_by_level(found).axes
     assert _lines(axis) == {"perfect": [0, 1], "this model": [0.2, 0.85]}
     assert list(axis.lines[1].get_xdata()) == [0.1, 0.9]
 
@@ -122,18 +123,18 @@ def test_coverage_by_level_stands_beside_the_diagonal() -> None:
 @pytest.mark.parametrize("index", [HOURS, pd.RangeIndex(7)])
 def test_figures_are_saved(tmp_path: Path, index: pd.Index) -> None:
     figures = {
-        "forecast": forecast_plots.fans([_fan(index, [5.0, 6.0, 7.0])]),
-        "error": forecast_plots.error_by_step({"this model": [1.0, 2.0]}),
-        "coverage": forecast_plots.coverage_by_level({"m": {"levels": [0.5], "shares": [0.4]}}),
+        "forecast": plots.fans([_fan(index, [5.0, 6.0, 7.0])]),
+        "error": plots.error_by_step({"this model": [1.0, 2.0]}),
+        "coverage": plots.coverage_by_level({"m": {"levels": [0.5], "shares": [0.4]}}),
     }
-    plots.save(figures, tmp_path)
+    save(figures, tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {f"{name}.png" for name in figures}
 
 
 def test_drawing_leaves_pyplot_alone() -> None:
     code = (
-        "import sys; from kerasseq import forecast_plots; "
-        "forecast_plots.error_by_step({'m': [1.0]}); "
+        "import sys; from kerasseq.tasks.forecasting import plots; "
+        "plots.error_by_step({'m': [1.0]}); "
         "assert not {'matplotlib.pyplot', 'keras'} & set(sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from kerasseq import caption_plots
 from kerasseq.data.demo_pictures import COLOURS
+from kerasseq.tasks.captioning import plots
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "captioning.ipynb"
+NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "captioning.ipynb"
 
 LONG = "a man in a red shirt and black shorts is climbing up a steep rock face with a rope"
 WIDE = "a woman in a warm maroon swimming costume mows many damp summer meadows"
@@ -49,7 +49,7 @@ def _boxes(figure: Figure) -> list[Bbox]:
 def test_a_contact_sheet_has_each_picture_with_its_caption_and_references() -> None:
     pictures = _pictures(5)
     told = [[f"said {number}", "also", "too", "much"] for number in range(5)]
-    figure = caption_plots.contact_sheet(pictures, [f"caption {n}" for n in range(5)], told)
+    figure = plots.contact_sheet(pictures, [f"caption {n}" for n in range(5)], told)
     for axis, picture in zip(_shown(figure), pictures, strict=True):
         np.testing.assert_array_equal(axis.images[0].get_array(), picture)
     captions = [f"caption {number}" for number in range(5)]
@@ -59,7 +59,7 @@ def test_a_contact_sheet_has_each_picture_with_its_caption_and_references() -> N
 
 def test_long_references_stay_apart_and_end_in_dots() -> None:
     told = [["a dog " * 40, LONG]]
-    lines = _texts(caption_plots.contact_sheet(_pictures(1), ["a dog"], told))[1].split("\n")
+    lines = _texts(plots.contact_sheet(_pictures(1), ["a dog"], told))[1].split("\n")
     assert [number for number, line in enumerate(lines) if line.startswith("• ")] == [0, 4]
     assert all(line.startswith(("• ", "  ")) for line in lines)
     assert lines[3].endswith("…")
@@ -70,7 +70,7 @@ def test_long_references_stay_apart_and_end_in_dots() -> None:
 def test_nothing_in_a_contact_sheet_is_cut_or_overlaps(count: int) -> None:
     captions = [WIDE, LONG, "a dog", f"{LONG} " * 3] * 3
     told = [[WIDE] * 5, [], [LONG * 9, "a dog"], [LONG]] * 3
-    figure = caption_plots.contact_sheet(_pictures(count), captions[-count:], told[-count:])
+    figure = plots.contact_sheet(_pictures(count), captions[-count:], told[-count:])
     boxes = _boxes(figure)
     assert len(boxes) >= 2 * count
     for box in boxes:
@@ -82,7 +82,7 @@ def test_nothing_in_a_contact_sheet_is_cut_or_overlaps(count: int) -> None:
 def test_attention_has_a_picture_for_each_word_below_the_picture_itself() -> None:
     pictures = _pictures(2)
     weights = [np.random.default_rng(0).random((words, 4, 4)) for words in (2, 3)]
-    figure = caption_plots.attention(pictures, ["a dog", "a black cat"], weights)
+    figure = plots.attention(pictures, ["a dog", "a black cat"], weights)
     titles = [axis.get_title() for axis in _shown(figure)]
     assert titles == ["", "a", "dog", "", "a", "black", "cat"]
     for place, picture in zip((0, 3), pictures):
@@ -93,7 +93,7 @@ def test_attention_keeps_colours_where_the_model_looks_and_darkens_the_rest() ->
     picture = np.full((32, 32, 3), (200, 40, 120), np.uint8)
     weights = np.full((1, 4, 4), 0.001)
     weights[0, 1, 2] = 0.985  # rows from 8 to 16, columns from 16 to 24
-    figure = caption_plots.attention([picture], ["dog"], [weights])
+    figure = plots.attention([picture], ["dog"], [weights])
     found = np.asarray(_shown(figure)[1].images[0].get_array())
     assert found.dtype == np.uint8
     np.testing.assert_allclose(found[12, 20], picture[12, 20], atol=12)
@@ -104,7 +104,7 @@ def test_attention_keeps_colours_where_the_model_looks_and_darkens_the_rest() ->
 
 def test_long_captions_go_on_in_further_rows_of_equal_lengths() -> None:
     weights = [np.ones((len(LONG.split()), 2, 2)), np.ones((1, 2, 2))]
-    figure = caption_plots.attention(_pictures(2), [LONG, "antidisestablishmentarianism"], weights)
+    figure = plots.attention(_pictures(2), [LONG, "antidisestablishmentarianism"], weights)
     shown = _shown(figure)
     assert [axis.get_title() for axis in shown[1:-2]] == LONG.split()
     assert shown[-1].get_title() == "antidisestabl…"
@@ -116,8 +116,8 @@ def test_long_captions_go_on_in_further_rows_of_equal_lengths() -> None:
 
 
 def test_dollars_in_captions_are_no_formulas() -> None:
-    sheet = caption_plots.contact_sheet(_pictures(1), ["$5 and $6"], [[r"a $\sign$"]])
-    looked = caption_plots.attention(_pictures(1), [r"$\for$"], [np.ones((1, 2, 2))])
+    sheet = plots.contact_sheet(_pictures(1), ["$5 and $6"], [[r"a $\sign$"]])
+    looked = plots.attention(_pictures(1), [r"$\for$"], [np.ones((1, 2, 2))])
     for figure in (sheet, looked):
         figure.draw_without_rendering()  # which is where a formula is read
 

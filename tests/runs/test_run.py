@@ -5,35 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kerasseq import registry
-from kerasseq.runs import Run, load, versions
-from tests import toy as toys
-from tests.toy import numbers, toy
+from kerasseq.runs import ClassificationRun, Run, load, versions
+from tests.toy import ToyRun, numbers, toy
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAIRS = np.array([[1.0, 0.0], [0.0, 2.0]], dtype=np.float32)
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets a Run find the toy by its name."""
-    known = registry.names()
-    monkeypatch.setattr(registry, "names", lambda: [*known, "toy"])
-    monkeypatch.setattr(registry, "stages", lambda name: toys.STAGES)
 
 
 @pytest.fixture(scope="module")
 def made() -> Run:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "stages", lambda name: toys.STAGES)
-        run: Run = toy()
-    return run
+    return toy()
 
 
 @pytest.fixture
@@ -60,12 +48,8 @@ def test_a_fresh_process_predicts_the_same(made: Run, folder: Path) -> None:
     code = f"""
 import sys
 import numpy as np
-from kerasseq import registry
-from tests import toy
-known = registry.names()
-registry.names = lambda: [*known, "toy"]
-registry.stages = lambda name: toy.STAGES
 import kerasseq
+import tests.toy
 print(kerasseq.load({str(folder)!r}).predict(np.array({PAIRS.tolist()}, "float32")).to_json())
 """
     result = subprocess.run(
@@ -78,7 +62,7 @@ print(kerasseq.load({str(folder)!r}).predict(np.array({PAIRS.tolist()}, "float32
 
 def test_the_record_says_what_wrote_it(folder: Path) -> None:
     record = json.loads((folder / "run.json").read_text())
-    assert record["format"] == 1
+    assert record["format"] == 2
     assert record["recipe"] == "toy"
     assert record["settings"]["units"] == 3
     assert record["versions"] == versions()
@@ -90,11 +74,11 @@ def test_the_record_says_what_wrote_it(folder: Path) -> None:
 def test_the_record_is_written_last(
     made: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Any, run: Run) -> Any:
+    def fail(self: Any) -> Any:
         raise OSError("disk full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(toys.Toy, "figures", fail)
+        broken.setattr(ToyRun, "figures", fail)
         with pytest.raises(OSError, match="disk full"):
             made.save(tmp_path / "run")
     assert (tmp_path / "run" / "model.keras").exists()
@@ -171,6 +155,32 @@ def test_a_record_of_something_else(folder: Path, record: Any) -> None:
         load(folder)
 
 
+@pytest.mark.parametrize("name", ["recipe", "settings", "data", "notes"])
+def test_a_record_without_an_entry(folder: Path, name: str) -> None:
+    record = json.loads((folder / "run.json").read_text())
+    for damaged in ({n: v for n, v in record.items() if n != name}, {**record, name: 3}):
+        (folder / "run.json").write_text(json.dumps(damaged))
+        with pytest.raises(ValueError, match=rf"run.json is damaged: {name} missing or of another"):
+            load(folder)
+
+
+def test_a_run_of_format_1_has_the_names_of_today(made: Run, folder: Path) -> None:
+    old = {name: own for name, own in made.settings.items() if name not in ("final", "optimizer")}
+    old = {"clip" if name == "clipnorm" else name: own for name, own in old.items()}
+    _change(folder / "run.json", format=1, settings=old)
+    again = load(folder)
+    assert again.settings["clipnorm"] == 1.0
+    assert again.resolved.optimizer == "adam"
+    assert again.predict(PAIRS).equals(made.predict(PAIRS))
+    assert toy(out=folder).settings == again.settings  # the same run, not trained again
+
+
+def test_a_class_loads_its_own_runs(made: Run, folder: Path) -> None:
+    assert type(ToyRun.load(folder)) is ToyRun
+    with pytest.raises(ValueError, match=r"is a run of toy, a ToyRun: .* Expected: Classification"):
+        ClassificationRun.load(folder)
+
+
 @pytest.mark.parametrize("keep", [0, 100, 0.5, 0.98])
 def test_a_corrupt_model(folder: Path, keep: float) -> None:
     path = folder / "model.keras"
@@ -193,13 +203,13 @@ def test_a_recipe_that_is_not_here(folder: Path) -> None:
     _change(folder / "run.json", recipe="juggling")
     with pytest.raises(
         ValueError,
-        match=r"recipe 'juggling', which .* It has: captioning, forecasting, sentiment, toy",
+        match=r"recipe 'juggling', which .*: captioning, forecasting, sentiment, toy\..*register",
     ):
         load(folder)
 
 
 def test_a_newer_format(folder: Path) -> None:
-    _change(folder / "run.json", format=2)
+    _change(folder / "run.json", format=3)
     with pytest.raises(ValueError, match=r"newer kerasseq \(format 2; .*up to 1\): upgrade"):
         load(folder)
 
@@ -213,6 +223,11 @@ def test_new_data_is_scored(made: Run) -> None:
     assert found["test"].keys() == found["interval"].keys() == {"error"}
     low, high = found["interval"]["error"]
     assert low < found["test"]["error"] < high
+
+
+def test_reading_settings_are_checked(made: Run) -> None:
+    with pytest.raises(ValueError, match=r"evaluate takes settings .* Received: units="):
+        made.evaluate(numbers(50), units=3)
 
 
 def test_the_summary_has_every_number(made: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,7 +261,7 @@ def test_a_notebook_gets_a_table(made: Run) -> None:
 
 
 def test_html_is_escaped(made: Run) -> None:
-    odd = Run(**{**vars(made), "metrics": {**made.metrics, "verdict": "a < b"}})
+    odd = replace(made, metrics={**made.metrics, "verdict": "a < b"})
     assert "a &lt; b" in odd._repr_html_()
 
 

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseq import recipe, registry
-from kerasseq.recipe import OPTIONS, TRAINING, Prepared, digest, train
-from tests import toy as toys
-from tests.toy import SETTINGS, STAGES, Toy, numbers, toy
+from kerasseq.settings import declared, visible
+from kerasseq.tasks import perform
+from kerasseq.tasks.base import Prepared, Task
+from kerasseq.tasks.perform import prepared, train
+from tests.toy import TASK, Toy, ToySettings, numbers, toy
 
 TOP = [
     *("recipe", "test", "interval", "baselines", "parameters", "macs", "seconds", "seed"),
@@ -25,18 +25,10 @@ TOP = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets a Run find the toy by its name."""
-    known = registry.names()
-    monkeypatch.setattr(registry, "names", lambda: [*known, "toy"])
-    monkeypatch.setattr(registry, "stages", lambda name: toys.STAGES)
-    STAGES.seen.clear()
-
-
-def _prepared(**changes: Any) -> Prepared:
-    settings = {**SETTINGS, **changes}
-    return STAGES.prepare(STAGES.split(numbers(), settings), settings)
+def _data(**changes: Any) -> tuple[Prepared, Any]:
+    """The prepared data, and the settings."""
+    settings = ToySettings(**changes)
+    return prepared(TASK, numbers(), settings)[1], settings
 
 
 def _same(one: keras.Model, other: keras.Model) -> bool:
@@ -52,8 +44,8 @@ def test_every_recipe_has_the_same_top_of_its_metrics() -> None:
     assert list(run.metrics)[: len(TOP)] == TOP
     assert run.metrics["recipe"] == "toy"
     assert run.metrics["baselines"].keys() == {"mean", "difference"}
-    assert run.metrics["parameters"] == STAGES.count({"width": 2}, SETTINGS)
-    assert run.metrics["macs"] == STAGES.macs({"width": 2}, SETTINGS)
+    assert run.metrics["parameters"] == TASK.count({"width": 2}, ToySettings())
+    assert run.metrics["macs"] == TASK.macs({"width": 2}, ToySettings())
     assert run.metrics["rows"] == {"train": 30, "validation": 30, "test": 30}
     low, high = run.metrics["interval"]["error"]
     assert low < run.metrics["test"]["error"] < high
@@ -73,9 +65,14 @@ def test_equal_arguments_give_equal_runs_bit_for_bit() -> None:
     assert not _same(one.model, other.model)
 
 
-def test_prepare_sees_the_settings_that_it_names_and_no_others() -> None:
-    toy()
-    assert STAGES.seen == [Toy.prepares, Toy.prepares]
+def test_data_cannot_depend_on_settings_of_later_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    def split(self: Toy, source: Any, settings: Any, **options: Any) -> Any:
+        return settings.units
+
+    monkeypatch.setattr(Toy, "split", split)
+    with pytest.raises(AttributeError, match=r"must not depend on units.* stage='prepare'"):
+        toy()
+    assert visible(ToySettings(), "split", "prepare").scale is True
 
 
 def test_what_was_found_is_told_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,12 +117,15 @@ def test_a_schedule_of_keras_is_written_down() -> None:
         ("batch_size", -1),
         ("learning_rate", 0),
         ("learning_rate", "fast"),
-        ("clip", -1.0),
+        ("clipnorm", -1.0),
         ("seed", -1),
         ("seed", 2**32),
         ("seed", None),
         ("units", 0),
         ("schedule", "linear"),
+        ("optimizer", "newton"),
+        ("weight_decay", -0.1),
+        ("final", "test"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(tmp_path: Path, name: str, value: Any) -> None:
@@ -135,11 +135,105 @@ def test_a_setting_that_cannot_be_is_named(tmp_path: Path, name: str, value: Any
 
 
 def test_gradients_may_go_unclipped() -> None:
-    assert toy(clip=None).settings["clip"] is None
+    assert toy(clipnorm=None).settings["clipnorm"] is None
 
 
-def test_the_settings_that_recipes_share_are_no_options() -> None:
-    assert set(TRAINING).isdisjoint(OPTIONS)
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(ValueError, match=r"2 settings are wrong: units .*; epochs .*"):
+        toy(units=0, epochs=0)
+
+
+def test_an_unknown_setting_gets_its_new_name_or_the_nearest() -> None:
+    with pytest.raises(TypeError, match="'clip' was renamed to 'clipnorm'"):
+        toy(clip=1.0)
+    with pytest.raises(TypeError, match=r"no setting 'unit'. Did you mean 'units'"):
+        toy(unit=4)
+
+
+def test_options_are_no_part_of_what_a_run_is() -> None:
+    settings = toy().settings
+    options = {name for name, own in declared(ToySettings).items() if own.stage == "option"}
+    assert options == {"data", "out", "callbacks", "warm_start", "quiet"}
+    assert {*settings} == {*declared(ToySettings)} - options
+
+
+# Optimizers
+
+
+def test_an_optimizer_may_be_named() -> None:
+    assert not _same(toy(optimizer="sgd").model, toy().model)
+    assert _same(toy(optimizer="Adam").model, toy().model)
+
+
+def test_an_optimizer_object_brings_its_own_rate_and_stays_as_it_was() -> None:
+    own = keras.optimizers.Adam(0.05, global_clipnorm=1.0)
+    run, again = toy(optimizer=own), toy(optimizer=own)
+    assert _same(run.model, toy().model)
+    assert _same(run.model, again.model)
+    assert not own.built
+    assert run.settings["optimizer"]["class_name"] == "Adam"
+    assert json.loads(json.dumps(run.settings)) == run.settings
+    with pytest.raises(ValueError, match=r"brings its own learning_rate: leave learning_rate= out"):
+        toy(optimizer=own, learning_rate=0.1)
+
+
+def test_weight_decay_spares_biases() -> None:
+    def decayed(name: str) -> tuple[np.ndarray, np.ndarray]:
+        start = _Start()
+        run = toy(
+            optimizer="sgd", learning_rate=1e-9, weight_decay=1e8, epochs=1, callbacks=[start]
+        )
+        after = {weight.path: np.asarray(weight) for weight in run.model.weights}
+        return start.weights[name], after[name]
+
+    before, after = decayed("out/bias")
+    np.testing.assert_allclose(after, before, atol=1e-6)
+    before, after = decayed("out/kernel")
+    assert np.abs(after).max() < 0.9 * np.abs(before).max()
+
+
+# The last fit
+
+
+def test_weights_may_be_refitted_on_the_validation_part_too() -> None:
+    run = toy(final="validation")
+    both = prepared(TASK, numbers(), ToySettings(), learn="validation")[1]
+    assert len(both.train) == 60
+    epochs = run.metrics["epochs"]["kept"]
+    settings = ToySettings()
+    model = train(
+        TASK, both, settings, whole=True, enough=perform.stop_after(epochs), quiet=True
+    ).model
+    assert _same(run.model, model)
+    assert run.metrics["rows"] == {"train": 60, "validation": 30, "test": 30}
+    assert run.metrics["test"] != toy().metrics["test"]
+    assert run.notes[-1].startswith("weights refitted on the training and validation part")
+
+
+def test_weights_may_be_refitted_on_all_rows_with_the_scores_of_before() -> None:
+    run, plain = toy(final="all"), toy()
+    assert run.metrics["test"] == plain.metrics["test"]
+    assert run.history == plain.history
+    assert not _same(run.model, plain.model)
+    assert "which has not seen the test part" in run.notes[-1]
+
+
+def test_an_interrupted_refit_goes_on(tmp_path: Path) -> None:
+    calls = []
+
+    def stop(logs: Any) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    callback = keras.callbacks.LambdaCallback(on_train_begin=stop)
+    with pytest.raises(KeyboardInterrupt):
+        toy(final="all", out=tmp_path / "run", callbacks=[callback])
+    resumed, whole = toy(final="all", out=tmp_path / "run"), toy(final="all")
+    assert _same(resumed.model, whole.model)
+    assert resumed.metrics["test"] == whole.metrics["test"]
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert not names & {"checkpoint.npz", "refit.npz"}
 
 
 # Folders
@@ -196,7 +290,7 @@ class Kill(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 toy(epochs=5, out={str(tmp_path / "run")!r}, callbacks=[Kill()])
 """
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert result.returncode == -signal.SIGKILL, result.stderr
     resumed, whole = toy(epochs=5, out=tmp_path / "run"), toy(epochs=5)
@@ -278,26 +372,25 @@ def test_a_failure_after_training_can_be_gone_on_from(
     assert run.metrics["test"] == toy().metrics["test"]
 
 
-# Stages by themselves
+# Parts by themselves
 
 
 def test_training_needs_no_test_part() -> None:
-    parts = STAGES.split(numbers(), SETTINGS, test=False)
-    prepared = STAGES.prepare(parts, SETTINGS)
-    assert prepared.test is None
-    model, trained = train(STAGES, prepared, SETTINGS, quiet=True)
-    assert len(trained.history["val_loss"]) == 2
-    assert model.count_params() == STAGES.count(prepared.facts, SETTINGS)
+    data = prepared(TASK, numbers(), ToySettings(), test=False)[1]
+    assert data.test is None
+    trained = train(TASK, data, ToySettings(), quiet=True)
+    assert len(trained.trained.history["val_loss"]) == 2
+    assert trained.model.count_params() == TASK.count(data.facts, ToySettings())
 
 
-def test_weights_start_from_what_prepare_says() -> None:
+def test_weights_start_from_the_initial_values_of_the_data() -> None:
     seen = []
 
     class Start(keras.callbacks.Callback):
         def on_train_begin(self, logs: Any = None) -> None:
             seen.append(self.model.get_layer("out").get_weights()[1].item())
 
-    train(STAGES, _prepared(), SETTINGS, callbacks=[Start()], quiet=True)
+    train(TASK, *_data(), callbacks=[Start()], quiet=True)
     assert seen == [0.25]
 
 
@@ -355,85 +448,39 @@ def _two_epochs(history: Any) -> bool:
 
 
 def test_training_stops_when_it_is_told_that_it_is_enough(tmp_path: Path) -> None:
-    settings = {**SETTINGS, "epochs": 5, "patience": 5}
-    short = {"enough": _two_epochs, "checkpoint": tmp_path / "checkpoint.npz", "quiet": True}
-    _, trained = train(STAGES, _prepared(), settings, **short)
+    data, settings = _data(epochs=5, patience=5)
+    checkpoint = tmp_path / "checkpoint.npz"
+    short: dict[str, Any] = {"enough": _two_epochs, "checkpoint": checkpoint, "quiet": True}
+    trained = train(TASK, data, settings, **short).trained
     assert len(trained.history["loss"]) == 2
-    _, again = train(STAGES, _prepared(), settings, **short)  # not one epoch more
+    again = train(TASK, data, settings, **short).trained  # not one epoch more
     assert again.resumed_after == 2
     assert again.history == trained.history
-    model, longer = train(STAGES, _prepared(), settings, checkpoint=short["checkpoint"], quiet=True)
-    whole, plain = train(STAGES, _prepared(), settings, quiet=True)
-    assert longer.resumed_after == 2
-    assert longer.history == plain.history
-    assert _same(model, whole)
+    longer = train(TASK, data, settings, checkpoint=checkpoint, quiet=True)
+    whole = train(TASK, data, settings, quiet=True)
+    assert longer.trained.resumed_after == 2
+    assert longer.trained.history == whole.trained.history
+    assert _same(longer.model, whole.model)
 
 
 def test_training_on_all_there_is_keeps_the_last_epoch() -> None:
-    parts = STAGES.split(numbers(), SETTINGS, test=False, whole=True)
-    prepared = STAGES.prepare(parts, SETTINGS)
-    assert len(prepared.train) == 60
-    settings = {**SETTINGS, "epochs": 4, "patience": 1, "learning_rate": 3.0}  # to get worse by
-    model, trained = train(STAGES, prepared, settings, whole=True, quiet=True)
-    assert trained.history.keys() == {"loss"}
-    assert trained.best_epoch == len(trained.history["loss"]) == 4
+    settings = ToySettings(epochs=4, patience=1, learning_rate=3.0)  # to get worse by
+    data = prepared(TASK, numbers(), settings, test=False, learn="validation")[1]
+    assert len(data.train) == 60
+    found = train(TASK, data, settings, whole=True, quiet=True)
+    assert found.trained.history.keys() == {"loss"}
+    assert found.trained.best_epoch == len(found.trained.history["loss"]) == 4
     last: list[Any] = []
     keep = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda n, logs: last.append([np.asarray(w) for w in keep.model.weights])
     )
-    train(STAGES, prepared, settings, whole=True, callbacks=[keep], quiet=True)
-    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), last[-1]))
+    train(TASK, data, settings, whole=True, callbacks=[keep], quiet=True)
+    assert all(np.array_equal(a, b) for a, b in zip(found.model.get_weights(), last[-1]))
 
 
-# Fingerprints
-
-
-@dataclass
-class _Table:
-    values: Any
-    notes: list[str] = field(default_factory=list)
-
-
-def test_equal_data_has_equal_fingerprints() -> None:
-    for make in (
-        lambda: ["a", None, 1.5, {"x": np.arange(3)}],
-        lambda: _Table(np.array(["a", None], dtype=object)),
-    ):
-        assert digest(make()) == digest(make())
-    assert digest(_Table([1], notes=["read from a"])) == digest(_Table([1], notes=["from b"]))
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (["ab", "c"], ["a", "bc"]),
-        ([["a"], ["b"]], [["a", "b"], []]),
-        (np.arange(4), np.arange(4.0)),
-        (np.arange(4), np.arange(4).reshape(2, 2)),
-        ({"a": 1}, {"b": 1}),
-        ([1], ["1"]),
-        (_Table([1]), _Table([2])),
-    ],
-)
-def test_other_data_has_another_fingerprint(one: Any, other: Any) -> None:
-    assert digest(one) != digest(other)
-
-
-def test_what_has_no_fingerprint_says_so() -> None:
-    with pytest.raises(TypeError, match="no fingerprint of a object"):
-        digest(object())
-
-
-def test_ranges_are_plain_values() -> None:
-    assert STAGES.space() == {
-        "units": recipe.Whole(1, 16, log=True),
-        "learning_rate": recipe.Number(1e-3, 1e-1, log=True),
-    }
-
-
-def test_stages_that_lack_one_cannot_be_made() -> None:
+def test_a_task_that_lacks_a_part_cannot_be_made() -> None:
     class Half(Toy):
-        score = recipe.Stages.score
+        score = Task.score
 
     with pytest.raises(TypeError, match="score"):
-        Half()
+        Half("half", ToySettings)
