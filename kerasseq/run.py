@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseq import registry
+from kerasseq import atomic, registry
 from kerasseq.board import Board
 from kerasseq.state import read_json, read_state, write_json, write_state
 
@@ -204,9 +204,8 @@ class Run:
         elif not _holds(folder, CHECKPOINT, MODEL):
             _check_free(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / f".new.{MODEL}"
-        self.model.save(beside)
-        os.replace(beside, folder / MODEL)
+        with atomic.replacing(folder / MODEL) as temporary:
+            self.model.save(temporary)
         write_state(folder / STATE, self.state)
         write_json(folder / METRICS, self.metrics, indent=2)
         write_json(folder / HISTORY, self.history, indent=2)
@@ -345,7 +344,7 @@ def _holds(folder: Path, *names: str) -> bool:
 def _check_free(folder: Path) -> None:
     if folder.is_file():
         raise ValueError(f"{folder} is a file: give the name of a folder.")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not all(atomic.is_leftover(path) for path in folder.iterdir()):
         raise ValueError(f"{folder} is not empty, and no run: give another folder.")
     parent = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     if not parent.is_dir():

@@ -67,6 +67,21 @@ def test_nothing_is_pickled() -> None:
     assert _found(*PICKLES, files=_ours()) == []
 
 
+def test_files_are_replaced_by_the_atomic_writer_alone() -> None:
+    calls = []
+    for path in _ours():
+        if path == ROOT / "kerasseq" / "atomic.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                # Path.replace takes one argument, unlike str.replace and dataclasses.replace.
+                renames = name.endswith(".replace") and len(node.args) == 1 and not node.keywords
+                if renames or name in ("os.replace", "os.rename", "os.renames", "shutil.move"):
+                    calls.append(f"{path.relative_to(ROOT)}:{node.lineno} {name}")
+    assert calls == []
+
+
 def test_tensorflow_is_imported_by_kernels_alone_or_says_why() -> None:
     silent = []
     for path in _ours():

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kerasseq import atomic
+
 __all__ = ["FORMAT", "JOURNAL", "Journal", "read", "sound", "unwritable"]
 
 FORMAT = 1
@@ -53,6 +55,7 @@ class Journal:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path, "ab")  # noqa: SIM115 - open, and locked, until the end
+            atomic.sync_folder(folder)  # or lines on disk could be in a file without a name
         except OSError as error:
             raise unwritable(error, folder) from error
         self._lock()
