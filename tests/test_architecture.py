@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,56 @@ def test_import_contracts_hold() -> None:
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def _module(path: Path) -> str:
+    """The dotted name under which a file of the package is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    own = parts if parts[0] == "kerasseq" else ("kerasseq", *parts)
+    return ".".join(own).removesuffix(".__init__")
+
+
+def _ran(tree: ast.Module) -> Iterator[ast.AST]:
+    """All that may run in a file, which what is imported for type checkers alone does not."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def _runtime_imports(path: Path) -> Iterator[str]:
+    """What a file imports when it runs, in functions too, also by `import_module` of a literal."""
+    for node in _ran(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from (own.value for own in node.args if isinstance(own, ast.Constant))
+
+
+def _within(name: str, modules: Container[str]) -> str:
+    """The module that a dotted name is, or is something of; "" for none."""
+    while name and name not in modules:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    files = {_module(path): path for path in _ours() if "benchmarks" not in path.parts}
+    graph = {
+        module: {_within(name, files) for name in _runtime_imports(path)} - {module, ""}
+        for module, path in files.items()
+    }
+    assert "kerasseq.tuning.lending" in graph["kerasseq.tuning.member"]
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
 def test_no_private_module_of_a_dependency_is_imported() -> None:
