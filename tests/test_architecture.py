@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import graphlib
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Container, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -108,6 +111,30 @@ def test_no_imports_go_in_a_circle() -> None:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
         pytest.fail(" -> ".join(reversed(error.args[1])))
+
+
+def _distribution(requirement: str) -> str:
+    """The name in a requirement, as package indexes compare names."""
+    return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
+
+
+def test_every_dependency_that_is_imported_is_declared() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = setup["options.extras_require"]
+    lines = [setup["options"]["install_requires"], extras["jax"], extras["torch"]]
+    declared = {_distribution(line) for text in lines for line in text.split()}
+    files = [path for path in _ours() if "benchmarks" not in path.parts]
+    imported = {name.partition(".")[0] for path in files for _, name in _imports(path)}
+    imported -= {"kerasseq", *sys.stdlib_module_names}
+    given = metadata.packages_distributions()  # by what is imported
+    assert "numpy" in imported
+    undeclared = {
+        name
+        for name in imported  # a backend need not be installed
+        if not {_distribution(own) for own in given.get(name, [name])} & declared
+    }
+    assert undeclared == set()
 
 
 def test_no_private_module_of_a_dependency_is_imported() -> None:
