@@ -21,7 +21,7 @@ def main(link: Connection) -> None:
     if cores:
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that it clears up behind it
-    task = opened(link.recv())
+    task = opened(link.recv_bytes())
     lend = Borrower(link).ask
     if os.environ["KERASTUNER_TUNER_ID"] == CHIEF:
         lead(task, lend)

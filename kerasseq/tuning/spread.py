@@ -56,7 +56,7 @@ class _Member:
             )
         self._link = here  # as long as it is open, the process goes on
         with contextlib.suppress(OSError):  # it may have ended by now, which is seen elsewhere
-            here.send(self._lender.packed(self._task))
+            here.send_bytes(self._lender.packed(self._task))
             self._lender.serve(here)
 
     def stop(self) -> None:
