@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks import rows
+from kerasseq import atomic
 
 README = rows.ROOT / "README.md"
 TABLE = re.compile(r"<!-- table:(?P<name>[\w/-]+) -->\n(?P<body>.*?)<!-- /table -->", re.S)
@@ -38,12 +37,6 @@ def rewrite(page: str) -> str:
     )
 
 
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="change nothing; fail if it would")
@@ -55,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if check:
         print("README.md is not what the rows say: run python -m benchmarks.readme.")
         return 1
-    _write(README, new)
+    atomic.write_text(README, new)
     return 0
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from kerasseq import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,9 +103,8 @@ def save(figures: Mapping[str, Figure], folder: Path) -> None:
     """Write each figure as `NAME.png`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        beside = folder / f".new.{name}.png"
-        figure.savefig(beside, dpi=120)
-        os.replace(beside, folder / f"{name}.png")
+        with atomic.replacing(folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=120)
 
 
 def subplots(

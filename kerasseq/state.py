@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from kerasseq import atomic
 
 __all__ = ["read_json", "read_state", "write_json", "write_state"]
 
@@ -17,9 +18,7 @@ _ARRAY = "array in the .npz file"  # what stands in JSON for an array, with its 
 
 def write_json(path: Path, value: Any, indent: int | None = None) -> None:
     """Write JSON values; the file is never half there."""
-    beside = path.with_name(f".new.{path.name}")
-    beside.write_text(json.dumps(value, ensure_ascii=False, indent=indent), encoding="utf-8")
-    os.replace(beside, path)
+    atomic.write_text(path, json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def read_json(path: Path) -> Any:
@@ -50,10 +49,8 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     values = _without(state, arrays)
     archive = path.with_suffix(".npz")
     if arrays:
-        beside = archive.with_name(f".new.{archive.name}")
-        with open(beside, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(beside, archive)
+        with atomic.replacing(archive) as temporary:
+            np.savez_compressed(temporary, allow_pickle=False, **arrays)
     else:
         archive.unlink(missing_ok=True)
     write_json(path, values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasseq import optimizers
+from kerasseq import atomic, optimizers
 from kerasseq.batches import OWN, Batches, Examples, Generated
 from kerasseq.optimizers import check, recorded
 
@@ -330,10 +329,8 @@ class _Keeper(keras.callbacks.Callback):
             "seconds": self.seconds,
         }
         self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._checkpoint.with_name(f".{self._checkpoint.name}.new")
-        with open(beside, "wb") as file:
+        with atomic.replacing(self._checkpoint) as temporary, open(temporary, "wb") as file:
             np.savez(file, allow_pickle=False, state=np.array(json.dumps(state)), **arrays)
-        os.replace(beside, self._checkpoint)
 
     def _forget(self) -> None:
         """A run that diverges does so again: leave nothing of it."""

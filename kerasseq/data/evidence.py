@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special  # type: ignore[import-untyped]  # it has no types
 
 from kerasseq.data.ngrams import NgramEncoder
 
@@ -102,6 +103,5 @@ def _gain(votes: np.ndarray, bias: np.ndarray, truth: np.ndarray) -> float:
 def _loss(logits: np.ndarray, truth: np.ndarray) -> float:
     if logits.shape[1] == 1:
         logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    logits = logits - logits.max(axis=1, keepdims=True)
-    logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    logs = special.log_softmax(logits, axis=1)
     return -float(logs[np.arange(len(truth)), truth].mean())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasseq import atomic
 from kerasseq.data.digest import digest
 from kerasseq.data.pictures import Pictures, read_picture
 
@@ -215,7 +215,8 @@ def see(
     if kept is None:
         _make_room(folder)
         bad = _compute(paths, size, encode, values, skip_bad, quiet)
-        _write(record, json.dumps({"key": key, "size": size, "pictures": len(paths), "bad": bad}))
+        about = {"key": key, "size": size, "pictures": len(paths), "bad": bad}
+        atomic.write_text(record, json.dumps(about))
         kept = np.load(values, mmap_mode="r", allow_pickle=False), bad
     found, bad = kept
     if bad and not skip_bad:
@@ -235,7 +236,7 @@ def _kept(values: Path, record: Path, count: int) -> tuple[np.ndarray, dict[int,
 
 
 def _make_room(folder: Path) -> None:
-    """See that the folder can be written, and that nothing is in it of what was interrupted."""
+    """See that the folder can be written."""
     reason: Any = "it is read-only for this user"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -246,28 +247,6 @@ def _make_room(folder: Path) -> None:
             f"what is seen in pictures cannot be kept in {folder} ({reason}): name a folder that "
             f"can be written in the environment variable {CACHE}."
         )
-    for path in folder.glob(f".new.*@{platform.node()}.*"):
-        process = path.name.split(".")[2].partition("@")[0]
-        if process.isdecimal() and not _lives(int(process)):
-            path.unlink(missing_ok=True)
-
-
-def _lives(process: int) -> bool:
-    """Whether a process of this machine is still there, as far as that can be told."""
-    if os.name != "posix":  # elsewhere, a signal ends it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True
-
-
-def _beside(path: Path) -> Path:
-    """Where a file is written before it is renamed: told apart by process and machine."""
-    return path.with_name(f".new.{os.getpid()}@{platform.node()}.{path.name}")
 
 
 def _compute(
@@ -279,10 +258,9 @@ def _compute(
     quiet: bool,
 ) -> dict[int, str]:
     """Write what is seen in pictures to a file; what is wrong with some, by number."""
-    beside = _beside(target)
     bad: dict[int, str] = {}
     out: Any = None
-    try:
+    with atomic.replacing(target) as temporary:
         for start in _progress(range(0, len(paths), _BATCH), quiet):
             pixels = np.zeros((len(paths[start : start + _BATCH]), size, size, 3), dtype=np.uint8)
             for i, path in enumerate(paths[start : start + _BATCH]):
@@ -296,13 +274,10 @@ def _compute(
             if out is None:
                 kind = np.uint8 if encode is None else np.float16
                 shape = (len(paths), *found.shape[1:])
-                out = np.lib.format.open_memmap(beside, mode="w+", dtype=kind, shape=shape)
+                out = np.lib.format.open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
             out[start : start + len(found)] = found
         out.flush()
         del out
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
     return bad
 
 
@@ -333,9 +308,3 @@ def _listed(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no list of names {path}: write one, a name a line.")
     return [line.strip() for line in path.read_text("utf-8-sig").split("\n") if line.strip()]
-
-
-def _write(path: Path, text: str) -> None:
-    beside = _beside(path)
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasseq import registry, renamed
+from kerasseq import atomic, registry, renamed
 from kerasseq.state import read_json
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def check_free(folder: Path) -> None:
     """Raise a ValueError unless a folder can be written and is empty, or is not there yet."""
     if folder.is_file():
         raise ValueError(f"{folder} is a file: give the name of a folder.")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not all(atomic.is_leftover(path) for path in folder.iterdir()):
         raise ValueError(f"{folder} is not empty, and no run: give another folder.")
     parent = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     if not parent.is_dir():

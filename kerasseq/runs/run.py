@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kerasseq import registry
+from kerasseq import atomic, registry
 from kerasseq.board import Board
 from kerasseq.runs.folder import (
     CHECKPOINT,
@@ -175,9 +175,8 @@ class Run:
         elif not holds(folder, CHECKPOINT, MODEL):
             check_free(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / f".new.{MODEL}"
-        self.model.save(beside)
-        os.replace(beside, folder / MODEL)
+        with atomic.replacing(folder / MODEL) as temporary:
+            self.model.save(temporary)
         write_state(folder / STATE, self.state)
         write_json(folder / METRICS, self.metrics, indent=2)
         write_json(folder / HISTORY, self.history, indent=2)

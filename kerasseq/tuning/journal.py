@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasseq import renamed
+from kerasseq import atomic, renamed
 
 __all__ = ["FORMAT", "JOURNAL", "Journal", "read", "sound", "unwritable"]
 
@@ -56,6 +56,7 @@ class Journal:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path, "ab")  # noqa: SIM115 - open, and locked, until the end
+            atomic.sync_folder(folder)  # or lines on disk could be in a file without a name
         except OSError as error:
             raise unwritable(error, folder) from error
         self._lock()

@@ -1,16 +1,16 @@
 """Data that the processes of one machine have in common: prepared by one, lent to the others.
 
 Large arrays are in files of NumPy's own format, which those processes map, so that all of them
-have them in memory once;
-what is around them goes through the links between the processes.
+have them in memory once; the rest is pickled, and goes through the links between the processes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
-import dataclasses
+import copyreg
+import io
 import os
+import pickle  # noqa: TID251 - messages between processes of one user, never a file
 import queue
 import shutil
 import threading
@@ -27,13 +27,7 @@ __all__ = ["LENT", "Borrower", "Lender", "Store", "opened"]
 
 LENT = ".lent"  # the folder of a search that has the files, while its processes run
 LARGE = 2**16  # bytes of an array that is worth a file
-
-
-@dataclasses.dataclass(frozen=True)
-class _File:
-    """Stands for an array."""
-
-    path: Path
+_PROTOCOL = 5
 
 
 class Store:
@@ -50,77 +44,68 @@ class Store:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
         self._folder, self._numbers = folder, count()
-        self._files: dict[int, _File] = {}
+        self._files: dict[int, Path] = {}
 
-    def packed(self, value: Any) -> Any:
-        """A copy of a value in which files stand for its large arrays.
+    def packed(self, value: Any) -> bytes:
+        """A message of which `opened` makes a copy of a value, its large arrays in files.
 
         Raises:
-            OSError: if the disk does not take them.
+            OSError: if the disk does not take them, or an array is gone when the message is done.
+            Exception: of any kind, if the value cannot be pickled.
         """
-        return _replaced(value, self._file, {})
+        message, files = self._pickled(value)
+        if not all(file.exists() for file in files):
+            raise FileNotFoundError("an array was made for the message alone, and has gone with it")
+        return message
 
     def remove(self) -> None:
         """Remove the files; who has mapped them keeps what is in them."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _file(self, value: Any) -> Any:
-        if not isinstance(value, np.ndarray) or value.dtype.hasobject or value.nbytes < LARGE:
-            return value
-        if id(value) not in self._files:
+    def _pickled(self, value: Any) -> tuple[bytes, list[Path]]:
+        """A message, and the files that it needs."""
+        files: list[Path] = []
+
+        def reduced(array: np.ndarray) -> Any:
+            if array.dtype.hasobject or array.nbytes < LARGE:
+                return np.asarray(array).__reduce_ex__(_PROTOCOL)
+            files.append(self._file(array))
+            return _mapped, (files[-1],)
+
+        message = io.BytesIO()
+        pickler = pickle.Pickler(message, _PROTOCOL)
+        own = dict.fromkeys((np.ndarray, np.memmap), reduced)
+        pickler.dispatch_table = {**copyreg.dispatch_table, **own}
+        pickler.dump(value)
+        return message.getvalue(), files
+
+    def _file(self, array: np.ndarray) -> Path:
+        if id(array) not in self._files:
             path = self._folder / f"{next(self._numbers)}.npy"
             try:
-                np.save(path, value, allow_pickle=False)
+                np.save(path, array, allow_pickle=False)
             except OSError:
                 path.unlink(missing_ok=True)
                 raise
-            self._files[id(value)] = _File(path)
-            weakref.finalize(value, self._forget, id(value)).atexit = False
-        return self._files[id(value)]
+            self._files[id(array)] = path
+            weakref.finalize(array, self._forget, id(array)).atexit = False
+        return self._files[id(array)]
 
     def _forget(self, name: int) -> None:
-        self._files.pop(name).path.unlink(missing_ok=True)
+        self._files.pop(name).unlink(missing_ok=True)
 
 
-def opened(value: Any) -> Any:
-    """What `Store.packed` was given, its large arrays mapped copy-on-write.
+def opened(message: bytes) -> Any:
+    """A copy of what `Store.packed` was given, its large arrays mapped copy-on-write.
 
     Raises:
         FileNotFoundError: if one was removed in between.
     """
-    return _replaced(value, _mapped, {})
+    return pickle.loads(message)
 
 
-def _mapped(value: Any) -> Any:
-    return np.asarray(np.load(value.path, mmap_mode="c")) if isinstance(value, _File) else value
-
-
-def _replaced(value: Any, leaf: Callable[[Any], Any], known: dict[int, Any]) -> Any:
-    """A copy of a value with its leaves replaced; what it has twice, the copy has twice."""
-    if isinstance(value, str | int | float | None):
-        return value
-    if id(value) not in known:
-        known[id(value)] = value, _copied(value, leaf, known)
-    return known[id(value)][1]
-
-
-def _copied(value: Any, leaf: Callable[[Any], Any], known: dict[int, Any]) -> Any:
-    if type(value) in (list, tuple):
-        return type(value)(_replaced(own, leaf, known) for own in value)
-    if type(value) is dict:
-        return {name: _replaced(own, leaf, known) for name, own in value.items()}
-    if not isinstance(value, _File) and _ours(value):
-        made = copy.copy(value)
-        vars(made).update({n: _replaced(own, leaf, known) for n, own in vars(value).items()})
-        return made
-    return leaf(value)
-
-
-def _ours(value: Any) -> bool:
-    """Whether a value is an object that we may look into."""
-    own = type(value)
-    within = dataclasses.is_dataclass(own) or own.__module__.partition(".")[0] == "kerasseq"
-    return within and hasattr(value, "__dict__") and not isinstance(value, type)
+def _mapped(path: Path) -> np.ndarray:
+    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
 class Lender:
@@ -138,13 +123,13 @@ class Lender:
         self._prepare, self._store = prepare, Store(folder)
         self._lock = threading.Lock()
 
-    def packed(self, value: Any) -> Any:
-        """A value to send; as it is, where the disk does not take its arrays."""
+    def packed(self, value: Any) -> bytes:
+        """A value to send; with its arrays, where the disk does not take them."""
         try:
             with self._lock:
                 return self._store.packed(value)
         except OSError:
-            return value
+            return pickle.dumps(value, _PROTOCOL)
 
     def serve(self, link: Connection) -> None:
         """Answer what is asked through a link, until it ends."""
@@ -157,22 +142,16 @@ class Lender:
     def _serve(self, link: Connection) -> None:
         with contextlib.suppress(EOFError, OSError):
             while True:
-                answer = self._answer(link.recv())
-                try:
-                    link.send(answer)
-                except OSError:
-                    raise
-                except Exception:  # it is of a kind that no link takes
-                    link.send(None)
+                link.send_bytes(self._answer(link.recv()))
 
-    def _answer(self, asked: Any) -> Any:
+    def _answer(self, asked: Any) -> bytes:
         """What was asked; None where something is wrong with it, which who asks will find, too."""
         try:
             found = self._prepare(*asked)
             with self._lock:
                 return self._store.packed(found)
         except Exception:
-            return None
+            return pickle.dumps(None)
 
 
 class Borrower:
@@ -184,7 +163,7 @@ class Borrower:
 
     def __init__(self, link: Connection) -> None:
         self._link = link
-        self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def ask(self, *asked: Any) -> Any:
@@ -193,14 +172,11 @@ class Borrower:
         answer = self._answers.get()
         try:
             return opened(answer)
-        except OSError:  # it was needed no more where it was
+        except Exception:  # it cannot be made here, or was needed no more where it was
             return None
 
     def _listen(self) -> None:
-        while True:
-            try:
-                self._answers.put(self._link.recv())
-            except (EOFError, OSError):
-                os._exit(1)
-            except Exception:  # it is of a kind that cannot be made here
-                self._answers.put(None)
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                self._answers.put(self._link.recv_bytes())
+        os._exit(1)

@@ -9,21 +9,19 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+from kerasseq.tuning.environment import AGAIN, CHIEF, CORES
 from kerasseq.tuning.lending import Borrower, opened
 
-__all__ = ["AGAIN", "CHIEF", "lead", "main", "work"]
-
-AGAIN = 75  # the exit code of a worker that asks to be started again
-CHIEF = "chief"  # KerasTuner knows the chief by its name
+__all__ = ["lead", "main", "work"]
 
 
 def main(link: Connection) -> None:
     """Take part in the search that comes through a link, until it ends or the link does."""
-    cores = os.environ.get("KERASSEQ_CORES")
+    cores = os.environ.get(CORES)
     if cores:
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that it clears up behind it
-    task = opened(link.recv())
+    task = opened(link.recv_bytes())
     lend = Borrower(link).ask
     if os.environ["KERASTUNER_TUNER_ID"] == CHIEF:
         lead(task, lend)

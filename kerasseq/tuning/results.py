@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasseq import plots, runs
+from kerasseq import atomic, plots, runs
 from kerasseq.board import figure
 from kerasseq.params.table import Table, Tabular, from_frame
 from kerasseq.tuning import words
@@ -177,9 +177,8 @@ class Result(Tabular):
             {name: "string" for name in self.trials if self.trials[name].dtype == object}
         )
         for name, write in (("trials.csv", frame.to_csv), ("trials.parquet", frame.to_parquet)):
-            beside = self.folder / f".new.{name}"
-            write(beside, index=False)
-            os.replace(beside, self.folder / name)
+            with atomic.replacing(self.folder / name) as temporary:
+                write(temporary, index=False)
         plots.save(self.plots(), self.folder / "plots")
 
     def table(self) -> Table:

@@ -16,14 +16,13 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+from kerasseq.tuning.environment import AGAIN, CHIEF, CORES, addressed
 from kerasseq.tuning.journal import read
 from kerasseq.tuning.lending import Lender
-from kerasseq.tuning.member import AGAIN
 from kerasseq.tuning.task import Task
 
-__all__ = ["CORES", "addressed", "spread"]
+__all__ = ["spread"]
 
-CORES = "KERASSEQ_CORES"  # those of a worker
 _PAUSE = 0.2  # seconds between two looks
 _DEATHS = 8  # of a worker in a row with nothing done in between
 _TAIL = 5  # lines of its output that are told
@@ -57,7 +56,7 @@ class _Member:
             )
         self._link = here  # as long as it is open, the process goes on
         with contextlib.suppress(OSError):  # it may have ended by now, which is seen elsewhere
-            here.send(self._lender.packed(self._task))
+            here.send_bytes(self._lender.packed(self._task))
             self._lender.serve(here)
 
     def stop(self) -> None:
@@ -98,7 +97,7 @@ def spread(
     members: list[_Member] = []
     try:
         base = _environment()
-        chief = _Member("chief", base | addressed("chief", "127.0.0.1", _free_port()), task, lender)
+        chief = _Member(CHIEF, base | addressed(CHIEF, "127.0.0.1", _free_port()), task, lender)
         members.append(chief)
         port = int(chief._environment["KERASTUNER_ORACLE_PORT"])
         for place in range(workers):
@@ -123,15 +122,6 @@ def spread(
                 member.stop()
     for event in read(task.folder)[seen:]:
         show(event)
-
-
-def addressed(name: str, host: str, port: int) -> dict[str, str]:
-    """What KerasTuner reads from the environment."""
-    return {
-        "KERASTUNER_TUNER_ID": name,
-        "KERASTUNER_ORACLE_IP": host,
-        "KERASTUNER_ORACLE_PORT": str(port),
-    }
 
 
 def _done(member: _Member) -> bool:

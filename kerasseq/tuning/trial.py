@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasseq import training
+from kerasseq import atomic, training
 from kerasseq.settings import Settings
 from kerasseq.state import read_json, write_json
 from kerasseq.tasks import perform
@@ -233,7 +233,8 @@ def _begin(own: Path, parent: Path | None) -> float:
     first = not path.is_file()
     if parent is not None and not any(own.glob("*.npz")):
         for checkpoint in sorted(parent.glob("*.npz")):  # without them it trains from the start
-            _copy(checkpoint, own / checkpoint.name)
+            with atomic.replacing(own / checkpoint.name) as temporary:
+                shutil.copyfile(checkpoint, temporary)
     held = [_held(checkpoint) for checkpoint in own.glob("*.npz")]
     epochs, seconds = (sum(own[place] for own in held) for place in range(2))
     before = {"epochs": -1, "times": 0, "of parent": seconds} if first else read_json(path)
@@ -255,12 +256,6 @@ def _held(checkpoint: Path) -> tuple[int, float]:
             return int(stamp["epochs"]), float(stamp["seconds"])
     checkpoint.unlink()
     return 0, 0.0
-
-
-def _copy(source: Path, target: Path) -> None:
-    beside = target.with_name(f".{target.name}.new")
-    shutil.copyfile(source, beside)
-    beside.replace(target)
 
 
 def _reason(error: Exception) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 from kerasseq import registry
 from kerasseq.settings import one_of, positive
 from kerasseq.tuning.asked import asked
+from kerasseq.tuning.environment import CHIEF, addressed
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
-from kerasseq.tuning.spread import addressed
 from kerasseq.tuning.task import Task, known, typed
 
 __all__ = ["TUNERS", "join", "tune"]
@@ -103,7 +103,7 @@ def tune(
     """
     given = locals()
     address = None if chief is None else _listening(*_address(chief))
-    told = {} if address is None else addressed("chief", *address)
+    told = {} if address is None else addressed(CHIEF, *address)
     with _folder(out) as folder, _environment(told):
         result = Search(_task(given, folder), quiet).run(workers, remote=bool(told))
         if out is None:  # what is to be had later must be in memory before the folder goes
@@ -145,7 +145,7 @@ def join(
     call = inspect.signature(tune).bind(recipe, data, **options)
     call.apply_defaults()
     name = os.environ.get("KERASTUNER_TUNER_ID", f"worker-{socket.gethostname()}-{os.getpid()}")
-    name = name.replace("chief", "c")  # by which KerasTuner knows the chief
+    name = name.replace(CHIEF, "c")  # by which KerasTuner knows the chief
     with _folder(out) as folder, _environment(addressed(name, *address)):
         folder.mkdir(parents=True, exist_ok=True)
         work(_task(call.arguments, folder))

@@ -283,7 +283,7 @@ def test_what_does_not_fit_the_layer_is_refused(kind: str) -> None:
 )
 def test_the_operations_check_sizes(name: str, left_out: bool) -> None:
     tf = importlib.import_module("tensorflow")
-    module = backend_module().operations()
+    module = library.operations()
     shapes = {
         **{"x": (2, 3, 4), "kernel": (4, 20), "recurrent": (5, 20), "bias": (20,), "extra": (15,)},
         **{"h": (2, 5), "c": (2, 5), "mask": (2, 3), "recurrent_mask": (2, 5)},
@@ -399,8 +399,7 @@ def test_a_tensorflow_that_does_not_take_it_is_named(
 ) -> None:
     tf = importlib.import_module("tensorflow")
     missing.write_bytes(b"nothing of the kind")
-    module = backend_module()
-    module.operations.cache_clear()
+    library.operations.cache_clear()
     monkeypatch.setattr(tf, "load_op_library", lambda path: types.SimpleNamespace())
     assert f"TensorFlow {tf.__version__} does not take it" in str(native.status())
-    module.operations.cache_clear()
+    library.operations.cache_clear()

@@ -341,6 +341,19 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.parametrize(
+    "name", [".checkpoint.npz.new", ".new.model.keras", ".new.1@elsewhere.0123.checkpoint.npz"]
+)
+def test_what_a_run_killed_in_its_first_checkpoint_left_is_no_obstacle(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"half of it")
+    toy(out=tmp_path)
+    left = {path.name for path in tmp_path.glob(".*")}
+    assert left <= {name}
+    assert not left or "elsewhere" in name  # where somebody may still be writing it
+
+
 def test_a_failure_before_training_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

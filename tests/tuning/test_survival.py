@@ -119,6 +119,35 @@ def test_a_search_that_is_killed_goes_on(whole: Any, tmp_path: Path) -> None:
     )
 
 
+# Kills itself before the model of the best setting has its name.
+SAVING = (
+    """
+import os, signal
+replace = os.replace
+
+def killed(source, target):
+    if str(target).endswith("best/model.keras"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target)
+
+os.replace = killed
+"""
+    + CODE
+)
+
+
+def test_a_search_that_is_killed_while_its_best_run_is_saved_goes_on(
+    whole: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "search"
+    killed = subprocess.run([sys.executable, "-c", SAVING, str(folder), "4", "1"], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.name.endswith(".model.keras") for path in (folder / "best").iterdir()] == [True]
+    again = kerasseq.tune(toy, trials=4, out=folder, **TUNE)
+    pd.testing.assert_frame_equal(_comparable(again), _comparable(whole))
+    assert not list((folder / "best").rglob(".*"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_search_that_is_killed_twenty_times_goes_on(tmp_path: Path, workers: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 from functools import cache
 from pathlib import Path
@@ -60,14 +59,30 @@ def load() -> Any:
         raise OSError(f"the extension was not built; {_remedy()}")
     try:
         if backend() == "tensorflow":
-            # It takes note of our operations only where it loads the library before others do.
-            importlib.import_module("kerasseq.kernels.native.on_tensorflow").operations()
+            operations()  # of which it takes note only where it loads the library before others do
         library = ctypes.CDLL(str(PATH))
     except OSError as error:
         raise OSError(f"the extension cannot be loaded ({error}); {_remedy()}") from error
     library.ks_instructions.restype = ctypes.c_char_p
     library.ks_reserve.restype = ctypes.c_size_t
     return library
+
+
+@cache
+def operations() -> Any:
+    """TensorFlow's module of our operations.
+
+    Raises:
+        OSError: If they cannot be loaded into this TensorFlow.
+    """
+    import tensorflow as tf
+
+    try:
+        module = tf.load_op_library(str(PATH))
+        module.kerasseq_recurrence  # noqa: B018
+    except (tf.errors.OpError, AttributeError) as error:
+        raise OSError(f"TensorFlow {tf.__version__} does not take it: {error}") from error
+    return module
 
 
 def _remedy() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import tensorflow as tf
@@ -17,21 +16,6 @@ _ATTRIBUTES = (
     *("cell", "activation", "recurrent_activation", "go_backwards", "zero_output"),
     *("threads", "sequences", "keep"),
 )
-
-
-@cache
-def operations() -> Any:
-    """The module of our operations.
-
-    Raises:
-        OSError: If they cannot be loaded into this TensorFlow.
-    """
-    try:
-        module = tf.load_op_library(str(library.PATH))
-        module.kerasseq_recurrence  # noqa: B018
-    except (tf.errors.OpError, AttributeError) as error:
-        raise OSError(f"TensorFlow {tf.__version__} does not take it: {error}") from error
-    return module
 
 
 def threads() -> int:
@@ -77,7 +61,7 @@ def run(
     tensors = [absent if t is None else tf.cast(t, x.dtype) for t in given]
     mask = tf.zeros([0], tf.bool) if mask is None else tf.convert_to_tensor(mask)
     dropped = absent if recurrent_mask is None else tf.cast(recurrent_mask, x.dtype)
-    outputs, h, c, _ = operations().kerasseq_recurrence(
+    outputs, h, c, _ = library.operations().kerasseq_recurrence(
         x=x,
         kernel=tensors[0],
         recurrent=tensors[1],
@@ -110,8 +94,8 @@ def _recurrence_gradient(op: Any, doutputs: Tensor, dh: Tensor, dc: Tensor, _: T
     reserve = op.outputs[3]
     if not attributes["keep"]:  # called for inference, and differentiated all the same
         attributes["keep"] = 1
-        *_, reserve = operations().kerasseq_recurrence(*op.inputs, **attributes)
-    gradients = operations().kerasseq_recurrence_gradient(
+        *_, reserve = library.operations().kerasseq_recurrence(*op.inputs, **attributes)
+    gradients = library.operations().kerasseq_recurrence_gradient(
         *op.inputs, reserve, doutputs, dh, dc, **attributes
     )
     for gradient, tensor in zip(gradients, op.inputs, strict=False):
@@ -122,7 +106,7 @@ def _recurrence_gradient(op: Any, doutputs: Tensor, dh: Tensor, dc: Tensor, _: T
 def linear(a: Sequence[Tensor], b: Sequence[Tensor], start: Sequence[Tensor]) -> list[Tensor]:
     """Every h of h = a h' + b: (batch, time, width) for each part."""
     together = [tf.stack(parts) if parts[1:] else parts[0][None] for parts in (a, b, start)]
-    trail = operations().kerasseq_linear(*together, threads=threads())
+    trail = library.operations().kerasseq_linear(*together, threads=threads())
     trail.set_shape(together[0].shape)
     return tf.unstack(trail, num=len(a))
 
@@ -130,7 +114,7 @@ def linear(a: Sequence[Tensor], b: Sequence[Tensor], start: Sequence[Tensor]) ->
 @tf.RegisterGradient("KerasseqLinear")
 def _linear_gradient(op: Any, dtrail: Tensor) -> Any:
     a, _, start = op.inputs
-    gradients = operations().kerasseq_linear_gradient(
+    gradients = library.operations().kerasseq_linear_gradient(
         a, start, op.outputs[0], dtrail, threads=op.get_attr("threads")
     )
     for gradient, tensor in zip(gradients, op.inputs, strict=True):

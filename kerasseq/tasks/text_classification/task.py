@@ -297,11 +297,13 @@ def _rows(
 
 def _probabilities(logits: np.ndarray) -> np.ndarray:
     """Of each class, in double precision: `(rows, classes)`."""
+    from scipy import special  # type: ignore[import-untyped]  # it has no types
+
     logits = np.asarray(logits, dtype=np.float64)
     if logits.shape[1] == 1:
         logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
+    probabilities: np.ndarray = special.softmax(logits, axis=1)
+    return probabilities
 
 
 def _tfidf(texts: Sequence[str], truth: np.ndarray, test: Sequence[str]) -> np.ndarray:
