@@ -43,7 +43,7 @@ def forecasters(
         segment=draw(st.integers(1, 9)),
         linear=kind == "segment" and draw(st.booleans()),
         attention=kind == "seq2seq" and draw(st.booleans()),
-        scheduled=draw(st.sampled_from([0.0, 0.5])) if kind == "recursive" else 0.0,
+        scheduled_sampling=draw(st.sampled_from([0.0, 0.5])) if kind == "recursive" else 0.0,
         normalization=draw(st.sampled_from(NORMS)),
         season=draw(st.integers(1, 3)),
         output=draw(st.sampled_from(OUTPUTS)),
@@ -69,6 +69,6 @@ def captioners(
         depth=draw(st.integers(1, 3)),
         embedding=units if tied else draw(st.integers(1, 5)),
         regions=decoder == "attention" or draw(st.booleans()),
-        tied=tied,
+        tie_embeddings=tied,
         options=options or {},
     )

@@ -75,7 +75,7 @@ def test_every_word_follows_from_the_picture_and_the_words_before(decoder: str) 
 
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_it_is_saved_and_loaded(decoder: str, tmp_path: Path) -> None:
-    sizes = _sizes(decoder, depth=2, dropout=0.1, scheduled=0.2)
+    sizes = _sizes(decoder, depth=2, dropout=0.1, scheduled_sampling=0.2)
     model, inputs = _model(sizes), _inputs(sizes)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -116,7 +116,7 @@ def test_attention_says_where_it_looks() -> None:
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_it_learns_captions_by_heart(decoder: str) -> None:
     keras.utils.set_random_seed(0)
-    sizes = _sizes(decoder, units=24, embedding=24, tied=True)
+    sizes = _sizes(decoder, units=24, embedding=24, tie_embeddings=True)
     captions = [[4, 5, 6], [7, 4], [8, 9, 10, 11]]
     tokens, targets = np.zeros((2, 3, 5), "int32")
     for row, caption in enumerate(captions):
@@ -137,7 +137,7 @@ def test_it_learns_captions_by_heart(decoder: str) -> None:
 
 
 def test_scheduled_sampling_reads_its_own_guesses_in_training_only() -> None:
-    sizes = _sizes("merge", scheduled=1.0)
+    sizes = _sizes("merge", scheduled_sampling=1.0)
     model, inputs = _model(sizes), _inputs(sizes)
     known = array(model(inputs))
     assert_close(array(_same(model, _sizes("merge"))(inputs)), known)
@@ -171,7 +171,7 @@ def test_the_loss_is_over_real_words() -> None:
         ({"decoder": "inject"}, "`decoder` must be one of merge, init"),
         ({"units": 0}, "`units` must be a positive integer"),
         ({"decoder": "attention"}, "needs regions to look at"),
-        ({"decoder": "init", "tied": True}, "Make `embedding` and `units` equal"),
+        ({"decoder": "init", "tie_embeddings": True}, "Make `embedding` and `units` equal"),
         ({"options": {"bidirectional": True}}, "cannot be bidirectional"),
         ({"encoder": keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])}, "`features`"),
     ],

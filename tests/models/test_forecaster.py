@@ -75,7 +75,7 @@ def test_targets_apart_need_no_vectors() -> None:
         ({"normalization": "seasonal", "season": 9}, "`lookback` must hold a season"),
         ({"attention": True}, "`attention` is of the kind 'seq2seq'. Received: kind='segment'"),
         ({"kind": "direct", "linear": True}, "`linear` is of the kind 'segment'"),
-        ({"scheduled": 2.0}, "`scheduled` must be a share from 0 to 1"),
+        ({"scheduled_sampling": 2.0}, "`scheduled_sampling` must be a share from 0 to 1"),
         ({"kind": "recursive", "options": {"bidirectional": True}}, "cannot be bidirectional"),
     ],
 )
@@ -156,8 +156,8 @@ def test_a_forecast_stays_where_its_window_is(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_it_trains_on_targets_some_of_which_are_missing(kind: str, output: str) -> None:
-    scheduled = 0.5 if kind == "recursive" else 0.0
-    sizes = Forecaster(**EVERYTHING, kind=kind, output=output, scheduled=scheduled, dropout=0.1)
+    sampled = {"scheduled_sampling": 0.5} if kind == "recursive" else {}
+    sizes = Forecaster(**EVERYTHING, **sampled, kind=kind, output=output, dropout=0.1)
     model = sizes.build()
     trainee, inputs, wanted = sizes.taught(model), windows(sizes, 8), targets(sizes, 8)
     if kind == "recursive":
@@ -226,7 +226,7 @@ def test_outside_of_training_it_does_not_look_ahead() -> None:
 
 
 def test_scheduled_it_goes_on_from_its_own_forecasts_in_part() -> None:
-    sizes = Forecaster(6, 4, kind="recursive", units=3, scheduled=1.0)
+    sizes = Forecaster(6, 4, kind="recursive", units=3, scheduled_sampling=1.0)
     model, inputs = sizes.build(), windows(sizes)
     given = {**inputs, "ahead": np.nan_to_num(targets(sizes))}
     trainee = sizes.taught(model)
