@@ -66,7 +66,7 @@ class ToyRun(Run):
 
     verbs: ClassVar[tuple[str, ...]] = ("subtract", "evaluate")
 
-    def subtract(self, data: Any) -> pd.DataFrame:
+    def subtract(self, data: list[str]) -> pd.DataFrame:
         """Differences of pairs of numbers."""
         import pandas as pd
 

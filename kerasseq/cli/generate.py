@@ -22,7 +22,7 @@ def imports() -> str:
     homes = dict.fromkeys(MODULES, "kerasseq") | PUBLIC
     homes |= {name: f"kerasseq.recipes.{name}" for name in builtin()}
     lines = sorted(f"    from {home} import {name} as {name}\n" for name, home in homes.items())
-    return "".join(lines) + "    "
+    return "".join(lines) + "\n    "
 
 
 def verbs() -> str:

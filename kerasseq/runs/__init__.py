@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kerasseq.runs.claim import claim
 from kerasseq.runs.classification import ClassificationRun
-from kerasseq.runs.folder import CHECKPOINT, METRICS, MODEL, RECORD, REFIT, STATE, claim, versions
+from kerasseq.runs.folder import CHECKPOINT, METRICS, MODEL, RECORD, REFIT, STATE, versions
 from kerasseq.runs.run import Run, load
 from kerasseq.runs.warm_start import warm
 

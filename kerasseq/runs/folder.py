@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kerasseq import atomic, registry, renamed
+from kerasseq import atomic, renamed
 from kerasseq.state import read_json
-
-if TYPE_CHECKING:
-    from kerasseq.runs.run import Run
 
 __all__ = [
     "CHECKPOINT",
@@ -26,8 +22,8 @@ __all__ = [
     "REFIT",
     "STATE",
     "check_free",
-    "claim",
     "holds",
+    "interrupted",
     "read_record",
     "versions",
 ]
@@ -40,28 +36,6 @@ CHECKPOINT, REFIT = "checkpoint.npz", "refit.npz"
 _LIBRARIES = ("kerasseq", "keras", "numpy", "scikit-learn", "tokenizers")
 _BACKENDS = ("tensorflow", "jax", "torch")
 _KEYS = {"format": int, "recipe": str, "settings": dict, "data": str, "notes": list}
-
-
-def claim(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
-    """Check that a folder may be written; the Run that is there already, if it is the same.
-
-    Args:
-        folder: folder of the run; nothing is written.
-        stamp: `recipe`, `settings` and `data` of the run.
-
-    Raises:
-        ValueError: if the folder holds another run, or anything else.
-    """
-    from kerasseq.runs.run import load
-
-    if holds(folder, RECORD):
-        _check_same(read_record(folder), stamp, f"{folder} holds a run")
-        return load(folder)
-    if holds(folder, CHECKPOINT):
-        _check_same(_interrupted(folder), stamp, f"{folder} holds an interrupted run")
-        return None
-    check_free(folder)
-    return None
 
 
 def versions() -> dict[str, str]:
@@ -108,7 +82,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not holds(folder, RECORD):
         if holds(folder, CHECKPOINT):
             raise ValueError(
-                f"{folder} holds a run interrupted after epoch {_interrupted(folder)['epochs']}: "
+                f"{folder} holds a run interrupted after epoch {interrupted(folder)['epochs']}: "
                 "call its recipe with the same settings, data and `out` to go on."
             )
         raise ValueError(f"{folder} is not a run: it has no {RECORD}. Give the folder of a run.")
@@ -129,29 +103,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     return {**record, "settings": renamed.current(record["recipe"], record["settings"])}
 
 
-def _check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
-    before = renamed.current(there["recipe"], there["settings"])
-    if there["recipe"] in registry.names():  # settings that are newer than the run
-        before = {**registry.task(there["recipe"]).defaults, **before}
-    changed = [] if there["recipe"] == here["recipe"] else [f"recipe {there['recipe']!r}"]
-    changed += [
-        f"{name}={before.get(name)!r}"
-        for name in sorted({*before, *here["settings"]})
-        if _plain(before.get(name)) != _plain(here["settings"].get(name))
-    ]
-    changed += [] if there["data"] == here["data"] else ["other data"]
-    if changed:
-        raise ValueError(
-            f"{what} with {', '.join(changed)}: give the same settings and data, or another folder."
-        )
-
-
-def _plain(value: Any) -> Any:
-    """A setting as JSON has it."""
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _interrupted(folder: Path) -> dict[str, Any]:
+def interrupted(folder: Path) -> dict[str, Any]:
+    """The stamp of an interrupted run, from its checkpoint."""
     from kerasseq import training
 
     return training.read_stamp(folder / CHECKPOINT)

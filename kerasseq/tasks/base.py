@@ -114,6 +114,8 @@ class Task(abc.ABC, Generic[S, R]):
     higher_is_better: ClassVar[bool] = True
     #: Name of the rows of the examples.
     rows: ClassVar[str] = "rows"
+    #: Facts by which `resolve` chooses; a refit on more rows keeps those of the training part.
+    suggestions: ClassVar[tuple[str, ...]] = ()
     #: Whether a Run holds on to the raw data, while it is in memory.
     keeps_source: ClassVar[bool] = False
 

@@ -91,8 +91,9 @@ def perform(task: Task[Any, Any], settings: Any) -> Any:
     if settings.final != "train":
         refit = _in(folder, runs.REFIT)
         model, new, note = refitted(task, source, resolved, first, checkpoint=refit, **options)
-        metrics = metrics or evaluated(task, model, parts, new, resolved)
+        metrics = metrics or evaluated(task, model, parts, new, resolved, known=data)
         metrics["parameters"] = model.model.count_params()
+        metrics["macs"] = task.macs(model.state["facts"], resolved)
         metrics["seconds"] = round(first.trained.seconds + model.trained.seconds, 1)
         metrics["epochs"] = _epochs(first.trained)
         notes.append(note)
@@ -279,7 +280,9 @@ def refitted(
     note = f"weights refitted on {rows} for {epochs} epochs, the best number on the validation part"
     if learn == "all":
         note += "; the scores are those of the model before, which has not seen the test part"
-    return replace(new, state={**new.state, **model.calibration}), data, note
+    first, facts = model.state["facts"], dict(new.state["facts"])
+    facts |= {name: first[name] for name in task.suggestions}
+    return replace(new, state={**new.state, "facts": facts, **model.calibration}), data, note
 
 
 def stop_after(epochs: int) -> Callable[[Mapping[str, Sequence[float]]], bool]:
@@ -299,7 +302,12 @@ class _Teller:
 
 
 def evaluated(
-    task: Task[Any, Any], model: Model, parts: Parts, data: Prepared, settings: Any
+    task: Task[Any, Any],
+    model: Model,
+    parts: Parts,
+    data: Prepared,
+    settings: Any,
+    known: Prepared | None = None,
 ) -> dict[str, Any]:
     """The metrics.json of a run.
 
@@ -309,6 +317,8 @@ def evaluated(
         parts: the raw parts; baselines learn from them and are scored on them.
         data: the prepared data with the test part.
         settings: settings of the run, resolved.
+        known: the data that baselines learn from, where the training part of `data` has the rows of
+            the validation part too: they need the two apart.
     """
     if data.test is None:
         raise ValueError("a run is scored on a test part: split must not withhold it.")
@@ -317,7 +327,7 @@ def evaluated(
     score = task.score(predictions, truth, settings)
     rivals = {
         name: task.score(predicted, truth, settings)
-        for name, predicted in task.baselines(parts, data, settings).items()
+        for name, predicted in task.baselines(parts, known or data, settings).items()
     }
     trained = model.trained
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from kerasseq import renamed
@@ -44,8 +44,22 @@ def asked(
         raise ValueError(
             f"{name} is given as {settings[name]!r}, and in the space too: leave one of them out."
         )
-    ranges, old = _ranges(task, settings), renamed.renamed(task.name)
-    found, fixed = narrowed(ranges, space or {}, defaults, settings, old)
+    ranges, given, old = task.space(), space or {}, renamed.renamed(task.name)
+    found, fixed = narrowed(ranges, given, defaults, settings, old)
+    own = {**defaults, **fixed}
+    task.recorded(typed(task, own))
+    named = {*given, *settings}
+    _check_names(task, found)
+    _check(task, found, own, [name for name in found if name in named])
+    idle = _idle(task, found, own, named)
+    if idle:
+        found, _ = narrowed(ranges, given, defaults, {**settings, **idle}, old)
+    _check(task, found, own, [name for name in found if name not in named])
+    return found, own
+
+
+def _check_names(task: Task[Any, Any], found: Space) -> None:
+    """Raise a ValueError for a setting that cannot vary."""
     for name in found:
         if name in task.names("read"):
             raise ValueError(
@@ -63,39 +77,62 @@ def asked(
             )
         if name == "seed":
             raise ValueError("seed cannot vary: seeds=3 trains each trial from three of them.")
-    own = {**defaults, **fixed}
-    task.recorded(typed(task, own))
-    for name in found:
-        _check(task, found, own, name)
-    return found, own
 
 
-def _ranges(task: Task[Any, Any], settings: Settings) -> Space:
-    """The ranges of the recipe; an optimizer object brings its own learning rate."""
-    ranges = task.space()
-    if not isinstance(settings.get("optimizer", ""), str):
-        ranges.pop("learning_rate", None)
-    return ranges
+def _check(task: Task[Any, Any], space: Space, settings: Settings, names: Iterable[str]) -> None:
+    """Raise a ValueError if one of these ranges has ends or options that the recipe never takes."""
+    for name in names:
+        for value in _ends(plain(space[name])):
+            told = _refused(task, space, settings, {name: value})
+            if told is not None:
+                raise ValueError(f"the range of {name} has {value!r}, which cannot be: {told}")
 
 
-def _check(task: Task[Any, Any], space: Space, settings: Settings, name: str) -> None:
-    """Raise a ValueError if a range has ends or options that the recipe never takes."""
+def _idle(
+    task: Task[Any, Any], space: Space, settings: Settings, named: Container[str]
+) -> dict[str, Any]:
+    """The recipe's ranges of which only the default goes with what the caller has named.
+
+    An optimizer object brings its own learning rate, for example.
+    """
+    ends = {name: _ends(plain(own)) for name, own in space.items()}
+    bases: list[dict[str, Any]] = [
+        {},
+        *({n: value} for n in space if n in named for value in (ends[n][0], ends[n][-1])),
+    ]
+
+    def idle(name: str, base: dict[str, Any]) -> bool:
+        others = [value for value in ends[name] if value != settings[name]]
+        return bool(others) and all(
+            _refused(task, space, settings, {**base, name: value}) for value in others
+        )
+
+    mine = [name for name in space if name not in named]
+    return {name: settings[name] for name in mine if any(idle(name, base) for base in bases)}
+
+
+def _refused(
+    task: Task[Any, Any], space: Space, settings: Settings, values: Settings
+) -> str | None:
+    """Why these values cannot be, whatever the others of the space are; None if they can."""
     draw = random.Random(0)
-    for value in _ends(plain(space[name])):
-        told = _refusal(task, {**settings, **_fixed(space, name, value)})
-        for _ in range(_DRAWS):
-            if told is None:
-                break
-            drawn = _drawn(space, settings, draw)
-            told = _refusal(task, {**drawn, **_fixed(space, name, value)}) and told
-        if told is not None:
-            raise ValueError(f"the range of {name} has {value!r}, which cannot be: {told}")
+    fixed = _with_conditions(space, values)
+    told = _refusal(task, {**settings, **fixed})
+    for _ in range(_DRAWS):
+        if told is None:
+            break
+        told = _refusal(task, {**_drawn(space, settings, draw), **fixed}) and told
+    return told
 
 
-def _fixed(space: Space, name: str, value: Any) -> dict[str, Any]:
-    """A setting and what it depends on."""
-    own = space[name]
-    return {name: value, **({own.setting: own.values[0]} if isinstance(own, When) else {})}
+def _with_conditions(space: Space, values: Settings) -> dict[str, Any]:
+    """Values with those of the settings that they depend on."""
+    found = {}
+    for name in values:
+        own = space[name]
+        if isinstance(own, When):
+            found[own.setting] = own.values[0]
+    return {**found, **values}
 
 
 def _ends(own: Whole | Number | Choice) -> tuple[Any, ...]:

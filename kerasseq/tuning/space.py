@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -157,6 +158,13 @@ def check(name: str, own: Range) -> None:
             raise ValueError(f"{name} has no options to choose from: give at least one.")
         if len({_label(option) for option in own.options}) < len(own.options):
             raise ValueError(f"{name} has an option twice. Received: {list(own.options)!r}")
+        try:
+            json.dumps(own.options)
+        except TypeError:
+            raise ValueError(
+                f"the options of {name} must be values of JSON, in which trials are written down. "
+                f"Received: {list(own.options)!r}"
+            ) from None
         return
     kinds = (int,) if isinstance(own, Whole) else (int, float)
     numbers = (own.low, own.high, *((own.step,) if isinstance(own, Whole) else ()))

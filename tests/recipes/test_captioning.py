@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,22 +19,20 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import kerasseq
-from kerasseq import recipe, registry
 from kerasseq.data.captioned import Captioned
 from kerasseq.data.picture_features import CACHE, Seen
 from kerasseq.recipes import captioning
-from kerasseq.runs import Run
+from kerasseq.recipes.captioning import CaptioningSettings
+from kerasseq.tasks import perform
+from kerasseq.tasks.captioning import CaptionRun
 
-STAGES = registry.stages("captioning")
-DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(captioning).parameters.items()
-    if name not in recipe.OPTIONS
-}
-NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0, "picture_dropout": 0.0, "smoothing": 0.0}
+TASK = kerasseq.captioning.task
+SETTINGS = CaptioningSettings(min_count=1)
+NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0, "picture_dropout": 0.0}
 SMALL: dict[str, Any] = {
     "units": 16, "epochs": 2, "min_count": 1, "batch_size": 64, "quiet": True, **NO_DROPOUT,
 }  # fmt: skip
+LEARNING: dict[str, Any] = {**SMALL, "epochs": 25, "learning_rate": 0.02}
 _COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
 
 
@@ -73,29 +71,36 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
-    return captioning(_source(), **{**SMALL, "epochs": 25, "learning_rate": 0.02})
+def run() -> CaptionRun:
+    return captioning(_source(), **LEARNING)
+
+
+def _same(one: keras.Model, other: keras.Model) -> bool:
+    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 # The whole life
 
 
-def test_it_learns_and_tells_how_good_it_is(run: Run) -> None:
+def test_it_learns_and_tells_how_good_it_is(run: CaptionRun) -> None:
     found = run.metrics
     assert found["test"]["exact"] > 0.9
     assert found["test"]["bleu_1"] > 90
     assert found["test"]["perplexity"] < 2
     assert [*found["baselines"]] == ["most frequent caption", "nearest picture's caption"]
     assert found["baselines"]["most frequent caption"]["exact"] < 0.5
-    assert found["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    assert found["parameters"] == TASK.count(run.state["facts"], run.resolved)
     assert found["rows"] == {"train": 194, "validation": 22, "test": 12}
     assert "97 pictures to train on, 11 to stop by, 12 to score on" in " ".join(run.notes)
 
 
-def test_its_macs_are_those_of_a_caption_of_the_mean_length(run: Run, tmp_path: Path) -> None:
+def test_its_macs_are_those_of_a_caption_of_the_mean_length(
+    run: CaptionRun, tmp_path: Path
+) -> None:
     facts, seen = run.state["facts"], _source().seen[np.arange(2)]
     assert facts["timesteps"] == 5  # the start, and three or four words
-    assert run.metrics["macs"] == STAGES.macs(facts, run.settings)
+    assert run.metrics["macs"] == TASK.macs(facts, run.resolved)
     # Runs that were saved before that was known do without it.
     before = {name: own for name, own in facts.items() if name != "timesteps"}
     old = dataclasses.replace(run, state={**run.state, "facts": before})
@@ -103,7 +108,7 @@ def test_its_macs_are_those_of_a_caption_of_the_mean_length(run: Run, tmp_path: 
     assert found["caption"].tolist() == run.predict(seen)["caption"].tolist()
 
 
-def test_features_are_captioned(run: Run) -> None:
+def test_features_are_captioned(run: CaptionRun) -> None:
     seen = _source().seen[np.arange(5)]
     found = run.predict(seen)
     assert found.columns.tolist() == ["picture", "caption", "log_probability"]
@@ -113,7 +118,7 @@ def test_features_are_captioned(run: Run) -> None:
     assert found["log_probability"].between(-5, 0).all()
 
 
-def test_a_picture_is_captioned_the_same_alone_and_among_others(run: Run) -> None:
+def test_a_picture_is_captioned_the_same_alone_and_among_others(run: CaptionRun) -> None:
     seen = _source().seen[np.arange(9)]
     among = run.predict(seen)
     for number in range(3):
@@ -122,14 +127,14 @@ def test_a_picture_is_captioned_the_same_alone_and_among_others(run: Run) -> Non
         assert alone["log_probability"] == pytest.approx(among["log_probability"][number], abs=1e-4)
 
 
-def test_features_in_a_file_keep_their_names(run: Run, tmp_path: Path) -> None:
+def test_features_in_a_file_keep_their_names(run: CaptionRun, tmp_path: Path) -> None:
     path = tmp_path / "f.npz"
     np.savez(path, names=["x.jpg", "y.jpg"], features=_source().seen[np.arange(2)])
     for data in (path, [str(path)]):
         assert run.predict(data)["picture"].tolist() == ["x.jpg", "y.jpg"]
 
 
-def test_new_data_is_scored(run: Run) -> None:
+def test_new_data_is_scored(run: CaptionRun) -> None:
     new = _source(20, seed=5)
     found = run.evaluate(new)
     assert found["rows"] == 20
@@ -138,7 +143,7 @@ def test_new_data_is_scored(run: Run) -> None:
     assert found["test"]["exact"] == np.mean(exact)
 
 
-def test_a_fresh_process_predicts_the_same(run: Run, tmp_path: Path) -> None:
+def test_a_fresh_process_predicts_the_same(run: CaptionRun, tmp_path: Path) -> None:
     folder, features = run.save(tmp_path / "run"), tmp_path / "f.npz"
     np.savez(features, names=list("abcd"), features=_source().seen[np.arange(4)])
     asked = f"kerasseq.load({str(folder)!r}).predict({str(features)!r})"
@@ -158,17 +163,90 @@ def test_equal_seeds_give_equal_runs_bit_for_bit() -> None:
     one, two = (captioning(_source(60), **SMALL) for _ in range(2))
     assert one.history == two.history
     assert one.metrics["test"] == two.metrics["test"]
-    pairs = zip(one.model.get_weights(), two.model.get_weights(), strict=True)
-    assert all(np.array_equal(a, b) for a, b in pairs)
+    assert _same(one.model, two.model)
 
 
-def test_a_warm_start_knows_words_by_name(run: Run) -> None:
-    names = STAGES.row_names(run.state)
+def test_a_warm_start_knows_words_by_name(run: CaptionRun) -> None:
+    names = TASK.row_names(run.state)
     path, words = next(iter(names.items()))
     weights = {weight.path: weight for weight in run.model.weights}
     assert weights[path].shape[0] == len(words)
     assert words[:4] == ["[padding]", "[unknown]", "[start]", "[end]"]
     assert {"red", "dog"} <= set(words)
+
+
+# Beam search
+
+
+def test_captions_may_be_written_by_another_search(run: CaptionRun) -> None:
+    seen = np.random.default_rng(7).normal(0.5, 0.5, (60, 7)).astype(np.float32)  # not clear
+    settings, before = dict(run.settings), run.predict(seen)
+    greedy = run.predict(seen, beam_width=1)
+    assert greedy["caption"].tolist() != before["caption"].tolist()
+    by_hand = TASK.writer(run.model, run.state, dataclasses.replace(run.resolved, beam_width=1))
+    assert by_hand.search["beam_width"] == 1
+    assert by_hand.write(seen).texts == greedy["caption"].tolist()
+    short = run.predict(seen, length_penalty=0.0)["caption"].str.split().str.len()
+    assert short.sum() <= before["caption"].str.split().str.len().sum()
+    once = run.predict(seen, no_repeat_ngram_size=1)
+    assert all(len({*text.split()}) == len(text.split()) for text in once["caption"])
+    assert run.settings == settings
+    assert (run.resolved.beam_width, run.resolved.length_penalty) == (3, 0.7)
+    pd.testing.assert_frame_equal(run.predict(seen), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("beam_width", 0), ("length_penalty", -1), ("no_repeat_ngram_size", 1.5)]
+)
+def test_a_search_that_cannot_be(run: CaptionRun, name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be .* Received: {name}="):
+        run.predict(_source().seen[np.arange(2)], **{name: value})
+
+
+def test_data_depends_on_no_setting_of_the_model_or_the_search() -> None:
+    assert TASK.names("split", "prepare") == ("min_count", "length", "validation", "test", "seed")
+
+
+# The rows that the weights learn from
+
+
+def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform.Model]:
+    """The parts, and a model trained for so many epochs on all that the training part has."""
+    parts, data = perform.prepared(TASK, _source(), SETTINGS, learn=learn, **options)
+    settings, _ = TASK.resolve(data.facts, CaptioningSettings(**LEARNING))
+    enough = perform.stop_after(epochs)
+    model = perform.train(TASK, data, settings, whole=True, enough=enough, quiet=True)
+    return parts, data, model
+
+
+def test_weights_may_learn_from_the_validation_part_too(run: CaptionRun) -> None:
+    found = captioning(_source(), **LEARNING, final="validation")
+    parts, data, learned = _learned("validation", run.metrics["epochs"]["kept"])
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (108, 11, 12)
+    assert {*parts.train.names} > {*parts.validation.names}
+    assert {*parts.train.names}.isdisjoint(parts.test.names)
+    assert _same(found.model, learned.model)
+    assert not _same(found.model, run.model)
+    written = TASK.predictions(learned.model, data.test, data.state, found.resolved)
+    assert found.metrics["test"] == TASK.score(written, data.test.targets, found.resolved).values
+    assert found.metrics["epochs"] == run.metrics["epochs"]
+    assert found.notes[-1].startswith("weights refitted on the training and validation part for ")
+
+
+def test_weights_may_learn_from_all_rows_and_scores_stay_honest(run: CaptionRun) -> None:
+    found = captioning(_source(), **LEARNING, final="all")
+    parts, _, learned = _learned("all", run.metrics["epochs"]["kept"], test=False)
+    assert len(parts.train) == 120
+    assert _same(found.model, learned.model)
+    assert not _same(found.model, run.model)
+    of_the_model = {"parameters", "macs", "seconds"}
+    assert {**found.metrics, **dict.fromkeys(of_the_model)} == {
+        **run.metrics, **dict.fromkeys(of_the_model)
+    }  # fmt: skip
+    assert found.notes[-1].startswith("weights refitted on all rows for ")
+    assert "which has not seen the test part" in found.notes[-1]
+    caption = found.predict(_source().seen[np.arange(1)])["caption"][0]
+    assert caption in _source().captions[0]
 
 
 # From pixels
@@ -205,7 +283,7 @@ def test_a_frozen_network_sees_the_same_wherever_the_run_is_loaded(tmp_path: Pat
 def test_a_networks_last_block_can_be_trained_too(tmp_path: Path) -> None:
     given = {"encoder": "mobilenet_v2", "weights": None, "size": 32, "fine_tune": 1}
     run = captioning(_folder(tmp_path, 12), **{**SMALL, "epochs": 1, **given})
-    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings) > 2_000_000
+    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved) > 2_000_000
     assert run.metrics["macs"] > 5_000_000  # what sees is part of it
     saved = kerasseq.load(run.save(tmp_path / "run"))
     picture = [tmp_path / "0.png"]
@@ -215,11 +293,10 @@ def test_a_networks_last_block_can_be_trained_too(tmp_path: Path) -> None:
 def test_attention_is_drawn(tmp_path: Path) -> None:
     source = dataclasses.replace(_source(60, regions=4), files=[])
     run = captioning(source, **SMALL, decoder="attention")
-    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
-    assert run.metrics["macs"] == STAGES.macs(run.state["facts"], run.settings)
-    looked = STAGES.writer(run.model, run.state).look(
-        source.seen[np.arange(2)], ["a red dog", "a cat"]
-    )
+    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved)
+    assert run.metrics["macs"] == TASK.macs(run.state["facts"], run.resolved)
+    writer = TASK.writer(run.model, run.state, run.resolved)
+    looked = writer.look(source.seen[np.arange(2)], ["a red dog", "a cat"])
     assert [own.shape for own in looked] == [(3, 2, 2), (2, 2, 2)]
     np.testing.assert_allclose(looked[0].sum(axis=(1, 2)), 1, atol=1e-5)
     run = captioning(_folder(tmp_path, 12), **SMALL, encoder="cnn", size=16)
@@ -234,14 +311,17 @@ def test_attention_is_drawn(tmp_path: Path) -> None:
     "changes",
     [
         {"decoder": "merge", "cell": "lstm", "depth": 2, "embedding": 8},
-        {"decoder": "par", "scheduled": 0.3, "smoothing": 0.1, "zoneout": 0.1, "tied": False},
-        {"decoder": "pre", "beam": 1, "no_repeat": 2, "schedule": "cosine"},
+        {
+            "decoder": "par", "scheduled_sampling": 0.3, "label_smoothing": 0.1, "zoneout": 0.1,
+            "tie_embeddings": False,
+        },
+        {"decoder": "pre", "beam_width": 1, "no_repeat_ngram_size": 2, "schedule": "constant"},
     ],
-    ids=str,
-)
+    ids=lambda changes: changes["decoder"],
+)  # fmt: skip
 def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
     run = captioning(_source(40), **{**SMALL, "epochs": 1, **changes})
-    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved)
     assert len(run.predict(_source().seen[np.arange(3)])) == 3
 
 
@@ -253,7 +333,7 @@ def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
             "units": st.integers(1, 9),
             "depth": st.integers(1, 2),
             "embedding": st.integers(1, 9),
-            "tied": st.just(False),
+            "tie_embeddings": st.just(False),
         }
     ),
     st.integers(5, 40),
@@ -263,8 +343,8 @@ def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
 def test_the_closed_form_is_what_is_built(drawn: dict[str, Any], words: int, width: int) -> None:
     seen = [4, width] if drawn["decoder"] == "attention" else [width]
     facts = {"words": words, "seen": seen, "network": None}
-    chosen = {**DEFAULTS, **drawn}
-    assert STAGES.count(facts, chosen) == STAGES.build(facts, chosen).count_params()
+    chosen, _ = TASK.resolve(facts, CaptioningSettings(**drawn))
+    assert TASK.count(facts, chosen) == TASK.build(facts, chosen).count_params()
 
 
 # Honesty
@@ -274,8 +354,8 @@ def test_words_and_sentences_are_learned_from_the_training_part_alone() -> None:
     source = _source(40)
     captions = [[f"{own} n{i}" for own in said] for i, said in enumerate(source.captions)]
     source = dataclasses.replace(source, captions=captions)
-    parts = STAGES.split(source, DEFAULTS)
-    state = STAGES.prepare(parts, {**DEFAULTS, "min_count": 1}).state
+    parts, prepared = perform.prepared(TASK, source, SETTINGS)
+    state = prepared.state
     known = {word for word in state["words"]["words"] if word.startswith("n")}
     assert known == {own[0].split()[-1] for own in parts.train.captions}
     assert len(state["known"]) == 2 * len(parts.train)
@@ -283,19 +363,19 @@ def test_words_and_sentences_are_learned_from_the_training_part_alone() -> None:
 
 def test_a_withheld_test_part_is_trained_on_in_no_fold() -> None:
     source = _source(40)
-    test = {*STAGES.split(source, DEFAULTS).test.names}
+    test = {*TASK.split(source, SETTINGS).test.names}
     seen: list[str] = []
     for number in range(3):
-        parts = STAGES.split(source, DEFAULTS, test=False, fold=(number, 3))
+        parts = TASK.split(source, SETTINGS, test=False, fold=(number, 3))
         assert parts.test is None
         assert test.isdisjoint(parts.train.names + parts.validation.names)
         seen += parts.validation.names
     assert len(seen) == len({*seen}) == 40 - len(test)
 
 
-def test_no_mark_is_in_any_metric(run: Run) -> None:
-    prepared = STAGES.prepare(STAGES.split(_source(), DEFAULTS), {**DEFAULTS, "min_count": 1})
-    written = STAGES.predictions(run.model, prepared.test, run.state)
+def test_no_mark_is_in_any_metric(run: CaptionRun) -> None:
+    _, prepared = perform.prepared(TASK, _source(), SETTINGS)
+    written = TASK.predictions(run.model, prepared.test, run.state, run.resolved)
     assert not any("[" in text for text in written.texts)
 
 
@@ -316,17 +396,43 @@ def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **give
         ("decoder", "inject", "decoder must be one of 'auto', 'merge'"),
         ("cell", "lstmm", "'lstmm'.*lstm"),
         ("units", 0, "units must be a whole number above zero"),
-        ("beam", 0, "beam must be"),
+        ("beam_width", 0, "beam_width must be a whole number above zero"),
+        ("no_repeat_ngram_size", -1, "no_repeat_ngram_size must be"),
         ("dropout", 1.0, "dropout must be at least 0 and below 1"),
         ("test", 0, "test must be above 0 and below 1"),
         ("fine_tune", -1, "fine_tune must be"),
-        ("normalization", -1, "normalization must"),
-        ("scheduled", 2, "scheduled"),
+        ("length_penalty", -1, "length_penalty must be a number from 0 on"),
+        ("scheduled_sampling", 2, "scheduled_sampling must be from 0 to 1"),
+        ("label_smoothing", 1.0, "label_smoothing must be at least 0 and below 1"),
         ("size", 0, "size must be"),
     ],
 )
 def test_a_setting_that_cannot_be(tmp_path: Path, name: str, value: Any, match: str) -> None:
     _fails(tmp_path, "demo", match, **{"encoder": "auto", name: value})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("beam", "beam_width"),
+        ("normalization", "length_penalty"),
+        ("no_repeat", "no_repeat_ngram_size"),
+        ("scheduled", "scheduled_sampling"),
+        ("smoothing", "label_smoothing"),
+        ("tied", "tie_embeddings"),
+        ("clip", "clipnorm"),
+    ],
+)
+def test_a_setting_that_was_renamed_is_answered_with_its_new_name(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    match = rf"captioning\(\): {old!r} was renamed to {new!r}"
+    _fails(tmp_path, "nowhere", match, TypeError, **{old: 1})
+
+
+def test_all_that_is_wrong_with_the_settings_is_told_at_once(tmp_path: Path) -> None:
+    match = "2 settings are wrong: decoder must be one of .*; beam_width must be"
+    _fails(tmp_path, "nowhere", match, decoder="inject", beam_width=0)
 
 
 def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
@@ -368,7 +474,7 @@ def test_bad_pictures_are_skipped_if_that_is_asked_for(tmp_path: Path) -> None:
         (["a.jpg"], "does not know what saw them"),
     ],
 )
-def test_what_cannot_be_captioned(run: Run, data: Any, match: str) -> None:
+def test_what_cannot_be_captioned(run: CaptionRun, data: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         run.predict(data)
 
@@ -380,6 +486,3 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
         run.predict([tmp_path / "a.jpg"])
     with pytest.raises(FileNotFoundError, match=r"no picture .*b\.jpg"):
         run.predict([tmp_path / "b.jpg"])
-
-
-# What it is

@@ -17,12 +17,12 @@ from kerasseq.data.picture_features import CACHE
 from kerasseq.data.pictures import read_pictures
 from kerasseq.models import picture_network
 from kerasseq.recipes import captioning
-from kerasseq.runs import Run
+from kerasseq.tasks.captioning import CaptionRun, writing
 from kerasseq.tasks.captioning.sight import Sight
 
 _COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
 _NAMES = [f"{number}.png" for number in range(12)]
-SMALL: dict[str, Any] = {"units": 8, "epochs": 1, "min_count": 1, "beam": 1, "quiet": True}
+SMALL: dict[str, Any] = {"units": 8, "epochs": 1, "min_count": 1, "beam_width": 1, "quiet": True}
 
 
 def _table() -> pd.DataFrame:
@@ -51,7 +51,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seeing(place: Path) -> Run:
+def seeing(place: Path) -> CaptionRun:
     """A run from pixels, whose pictures lie elsewhere."""
     data, images = place / "told" / "coco.json", place / "pictures"
     with pytest.MonkeyPatch.context() as patch:
@@ -60,7 +60,7 @@ def seeing(place: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
-def featured(place: Path) -> Run:
+def featured(place: Path) -> CaptionRun:
     """A run from features."""
     return captioning(_table(), features=place / "told" / "f.npz", **SMALL)
 
@@ -73,7 +73,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # To caption
 
 
-def test_pictures_are_captioned_however_they_are_given(seeing: Run, place: Path) -> None:
+def test_pictures_are_captioned_however_they_are_given(seeing: CaptionRun, place: Path) -> None:
     folder = place / "pictures"
     expected = seeing.predict([folder / name for name in _NAMES[:2]])
     series = pd.Series([str(folder / name) for name in _NAMES[:2]], index=[4, 9])
@@ -93,7 +93,7 @@ def test_pictures_are_captioned_however_they_are_given(seeing: Run, place: Path)
     assert len(seeing.predict([folder, stack[0]])) == 13
 
 
-def test_one_array_is_not_taken_for_its_rows(seeing: Run, featured: Run) -> None:
+def test_one_array_is_not_taken_for_its_rows(seeing: CaptionRun, featured: CaptionRun) -> None:
     for one in (np.zeros((24, 20, 3), np.uint8), np.zeros((24, 20)), np.zeros((24, 20, 3))):
         with pytest.raises(ValueError, match="give a list of pictures, even for one"):
             seeing.predict(one)
@@ -101,7 +101,7 @@ def test_one_array_is_not_taken_for_its_rows(seeing: Run, featured: Run) -> None
             featured.predict(one)
 
 
-def test_bad_pictures_are_counted(seeing: Run, place: Path, tmp_path: Path) -> None:
+def test_bad_pictures_are_counted(seeing: CaptionRun, place: Path, tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "c.png"):
         (tmp_path / name).write_text("text")
     given = [*sorted((place / "pictures").iterdir()), tmp_path]
@@ -111,7 +111,7 @@ def test_bad_pictures_are_counted(seeing: Run, place: Path, tmp_path: Path) -> N
         seeing.predict(given)
 
 
-def test_features_that_are_no_numbers_are_not_captioned(featured: Run) -> None:
+def test_features_that_are_no_numbers_are_not_captioned(featured: CaptionRun) -> None:
     seen = np.eye(3, 5)
     assert len(featured.predict(seen)) == len(featured.predict(seen.astype(np.int8))) == 3
     seen[1, 2] = np.nan
@@ -138,7 +138,9 @@ def test_a_named_network_sees_regions_where_features_have_some(place: Path, tmp_
 # To score
 
 
-def test_data_is_read_as_that_of_the_run(seeing: Run, featured: Run, place: Path) -> None:
+def test_data_is_read_as_that_of_the_run(
+    seeing: CaptionRun, featured: CaptionRun, place: Path
+) -> None:
     told = place / "told"
     assert seeing.evaluate(told / "coco.json")["rows"] == 12
     assert seeing.evaluate(_table().head(3), images=place / "pictures")["rows"] == 3
@@ -150,7 +152,7 @@ def test_data_is_read_as_that_of_the_run(seeing: Run, featured: Run, place: Path
 
 
 def test_the_shell_scores_and_captions(
-    featured: Run, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    featured: CaptionRun, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, told = str(featured.save(tmp_path / "run")), place / "told"
     given = ["--images", str(place / "pictures"), "--features", str(told / "f.npz"), "--skip-bad"]
@@ -159,26 +161,24 @@ def test_the_shell_scores_and_captions(
 
 
 def test_a_caption_without_words_is_not_new_and_a_run_of_them_says_so(
-    featured: Run, capsys: pytest.CaptureFixture[str]
+    featured: CaptionRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from kerasseq import caption_writer
-
     class Writer:
-        def write(self, seen: Any) -> caption_writer.Written:
-            return caption_writer.Written(["", "a dog"])
+        def write(self, seen: Any) -> writing.Written:
+            return writing.Written(["", "a dog"])
 
         def nats(self, examples: Any) -> np.ndarray:
             return np.zeros(2)
 
-    told = caption_writer.Examples({}, lengths={"tokens": np.ones(2, int)})
-    rows = caption_writer.CaptionExamples(
+    told = writing.Examples({}, lengths={"tokens": np.ones(2, int)})
+    rows = writing.CaptionExamples(
         None,
-        caption_writer.References([["a"], ["b"]]),
+        writing.References([["a"], ["b"]]),
         told,
         np.arange(2),  # type: ignore[arg-type]
     )
-    known = caption_writer.fingerprints(["a cat"])
-    found = caption_writer.predicted(Writer(), rows, known)  # type: ignore[arg-type]
+    known = writing.fingerprints(["a cat"])
+    found = writing.predicted(Writer(), rows, known)  # type: ignore[arg-type]
     assert found.new is not None
     assert found.new.tolist() == [False, True]
 
@@ -218,10 +218,13 @@ def test_the_demo_takes_no_data(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"scheduled": 2.0}, "scheduled must be from 0 to 1. Received: scheduled=2.0"),
+        (
+            {"scheduled_sampling": 2.0},
+            "scheduled_sampling must be from 0 to 1. Received: scheduled_sampling=2.0",
+        ),
         ({"encoder": "foo"}, "there is no network 'foo'"),
-        ({"fine_tune": -1}, "fine_tune must be a whole number, 0 or more. Received: fine_tune=-1"),
-        ({"embedding": 5, "decoder": "init"}, "Make `embedding` and `units` equal, or pass tied=F"),
+        ({"fine_tune": -1}, "fine_tune must be a whole number from 0 on. Received: fine_tune=-1"),
+        ({"embedding": 5, "decoder": "init"}, "Make `embedding` and `units` equal, or pass tie_e"),
         (
             {"features": "f.npz", "encoder": "vgg16", "weights": None},
             "with random weights it sees other things",

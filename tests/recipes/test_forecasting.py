@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,21 +13,19 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 import kerasseq
-from kerasseq import recipe, registry
 from kerasseq.cli import main
 from kerasseq.recipes import forecasting
+from kerasseq.recipes.forecasting import ForecastingSettings
 from kerasseq.runs import Run
+from kerasseq.tasks import perform
+from kerasseq.tasks.forecasting import ForecastRun
 
-STAGES = registry.stages("forecasting")
-DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(forecasting).parameters.items()
-    if name not in recipe.OPTIONS
-}
+TASK = kerasseq.forecasting.task
 SMALL: dict[str, Any] = {
     "horizon": 3, "lookback": 7, "units": 4, "epochs": 1, "batch_size": 32, "quiet": True,
     "scaling": "standard",
@@ -54,17 +52,17 @@ def _one(days: int = 90) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
+def run() -> ForecastRun:
     return forecasting(_table(), target="sold", series="store", **SMALL)
 
 
 @pytest.fixture(scope="module")
-def folder(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(run: ForecastRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.save(tmp_path_factory.mktemp("runs") / "run")
 
 
 @pytest.fixture(scope="module")
-def streaming() -> Run:
+def streaming() -> ForecastRun:
     """A model that carries its state on."""
     given = {**SMALL, "model": "recursive", "normalization": "none", "calendar": True}
     return forecasting(_table(), target="sold", series="store", **given)
@@ -82,22 +80,22 @@ def _numbers(frame: pd.DataFrame) -> np.ndarray:
 # The whole life
 
 
-def test_it_tells_how_good_it_is_beside_baselines(run: Run) -> None:
+def test_it_tells_how_good_it_is_beside_baselines(run: ForecastRun) -> None:
     found = run.metrics
     assert list(found["test"]) == SCORES
     assert list(found["baselines"]) == ["last value", "drift", "nlinear", "seasonal naive"]
     assert all(list(scores) == SCORES for scores in found["baselines"].values())
     assert found["verdict"].startswith("mase: this model ")
     assert found["rows"] == {"train": 2 * (63 - 9), "validation": 2 * 7, "test": 2 * 16}
-    assert found["parameters"] == STAGES.count(run.state["facts"], run.settings)
-    assert found["macs"] == STAGES.macs(run.state["facts"], run.settings)
+    assert found["parameters"] == TASK.count(run.state["facts"], run.resolved)
+    assert found["macs"] == TASK.macs(run.state["facts"], run.resolved)
     assert [len(own) for own in found["error_by_step"].values()] == [3] * 5
     assert len(found["by_series"]["mae"]) == 2
     assert "forecasting: 32 test windows" in run._repr_html_()
     assert json.loads(json.dumps(found)) == found
 
 
-def test_it_says_what_it_found_and_chose(run: Run) -> None:
+def test_it_says_what_it_found_and_chose(run: ForecastRun) -> None:
     notes = " ".join(run.notes)
     assert "2 series of 90 steps, frequency 'D'" in notes
     assert "3 steps ahead, from 7 steps back" in notes
@@ -106,17 +104,37 @@ def test_it_says_what_it_found_and_chose(run: Run) -> None:
     assert "windows: 108 to learn from, 14 to stop by, 32 to score on" in notes
 
 
-@pytest.mark.parametrize(("asked", "steps"), [(1.0, 7), (3.0, 21), (100.0, 28), (9, 9)])
-def test_the_lookback_is_steps_or_seasons_as_far_as_the_series_go(asked: float, steps: int) -> None:
-    settings = {**DEFAULTS, **SMALL, "lookback": asked, "season": 7}
-    given = {name: settings[name] for name in STAGES.prepares}
-    source = STAGES.load(_table(), {**settings, "target": "sold", "series": "store"})
-    parts = STAGES.split(source, given)
+@pytest.mark.parametrize(
+    ("asked", "steps"),
+    [
+        ({"lookback_seasons": 1.0}, 7),
+        ({"lookback_seasons": 3.0}, 21),
+        ({"lookback_seasons": 100.0}, 28),
+        ({"lookback": 9}, 9),
+        ({}, 14),
+    ],
+    ids=str,
+)
+def test_the_lookback_is_steps_or_seasons_as_far_as_the_series_go(
+    asked: dict[str, Any], steps: int
+) -> None:
+    given = {"target": "sold", "series": "store", "season": 7, "horizon": 3}
+    settings = ForecastingSettings(**given, **asked)
+    parts, prepared = perform.prepared(TASK, TASK.load(_table(), settings), settings)
     assert parts.train.lookback == parts.validation.lookback == steps
-    assert len(STAGES.prepare(parts, given).validation) == 14  # the same ones for each
+    assert len(prepared.validation) == 14  # the same ones for each
+    resolved, _ = TASK.resolve(prepared.facts, settings)
+    assert (resolved.lookback, resolved.lookback_seasons) == (steps, None)
 
 
-def test_a_forecast_goes_on_in_the_units_of_the_data(run: Run) -> None:
+def test_data_depends_on_no_setting_of_the_model() -> None:
+    assert {*TASK.names("split", "prepare")} == {
+        *("horizon", "lookback", "lookback_seasons", "validation", "test", "seed"),
+        *("series_embedding", "output", "scaling", "per_series", "lags", "calendar", "stride"),
+    }
+
+
+def test_a_forecast_goes_on_in_the_units_of_the_data(run: ForecastRun) -> None:
     found = run.forecast(quantiles=[0.1, 0.25, 0.9])
     assert found.columns.tolist() == ["store", "day", "forecast", "0.1", "0.25", "0.9"]
     assert found["store"].tolist() == ["a"] * 3 + ["b"] * 3
@@ -126,13 +144,13 @@ def test_a_forecast_goes_on_in_the_units_of_the_data(run: Run) -> None:
     assert found["forecast"][3:].between(150, 450).all()
 
 
-def test_a_forecast_may_be_shorter(run: Run) -> None:
+def test_a_forecast_may_be_shorter(run: ForecastRun) -> None:
     whole, short = run.forecast(), run.forecast(horizon=1, quantiles=[])
     assert short.columns.tolist() == ["store", "day", "forecast"]
     assert short["forecast"].tolist() == whole["forecast"][[0, 3]].tolist()
 
 
-def test_a_series_never_seen_is_forecast_in_its_own_scale(run: Run) -> None:
+def test_a_series_never_seen_is_forecast_in_its_own_scale(run: ForecastRun) -> None:
     new = _table(30, ("new",), seed=5)
     found = run.forecast(history=new)
     assert found["store"].tolist() == ["new"] * 3
@@ -141,7 +159,7 @@ def test_a_series_never_seen_is_forecast_in_its_own_scale(run: Run) -> None:
     assert run.predict(new).equals(found)
 
 
-def test_a_series_that_was_seen_keeps_its_scale(run: Run) -> None:
+def test_a_series_that_was_seen_keeps_its_scale(run: ForecastRun) -> None:
     table = _table()
     end = table.groupby("store").tail(7)
     np.testing.assert_allclose(_numbers(run.forecast(history=end)), _numbers(run.forecast()))
@@ -150,7 +168,7 @@ def test_a_series_that_was_seen_keeps_its_scale(run: Run) -> None:
     assert found["store"].tolist() == ["b"] * 3 + ["a"] * 3
 
 
-def test_a_fresh_process_forecasts_the_same(run: Run, folder: Path) -> None:
+def test_a_fresh_process_forecasts_the_same(run: ForecastRun, folder: Path) -> None:
     code = f"import kerasseq; print(kerasseq.load({str(folder)!r}).forecast().to_json())"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2],
@@ -163,7 +181,9 @@ def test_a_fresh_process_forecasts_the_same(run: Run, folder: Path) -> None:
     )
 
 
-def test_a_run_folder_has_its_plots_and_the_end_of_the_series(run: Run, folder: Path) -> None:
+def test_a_run_folder_has_its_plots_and_the_end_of_the_series(
+    run: ForecastRun, folder: Path
+) -> None:
     names = sorted(path.name for path in (folder / "plots").iterdir())
     assert names == ["coverage_by_level.png", "curves.png", "error_by_step.png", "forecasts.png"]
     assert (folder / "state.npz").stat().st_size < 5000
@@ -187,7 +207,7 @@ def test_equal_seeds_give_equal_runs_also_after_an_interruption(tmp_path: Path) 
     assert again.metrics == resumed.metrics
 
 
-def test_nothing_is_learned_from_what_comes_after(run: Run) -> None:
+def test_nothing_is_learned_from_what_comes_after(run: ForecastRun) -> None:
     table = _table()
     late = table["day"] >= table["day"].max() - pd.Timedelta(days=17)  # the test part
     marked = table.assign(sold=table["sold"].where(~late, 1e6))
@@ -209,10 +229,154 @@ def test_what_fills_a_gap_tells_nothing_of_what_comes_after_a_part() -> None:
     assert runs[0].state["reader"] == runs[1].state["reader"]
 
 
+# The rows that the weights learn from
+
+LEARNING: dict[str, Any] = {
+    **{**SMALL, "epochs": 3, "learning_rate": 0.01}, "target": "sold", "series": "store",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def plain() -> ForecastRun:
+    return forecasting(_table(), **LEARNING)
+
+
+def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform.Model]:
+    """The parts, and a model trained for so many epochs on all that the training part has."""
+    settings = ForecastingSettings(**LEARNING)
+    source = TASK.load(_table(), settings)
+    parts, data = perform.prepared(TASK, source, settings, learn=learn, **options)
+    settings, _ = TASK.resolve(data.facts, settings)
+    enough = perform.stop_after(epochs)
+    model = perform.train(TASK, data, settings, whole=True, enough=enough, quiet=True)
+    return parts, data, model
+
+
+def test_weights_may_learn_from_the_validation_part_too(plain: ForecastRun) -> None:
+    found = forecasting(_table(), **LEARNING, final="validation")
+    parts, data, learned = _learned("validation", plain.metrics["epochs"]["kept"])
+    assert parts.train.panel.lengths.tolist() == [72, 72]  # of 90, of which 18 are to score on
+    assert _same(found.model, learned.model)
+    assert not _same(found.model, plain.model)
+    assert found.state["calibration"] == plain.state["calibration"]
+    predicted = TASK.predictions(learned.model, data.test, found.state, found.resolved)
+    assert found.metrics["test"] == TASK.score(predicted, data.test.targets, found.resolved).values
+    assert found.metrics["baselines"] == plain.metrics["baselines"]  # nlinear stops by that part
+    assert found.metrics["epochs"] == plain.metrics["epochs"]
+    assert found.notes[-1].startswith("weights refitted on the training and validation part for ")
+
+
+def test_a_refit_on_the_validation_part_has_not_seen_what_comes_after() -> None:
+    table = _table()
+    late = table["day"] >= table["day"].max() - pd.Timedelta(days=17)  # the test part
+    marked = table.assign(sold=table["sold"].where(~late, 1e6))
+    one, other = (forecasting(own, **LEARNING, final="validation") for own in (table, marked))
+    assert _same(one.model, other.model)
+    assert other.metrics["test"]["mae"] > 1e5
+
+
+def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
+    plain: ForecastRun, tmp_path: Path
+) -> None:
+    found = forecasting(_table(), **LEARNING, final="all")
+    parts, _, learned = _learned("all", plain.metrics["epochs"]["kept"], test=False)
+    assert parts.train.panel.lengths.tolist() == [90, 90]
+    assert _same(found.model, learned.model)
+    assert not _same(found.model, plain.model)
+    assert {**found.metrics, "seconds": 0} == {**plain.metrics, "seconds": 0}
+    assert found.state["calibration"] == plain.state["calibration"]
+    assert found.state["reader"]["scalers"] != plain.state["reader"]["scalers"]
+    assert found.notes[-1].startswith("weights refitted on all rows for ")
+    assert "which has not seen the test part" in found.notes[-1]
+    ahead = found.forecast()
+    assert ahead["day"].tolist() == [*pd.date_range("2024-03-31", periods=3)] * 2
+    assert np.isfinite(_numbers(ahead)).all()
+    loaded = kerasseq.load(found.save(tmp_path / "run"))
+    np.testing.assert_allclose(_numbers(loaded.forecast()), _numbers(ahead), rtol=1e-5)
+
+
+def test_a_refit_keeps_the_choices_of_the_first_training() -> None:
+    steps = np.arange(2500)  # few windows to learn from without the other parts, and else many
+    weekly = 20 + 5 * np.sin(steps / 7 * 2 * np.pi) + np.random.default_rng(0).normal(size=2500)
+    table = pd.DataFrame({"day": pd.date_range("2000-01-01", periods=2500), "sold": weekly})
+    run = forecasting(table, **SMALL, final="all")
+    assert "normalization='seasonal': there are few windows (1,740)" in " ".join(run.notes)
+    assert run.resolved.normalization == run.model.get_layer("norm").mode == "seasonal"
+
+
+def test_a_backtest_of_a_run_that_has_seen_all_rows_needs_a_refit() -> None:
+    run = forecasting(_one(), **SMALL, final="all")
+    with pytest.raises(ValueError, match=r"final='all'.* refit=True"):
+        run.backtest(2)
+    assert run.backtest(2, refit=True).scores["fold"].max() == 2
+
+
+# Optimizers
+
+
+def _weights(model: keras.Model) -> dict[str, np.ndarray]:
+    return {weight.path: np.asarray(weight).copy() for weight in model.weights}
+
+
+def test_an_optimizer_has_a_name_or_is_an_object_of_which_a_copy_is_used(tmp_path: Path) -> None:
+    own = keras.optimizers.SGD(0.05, momentum=0.9)
+    before = own.get_config()
+    named = forecasting(_one(), **SMALL, optimizer="sgd", learning_rate=0.05)
+    found = forecasting(_one(), **SMALL, optimizer=own, out=tmp_path / "run")
+    assert named.settings["optimizer"] == "sgd"
+    assert not _same(named.model, found.model)
+    assert own.get_config() == before
+    assert not own.built
+    recorded = found.settings["optimizer"]
+    assert recorded["class_name"] == "SGD"
+    assert recorded["config"]["momentum"] == 0.9
+    assert json.loads(json.dumps(found.settings)) == found.settings
+    again = forecasting(_one(), **SMALL, optimizer=own, out=tmp_path / "run")  # this very run
+    assert _same(again.model, found.model)
+    folds = again.backtest(1, refit=True, data=_one()).scores  # trains by what was recorded
+    expected = found.backtest(1, refit=True).scores
+    pd.testing.assert_frame_equal(folds, expected)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "more", "match"),
+    [
+        ("newton", {}, r"optimizer must be one of .*adam.* Received: optimizer='newton'"),
+        (3, {}, "optimizer must be"),
+        ("object", {"learning_rate": 0.1}, "brings its own learning_rate: leave learning_rate="),
+        ("object", {"weight_decay": 0.1, "clipnorm": None}, "2 settings are wrong: .*clipnorm"),
+        ("object", {"schedule": "cosine"}, "brings its own schedule"),
+    ],
+    ids=str,
+)
+def test_an_optimizer_that_cannot_be(
+    tmp_path: Path, optimizer: Any, more: dict[str, Any], match: str
+) -> None:
+    own = keras.optimizers.Adam() if optimizer == "object" else optimizer
+    _fails(tmp_path, "no such file", match, optimizer=own, **more)
+
+
+def test_weight_decay_acts_and_leaves_weights_of_one_axis_alone() -> None:
+    start: dict[str, np.ndarray] = {}
+
+    class Start(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            start.update(_weights(self.model))
+
+    # Gradients as good as none, and a tenth of each weight lost at each of two steps.
+    changes = {"optimizer": "sgd", "learning_rate": 1e-9, "weight_decay": 1e8, "batch_size": 32}
+    run = forecasting(_one(), **{**SMALL, "cell": "lstm", **changes}, callbacks=[Start()])
+    kept = 0.9 ** -(-run.metrics["rows"]["train"] // 32)
+    for path, after in _weights(run.model).items():
+        factor = kept if after.ndim > 1 else 1.0
+        np.testing.assert_allclose(after, factor * start[path], rtol=1e-4, atol=1e-6)
+    assert {own.ndim for own in start.values()} == {1, 2}
+
+
 # New rows, other origins
 
 
-def test_new_rows_are_read_on(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_new_rows_are_read_on(run: ForecastRun, folder: Path, tmp_path: Path) -> None:
     table, again = _table(94), kerasseq.load(folder)
     new = table.groupby("store").tail(4)
     again.update(new.groupby("store").head(2))
@@ -224,7 +388,9 @@ def test_new_rows_are_read_on(run: Run, folder: Path, tmp_path: Path) -> None:
     assert run.forecast()["day"][0] == pd.Timestamp("2024-03-31")  # the first run did not go on
 
 
-def test_a_state_that_is_carried_on_is_that_of_all_rows(streaming: Run, tmp_path: Path) -> None:
+def test_a_state_that_is_carried_on_is_that_of_all_rows(
+    streaming: ForecastRun, tmp_path: Path
+) -> None:
     from kerasseq.models import Stream
 
     table = _table(95)
@@ -238,10 +404,10 @@ def test_a_state_that_is_carried_on_is_that_of_all_rows(streaming: Run, tmp_path
     np.testing.assert_allclose(_numbers(loaded.forecast(horizon=5)), _numbers(found), rtol=1e-6)
 
     # From the beginning of the first window on, in one go.
-    reader = STAGES.reader(before)
-    panel = STAGES.load(table, streaming.settings)
+    reader = TASK.reader(before)
+    panel = TASK.load(table, streaming.resolved)
     panel = panel.cut(panel.lengths - 12, panel.lengths)
-    sizes = STAGES.sizes(before["facts"], streaming.settings)
+    sizes = TASK.config(before["facts"], streaming.resolved)
     from kerasseq.data.windows import latest
 
     inputs = latest(reader.scaled(panel)[0], 12, 3)
@@ -255,20 +421,20 @@ def test_a_state_that_is_carried_on_is_that_of_all_rows(streaming: Run, tmp_path
     streaming.state = before
 
 
-def test_a_recursive_model_goes_as_far_as_it_is_asked_to(streaming: Run) -> None:
+def test_a_recursive_model_goes_as_far_as_it_is_asked_to(streaming: ForecastRun) -> None:
     found, usual = streaming.forecast(horizon=10), streaming.forecast()
     assert len(found) == 20
     np.testing.assert_allclose(_numbers(found)[:3], _numbers(usual)[:3], rtol=1e-5)
 
 
-def test_new_rows_have_to_go_on(run: Run) -> None:
+def test_new_rows_have_to_go_on(run: ForecastRun) -> None:
     late = _table(93).groupby("store").tail(2)
     with pytest.raises(ValueError, match="goes on with 2024-03-31, and the new rows begin with"):
         run.update(late)
 
 
-def test_rows_that_the_model_cannot_take_leave_the_run_as_it_was(run: Run) -> None:
-    own = Run(**{**vars(run), "state": dict(run.state)})
+def test_rows_that_the_model_cannot_take_leave_the_run_as_it_was(run: ForecastRun) -> None:
+    own = dataclasses.replace(run, state=dict(run.state))
     before, new = own.forecast(), _table(91).groupby("store").tail(1)
     with pytest.raises(ValueError, match=r"made for series without missing ones.*fill='forward'"):
         own.update(new.assign(sold=np.nan))
@@ -305,7 +471,7 @@ def test_a_masked_run_takes_rows_without_a_target() -> None:
         run.forecast(history=table.assign(sold=np.nan))
 
 
-def test_a_history_is_read_as_it_is_said(run: Run) -> None:
+def test_a_history_is_read_as_it_is_said(run: ForecastRun) -> None:
     table = _table().rename(columns={"sold": "sales"}).drop(index=[80, 85])
     with pytest.raises(ValueError, match=r"has a gap: .*fill='forward'"):
         run.forecast(history=table, target="sales")
@@ -319,7 +485,7 @@ def test_a_history_is_read_as_it_is_said(run: Run) -> None:
         run.forecast(fill="linear")
 
 
-def test_a_backtest_forecasts_from_several_origins(run: Run) -> None:
+def test_a_backtest_forecasts_from_several_origins(run: ForecastRun) -> None:
     found = run.backtest(folds=3)
     assert found.scores.columns.tolist() == ["fold", "model", *SCORES]
     assert found.scores["fold"].tolist() == [1] * 5 + [2] * 5 + [3] * 5
@@ -336,13 +502,13 @@ def test_a_backtest_forecasts_from_several_origins(run: Run) -> None:
     assert "this model" in found._repr_html_()
 
 
-def test_a_backtest_may_train_anew_before_each_origin(run: Run) -> None:
+def test_a_backtest_may_train_anew_before_each_origin(run: ForecastRun) -> None:
     found = run.backtest(folds=2, stride=20, refit=True)
     assert found.forecasts["day"].min() == pd.Timestamp("2024-03-31") - pd.Timedelta(days=23)
     assert found.scores.query("model == 'nlinear'")["mae"].notna().all()
 
 
-def test_a_backtest_needs_the_data(run: Run, folder: Path) -> None:
+def test_a_backtest_needs_the_data(run: ForecastRun, folder: Path) -> None:
     again = kerasseq.load(folder)
     with pytest.raises(ValueError, match=r"comes from a folder.*pass data="):
         again.backtest(2)
@@ -356,7 +522,7 @@ def test_a_backtest_needs_the_data(run: Run, folder: Path) -> None:
         run.backtest(0)
 
 
-def test_new_data_is_scored(run: Run, tmp_path: Path) -> None:
+def test_new_data_is_scored(run: ForecastRun, tmp_path: Path) -> None:
     new = _table(40, ("a", "c"), seed=3)
     new.to_csv(tmp_path / "new.csv", index=False)
     found = run.evaluate(new)
@@ -385,13 +551,13 @@ def _shop(days: int = 60) -> pd.DataFrame:
 def test_covariates_gaps_and_lags() -> None:
     table = _shop()
     run = forecasting(
-        table, target="sold", series="store", past=["rain", "wind"], future="sale", static="size",
-        lags=[9], series_embedding=True, attention=True, **SMALL,
+        table, target="sold", series="store", past=["rain", "wind"], future=["sale"],
+        static=["size"], lags=[9], series_embedding=True, attention=True, **SMALL,
     )  # fmt: skip
     facts = run.state["facts"]
-    assert (facts["model"], facts["masked"], facts["series"]) == ("seq2seq", True, 3)
+    assert (run.resolved.model, facts["masked"], facts["series"]) == ("seq2seq", True, 3)
     assert (facts["past"], facts["future"], facts["static"]) == (3 + 1 + 1 + 2, 1 + 2, 1)
-    assert "model='seq2seq': attention=True is of this one" in run.notes
+    assert "model='seq2seq': attention=True is a setting of this network" in run.notes
     ahead = pd.DataFrame(
         {
             "day": np.tile(pd.date_range("2024-03-01", periods=3), 3),
@@ -414,8 +580,8 @@ def test_covariates_gaps_and_lags() -> None:
     "changes",
     [
         {"model": "segment", "output": "normal", "lookback": 14, "horizon": 7, "linear": True},
-        {"model": "direct", "output": "point", "error": "mae", "normalization": "instance"},
-        {"model": "recursive", "output": "negative_binomial", "scheduled": 0.5},
+        {"model": "direct", "output": "point", "loss": "mae", "normalization": "instance"},
+        {"model": "recursive", "output": "negative_binomial", "scheduled_sampling": 0.5},
     ],
     ids=lambda changes: changes["model"],
 )
@@ -424,14 +590,14 @@ def test_outputs_that_it_takes(changes: dict[str, Any]) -> None:
     table["sold"] = table["sold"].round()
     table["other"] = table["sold"][::-1].to_numpy()
     run = forecasting(table, **{**SMALL, "scaling": "auto", **changes})
-    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved)
     found = run.forecast()
     assert found.columns.tolist() == ["day", "target", "forecast", "0.1", "0.5", "0.9"]
     assert found["target"].tolist()[:4] == ["sold", "other"] * 2
     assert np.all(np.diff(found[["0.1", "0.5", "0.9"]].to_numpy()) >= 0)
 
 
-def test_calibration_moves_quantiles_and_nothing_else(run: Run) -> None:
+def test_calibration_moves_quantiles_and_nothing_else(run: ForecastRun) -> None:
     plain = forecasting(_table(), target="sold", series="store", calibrate=False, **SMALL)
     assert _same(run.model, plain.model)
     assert plain.state["calibration"] is None
@@ -457,11 +623,12 @@ _DRAWN = st.fixed_dictionaries(
         "channels": st.sampled_from(["apart", "together"]),
         "embedding": st.integers(1, 9),
         "output": st.sampled_from(["point", "quantiles", "student_t"]),
+        "model": st.sampled_from(["direct", "recursive", "seq2seq", "segment"]),
+        "segment": st.none() | st.integers(1, 4),
     }
 )
 _FACTS = st.fixed_dictionaries(
     {
-        "model": st.sampled_from(["direct", "recursive", "seq2seq", "segment"]),
         "horizon": st.integers(1, 9),
         "lookback": st.integers(4, 9),
         "targets": st.integers(1, 3),
@@ -469,30 +636,29 @@ _FACTS = st.fixed_dictionaries(
         "static": st.integers(0, 2),
         "series": st.integers(0, 3),
         "masked": st.booleans(),
-        "segment": st.integers(1, 4),
     }
 )
 
 
 @given(_DRAWN, _FACTS, st.integers(0, 2))
-@settings(max_examples=10)
+@examples(max_examples=10)
 def test_the_closed_form_is_what_is_built(
     drawn: dict[str, Any], facts: dict[str, Any], past: int
 ) -> None:
-    facts = {**facts, "past": past + facts["future"], "season": 1, "normalization": "last"}
-    facts |= {"linear": facts["model"] == "segment", "quantiles": [0.1, 0.5, 0.9]}
-    chosen = {**DEFAULTS, **drawn}
-    assert STAGES.count(facts, chosen) == STAGES.build(facts, chosen).count_params()
+    suggested = {"model": ["direct", ""], "scaling": ["log", ""], "normalization": ["last", ""]}
+    facts = {**facts, "past": past + facts["future"], "season": 1, "suggested": suggested}
+    chosen, _ = TASK.resolve(facts, ForecastingSettings(**drawn))
+    assert TASK.count(facts, chosen) == TASK.build(facts, chosen).count_params()
 
 
 def test_folds_roll_forward_and_withhold_the_test_part() -> None:
-    panel = STAGES.load(_one(), DEFAULTS)
-    given = {**DEFAULTS, **SMALL}
-    parts = [STAGES.split(panel, given, test=False, fold=(k, 3)) for k in range(3)]
+    given = ForecastingSettings(**SMALL)
+    panel = TASK.load(_one(), given)
+    parts = [TASK.split(panel, given, test=False, fold=(k, 3)) for k in range(3)]
     assert [part.test for part in parts] == [None] * 3
     ends = [part.validation.panel.stamps[0][-1] for part in parts]
     assert ends == [pd.Timestamp("2024-01-01") + pd.Timedelta(days=d) for d in (53, 62, 71)]
-    prepared = STAGES.prepare(parts[0], given)
+    prepared = TASK.prepare(parts[0], given)
     assert prepared.test is None
     assert len(prepared.train) == 45 - 9
 
@@ -515,28 +681,32 @@ def _fails(
         ("horizon", 0, "horizon must be a whole number above zero. Received: horizon=0"),
         ("horizon", -3, "horizon must be a whole number above zero"),
         ("horizon", 40, "of which the train part gets 10: too few for horizon=40"),
-        ("lookback", 0, "lookback must be a whole number of steps above zero"),
-        ("lookback", -2.0, "or a number such as 2.0 of seasons and horizons"),
-        ("lookback", float("inf"), "lookback must be"),
+        ("lookback", 0, "lookback must be a whole number above zero, or None"),
+        ("lookback", 2.0, "lookback must be a whole number above zero, or None"),
         ("lookback", True, "lookback must be"),
+        ("lookback_seasons", -2.0, "lookback_seasons must be a number above zero, or None"),
+        ("lookback_seasons", float("nan"), "lookback_seasons must be"),
+        ("lookback_seasons", 2.0, "give lookback= in steps, or lookback_seasons= as a multiple"),
         ("lookback", 70, "too short for lookback=70 and horizon=3.*lookback that works is 60"),
         ("model", "transformer", "model must be one of 'auto', 'direct'"),
         ("cell", "gro", "no cell named 'gro'"),
         ("output", "gamma", "output must be one of"),
-        ("error", "mape", "error. must be one of"),
+        ("loss", "mape", "loss must be one of 'mse', 'mae', 'huber'"),
         ("quantiles", (), "quantiles must be levels"),
+        ("quantiles", (0.5, 1.0), "quantiles must be a list .* each above 0 and below 1"),
         ("quantiles", (0.9, 0.1), "quantiles must be levels"),
         ("scaling", "minmax", "scaling must be one of"),
         ("normalization", "first", "normalization must be one of"),
-        ("channels", "mixed", "channels. must be one of"),
-        ("lags", [0], "lags must be a whole number above zero"),
-        ("lags", 3, r"lags must be a list. Received: lags=3; pass \[3\]"),
+        ("channels", "mixed", "channels must be one of"),
+        ("lags", [0], "lags must be a list of whole numbers, each above zero"),
+        ("lags", 3, r"lags must be a list .* Received: lags=3; pass \[3\]"),
         ("quantiles", 0.5, "quantiles must be a list"),
-        ("scheduled", 0.5, "`scheduled` is of the kind 'recursive'"),
+        ("past", "rain", r"past must be a list .* Received: past='rain'; pass \['rain'\]"),
+        ("scheduled_sampling", 0.5, "`scheduled_sampling` is of the kind 'recursive'"),
         ("output", "negative_binomial", "is for counts, and column 'sold' holds"),
-        ("validation", 1.5, "validation must be above 0 and below 1"),
-        ("test", 0.0, "test must be above 0 and below 1"),
-        ("test", 0, "test must be a whole number above zero"),
+        ("validation", 1.5, "validation must be a share above 0 and below 1, or a stamp"),
+        ("test", 0.0, "test must be a share above 0 and below 1, or a stamp"),
+        ("test", 0, "test must be a number of steps above 0, or a stamp"),
         ("validation", "soon", "validation must be a share"),
         ("fill", "backward", "fill must be one of"),
         ("season", 0, "season must be"),
@@ -545,9 +715,28 @@ def _fails(
     ],
 )
 def test_a_setting_that_cannot_be(tmp_path: Path, name: str, value: Any, match: str) -> None:
-    more = {"model": "direct"} if name == "scheduled" else {}
+    more = {"model": "direct"} if name == "scheduled_sampling" else {}
     more |= {"scaling": "none"} if value == "negative_binomial" else {}
     _fails(tmp_path, _one(), match, **{name: value, **more})
+
+
+def test_all_that_is_wrong_with_the_settings_is_told_at_once(tmp_path: Path) -> None:
+    match = "2 settings are wrong: horizon must be .*; model must be one of"
+    _fails(tmp_path, "no such file", match, horizon=0, model="transformer")
+    match = "3 settings are wrong: give lookback= .*; quantiles must be .*; test must be a share"
+    wrong = {"lookback_seasons": 2.0, "quantiles": (0.9, 0.1), "test": 1.0}
+    _fails(tmp_path, "no such file", match, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("clip", "clipnorm"), ("scheduled", "scheduled_sampling"), ("error", "loss")],
+)
+def test_a_setting_that_was_renamed_is_answered_with_its_new_name(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    match = rf"forecasting\(\): {old!r} was renamed to {new!r}"
+    _fails(tmp_path, "no such file", match, TypeError, **{old: 1})
 
 
 def test_a_part_of_which_nothing_was_observed(tmp_path: Path) -> None:
@@ -563,7 +752,8 @@ def test_levels_of_which_none_mirrors_another_cover_what_they_say() -> None:
     )
     asked = {**SMALL, "epochs": 3, "learning_rate": 0.01, "calendar": False}
     run = forecasting(noise, quantiles=[0.8, 0.9], normalization="none", **asked)
-    assert run.state["facts"]["quantiles"] == [0.1, 0.2, 0.5, 0.8, 0.9]
+    config = TASK.config(run.state["facts"], run.resolved)
+    assert config.quantiles == (0.1, 0.2, 0.5, 0.8, 0.9)
     below = run.metrics["coverage_by_level"]["this model"]
     assert below["levels"] == [0.8, 0.9]
     np.testing.assert_allclose(below["shares"], [0.8, 0.9], atol=0.06)
@@ -575,7 +765,9 @@ def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
     _fails(tmp_path, tmp_path / "none.csv", "none.csv", FileNotFoundError)
     _fails(tmp_path, one, "no column named 'price'", target="price")
     _fails(tmp_path, one.assign(sold=3.0), "column 'sold' is constant", target="sold")
-    _fails(tmp_path, one.assign(rain=3.0), "column 'rain' is constant", target="sold", past="rain")
+    _fails(
+        tmp_path, one.assign(rain=3.0), "column 'rain' is constant", target="sold", past=["rain"]
+    )
     infinite = one.assign(sold=one["sold"].where(one.index != 7, np.inf))
     _fails(tmp_path, infinite, "column 'sold' is infinite in row 7")
     _fails(tmp_path, one[:12], "the train part gets|too short")
@@ -610,28 +802,47 @@ def test_many_series_of_which_one_is_empty(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_forecasts_that_cannot_be(run: Run, given: dict[str, Any], match: str) -> None:
+def test_forecasts_that_cannot_be(run: ForecastRun, given: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         run.forecast(**given)
 
 
-def test_gaps_where_there_were_none_are_refused(run: Run) -> None:
+def test_gaps_where_there_were_none_are_refused(run: ForecastRun) -> None:
     table = _table(30)
     table.loc[28, "sold"] = np.nan
     with pytest.raises(ValueError, match=r"made for series without missing ones"):
         run.forecast(history=table)
 
 
+# Its class
+
+
+def test_a_run_is_loaded_as_what_it_is(folder: Path, tmp_path: Path) -> None:
+    loaded = ForecastRun.load(folder)
+    assert type(loaded) is ForecastRun
+    assert loaded.forecast().equals(kerasseq.load(folder).forecast())
+    words = ["fine", "dull"] * 20
+    texts = [f"a {word} film number {i}" for i, word in enumerate(words)]
+    other = kerasseq.sentiment(
+        pd.DataFrame({"text": texts, "label": words}), units=2, embedding=2, epochs=1, quiet=True
+    )
+    other.save(tmp_path / "sentiment")
+    match = r"sentiment is a run of sentiment, a ClassificationRun: .*kerasseq\.load"
+    with pytest.raises(ValueError, match=match):
+        ForecastRun.load(tmp_path / "sentiment")
+    assert type(Run.load(tmp_path / "sentiment")) is type(other)
+
+
 # The shell, and what it is
 
 
 def test_the_shell_forecasts(
-    run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: ForecastRun, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _table(94).to_csv(tmp_path / "later.csv", index=False)
     _table(94).drop(index=90).to_csv(tmp_path / "gap.csv", index=False)
     for flags, expected in (
-        (["--quantile", "0.2"], run.forecast(quantiles=[0.2])),
+        (["--quantiles", "0.2"], run.forecast(quantiles=[0.2])),
         (["--history", str(tmp_path / "later.csv")], run.forecast(history=_table(94))),
         (
             ["--history", str(tmp_path / "gap.csv"), "--fill", "linear", "--resample", "D"],
@@ -653,11 +864,11 @@ def test_the_shell_takes_lists(
 ) -> None:
     seen = {}
 
-    def perform(stages: Any, arguments: dict[str, Any]) -> Any:
-        seen.update(arguments)
+    def performed(task: Any, settings: Any) -> Any:
+        seen.update(vars(settings))
         raise ValueError("enough")
 
-    monkeypatch.setattr(sys.modules["kerasseq.recipes.forecasting"], "perform", perform)
+    monkeypatch.setattr(perform, "perform", performed)
     flags = "--target a --target b --past rain --lags 7 --lags 14 --test 24 --validation 0.2"
     assert main(["forecasting", "data.csv", *flags.split()]) == 2
     assert "enough" in capsys.readouterr().err
@@ -671,7 +882,7 @@ def test_the_shell_takes_lists(
         assert seen["time"] == ()
 
 
-def test_paths_are_drawn_step_by_step(run: Run) -> None:
+def test_paths_are_drawn_step_by_step(run: ForecastRun) -> None:
     asked = {**SMALL, "model": "recursive", "output": "normal"}
     own = forecasting(_table(), target="sold", series="store", **asked)
     found = own.forecast(paths=400)

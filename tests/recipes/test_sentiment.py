@@ -15,22 +15,24 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 import kerasseq
-from kerasseq import metrics, recipe, registry, training
+from kerasseq import metrics, registry, training
 from kerasseq.data.labelled import LabelledTexts
 from kerasseq.recipes import sentiment
-from kerasseq.runs import Run
+from kerasseq.recipes.sentiment import SentimentSettings
+from kerasseq.runs import ClassificationRun
+from kerasseq.settings import visible
+from kerasseq.tasks import perform
+from kerasseq.tasks.base import Parts, Prepared
 
-STAGES = registry.stages("sentiment")
-DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(sentiment).parameters.items()
-    if name not in recipe.OPTIONS
-}
+TASK = kerasseq.sentiment.task
+SETTINGS = SentimentSettings()
 SMALL: dict[str, Any] = {"units": 4, "embedding": 8, "epochs": 2, "quiet": True}
+LEARNING: dict[str, Any] = {**SMALL, "epochs": 6, "learning_rate": 0.02}
 
 
 def _reviews(rows: int = 150, classes: int = 2, seed: int = 0) -> pd.DataFrame:
@@ -47,15 +49,15 @@ def _reviews(rows: int = 150, classes: int = 2, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"text": texts, "label": names})
 
 
-def _prepared(data: pd.DataFrame | None = None, **changes: Any) -> tuple[Any, recipe.Prepared]:
-    given = {**DEFAULTS, **SMALL, **changes}
-    parts = STAGES.split(STAGES.load(_reviews() if data is None else data, given), given)
-    return parts, STAGES.prepare(parts, given)
+def _prepared(data: Any = None, **changes: Any) -> tuple[Any, Prepared]:
+    settings = SentimentSettings(**{**SMALL, **changes})
+    source = TASK.load(_reviews() if data is None else data, settings)
+    return perform.prepared(TASK, source, settings)
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
-    return sentiment(_reviews(), **{**SMALL, "epochs": 6, "learning_rate": 0.02})
+def run() -> ClassificationRun:
+    return sentiment(_reviews(), **LEARNING)
 
 
 def _same(one: keras.Model, other: keras.Model) -> bool:
@@ -66,7 +68,7 @@ def _same(one: keras.Model, other: keras.Model) -> bool:
 # The whole life
 
 
-def test_it_learns_and_tells_how_good_it_is(run: Run) -> None:
+def test_it_learns_and_tells_how_good_it_is(run: ClassificationRun) -> None:
     scores = {"accuracy", "macro_f1", "log_loss", "calibration_error"}
     assert run.metrics["test"].keys() == run.metrics["interval"].keys() == scores
     assert run.metrics["test"]["accuracy"] > 0.9
@@ -76,13 +78,15 @@ def test_it_learns_and_tells_how_good_it_is(run: Run) -> None:
     assert majority[1]["accuracy"] < 0.7 < bigrams[1]["accuracy"]
     assert "TF-IDF bigrams" in run.metrics["verdict"]
     assert np.sum(run.metrics["confusion"]) == run.metrics["rows"]["test"] == 30
-    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved)
 
 
-def test_its_macs_are_those_of_a_text_of_the_mean_length(run: Run, tmp_path: Path) -> None:
+def test_its_macs_are_those_of_a_text_of_the_mean_length(
+    run: ClassificationRun, tmp_path: Path
+) -> None:
     facts = run.state["facts"]
     assert facts["timesteps"] == 8  # words
-    assert run.metrics["macs"] == STAGES.macs(facts, run.settings)
+    assert run.metrics["macs"] == TASK.macs(facts, run.resolved)
     # Runs that were saved before that was known do without it.
     before = {name: own for name, own in facts.items() if name != "timesteps"}
     old = dataclasses.replace(run, state={**run.state, "facts": before})
@@ -90,14 +94,14 @@ def test_its_macs_are_those_of_a_text_of_the_mean_length(run: Run, tmp_path: Pat
     pd.testing.assert_frame_equal(loaded.predict(["a great plot"]), run.predict(["a great plot"]))
 
 
-def test_it_says_what_it_found(run: Run) -> None:
+def test_it_says_what_it_found(run: ClassificationRun) -> None:
     notes = " ".join(run.notes)
     assert "108 texts to train on, 12 to stop by, 30 to score on" in notes
     for word in ("texts from column 'text'", "words", "n-grams", "length"):
         assert word in notes
 
 
-def test_predictions_are_a_table(run: Run) -> None:
+def test_predictions_are_a_table(run: ClassificationRun) -> None:
     found = run.predict(["the film was great on monday", "the plot was poor on sunday"])
     assert found.columns.tolist() == ["text", "label", "bad", "good"]
     assert found["label"].tolist() == ["good", "bad"]
@@ -105,14 +109,14 @@ def test_predictions_are_a_table(run: Run) -> None:
     assert found["text"].tolist()[0] == "the film was great on monday"
 
 
-def test_a_text_is_predicted_the_same_alone_and_among_others(run: Run) -> None:
+def test_a_text_is_predicted_the_same_alone_and_among_others(run: ClassificationRun) -> None:
     texts = ["the film was great", "poor", "the cast was glad on sunday " * 9]
     among = run.predict(texts)[["bad", "good"]]
     alone = pd.concat([run.predict([text])[["bad", "good"]] for text in texts])
     np.testing.assert_allclose(among, alone, atol=1e-6)
 
 
-def test_a_fresh_process_predicts_the_same(run: Run, tmp_path: Path) -> None:
+def test_a_fresh_process_predicts_the_same(run: ClassificationRun, tmp_path: Path) -> None:
     folder = run.save(tmp_path / "run")
     texts = ["the film was great", "the plot was sad and the cast was poor", "was"]
     code = f"import kerasseq; print(kerasseq.load({str(folder)!r}).predict({texts}).to_json())"
@@ -128,7 +132,7 @@ def test_a_fresh_process_predicts_the_same(run: Run, tmp_path: Path) -> None:
     np.testing.assert_allclose(found[["bad", "good"]], expected[["bad", "good"]], atol=1e-7)
 
 
-def test_a_run_folder_has_its_plots(run: Run, tmp_path: Path) -> None:
+def test_a_run_folder_has_its_plots(run: ClassificationRun, tmp_path: Path) -> None:
     folder = run.save(tmp_path / "run")
     plots = sorted(path.name for path in (folder / "plots").iterdir())
     assert plots == ["confusion.png", "curves.png", "reliability.png"]
@@ -169,8 +173,8 @@ def test_a_warm_start_knows_words_by_name() -> None:
             seen["embedding"] = self.model.get_layer("embedding").get_weights()[0].copy()
 
     run = sentiment(later, warm_start=earlier, callbacks=[Start()], **SMALL)
-    old = STAGES.row_names(earlier.state)["embedding/embeddings"]
-    new = STAGES.row_names(run.state)["embedding/embeddings"]
+    old = TASK.row_names(earlier.state)["embedding/embeddings"]
+    new = TASK.row_names(run.state)["embedding/embeddings"]
     weights = earlier.model.get_layer("embedding").get_weights()[0]
     shared = [word for word in new if word in old]
     assert len(shared) > 10
@@ -178,10 +182,61 @@ def test_a_warm_start_knows_words_by_name() -> None:
         np.testing.assert_array_equal(seen["embedding"][new.index(word)], weights[old.index(word)])
 
 
+# The rows that the weights learn from
+
+
+def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Parts, Prepared, perform.Model]:
+    """The parts, and a model trained for so many epochs on all that the training part has."""
+    settings = SentimentSettings(**LEARNING)
+    source = TASK.load(_reviews(), settings)
+    parts, data = perform.prepared(TASK, source, settings, learn=learn, **options)
+    enough = perform.stop_after(epochs)
+    model = perform.train(TASK, data, settings, whole=True, enough=enough, quiet=True)
+    return parts, data, model
+
+
+def test_weights_may_learn_from_the_validation_part_too(run: ClassificationRun) -> None:
+    found = sentiment(_reviews(), **LEARNING, final="validation")
+    parts, data, learned = _learned("validation", run.metrics["epochs"]["kept"])
+    assert (len(parts.train[0]), len(parts.validation[0]), len(parts.test[0])) == (120, 12, 30)
+    assert {*parts.train[0]} > {*parts.validation[0]}
+    assert {*parts.train[0]}.isdisjoint(parts.test[0])
+    assert _same(found.model, learned.model)
+    assert not _same(found.model, run.model)
+    predicted = TASK.predictions(learned.model, data.test, data.state, SETTINGS)
+    assert found.metrics["test"] == TASK.score(predicted, data.test.targets, SETTINGS).values
+    assert found.metrics["baselines"] == run.metrics["baselines"]  # they learned from it before
+    assert found.metrics["epochs"] == run.metrics["epochs"]
+    assert found.history == run.history
+    assert found.notes[-1].startswith("weights refitted on the training and validation part for ")
+
+
+def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
+    run: ClassificationRun, tmp_path: Path
+) -> None:
+    found = sentiment(_reviews(), **LEARNING, final="all")
+    _, data, learned = _learned("all", run.metrics["epochs"]["kept"], test=False)
+    assert len(data.train) == 150
+    assert _same(found.model, learned.model)
+    assert found.model.count_params() > run.model.count_params()  # it knows more words
+    of_the_model = {"parameters", "macs", "seconds"}
+    assert {**found.metrics, **dict.fromkeys(of_the_model)} == {
+        **run.metrics, **dict.fromkeys(of_the_model)
+    }  # fmt: skip
+    assert found.metrics["parameters"] == TASK.count(found.state["facts"], found.resolved)
+    assert found.metrics["macs"] == TASK.macs(found.state["facts"], found.resolved)
+    assert found.notes[-1].startswith("weights refitted on all rows for ")
+    assert "which has not seen the test part" in found.notes[-1]
+    loaded = kerasseq.load(found.save(tmp_path / "run"))
+    assert loaded.settings["final"] == "all"
+    texts = ["the film was great", "the plot was sad"]
+    assert loaded.predict(texts)["label"].tolist() == found.predict(texts)["label"].tolist()
+
+
 # New data
 
 
-def test_new_data_is_scored(run: Run, tmp_path: Path) -> None:
+def test_new_data_is_scored(run: ClassificationRun, tmp_path: Path) -> None:
     new = _reviews(40, seed=9)
     new.to_csv(tmp_path / "new.csv", index=False)
     found = run.evaluate(new)
@@ -190,13 +245,13 @@ def test_new_data_is_scored(run: Run, tmp_path: Path) -> None:
     assert found["test"]["accuracy"] == np.mean(run.predict(new["text"])["label"] == new["label"])
 
 
-def test_the_columns_of_new_data_may_have_other_names(run: Run) -> None:
+def test_the_columns_of_new_data_may_have_other_names(run: ClassificationRun) -> None:
     new = _reviews(20, seed=9)
     other = new.rename(columns={"text": "said", "label": "meant"})
     assert run.evaluate(other, text="said", label="meant") == run.evaluate(new)
 
 
-def test_new_data_may_be_of_one_class(run: Run) -> None:
+def test_new_data_may_be_of_one_class(run: ClassificationRun) -> None:
     new = _reviews(60, seed=9).query("label == 'good'")
     assert run.evaluate(new)["rows"] == len(new)
 
@@ -212,7 +267,7 @@ def test_the_columns_of_the_training_data_are_those_of_new_tables_only(tmp_path:
     assert run.evaluate(frame)["rows"] == 60
 
 
-def test_a_class_that_was_not_trained_on_is_refused(run: Run) -> None:
+def test_a_class_that_was_not_trained_on_is_refused(run: ClassificationRun) -> None:
     with pytest.raises(ValueError, match=r"classes 'so-so' were not in the training texts"):
         run.evaluate(_reviews(40, classes=3))
 
@@ -226,7 +281,7 @@ def test_a_class_that_was_not_trained_on_is_refused(run: Run) -> None:
         {"ngrams": 0, "pooling": "attention+mean"},
         {"tokens": "subword", "vocabulary_size": 400, "schedule": "cosine"},
         {"cell": "mingru", "depth": 2, "bidirectional": False, "ngrams": 3},
-        {"zoneout": 0.1, "recurrent_dropout": 0.1, "class_weights": True, "clip": None},
+        {"zoneout": 0.1, "recurrent_dropout": 0.1, "class_weights": True, "clipnorm": None},
         {"lowercase": False, "length": 3, "truncate": "start"},
     ],
     ids=str,
@@ -234,7 +289,7 @@ def test_a_class_that_was_not_trained_on_is_refused(run: Run) -> None:
 def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
     classes = 3 if "class_weights" in changes or "vocabulary_size" in changes else 2
     run = sentiment(_reviews(60, classes), **{**SMALL, "epochs": 1, **changes})
-    assert run.metrics["parameters"] == STAGES.count(run.state["facts"], run.settings)
+    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved)
     found = run.predict(["the film was great"])
     assert found.shape == (1, 2 + classes)
     assert found.iloc[0, 2:].sum() == pytest.approx(1)
@@ -262,18 +317,18 @@ _DRAWN = st.fixed_dictionaries(
 
 
 @given(_DRAWN, st.integers(2, 5), st.integers(2, 50), st.integers(2, 50))
-@settings(max_examples=20)
+@examples(max_examples=20)
 def test_the_closed_form_is_what_is_built(
     drawn: dict[str, Any], classes: int, vocabulary: int, ngrams: int
 ) -> None:
-    chosen = {**DEFAULTS, **drawn}
+    chosen = SentimentSettings(**drawn)
     facts = {
         "classes": classes,
         "vocabulary": vocabulary,
         "ngrams": ngrams if drawn["ngrams"] else 0,
         "length": 7,
     }
-    assert STAGES.count(facts, chosen) == STAGES.build(facts, chosen).count_params()
+    assert TASK.count(facts, chosen) == TASK.build(facts, chosen).count_params()
 
 
 # Honesty
@@ -282,8 +337,7 @@ def test_the_closed_form_is_what_is_built(
 def test_nothing_of_validation_or_test_is_in_the_vocabulary() -> None:
     data = _reviews()
     parts, prepared = _prepared(data.assign(text=[f"{t} word{i}" for i, t in enumerate(data.text)]))
-    reader = STAGES._reader(prepared.state)
-    known = set(reader.encoder.vocabulary)
+    known = {*TASK.row_names(prepared.state)["embedding/embeddings"]}
     own, others = (
         {word for text in part[0] for word in text.split() if word.startswith("word")}
         for part in (parts.train, (parts.validation[0] + parts.test[0],))
@@ -315,11 +369,11 @@ def test_equal_texts_are_on_one_side() -> None:
 
 
 def test_a_withheld_test_part_is_trained_on_in_no_fold() -> None:
-    source = STAGES.load(_reviews(), DEFAULTS)
-    whole = STAGES.split(source, DEFAULTS)
+    source = TASK.load(_reviews(), SETTINGS)
+    whole = TASK.split(source, SETTINGS)
     seen = []
     for number in range(3):
-        parts = STAGES.split(source, DEFAULTS, test=False, fold=(number, 3))
+        parts = TASK.split(source, SETTINGS, test=False, fold=(number, 3))
         assert parts.test is None
         assert set(parts.train[0]).isdisjoint(whole.test[0])
         assert set(parts.validation[0]).isdisjoint(whole.test[0])
@@ -330,7 +384,7 @@ def test_a_withheld_test_part_is_trained_on_in_no_fold() -> None:
 
 def test_prepare_is_a_function_of_its_own_settings() -> None:
     parts, first = _prepared()
-    second = STAGES.prepare(parts, {name: DEFAULTS[name] for name in STAGES.prepares})
+    second = TASK.prepare(parts, visible(SETTINGS, "split", "prepare"))
     assert second.state == first.state
     for name, values in first.train.inputs.items():
         np.testing.assert_array_equal(values, second.train.inputs[name])
@@ -371,7 +425,7 @@ def test_class_weights_make_classes_count_alike() -> None:
 def test_the_baseline_learns_from_validation_too() -> None:
     data = _reviews(100)
     parts, prepared = _prepared(data)
-    found = STAGES.baselines(parts, prepared, DEFAULTS)
+    found = TASK.baselines(parts, prepared, SETTINGS)
     labels = np.array(parts.train[1] + parts.validation[1])
     shares = [np.mean(labels == name) for name in ("bad", "good")]
     np.testing.assert_allclose(found["majority"][0], shares)
@@ -382,10 +436,11 @@ def test_the_baseline_learns_from_validation_too() -> None:
 
 def test_probabilities_are_those_of_the_loss() -> None:
     _, prepared = _prepared()
-    model = STAGES.build(prepared.facts, {**DEFAULTS, **SMALL})
-    found = STAGES.predictions(model, prepared.test, prepared.state)
+    settings = SentimentSettings(**SMALL)
+    model = TASK.build(prepared.facts, settings)
+    found = TASK.predictions(model, prepared.test, prepared.state, settings)
     truth = prepared.test.targets[:, 0].astype(int)
-    loss = STAGES.objective(prepared.facts, DEFAULTS).loss
+    loss = TASK.objective(prepared.facts, settings).loss
     logits = training.outputs(model, prepared.test)
     expected = float(np.asarray(loss(prepared.test.targets, logits)))
     assert metrics.classification(truth, found, resamples=0).values["log_loss"] == pytest.approx(
@@ -429,6 +484,26 @@ def test_a_setting_that_cannot_be(tmp_path: Path, name: str, value: Any, match: 
     _fails(tmp_path, _reviews(60), match, **{name: value})
 
 
+def test_all_that_is_wrong_with_the_settings_is_told_at_once(tmp_path: Path) -> None:
+    match = (
+        "3 settings are wrong: units must be a whole number above zero.*; dropout must be at least "
+        "0 and below 1.*; tokens must be one of 'word', 'subword'"
+    )
+    _fails(tmp_path, "no such file", match, units=0, dropout=2.0, tokens="letter")
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("clip", r"sentiment\(\): 'clip' was renamed to 'clipnorm'"),
+        ("unit", r"sentiment\(\): there is no setting 'unit'. Did you mean 'units'"),
+        ("beam_width", r"sentiment\(\): there is no setting 'beam_width'"),
+    ],
+)
+def test_a_setting_that_there_is_not(tmp_path: Path, name: str, match: str) -> None:
+    _fails(tmp_path, "no such file", match, TypeError, **{name: 1})
+
+
 def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
     frame = _reviews(60)
     _fails(tmp_path, tmp_path / "none.csv", r"no file or folder .*none\.csv", FileNotFoundError)
@@ -465,12 +540,12 @@ def test_a_text_of_many_thousand_words_is_cut() -> None:
         (["qwertz uiop"], "text 0 holds no word that the model knows: 'qwertz uiop'"),
     ],
 )
-def test_texts_that_cannot_be_predicted(run: Run, texts: Any, match: str) -> None:
+def test_texts_that_cannot_be_predicted(run: ClassificationRun, texts: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         run.predict(texts)
 
 
-def test_texts_may_be_a_column(run: Run) -> None:
+def test_texts_may_be_a_column(run: ClassificationRun) -> None:
     texts = _reviews(5)["text"]
     assert run.predict(texts).equals(run.predict(texts.tolist()))
 
@@ -497,6 +572,6 @@ def test_it_is_found_by_name() -> None:
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
-    for ask in (registry.get, registry.stages, registry.summary):
+    for ask in (registry.get, registry.task, registry.summary):
         with pytest.raises(ValueError, match=r"no recipe 'juggling'.*sentiment"):
             ask("juggling")

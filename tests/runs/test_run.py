@@ -210,7 +210,7 @@ def test_a_recipe_that_is_not_here(folder: Path) -> None:
 
 def test_a_newer_format(folder: Path) -> None:
     _change(folder / "run.json", format=3)
-    with pytest.raises(ValueError, match=r"newer kerasseq \(format 2; .*up to 1\): upgrade"):
+    with pytest.raises(ValueError, match=r"newer kerasseq \(format 3; .*up to 2\): upgrade"):
         load(folder)
 
 

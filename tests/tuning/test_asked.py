@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,6 +72,37 @@ def test_a_range_may_be_given_as_an_argument() -> None:
 
 
 @pytest.mark.parametrize(
+    ("recipe", "settings", "name"),
+    [
+        ("sentiment", {"optimizer": keras.optimizers.Adam(1e-2)}, "learning_rate"),
+        ("forecasting", {"lookback": 14}, "lookback_seasons"),
+    ],
+)
+def test_an_argument_takes_the_place_of_a_range_of_the_recipe(
+    recipe: str, settings: dict[str, Any], name: str
+) -> None:
+    assert name in _asked(recipe)[0]
+    space, found = _asked(recipe, **settings)
+    assert name not in space
+    assert found == known(recipe)[1] | settings
+    # Also where it is the only value of the space; but the caller's own range is refused.
+    assert _asked(recipe, settings) == (space, found)
+    with pytest.raises(ValueError, match=f"the range of {name} has 1.5, which cannot be"):
+        _asked(recipe, {name: "1.5..2.0"}, **settings)
+
+
+def test_a_range_takes_the_place_of_one_of_the_recipe_that_excludes_it() -> None:
+    space, _ = _asked("forecasting", {"lookback": [None, 14, 28]})
+    assert {*_asked("forecasting")[0]} - {*space} == {"lookback_seasons"}
+    assert "lookback_seasons" in _asked("forecasting", {"units": "4..8", "segment": [7, 14]})[0]
+
+
+def test_a_setting_that_needs_some_of_a_range_is_told() -> None:
+    with pytest.raises(ValueError, match="the range of model has 'direct', which cannot be"):
+        _asked("forecasting", attention=True)
+
+
+@pytest.mark.parametrize(
     ("recipe", "name", "value"),
     [
         ("forecasting", "target", ["a", "b"]),
@@ -116,6 +148,10 @@ def test_how_data_is_read_cannot_vary(recipe: str, name: str, value: Any) -> Non
         ("units=3", "space must be a dict"),
         ({"clip": [0.5, 1.0]}, "'clip' was renamed to 'clipnorm'"),
         ({"unit": "8..16"}, "there is no setting 'unit'. Did you mean 'units'?"),
+        (
+            {"optimizer": [keras.optimizers.Adam(), "sgd"]},
+            "the options of optimizer must be values",
+        ),
         ({"optimizer": ["adam", "gradient"]}, "the range of optimizer has 'gradient'"),
         ({"weight_decay": "-1.0..0.1"}, "the range of weight_decay has -1.0"),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kerasseq.tuning.journal import JOURNAL, Journal, read, sound
+from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, read, sound
 
 
 def _written(folder: Path, *events: dict[str, object]) -> None:
@@ -43,7 +43,13 @@ def test_a_damaged_line_is_told(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-SEARCH = {"event": "search", "recipe": "r", "metric": "m", "higher_is_better": True, "format": 1}
+SEARCH = {
+    "event": "search",
+    "recipe": "r",
+    "metric": "m",
+    "higher_is_better": True,
+    "format": FORMAT,
+}
 BEGAN = {"event": "began", "trial": "0000", "settings": {}}
 ENDED = {"event": "ended", "trial": "0000", "status": "completed"}
 FINISHED = {"event": "finished", "best": "0000"}
@@ -64,12 +70,13 @@ def test_the_lines_of_a_search_are_sound(tmp_path: Path) -> None:
         ([SEARCH, BEGAN, SEARCH], 3),
         ([SEARCH, {"event": "other"}], 2),
         ([SEARCH, BEGAN, {"event": "finished"}], 3),
-        ([{"event": "search", "format": 1}], 1),
+        ([{"event": "search", "format": FORMAT}], 1),
         ([SEARCH, BEGAN, BEGAN], 3),
         ([SEARCH, BEGAN, ENDED, ENDED], 4),
         ([SEARCH, BEGAN, ENDED, FINISHED, {**BEGAN, "trial": "0001"}], 4),
         ([SEARCH, BEGAN, ENDED, {**FINISHED, "best": "9999"}], 4),
         ([SEARCH, BEGAN, ENDED, {**FINISHED, "gain": {}}], 4),
+        ([{**SEARCH, "space": 3}], 1),
         ([SEARCH, {**BEGAN, "settings": 3}], 2),
         ([SEARCH, BEGAN, {**ENDED, "score": "x"}], 3),
         ([SEARCH, BEGAN, {**ENDED, "curve": None}], 3),

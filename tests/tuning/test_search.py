@@ -374,7 +374,7 @@ def test_what_cannot_be_is_one_clear_sentence(
 
 
 def test_what_is_no_recipe_is_told() -> None:
-    with pytest.raises(ValueError, match="recipe must be one of kerasseq"):
+    with pytest.raises(ValueError, match="recipe must be the name of a recipe, or a recipe that"):
         kerasseq.tune(len, quiet=True)
 
 

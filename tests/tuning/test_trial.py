@@ -68,7 +68,9 @@ def test_no_trial_sees_the_test_part_or_prepares_the_same_data_twice(task: Make)
             return super().split(*given, test=test, **options)
 
     asked: list[bool] = []
-    search = replace(task(folds=2, seeds=2, settings={"epochs": 1}), recipe=Spied("toy", ToySettings))
+    search = replace(
+        task(folds=2, seeds=2, settings={"epochs": 1}), recipe=Spied("toy", ToySettings)
+    )
     data = Data(search.recipe, search.source, search.settings)
     for name, units in (("0000", 2), ("0001", 3)):
         assert trial.run(search, data, name, {**search.settings, "units": units}).score

@@ -83,6 +83,11 @@ def backtest(
         positive({name: value}, name)
     settings = run.resolved  # with the choices that were made for the run, which stay as they are
     origins = panel.lengths - horizon - stride * np.arange(folds)[::-1, None]
+    if settings.final == "all" and not refit:
+        raise ValueError(
+            "this run was refitted on all rows (final='all'), so that it has seen those that it "
+            "would be scored on: pass refit=True, or use final='validation'."
+        )
     if refit:
         found = [
             _refitted(task, settings, panel, origin, number)

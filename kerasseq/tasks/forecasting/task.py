@@ -31,6 +31,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     headline: ClassVar[str] = "mase"
     higher_is_better: ClassVar[bool] = False
     rows: ClassVar[str] = "windows"
+    suggestions: ClassVar[tuple[str, ...]] = ("suggested",)
     keeps_source: ClassVar[bool] = True
 
     def check(self, settings: ForecastingSettings) -> None:

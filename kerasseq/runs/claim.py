@@ -1,0 +1,55 @@
+"""Whether a run may be written to a folder, or is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kerasseq import registry, renamed
+from kerasseq.runs.folder import CHECKPOINT, RECORD, check_free, holds, interrupted, read_record
+from kerasseq.runs.run import Run, load
+
+__all__ = ["claim"]
+
+
+def claim(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
+    """Check that a folder may be written; the Run that is there already, if it is the same.
+
+    Args:
+        folder: folder of the run; nothing is written.
+        stamp: `recipe`, `settings` and `data` of the run.
+
+    Raises:
+        ValueError: if the folder holds another run, or anything else.
+    """
+    if holds(folder, RECORD):
+        _check_same(read_record(folder), stamp, f"{folder} holds a run")
+        return load(folder)
+    if holds(folder, CHECKPOINT):
+        _check_same(interrupted(folder), stamp, f"{folder} holds an interrupted run")
+        return None
+    check_free(folder)
+    return None
+
+
+def _check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
+    before = renamed.current(there["recipe"], there["settings"])
+    if there["recipe"] in registry.names():  # settings that are newer than the run
+        before = {**registry.task(there["recipe"]).defaults, **before}
+    changed = [] if there["recipe"] == here["recipe"] else [f"recipe {there['recipe']!r}"]
+    changed += [
+        f"{name}={before.get(name)!r}"
+        for name in sorted({*before, *here["settings"]})
+        if _plain(before.get(name)) != _plain(here["settings"].get(name))
+    ]
+    changed += [] if there["data"] == here["data"] else ["other data"]
+    if changed:
+        raise ValueError(
+            f"{what} with {', '.join(changed)}: give the same settings and data, or another folder."
+        )
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
