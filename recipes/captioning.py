@@ -242,17 +242,15 @@ class Captioning(Stages):
 
     def prepare(self, parts: Parts, settings: Mapping[str, Any]) -> Prepared:
         from kerasseq import caption_writer
-        from kerasseq.data.caption_words import CaptionWords
+        from kerasseq.data.caption_text import caption_tokenizer
 
         source = parts.train
         scaling = None if source.network else source.seen.moments()
         said = [caption for own in source.captions for caption in own]
-        words = CaptionWords.fitted(said, settings["min_count"], settings["length"])
+        words = caption_tokenizer(said, settings["min_count"], settings["length"])
         longest = max(len(caption.split()) for caption in said)
-        notes = [
-            f"{len(words.known):,} words are known, of {len(said):,} captions of up to {longest} "
-            "words"
-        ]
+        known = len(words) - 4  # beside padding, unknown, start and end
+        notes = [f"{known:,} words are known, of {len(said):,} captions of up to {longest} words"]
         train, validation = (
             caption_writer.taught(words, caption_writer.scaled(part, scaling))[0]
             for part in (source, parts.validation)
@@ -345,13 +343,13 @@ class Captioning(Stages):
         reading: Mapping[str, Any],
     ) -> CaptionExamples:
         from kerasseq import caption_writer, sight
-        from kerasseq.data.caption_words import CaptionWords
         from kerasseq.data.captioned import Captioned, scored
+        from kerasseq.data.tokenizer import Tokenizer
 
         if not isinstance(data, Captioned):
             data = sight.captioned(data, settings, state, reading)
         part = caption_writer.scaled(scored(data), state["scaling"])
-        return caption_writer.examples(CaptionWords.of(state["words"]), part)
+        return caption_writer.examples(Tokenizer.from_state(state["words"]), part)
 
     def predict(
         self,
@@ -411,9 +409,10 @@ class Captioning(Stages):
         }
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
-        from kerasseq.data.caption_words import CaptionWords
+        from kerasseq.data.tokenizer import Tokenizer
 
-        return {"decoder/embedding/embeddings": CaptionWords.of(state["words"]).names}
+        vocabulary = Tokenizer.from_state(state["words"]).vocabulary
+        return {"decoder/embedding/embeddings": vocabulary}
 
     def settled(self, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "decoder": self.decoder(facts, settings)}
@@ -470,10 +469,10 @@ class Captioning(Stages):
     def writer(self, model: keras.Model, state: Mapping[str, Any]) -> Writer:
         """What writes captions with a model."""
         from kerasseq.caption_writer import Writer
-        from kerasseq.data.caption_words import CaptionWords
+        from kerasseq.data.tokenizer import Tokenizer
 
         if self._last is None or self._last.model is not model:
-            self._last = Writer(model, CaptionWords.of(state["words"]), **state["writing"])
+            self._last = Writer(model, Tokenizer.from_state(state["words"]), **state["writing"])
         return self._last
 
     # That of the run that was asked last: compiling its search takes longer than running it.

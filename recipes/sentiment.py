@@ -232,7 +232,19 @@ class Sentiment(Stages):
         texts, labels = parts.train
         classes = sorted({*labels})
         truth = class_numbers(labels, classes)
-        reader, rows = Reader.fitted(texts, classes, settings)
+        reader, rows = Reader.fitted(
+            texts,
+            classes,
+            tokens=settings["tokens"],
+            vocabulary_size=settings["vocabulary_size"],
+            min_count=settings["min_count"],
+            lowercase=settings["lowercase"],
+            length=settings["length"],
+            truncate=settings["truncate"],
+            ngrams=settings["ngrams"],
+            ngram_count=settings["ngram_count"],
+            ngram_limit=settings["ngram_limit"],
+        )
         if reader.known <= 2:  # padding and the unknown word
             raise ValueError(
                 f"no word occurs {settings['min_count']} times in the {len(texts):,} texts to "
@@ -243,7 +255,7 @@ class Sentiment(Stages):
         known = f"{reader.known:,} {settings['tokens']}s"
         if reader.ngrams:
             known += f" and {reader.ngrams.size:,} n-grams"
-        notes = [f"known: {known}", reader.encoder.notes[-1]]
+        notes = [f"known: {known}", reader.tokenizer.notes[-1]]
         initial: dict[str, np.ndarray] = {}
         if reader.ngrams:
             inputs = dict(train.inputs)
@@ -404,7 +416,7 @@ class Sentiment(Stages):
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         reader = self._reader(state)
-        return {"embedding/embeddings": reader.encoder.vocabulary[: reader.known]}
+        return {"embedding/embeddings": reader.tokenizer.vocabulary[: reader.known]}
 
     def _reader(self, state: Mapping[str, Any]) -> Reader:
         from kerasseq.data.reader import Reader

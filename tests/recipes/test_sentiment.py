@@ -283,7 +283,7 @@ def test_nothing_of_validation_or_test_is_in_the_vocabulary() -> None:
     data = _reviews()
     parts, prepared = _prepared(data.assign(text=[f"{t} word{i}" for i, t in enumerate(data.text)]))
     reader = STAGES._reader(prepared.state)
-    known = set(reader.encoder.vocabulary)
+    known = set(reader.tokenizer.vocabulary)
     own, others = (
         {word for text in part[0] for word in text.split() if word.startswith("word")}
         for part in (parts.train, (parts.validation[0] + parts.test[0],))
