@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from kerasseq.data.caption_words import plain
+from kerasseq.data.caption_text import plain
 from kerasseq.data.files import decode
 from kerasseq.data.tables import read_table
 

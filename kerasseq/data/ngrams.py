@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasseq.data.text import UNKNOWN
+from kerasseq.data.tokenizer import UNKNOWN
 
 __all__ = ["NgramEncoder"]
 
@@ -23,7 +23,7 @@ _BATCH = 2_000_000
 class NgramEncoder:
     """Turns rows of token numbers into rows of n-gram numbers: each text as the set it holds.
 
-    The rows to give are those of `TextEncoder.tokens`: whole texts, not cut. A large vocabulary
+    The rows to give are those of `Tokenizer.tokens`: whole texts, not cut. A large vocabulary
     pays, since a rare word costs one weight here and not a whole embedding. N-grams with an unknown
     token are left out. They are numbered from 1, the one found in most texts, on; 0 is padding.
 
@@ -104,7 +104,7 @@ class NgramEncoder:
     def ending(self, ids: Sequence[Sequence[int]]) -> list[np.ndarray]:
         """Which n-grams end at each token: int32 (tokens, order) of each row, shortest first.
 
-        0 stands where there is none. `TextEncoder.pad` cuts and pads such rows as it does tokens.
+        0 stands where there is none. `Tokenizer.pad` cuts and pads such rows as it does tokens.
 
         >>> NgramEncoder().fit([[2, 3]]).ending([[2, 3, 9]])[0].tolist()
         [[1, 0], [2, 3], [0, 0]]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from kerasseq.data.ngrams import NgramEncoder
-from kerasseq.data.text import UNKNOWN, TextEncoder
+from kerasseq.data.tokenizer import UNKNOWN, Kind, Tokenizer, Truncate
 from kerasseq.training import Examples
 
 __all__ = ["Reader", "class_numbers"]
@@ -25,9 +25,9 @@ class Reader:
     """
 
     def __init__(
-        self, encoder: TextEncoder, known: int, ngrams: NgramEncoder | None, classes: list[str]
+        self, tokenizer: Tokenizer, known: int, ngrams: NgramEncoder | None, classes: list[str]
     ) -> None:
-        self.encoder, self.known, self.ngrams, self.classes = encoder, known, ngrams, classes
+        self.tokenizer, self.known, self.ngrams, self.classes = tokenizer, known, ngrams, classes
 
     @classmethod
     def fitted(
@@ -35,19 +35,36 @@ class Reader:
         texts: Sequence[str],
         classes: list[str],
         *,
-        tokens: Literal["word", "subword"],
+        tokens: Kind,
         vocabulary_size: int,
         min_count: int,
         lowercase: bool,
         length: int | None,
-        truncate: Literal["end", "start", "middle"],
+        truncate: Truncate,
         ngrams: int,
         ngram_count: int,
         ngram_limit: int,
     ) -> tuple[Reader, list[list[int]]]:
-        """One whose vocabularies are fitted on texts; and the token numbers of these."""
+        """A reader whose vocabularies are fitted on texts, and the token numbers of these.
+
+        Args:
+            texts: the training texts.
+            classes: the names of the classes, in the order of their numbers.
+            tokens: the kind of token.
+            vocabulary_size: at most so many tokens are known to the recurrent branch.
+            min_count: a token that it knows occurs so often in the texts.
+            lowercase: whether "Good" is "good".
+            length: tokens per text for it; None for what 95 of 100 texts need, at most 400.
+            truncate: which end a longer text loses.
+            ngrams: tokens of the longest n-grams; 0 for none.
+            ngram_count: an n-gram is in so many texts.
+            ngram_limit: at most so many n-grams.
+
+        Raises:
+            ValueError: if no token occurs `min_count` times.
+        """
         shared = bool(ngrams) and tokens == "word"
-        encoder = TextEncoder(
+        tokenizer = Tokenizer(
             kind=tokens,
             vocabulary_size=MOST_WORDS if shared else vocabulary_size,
             min_count=1 if shared else min_count,
@@ -55,14 +72,14 @@ class Reader:
             length=length,
             truncate=truncate,
         ).fit(texts)
-        rows = encoder.tokens(texts)
-        known = len(encoder.vocabulary)
+        rows = tokenizer.tokens(texts)
+        known = len(tokenizer)
         if shared:
             counts = np.bincount(np.fromiter(chain.from_iterable(rows), np.int64))
             often = 2 + np.count_nonzero(counts[2:] >= min_count)
             known = min(int(often), vocabulary_size)
-        grams = NgramEncoder(ngrams, ngram_count, ngram_limit).fit(rows) if ngrams else None
-        return cls(encoder, known, grams, classes), rows
+        encoder = NgramEncoder(ngrams, ngram_count, ngram_limit).fit(rows) if ngrams else None
+        return cls(tokenizer, known, encoder, classes), rows
 
     def state(self) -> dict[str, Any]:
         """All that `of` needs, as JSON values."""
@@ -71,10 +88,10 @@ class Reader:
                 "classes": len(self.classes),
                 "vocabulary": self.known,
                 "ngrams": self.ngrams.size + 1 if self.ngrams else 0,
-                "length": self.encoder.length,
+                "length": self.tokenizer.length,
             },
             "classes": self.classes,
-            "encoder": self.encoder.state(),
+            "encoder": self.tokenizer.state(),
             "ngrams": self.ngrams and self.ngrams.state(),
         }
 
@@ -82,7 +99,7 @@ class Reader:
     def of(cls, state: Mapping[str, Any]) -> Reader:
         """The one that a state was taken from."""
         return cls(
-            TextEncoder.from_state(state["encoder"]),
+            Tokenizer.from_state(state["encoder"]),
             state["facts"]["vocabulary"],
             state["ngrams"] and NgramEncoder.from_state(state["ngrams"]),
             state["classes"],
@@ -90,20 +107,20 @@ class Reader:
 
     def read(self, texts: Sequence[str], labels: Sequence[str] | None = None) -> Examples:
         """Examples of texts, with their labels where those are known."""
-        return self.examples(self.encoder.tokens(texts), labels)
+        return self.examples(self.tokenizer.tokens(texts), labels)
 
     def examples(
         self, rows: Sequence[Sequence[int]], labels: Sequence[str] | None = None
     ) -> Examples:
         """Examples of rows of token numbers."""
-        tokens = self.encoder.pad(rows)
+        tokens = self.tokenizer.pad(rows)
         tokens[tokens >= self.known] = UNKNOWN
         inputs = {"tokens": tokens}
-        used = np.array([min(len(row), self.encoder.length) for row in rows], dtype=np.int64)
+        used = np.array([min(len(row), self.tokenizer.length) for row in rows], dtype=np.int64)
         lengths = {"tokens": used}
         if self.ngrams:
             logits = 1 if len(self.classes) == 2 else len(self.classes)
-            inputs["ending"] = self.encoder.pad(self.ngrams.ending(rows))
+            inputs["ending"] = self.tokenizer.pad(self.ngrams.ending(rows))
             inputs["ending_corrections"] = np.zeros((len(rows), 1, 1, logits), np.float32)
             inputs["ngrams"] = self.ngrams.encode(rows)
             inputs["ngram_corrections"] = np.zeros((len(rows), 1, logits), np.float32)
@@ -118,7 +135,7 @@ class Reader:
 
     def check_known(self, texts: Sequence[str]) -> None:
         """Raise a ValueError for a text that has not one known word."""
-        for i, unknown in enumerate(self.encoder.unknown_share(texts)):
+        for i, unknown in enumerate(self.tokenizer.unknown_share(texts)):
             if unknown == 1:
                 what = "holds no word that the model knows" if texts[i].strip() else "is empty"
                 raise ValueError(

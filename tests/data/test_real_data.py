@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasseq.data.caption_words import CaptionWords
+from kerasseq.data.caption_text import caption_tokenizer
 from kerasseq.data.captioned import from_features, part_rows, picture_files
 from kerasseq.data.labelled import read_labelled
 from kerasseq.data.ngrams import NgramEncoder
 from kerasseq.data.splits import stratified_folds
-from kerasseq.data.text import TextEncoder
+from kerasseq.data.tokenizer import Tokenizer
 
 
 def _there(path: Path) -> Path:
@@ -32,12 +32,12 @@ def test_movie_reviews_from_their_folder(shared_data: Path) -> None:
     assert found.texts[0] == "simplistic , silly and tedious ."
     train, _ = stratified_folds(found.labels, 10, seed=0)[0]
     texts = [found.texts[i] for i in train]
-    encoder = TextEncoder().fit(texts)
-    assert 9_000 < len(encoder.vocabulary) <= 20_000
-    assert encoder.unknown_share(texts).mean() < 0.06
-    ngrams = NgramEncoder().fit(encoder.tokens(texts))
+    tokenizer = Tokenizer().fit(texts)
+    assert 9_000 < len(tokenizer.vocabulary) <= 20_000
+    assert tokenizer.unknown_share(texts).mean() < 0.06
+    ngrams = NgramEncoder().fit(tokenizer.tokens(texts))
     assert ngrams.size > 80_000
-    assert ngrams.encode(encoder.tokens(texts)).shape == (len(texts), ngrams.width)
+    assert ngrams.encode(tokenizer.tokens(texts)).shape == (len(texts), ngrams.width)
 
 
 def test_imdb_from_its_archive(shared_data: Path) -> None:
@@ -64,4 +64,4 @@ def test_flickr8k_in_its_own_split(shared_data: Path, kind: str, shape: tuple[in
     assert {len(own) for own in found.captions} == {5}
     assert sum(map(bool, found.files)) == 40
     said = [caption for row in rows["train"] for caption in found.captions[row]]
-    assert len(CaptionWords.fitted(said, min_count=5)) == 2541
+    assert len(caption_tokenizer(said, min_count=5, length=40)) == 2541

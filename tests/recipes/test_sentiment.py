@@ -337,7 +337,7 @@ def test_the_closed_form_is_what_is_built(
 def test_nothing_of_validation_or_test_is_in_the_vocabulary() -> None:
     data = _reviews()
     parts, prepared = _prepared(data.assign(text=[f"{t} word{i}" for i, t in enumerate(data.text)]))
-    known = {*TASK.row_names(prepared.state)["embedding/embeddings"]}
+    known = {*TASK._reader(prepared.state).tokenizer.vocabulary}
     own, others = (
         {word for text in part[0] for word in text.split() if word.startswith("word")}
         for part in (parts.train, (parts.validation[0] + parts.test[0],))

@@ -73,18 +73,16 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         return Parts(parts["train"], parts["validation"], parts["test"] if test else None, notes)
 
     def prepare(self, parts: Parts, settings: CaptioningSettings) -> Prepared:
-        from kerasseq.data.caption_words import CaptionWords
+        from kerasseq.data.caption_text import caption_tokenizer
         from kerasseq.tasks.captioning import writing
 
         source = parts.train
         scaling = None if source.network else source.seen.moments()
         said = [caption for own in source.captions for caption in own]
-        words = CaptionWords.fitted(said, settings.min_count, settings.length)
+        words = caption_tokenizer(said, settings.min_count, settings.length)
         longest = max(len(caption.split()) for caption in said)
-        notes = [
-            f"{len(words.known):,} words are known, of {len(said):,} captions of up to {longest} "
-            "words"
-        ]
+        known = len(words) - 4  # beside padding, unknown, start and end
+        notes = [f"{known:,} words are known, of {len(said):,} captions of up to {longest} words"]
         train, validation = (
             writing.taught(words, writing.scaled(part, scaling))[0]
             for part in (source, parts.validation)
@@ -201,19 +199,19 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         settings: CaptioningSettings,
         reading: Mapping[str, Any],
     ) -> CaptionExamples:
-        from kerasseq.data.caption_words import CaptionWords
         from kerasseq.data.captioned import Captioned, scored
+        from kerasseq.data.tokenizer import Tokenizer
         from kerasseq.tasks.captioning import sight, writing
 
         if not isinstance(data, Captioned):
             data = sight.captioned(data, settings, state, reading)
         part = writing.scaled(scored(data), state["scaling"])
-        return writing.examples(CaptionWords.of(state["words"]), part)
+        return writing.examples(Tokenizer.from_state(state["words"]), part)
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
-        from kerasseq.data.caption_words import CaptionWords
+        from kerasseq.data.tokenizer import Tokenizer
 
-        return {"decoder/embedding/embeddings": CaptionWords.of(state["words"]).names}
+        return {"decoder/embedding/embeddings": Tokenizer.from_state(state["words"]).vocabulary}
 
     def resolve(
         self, facts: Mapping[str, Any], settings: CaptioningSettings
@@ -277,13 +275,13 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         self, model: keras.Model, state: Mapping[str, Any], settings: CaptioningSettings
     ) -> Writer:
         """The beam search of a model; compiling it takes longer than running it, so it is kept."""
-        from kerasseq.data.caption_words import CaptionWords
+        from kerasseq.data.tokenizer import Tokenizer
         from kerasseq.tasks.captioning.writing import SEARCH, Writer
 
         search: dict[str, Any] = {name: getattr(settings, name) for name in SEARCH}
         kept = self._writer
         if kept is None or kept.model is not model or kept.search != search:
-            self._writer = Writer(model, CaptionWords.of(state["words"]), **search)
+            self._writer = Writer(model, Tokenizer.from_state(state["words"]), **search)
         assert self._writer is not None
         return self._writer
 

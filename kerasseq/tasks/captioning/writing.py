@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseq.batches import Examples
-from kerasseq.data.caption_words import END, START, UNKNOWN, CaptionWords
 from kerasseq.data.captioned import Captioned
 from kerasseq.data.picture_features import Seen
 from kerasseq.data.pictures import read_pictures
+from kerasseq.data.tokenizer import END, START, UNKNOWN, Tokenizer
 
 if TYPE_CHECKING:
     import keras
@@ -90,31 +90,31 @@ class Written:
     new: np.ndarray | None = None
 
 
-def taught(words: CaptionWords, part: Captioned) -> tuple[Examples, np.ndarray]:
+def taught(tokenizer: Tokenizer, part: Captioned) -> tuple[Examples, np.ndarray]:
     """Examples, a row for each caption, and which picture each belongs to.
 
     Args:
-        words: the words that are known.
+        tokenizer: the vocabulary of captions.
         part: the pictures.
     """
     captions = part.captions
     picture = np.repeat(np.arange(len(captions)), [len(own) for own in captions])
-    rows = words.encode([caption for own in captions for caption in own])
+    rows = tokenizer.encode([caption for own in captions for caption in own], start=True, end=True)
     lengths = (rows != 0).sum(axis=1) - 1
     inputs: dict[str, Any] = {"picture": part.seen.at(picture), "tokens": _without_end(rows)}
     told = Examples(inputs, rows[:, 1:], {"tokens": lengths, "targets": lengths})
     return told, picture
 
 
-def examples(words: CaptionWords, part: Captioned, show: bool = False) -> CaptionExamples:
+def examples(tokenizer: Tokenizer, part: Captioned, show: bool = False) -> CaptionExamples:
     """Pictures to find captions for and to score them on.
 
     Args:
-        words: the words that are known.
+        tokenizer: the vocabulary of captions.
         part: the pictures.
         show: whether some of them are to be shown.
     """
-    told, picture = taught(words, part)
+    told, picture = taught(tokenizer, part)
     there = [i for i, file in enumerate(part.files) if part.network or file]
     targets = References(part.captions, there[:_SHOWN] if show else ())
     return CaptionExamples(part.seen, targets, told, picture)
@@ -148,14 +148,14 @@ class Writer:
 
     Args:
         model: what `kerasseq.models.Captioner` builds.
-        words: the words that it knows.
+        tokenizer: its vocabulary.
         beam_width: number of captions that beam search follows; 1 for greedy decoding.
         length_penalty: 0 favours short captions, 1 does not.
         no_repeat_ngram_size: words of the shortest run that must not come twice; 0 for any.
     """
 
     model: keras.Model
-    words: CaptionWords
+    tokenizer: Tokenizer
     beam_width: int = 3
     length_penalty: float = 0.0
     no_repeat_ngram_size: int = 0
@@ -177,14 +177,15 @@ class Writer:
                 normalization=self.length_penalty,
                 no_repeat=self.no_repeat_ngram_size,
                 best=1,
-                length=self.words.length + 1,
+                length=self.tokenizer.length + 1,
                 start=START,
                 end=END,
                 forbidden=(UNKNOWN, START),
             )
         found = self._search.run(seen)
         return Written(
-            self.words.texts(found.tokens[:, 0]), np.asarray(found.log_probs[:, 0]).sum(axis=-1)
+            self.tokenizer.decode(found.tokens[:, 0]),
+            np.asarray(found.log_probs[:, 0]).sum(axis=-1),
         )
 
     def nats(self, examples: Examples) -> np.ndarray:
@@ -222,7 +223,7 @@ class Writer:
         decoder = self.model.get_layer("decoder")
         if not hasattr(decoder, "look"):
             raise ValueError("this captioner looks at no regions: train one with attention.")
-        tokens = _without_end(self.words.encode(captions))
+        tokens = _without_end(self.tokenizer.encode(captions, start=True, end=True))
         weights = decoder.look(ops.convert_to_tensor(seen), ops.convert_to_tensor(tokens))
         weights = np.asarray(ops.convert_to_numpy(weights))
         side = round(weights.shape[-1] ** 0.5)

@@ -115,7 +115,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         known = f"{reader.known:,} {settings.tokens}s"
         if reader.ngrams:
             known += f" and {reader.ngrams.size:,} n-grams"
-        notes = [f"known: {known}", reader.encoder.notes[-1]]
+        notes = [f"known: {known}", reader.tokenizer.notes[-1]]
         initial: dict[str, np.ndarray] = {}
         if reader.ngrams:
             inputs = dict(train.inputs)
@@ -262,7 +262,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         reader = self._reader(state)
-        return {"embedding/embeddings": reader.encoder.vocabulary[: reader.known]}
+        return {"embedding/embeddings": reader.tokenizer.vocabulary[: reader.known]}
 
     def _reader(self, state: Mapping[str, Any]) -> Reader:
         from kerasseq.data.reader import Reader

@@ -1,15 +1,15 @@
-"""Captions as words and numbers."""
+"""Captions as they are learned and scored, and as numbers."""
 
 from __future__ import annotations
 
-import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.data.caption_words import END, PADDING, START, UNKNOWN, CaptionWords, plain
+from kerasseq.data.caption_text import caption_tokenizer, plain
+from kerasseq.data.tokenizer import END, PADDING, START, UNKNOWN
 
 _CAPTIONS = st.lists(
     st.lists(
@@ -43,40 +43,37 @@ def test_a_caption_is_lower_case_words(caption: str, words: str) -> None:
 
 @given(_CAPTIONS)
 def test_known_captions_come_back(captions: list[str]) -> None:
-    words = CaptionWords.fitted(captions, min_count=1)
-    rows = words.encode(captions)
+    tokenizer = caption_tokenizer(captions, min_count=1, length=40)
+    rows = tokenizer.encode(captions, start=True, end=True)
     assert (rows[:, 0] == START).all()
     assert ((rows == END).sum(axis=1) == 1).all()
-    assert words.texts(rows[:, 1:]) == captions
+    assert rows.shape[1] == 2 + max(len(caption.split()) for caption in captions)
+    assert tokenizer.decode(rows) == tokenizer.decode(rows[:, 1:]) == captions
 
 
 def test_frequent_words_come_first_and_rare_ones_are_unknown() -> None:
-    words = CaptionWords.fitted(["b a", "a c", "b a d"], min_count=2)
-    assert words.known == ["a", "b"]
-    assert len(words) == 6
-    assert words.encode(["d a zebra"]).tolist() == [[START, UNKNOWN, 4, UNKNOWN, END]]
+    tokenizer = caption_tokenizer(["b a", "a c", "b a d"], min_count=2, length=40)
+    assert tokenizer.vocabulary[4:] == ["a", "b"]
+    rows = tokenizer.encode(["d a zebra"], start=True, end=True)
+    assert rows.tolist() == [[START, UNKNOWN, 4, UNKNOWN, END]]
 
 
 def test_long_captions_are_cut_and_short_ones_padded() -> None:
-    words = CaptionWords.fitted(["a b c d e"], min_count=1, length=3)
-    assert words.encode(["a b c d e", "a"]).tolist() == [
+    tokenizer = caption_tokenizer(["a b c d e"], min_count=1, length=3)
+    assert tokenizer.encode(["a b c d e", "a"], start=True, end=True).tolist() == [
         [START, 4, 5, 6, END],
         [START, 4, END, PADDING, PADDING],
     ]
 
 
-def test_what_follows_the_end_is_not_read() -> None:
-    words = CaptionWords.fitted(["a b"], min_count=1)
-    assert words.texts([[4, END, 5, 5], [5, 4, 4, 5]]) == ["a", "b a a b"]
-
-
-def test_the_state_survives_json() -> None:
-    words = CaptionWords.fitted(["a dog", "a cat"], min_count=1)
-    again = CaptionWords.of(json.loads(json.dumps(words.state())))
-    assert again.names == words.names
-    assert again.encode(["a cat"]).tolist() == words.encode(["a cat"]).tolist()
+def test_no_word_is_too_rare_for_the_vocabulary() -> None:
+    captions = [
+        " ".join(f"word{i}" for i in range(start, start + 100)) for start in range(0, 25_000, 100)
+    ]
+    assert len(caption_tokenizer(captions, min_count=1, length=40)) == 25_004
 
 
 def test_words_that_are_all_rare_are_refused() -> None:
-    with pytest.raises(ValueError, match="no word occurs min_count=5 times"):
-        CaptionWords.fitted(["a dog"], min_count=5)
+    for captions in (["a dog"], [""]):
+        with pytest.raises(ValueError, match="no word occurs min_count=5 times"):
+            caption_tokenizer(captions, min_count=5, length=40)
