@@ -22,6 +22,7 @@ import kerasseq
 from kerasseq import recipe, registry
 from kerasseq.data.captioned import Captioned
 from kerasseq.data.picture_features import CACHE, Seen
+from kerasseq.data.tokenizer import Tokenizer
 from kerasseq.recipes import captioning
 from kerasseq.run import Run
 
@@ -276,7 +277,8 @@ def test_words_and_sentences_are_learned_from_the_training_part_alone() -> None:
     source = dataclasses.replace(source, captions=captions)
     parts = STAGES.split(source, DEFAULTS)
     state = STAGES.prepare(parts, {**DEFAULTS, "min_count": 1}).state
-    known = {word for word in state["words"]["words"] if word.startswith("n")}
+    vocabulary = Tokenizer.from_state(state["words"]).vocabulary
+    known = {word for word in vocabulary if word.startswith("n")}
     assert known == {own[0].split()[-1] for own in parts.train.captions}
     assert len(state["known"]) == 2 * len(parts.train)
 
