@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from kerasseq import forecasts, recipe
-from kerasseq.board import Board
+from kerasseq.board import board
 from kerasseq.data.series_panel import Panel
 from kerasseq.data.series_reader import SeriesReader
 from kerasseq.forecast_metrics import Forecasts
+from kerasseq.table import Table
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from kerasseq.data.series_reader import Truth
     from kerasseq.recipe import Stages
     from kerasseq.run import Run
@@ -42,7 +41,7 @@ class Backtest:
     scores: pd.DataFrame
     forecasts: pd.DataFrame
 
-    def __rich__(self) -> RenderableType:
+    def __rich__(self) -> Table:
         return self._board
 
     def _repr_html_(self) -> str:
@@ -52,9 +51,9 @@ class Backtest:
         return f"<Backtest of {self.scores['fold'].max()} folds: {self.metrics['verdict']}>"
 
     @property
-    def _board(self) -> Board:
+    def _board(self) -> Table:
         title = f"backtest: {self.scores['fold'].max()} folds"
-        return Board.of(title, self.metrics, [self.metrics["verdict"]])
+        return board(title, self.metrics, [self.metrics["verdict"]])
 
 
 def backtest(

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseq import registry
-from kerasseq.board import Board
+from kerasseq import numbers, registry
+from kerasseq.board import board
 from kerasseq.state import read_json, read_state, write_json, write_state
+from kerasseq.table import Table
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
-    from rich.console import RenderableType
 
 __all__ = ["Run", "claim", "load", "versions", "warm"]
 
@@ -230,7 +230,7 @@ class Run:
 
         get_console().print(self)
 
-    def __rich__(self) -> RenderableType:
+    def __rich__(self) -> Table:
         return self._board
 
     def _repr_html_(self) -> str:
@@ -245,14 +245,13 @@ class Run:
         return registry.stages(self.recipe)
 
     @property
-    def _board(self) -> Board:
+    def _board(self) -> Table:
         found = self.metrics
         title = f"{self.recipe}: {found['rows']['test']:,} test {self._stages.rows}"
-        return Board.of(title, found, self._remarks())
+        return board(title, found, self._remarks())
 
     def _remarks(self) -> list[str]:
-        minutes, seconds = divmod(round(self.metrics["seconds"]), 60)
-        spent = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+        spent = numbers.duration(self.metrics["seconds"])
         where = [f"saved in {self.folder}"] if self.folder else []
         return [
             self.metrics["verdict"],

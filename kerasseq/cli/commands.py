@@ -18,8 +18,7 @@ import typer
 
 from kerasseq import params, registry
 from kerasseq.cli import options as signatures
-from kerasseq.params import table
-from kerasseq.params.table import FORMATS, Tabular
+from kerasseq.table import FORMATS, Table, Tabular, from_frame
 
 if TYPE_CHECKING:
     from kerasseq.run import Run
@@ -221,7 +220,7 @@ def predict(
     if texts and file:
         raise ValueError(f"Give texts or --file, not both. Received: {len(texts)} and {file}")
     read = texts or _lines(file)
-    display(table.from_frame(_load(folder).predict(read)), format)
+    display(from_frame(_load(folder).predict(read)), format)
 
 
 def _lines(file: Path | None) -> list[str]:
@@ -264,7 +263,7 @@ def evaluate(
         for name, value in found["test"].items()
     ]
     columns = ("metric", "value", "low", "high")
-    display(table.Table(columns, tuple(rows), title=f"{found['rows']:,} rows"), format)
+    display(Table(columns, tuple(rows), title=f"{found['rows']:,} rows"), format)
 
 
 def forecast(
@@ -293,7 +292,7 @@ def forecast(
     frame = _load(folder).forecast(horizon, history, future, **given)
     for name in frame.select_dtypes(["datetime", "datetimetz"]):
         frame[name] = frame[name].astype(str)
-    display(table.from_frame(frame), format)
+    display(from_frame(frame), format)
 
 
 # Recipes
