@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kerasseq.params.table import Table
+from kerasseq.table import Table
 
 BACKENDS = ("tensorflow", "torch", "jax")
 _PACKAGES = ("kerasseq", "keras", *BACKENDS, "numpy")

@@ -16,7 +16,7 @@ from kerasseq import cells, kernels
 from kerasseq.kernels import vendor
 from kerasseq.kernels.passes import backend, device
 from kerasseq.layers import RNN
-from kerasseq.params.table import Table, Tabular
+from kerasseq.table import Table, Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ class Explanation(Tabular):
         return self._table(repeat=False)
 
     def render(self, format: str = "table", *, width: int | None = None) -> str:
-        """The whole as text in one of `kerasseq.params.table.FORMATS`."""
+        """The whole as text in one of `kerasseq.table.FORMATS`."""
         if format == "csv":  # which no eye reads, but a program
             return self._table(repeat=True).csv()
         return super().render(format, width=width)

@@ -45,7 +45,7 @@ def make(
     Example:
 
     >>> make("sgd", 0.1, "constant", None, 1.0, steps=100).name
-    'SGD'
+    'sgd'
     """
     raise_faults(_faults(optimizer, schedule))
     if isinstance(optimizer, Mapping):

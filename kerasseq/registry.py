@@ -88,6 +88,16 @@ def register(recipe: Any) -> Any:
     Raises:
         ValueError: if it is no recipe, or its name is taken by another recipe, by a public name of
             kerasseq or by a command of the shell.
+
+    Example:
+
+    >>> from kerasseq.recipes.sentiment import SentimentSettings
+    >>> from kerasseq.tasks.recipe import recipe
+    >>> from kerasseq.tasks.text_classification import TextClassification
+    >>> mine = register(recipe(SentimentSettings, TextClassification, name="my_reviews"))
+    >>> "my_reviews" in names()
+    True
+    >>> unregister("my_reviews")
     """
     name = getattr(recipe, "__name__", "")
     _check(name, recipe)

@@ -18,8 +18,7 @@ import typer
 
 from kerasseq import params, registry
 from kerasseq.cli import options as signatures
-from kerasseq.params import table
-from kerasseq.params.table import FORMATS, Tabular
+from kerasseq.table import FORMATS, Table, Tabular, from_frame
 
 if TYPE_CHECKING:
     from kerasseq.runs import Run
@@ -216,11 +215,11 @@ def show_result(result: Any, format: str) -> None:
         ]
         columns = ("metric", "value", "low", "high")
         title = f"{result['rows']:,} rows"
-        display(table.Table(columns, tuple(rows), title=title), format)
+        display(Table(columns, tuple(rows), title=title), format)
     elif hasattr(result, "select_dtypes"):
         for name in result.select_dtypes(["datetime", "datetimetz"]):
             result[name] = result[name].astype(str)
-        display(table.from_frame(result), format)
+        display(from_frame(result), format)
     else:
         from rich import get_console
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
+from kerasseq.numbers import plural
 from kerasseq.params.spec import OUTPUT, UNITS, Size, Sized, Spec
 
 # How a role is called where it stands in the sum of every gate, and in which order.
@@ -51,18 +52,6 @@ def of_level(cell: str, directions: int, highway: int | None) -> str:
         inner = f"{plural(highway, 'input')} + {plural(1, 'bias')}"
         terms.append(f"{plural(highway, 'highway unit')} x ({inner})")
     return " + ".join(terms)
-
-
-def plural(number: int, word: str) -> str:
-    """A number with what it counts.
-
-    Example:
-        >>> plural(1, "bias"), plural(2, "bias"), plural(1024, "input")
-        ('1 bias', '2 biases', '1,024 inputs')
-    """
-    if number != 1:
-        word += "es" if word.endswith("s") else "s"
-    return f"{number:,} {word}"
 
 
 def _in_every_gate(spec: Spec, sized: Sized) -> bool:

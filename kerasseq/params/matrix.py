@@ -7,7 +7,7 @@ from math import prod
 
 from kerasseq.params import catalogue
 from kerasseq.params.spec import Spec
-from kerasseq.params.table import Table
+from kerasseq.table import Table
 
 # Letters of the count at a glance. Without options the output is as wide as the cell, and so is
 # a linear cell's state.

@@ -9,7 +9,7 @@ from typing import Any
 
 from kerasseq.params import live
 from kerasseq.params.contents import Contents, Entry
-from kerasseq.params.table import Table, Tabular
+from kerasseq.table import Table, Tabular
 
 
 @dataclass(frozen=True, repr=False)

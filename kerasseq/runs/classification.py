@@ -16,6 +16,9 @@ __all__ = ["ClassificationRun"]
 class ClassificationRun(Run):
     """A trained classifier, with everything that it takes to use it and its scores.
 
+    Args:
+        **fields: the fields of `kerasseq.Run`.
+
     Example:
 
     >>> import kerasseq

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kerasseq import atomic, registry
-from kerasseq.board import Board
+from kerasseq import atomic, numbers, registry
+from kerasseq.board import board
 from kerasseq.runs.folder import (
     CHECKPOINT,
     FORMAT,
@@ -27,6 +27,7 @@ from kerasseq.runs.folder import (
     versions,
 )
 from kerasseq.state import read_json, read_state, write_json, write_state
+from kerasseq.table import Table
 
 if TYPE_CHECKING:
     from typing import Self
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
     from matplotlib.figure import Figure
-    from rich.console import RenderableType
 
 __all__ = ["Run", "load"]
 
@@ -59,6 +59,13 @@ class Run:
         folder: folder where it is saved; None while it is in memory only.
         source: the raw data, where the recipe keeps it; it is not saved.
         task: task of the recipe.
+
+    Example:
+
+    >>> import kerasseq
+    >>> run = kerasseq.sentiment(epochs=1, units=4, quiet=True)
+    >>> isinstance(run, Run), run.metrics["recipe"]
+    (True, 'sentiment')
     """
 
     recipe: str
@@ -201,7 +208,7 @@ class Run:
 
         get_console().print(self)
 
-    def __rich__(self) -> RenderableType:
+    def __rich__(self) -> Table:
         return self._board
 
     def _repr_html_(self) -> str:
@@ -212,14 +219,13 @@ class Run:
         return f"<Run of {self.recipe}: {scores}>"
 
     @property
-    def _board(self) -> Board:
+    def _board(self) -> Table:
         found = self.metrics
         title = f"{self.recipe}: {found['rows']['test']:,} test {self.task.rows}"
-        return Board.of(title, found, self._remarks())
+        return board(title, found, self._remarks())
 
     def _remarks(self) -> list[str]:
-        minutes, seconds = divmod(round(self.metrics["seconds"]), 60)
-        spent = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+        spent = numbers.duration(self.metrics["seconds"])
         where = [f"saved in {self.folder}"] if self.folder else []
         return [
             self.metrics["verdict"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from kerasseq import numbers
 from kerasseq.plots import FAINT, TRAIN, VALIDATION, subplots
 from kerasseq.tuning import words
 
@@ -164,7 +165,8 @@ class _Column:
             places = [height.get(v if numeric else str(v), np.nan) for v in values]
             self.norm = Normalize(min(options), max(options)) if numeric and options else None
             self.labels = [
-                (height, words.cut(words.value(option), _LONG)) for option, height in height.items()
+                (height, words.cut(numbers.setting(option), _LONG))
+                for option, height in height.items()
             ]
         else:
             low, high = float(options[0]), float(options[-1])

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from kerasseq.board import figure
+from kerasseq import numbers
+from kerasseq.table import Table
 from kerasseq.tuning import words
 from kerasseq.tuning.final import DEFAULT
 
@@ -17,6 +18,7 @@ __all__ = ["Progress"]
 _AMOUNTS = ("score", "parameters", "epochs", "seconds")
 _ROWS = 12  # the last trials, under which stands the best one
 _LINES = 10  # of a terminal that are not the last trials: title, rules, the best one, time
+_BETWEEN = 3  # characters between two columns
 _LEAST = 15  # characters for the settings, which are left out of a narrower terminal
 _FINAL = 2  # trainings that follow the last trial: of the best setting, and of the recipe's own
 
@@ -66,9 +68,9 @@ class Progress:
         live.transient = kind is None  # the Result has the table; what was broken off stays
         live.stop()
         if kind is None and self._searched > self._before:
-            spent = words.duration(time.monotonic() - self._started)
+            spent = numbers.duration(time.monotonic() - self._started)
             live.console.print(
-                f"{words.count(self._searched, 'trial')} in {spent}", highlight=False
+                f"{numbers.plural(self._searched, 'trial')} in {spent}", highlight=False
             )
 
     def go_on(self, event: Mapping[str, Any]) -> None:
@@ -91,10 +93,14 @@ class Progress:
     def line(self, row: Mapping[str, Any]) -> str:
         """A trial in one line."""
         own = words.ordered(row["settings"], self._space)
-        what = ", ".join(f"{name}={words.value(value)}" for name, value in own.items())
-        came = row["reason"] if row["score"] is None else f"{self._metric} {figure(row['score'])}"
+        what = ", ".join(f"{name}={numbers.setting(value)}" for name, value in own.items())
+        came = (
+            row["reason"]
+            if row["score"] is None
+            else f"{self._metric} {numbers.score(row['score'])}"
+        )
         best = self._best()
-        told = "" if best is None or row is best else f", best {figure(best['score'])}"
+        told = "" if best is None or row is best else f", best {numbers.score(best['score'])}"
         left = self._left()
         return f"trial {row['trial']} {row['status']}: {came}{told} ({what}){left and '; ' + left}"
 
@@ -102,41 +108,44 @@ class Progress:
         from rich.spinner import Spinner
 
         last = max(3, min(_ROWS, console.height - _LINES - len(self._running)))
-        table = self._table(last, _AMOUNTS, settings=False)
-        if console.measure(table).maximum + _LEAST <= options.max_width:
-            yield self._table(last, _AMOUNTS, settings=True)
+        best = self._best()
+        rows = [*self._ended[-last:], *self._running.values()]
+        if best is not None and best not in rows:
+            rows.append(best)
+        taken = console.measure(self._table(rows, _AMOUNTS, 0)).maximum
+        room = options.max_width - taken - _BETWEEN
+        if room + _BETWEEN >= _LEAST:
+            yield self._table(rows, _AMOUNTS, room)
         else:
-            yield self._table(last, [n for n in _AMOUNTS if n != "epochs"], settings=False)
+            yield self._table(rows, [name for name in _AMOUNTS if name != "epochs"], 0)
         if self._spinner is None:
             self._spinner = Spinner("dots")
-        spent = words.duration(time.monotonic() - self._started)
+        spent = numbers.duration(time.monotonic() - self._started)
         told = [self._doing, f"{spent} so far", self._left()]
         self._spinner.update(text="; ".join(part for part in told if part))
         yield self._spinner
 
-    def _table(self, last: int, amounts: Sequence[str], settings: bool) -> Any:
+    def _table(self, rows: Sequence[Mapping[str, Any]], amounts: Sequence[str], room: int) -> Any:
+        """The trials, with as much of their settings as there is room for."""
         from rich import box
-        from rich.table import Table
-        from rich.text import Text
 
-        best = self._best()
-        shown = [*self._ended[-last:], *self._running.values()]
-        title = f"{self._searched:,} of {words.count(self._trials, 'trial')}"
-        table = Table(box=box.SIMPLE, pad_edge=False, title=title, title_justify="left")
-        table.add_column("trial", no_wrap=True)
-        for name in amounts:
-            name = self._metric if name == "score" else name
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("status", no_wrap=True)
-        if settings:
-            table.add_column("settings")
-        for row in [*shown, *([best] if best is not None and best not in shown else [])]:
-            cells = [row["trial"], *(_amount(name, row) for name in amounts)]
-            cells.append(row.get("status", "runs"))
-            # One line, cut at its end: this column alone gives way to a narrow terminal.
-            told = [Text(self._told(row), no_wrap=True, overflow="ellipsis")] if settings else []
-            table.add_row(*cells, *told, style="bold" if row is best else None)
-        return table
+        heads = tuple(self._metric if name == "score" else name for name in amounts)
+        cells = [
+            (row["trial"], *(_amount(name, row) for name in amounts), row.get("status", "runs"))
+            for row in rows
+        ]
+        columns = ("trial", *heads, "status")
+        if room:
+            columns = (*columns, "settings")
+            cells = [(*own, words.cut(self._told(row), room)) for own, row in zip(cells, rows)]
+        bold = next((place for place, row in enumerate(rows) if row is self._best()), None)
+        return Table(columns, tuple(cells), right=heads).drawn(
+            bold=bold,
+            box=box.SIMPLE,
+            pad_edge=False,
+            title=f"{self._searched:,} of {numbers.plural(self._trials, 'trial')}",
+            title_justify="left",
+        )
 
     def _told(self, row: Mapping[str, Any]) -> str:
         """The settings of a trial, or why it has no score."""
@@ -180,7 +189,7 @@ class Progress:
         if ahead:
             after += ahead * (self._last - self._started) / done
         left = after - (time.monotonic() - self._last)
-        return f"about {words.duration(left)} left" if left > 0 else ""
+        return f"about {numbers.duration(left)} left" if left > 0 else ""
 
 
 def _amount(name: str, row: Mapping[str, Any]) -> str:
@@ -188,5 +197,5 @@ def _amount(name: str, row: Mapping[str, Any]) -> str:
     if value is None:
         return ""
     if name == "score":
-        return figure(value)
+        return numbers.score(value)
     return f"{value:.1f}" if name == "seconds" else f"{round(value):,}"

@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasseq import atomic, plots, runs
-from kerasseq.board import figure
-from kerasseq.params.table import Table, Tabular, from_frame
+from kerasseq import atomic, numbers, plots, runs
+from kerasseq.table import Table, Tabular, from_frame
 from kerasseq.tuning import words
 from kerasseq.tuning.journal import JOURNAL, sound
 
@@ -241,12 +240,12 @@ class Result(Tabular):
         searched = [row for row in rows(self.events) if row["trial"] != "default"]
         ended = sum(row["status"] != "runs" for row in searched)
         if self.finished:
-            told = words.count(ended, "trial")
+            told = numbers.plural(ended, "trial")
         else:
             asked = self.events[0].get("trials", len(searched))
             begun = len(searched) - ended
             more = f" and {begun:,} begun" if begun else ""
-            told = f"{ended:,} of {words.count(asked, 'trial')}{more}"
+            told = f"{ended:,} of {numbers.plural(asked, 'trial')}{more}"
         return f"{self.recipe}: {told}, by {self.metric} on the validation part"
 
     @property
@@ -280,7 +279,7 @@ class Result(Tabular):
             how = "was best" if self._end["best"] == "default" else "could not be trained"
             found.append(
                 f"the recipe's own setting {how}; test {test['metric'].replace('_', ' ')} of the "
-                f"best: {figure(test['best'])}"
+                f"best: {numbers.score(test['best'])}"
             )
         if gain is not None:
             words = f"{gain['outcome']} the recipe's own setting"
@@ -289,9 +288,10 @@ class Result(Tabular):
                 if gain["low"] is not None
                 else ""
             )
+            tuned, default = numbers.score(gain["best"]), numbers.score(gain["default"])
             found.append(
-                f"test {gain['metric'].replace('_', ' ')}: tuned {figure(gain['best'])}, default "
-                f"{figure(gain['default'])}; tuning {words} ({gain['difference']:+.3f}{between})"
+                f"test {gain['metric'].replace('_', ' ')}: tuned {tuned}, default {default}; "
+                f"tuning {words} ({gain['difference']:+.3f}{between})"
             )
         return found
 

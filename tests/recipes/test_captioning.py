@@ -21,6 +21,7 @@ from PIL import Image
 import kerasseq
 from kerasseq.data.captioned import Captioned
 from kerasseq.data.picture_features import CACHE, Seen
+from kerasseq.data.tokenizer import Tokenizer
 from kerasseq.recipes import captioning
 from kerasseq.recipes.captioning import CaptioningSettings
 from kerasseq.tasks import perform
@@ -356,7 +357,8 @@ def test_words_and_sentences_are_learned_from_the_training_part_alone() -> None:
     source = dataclasses.replace(source, captions=captions)
     parts, prepared = perform.prepared(TASK, source, SETTINGS)
     state = prepared.state
-    known = {word for word in state["words"]["words"] if word.startswith("n")}
+    vocabulary = Tokenizer.from_state(state["words"]).vocabulary
+    known = {word for word in vocabulary if word.startswith("n")}
     assert known == {own[0].split()[-1] for own in parts.train.captions}
     assert len(state["known"]) == 2 * len(parts.train)
 

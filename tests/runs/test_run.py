@@ -256,7 +256,7 @@ def test_the_summary_fits_a_narrow_terminal(
 def test_a_notebook_gets_a_table(made: Run) -> None:
     html = made._repr_html_()
     assert html.count("<tr>") == 2
-    assert f"<td>{made.metrics['test']['error']:.3f}</td>" in html
+    assert f">{made.metrics['test']['error']:.3f}</td>" in html
     assert "loses to difference" in html
 
 

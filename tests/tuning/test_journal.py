@@ -96,6 +96,68 @@ def test_a_journal_of_another_version_is_told(tmp_path: Path) -> None:
         sound(tmp_path)
 
 
+def _old(folder: Path, recipe: str, settings: Any, space: Any, *trials: Any) -> None:
+    """A journal from when settings had other names."""
+    about = {**SEARCH, "format": 1, "recipe": recipe, "settings": settings, "space": space}
+    began = ({**BEGAN, "trial": f"{n:04d}", "settings": own} for n, own in enumerate(trials))
+    _written(folder, about, *began)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "old", "new"),
+    [
+        ("sentiment", {"clip": 1.0, "units": 8}, {"clipnorm": 1.0, "units": 8}),
+        (
+            "captioning",
+            {"tied": True, "smoothing": 0.1, "beam": 3, "no_repeat": 2, "normalization": 0.7},
+            {
+                "tie_embeddings": True,
+                "label_smoothing": 0.1,
+                "beam_width": 3,
+                "no_repeat_ngram_size": 2,
+                "length_penalty": 0.7,
+            },
+        ),
+        (
+            "forecasting",
+            {"error": "mae", "scheduled": 0.0, "normalization": "last", "lookback": 24},
+            {"loss": "mae", "scheduled_sampling": 0.0, "normalization": "last", "lookback": 24},
+        ),
+        ("forecasting", {"lookback": 2.0}, {"lookback": None, "lookback_seasons": 2.0}),
+    ],
+)
+def test_settings_of_before_are_read_by_their_names_of_today(
+    tmp_path: Path, recipe: str, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    _old(tmp_path, recipe, old, {})
+    (about,) = sound(tmp_path)
+    assert about["settings"] == new
+    assert about["format"] == FORMAT
+
+
+def test_ranges_of_before_are_read_by_their_names_of_today(tmp_path: Path) -> None:
+    seasons, steps = "Choice(options=(None, 1.0, 4.0))", "Whole(low=7, high=28, step=1, log=False)"
+    trials = [{"lookback": value, "scheduled": 0.1} for value in (None, 4.0)]
+    space = {"scheduled": "Number(low=0.0, high=0.5, log=False)", "lookback": seasons}
+    _old(tmp_path / "a", "forecasting", {"clip": None}, space, *trials)
+    about, *began = sound(tmp_path / "a")
+    assert [*about["space"]] == ["scheduled_sampling", "lookback_seasons"]
+    assert [event["settings"] for event in began] == [
+        {"lookback_seasons": value, "scheduled_sampling": 0.1} for value in (None, 4.0)
+    ]
+    _old(tmp_path / "b", "forecasting", {}, {"lookback": steps}, {"lookback": 14})
+    about, began = sound(tmp_path / "b")
+    assert about["space"] == {"lookback": steps}
+    assert began["settings"] == {"lookback": 14}
+
+
+def test_a_setting_of_today_keeps_its_name(tmp_path: Path) -> None:
+    # A recipe from elsewhere may have what was the name of another setting once.
+    about = {**SEARCH, "settings": {"beam": 3}, "space": {"tied": "Choice(options=(1, 2))"}}
+    _written(tmp_path, about, {**BEGAN, "settings": {"tied": 1}})
+    assert sound(tmp_path) == read(tmp_path)
+
+
 def test_one_process_at_a_time_may_add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kerasseq.tuning.journal._PATIENCE", 0.0)
     journal = Journal(tmp_path)

@@ -13,9 +13,12 @@ import pytest
 
 import kerasseq
 from kerasseq import registry
+from kerasseq.tasks.forecasting import Forecasting
+from kerasseq.tuning import trial
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.space import declare, narrowed, sizes
 from kerasseq.tuning.task import Data, Task, known, typed
+from tests.tuning.conftest import said
 from tests.tuning.test_oracle import Driver
 
 RECIPES = registry.builtin()
@@ -39,6 +42,31 @@ def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
         hp.values[own.name] = own.random_sample(place)
     assert {*drawn} == {*settings}
     recipe.recorded(typed(recipe, drawn))
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        (
+            "captioning",
+            "decoder min_count cell units dropout embedding_dropout picture_dropout "
+            "label_smoothing learning_rate batch_size",
+        ),
+        (
+            "forecasting",
+            "model attention scheduled_sampling linear lookback_seasons cell units depth "
+            "normalization scaling dropout learning_rate batch_size",
+        ),
+        (
+            "sentiment",
+            "cell units depth pooling embedding dropout embedding_dropout token_dropout "
+            "vocabulary_size ngrams ngram_count learning_rate batch_size",
+        ),
+    ],
+)
+def test_the_order_of_a_space_is_that_of_every_version(name: str, names: str) -> None:
+    # KerasTuner draws in this order: a search that goes on proposes what it would have proposed.
+    assert [*registry.task(name).space()] == names.split()
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -81,6 +109,40 @@ def test_all_but_the_test_part_can_be_learned_from(name: str) -> None:
     assert len(seen.test) != len(part.test) or not np.array_equal(
         np.asarray(_first(seen)), np.asarray(_first(part))
     )  # what a trial is scored on is another part
+
+
+def test_data_is_prepared_again_only_for_settings_that_it_depends_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare, prepared = Forecasting.prepare, []
+
+    def spied(self: Any, parts: Any, settings: Any) -> Any:
+        prepared.append(parts)
+        return prepare(self, parts, settings)
+
+    def run(task: Task, data: Data, name: str, settings: Any, **options: Any) -> Any:
+        data.prepared(settings)
+        return said(task, data, name, settings, **options)
+
+    monkeypatch.setattr(Forecasting, "prepare", spied)
+    monkeypatch.setattr(trial, "run", run)
+    monkeypatch.setattr("kerasseq.tuning.search.finish", lambda *given: {"best": None})
+    space = {
+        "loss": ["mse", "mae", "huber"],
+        "model": ["recursive", "seq2seq"],
+        "attention": "true,false if model=seq2seq",
+        "scheduled_sampling": "0.0..0.5 if model=recursive",
+    }
+    times = []
+    for lookback in (14, [14, 21]):
+        prepared.clear()
+        own = {**space, "lookback": lookback, "scaling": "standard"}
+        out = tmp_path / str(lookback)
+        found = kerasseq.tune("forecasting", space=own, trials=8, out=out, quiet=True)
+        assert all(found.trials[name].nunique() > 1 for name in space)
+        times.append(len(prepared))
+    # For the trials, and for their sizes; the default setting of the latter has another lookback.
+    assert times == [2, 6]
 
 
 def _first(prepared: Any) -> Any:

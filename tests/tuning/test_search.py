@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import kerasseq
 from kerasseq.settings import Choice, Number
 from kerasseq.tuning import final, trial
 from kerasseq.tuning import search as searches
-from kerasseq.tuning.journal import JOURNAL, read
+from kerasseq.tuning.journal import JOURNAL, read, sound
 from tests.toy import TASK, numbers, toy
 from tests.tuning.conftest import SPACE
 
@@ -249,6 +250,73 @@ def test_a_search_from_before_there_was_such_a_limit_goes_on(
     pd.testing.assert_frame_equal(again.trials, first.trials)
     with pytest.raises(ValueError, match="holds a search with max_macs=None"):
         kerasseq.tune(toy, trials=2, out=tmp_path / "a", max_macs=30, **TUNE)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A finished search from when settings had other names, and there were fewer of them."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    shutil.copy(Path(__file__).with_name("format_1.jsonl"), folder / JOURNAL)
+    return folder
+
+
+def _again(folder: Path, **options: Any) -> Any:
+    """The call that made it, in names of today."""
+    time = pd.date_range("2024-01-01", periods=120)
+    table = pd.DataFrame({"time": time, "y": np.arange(120.0) % 7})
+    given: dict[str, Any] = {"clipnorm": 0.5, "loss": "mae", "horizon": 7, "epochs": 9, **options}
+    given |= {"trials": 5, "max_params": 30_000, "quiet": True}
+    return kerasseq.tune("forecasting", table, out=folder, **given)
+
+
+def test_a_search_from_before_settings_were_renamed_is_read(old: Path) -> None:
+    found = kerasseq.tuned(old)
+    assert {"lookback_seasons", "scheduled_sampling"} <= {*found.trials}
+    assert not {"lookback", "scheduled"} & {*found.trials}
+    assert [*found.trials][1:6] == ["model", "lookback_seasons", "cell", "units", "depth"]
+
+
+@pytest.mark.parametrize("lines", [1, 4, 12])
+def test_a_search_from_before_settings_were_renamed_goes_on(
+    old: Path, lines: int, quick: list[Any]
+) -> None:
+    whole = sound(old)
+    journal = old / JOURNAL
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:lines]))
+    _again(old)
+    events = sound(old)
+    assert events[:lines] == whole[:lines]
+    assert _began(events) == _began(whole)  # the trials that it would have come to by itself
+    assert len(quick) == 6 - sum(event["event"] == "ended" for event in whole[:lines])
+    for event in events[lines:-1]:
+        if event["event"] == "ended":
+            (before,) = (e for e in whole if _is_end(e) and e["trial"] == event["trial"])
+            assert event["parameters"] == before["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"clipnorm": 0.25}, "clipnorm=0.5"),
+        ({"optimizer": "sgd"}, "optimizer='adam'"),
+        ({"weight_decay": 0.1}, "weight_decay=None"),
+        ({"lookback_seasons": 2.0}, "lookback_seasons="),
+    ],
+)
+def test_another_search_than_one_from_before_is_refused(
+    old: Path, options: dict[str, Any], told: str, quick: list[Any]
+) -> None:
+    with pytest.raises(ValueError, match=f"holds a search with .*{told}.*to start over"):
+        _again(old, **options)
+
+
+def _began(events: list[dict[str, Any]]) -> list[Any]:
+    return [(e["trial"], e["settings"]) for e in events if e["event"] == "began"]
+
+
+def _is_end(event: dict[str, Any]) -> bool:
+    return bool(event["event"] == "ended")
 
 
 def test_a_failed_trial_is_in_the_table_with_its_reason(

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from kerasseq.board import Board
+from kerasseq.board import board
 from kerasseq.data.digest import digest
 from kerasseq.data.series_panel import Panel
 from kerasseq.data.series_reader import SeriesReader
 from kerasseq.settings import positive
+from kerasseq.table import Table
 from kerasseq.tasks import perform
 from kerasseq.tasks.forecasting import forecasts
 from kerasseq.tasks.forecasting.metrics import Forecasts
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from kerasseq.data.series_reader import Truth
     from kerasseq.recipes.forecasting import ForecastingSettings
     from kerasseq.tasks.forecasting.run import ForecastRun
@@ -45,7 +44,7 @@ class Backtest:
     scores: pd.DataFrame
     forecasts: pd.DataFrame
 
-    def __rich__(self) -> RenderableType:
+    def __rich__(self) -> Table:
         return self._board
 
     def _repr_html_(self) -> str:
@@ -55,9 +54,9 @@ class Backtest:
         return f"<Backtest of {self.scores['fold'].max()} folds: {self.metrics['verdict']}>"
 
     @property
-    def _board(self) -> Board:
+    def _board(self) -> Table:
         title = f"backtest: {self.scores['fold'].max()} folds"
-        return Board.of(title, self.metrics, [self.metrics["verdict"]])
+        return board(title, self.metrics, [self.metrics["verdict"]])
 
 
 def backtest(

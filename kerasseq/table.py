@@ -1,4 +1,4 @@
-"""One small table, and every format it can be read in."""
+"""One small table, and every format and place it can be read in."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kerasseq.numbers import value as number
+
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table as Drawn
 
 _LONG = 40  # characters; a longer word, such as a path, may be broken
 
@@ -87,6 +91,8 @@ class Table(Tabular):
         title: A line above.
         total: A last row, shown below a rule and left out of CSV and of the DataFrame.
         notes: Lines below.
+        right: Names of the columns that are aligned to the right; by default, of those that hold
+            numbers alone.
 
     Example:
         >>> table = Table(("cell", "parameters"), (("gru", 98816),))
@@ -101,6 +107,7 @@ class Table(Tabular):
     title: str = ""
     total: tuple[Any, ...] | None = None
     notes: tuple[str, ...] = ()
+    right: tuple[str, ...] | None = None
 
     def table(self) -> Table:
         return self
@@ -124,22 +131,9 @@ class Table(Tabular):
         """Aligned columns, as rich draws them."""
         from rich import box
         from rich.console import Console
-        from rich.table import Table as Drawn
         from rich.text import Text
 
-        drawn = Drawn(box=box.SIMPLE, show_footer=self.total is not None, pad_edge=False)
-        feet = self.total or [None] * len(self.columns)
         widths = self._widths(width)
-        for place, name in enumerate(self.columns):
-            drawn.add_column(
-                Text(name),
-                Text(_shown(feet[place])),
-                justify="right" if self._numeric()[place] else "left",
-                width=widths[place],
-                overflow="fold",
-            )
-        for row in self.rows:
-            drawn.add_row(*(Text(_shown(value)) for value in row))
         page = io.StringIO()
         # A console of its own: what is printed must not hang on the terminal's colours or size.
         console = Console(
@@ -151,14 +145,52 @@ class Table(Tabular):
         )
         if self.title:
             console.print(Text(self.title))
-        console.print(drawn)
+        console.print(self.drawn(widths, box=box.SIMPLE, pad_edge=False))
         for note in self.notes:
             console.print(Text(note))
         return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).strip("\n")
 
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table between lines, in the width that the terminal has."""
+        from rich.text import Text
+
+        widths = self._widths(options.max_width - 1, whole=True)
+        yield self.drawn(widths, title=Text(self.title), title_justify="left")
+        yield from map(Text, self.notes)
+
+    def drawn(
+        self, widths: Sequence[int] | None = None, bold: int | None = None, **style: Any
+    ) -> Drawn:
+        """The rows as a table of rich, without title and notes.
+
+        Args:
+            widths: Of the columns; as they need by default.
+            bold: The row to set in bold.
+            style: Arguments of `rich.table.Table`.
+        """
+        from rich.table import Table as Drawn
+        from rich.text import Text
+
+        drawn = Drawn(show_footer=self.total is not None, **style)
+        feet = self.total or [None] * len(self.columns)
+        for name, foot, right, width in zip(
+            self.columns, feet, self._to_the_right(), widths or self._widths(None)
+        ):
+            drawn.add_column(
+                Text(name),
+                Text(_shown(foot)),
+                justify="right" if right else "left",
+                width=width,
+                overflow="fold",
+            )
+        for place, row in enumerate(self.rows):
+            cells = [Text(_shown(value)) for value in row]
+            drawn.add_row(*cells, style="bold" if place == bold else None)
+        return drawn
+
     def markdown(self) -> str:
         """A Markdown table, the title above it and the notes below."""
-        rule = ["---:" if number else "---" for number in self._numeric()]
+        rule = ["---:" if number else "---" for number in self._to_the_right()]
         lines = [[_marked(value) for value in row] for row in self._all_rows()]
         table = [f"| {' | '.join(row)} |" for row in ([_marked(c) for c in self.columns], rule)]
         table += [f"| {' | '.join(row)} |" for row in lines]
@@ -167,7 +199,7 @@ class Table(Tabular):
 
     def latex(self) -> str:
         """A LaTeX `tabular`, which needs no package; title and notes are comments."""
-        places = "".join("r" if number else "l" for number in self._numeric())
+        places = "".join("r" if number else "l" for number in self._to_the_right())
 
         def line(row: Sequence[Any]) -> str:
             return " & ".join(_shown(value).translate(_LATEX) for value in row) + r" \\"
@@ -196,7 +228,7 @@ class Table(Tabular):
             cells = [
                 f'<{tag} style="text-align: {"right" if number else "left"}">'
                 f"{html.escape(_shown(value))}</{tag}>"
-                for value, number in zip(row, self._numeric(), strict=True)
+                for value, number in zip(row, self._to_the_right(), strict=True)
             ]
             return f"<tr>{''.join(cells)}</tr>"
 
@@ -207,15 +239,21 @@ class Table(Tabular):
         head = f"<thead>{line(self.columns, 'th')}</thead>"
         return f"<table>{title}{head}<tbody>{body}</tbody>{foot}</table>{notes}"
 
-    def _widths(self, available: int | None) -> list[int]:
-        """How wide each column is: as it needs, or less where it can be broken between words."""
+    def _widths(self, available: int | None, whole: bool = False) -> list[int]:
+        """How wide each column is: as it needs, or less where it can be broken between words.
+
+        With `whole`, heads alone are broken.
+        """
         columns = zip(self.columns, *([_shown(v) for v in row] for row in self._all_rows()))
         held = [list(column) for column in columns]
         widths = [max(map(len, column)) for column in held]
         least = [
             min(max(len(word) for text in column for word in text.split() or [""]), _LONG)
-            for column in held
+            for column in ([[head] for head in self.columns] if whole else held)
         ]
+        if whole:
+            cells = [max(map(len, column[1:]), default=0) for column in held]
+            least = [max(both) for both in zip(least, cells)]
         while available is not None and sum(widths) + 3 * len(widths) > available:
             spare = [(wide, place) for place, wide in enumerate(widths) if wide > least[place]]
             if not spare:
@@ -229,8 +267,10 @@ class Table(Tabular):
     def _named(self, row: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(self.columns, row, strict=True))
 
-    def _numeric(self) -> list[bool]:
-        """Which columns hold numbers alone, and so are aligned to the right."""
+    def _to_the_right(self) -> list[bool]:
+        """Which columns are aligned to the right."""
+        if self.right is not None:
+            return [name in self.right for name in self.columns]
         held: list[list[Any]] = [
             [value for value in column if value is not None]
             for column in zip(*self._all_rows(), strict=True)
@@ -256,11 +296,7 @@ def _shown(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    return _plain(value)
+    return number(value) if isinstance(value, int | float) else str(_plain(value))
 
 
 def _plain(value: Any) -> Any:

@@ -7,9 +7,10 @@ import io
 import json
 
 import pytest
+from rich.console import Console
 
 from kerasseq.params import Table
-from kerasseq.params.table import FORMATS, from_frame
+from kerasseq.table import FORMATS, from_frame
 
 TABLE = Table(
     columns=("layer", "shape", "gates", "params", "share"),
@@ -50,6 +51,44 @@ def test_text_keeps_to_a_width_and_breaks_no_number() -> None:
 
 def test_text_shows_brackets_as_they_are() -> None:
     assert "[red]a[/red] :smile:" in Table(("[b]",), (("[red]a[/red] :smile:",),)).text()
+
+
+def _in_terminal(table: Table, width: int) -> list[str]:
+    page = io.StringIO()
+    Console(file=page, width=width).print(table)
+    return [line.rstrip() for line in page.getvalue().splitlines()]
+
+
+def test_a_terminal_is_shown_lines_the_title_and_the_notes() -> None:
+    table = Table(
+        ("", "a long name", "n"),
+        (("mean error", "0.5 to 0.6", 1_200),),
+        title="[red]x[/red]",
+        notes=("[b] 1 < 2",),
+        right=("a long name", "n"),
+    )
+    assert _in_terminal(table, 80) == [
+        "[red]x[/red]",
+        "┏━━━━━━━━━━━━┳━━━━━━━━━━━━━┳━━━━━━━┓",
+        "┃            ┃ a long name ┃     n ┃",
+        "┡━━━━━━━━━━━━╇━━━━━━━━━━━━━╇━━━━━━━┩",
+        "│ mean error │  0.5 to 0.6 │ 1,200 │",
+        "└────────────┴─────────────┴───────┘",
+        "[b] 1 < 2",
+    ]
+    # In a narrow one heads are broken between words, and cells are not.
+    assert _in_terminal(table, 35)[2:6] == [
+        "┃            ┃     a long ┃       ┃",
+        "┃            ┃       name ┃     n ┃",
+        "┡━━━━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━┩",
+        "│ mean error │ 0.5 to 0.6 │ 1,200 │",
+    ]
+
+
+def test_text_may_be_aligned_to_the_right() -> None:
+    table = Table(("a", "b"), (("x", "1.0"),), right=("b",))
+    assert "| --- | ---: |" in table.markdown()
+    assert '<td style="text-align: right">1.0</td>' in table.html()
 
 
 def test_markdown() -> None:
