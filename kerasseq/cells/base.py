@@ -230,7 +230,8 @@ class Cell(keras.layers.Layer):
         if weight.role in _INITIALIZERS:
             return _INITIALIZERS[weight.role]
         if weight.name == "bias" and self.unit_forget_bias:
-            return _one_at("forget", self.spec.gates, self.bias_initializer)
+            others = self.bias_initializer or keras.initializers.GlorotUniform()  # as Keras
+            return _one_at("forget", self.spec.gates, others)
         return getattr(self, f"{_GROUPS[weight.role]}_initializer")
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> States:
@@ -403,11 +404,8 @@ def _one_at(gate: str, gates: Sequence[str], initializer: Any) -> Callable[..., 
     """An initializer that sets one gate's part of a bias to ones (Jozefowicz et al. 2015)."""
 
     def initialize(shape: Sequence[int], dtype: Any = None, **_: Any) -> Tensor:
-        units = shape[-1] // len(gates)
-        parts = [
-            ops.ones((units,), dtype) if name == gate else initializer((units,), dtype=dtype)
-            for name in gates
-        ]
+        parts = list(split(initializer(shape, dtype=dtype), len(gates)))
+        parts[gates.index(gate)] = ops.ones_like(parts[0])
         return ops.concatenate(parts)
 
     return initialize
@@ -432,24 +430,22 @@ class GatedCell(Cell):
 
     Args:
         units: Width of the cell.
-        activation: Activation of the candidate, and of an LSTM's emitted cell state.
-        recurrent_activation: Activation of the gates.
+        activation: Activation of the candidate, and of an LSTM's emitted cell state; None is
+            linear, as in `keras.layers`.
+        recurrent_activation: Activation of the gates; None is linear.
         **kwargs: See `Cell`.
     """
-
-    default_activation: ClassVar[str] = "tanh"
 
     def __init__(
         self,
         units: int,
         *,
-        activation: Any = None,
+        activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         **kwargs: Any,
     ) -> None:
         super().__init__(units, **kwargs)
-        chosen = self.default_activation if activation is None else activation
-        self.activation = keras.activations.get(chosen)
+        self.activation = keras.activations.get(activation)
         self.recurrent_activation = keras.activations.get(recurrent_activation)
 
     def get_config(self) -> dict[str, Any]:
