@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerasseq.layers.initial_states import flat, state_count
+
 Tensor = Any
 
 
@@ -100,11 +102,14 @@ class Stack(keras.layers.Layer):
     ) -> Any:
         """Run all levels; see the class."""
         mask = sequences_mask if mask is None else mask
-        given = None if initial_state is None else self._given(initial_state)
+        given = None
+        if initial_state is not None:
+            count = sum(state_count(level) for level in self.levels)
+            given = flat(initial_state, count, ", level by level, forward then backward")
         gates = iter(self.gates)
         states: list[Tensor] = []
         for level, skip in zip(self.levels, self.skips, strict=True):
-            count = _state_count(level)
+            count = state_count(level)
             first = None if given is None else [given.pop(0) for _ in range(count)]
             result = level(sequences, initial_state=first, mask=mask, training=training)
             if level.return_state:
@@ -115,16 +120,6 @@ class Stack(keras.layers.Layer):
                 result = self._connect(level, sequences, result, mask, gate)
             sequences = result
         return (sequences, *states) if self.return_state else sequences
-
-    def _given(self, initial_state: Any) -> list[Tensor]:
-        given = list(keras.tree.flatten(initial_state))
-        count = sum(_state_count(level) for level in self.levels)
-        if len(given) != count:
-            raise ValueError(
-                f"`initial_state` must be a list of {count} states, level by level, forward then "
-                f"backward. Received: {len(given)}"
-            )
-        return given
 
     def _connect(
         self, level: Any, below: Tensor, above: Tensor, mask: Tensor | None, gate: Any
@@ -153,7 +148,7 @@ class Stack(keras.layers.Layer):
         passed = mask if self.return_sequences else None
         if not self.return_state:
             return passed
-        return [passed] + [None] * sum(_state_count(level) for level in self.levels)
+        return [passed] + [None] * sum(state_count(level) for level in self.levels)
 
     def reset_state(self) -> None:
         """Reset every level of a stateful stack."""
@@ -214,12 +209,6 @@ def _check(levels: Sequence[Any], skip: str | None) -> None:
 def _output_shape(level: Any, shape: Any) -> tuple[int | None, ...]:
     result = level.compute_output_shape(shape)
     return tuple(result[0]) if level.return_state else tuple(result)
-
-
-def _state_count(level: Any) -> int:
-    if isinstance(level, keras.layers.Bidirectional):
-        return _state_count(level.forward_layer) + _state_count(level.backward_layer)
-    return len(keras.tree.flatten(level.state_size))
 
 
 def _last_real(sequences: Tensor, mask: Tensor | None) -> Tensor:

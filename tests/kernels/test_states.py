@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kerasseq import kernels
 from kerasseq.layers import RNN
 from kerasseq.layers.bidirectional import Bidirectional
 from tests.cells import statement
 from tests.cells.harness import (
+    BACKEND,
     DTYPE,
     MASK,
     VARIANTS,
@@ -128,3 +130,51 @@ def test_states_are_those_of_the_batch() -> None:
     layer(sequences(2, 3, 3))
     with pytest.raises(ValueError, match="Expected batch size: 2"):
         layer(sequences(3, 3, 3))
+
+
+HOW_MANY = {"gru": "1 state", "lstm": "2 states", "mingru": "1 state", "lru": "2 states"}
+ABLE = [
+    (name, kernel)
+    for name in HOW_MANY
+    for kernel in kernels.names()
+    if kernels.why_not(kernel, variant(name), kernels.Situation(BACKEND, 3)) is None
+]
+
+
+@pytest.mark.parametrize("time", [0, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize(("name", "kernel"), ABLE)
+def test_every_kernel_refuses_too_few_and_too_many_states(
+    name: str, kernel: str, count: int, time: int
+) -> None:
+    layer = layer_of(variant(name), kernel=kernel)
+    given = [np.zeros((2, 4))] * count
+    if HOW_MANY[name].startswith(str(count)):
+        assert len(layer(sequences(2, time, 3), initial_state=given)) == 1 + count
+        return
+    wanted = f"must be a list of {HOW_MANY[name]}. Received: {count}"
+    with pytest.raises(ValueError, match=wanted):
+        layer(sequences(2, time, 3), initial_state=given)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (3, 4), (2, 1), (2, 5), (4,), (2, 4, 1)])
+@pytest.mark.parametrize(("name", "kernel"), ABLE)
+def test_every_kernel_refuses_states_of_another_shape(
+    name: str, kernel: str, shape: tuple[int, ...]
+) -> None:
+    given = [np.zeros((2, 4))] * (len(variant(name).state_size) - 1) + [np.zeros(shape)]
+    with pytest.raises(ValueError, match=r"`initial_state` must be of the shape \(2, 4\)"):
+        layer_of(variant(name), kernel=kernel)(sequences(2, 3, 3), initial_state=given)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_both_directions_refuse_too_few_and_too_many_states(count: int) -> None:
+    layer = Bidirectional(layer_of(variant("lstm")), dtype=DTYPE)
+    with pytest.raises(ValueError, match=f"must be a list of 4 states, forward.*: {count}"):
+        layer(sequences(2, 3, 3), initial_state=[np.zeros((2, 4))] * count)
+
+
+def test_cells_of_keras_refuse_too_many_states_too() -> None:
+    layer = RNN([keras.layers.LSTMCell(4), keras.layers.GRUCell(4)])
+    with pytest.raises(ValueError, match=r"must be a list of 3 states. Received: 4"):
+        layer(sequences(2, 3, 3), initial_state=[np.zeros((2, 4))] * 4)
