@@ -129,6 +129,10 @@ class RNN(keras.layers.RNN):
     ) -> Any:
         """Run the cell over time: the one part of `keras.layers.RNN` that kernels replace."""
         fallback = super().inner_loop
+        if self.stateful:
+            # On PyTorch they share the memory of the variables, which take the final states before
+            # the gradient is made.
+            initial_state = keras.tree.map_structure(ops.copy, initial_state)
         self._ran = choice = self.choose(sequences, masked=mask is not None, training=training)
         sequence = kernels.Pass(
             sequences=sequences,

@@ -25,6 +25,7 @@ from tests.cells.harness import (
     randomise,
     sequences,
     states,
+    twin,
     variant,
 )
 
@@ -178,3 +179,28 @@ def test_cells_of_keras_refuse_too_many_states_too() -> None:
     layer = RNN([keras.layers.LSTMCell(4), keras.layers.GRUCell(4)])
     with pytest.raises(ValueError, match=r"must be a list of 3 states. Received: 4"):
         layer(sequences(2, 3, 3), initial_state=[np.zeros((2, 4))] * 4)
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras drops the states of stateful layers in fit")
+@pytest.mark.parametrize("kernel", kernels.names())
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "mgu", "indrnn", "lru"])
+def test_a_stateful_layer_is_trained_as_from_given_states(name: str, kernel: str) -> None:
+    """Truncated backpropagation: the gradient of a batch ends where the batch began."""
+    cell = variant(name, dtype="float32")
+    if kernels.why_not(kernel, cell, kernels.Situation(BACKEND, 3)) is not None:
+        return
+    x = [sequences(2, 3, 3, random=seed).astype("float32") for seed in (1, 2)]
+    inputs = keras.Input(batch_shape=(2, 3, 3))
+    first = [keras.Input(batch_shape=(2, size)) for size in cell.state_size]
+    layer, other = RNN(cell, stateful=True, kernel=kernel), RNN(twin(cell), kernel=kernel)
+    carries = keras.Model(inputs, layer(inputs))
+    starts = keras.Model([inputs, *first], other(inputs, initial_state=first))
+    carries(x[0])
+    carried = [numpy(state.value) for state in layer.states]
+    before = cell.get_weights()
+    target = np.ones((2, cell.output_size), "float32")
+    for model, batch in ((carries, x[1]), (starts, [x[1], *carried])):
+        model.compile("sgd", "mse", run_eagerly=True)
+        model.train_on_batch(batch, target)
+    close(carries.trainable_weights, [numpy(w) for w in starts.trainable_weights], tolerance=1e-5)
+    assert any((new != old).any() for new, old in zip(cell.get_weights(), before, strict=True))
