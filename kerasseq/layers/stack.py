@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerasseq.kernels.passes import last_step
 from kerasseq.layers.initial_states import flat, state_count
 
 Tensor = Any
@@ -25,6 +26,7 @@ class Stack(keras.layers.Layer):
         skip: None, `"residual"` (output + input) or `"highway"` (t * output + (1 - t) * input
             with a learned gate t; Srivastava et al. 2015, arXiv 1505.00387), at every level
             whose input is as wide as its output.
+        go_backwards: Refused, with the remedy: a stack runs forwards.
         **kwargs: Those of `keras.layers.Layer`.
 
     Call arguments:
@@ -50,8 +52,23 @@ class Stack(keras.layers.Layer):
         True
     """
 
-    def __init__(self, levels: Sequence[Any], *, skip: str | None = None, **kwargs: Any) -> None:
+    go_backwards = False
+
+    def __init__(
+        self,
+        levels: Sequence[Any],
+        *,
+        skip: str | None = None,
+        go_backwards: bool = False,
+        **kwargs: Any,
+    ) -> None:
         _check(levels, skip)
+        if go_backwards:  # as keras.layers.Bidirectional asks of its second direction
+            raise ValueError(
+                "`go_backwards`: a stack runs forwards. For both directions of a deep network pass "
+                "bidirectional=True to kerasseq.rnn, which merges them level by level; for one, "
+                "reverse its inputs. Received: go_backwards=True"
+            )
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = levels[-1].dtype_policy
         super().__init__(**kwargs)
@@ -218,7 +235,5 @@ def _last_real(sequences: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return sequences[:, -1]
     mask = ops.cast(mask, "bool")
-    time = ops.arange(ops.shape(mask)[1])[None]
-    last = ops.max(ops.where(mask, time, 0), axis=1)
-    chosen = ops.take_along_axis(sequences, last[:, None, None], axis=1)[:, 0]
+    chosen = ops.take_along_axis(sequences, last_step(mask)[:, None, None], axis=1)[:, 0]
     return chosen * ops.cast(ops.any(mask, axis=1, keepdims=True), chosen.dtype)

@@ -204,3 +204,15 @@ def test_a_stateful_layer_is_trained_as_from_given_states(name: str, kernel: str
         model.train_on_batch(batch, target)
     close(carries.trainable_weights, [numpy(w) for w in starts.trainable_weights], tolerance=1e-5)
     assert any((new != old).any() for new, old in zip(cell.get_weights(), before, strict=True))
+
+
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize(("name", "kernel"), [*ABLE, ("simple_rnn", "scan"), ("mgu", "scan")])
+def test_no_rows_give_no_outputs_whatever_the_mask(
+    name: str, kernel: str, return_sequences: bool
+) -> None:
+    layer = layer_of(variant(name), kernel=kernel, return_sequences=return_sequences)
+    mask = ops.convert_to_tensor(np.ones((0, 3), bool))
+    shapes = [tuple(part.shape) for part in layer(sequences(0, 3, 3), mask=mask)]
+    output = (0, 3, 4) if return_sequences else (0, 4)
+    assert shapes == [output, *((0, size) for size in layer.cell.state_size)]
