@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
 from kerasseq.params import catalogue
-from kerasseq.params.spec import Spec, Weight
+from kerasseq.params.spec import Spec, Weight, positive
 
 Tensor = Any  # a tensor of whichever backend runs
 States = list[Tensor]
@@ -137,7 +138,7 @@ class Cell(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units = units
+        self.units = positive("units", units)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
@@ -148,12 +149,11 @@ class Cell(keras.layers.Layer):
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.recurrent_constraint = keras.constraints.get(recurrent_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)
-        self.dropout = _rate("dropout", dropout)
-        self.recurrent_dropout = _rate("recurrent_dropout", recurrent_dropout)
+        self.dropout = _rate("dropout", dropout, whole=True)
+        self.recurrent_dropout = _rate("recurrent_dropout", recurrent_dropout, whole=True)
         self.variational = variational
-        self.zoneout = zoneout
         self.weight_drop = _rate("weight_drop", weight_drop)
-        self.projection = projection
+        self.projection = None if projection is None else positive("projection", projection)
         self.trainable_initial_state = trainable_initial_state
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed=seed)
@@ -162,6 +162,7 @@ class Cell(keras.layers.Layer):
         # The spec checks the widths, here rather than at the first call.
         self.state_size = self.spec.state_sizes(units, **self.options)
         self.zoneout_rates = self._zoneout_rates(zoneout)
+        self.zoneout = self.zoneout_rates[0] if isinstance(zoneout, Real) else self.zoneout_rates
         if self.weight_drop and not self._recurrent_weight:
             raise ValueError(
                 f"`weight_drop` drops recurrent weights, and the cell '{self.kind}' has none. "
@@ -230,7 +231,8 @@ class Cell(keras.layers.Layer):
         if weight.role in _INITIALIZERS:
             return _INITIALIZERS[weight.role]
         if weight.name == "bias" and self.unit_forget_bias:
-            return _one_at("forget", self.spec.gates, self.bias_initializer)
+            others = self.bias_initializer or keras.initializers.GlorotUniform()  # as Keras
+            return _one_at("forget", self.spec.gates, others)
         return getattr(self, f"{_GROUPS[weight.role]}_initializer")
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> States:
@@ -320,7 +322,9 @@ class Cell(keras.layers.Layer):
         if training and self.noisy:
             raise ValueError(
                 f"{', '.join(self.noisy)} of the cell '{self.name}' must be drawn once per "
-                "sequence, which keras.layers.RNN cannot do. Run the cell in kerasseq.rnn(cell)."
+                "sequence, which neither keras.layers.RNN nor an RNN over a list of cells can do. "
+                "Run it by kerasseq.rnn(cell), or kerasseq.rnn([cell, cell]) with one level per "
+                "cell."
             )
         kernel = getattr(self, self._recurrent_weight) if self._recurrent_weight else None
         projected = self.project(inputs)
@@ -378,9 +382,9 @@ class Cell(keras.layers.Layer):
             for size, rate in zip(self.state_size, self.zoneout_rates, strict=True)
         )
 
-    def _zoneout_rates(self, zoneout: float | Sequence[float]) -> tuple[float, ...]:
+    def _zoneout_rates(self, zoneout: Any) -> tuple[float, ...]:
         count = len(self.state_size)
-        rates = [zoneout] * count if isinstance(zoneout, int | float) else list(zoneout)
+        rates = [zoneout] * count if isinstance(zoneout, Real) else list(zoneout)
         if len(rates) != count:
             raise ValueError(
                 f"`zoneout` must be one rate, or one for each of the {count} states of "
@@ -389,25 +393,25 @@ class Cell(keras.layers.Layer):
         return tuple(_rate("zoneout", rate) for rate in rates)
 
 
-def _rate(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise ValueError(f"`{name}` must be a share in [0, 1). Received: {name}={value!r}")
+def _rate(name: str, value: Any, *, whole: bool = False) -> float:
+    """A share as a plain float, NumPy's included; all of it (1) only where `whole`."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not (0 <= value < 1 or (whole and value == 1)):
+        span = "[0, 1]" if whole else "[0, 1)"
+        raise ValueError(f"`{name}` must be a share in {span}. Received: {name}={value!r}")
     return float(value)
 
 
 def _any_rate(value: float | Sequence[float]) -> bool:
-    return bool(value) if isinstance(value, int | float) else any(value)
+    return bool(value) if isinstance(value, float) else any(value)
 
 
 def _one_at(gate: str, gates: Sequence[str], initializer: Any) -> Callable[..., Tensor]:
     """An initializer that sets one gate's part of a bias to ones (Jozefowicz et al. 2015)."""
 
     def initialize(shape: Sequence[int], dtype: Any = None, **_: Any) -> Tensor:
-        units = shape[-1] // len(gates)
-        parts = [
-            ops.ones((units,), dtype) if name == gate else initializer((units,), dtype=dtype)
-            for name in gates
-        ]
+        parts = list(split(initializer(shape, dtype=dtype), len(gates)))
+        parts[gates.index(gate)] = ops.ones_like(parts[0])
         return ops.concatenate(parts)
 
     return initialize
@@ -432,24 +436,22 @@ class GatedCell(Cell):
 
     Args:
         units: Width of the cell.
-        activation: Activation of the candidate, and of an LSTM's emitted cell state.
-        recurrent_activation: Activation of the gates.
+        activation: Activation of the candidate, and of an LSTM's emitted cell state; None is
+            linear, as in `keras.layers`.
+        recurrent_activation: Activation of the gates; None is linear.
         **kwargs: See `Cell`.
     """
-
-    default_activation: ClassVar[str] = "tanh"
 
     def __init__(
         self,
         units: int,
         *,
-        activation: Any = None,
+        activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         **kwargs: Any,
     ) -> None:
         super().__init__(units, **kwargs)
-        chosen = self.default_activation if activation is None else activation
-        self.activation = keras.activations.get(chosen)
+        self.activation = keras.activations.get(activation)
         self.recurrent_activation = keras.activations.get(recurrent_activation)
 
     def get_config(self) -> dict[str, Any]:

@@ -8,6 +8,10 @@ import keras
 
 from kerasseq.cells.base import Cell, States, Tensor
 
+# The config of an initializer, of which each cell makes its own: one object would give all of them
+# the same numbers.
+_ANY_MEMORY = {"class_name": "RandomUniform", "config": {"minval": 0.0, "maxval": 1.0}}
+
 
 @keras.saving.register_keras_serializable("kerasseq")
 class IndRNNCell(Cell):
@@ -36,11 +40,9 @@ class IndRNNCell(Cell):
         units: int,
         *,
         activation: Any = "relu",
-        recurrent_initializer: Any = None,
+        recurrent_initializer: Any = _ANY_MEMORY,
         **kwargs: Any,
     ) -> None:
-        if recurrent_initializer is None:
-            recurrent_initializer = keras.initializers.RandomUniform(0.0, 1.0)
         super().__init__(units, recurrent_initializer=recurrent_initializer, **kwargs)
         self.activation = keras.activations.get(activation)
 

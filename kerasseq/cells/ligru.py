@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -17,7 +19,8 @@ class LiGRUCell(GatedCell):
 
     Args:
         units: Width of the cell.
-        **kwargs: `activation` (relu by default), `recurrent_activation`, and those of `Cell`.
+        activation: Activation of the candidate.
+        **kwargs: `recurrent_activation`, and those of `Cell`.
 
     Example:
         >>> import kerasseq, numpy as np
@@ -28,7 +31,9 @@ class LiGRUCell(GatedCell):
     """
 
     kind = "ligru"
-    default_activation = "relu"
+
+    def __init__(self, units: int, *, activation: Any = "relu", **kwargs: Any) -> None:
+        super().__init__(units, activation=activation, **kwargs)
 
     def project(self, inputs: Tensor) -> Tensor:
         gates = [normalize(part) for part in split(ops.matmul(inputs, self.kernel), 2)]

@@ -106,7 +106,7 @@ def read_polar_files(paths: Sequence[Path]) -> tuple[Rows, list[str]]:
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}. Give both NAME.pos and NAME.neg.")
         content, encoding = decode(path.read_bytes(), str(path))
-        # Not splitlines(): in latin-1 it would also split at the sign that stands for "...".
+        # Not splitlines(): it would also split at signs that stand within a line, such as U+2028.
         found = [(line, label) for line in content.split("\n") if line.strip()]
         if not found:
             raise ValueError(f"{path} is empty. Give a file with one text a line.")

@@ -13,6 +13,7 @@ import numpy as np
 
 from kerasseq import atomic
 from kerasseq.data.digest import digest
+from kerasseq.data.files import decode
 from kerasseq.data.pictures import Pictures, read_picture
 
 __all__ = ["CACHE", "Seen", "cache_folder", "check_finite", "read_features", "see"]
@@ -307,4 +308,5 @@ def _identity(path: Path) -> list[str | int]:
 def _listed(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no list of names {path}: write one, a name a line.")
-    return [line.strip() for line in path.read_text("utf-8-sig").split("\n") if line.strip()]
+    content, _ = decode(path.read_bytes(), str(path))
+    return [line.strip() for line in content.split("\n") if line.strip()]

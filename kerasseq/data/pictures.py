@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["ENDINGS", "Pictures", "as_picture", "read_picture", "read_pictures"]
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+# What those endings stand for, by Pillow's names, and the only formats that a file is tried as
+# whatever its ending: for others Pillow starts programs, such as Ghostscript for PostScript.
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 _ORIENTATION = 0x0112  # the tag in which a camera says how it was held
 
 
@@ -25,7 +28,7 @@ def read_picture(path: str | os.PathLike[str], size: int) -> np.ndarray:
     Turned as its camera says. Of an animation the first frame; what is transparent is white.
 
     Args:
-        path: a file of any format that Pillow reads.
+        path: a JPEG, PNG, GIF, BMP, WebP or TIFF file, whatever its ending.
         size: height and width, in pixels.
 
     Raises:
@@ -41,11 +44,14 @@ def read_picture(path: str | os.PathLike[str], size: int) -> np.ndarray:
         with warnings.catch_warnings():
             # Pillow warns of what is large, and refuses what is twice as large.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
+            with Image.open(path, formats=_FORMATS) as picture:
                 picture.draft("RGB", (2 * size, 2 * size))  # decodes a large JPEG at a fraction
                 return _array(picture, size)
     except UnidentifiedImageError:
-        raise ValueError(f"{path} is no picture that can be read. Convert it to JPEG.") from None
+        raise ValueError(
+            f"{path} is no picture that can be read: known are {', '.join(_FORMATS)}. Convert it "
+            "to JPEG."
+        ) from None
     except Image.DecompressionBombError:
         raise ValueError(f"{path} has too many pixels to be read safely. Scale it down.") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow's, for broken files

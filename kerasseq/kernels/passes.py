@@ -76,6 +76,13 @@ def typed_mask(mask: Tensor | None) -> Tensor | None:
     return ops.squeeze(mask, -1) if len(mask.shape) == 3 else mask
 
 
+def last_step(mask: Tensor) -> Tensor:
+    """The last timestep of each row that counts, (batch,); the first where none does."""
+    time = ops.arange(ops.shape(mask)[1])[None]
+    # Not a maximum, which Keras does not take over a batch of no rows.
+    return ops.argmax(ops.where(mask, time, -1), axis=1)
+
+
 def prepare(cell: Any, sequence: Pass) -> Pass:
     """The same pass in running order: flipped, inputs dropped out, mask and states typed."""
     sequences = cell.drop_inputs(sequence.sequences, sequence.training)
@@ -117,9 +124,8 @@ def _last(cell: Any, sequence: Pass, projected: Tensor, final: list[Tensor]) -> 
     if not cell.emits_inputs or mask is None:
         shown = projected[:, -1]
     else:
-        time = ops.arange(ops.shape(mask)[1])
-        latest = ops.max(ops.where(mask, time[None], 0), axis=1)
-        shown = ops.take_along_axis(projected, latest[:, None, None], axis=1)[:, 0]
+        latest = last_step(mask)[:, None, None]
+        shown = ops.take_along_axis(projected, latest, axis=1)[:, 0]
     output = ops.cast(cell.emit(_compute(cell, final), shown), cell.compute_dtype)
     if mask is not None:
         real = mask[:, -1] if sequence.zero_output_for_mask else ops.any(mask, axis=1)

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from kerasseq.layers.initial_states import flat, state_count
+
 Tensor = Any
 
 
@@ -31,7 +33,8 @@ class Bidirectional(keras.layers.Bidirectional):
         That of the layer with its directions merged, then the states if they are returned.
 
     Raises:
-        ValueError: If `merge_mode` is unknown.
+        ValueError: If `merge_mode` is unknown, or there are too few or too many states in an
+            `initial_state`.
 
     Example:
         >>> import numpy as np
@@ -51,6 +54,8 @@ class Bidirectional(keras.layers.Bidirectional):
     ) -> Any:
         """Run both directions; see the class."""
         mask = sequences_mask if mask is None else mask
+        if initial_state is not None:
+            initial_state = flat(initial_state, state_count(self), ", forward then backward")
         return super().call(sequences, initial_state, mask, training)
 
     def compute_mask(self, sequences: Tensor, mask: Tensor | None = None) -> Any:
@@ -58,6 +63,5 @@ class Bidirectional(keras.layers.Bidirectional):
         mask = keras.tree.flatten(mask)[0] if mask is not None else None
         outputs = [mask if self.return_sequences else None] * (2 if self.merge_mode is None else 1)
         if self.return_state:
-            directions = (self.forward_layer, self.backward_layer)
-            outputs += [None] * sum(len(keras.tree.flatten(d.state_size)) for d in directions)
+            outputs += [None] * state_count(self)
         return outputs if len(outputs) > 1 else outputs[0]

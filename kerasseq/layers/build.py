@@ -35,6 +35,12 @@ def rnn(
     kernel: str = "auto",
     name: str | None = None,
     dtype: Any = None,
+    trainable: bool = True,
+    activity_regularizer: Any = None,
+    autocast: bool = True,
+    input_shape: Any = None,
+    implementation: Any = None,
+    use_cudnn: Any = None,
     **options: Any,
 ) -> Any:
     """A recurrent layer from a cell: one level or many, one direction or two.
@@ -61,6 +67,12 @@ def rnn(
             those that can run on the first call (so not the same ones need run another time).
         name: Name of the layer.
         dtype: Dtype or dtype policy, where `cell` is a name.
+        trainable: Whether the weights are trained.
+        activity_regularizer: Regularizer of the output of each level and direction.
+        autocast: Whether floating point inputs are cast to the compute dtype.
+        input_shape: Shape of one row, for a first layer without a `keras.Input`.
+        implementation: Without effect, taken as `keras.layers` has it: see `kernel`.
+        use_cudnn: Without effect, for the same reason.
         **options: Those of the cell, where `cell` is a name: `dropout`, `recurrent_dropout`,
             `variational`, `zoneout`, `weight_drop`, `projection`, `trainable_initial_state`,
             `activation`, initializers, ...
@@ -84,7 +96,7 @@ def rnn(
         raise ValueError(f"`merge` must be one of {_MERGES}. Received: merge={merge!r}")
     if bidirectional and go_backwards:
         raise ValueError("`go_backwards` has no meaning with bidirectional=True; leave it out.")
-    made = _cells(cell, units, depth, dtype, options)
+    made = _cells(cell, units, depth, dtype, options, trainable)
     alone = len(made) == 1 and not (residual or highway)
     if bidirectional and merge is None and not alone:
         raise ValueError(
@@ -96,10 +108,11 @@ def rnn(
             "`go_backwards` is for one level without `residual` or `highway`: reverse the "
             "inputs of a deep network."
         )
+    common: dict[str, Any] = {"trainable": trainable, "autocast": autocast}
+    outer = {**common, "name": name, "input_shape": input_shape}
     levels = []
     for index, one in enumerate(made):
         last = index == len(made) - 1
-        label = name if alone and not bidirectional else None
         level = _layer_of(one)(
             one,
             return_sequences=return_sequences or not last,
@@ -109,71 +122,125 @@ def rnn(
             unroll=unroll,
             zero_output_for_mask=zero_output_for_mask,
             kernel=kernel,
-            name=label,
+            activity_regularizer=activity_regularizer,
+            **(outer if alone and not bidirectional else common),
         )
         if bidirectional:
-            label = name if alone else None
-            level = Bidirectional(level, merge_mode=merge, name=label, dtype=level.dtype_policy)
+            more = {"dtype": level.dtype_policy, **(outer if alone else common)}
+            level = Bidirectional(level, merge_mode=merge, **more)
         levels.append(level)
     if alone:
         return levels[0]
     skip = "residual" if residual else "highway" if highway else None
-    return Stack(levels, skip=skip, name=name)
+    return Stack(levels, skip=skip, **outer)
 
 
-def lstm(units: int, **kwargs: Any) -> Any:
+def lstm(
+    units: int,
+    activation: Any = "tanh",
+    recurrent_activation: Any = "sigmoid",
+    use_bias: bool = True,
+    **kwargs: Any,
+) -> Any:
     """An LSTM layer: `rnn("lstm", units, ...)`. Weights load from and into `keras.layers.LSTM`.
 
     Args:
         units: Width of the cell.
-        **kwargs: See `rnn`.
+        activation: Activation of the hidden state; None is linear.
+        recurrent_activation: Activation of the gates; None is linear.
+        use_bias: Whether it has biases.
+        **kwargs: See `rnn`; the config of the layer of Keras serves.
 
     Example:
         >>> import numpy as np
         >>> lstm(4, depth=2)(np.ones((2, 5, 3), "float32")).shape == (2, 4)
         True
     """
-    return rnn("lstm", units, **kwargs)
+    return rnn(
+        "lstm",
+        units,
+        activation=activation,
+        recurrent_activation=recurrent_activation,
+        use_bias=use_bias,
+        **kwargs,
+    )
 
 
-def gru(units: int, **kwargs: Any) -> Any:
+def gru(
+    units: int,
+    activation: Any = "tanh",
+    recurrent_activation: Any = "sigmoid",
+    use_bias: bool = True,
+    **kwargs: Any,
+) -> Any:
     """A GRU layer: `rnn("gru", units, ...)`. Weights load from and into `keras.layers.GRU`.
 
     Args:
         units: Width of the cell.
-        **kwargs: See `rnn`.
+        activation: Activation of the hidden state; None is linear.
+        recurrent_activation: Activation of the gates; None is linear.
+        use_bias: Whether it has biases.
+        **kwargs: See `rnn`; the config of the layer of Keras serves.
 
     Example:
         >>> import numpy as np
         >>> gru(4, bidirectional=True)(np.ones((2, 5, 3), "float32")).shape == (2, 8)
         True
     """
-    return rnn("gru", units, **kwargs)
+    return rnn(
+        "gru",
+        units,
+        activation=activation,
+        recurrent_activation=recurrent_activation,
+        use_bias=use_bias,
+        **kwargs,
+    )
 
 
-def simple_rnn(units: int, **kwargs: Any) -> Any:
+def simple_rnn(
+    units: int,
+    activation: Any = "tanh",
+    use_bias: bool = True,
+    **kwargs: Any,
+) -> Any:
     """A simple RNN layer: `rnn("simple_rnn", units, ...)`.
 
     Args:
         units: Width of the cell.
-        **kwargs: See `rnn`.
+        activation: Activation of the hidden state; None is linear.
+        use_bias: Whether it has biases.
+        **kwargs: See `rnn`; the config of the layer of Keras serves.
 
     Example:
         >>> import numpy as np
         >>> simple_rnn(4)(np.ones((2, 5, 3), "float32")).shape == (2, 4)
         True
     """
-    return rnn("simple_rnn", units, **kwargs)
+    return rnn(
+        "simple_rnn",
+        units,
+        activation=activation,
+        use_bias=use_bias,
+        **kwargs,
+    )
 
 
-def _cells(cell: Any, units: int | None, depth: int, dtype: Any, options: dict[str, Any]) -> list:
+def _cells(
+    cell: Any,
+    units: int | None,
+    depth: int,
+    dtype: Any,
+    options: dict[str, Any],
+    trainable: bool,
+) -> list[Any]:
     if isinstance(cell, str):
         if units is None:
             raise ValueError(f"`units` is missing: kerasseq.rnn({cell!r}, units) needs a width.")
         kind = cells.get(cell)
         _check_options(kind, options)
         levels = range(positive("depth", depth))
-        return [kind(units, dtype=dtype, **_own(options, level)) for level in levels]
+        given = {"dtype": dtype, "trainable": trainable}
+        return [kind(units, **given, **_own(options, level)) for level in levels]
     made = list(cell) if isinstance(cell, list | tuple) else [cell]
     if not made:
         raise ValueError("`cell` is an empty list; give one cell per level.")
@@ -216,7 +283,6 @@ def _check_options(kind: type[cells.Cell], options: dict[str, Any]) -> None:
     known: set[str] = set()
     for base in kind.__mro__[: kind.__mro__.index(cells.Cell) + 1]:
         known |= set(inspect.signature(base).parameters)
-    known |= {"trainable"}
     known -= {"self", "units", "args", "kwargs"}
     for option in options:
         if option not in known:

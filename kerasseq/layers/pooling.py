@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerasseq.kernels.passes import last_step
 from kerasseq.params.spec import positive
 
 Tensor = Any
@@ -64,7 +65,7 @@ class SequencePooling(keras.layers.Layer):
 
     def call(self, sequences: Tensor, mask: Tensor | None = None) -> Tensor:
         """Pool (batch, timesteps, width); see the class."""
-        if sequences.shape[1] == 0:
+        if 0 in sequences.shape[:2]:
             return ops.sum(sequences, axis=1)
         if mask is None:
             mask = ops.ones(ops.shape(sequences)[:2], "bool")
@@ -76,11 +77,10 @@ class SequencePooling(keras.layers.Layer):
             return total / ops.maximum(ops.sum(counts, axis=1), 1)
         if self.mode == "max":
             low = -65504.0 if self.compute_dtype == "float16" else -1e30
-            return ops.max(ops.where(mask, sequences, low), axis=1) * some
+            return ops.max(ops.where(mask, sequences, low), axis=1, initial=low) * some
         if self.mode == "attention":
             return ops.sum(sequences * self.weigh(sequences, mask), axis=1) * some
-        time = ops.arange(ops.shape(sequences)[1])[None, :, None]
-        last = ops.max(ops.where(mask, time, 0), axis=1, keepdims=True)
+        last = last_step(mask[..., 0])[:, None, None]
         return ops.take_along_axis(sequences, last, axis=1)[:, 0] * some
 
     def weigh(self, sequences: Tensor, mask: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from keras import ops
 from kerasseq import kernels
 from kerasseq.cells import Cell
 from kerasseq.kernels.passes import backend, device
+from kerasseq.layers.initial_states import check_shapes, flat, state_count
 
 Tensor = Any
 
@@ -48,7 +49,8 @@ class RNN(keras.layers.RNN):
         `return_sequences`) and the initial states.
 
     Raises:
-        ValueError: If `kernel` is unknown or cannot run the cell, or `dtype` is not the cell's.
+        ValueError: If `kernel` is unknown or cannot run the cell, `dtype` is not the cell's, or an
+            `initial_state` has too few or too many states, or one of another shape.
 
     Example:
         >>> import numpy as np
@@ -127,6 +129,10 @@ class RNN(keras.layers.RNN):
     ) -> Any:
         """Run the cell over time: the one part of `keras.layers.RNN` that kernels replace."""
         fallback = super().inner_loop
+        if self.stateful:
+            # On PyTorch they share the memory of the variables, which take the final states before
+            # the gradient is made.
+            initial_state = keras.tree.map_structure(ops.copy, initial_state)
         self._ran = choice = self.choose(sequences, masked=mask is not None, training=training)
         sequence = kernels.Pass(
             sequences=sequences,
@@ -152,6 +158,11 @@ class RNN(keras.layers.RNN):
     ) -> Any:
         """Run over (batch, timesteps, inputs); see the class."""
         mask = sequences_mask if mask is None else mask
+        if initial_state is not None:
+            states = flat(initial_state, state_count(self))
+            if hasattr(self.cell, "advance"):  # other cells may have states of more than two axes
+                check_shapes(states, self.state_size, sequences.shape[0])
+                initial_state = states
         if sequences.shape[1] == 0:
             return self._no_timesteps(sequences, initial_state)
         return super().call(sequences, initial_state, mask, training)

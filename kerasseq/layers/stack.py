@@ -8,6 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerasseq.kernels.passes import last_step
+from kerasseq.layers.initial_states import flat, state_count
+
 Tensor = Any
 
 
@@ -23,6 +26,7 @@ class Stack(keras.layers.Layer):
         skip: None, `"residual"` (output + input) or `"highway"` (t * output + (1 - t) * input
             with a learned gate t; Srivastava et al. 2015, arXiv 1505.00387), at every level
             whose input is as wide as its output.
+        go_backwards: Refused, with the remedy: a stack runs forwards.
         **kwargs: Those of `keras.layers.Layer`.
 
     Call arguments:
@@ -48,8 +52,23 @@ class Stack(keras.layers.Layer):
         True
     """
 
-    def __init__(self, levels: Sequence[Any], *, skip: str | None = None, **kwargs: Any) -> None:
+    go_backwards = False
+
+    def __init__(
+        self,
+        levels: Sequence[Any],
+        *,
+        skip: str | None = None,
+        go_backwards: bool = False,
+        **kwargs: Any,
+    ) -> None:
         _check(levels, skip)
+        if go_backwards:  # as keras.layers.Bidirectional asks of its second direction
+            raise ValueError(
+                "`go_backwards`: a stack runs forwards. For both directions of a deep network pass "
+                "bidirectional=True to kerasseq.rnn, which merges them level by level; for one, "
+                "reverse its inputs. Received: go_backwards=True"
+            )
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = levels[-1].dtype_policy
         super().__init__(**kwargs)
@@ -100,11 +119,14 @@ class Stack(keras.layers.Layer):
     ) -> Any:
         """Run all levels; see the class."""
         mask = sequences_mask if mask is None else mask
-        given = None if initial_state is None else self._given(initial_state)
+        given = None
+        if initial_state is not None:
+            count = sum(state_count(level) for level in self.levels)
+            given = flat(initial_state, count, ", level by level, forward then backward")
         gates = iter(self.gates)
         states: list[Tensor] = []
         for level, skip in zip(self.levels, self.skips, strict=True):
-            count = _state_count(level)
+            count = state_count(level)
             first = None if given is None else [given.pop(0) for _ in range(count)]
             result = level(sequences, initial_state=first, mask=mask, training=training)
             if level.return_state:
@@ -115,16 +137,6 @@ class Stack(keras.layers.Layer):
                 result = self._connect(level, sequences, result, mask, gate)
             sequences = result
         return (sequences, *states) if self.return_state else sequences
-
-    def _given(self, initial_state: Any) -> list[Tensor]:
-        given = list(keras.tree.flatten(initial_state))
-        count = sum(_state_count(level) for level in self.levels)
-        if len(given) != count:
-            raise ValueError(
-                f"`initial_state` must be a list of {count} states, level by level, forward then "
-                f"backward. Received: {len(given)}"
-            )
-        return given
 
     def _connect(
         self, level: Any, below: Tensor, above: Tensor, mask: Tensor | None, gate: Any
@@ -153,7 +165,7 @@ class Stack(keras.layers.Layer):
         passed = mask if self.return_sequences else None
         if not self.return_state:
             return passed
-        return [passed] + [None] * sum(_state_count(level) for level in self.levels)
+        return [passed] + [None] * sum(state_count(level) for level in self.levels)
 
     def reset_state(self) -> None:
         """Reset every level of a stateful stack."""
@@ -216,12 +228,6 @@ def _output_shape(level: Any, shape: Any) -> tuple[int | None, ...]:
     return tuple(result[0]) if level.return_state else tuple(result)
 
 
-def _state_count(level: Any) -> int:
-    if isinstance(level, keras.layers.Bidirectional):
-        return _state_count(level.forward_layer) + _state_count(level.backward_layer)
-    return len(keras.tree.flatten(level.state_size))
-
-
 def _last_real(sequences: Tensor, mask: Tensor | None) -> Tensor:
     """The last timestep that counts, zeros where none does."""
     if sequences.shape[1] == 0:
@@ -229,7 +235,5 @@ def _last_real(sequences: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return sequences[:, -1]
     mask = ops.cast(mask, "bool")
-    time = ops.arange(ops.shape(mask)[1])[None]
-    last = ops.max(ops.where(mask, time, 0), axis=1)
-    chosen = ops.take_along_axis(sequences, last[:, None, None], axis=1)[:, 0]
+    chosen = ops.take_along_axis(sequences, last_step(mask)[:, None, None], axis=1)[:, 0]
     return chosen * ops.cast(ops.any(mask, axis=1, keepdims=True), chosen.dtype)

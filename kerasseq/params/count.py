@@ -23,6 +23,7 @@ WEIGHTLESS = frozenset(
         *("activity_regularizer", "dropout", "recurrent_dropout", "variational", "zoneout"),
         *("weight_drop", "return_sequences", "return_state", "stateful", "go_backwards"),
         *("unroll", "zero_output_for_mask", "kernel", "seed", "name", "trainable", "autocast"),
+        *("input_shape", "implementation", "use_cudnn"),
     }
 )
 

@@ -10,8 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseq import cells
+from kerasseq import cells, kernels
 from tests.cells.harness import (
+    BACKEND,
+    DTYPE,
     KINDS,
     NO_RECURRENT_KERNEL,
     close,
@@ -52,6 +54,7 @@ OTHERS: dict[str, Any] = {
     "radius": (0.5, 0.9),
     "phase": 1.5,
 }
+SITUATION = kernels.Situation(backend=BACKEND, timesteps=3)
 
 
 def arguments(kind: type) -> set[str]:
@@ -102,6 +105,42 @@ def test_per_state_rates_and_own_functions_survive_too() -> None:
     again = cells.get("lstm").from_config(json.loads(json.dumps(cell.get_config())))
     assert again.zoneout_rates == (0.1, 0.2)
     assert again.activation is keras.activations.gelu
+
+
+ACTIVATIONS = [
+    (kind, option)
+    for kind in KINDS
+    for option in ("activation", "recurrent_activation")
+    if option in arguments(cells.get(kind))
+]
+
+
+@pytest.mark.parametrize(("kind", "option"), ACTIVATIONS)
+def test_an_activation_of_none_is_linear_on_every_kernel(kind: str, option: str) -> None:
+    cell, linear = (make(kind, **{option: value}) for value in (None, "linear"))
+    assert cell.get_config()[option] == "linear"
+    x = sequences(2, 3, 3)
+    wanted = numpy(layer_of(linear, kernel="scan")(x))
+    for kernel in kernels.names():
+        if kernels.why_not(kernel, cell, SITUATION) is None:
+            close(layer_of(twin(cell), kernel=kernel)(x), wanted, what=kernel)
+
+
+def test_an_lstm_without_activations_is_that_of_keras() -> None:
+    options = {"activation": None, "recurrent_activation": None, "dtype": DTYPE}
+    ours, theirs = make("lstm", **options), keras.layers.LSTM(4, return_sequences=True, **options)
+    theirs.build((2, 3, 3))
+    theirs.set_weights(ours.get_weights())
+    x = sequences(2, 3, 3)
+    close(layer_of(ours, return_state=False)(x), numpy(theirs(x)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_config_of_the_defaults_names_them(kind: str) -> None:
+    """A file says which activation it was trained with, so that it never depends on a default."""
+    config = cells.get(kind)(4).get_config()
+    for option in ("activation", "recurrent_activation", "recurrent_initializer"):
+        assert config.get(option, "") is not None
 
 
 @pytest.mark.parametrize("kind", KINDS)

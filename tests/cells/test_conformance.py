@@ -154,7 +154,7 @@ def test_the_folder_is_walked() -> None:
         ({"units": 0}, r"`units` must be a positive integer\. Received: units=0"),
         ({"units": 2.5}, "Received: units=2.5"),
         ({"projection": -1}, "Received: projection=-1"),
-        ({"dropout": 1.0}, r"`dropout` must be a share in \[0, 1\)\. Received: dropout=1\.0"),
+        ({"dropout": 1.5}, r"`dropout` must be a share in \[0, 1\]\. Received: dropout=1\.5"),
         ({"recurrent_dropout": -0.1}, "Received: recurrent_dropout=-0.1"),
         ({"weight_drop": "much"}, "Received: weight_drop='much'"),
         ({"zoneout": 1}, "Received: zoneout=1"),

@@ -43,6 +43,8 @@ def test_the_forget_gate_starts_open_unless_told_otherwise(kind: str) -> None:
     assert not built(kind, unit_forget_bias=False)["bias"].any()
     fixed = built(kind, bias_initializer=keras.initializers.Constant(0.25))["bias"]
     assert sorted(set(fixed)) == [0.25, 1.0]
+    drawn = built(kind, bias_initializer=keras.initializers.RandomNormal(seed=1))["bias"]
+    assert len(set(drawn)) == len(drawn) - 4 + 1, "each gate starts from numbers of its own"
 
 
 def test_only_cells_with_a_forget_bias_have_the_option() -> None:
@@ -116,3 +118,12 @@ def test_constraints_and_regularizers_reach_their_weights(kind: str, name: str, 
     assert weight.constraint is getattr(cell, f"{group}_constraint")
     assert all(w.regularizer is None for w in cell.weights if "gain" in w.name)
     assert cell.losses
+
+
+@pytest.mark.parametrize("name", ["kernel", "recurrent_kernel", "bias"])
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"lru"}))  # lru has starting points of its own
+def test_an_initializer_of_none_is_the_default_of_keras(kind: str, name: str) -> None:
+    """As for any weight of a Keras layer: uniform around zero, not what the cell starts from."""
+    keras.utils.set_random_seed(0)
+    weights = built(kind, **{f"{name.removesuffix('_kernel')}_initializer": None})
+    assert name not in weights or (weights[name] < 0).any()

@@ -29,8 +29,19 @@ def test_a_byte_order_mark_is_no_part_of_the_text(text: str) -> None:
     assert decode(text.encode("utf-16"), "a.txt") == (text, "UTF-16")
 
 
-def test_what_is_not_utf8_is_latin1() -> None:
-    assert decode("na\xefve \x85".encode("latin-1"), "a.txt") == ("na\xefve \x85", "latin-1")
+def test_what_is_not_utf8_is_windows_1252() -> None:
+    """Which the WHATWG's Encoding Standard also means by latin-1."""
+    assert decode(b"na\xefve don\x92t \x93so\x94 \x85", "a.txt") == (
+        "naïve don’t “so” …",
+        "Windows-1252",
+    )
+
+
+def test_every_byte_above_ascii_is_one_sign_of_windows_1252() -> None:
+    raw = bytes(range(0x80, 0x100))
+    undefined = {0x81, 0x8D, 0x8F, 0x90, 0x9D}  # to Windows; control characters to the WHATWG
+    expected = [chr(b) if b in undefined else bytes([b]).decode("cp1252") for b in raw]
+    assert list(decode(raw, "a.txt")[0]) == expected
 
 
 @pytest.mark.parametrize(

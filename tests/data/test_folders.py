@@ -60,7 +60,7 @@ def test_files_that_are_not_utf8_are_counted(tmp_path: Path) -> None:
     (tmp_path / "pos" / "2.txt").write_bytes("naïve".encode("latin-1"))
     train, _, notes = read_class_folders(tmp_path)
     assert train[1] == ("naïve", "pos")
-    assert notes == ["1 of the files are not UTF-8: read as latin-1"]
+    assert notes == ["1 of the files are not UTF-8: read as Windows-1252"]
 
 
 def test_a_folder_without_classes_says_what_was_expected(tmp_path: Path) -> None:
@@ -90,11 +90,11 @@ def test_a_pair_of_files_holds_a_text_a_line(tmp_path: Path) -> None:
     assert [(text.strip(), label) for text, label in rows] == [
         ("très mauvais", "neg"),
         ("bon film", "pos"),
-        ("na\xefve\x85and fine", "pos"),
+        ("naïve…and fine", "pos"),
     ]
     assert notes == [
         "mr.neg: 1 texts, read as UTF-8",
-        "mr.pos: 2 texts, read as latin-1",
+        "mr.pos: 2 texts, read as Windows-1252",
     ]
 
 

@@ -176,6 +176,12 @@ def test_features_from_files(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(seen[np.arange(2)], values)
 
 
+def test_names_of_features_are_read_as_any_text(tmp_path: Path) -> None:
+    np.save(tmp_path / "f.npy", np.ones((1, 2)))
+    (tmp_path / "f.txt").write_bytes(b"caf\xe9\x92s.jpg\n")
+    assert read_features(tmp_path / "f.npy")[0] == ["café’s.jpg"]
+
+
 def test_features_that_cannot_be_read(tmp_path: Path) -> None:
     one = np.ones((2, 3))
     for arrays, match in (

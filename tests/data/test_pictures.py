@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from kerasseq.data.pictures import Pictures, as_picture, read_picture, read_pictures
 
@@ -161,3 +161,32 @@ def test_a_large_picture_is_not_copied_before_it_is_scaled(
 def test_arrays_that_are_no_pictures(value: np.ndarray, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         as_picture(value, 4)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.eps", "a.png"])
+def test_postscript_is_run_by_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is a program, which Pillow would hand to Ghostscript, whatever the file's ending."""
+    started: list[Any] = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *given, **_: started.append(given))
+    path = tmp_path / name
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
+    with pytest.raises(ValueError, match="no picture that can be read: known are JPEG"):
+        read_picture(path, 8)
+    assert not started
+
+
+@pytest.mark.parametrize("kind", ["PPM", "ICO", "TGA", "PCX", "ICNS", "PDF"])
+def test_only_the_formats_that_are_meant_are_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (32, 32)).save(path, format=kind)
+    with pytest.raises(ValueError, match="no picture that can be read"):
+        read_picture(path, 8)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "MPO"])
+def test_every_format_that_is_meant_is_read_under_any_ending(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.dat"
+    Image.new("RGB", (32, 32), "red").save(path, format=kind)
+    assert abs(read_picture(path, 8).astype(int) - [255, 0, 0]).max() < 5

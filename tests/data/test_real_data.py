@@ -26,8 +26,8 @@ def test_movie_reviews_from_their_folder(shared_data: Path) -> None:
     found = read_labelled(_there(shared_data / "mr"))
     assert Counter(found.labels) == {"neg": 5331, "pos": 5331}
     assert found.notes == [
-        "rt-polarity.neg: 5,331 texts, read as latin-1",
-        "rt-polarity.pos: 5,331 texts, read as latin-1",
+        "rt-polarity.neg: 5,331 texts, read as Windows-1252",
+        "rt-polarity.pos: 5,331 texts, read as Windows-1252",
     ]
     assert found.texts[0] == "simplistic , silly and tedious ."
     train, _ = stratified_folds(found.labels, 10, seed=0)[0]

@@ -72,6 +72,12 @@ def test_wide_tables(kind: str, tmp_path: Path) -> None:
     )
 
 
+def test_ids_of_series_are_read_as_windows_1252(tmp_path: Path) -> None:
+    rows = "".join(f"{name},{step},{step}\n" for name in ("Joe’s", "Zoë") for step in range(1, 9))
+    (tmp_path / "a.csv").write_bytes(f"unique_id,ds,y\n{rows}".encode("cp1252"))
+    assert read_series(tmp_path / "a.csv").ids == ["Joe’s", "Zoë"]
+
+
 def test_long_tables_keep_the_order_of_their_series() -> None:
     frame = _long(30, 20, 25).sort_values(["day", "shop"], ascending=[True, False])
     panel = read_series(frame, target="sold", series="shop", static="size")

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kerasseq import kernels
 from kerasseq.layers import RNN
 from kerasseq.layers.bidirectional import Bidirectional
 from tests.cells import statement
 from tests.cells.harness import (
+    BACKEND,
     DTYPE,
     MASK,
     VARIANTS,
@@ -23,6 +25,7 @@ from tests.cells.harness import (
     randomise,
     sequences,
     states,
+    twin,
     variant,
 )
 
@@ -128,3 +131,88 @@ def test_states_are_those_of_the_batch() -> None:
     layer(sequences(2, 3, 3))
     with pytest.raises(ValueError, match="Expected batch size: 2"):
         layer(sequences(3, 3, 3))
+
+
+HOW_MANY = {"gru": "1 state", "lstm": "2 states", "mingru": "1 state", "lru": "2 states"}
+ABLE = [
+    (name, kernel)
+    for name in HOW_MANY
+    for kernel in kernels.names()
+    if kernels.why_not(kernel, variant(name), kernels.Situation(BACKEND, 3)) is None
+]
+
+
+@pytest.mark.parametrize("time", [0, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize(("name", "kernel"), ABLE)
+def test_every_kernel_refuses_too_few_and_too_many_states(
+    name: str, kernel: str, count: int, time: int
+) -> None:
+    layer = layer_of(variant(name), kernel=kernel)
+    given = [np.zeros((2, 4))] * count
+    if HOW_MANY[name].startswith(str(count)):
+        assert len(layer(sequences(2, time, 3), initial_state=given)) == 1 + count
+        return
+    wanted = f"must be a list of {HOW_MANY[name]}. Received: {count}"
+    with pytest.raises(ValueError, match=wanted):
+        layer(sequences(2, time, 3), initial_state=given)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (3, 4), (2, 1), (2, 5), (4,), (2, 4, 1)])
+@pytest.mark.parametrize(("name", "kernel"), ABLE)
+def test_every_kernel_refuses_states_of_another_shape(
+    name: str, kernel: str, shape: tuple[int, ...]
+) -> None:
+    given = [np.zeros((2, 4))] * (len(variant(name).state_size) - 1) + [np.zeros(shape)]
+    with pytest.raises(ValueError, match=r"`initial_state` must be of the shape \(2, 4\)"):
+        layer_of(variant(name), kernel=kernel)(sequences(2, 3, 3), initial_state=given)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_both_directions_refuse_too_few_and_too_many_states(count: int) -> None:
+    layer = Bidirectional(layer_of(variant("lstm")), dtype=DTYPE)
+    with pytest.raises(ValueError, match=f"must be a list of 4 states, forward.*: {count}"):
+        layer(sequences(2, 3, 3), initial_state=[np.zeros((2, 4))] * count)
+
+
+def test_cells_of_keras_refuse_too_many_states_too() -> None:
+    layer = RNN([keras.layers.LSTMCell(4), keras.layers.GRUCell(4)])
+    with pytest.raises(ValueError, match=r"must be a list of 3 states. Received: 4"):
+        layer(sequences(2, 3, 3), initial_state=[np.zeros((2, 4))] * 4)
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras drops the states of stateful layers in fit")
+@pytest.mark.parametrize("kernel", kernels.names())
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "mgu", "indrnn", "lru"])
+def test_a_stateful_layer_is_trained_as_from_given_states(name: str, kernel: str) -> None:
+    """Truncated backpropagation: the gradient of a batch ends where the batch began."""
+    cell = variant(name, dtype="float32")
+    if kernels.why_not(kernel, cell, kernels.Situation(BACKEND, 3)) is not None:
+        return
+    x = [sequences(2, 3, 3, random=seed).astype("float32") for seed in (1, 2)]
+    inputs = keras.Input(batch_shape=(2, 3, 3))
+    first = [keras.Input(batch_shape=(2, size)) for size in cell.state_size]
+    layer, other = RNN(cell, stateful=True, kernel=kernel), RNN(twin(cell), kernel=kernel)
+    carries = keras.Model(inputs, layer(inputs))
+    starts = keras.Model([inputs, *first], other(inputs, initial_state=first))
+    carries(x[0])
+    carried = [numpy(state.value) for state in layer.states]
+    before = cell.get_weights()
+    target = np.ones((2, cell.output_size), "float32")
+    for model, batch in ((carries, x[1]), (starts, [x[1], *carried])):
+        model.compile("sgd", "mse", run_eagerly=True)
+        model.train_on_batch(batch, target)
+    close(carries.trainable_weights, [numpy(w) for w in starts.trainable_weights], tolerance=1e-5)
+    assert any((new != old).any() for new, old in zip(cell.get_weights(), before, strict=True))
+
+
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize(("name", "kernel"), [*ABLE, ("simple_rnn", "scan"), ("mgu", "scan")])
+def test_no_rows_give_no_outputs_whatever_the_mask(
+    name: str, kernel: str, return_sequences: bool
+) -> None:
+    layer = layer_of(variant(name), kernel=kernel, return_sequences=return_sequences)
+    mask = ops.convert_to_tensor(np.ones((0, 3), bool))
+    shapes = [tuple(part.shape) for part in layer(sequences(0, 3, 3), mask=mask)]
+    output = (0, 3, 4) if return_sequences else (0, 4)
+    assert shapes == [output, *((0, size) for size in layer.cell.state_size)]

@@ -14,6 +14,7 @@ from keras import ops
 import kerasseq
 from kerasseq import cells
 from kerasseq.layers import GRU, LSTM, RNN, SimpleRNN, Stack
+from kerasseq.layers.bidirectional import Bidirectional
 from tests.layers.harness import (
     KERAS_LAYERS,
     WIDTH,
@@ -271,6 +272,12 @@ def test_a_list_of_one_cell_is_that_cell() -> None:
 # What it refuses
 
 
+RATES = {
+    "dropout": "[0, 1]",
+    "recurrent_dropout": "[0, 1]",
+    "zoneout": "[0, 1)",
+    "weight_drop": "[0, 1)",
+}
 ERRORS: list[tuple[str, tuple[Any, ...], dict[str, Any], list[str]]] = [
     ("unknown cell", ("lstmm", 4), {}, ["lstmm", "lstm", "gru", "mgu", "lru"]),
     ("unknown option", ("lstm", 4), {"foo": 1}, ["'foo'", "dropout", "unit_forget_bias"]),
@@ -348,10 +355,14 @@ ERRORS: list[tuple[str, tuple[Any, ...], dict[str, Any], list[str]]] = [
     ("projection 0", ("lstm", 4), {"projection": 0}, ["`projection`", "positive", "projection=0"]),
     ("rates of states", ("lstm", 4), {"zoneout": (0.1,)}, ["`zoneout`", "2 states", "(0.1,)"]),
     *(
-        (f"{rate}={value}", ("lstm", 4), {rate: value}, [f"`{rate}`", "[0, 1)", repr(value)])
-        for rate in ("dropout", "recurrent_dropout", "zoneout", "weight_drop")
-        for value in (-0.1, 1, 1.5, True, "0.1")
+        (f"{rate}={value}", ("lstm", 4), {rate: value}, [f"`{rate}`", span, repr(value)])
+        for rate, span in RATES.items()
+        for value in (-0.1, 1.5, True, "0.1")
         if not (rate == "zoneout" and value == "0.1")
+    ),
+    *(
+        (f"{rate}=1", ("lstm", 4), {rate: 1}, [f"`{rate}`", "[0, 1)", "1"])
+        for rate in ("zoneout", "weight_drop")
     ),
 ]
 
@@ -383,3 +394,131 @@ def test_a_cell_given_twice_is_refused() -> None:
     cell = cells.get("gru")(WIDTH)
     with pytest.raises(ValueError, match="twice; give each level its own"):
         kerasseq.rnn([cell, cell])
+
+
+# What layers of Keras take
+
+
+FORMS: list[dict[str, Any]] = [
+    {},
+    {"bidirectional": True},
+    {"depth": 2},
+    {"depth": 2, "bidirectional": True},
+    {"residual": True, "depth": 2},
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_layers_tell_that_they_are_not_trained(form: dict[str, Any]) -> None:
+    layer = kerasseq.lstm(WIDTH, trainable=False, **form)
+    layer(sequences())
+    assert not layer.trainable
+    assert not layer.trainable_weights
+    assert not type(layer).from_config(layer.get_config()).trainable
+    layer.trainable = True
+    assert len(layer.trainable_weights) == len(layer.weights) > 0
+
+
+def test_a_layer_over_a_ready_cell_tells_it_too() -> None:
+    layer = kerasseq.rnn(cells.get("gru")(4), trainable=False)
+    layer(sequences())
+    assert not layer.trainable
+    assert not layer.trainable_weights
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_activity_regularizer_sees_the_output_of_each_level_and_direction(
+    form: dict[str, Any],
+) -> None:
+    layer = kerasseq.gru(WIDTH, activity_regularizer="l2", return_sequences=True, **form)
+    copy = type(layer).from_config(layer.get_config())
+    for one in (layer, copy):
+        one(sequences())
+        levels = getattr(one, "levels", [one])
+        count = sum(2 if form.get("bidirectional") else 1 for _ in levels)
+        assert len(one.losses) == count
+
+
+def test_the_penalty_of_an_activity_is_that_of_keras() -> None:
+    ours, theirs = (
+        make(4, activity_regularizer="l2") for make in (kerasseq.gru, KERAS_LAYERS["gru"])
+    )
+    for layer in (ours, theirs):
+        layer(sequences())
+    ours.set_weights(theirs.get_weights())
+    for layer in (ours, theirs):
+        layer(sequences())
+    assert_close(ours.losses, theirs.losses)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_shape_of_a_row_builds_a_sequential_model(form: dict[str, Any]) -> None:
+    with pytest.warns(UserWarning, match="input_shape"):  # as Keras warns
+        layer = kerasseq.lstm(4, input_shape=(5, WIDTH), autocast=False, **form)
+    if form.get("residual"):
+        return
+    assert keras.Sequential([layer]).output_shape == (None, 8 if form.get("bidirectional") else 4)
+    assert not layer.autocast
+
+
+@pytest.mark.parametrize("kind", KERAS_LAYERS)
+def test_a_builder_takes_the_config_and_the_positions_of_the_layer_of_keras(kind: str) -> None:
+    build, theirs = getattr(kerasseq, kind), KERAS_LAYERS[kind]
+    gates = [] if kind == "simple_rnn" else ["hard_sigmoid"]
+    more = (
+        {"implementation": 1} if kind == "simple_rnn" else {"implementation": 1, "use_cudnn": True}
+    )
+    options = {
+        "trainable": False,
+        "go_backwards": True,
+        "dtype": "float64",
+        "dropout": 0.5,
+        "seed": 3,
+    }
+    layer = theirs(4, "relu", *gates, False, kernel_regularizer="l2", **options)
+    config = layer.get_config()
+    for ours in (
+        build(**config, **more),
+        build(4, "relu", *gates, False, kernel_regularizer="l2", **options, name=layer.name),
+    ):
+        ours(sequences())
+        layer(sequences())
+        ours.set_weights(layer.get_weights())
+        assert_close(ours(sequences()), layer(sequences()))
+        cell = ours.cell.get_config()
+        whole = {**cell, **ours.get_config(), "dtype": cell["dtype"]}
+        same = set(config) - {"activity_regularizer"}
+        assert {key: whole[key] for key in same} == {key: config[key] for key in same}
+
+
+@pytest.mark.parametrize("rate", [*RATES, "units", "projection"])
+def test_numbers_of_numpy_are_numbers(rate: str) -> None:
+    """Kept as plain ones, so that the config goes through JSON."""
+    value = np.float32(0.5) if rate in RATES else np.int64(3)
+    layer = kerasseq.rnn("lstm", **{"units": 4, rate: value})
+    kept = layer.cell.get_config()[rate]
+    assert kept == value
+    assert type(kept) in (int, float)
+
+
+def test_all_is_dropped_at_a_rate_of_one() -> None:
+    """Inputs: the outputs are those of zeros. Recurrence: each step starts from nothing."""
+    x, training = sequences(), {"training": True}
+    layer = weighted(kerasseq.gru(4, dropout=1.0, return_sequences=True))
+    assert_close(layer(x, **training), layer(np.zeros_like(x)))
+    layer = weighted(kerasseq.simple_rnn(4, recurrent_dropout=1, return_sequences=True))
+    alone = [array(layer(x[:, t : t + 1])) for t in range(x.shape[1])]
+    assert_close(layer(x, **training), np.concatenate(alone, axis=1))
+
+
+@pytest.mark.parametrize("wrapper", [keras.layers.Bidirectional, Bidirectional])
+def test_both_directions_around_a_stack_are_refused_with_the_remedy(wrapper: Any) -> None:
+    with pytest.raises(ValueError, match=r"go_backwards.*bidirectional=True to kerasseq\.rnn"):
+        wrapper(kerasseq.lstm(4, depth=2))
+
+
+def test_noise_in_a_list_of_cells_is_refused_with_the_remedy() -> None:
+    made = [cells.get("lstm")(4, dropout=0.5), cells.get("gru")(4)]
+    with pytest.raises(ValueError, match=r"dropout of the cell.*kerasseq\.rnn\(\[cell, cell\]\)"):
+        RNN(made)(sequences(), training=True)
+    assert array(kerasseq.rnn(made)(sequences(), training=True)).shape == (5, 4)

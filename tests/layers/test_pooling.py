@@ -158,3 +158,10 @@ def test_an_unknown_mode_lists_the_modes() -> None:
 def test_a_width_is_a_positive_integer(units: float) -> None:
     with pytest.raises(ValueError, match=f"`units` must be a positive integer.*units={units}"):
         SequencePooling("attention", units=units)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+def test_no_rows_give_no_rows(mode: str, masked: bool) -> None:
+    mask = np.ones((0, 5), bool) if masked else None
+    assert array(made(mode)(np.ones((0, 5, WIDTH), "float32"), mask=mask)).shape == (0, WIDTH)

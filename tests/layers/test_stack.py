@@ -350,3 +350,10 @@ def test_levels_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         Stack(levels, **options)
+
+
+@pytest.mark.parametrize("skip", ["residual", "highway"])
+def test_a_connection_of_no_rows_gives_no_rows(skip: str) -> None:
+    layer = kerasseq.lstm(WIDTH, depth=2, **{skip: True})
+    output = layer(np.ones((0, 5, WIDTH), "float32"), mask=np.ones((0, 5), bool))
+    assert array(output).shape == (0, WIDTH)
