@@ -127,9 +127,7 @@ def _entries(backend: str, missing: str | None) -> Iterator[Row]:
     """Whether the extension computes, under each framework, what the portable kernel computes."""
     for name in BACKENDS:
         part = f"extension under {name}"
-        if name == "jax":
-            yield part, "there is none", "layers run on the scan kernel, which XLA compiles"
-        elif name != backend:
+        if name != backend:
             yield part, "not tried", f"KERAS_BACKEND={name} kerasseq doctor tries it"
         elif missing:
             yield part, "no extension", "see above"

@@ -24,14 +24,21 @@ def of_layer(
     Returns:
         For the trainable weights, for the inputs, and for the initial states.
     """
+    return with_result(layer, loss, x, states, **kwargs)[1]
+
+
+def with_result(
+    layer: Any, loss: Loss, x: Array, states: list[Array] | None = None, **kwargs: Any
+) -> tuple[Any, tuple[list[Array], Array, list[Array]]]:
+    """The layer's result, and the gradients that `of_layer` gives, from one run."""
     x = ops.convert_to_tensor(x, layer.compute_dtype)
     states = [ops.convert_to_tensor(state, layer.compute_dtype) for state in states or []]
     if not layer.built:
         layer.build(x.shape)
-    found = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](
+    result, found = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](
         layer, loss, x, states, kwargs
     )
-    return tuple(numpy(part) for part in found)  # type: ignore[return-value]
+    return numpy(result), tuple(numpy(part) for part in found)  # type: ignore[return-value]
 
 
 def _call(layer: Any, x: Any, states: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -43,8 +50,9 @@ def _tensorflow(layer: Any, loss: Loss, x: Any, states: list[Any], kwargs: dict[
     weights = [weight.value for weight in layer.trainable_weights]
     with tf.GradientTape() as tape:
         tape.watch([x, *states])
-        value = loss(_call(layer, x, states, kwargs))
-    return tape.gradient(value, (weights, x, states), unconnected_gradients="zero")
+        result = _call(layer, x, states, kwargs)
+        value = loss(result)
+    return result, tape.gradient(value, (weights, x, states), unconnected_gradients="zero")
 
 
 def _jax(layer: Any, loss: Loss, x: Any, states: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -54,19 +62,21 @@ def _jax(layer: Any, loss: Loss, x: Any, states: list[Any], kwargs: dict[str, An
 
     def value(weights: Any, x: Any, states: Any) -> Any:
         result, _ = layer.stateless_call(weights, others, x, initial_state=states or None, **kwargs)
-        return loss(result)
+        return loss(result), result
 
-    return jax.grad(value, argnums=(0, 1, 2))(weights, x, states)
+    # Compiled as a whole, which takes a part of the time that its operations would one by one.
+    found, result = jax.jit(jax.grad(value, argnums=(0, 1, 2), has_aux=True))(weights, x, states)
+    return result, found
 
 
 def _torch(layer: Any, loss: Loss, x: Any, states: list[Any], kwargs: dict[str, Any]) -> Any:
     torch = importlib.import_module("torch")
     tensors = [x.detach().requires_grad_(), *[s.detach().requires_grad_() for s in states]]
     weights = [weight.value for weight in layer.trainable_weights]
-    value = loss(_call(layer, tensors[0], tensors[1:], kwargs))
-    found = torch.autograd.grad(value, [*weights, *tensors], materialize_grads=True)
+    result = _call(layer, tensors[0], tensors[1:], kwargs)
+    found = torch.autograd.grad(loss(result), [*weights, *tensors], materialize_grads=True)
     count = len(weights)
-    return list(found[:count]), found[count], list(found[count + 1 :])
+    return result, (list(found[:count]), found[count], list(found[count + 1 :]))
 
 
 def of_statement(

@@ -292,7 +292,7 @@ def test_nothing_is_timed_where_there_is_no_choice_or_no_call(
     situation = Situation("jax", 10, inputs=3)
     assert kernels.choose(cells.get("mgu")(4), situation, "fastest").name == "scan"
     assert kernels.choose(keras.layers.GRUCell(4), situation, "fastest").name == "keras"
-    unknown = Situation("jax", 10)
+    unknown = Situation("jax", 10, device="gpu")
     assert kernels.choose(cells.get("mingru")(4), unknown, "fastest").name == "associative"
 
 

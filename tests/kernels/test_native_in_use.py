@@ -27,7 +27,6 @@ from tests.cells.harness import BACKEND, DTYPE, close, layer_of, make, numpy, se
 from tests.kernels.harness import threads
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(BACKEND == "jax", reason="it runs under TensorFlow and PyTorch")
 built = pytest.mark.skipif(native.status() is not None, reason=str(native.status()))
 on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="it is about TensorFlow")
 on_torch = pytest.mark.skipif(BACKEND != "torch", reason="it is about PyTorch")
@@ -95,6 +94,13 @@ def penalty(layer: Any, x: Any) -> np.ndarray:
         x = x.detach().requires_grad_()
         (slope,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
         return numpy(torch.autograd.grad((slope**2).sum(), x)[0])
+    if BACKEND == "jax":
+        jax = importlib.import_module("jax")
+
+        def size_of(x: Any) -> Any:
+            return ops.sum(jax.grad(lambda x: ops.sum(layer(x, training=True)))(x) ** 2)
+
+        return numpy(jax.grad(size_of)(x))
     tf = importlib.import_module("tensorflow")
     with tf.GradientTape() as outer:
         outer.watch(x)

@@ -26,7 +26,7 @@ NAME = "native"
 
 Tensor = Any
 
-_BACKENDS = ("tensorflow", "torch")
+_BACKENDS = ("tensorflow", "jax", "torch")
 # Small weights, in the order in which the extension takes them.
 _EXTRA = {
     "peephole_lstm": ["peephole_kernel"],
@@ -72,6 +72,10 @@ def why_not(cell: Any, situation: Situation) -> str | None:
     missing = status()
     if missing:
         return missing
+    if situation.backend == backend() == "jax":
+        reason = _backend().why_not(situation)
+        if reason is not None:
+            return str(reason)
     return None if linear else _ruled_out(cell, situation)
 
 

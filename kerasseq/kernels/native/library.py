@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ def load() -> Any:
         if backend() == "tensorflow":
             operations()  # of which it takes note only where it loads the library before others do
         library = ctypes.CDLL(str(PATH))
+        if backend() == "jax":
+            importlib.import_module("kerasseq.kernels.native.on_jax").register(library)
     except OSError as error:
         raise OSError(f"the extension cannot be loaded ({error}); {_remedy()}") from error
     library.ks_instructions.restype = ctypes.c_char_p
@@ -130,6 +133,51 @@ def call(name: str, problem: Any, wide: bool) -> None:
     """
     if getattr(load(), f"ks_{name}")(ctypes.byref(problem), int(wide)):
         raise MemoryError("a recurrent layer ran out of memory")
+
+
+def check(cell: str, tensors: Sequence[Any]) -> None:
+    """Raise where tensors do not fit each other, since the C++ side trusts sizes.
+
+    Args:
+        cell: One of `CELLS`.
+        tensors: Sequences, kernel, recurrent kernel, bias, small weights, state, cell state,
+            recurrent mask and mask; None where there is none.
+
+    Raises:
+        ValueError: If one is of another shape than the first and the third say.
+    """
+    (batch, time, inputs), units = tensors[0].shape, tensors[2].shape[0]
+    index = CELLS.index(cell)
+    columns, state = GATES[index] * units, (batch, units)
+    shapes = {
+        "sequences": (batch, time, inputs),
+        "kernel": (inputs, columns),
+        "recurrent kernel": (units, columns),
+        "bias": (2, columns) if cell == "gru" else (columns,),
+        "small weights": (SMALL[index] * units,),
+        "state": state,
+        "cell state": state,
+        "recurrent mask": state,
+        "mask": (batch, time),
+    }
+    for (name, shape), tensor in zip(shapes.items(), tensors, strict=True):
+        _expect(name, shape, tensor)
+
+
+def check_linear(a: Any, b: Any, start: Any) -> None:
+    """The same for a linear recurrence: factors, summands and first states, parts stacked.
+
+    Raises:
+        ValueError: If one is of another shape than the first says.
+    """
+    parts, batch, _, units = a.shape
+    _expect("summands", tuple(a.shape), b)
+    _expect("state", (parts, batch, units), start)
+
+
+def _expect(name: str, shape: tuple[int, ...], tensor: Any) -> None:
+    if tensor is not None and tuple(tensor.shape) != shape:
+        raise ValueError(f"The {name} must be of shape {shape}. Received: {tuple(tensor.shape)}")
 
 
 def cores() -> int:

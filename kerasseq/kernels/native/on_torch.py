@@ -58,7 +58,7 @@ class _Recurrence(torch.autograd.Function):
         x, _, recurrent, _, _, h0, *_ = tensors
         batch, time, _ = x.shape
         units = recurrent.shape[0]
-        _check(recurrence.cell, mask, *tensors)
+        library.check(recurrence.cell, [*tensors, mask])
         problem = _problem(recurrence, mask, *tensors)
         wide = x.dtype == torch.float64
         outputs = x.new_empty((batch, time if recurrence.sequences else 0, units))
@@ -107,31 +107,6 @@ class _Refusal(torch.autograd.Function):
         raise NotImplementedError(library.NO_SECOND_DERIVATIVES)
 
 
-def _check(cell: str, mask: Tensor | None, *tensors: Tensor) -> None:
-    """The C++ side trusts sizes."""
-    (batch, time, inputs), units = tensors[0].shape, tensors[2].shape[0]
-    index = library.CELLS.index(cell)
-    columns, state = library.GATES[index] * units, (batch, units)
-    shapes = {
-        "sequences": (batch, time, inputs),
-        "kernel": (inputs, columns),
-        "recurrent kernel": (units, columns),
-        "bias": (2, columns) if cell == "gru" else (columns,),
-        "small weights": (library.SMALL[index] * units,),
-        "state": state,
-        "cell state": state,
-        "recurrent mask": state,
-        "mask": (batch, time),
-    }
-    for (name, shape), tensor in zip(shapes.items(), [*tensors, mask], strict=True):
-        _expect(name, shape, tensor)
-
-
-def _expect(name: str, shape: tuple[int, ...], tensor: Tensor | None) -> None:
-    if tensor is not None and tuple(tensor.shape) != shape:
-        raise ValueError(f"The {name} must be of shape {shape}. Received: {tuple(tensor.shape)}")
-
-
 def _problem(recurrence: Any, mask: Tensor | None, *tensors: Tensor) -> library.Problem:
     x, kernel, recurrent, bias, extra, h, c, dropped = tensors
     batch, time, inputs = x.shape
@@ -171,9 +146,7 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, start: Tensor) -> Tensor:
-        parts, batch, _, units = a.shape
-        _expect("summands", tuple(a.shape), b)
-        _expect("state", (parts, batch, units), start)
+        library.check_linear(a, b, start)
         trail = torch.empty_like(a)
         problem = _linear_problem(a, start, trail)
         problem.b = _pointer(b)

@@ -7,17 +7,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "problem.h"
-
-extern "C" {
-size_t ks_reserve(const KsProblem *, int);
-int ks_forward(const KsProblem *, int);
-int ks_backward(const KsProblem *, int);
-int ks_linear(const KsLinear *, int);
-int ks_linear_gradient(const KsLinear *, int);
-}
+#include "operation.h"
 
 namespace {
+
+using ks::Settings;
 
 // What is used of TensorFlow's C interface; its opaque types are pointers here.
 enum { kFloat = 1, kDouble = 2, kBool = 10 };
@@ -74,40 +68,39 @@ bool find() {
     return all;
 }
 
-// Attributes, all of them integers.
-struct Settings {
-    int32_t cell, activation, recurrent_activation, go_backwards, zero_output, threads, sequences,
-        keep;
-};
-
-// The inputs and outputs of one call; the first fault is reported and ends it.
+// The inputs and outputs of one call.
 class Call {
   public:
     explicit Call(Context context) : context_(context), status_(tf.TF_NewStatus()) {}
     ~Call() {
-        for (int i = 0; i < count_; ++i) tf.TF_DeleteTensor(held_[i]);
+        for (Tensor tensor : inputs_)
+            if (tensor) tf.TF_DeleteTensor(tensor);
+        for (Tensor tensor : outputs_)
+            if (tensor) tf.TF_DeleteTensor(tensor);
         tf.TF_DeleteStatus(status_);
     }
     Call(const Call &) = delete;
     Call &operator=(const Call &) = delete;
 
     bool good() const { return good_; }
-    void fail(int code, const char *message) {
-        if (!good_) return;
-        good_ = false;
-        tf.TF_SetStatus(status_, code, message);
-        tf.TF_OpKernelContext_Failure(context_, status_);
+    void invalid(const char *message) { fail(kInvalid, message); }
+    void exhausted(const char *message) { fail(kExhausted, message); }
+
+    int rank(int i) {
+        Tensor tensor = input(i);
+        return good_ ? tf.TF_NumDims(tensor) : 0;
+    }
+    int64_t size(int i, int axis) {
+        Tensor tensor = input(i);
+        return good_ ? tf.TF_Dim(tensor, axis) : 0;
+    }
+    bool wide(int i) {
+        Tensor tensor = input(i);
+        return good_ && tf.TF_TensorType(tensor) == kDouble;
     }
 
-    Tensor input(int i) {
-        Tensor tensor = nullptr;
-        tf.TF_GetInput(context_, i, &tensor, status_);
-        return hold(tensor);
-    }
-
-    // An input's data; null where it may be left out, and is by having no elements.
     const void *data(int i, const char *name, int64_t count, bool optional = false) {
-        Tensor tensor = good_ ? input(i) : nullptr;
+        Tensor tensor = input(i);
         if (!good_) return nullptr;
         int64_t found = tf.TF_TensorElementCount(tensor);
         if (found == 0 && (optional || count == 0)) return nullptr;
@@ -115,9 +108,14 @@ class Call {
             char message[160];
             snprintf(message, sizeof message, "%s of %lld elements, where %lld were expected", name,
                      static_cast<long long>(found), static_cast<long long>(count));
-            fail(kInvalid, message);
+            invalid(message);
+            return nullptr;
         }
         return tf.TF_TensorData(tensor);
+    }
+    // TensorFlow has checked types.
+    const void *bytes(int i, const char *name, int64_t count, bool optional) {
+        return data(i, name, count, optional);
     }
 
     void *output(int i, int rank, const int64_t *shape, bool wide) {
@@ -126,34 +124,44 @@ class Call {
         if (!good_) return nullptr;
         Tensor tensor = tf.TF_AllocateOutput(context_, i, wide ? kDouble : kFloat, shape, rank,
                                              size_t(count) * (wide ? 8 : 4), status_);
-        hold(tensor);
+        outputs_[i] = tensor;
+        check();
         return good_ && count ? tf.TF_TensorData(tensor) : nullptr;
     }
 
-    // An output of the shape of an input.
-    void *like(int i, Tensor tensor, bool wide) {
-        if (!good_) return nullptr;
+    void *like(int i, int of, bool wide) {
         int64_t shape[4];
-        int rank = tf.TF_NumDims(tensor);
-        if (rank > 4) fail(kInvalid, "no input has more than four axes");
-        for (int d = 0; d < rank && good_; ++d) shape[d] = tf.TF_Dim(tensor, d);
+        int rank = this->rank(of);
+        if (rank > 4) invalid("no input has more than four axes");
+        for (int d = 0; d < rank && good_; ++d) shape[d] = size(of, d);
         return output(i, rank, shape, wide);
     }
 
   private:
-    Tensor hold(Tensor tensor) {
-        if (tf.TF_GetCode(status_) != 0) {
-            if (good_) tf.TF_OpKernelContext_Failure(context_, status_);
-            good_ = false;
+    void fail(int code, const char *message) {
+        if (!good_) return;
+        good_ = false;
+        tf.TF_SetStatus(status_, code, message);
+        tf.TF_OpKernelContext_Failure(context_, status_);
+    }
+
+    Tensor input(int i) {
+        if (good_ && !inputs_[i]) {
+            tf.TF_GetInput(context_, i, &inputs_[i], status_);
+            check();
         }
-        if (tensor) held_[count_++] = tensor;
-        return tensor;
+        return inputs_[i];
+    }
+
+    void check() {
+        if (tf.TF_GetCode(status_) == 0) return;
+        if (good_) tf.TF_OpKernelContext_Failure(context_, status_);
+        good_ = false;
     }
 
     Context context_;
     Status status_;
-    Tensor held_[64];
-    int count_ = 0;
+    Tensor inputs_[13] = {}, outputs_[7] = {};
     bool good_ = true;
 };
 
@@ -181,117 +189,24 @@ void *create_linear(Context context) {
     return threads;
 }
 
-int64_t gates_of(int cell) {
-    switch (cell) {
-    case KS_GRU: case KS_COUPLED: return 3;
-    case KS_SIMPLE: return 1;
-    default: return 4;
-    }
-}
-
-int64_t extra_of(int cell) { return cell == KS_PEEPHOLE ? 3 : cell == KS_LAYERNORM ? 10 : 0; }
-
-// The first nine inputs of both operations, checked against each other.
-KsProblem problem(Call &call, const Settings &s, bool &wide) {
-    KsProblem p = {};
-    p.cell = s.cell, p.activation = s.activation, p.recurrent_activation = s.recurrent_activation;
-    p.go_backwards = s.go_backwards, p.zero_output = s.zero_output, p.threads = s.threads;
-    Tensor x = call.input(0), recurrent = call.input(2);
-    if (!call.good()) return p;
-    if (tf.TF_NumDims(x) != 3 || tf.TF_NumDims(recurrent) != 2) {
-        call.fail(kInvalid, "x must be (batch, time, inputs), and the recurrent kernel a matrix");
-        return p;
-    }
-    wide = tf.TF_TensorType(x) == kDouble;
-    p.batch = tf.TF_Dim(x, 0), p.time = tf.TF_Dim(x, 1), p.inputs = tf.TF_Dim(x, 2);
-    p.units = tf.TF_Dim(recurrent, 0);
-    int64_t columns = gates_of(s.cell) * p.units, states = p.batch * p.units;
-    p.x = tf.TF_TensorData(x);
-    p.kernel = call.data(1, "kernel", p.inputs * columns);
-    p.recurrent = call.data(2, "recurrent kernel", p.units * columns);
-    p.bias = call.data(3, "bias", s.cell == KS_GRU ? 2 * columns : columns, true);
-    p.extra = call.data(4, "extra weights", extra_of(s.cell) * p.units);
-    p.h0 = call.data(5, "h", states, true), p.c0 = call.data(6, "c", states, true);
-    p.mask = static_cast<const uint8_t *>(call.data(7, "mask", p.batch * p.time, true));
-    p.recurrent_mask = call.data(8, "recurrent mask", states, true);
-    return p;
-}
-
-void finish(Call &call, int code) {
-    if (code) call.fail(kExhausted, "a recurrent layer ran out of memory");
-}
-
 void forward(void *settings, Context context) {
-    const auto &s = *static_cast<Settings *>(settings);
     Call call(context);
-    bool wide = false;
-    KsProblem p = problem(call, s, wide);
-    if (!call.good()) return;
-    int64_t sequence[] = {p.batch, s.sequences ? p.time : 0, p.units};
-    int64_t state[] = {p.batch, p.units};
-    int64_t reserve[] = {s.keep ? int64_t(ks_reserve(&p, wide)) : 0};
-    p.y = call.output(0, 3, sequence, wide);
-    p.h = call.output(1, 2, state, wide), p.c = call.output(2, 2, state, wide);
-    p.reserve = call.output(3, 1, reserve, wide);
-    if (call.good()) finish(call, ks_forward(&p, wide));
+    ks::forward(call, *static_cast<Settings *>(settings));
 }
 
 void backward(void *settings, Context context) {
-    const auto &s = *static_cast<Settings *>(settings);
     Call call(context);
-    bool wide = false;
-    KsProblem p = problem(call, s, wide);
-    if (!call.good()) return;
-    int64_t states = p.batch * p.units;
-    p.reserve = const_cast<void *>(call.data(9, "reserve", int64_t(ks_reserve(&p, wide))));
-    p.dy = call.data(10, "gradient of the outputs", p.batch * p.time * p.units, true);
-    p.dh = call.data(11, "gradient of h", states, true);
-    p.dc = call.data(12, "gradient of c", states, true);
-    void **gradients[] = {&p.dx, &p.dkernel, &p.drecurrent, &p.dbias, &p.dextra, &p.dh0, &p.dc0};
-    for (int i = 0; i < 7; ++i)
-        if (call.good()) *gradients[i] = call.like(i, call.input(i), wide);
-    if (call.good()) finish(call, ks_backward(&p, wide));
-}
-
-// Inputs a and h0, of (parts, batch, time, units) and (parts, batch, units).
-KsLinear linear_problem(Call &call, int32_t threads, Tensor a, bool &wide) {
-    KsLinear p = {};
-    p.threads = threads;
-    if (!call.good()) return p;
-    if (tf.TF_NumDims(a) != 4) {
-        call.fail(kInvalid, "a must be (parts, batch, time, units)");
-        return p;
-    }
-    wide = tf.TF_TensorType(a) == kDouble;
-    p.parts = int32_t(tf.TF_Dim(a, 0)), p.batch = tf.TF_Dim(a, 1);
-    p.time = tf.TF_Dim(a, 2), p.units = tf.TF_Dim(a, 3);
-    p.a = tf.TF_TensorData(a);
-    return p;
+    ks::backward(call, *static_cast<Settings *>(settings));
 }
 
 void linear(void *threads, Context context) {
     Call call(context);
-    bool wide = false;
-    Tensor a = call.input(0);
-    KsLinear p = linear_problem(call, *static_cast<int32_t *>(threads), a, wide);
-    int64_t all = p.parts * p.batch * p.time * p.units;
-    p.b = call.data(1, "b", all), p.h0 = call.data(2, "h", p.parts * p.batch * p.units, true);
-    p.trail = call.good() ? call.like(0, a, wide) : nullptr;
-    if (call.good()) finish(call, ks_linear(&p, wide));
+    ks::linear(call, *static_cast<int32_t *>(threads));
 }
 
 void linear_gradient(void *threads, Context context) {
     Call call(context);
-    bool wide = false;
-    Tensor a = call.input(0);
-    KsLinear p = linear_problem(call, *static_cast<int32_t *>(threads), a, wide);
-    int64_t all = p.parts * p.batch * p.time * p.units;
-    p.h0 = call.data(1, "h", p.parts * p.batch * p.units, true);
-    p.trail = const_cast<void *>(call.data(2, "trail", all));
-    p.dtrail = call.data(3, "gradient of the trail", all);
-    if (call.good()) p.da = call.like(0, a, wide), p.db = call.like(1, a, wide);
-    if (call.good()) p.dh0 = call.like(2, call.input(1), wide);
-    if (call.good()) finish(call, ks_linear_gradient(&p, wide));
+    ks::linear_gradient(call, *static_cast<int32_t *>(threads));
 }
 
 void unknown(Context context, Status status) {
