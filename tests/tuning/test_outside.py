@@ -20,7 +20,7 @@ TUNE: dict[str, Any] = {"trials": 2, "space": {"units": [2, 4]}, "epochs": 1, "q
 
 
 def _momentum(rate: float = 0.05) -> keras.Optimizer:
-    return keras.optimizers.SGD(rate, momentum=0.9)
+    return keras.optimizers.SGD(rate, momentum=0.9, name="momentum")
 
 
 @pytest.fixture(scope="module")

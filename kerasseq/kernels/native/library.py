@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 from collections.abc import Sequence
 from functools import cache
@@ -63,7 +64,7 @@ def load() -> Any:
             operations()  # of which it takes note only where it loads the library before others do
         library = ctypes.CDLL(str(PATH))
         if backend() == "jax":
-            importlib.import_module("kerasseq.kernels.native.on_jax").register(library)
+            importlib.import_module("kerasseq.kernels.native.xla").register(library)
     except OSError as error:
         raise OSError(f"the extension cannot be loaded ({error}); {_remedy()}") from error
     library.ks_instructions.restype = ctypes.c_char_p
