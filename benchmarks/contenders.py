@@ -144,6 +144,8 @@ def _keras_layer(task: Task) -> Contender:
         compiled, tensor = _compiled(layer, task)
         arguments = [tensor(array) for array in given]
         step: Callable[[], Any] = functools.partial(compiled, *arguments)
+    elif keras.backend.backend() == "jax":
+        step = _jitted(layer, task, given)
     else:
         step = _eager(layer, task, given)
 
@@ -178,6 +180,30 @@ def _compiled(layer: Any, task: Task) -> tuple[Callable[..., Any], Callable[[np.
     if task.masked:
         signature.append(tf.TensorSpec((batch, time), "bool"))
     return tf.function(step, input_signature=signature), tf.constant
+
+
+def _jitted(layer: Any, task: Task, given: list[np.ndarray]) -> Callable[[], Any]:
+    import jax
+
+    def step(weights: Any, x: Any, upstream: Any, mask: Any = None) -> Any:
+        def outputs(weights: Any, x: Any) -> Any:
+            others = [weight.value for weight in layer.non_trainable_variables]
+            options = {"mask": mask, "training": task.training}
+            return layer.stateless_call(weights, others, x, **options)[0]
+
+        if not task.training:
+            return outputs(weights, x), []
+        result, pull_back = jax.vjp(outputs, weights, x)
+        found, slope = pull_back(upstream)
+        return result, [slope, *found]
+
+    compiled, arguments = jax.jit(step), [jax.numpy.asarray(array) for array in given]
+
+    def run() -> Any:
+        weights = [weight.value for weight in layer.trainable_weights]
+        return jax.block_until_ready(compiled(weights, *arguments))
+
+    return run
 
 
 def _eager(layer: Any, task: Task, given: list[np.ndarray]) -> Callable[[], Any]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import kerasseq
 from benchmarks import race, rows, targets
 from benchmarks.race import OURS, Crew, Entry, Failure
 
@@ -44,6 +45,7 @@ LARGE: tuple[Shape, ...] = (
 LONG: tuple[Shape, ...] = ((8, 4096, 64, 64), (32, 4096, 64, 64))
 
 BASIC = ("lstm", "gru", "simple_rnn")
+BACKENDS = ("tensorflow", "torch", "jax")
 KERAS, KERAS_RNN, TORCH = "keras.layers", "keras.layers.RNN", "torch.nn"
 NOT_AT_REST = 0.05  # of a core, used by processes that should wait
 
@@ -57,14 +59,18 @@ class Group:
     rounds: int = 15
     masks: tuple[bool, ...] = (False,)
     texts: tuple[str, ...] = ()
+    backend: str = "tensorflow"
+    training: bool = True
 
 
 GROUPS = {
     "train": Group(BASIC, SHAPES),
-    "infer": Group(BASIC, SHAPES),
+    "infer": Group(BASIC, SHAPES, training=False),
     "cells": Group(("layernorm_lstm", "peephole_lstm"), FEW),
     "linear": Group(("mingru",), LONG),
-    "torch": Group(("lstm", "gru"), SHAPES, rounds=9, masks=(False, True)),
+    "torch": Group(("lstm", "gru"), SHAPES, rounds=9, masks=(False, True), backend="torch"),
+    "jax": Group(BASIC, SHAPES, rounds=9, backend="jax"),
+    "jax_infer": Group(BASIC, SHAPES, rounds=9, backend="jax", training=False),
     "epoch": Group(("lstm",), (), rounds=5, texts=("demo", "long")),
     "memory": Group(BASIC, LARGE, rounds=5),
 }
@@ -96,16 +102,17 @@ class Case:
 
     def entries(self, kernel: str, backends: Sequence[str]) -> list[Entry]:
         """Its contenders, ours first, as far as their backends are there."""
+        group = GROUPS[self.group]
         task: dict[str, Any] = {"cell": self.cell}
         if self.shape is not None:
-            task |= {"shape": self.shape, "training": self.group != "infer"}
+            task |= {"shape": self.shape, "training": group.training}
         if self.masked:
             task["masked"] = True
         if self.data is not None:
             task["data"] = self.data
         if self.group == "memory":
             task["any_batch"] = True
-        backend = "torch" if self.group == "torch" else "tensorflow"
+        backend = group.backend
         found = [Entry(OURS, backend, {**task, "kernel": kernel})]
         if self.group == "cells":
             found.append(Entry(KERAS_RNN, backend, task))
@@ -177,12 +184,14 @@ def details(measured: Sequence[rows.Row], group: str) -> str:
     chosen = [row for row in measured if row["setting"]["group"] == group]
     rivals = list(dict.fromkeys(name for row in chosen for name in row["result"]["against"]))
     unit = "MiB" if group == "memory" else "ms"
-    header = ["cell (batch, time, inputs, units)", "kernel", f"kerasseq, {unit}"]
+    header = ["cell (batch, time, inputs, units)", "kernel", f"kerasseq, {unit}", "of GEMM"]
     header += [part for name in rivals for part in (f"{name}, {unit}", "ratio", "quartiles")]
     lines = []
     for row in chosen:
         found, result = _amounts(row), row["result"]
+        share = gemm_share(row)
         line = [_case(row).name, result["kernel"], f"{found[OURS]:.4g}"]
+        line.append("" if share is None else f"{share:.0%}")
         for name in rivals:
             if name in result["against"]:
                 ratio = result["against"][name]
@@ -192,6 +201,22 @@ def details(measured: Sequence[rows.Row], group: str) -> str:
                 line += [""] * 3
         lines.append(line)
     return rows.markdown(header, lines)
+
+
+def gemm_share(row: rows.Row) -> float | None:
+    """Of the GFLOP/s of a product of large matrices in the same run, how many ours reaches.
+
+    Counted are the multiply-accumulates with a weight, twice as many again in a backward pass;
+    None where the row does not tell.
+    """
+    case, result = _case(row), row["result"]
+    if "gemm" not in result or case.shape is None or case.group == "memory":
+        return None
+    batch, time, inputs, units = case.shape
+    counted = kerasseq.count(case.cell, inputs=inputs, units=units).macs_for(time)
+    flops = 2.0 * batch * counted * (3 if GROUPS[case.group].training else 1)
+    share: float = flops / (1e6 * result["milliseconds"][OURS]) / result["gemm"]
+    return share
 
 
 def summary(measured: Sequence[rows.Row]) -> str:
@@ -230,7 +255,7 @@ def write_csv(path: Path, measured: Sequence[rows.Row]) -> None:
 
 def _flat(row: rows.Row) -> Iterator[dict[str, Any]]:
     setting, result, amounts = row["setting"], row["result"], _amounts(row)
-    shape = setting.get("shape") or [""] * 4
+    shape, share = setting.get("shape") or [""] * 4, gemm_share(row)
     for rival, ratio in result["against"].items():
         yield {
             "group": setting["group"],
@@ -245,6 +270,7 @@ def _flat(row: rows.Row) -> Iterator[dict[str, Any]]:
             "rival": rival,
             "theirs": amounts[rival],
             **ratio,
+            "gemm_share": "" if share is None else targets.rounded(share),
             "processor": row.get("processor", ""),
             "commit": row.get("commit", ""),
         }
@@ -269,7 +295,7 @@ def _amounts(row: rows.Row) -> dict[str, float]:
 
 @functools.cache
 def _backends() -> list[str]:
-    return [name for name in ("tensorflow", "torch") if importlib.util.find_spec(name)]
+    return [name for name in BACKENDS if importlib.util.find_spec(name)]
 
 
 def _cores() -> int:
@@ -328,7 +354,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     measured: list[rows.Row] = []
     failed = 0
-    for name in ("tensorflow", "torch"):
+    for name in BACKENDS:
         if name not in _backends():
             _tell(f"skipped: whatever runs on {name}, which is not installed here")
     with race.crew() as crew:

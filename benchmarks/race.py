@@ -158,8 +158,9 @@ def race(entries: Sequence[Entry], crew: Crew, rounds: int) -> rows.Row:
 
     Returns:
         `milliseconds` of a step, the median over the rounds; `against` each rival how many times
-        as long it takes (see `targets.against`); our `kernel`; the `versions` of the backends; and
-        `waiting`, the share of a core that the processes used which were not being timed.
+        as long it takes (see `targets.against`); our `kernel`; the `versions` of the backends;
+        `waiting`, the share of a core that the processes used which were not being timed; and
+        `gemm`, the GFLOP/s of a product of large matrices, at its best in pauses of the race.
 
     Raises:
         Failure: if a contender cannot run, or does not compute what ours does.
@@ -170,7 +171,7 @@ def race(entries: Sequence[Entry], crew: Crew, rounds: int) -> rows.Row:
     timed = {entry.library: crew[entry.backend] for entry in entries if entry.timed}
     warm = {name: worker.ask("warm", name=name) for name, worker in timed.items()}
     steps = {name: reply["steps"] for name, reply in warm.items()}
-    seconds, waiting = _rounds(timed, crew, steps, rounds)
+    seconds, waiting, gemm = _rounds(timed, crew, steps, rounds)
     ours = seconds[OURS]
     return {
         "milliseconds": {
@@ -182,6 +183,7 @@ def race(entries: Sequence[Entry], crew: Crew, rounds: int) -> rows.Row:
         "kernel": warm[OURS]["kernel"],
         "versions": {worker.backend: worker.version for worker in timed.values()},
         "waiting": round(waiting, 3),
+        "gemm": targets.rounded(gemm),
     }
 
 
@@ -255,11 +257,14 @@ def _check(entries: Sequence[Entry], crew: Crew, folder: str) -> None:
 
 def _rounds(
     timed: dict[str, Worker], crew: Crew, steps: dict[str, int], rounds: int
-) -> tuple[dict[str, list[float]], float]:
-    """Seconds per step of each contender in each round, and the load of those that waited."""
+) -> tuple[dict[str, list[float]], float, float]:
+    """Seconds per step of each contender in each round, the load of those that waited, and the
+    GFLOP/s of a product of matrices."""
     seconds: dict[str, list[float]] = {name: [] for name in timed}
-    used = spent = 0.0
+    used = spent = gemm = 0.0
     for turn in range(rounds):
+        if turn in (0, rounds // 2, rounds - 1):
+            gemm = max(gemm, timed[OURS].ask("gemm")["gflops"])
         for name in list(timed)[:: 1 if turn % 2 == 0 else -1]:
             worker = timed[name]
             time.sleep(PAUSE)
@@ -269,4 +274,4 @@ def _rounds(
             spent += time.perf_counter() - start
             used += sum(other.cpu_seconds() - b for other, b in zip(others, before))
             seconds[name].append(reply["seconds"])
-    return seconds, used / spent
+    return seconds, used / spent, gemm

@@ -83,7 +83,7 @@ def test_every_target_is_measured_and_every_group_has_one() -> None:
     measured = {
         (case.group, entry.library)
         for case in kernels.cases(list(kernels.GROUPS))
-        for entry in case.entries("auto", ["tensorflow", "torch"])
+        for entry in case.entries("auto", kernels.BACKENDS)
         if entry.timed and entry.library != OURS
     }
     assert {(target.group, target.rival) for target in targets.TARGETS} == measured
@@ -126,6 +126,16 @@ def test_weights_go_to_pytorch_and_back(cell: str) -> None:
         np.testing.assert_array_equal(weight, back)
 
 
+def test_the_share_of_a_product_counts_a_backward_pass_as_two_forward_passes() -> None:
+    row = _row(shape=(2, 3, 2, 4), gemm=1e-3)  # a megaflop a second
+    macs = 2 * 3 * (2 + 4) * 16
+    assert kernels.gemm_share(row) == pytest.approx(2 * 3 * macs / 1e3)  # in a millisecond
+    row["setting"]["group"] = "infer"
+    assert kernels.gemm_share(row) == pytest.approx(2 * macs / 1e3)
+    assert kernels.gemm_share(_row()) is None
+    assert "| 346% |" in kernels.details([_row(gemm=1e-3)], "train")
+
+
 # The race
 
 
@@ -145,6 +155,8 @@ class Runner:
         if do == "add" and message["folder"]:
             np.savez(Path(message["folder"]) / f"{name}.npz", *self.arrays[name])
             return {"arrays": ["outputs", "inputs"]}
+        if do == "gemm":
+            return {"gflops": 100.0}
         if do == "block":
             assert message["steps"] == 7
             self.ran.append(name)
@@ -225,7 +237,7 @@ def test_a_page_has_the_newest_rows_of_the_kernel_that_is_chosen() -> None:
     forced = _row(against={KERAS: _ratio(9.0)})
     forced["setting"]["kernel"] = "native"
     page = kernels.table([old, new, forced], "train")
-    line = "| lstm (2, 3, 2, 4) | scan | 1 | 2 | 3.00x | 3.00 to 3.00 |"
+    line = "| lstm (2, 3, 2, 4) | scan | 1 |  | 2 | 3.00x | 3.00 to 3.00 |"
     assert page.splitlines()[2:] == [line, "", "Measured on: Abacus, 2 cores (2 in use)."]
     assert "3.00x" in kernels.table([old, new, forced])
 

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from kerasseq.kernels import bptt, timeloop
-from kerasseq.kernels.passes import Pass, Result, Situation, backend, finish, prepare
+from kerasseq.kernels.passes import Pass, Result, Situation, backend, device, finish, prepare
 from kerasseq.kernels.projection import project
 
 NAME = "scan"
@@ -26,7 +26,8 @@ def run(cell: Any, sequence: Pass) -> Result:
     """Run a cell of any form, step by step."""
     sequence = prepare(cell, sequence)
     frame = cell.begin(sequence.sequences, sequence.training)
-    projected = project(cell, sequence.sequences)
+    within = _projects_within(cell, sequence)
+    projected = sequence.sequences if within else project(cell, sequence.sequences)
     noise = dict(frame.noise)
     if sequence.mask is not None:
         noise["mask"] = _time_first(sequence.mask)[..., None]
@@ -35,24 +36,46 @@ def run(cell: Any, sequence: Pass) -> Result:
     if _has_own_gradient(cell, sequence):
         final, trail = _run_for_training(cell, frame, sequence, *over_time)
     else:
-        final, trail = timeloop.run(
-            lambda states, now: _step(cell, frame, states, *now),
-            sequence.states,
-            over_time,
-            keep,
-            sequence.unroll,
-        )
+
+        def step(states: list[Any], now: Any) -> list[Any]:
+            inputs, noise = now
+            inputs = cell.project(inputs) if within else inputs
+            return _step(cell, frame, states, inputs, noise)
+
+        final, trail = timeloop.run(step, sequence.states, over_time, keep, sequence.unroll)
     shown = [_time_first(states) for states in trail[:keep]] if keep else None
     return finish(cell, sequence, projected, shown, final)
 
 
-def _step(cell: Any, frame: Any, states: list[Any], projected: Any, now: dict[str, Any]) -> Any:
+def _step(
+    cell: Any, frame: Any, states: list[Any], projected: Any, now: dict[str, Any]
+) -> list[Any]:
     inputs = ops.cast(projected, cell.state_dtype)
     # Keras computes some products of float64 in float32 on JAX; a loop carries one dtype.
     new = [ops.cast(n, cell.state_dtype) for n in cell.advance(inputs, states, frame, now)]
     if "mask" in now:
         new = [ops.where(now["mask"], n, s) for n, s in zip(new, states, strict=True)]
     return new
+
+
+def _is_left_to_xla(sequence: Pass, rows: int = 8) -> bool:
+    """Whether XLA, on a CPU, makes a faster loop of plain steps than of what is prepared for it."""
+    batch = sequence.sequences.shape[0]
+    return (
+        backend() == "jax"
+        and isinstance(batch, int)
+        and batch >= rows
+        and device(sequence.sequences) == "cpu"
+    )
+
+
+def _projects_within(cell: Any, sequence: Pass) -> bool:
+    """Whether inputs are projected step by step, their products in reach of the cache.
+
+    In training each step then adds to the kernel's gradient, which pays off with many rows.
+    """
+    # What a cell emits with its states has to be there after the loop too.
+    return not cell.emits_inputs and _is_left_to_xla(sequence, 32 if sequence.training else 8)
 
 
 def _has_own_gradient(cell: Any, sequence: Pass) -> bool:
@@ -62,7 +85,8 @@ def _has_own_gradient(cell: Any, sequence: Pass) -> bool:
     with, a gradient of our own would have to know what Keras casts, and when.
     """
     same_dtype = cell.compute_dtype == cell.variable_dtype
-    return sequence.training and same_dtype and backend() != "torch"
+    left = backend() == "torch" or _is_left_to_xla(sequence)
+    return sequence.training and same_dtype and not left
 
 
 def _run_for_training(

@@ -184,9 +184,9 @@ def test_captions_may_be_written_by_another_search(run: CaptionRun) -> None:
     settings, before = dict(run.settings), run.predict(seen)
     greedy = run.predict(seen, beam_width=1)
     assert greedy["caption"].tolist() != before["caption"].tolist()
-    by_hand = TASK.writer(run.model, run.state, dataclasses.replace(run.resolved, beam_width=1))
-    assert by_hand.search["beam_width"] == 1
-    assert by_hand.write(seen).texts == greedy["caption"].tolist()
+    writer = TASK.writer(run.model, run.state, dataclasses.replace(run.resolved, beam_width=1))
+    by_hand = writer.write(Seen(seen).scaled(**run.state["scaling"]))
+    assert by_hand.texts == greedy["caption"].tolist()
     short = run.predict(seen, length_penalty=0.0)["caption"].str.split().str.len()
     assert short.sum() <= before["caption"].str.split().str.len().sum()
     once = run.predict(seen, no_repeat_ngram_size=1)
@@ -403,7 +403,7 @@ def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **give
         ("dropout", 1.0, "dropout must be at least 0 and below 1"),
         ("test", 0, "test must be above 0 and below 1"),
         ("fine_tune", -1, "fine_tune must be"),
-        ("length_penalty", -1, "length_penalty must be a number from 0 on"),
+        ("length_penalty", -1, "length_penalty must be from 0 on"),
         ("scheduled_sampling", 2, "scheduled_sampling must be from 0 to 1"),
         ("label_smoothing", 1.0, "label_smoothing must be at least 0 and below 1"),
         ("size", 0, "size must be"),

@@ -147,7 +147,9 @@ def test_data_is_read_as_that_of_the_run(
     assert featured.evaluate(_table())["rows"] == 12
     with pytest.raises(ValueError, match="does not know what saw them"):
         featured.evaluate(told / "a.csv", images=place / "pictures", features=None)
-    with pytest.raises(ValueError, match=r"evaluate takes images, .*skip_bad .* Received: imgs="):
+    with pytest.raises(
+        ValueError, match=r"evaluate takes .*: images, .*skip_bad.* Received: imgs="
+    ):
         seeing.evaluate(told / "coco.json", imgs="x")
 
 
