@@ -271,6 +271,8 @@ def _declared(settings: type) -> dict[str, Setting]:
             metadata |= owner.__dataclass_fields__[name].metadata  # type: ignore[attr-defined]
         own = settings.__dataclass_fields__[name]  # type: ignore[attr-defined]
         annotation = owners[0].__annotations__[name]
+        if not isinstance(annotation, str):
+            annotation = inspect.formatannotation(annotation)
         found[name] = Setting(name, annotation, own.default, **metadata)
     return found
 

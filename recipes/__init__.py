@@ -1,7 +1,7 @@
 """One recipe per file; adding a file is adding the recipe.
 
-`kerasseq.recipes.sentiment` is the recipe, a function, loaded on first use. The module that holds
-its stages is imported as such: `from kerasseq.recipes.sentiment import prepare`.
+`kerasseq.recipes.sentiment` is the recipe, a function, loaded on first use. Its module is imported
+as such: `from kerasseq.recipes.sentiment import SentimentSettings`.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def _run_python(block: Block, names: dict[str, Any]) -> None:
         assert not report, report
         names.update(test.globs)  # get_doctest works on a copy
     else:
-        exec(compile(block.text, "page", "exec"), names)
+        exec(compile(block.text, "page", "exec", dont_inherit=True), names)
 
 
 def _run_command(command: str) -> str:

@@ -1,1 +1,1 @@
-"""What recipes do: one package per task, on a base that knows none of them."""
+"""Tasks: one package for each, on a base that knows none of them."""

@@ -113,5 +113,5 @@ def of(function: Any) -> Task[Any, Any]:
 
 
 def importable(task: Task[Any, Any]) -> bool:
-    """Whether another process can import the recipe of a task."""
+    """Whether another process can import the recipe of a task: not from the main program."""
     return task.settings.__module__ != "__main__" and task.settings.__module__ in sys.modules

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasseq.tasks.recipe import importable
 from kerasseq.tuning import tensorboard
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.final import DEFAULT, finish
@@ -196,8 +197,7 @@ class Search:
         from kerasseq.tuning.oracle import make, watched
 
         oracle = make(self.task, self.budget.fit, self.record, self.data.settled)
-        # No other process can import what is defined in the main program.
-        mine = self.task.recipe.settings.__module__ == "__main__"
+        mine = not importable(self.task.recipe)
         growth = None if mine else runners.GROWTH
         runner = runners.Runner(oracle, self.task, self.data, self.curves, growth)
         oracle.replay([e for e in self.events if e.get("trial") not in (None, DEFAULT)])
