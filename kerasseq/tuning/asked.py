@@ -126,13 +126,9 @@ def _refused(
 
 
 def _with_conditions(space: Space, values: Settings) -> dict[str, Any]:
-    """Values with those of the settings that they depend on."""
-    found = {}
-    for name in values:
-        own = space[name]
-        if isinstance(own, When):
-            found[own.setting] = own.values[0]
-    return {**found, **values}
+    """Values, and those with which they vary in place of others."""
+    own = [space[name] for name in values]
+    return {**values, **{one.setting: one.values[0] for one in own if isinstance(one, When)}}
 
 
 def _ends(own: Whole | Number | Choice) -> tuple[Any, ...]:

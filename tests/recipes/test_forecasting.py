@@ -678,7 +678,7 @@ def _fails(
 @pytest.mark.parametrize(
     ("name", "value", "match"),
     [
-        ("horizon", 0, "horizon must be a whole number above zero. Received: horizon=0"),
+        ("horizon", 0, "horizon must be a whole number above zero, or None. Received: horizon=0"),
         ("horizon", -3, "horizon must be a whole number above zero"),
         ("horizon", 40, "of which the train part gets 10: too few for horizon=40"),
         ("lookback", 0, "lookback must be a whole number above zero, or None"),
@@ -855,8 +855,12 @@ def test_the_shell_forecasts(
         assert lines[1].startswith(f"a,{expected['day'][0].date()},")
         shown = [float(line.split(",")[2]) for line in lines[1:]]
         np.testing.assert_allclose(shown, expected["forecast"], rtol=1e-5)
+    assert main(["forecast", str(folder), "--format", "csv"]) == 0
+    expected = capsys.readouterr().out
+    assert main(["predict", str(folder), "--format", "csv"]) == 0  # its first verb
+    assert capsys.readouterr().out == expected
     assert main(["predict", str(folder), "hello"]) == 2
-    assert "use forecast" in capsys.readouterr().err
+    assert "unexpected extra argument" in capsys.readouterr().err
 
 
 def test_the_shell_takes_lists(

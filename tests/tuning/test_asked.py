@@ -97,6 +97,11 @@ def test_a_range_takes_the_place_of_one_of_the_recipe_that_excludes_it() -> None
     assert "lookback_seasons" in _asked("forecasting", {"units": "4..8", "segment": [7, 14]})[0]
 
 
+def test_what_varies_with_a_setting_stays_where_that_is_narrowed() -> None:
+    found, _ = _asked("forecasting", {"model": ["segment", "seq2seq"]})
+    assert {"attention", "linear", "lookback_seasons"} <= {*found}
+
+
 def test_a_setting_that_needs_some_of_a_range_is_told() -> None:
     with pytest.raises(ValueError, match="the range of model has 'direct', which cannot be"):
         _asked("forecasting", attention=True)
