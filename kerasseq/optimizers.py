@@ -108,7 +108,10 @@ def _faults(optimizer: Any, schedule: Any) -> list[str]:
 def recorded(value: Any) -> Any:
     """A setting that is no JSON value as one: the config of an optimizer or a schedule, a path."""
     if isinstance(value, _Schedule | keras.Optimizer):
-        return keras.saving.serialize_keras_object(value)
+        found = keras.saving.serialize_keras_object(value)
+        # Keras numbers the names of equal optimizers of a process, which are the same setting.
+        config = {name: own for name, own in found["config"].items() if name != "name"}
+        return {**found, "config": config}
     return value.item() if hasattr(value, "item") else str(value)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 __all__ = ["current", "current_space", "renamed"]
@@ -30,8 +30,13 @@ def renamed(recipe: str) -> dict[str, str]:
     return {**_EVERYWHERE, **_OF_RECIPE.get(recipe, {})}
 
 
-def current(recipe: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def current(recipe: str, values: Mapping[str, Any], known: Container[str] = ()) -> dict[str, Any]:
     """Settings that were saved under old names, by their names of today.
+
+    Args:
+        recipe: name of the recipe.
+        values: settings by name.
+        known: names that the recipe has today, which stay as they are.
 
     >>> current("forecasting", {"clip": 1.0, "lookback": 2.0})
     {'clipnorm': 1.0, 'lookback': None, 'lookback_seasons': 2.0}
@@ -43,7 +48,7 @@ def current(recipe: str, values: Mapping[str, Any]) -> dict[str, Any]:
             # A number with a fraction once meant seasons, and a whole one steps.
             found |= {"lookback": None, "lookback_seasons": value}
         else:
-            found[new.get(name, name)] = value
+            found[name if name in known else new.get(name, name)] = value
     return found
 
 

@@ -23,7 +23,7 @@ What is given of the recipe's own arguments does not vary. After an interruption
 with the same --out goes on."""
 
 # Arguments of a recipe that a search has itself, or that say how one run is trained.
-_OWN = ("out", "seed", "quiet", "warm_start", "callbacks")
+_OWN = ("out", "seed", "quiet", "warm_start", "callbacks", "final")
 _AMOUNTS = ("max_params", "max_bytes", "max_macs", "match_params")
 
 

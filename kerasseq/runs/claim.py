@@ -34,7 +34,7 @@ def claim(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
 
 
 def _check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
-    before = renamed.current(there["recipe"], there["settings"])
+    before = renamed.current(there["recipe"], there["settings"], here["settings"])
     if there["recipe"] in registry.names():  # settings that are newer than the run
         before = {**registry.task(there["recipe"]).defaults, **before}
     changed = [] if there["recipe"] == here["recipe"] else [f"recipe {there['recipe']!r}"]

@@ -100,7 +100,9 @@ def read_record(folder: Path) -> dict[str, Any]:
             f"{folder / RECORD} is damaged: {', '.join(wrong)} missing or of another type. Restore "
             "it from a copy, or train again."
         )
-    return {**record, "settings": renamed.current(record["recipe"], record["settings"])}
+    if record["format"] == 1:
+        record["settings"] = renamed.current(record["recipe"], record["settings"])
+    return record
 
 
 def interrupted(folder: Path) -> dict[str, Any]:

@@ -161,7 +161,7 @@ class Task(abc.ABC, Generic[S, R]):
         known = declared(self.settings)
         found = {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in renamed.current(self.name, values).items()
+            for name, value in renamed.current(self.name, values, known).items()
             if name in known
         }
         return self.settings(**{"quiet": True, **found})

@@ -177,6 +177,14 @@ def test_an_optimizer_object_brings_its_own_rate_and_stays_as_it_was() -> None:
         toy(optimizer=own, learning_rate=0.1)
 
 
+def test_equal_optimizers_of_a_process_are_the_same_setting(tmp_path: Path) -> None:
+    first = toy(optimizer=keras.optimizers.SGD(0.05), out=tmp_path / "run")
+    again = toy(optimizer=keras.optimizers.SGD(0.05), out=tmp_path / "run")  # loaded
+    assert again.settings == first.settings
+    with pytest.raises(ValueError, match="give the same settings"):
+        toy(optimizer=keras.optimizers.SGD(0.06), out=tmp_path / "run")
+
+
 def test_weight_decay_spares_biases() -> None:
     def decayed(name: str) -> tuple[np.ndarray, np.ndarray]:
         start = _Start()
