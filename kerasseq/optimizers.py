@@ -44,8 +44,8 @@ def make(
 
     Example:
 
-    >>> make("sgd", 0.1, "constant", None, 1.0, steps=100).name
-    'sgd'
+    >>> type(make("sgd", 0.1, "constant", None, 1.0, steps=100)).__name__
+    'SGD'
     """
     raise_faults(_faults(optimizer, schedule))
     if isinstance(optimizer, Mapping):

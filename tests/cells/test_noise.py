@@ -253,7 +253,7 @@ def test_plain_keras_cannot_draw_once_per_sequence_and_is_told_so(wrapper: str) 
     cell = make("lstm", **{wrapper: 0.3})
     x = sequences(2, 3, 3)
     for layer in (keras.layers.RNN(cell, dtype=DTYPE), layer_of(cell, kernel="keras")):
-        with pytest.raises(ValueError, match=f"{wrapper} of the cell .* Run the cell in kerasseq"):
+        with pytest.raises(ValueError, match=f"{wrapper} of the cell .* Run it by kerasseq"):
             layer(x, training=True)
 
 

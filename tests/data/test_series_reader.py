@@ -116,10 +116,10 @@ def test_windows_to_score_are_not_scaled_by_what_comes_after_them() -> None:
 
 def test_teaching_gives_the_targets_as_an_input() -> None:
     panel = _panel()
-    examples = _reader(panel).examples(panel, teach=True)
-    inputs, targets = examples.batch(np.arange(4))
+    examples = _reader(panel).examples(panel)
+    inputs, targets = examples.teacher_forced.batch(np.arange(4))
     assert inputs["ahead"] is targets
-    assert "ahead" not in examples.untaught.batch(np.arange(4))[0]
+    assert "ahead" not in examples.batch(np.arange(4))[0]
 
 
 def test_what_was_filled_in_is_neither_scored_nor_calibrated_on() -> None:
