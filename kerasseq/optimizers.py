@@ -66,9 +66,11 @@ def make(
 
 
 def exclude(optimizer: keras.Optimizer, weights: Any) -> None:
-    """Leave biases and gains, which have one axis, out of the weight decay."""
+    """Leave biases and gains out of the weight decay."""
     if optimizer.weight_decay is not None:
-        optimizer.exclude_from_weight_decay([own for own in weights if len(own.shape) < 2])
+        # A gain has one axis; the bias of a GRU has two.
+        spared = [own for own in weights if len(own.shape) < 2 or own.name.endswith("bias")]
+        optimizer.exclude_from_weight_decay(spared)
 
 
 def check(settings: Any) -> None:

@@ -381,3 +381,20 @@ def test_a_terminal_gets_a_bar(
     assert "epoch 3/3" in shown
     assert "left" in shown
     assert "100%" in shown
+
+
+def test_weight_decay_spares_every_bias() -> None:
+    from kerasseq import optimizers
+
+    cell = keras.layers.GRU(2)
+    cell.build((None, None, 3))
+    optimizer = optimizers.make("sgd", 1e-9, "constant", 1e8, None, steps=1)
+    optimizers.exclude(optimizer, cell.trainable_variables)
+    optimizer.build(cell.trainable_variables)
+    kernel, recurrent, bias = cell.trainable_variables
+    bias.assign(np.ones(bias.shape))
+    before = [np.asarray(own) for own in (kernel, recurrent)]
+    optimizer.apply([keras.ops.zeros(own.shape) for own in cell.trainable_variables])
+    np.testing.assert_allclose(np.asarray(bias), 1.0)
+    for one, other in zip(before, (kernel, recurrent), strict=True):
+        np.testing.assert_allclose(np.asarray(other), 0.9 * one, rtol=1e-5)
