@@ -9,7 +9,7 @@ import keras
 
 from kerasseq.settings import declared, raise_faults
 
-__all__ = ["SETTINGS", "check", "exclude", "make", "recorded"]
+__all__ = ["SETTINGS", "check", "check_alone", "exclude", "make", "recorded"]
 
 #: The settings of a recipe that an optimizer is made from.
 SETTINGS = ("optimizer", "learning_rate", "schedule", "weight_decay", "clipnorm")
@@ -83,12 +83,27 @@ def check(settings: Any) -> None:
     if not isinstance(settings.optimizer, str):
         known = declared(type(settings))
         faults += [
-            f"an optimizer object brings its own {name}: leave {name}= out, or give the name of an "
-            f"optimizer. Received: {name}={getattr(settings, name)!r}"
+            _brought(name, getattr(settings, name))
             for name in SETTINGS[1:]
             if getattr(settings, name) != known[name].default
         ]
     raise_faults(faults)
+
+
+def check_alone(given: Mapping[str, Any]) -> None:
+    """Raise a ValueError if settings were given that an optimizer object brings, whatever they are.
+
+    Args:
+        given: the settings that a call has named.
+    """
+    raise_faults([_brought(name, given[name]) for name in SETTINGS[1:] if name in given])
+
+
+def _brought(name: str, value: Any) -> str:
+    return (
+        f"an optimizer object brings its own {name}: leave {name}= out, or give the name of an "
+        f"optimizer. Received: {name}={value!r}"
+    )
 
 
 def _faults(optimizer: Any, schedule: Any) -> list[str]:

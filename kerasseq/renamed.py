@@ -9,15 +9,17 @@ __all__ = ["current", "current_space", "renamed"]
 
 _EVERYWHERE = {
     "clip": "clipnorm",
-    "scheduled": "scheduled_sampling",
-    "tied": "tie_embeddings",
-    "smoothing": "label_smoothing",
-    "beam": "beam_width",
-    "no_repeat": "no_repeat_ngram_size",
 }
 _OF_RECIPE = {
-    "captioning": {"normalization": "length_penalty"},
-    "forecasting": {"error": "loss"},
+    "captioning": {
+        "scheduled": "scheduled_sampling",
+        "tied": "tie_embeddings",
+        "smoothing": "label_smoothing",
+        "beam": "beam_width",
+        "no_repeat": "no_repeat_ngram_size",
+        "normalization": "length_penalty",
+    },
+    "forecasting": {"scheduled": "scheduled_sampling", "error": "loss"},
 }
 
 

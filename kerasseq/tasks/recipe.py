@@ -64,9 +64,14 @@ def recipe(
         from kerasseq.tasks.perform import perform
 
         known = settings.declared(declared)
-        for wrong in [given_name for given_name in given if given_name not in known]:
-            told = settings.unknown(wrong, known, renamed.renamed(called))
-            raise TypeError(f"{called}(): {told}")
+        old = renamed.renamed(called)
+        wrong = [settings.unknown(name, known, old) for name in given if name not in known]
+        if wrong:
+            raise TypeError(f"{called}(): {' '.join(wrong)}")
+        if not isinstance(given.get("optimizer", ""), str):
+            from kerasseq.optimizers import check_alone
+
+            check_alone(given)
         return perform(own, declared(*args, **given))
 
     _describe(call, called, declared, own)

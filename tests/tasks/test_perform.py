@@ -157,7 +157,23 @@ def test_options_are_no_part_of_what_a_run_is() -> None:
     assert {*settings} == {*declared(ToySettings)} - options
 
 
+def test_all_unknown_settings_are_told_at_once() -> None:
+    with pytest.raises(TypeError, match=r"no setting 'epoch'.*no setting 'finals'"):
+        toy(epoch=1, finals=2)
+
+
+def test_a_new_name_is_one_that_the_recipe_has() -> None:
+    with pytest.raises(TypeError, match="no setting 'tied'"):
+        toy(tied=True)
+
+
 # Optimizers
+
+
+def test_an_optimizer_object_goes_with_no_setting_that_it_brings() -> None:
+    own = keras.optimizers.SGD(0.1)
+    with pytest.raises(ValueError, match=r"2 settings are wrong: .*own schedule: .*own clipnorm"):
+        toy(optimizer=own, clipnorm=1.0, schedule="constant")  # their defaults
 
 
 def test_an_optimizer_may_be_named() -> None:
