@@ -164,6 +164,8 @@ def test_a_model_learns_by_it(compiled: bool, runs: list[Any]) -> None:
     model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=compiled)
     x = sequences(64, 6, 3).astype("float32")
     y = x.sum(axis=(1, 2))[:, None]
-    history = model.fit(x, np.repeat(y[:, None], 6, axis=1), epochs=30, verbose=0).history["loss"]
+    targets = np.repeat(y[:, None], 6, axis=1)
+    few = 7  # rows: on JAX and a CPU the gradient of more of them is left to XLA
+    history = model.fit(x, targets, batch_size=few, epochs=8, verbose=0).history["loss"]
     assert runs
     assert history[-1] < 0.9 * history[0]

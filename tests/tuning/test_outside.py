@@ -49,9 +49,9 @@ def test_two_workers_tune_it(shared: tuple[kerasseq.Run, Path]) -> None:
     began = [event for event in result.events if event["event"] == "began"]
     assert {event["worker"] for event in began} <= {"worker-0", "worker-1", "tuner"}
     assert result.best.metrics["test"].keys() == {"error"}
-    assert result.best.settings["optimizer"] == json.loads(
-        json.dumps(keras.saving.serialize_keras_object(_momentum()))
-    )
+    expected = json.loads(json.dumps(keras.saving.serialize_keras_object(_momentum())))
+    del expected["config"]["name"]
+    assert result.best.settings["optimizer"] == expected
 
 
 def test_the_shell_shows_its_search(
