@@ -30,6 +30,7 @@ __all__ = [
     "prepared",
     "refitted",
     "stop_after",
+    "suggested",
     "train",
     "verdict",
 ]
@@ -275,14 +276,26 @@ def refitted(
     epochs = max(1, model.trained.best_epoch)
     learn = settings.final
     _, data = prepared(task, source, settings, test=learn != "all", learn=learn)
+    data = suggested(task, data, model.state["facts"])
     new = train(task, data, settings, whole=True, enough=stop_after(epochs), **options)
     rows = "all rows" if learn == "all" else "the training and validation part"
     note = f"weights refitted on {rows} for {epochs} epochs, the best number on the validation part"
     if learn == "all":
         note += "; the scores are those of the model before, which has not seen the test part"
-    first, facts = model.state["facts"], dict(new.state["facts"])
-    facts |= {name: first[name] for name in task.suggestions}
-    return replace(new, state={**new.state, "facts": facts, **model.calibration}), data, note
+    # The test examples that a run shows are from the model that was scored.
+    return replace(new, state={**model.state, **new.state, **model.calibration}), data, note
+
+
+def suggested(task: Task[Any, Any], data: Prepared, facts: Mapping[str, Any]) -> Prepared:
+    """Data of more rows, with the facts of the training part that settings are chosen by.
+
+    Args:
+        task: the task of the recipe.
+        data: data prepared from the training part and further rows.
+        facts: facts of the training part alone.
+    """
+    kept = {name: facts[name] for name in task.suggestions}
+    return replace(data, state={**data.state, "facts": {**data.facts, **kept}})
 
 
 def stop_after(epochs: int) -> Callable[[Mapping[str, Sequence[float]]], bool]:

@@ -44,11 +44,17 @@ def asked(
         raise ValueError(
             f"{name} is given as {settings[name]!r}, and in the space too: leave one of them out."
         )
+    named = {**(space or {}), **settings}
+    if "final" in named:
+        raise ValueError(
+            "a search looks for settings on the validation part, and trains the best ones on "
+            "training and validation part together: leave final= out. Received: "
+            f"final={named['final']!r}"
+        )
     ranges, given, old = task.space(), space or {}, renamed.renamed(task.name)
     found, fixed = narrowed(ranges, given, defaults, settings, old)
     own = {**defaults, **fixed}
     task.recorded(typed(task, own))
-    named = {*given, *settings}
     _check_names(task, found)
     _check(task, found, own, [name for name in found if name in named])
     idle = _idle(task, found, own, named)

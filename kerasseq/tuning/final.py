@@ -72,13 +72,13 @@ def _within(task: Task, data: Data, row: Mapping[str, Any]) -> bool:
 def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Run:
     """The setting of a trial, trained on the training and validation part, as a run."""
     recipe, settings = task.recipe, {**task.settings, **row["settings"]}
-    recorded = {**task.recorded, **row["settings"]}
+    recorded = {**task.recorded, **row["settings"], "final": "validation"}
     stamp = {"recipe": recipe.name, "settings": recorded, "data": task.data}
     folder = task.folder / where
     if _is(folder, stamp):
         return runs.load(folder)
     epochs = max(1, round(row["best_epoch"]))
-    parts, _ = data.prepared(settings, test=True)
+    parts, first = data.prepared(settings, test=True)
     _, prepared = data.prepared(settings, test=True, whole=True)
     resolved, reasons = recipe.resolve(prepared.facts, typed(recipe, settings))
     model = perform.train(
@@ -97,7 +97,7 @@ def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Ru
         settings=recorded,
         model=model.model,
         state=model.state,
-        metrics=perform.evaluated(recipe, model, parts, prepared, resolved),
+        metrics=perform.evaluated(recipe, model, parts, prepared, resolved, known=first),
         history=model.trained.history,
         notes=[
             *parts.notes,

@@ -153,7 +153,7 @@ class Data:
         lend: Callable[..., Any] | None = None,
     ) -> None:
         self._recipe, self._source, self._seed = recipe, source, settings["seed"]
-        self._lend, self._lock = lend, threading.Lock()
+        self._lend, self._lock = lend, threading.RLock()
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._kept: OrderedDict[str, tuple[Parts, Prepared]] = OrderedDict()
 
@@ -190,12 +190,14 @@ class Data:
     ) -> tuple[Parts, Prepared]:
         own = typed(self._recipe, subset)
         learn: Learn = "validation" if whole else "train"
-        if test:
-            return perform.prepared(self._recipe, self._source, own, fold=fold, learn=learn)
         # A trial is scored on the validation part, as a run is on the test part.
-        return perform.prepared(
-            self._recipe, self._source, own, test=False, fold=fold, learn=learn, validated=True
+        parts, data = perform.prepared(
+            self._recipe, self._source, own, test=test, fold=fold, learn=learn, validated=not test
         )
+        if whole and self._recipe.suggestions:
+            _, first = self.asked(subset, fold, test, False)
+            data = perform.suggested(self._recipe, data, first.facts)
+        return parts, data
 
     def count(self, settings: Settings) -> int:
         """The parameters of the model that has these settings.

@@ -181,11 +181,6 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
         recipe, {**settings, "seed": given["seed"]}, given["space"], given["settings"]
     )
     named = {**(given["space"] or {}), **given["settings"]}
-    if "final" in named:
-        raise ValueError(
-            "a search ends with trainings on the training and validation part together: leave "
-            f"final= out. Received: final={named['final']!r}"
-        )
     if "match_params" in limits:
         if "units" in named:
             raise ValueError("match_params sets units: leave units out.")

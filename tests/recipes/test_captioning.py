@@ -246,6 +246,7 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(run: CaptionRun)
     }  # fmt: skip
     assert found.notes[-1].startswith("weights refitted on all rows for ")
     assert "which has not seen the test part" in found.notes[-1]
+    assert found.state.keys() == run.state.keys()  # the examples that figures show among them
     caption = found.predict(_source().seen[np.arange(1)])["caption"][0]
     assert caption in _source().captions[0]
 

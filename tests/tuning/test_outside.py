@@ -54,6 +54,17 @@ def test_two_workers_tune_it(shared: tuple[kerasseq.Run, Path]) -> None:
     assert result.best.settings["optimizer"] == expected
 
 
+def test_the_best_run_is_what_the_recipe_gives_that_learns_from_the_validation_part(
+    tmp_path: Path,
+) -> None:
+    one = {**TUNE, "trials": 1, "space": {"units": [4]}}
+    best = kerasseq.tune(toy, out=tmp_path / "search", **one).best
+    assert best.settings["final"] == "validation"
+    run = toy(units=4, epochs=1, final="validation")
+    for name in ("test", "baselines", "rows"):
+        assert best.metrics[name] == run.metrics[name]
+
+
 def test_the_shell_shows_its_search(
     shared: tuple[kerasseq.Run, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -129,7 +129,7 @@ def captioned(
     places = []
     if state is not None:
         places = _places(settings.images)
-        settings = replace(settings, **{**_as_before(data, settings), **_known(reading or {})})
+        settings = replace(settings, **{**_as_before(data, settings), **(reading or {})})
     if isinstance(data, str) and data == "demo":
         _check_demo(settings, READING if state is not None else {**READING, **_OF_NETWORKS})
         return _checked(sources.demo(), state)
@@ -285,15 +285,6 @@ def _as_before(data: Any, settings: CaptioningSettings) -> dict[str, Any]:
     folder = isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir()
     given = {"features": settings.features, "skip_bad": settings.skip_bad}
     return {**READING, **given, "captions": settings.captions if folder else None}
-
-
-def _known(reading: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name in reading:
-        if name not in READING:
-            raise ValueError(
-                f"evaluate takes {', '.join(READING)} beside the data. Received: {name}="
-            )
-    return reading
 
 
 def _check_demo(settings: CaptioningSettings, untouched: Mapping[str, Any]) -> None:
