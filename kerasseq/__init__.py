@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq.runs import ClassificationRun as ClassificationRun
     from kerasseq.runs import Run as Run
     from kerasseq.runs import load as load
+    from kerasseq.tasks.captioning import CaptionRun as CaptionRun
+    from kerasseq.tasks.forecasting import ForecastRun as ForecastRun
     from kerasseq.tasks.recipe import recipe as recipe
     from kerasseq.tuning.hypermodel import hypermodel as hypermodel
     from kerasseq.tuning.results import tuned as tuned

@@ -6,7 +6,9 @@ __all__ = ["COMMANDS", "MODULES", "PUBLIC", "VERBS"]
 
 #: Public names and the modules that they come from.
 PUBLIC = {
+    "CaptionRun": "kerasseq.tasks.captioning",
     "ClassificationRun": "kerasseq.runs",
+    "ForecastRun": "kerasseq.tasks.forecasting",
     "Run": "kerasseq.runs",
     "compare": "kerasseq.params",
     "count": "kerasseq.params",

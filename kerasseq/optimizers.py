@@ -114,7 +114,12 @@ def _faults(optimizer: Any, schedule: Any) -> list[str]:
             f"Received: schedule={schedule!r}"
         )
     named = isinstance(optimizer, str) and _named(optimizer) is not None
-    if not (named or isinstance(optimizer, keras.Optimizer | Mapping)):
+    if isinstance(optimizer, type) and issubclass(optimizer, keras.Optimizer):
+        faults.append(
+            f"optimizer must be an object, and is a class: pass {optimizer.__name__}(...) or "
+            f"{optimizer.__name__.lower()!r}. Received: optimizer={optimizer!r}"
+        )
+    elif not (named or isinstance(optimizer, keras.Optimizer | Mapping)):
         faults.append(
             f"optimizer must be one of {', '.join(sorted(_optimizers()))}, or a Keras optimizer. "
             f"Received: optimizer={optimizer!r}"

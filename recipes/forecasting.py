@@ -62,9 +62,11 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     series: str | Sequence[str] | None = setting(
         None, "the column, or columns, that tell the series apart", stage="read"
     )
-    past: Sequence[str] = setting((), "covariates that are known up to now", stage="read")
-    future: Sequence[str] = setting((), "covariates that are also known ahead", stage="read")
-    static: Sequence[str] = setting((), "columns that do not change within a series", stage="read")
+    past: str | Sequence[str] = setting((), "covariates known up to now", stage="read")
+    future: str | Sequence[str] = setting((), "covariates that are also known ahead", stage="read")
+    static: str | Sequence[str] = setting(
+        (), "columns that do not change within a series", stage="read"
+    )
     season: int | None = setting(
         None,
         "steps of the season; from the frequency where it is not given",

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kerasseq
 from kerasseq import registry, settings
 from kerasseq.settings import Choice, Whole, check, declared, doc, setting
 
@@ -153,6 +155,11 @@ def test_every_setting_of_a_recipe_is_documented_and_takes_its_default(name: str
         assert own.doc, own.name
         assert own.doc[-1] not in ".,;", own.name
         assert own.fault(own.default) is None
+
+
+def test_an_optimizer_must_be_an_object() -> None:
+    with pytest.raises(ValueError, match=r"is a class: pass SGD\(\.\.\.\) or 'sgd'"):
+        kerasseq.sentiment(optimizer=keras.optimizers.SGD)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", registry.builtin())

@@ -100,7 +100,7 @@ def _reading(
     if inspect.Parameter.VAR_KEYWORD not in kinds:
         return
     for own in declared(task.settings).values():
-        if own.stage == "read" and own.name not in taken:
+        if own.name in task.reading and own.name not in taken:
             default = False if own.annotation == "bool" else None
             yield Option(own.name, _optional(own.annotation), default, own.doc)
 

@@ -139,11 +139,11 @@ class Run:
         Raises:
             ValueError: if the data cannot be read, or has answers that the model does not know.
         """
-        unknown = sorted({*reading} - {*self.task.names("read")})
+        unknown = sorted({*reading} - {*self.task.reading})
         if unknown:
             raise ValueError(
                 f"evaluate takes settings that say how {self.recipe} reads data: "
-                f"{', '.join(self.task.names('read'))}. Received: {unknown[0]}="
+                f"{', '.join(self.task.reading)}. Received: {unknown[0]}="
             )
         examples = self.task.read(data, self.state, self.resolved, reading)
         predictions = self.task.predictions(self.model, examples, self.state, self.resolved)

@@ -133,6 +133,11 @@ class Task(abc.ABC, Generic[S, R]):
         """The names of the settings of these stages."""
         return names(self.settings, *stages)
 
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """The settings of the stage "read" that may be given anew for other data."""
+        return self.names("read")
+
     @cached_property
     def defaults(self) -> dict[str, Any]:
         """The settings that make a run what it is, with their default values."""
@@ -239,7 +244,7 @@ class Task(abc.ABC, Generic[S, R]):
             data: new data, in any form that `load` takes.
             state: state of the fitted preprocessing.
             settings: settings of the run.
-            reading: settings of the stage "read" that replace those of the run.
+            reading: settings among `Task.reading` that replace those of the run.
         """
 
     def upgraded(self, state: dict[str, Any]) -> dict[str, Any]:

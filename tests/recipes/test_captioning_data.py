@@ -151,6 +151,8 @@ def test_data_is_read_as_that_of_the_run(
         ValueError, match=r"evaluate takes .*: images, .*skip_bad.* Received: imgs="
     ):
         seeing.evaluate(told / "coco.json", imgs="x")
+    with pytest.raises(ValueError, match=r"evaluate takes .*skip_bad\. Received: encoder="):
+        seeing.evaluate(told / "coco.json", encoder="mobilenet_v2")
 
 
 def test_the_shell_scores_and_captions(

@@ -765,9 +765,7 @@ def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
     _fails(tmp_path, tmp_path / "none.csv", "none.csv", FileNotFoundError)
     _fails(tmp_path, one, "no column named 'price'", target="price")
     _fails(tmp_path, one.assign(sold=3.0), "column 'sold' is constant", target="sold")
-    _fails(
-        tmp_path, one.assign(rain=3.0), "column 'rain' is constant", target="sold", past=["rain"]
-    )
+    _fails(tmp_path, one.assign(rain=3.0), "column 'rain' is constant", target="sold", past="rain")
     infinite = one.assign(sold=one["sold"].where(one.index != 7, np.inf))
     _fails(tmp_path, infinite, "column 'sold' is infinite in row 7")
     _fails(tmp_path, one[:12], "the train part gets|too short")

@@ -28,6 +28,12 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
     headline: ClassVar[str] = "bleu_4"
     rows: ClassVar[str] = "pictures"
 
+    @property
+    def reading(self) -> tuple[str, ...]:
+        # The network that sees the pictures is that of the run.
+        own = ("encoder", "weights", "size")
+        return tuple(name for name in super().reading if name not in own)
+
     def check(self, settings: CaptioningSettings) -> None:
         _check_encoder(settings)
         self._check_sizes(settings)
