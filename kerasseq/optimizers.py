@@ -128,12 +128,17 @@ def _faults(optimizer: Any, schedule: Any) -> list[str]:
 
 
 def recorded(value: Any) -> Any:
-    """A setting that is no JSON value as one: the config of an optimizer or a schedule, a path."""
+    """A setting that is no JSON value as one: the config of an optimizer or a schedule, a path.
+
+    A table is its size; what is in it is a part of the fingerprint of the data.
+    """
     if isinstance(value, _Schedule | keras.Optimizer):
         found = keras.saving.serialize_keras_object(value)
         # Keras numbers the names of equal optimizers of a process, which are the same setting.
         config = {name: own for name, own in found["config"].items() if name != "name"}
         return {**found, "config": config}
+    if hasattr(value, "columns"):
+        return f"a table of {len(value):,} rows"
     return value.item() if hasattr(value, "item") else str(value)
 
 

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["digest"]
+__all__ = ["LATER", "digest"]
+
+#: Metadata of a dataclass field, None by default, that was added after data had fingerprints.
+LATER = {"digest": "later"}
 
 
 def digest(value: Any) -> str:
@@ -18,7 +21,8 @@ def digest(value: Any) -> str:
 
     They may be in lists, mappings and dataclasses.
 
-    Fields named `notes` do not count. What has a `fingerprint` is told by that.
+    Fields named `notes` do not count, nor do those of the metadata `LATER` that are None. What has
+    a `fingerprint` is told by that.
 
     >>> digest(["a", "b"]) == digest(["a", "b"]) != digest(["ab"])
     True
@@ -36,9 +40,10 @@ def _pieces(value: Any) -> Iterator[bytes]:
         yield b"fingerprint " + value.fingerprint.encode()
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for item in dataclasses.fields(value):
-            if item.name != "notes":
+            own = getattr(value, item.name)
+            if item.name != "notes" and not (own is None and item.metadata == LATER):
                 yield item.name.encode()
-                yield from _pieces(getattr(value, item.name))
+                yield from _pieces(own)
     elif isinstance(value, np.ndarray) and value.dtype != object:
         yield f"{value.dtype.str}{value.shape}".encode()
         yield np.ascontiguousarray(value).tobytes()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasseq.data.digest import LATER
 from kerasseq.data.frequency import Stamps
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Panel:
         filled: of each series, bool (time, targets), which targets were not observed, and have a
             value from others; None where there are none.
         keys: of each series, what the columns that tell the series apart hold.
+        begins: the first row of the "validation" and "test" part of each series, int64 (series,),
+            where they came as tables of their own.
     """
 
     ids: list[str]
@@ -53,6 +56,7 @@ class Panel:
     notes: list[str] = field(default_factory=list)
     filled: list[np.ndarray] | None = None
     keys: list[list[Any]] = field(default_factory=list)
+    begins: dict[str, np.ndarray] | None = field(default=None, metadata=LATER)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -95,6 +99,7 @@ class Panel:
         spans = [(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
         return replace(
             self,
+            begins=None,
             stamps=[own[low:high] for own, (low, high) in zip(self.stamps, spans)],
             targets=[self._until(place, *span) for place, span in enumerate(spans)],
             filled=self.filled and [own[low:high] for own, (low, high) in zip(self.filled, spans)],
@@ -117,6 +122,7 @@ class Panel:
             past=[self.past[i] for i in series],
             future=[self.future[i] for i in series],
             static=self.static[np.asarray(series, dtype=np.intp)],
+            begins=self.begins and {name: own[series] for name, own in self.begins.items()},
         )
 
     def scaled(self, scalers: Mapping[str, Scaler], dtype: str = "float32") -> Panel:

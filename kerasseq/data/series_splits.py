@@ -68,7 +68,8 @@ def chronological(
     """Split each series in time.
 
     A part is given by its share of each series, by its steps, or by the stamp with which it begins.
-    A share that is less than the horizon of the shortest series stands for the horizon.
+    A share that is less than the horizon of the shortest series stands for the horizon. A part
+    that came as a table of its own (`panel.begins`) is that table.
 
     Args:
         panel: the series.
@@ -154,6 +155,8 @@ def _at_least(panel: Panel, part: Any, horizon: int) -> Any:
 
 def _begin(panel: Panel, name: str, part: Any, end: np.ndarray) -> np.ndarray:
     """The row of each series at which a part begins that ends at `end`."""
+    if panel.begins and name in panel.begins:
+        return np.minimum(panel.begins[name], end)
     if isinstance(part, bool) or part is None:
         raise _unknown(name, part)
     if isinstance(part, int | np.integer):

@@ -189,6 +189,8 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
         raise ValueError("the space is empty: leave at least one setting to vary, or give a range.")
     own = typed(recipe, settings)
     recorded = recipe.recorded(own)
+    # A part that is a table of its own is read once, and not sent to workers.
+    settings |= {name: recorded[name] for name in recipe.names("split")}
     names = (
         "tuner",
         "trials",

@@ -172,8 +172,8 @@ def _refitted(
 
 
 def _steps(task: Forecasting, settings: ForecastingSettings, panel: Panel) -> Any:
-    """The validation part, in steps where it was given by the stamp with which it begins."""
-    if not isinstance(settings.validation, str):
+    """The validation part, in steps where it was given by its first stamp or as a table."""
+    if isinstance(settings.validation, int | float):
         return settings.validation
     part = task.split(panel, settings).validation
     return int((part.panel.lengths - part.first).min())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -52,9 +53,11 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         for name in ("validation", "test"):
             own = getattr(settings, name)
             share = isinstance(own, float)
-            if not isinstance(own, str) and not (0 < own < 1 if share else own >= 1):
+            if isinstance(own, Real) and not (0 < own < 1 if share else own >= 1):
                 expected = "a share above 0 and below 1" if share else "a number of steps above 0"
-                faults.append(f"{name} must be {expected}, or a stamp. Received: {name}={own!r}")
+                faults.append(
+                    f"{name} must be {expected}, a stamp or a table. Received: {name}={own!r}"
+                )
         if settings.output == "negative_binomial" and settings.scaling not in ("auto", "none"):
             faults.append(
                 "output='negative_binomial' is for counts, which are not scaled: scaling must be "
@@ -75,10 +78,17 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
     def load(self, data: Any, settings: ForecastingSettings) -> Panel:
         from kerasseq.data.series import Panel, read_series
+        from kerasseq.data.series_parts import is_table, with_parts
 
-        if isinstance(data, Panel):
-            return data
-        return read_series(data, **{name: getattr(settings, name) for name in self.names("read")})
+        if not isinstance(data, Panel):
+            given = {name: getattr(settings, name) for name in self.names("read")}
+            data = read_series(data, **given)
+        parts = {
+            name: read_series(own, encoding=data.encoding)
+            for name, own in (("validation", settings.validation), ("test", settings.test))
+            if is_table(own)
+        }
+        return with_parts(data, parts) if parts else data
 
     def split(
         self,
