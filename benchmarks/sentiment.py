@@ -11,9 +11,12 @@ import functools
 import sys
 from collections.abc import Iterator, Sequence
 from statistics import mean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import rows
+
+if TYPE_CHECKING:
+    from kerasseq.data.labelled import LabelledTexts
 
 FOLDS = 10
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "log_loss": "log loss"}
@@ -83,14 +86,20 @@ def _run(data: str, fold: int | None, seed: int) -> dict[str, Any]:
 
 
 def _texts(data: str, fold: int | None) -> Any:
+    from kerasseq.data.labelled import read_labelled
+
+    if data == "imdb":
+        return read_labelled(rows.data_folder() / "imdb" / "aclImdb.tar.gz")
+    assert fold is not None
+    return mr(fold)
+
+
+def mr(fold: int) -> LabelledTexts:
+    """MR with one of its ten folds as the test part."""
     from kerasseq.data.labelled import LabelledTexts, read_labelled
     from kerasseq.data.splits import stratified_folds
 
-    folder = rows.data_folder()
-    if data == "imdb":
-        return read_labelled(folder / "imdb" / "aclImdb.tar.gz")
-    assert fold is not None
-    source = read_labelled(folder / "mr" / "rt-polarity.pos")
+    source = read_labelled(rows.data_folder() / "mr" / "rt-polarity.pos")
     # 10,662 sentences in the order of the published folds: the negative ones first.
     train, test = stratified_folds(source.labels, FOLDS, seed=0)[fold]
     texts, labels = source.texts, source.labels
