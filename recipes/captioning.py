@@ -45,8 +45,8 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
         kw_only=False,
         metadata=doc(
             "a folder with pictures and their captions; a file of captions (a CSV with columns "
-            "`image` and `caption`, Flickr8k's token file with its lists beside it, COCO's "
-            "annotations, Karpathy's JSON) or a DataFrame of them; or "
+            "`image` and `caption`, the token file of Flickr8k or Flickr30k with lists beside it, "
+            "COCO's annotations, Karpathy's JSON) or a DataFrame of them; or "
             '"demo", small pictures that kerasseq draws itself'
         ),
     )

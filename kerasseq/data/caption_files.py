@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import json
 import os
 import re
@@ -13,13 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from kerasseq.data.caption_text import plain
 from kerasseq.data.files import decode
-from kerasseq.data.tables import read_table
+from kerasseq.data.tables import TABLES, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PARTS", "Captions", "captions_file", "read_captions", "read_names"]
+__all__ = [
+    "ENDINGS",
+    "PARTS",
+    "Captions",
+    "captions_file",
+    "picture_name",
+    "read_captions",
+    "read_names",
+]
 
+ENDINGS = (*TABLES, ".txt", ".token")
 PARTS = ("train", "validation", "test")
 
 # What parts of a data set are called, in a column, in Karpathy's file or in the name of a list.
@@ -34,10 +45,14 @@ _PART_NAMES = {
     "test": "test",
 }
 _IMAGE_NAMES = ("image", "image_name", "filename", "file_name", "file", "picture", "path", "img")
-_CAPTION_NAMES = ("caption", "captions", "text", "sentence", "comment", "description")
+_CAPTION_NAMES = ("caption", "captions", "text", "sentence", "comment", "description", "raw")
 _SPLIT_NAMES = ("split", "part", "set")
+_TOKEN_FILE = re.compile(r"(?<!lemma\.)token\.txt$|\.token$")
 _TOKEN_LINE = re.compile(r"([^\t#]+)#\d+\t(.*)")
 _LIST = re.compile(r"(?:^|[._])(train|dev|val|test)[._]?images\.txt$", re.IGNORECASE)
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
+# A list of texts as Python or NumPy write it; NumPy puts no commas.
+_LIST_OF_TEXTS = re.compile(rf"\s*\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)+\]\s*", re.DOTALL)
 
 _Row = tuple[str, str, str]  # a picture, a caption, the part or nothing
 
@@ -63,8 +78,10 @@ def read_captions(data: str | os.PathLike[str] | pd.DataFrame) -> Captions:
 
     Args:
         data: a DataFrame or CSV with a row for each caption, or with lists of captions (columns
-            such as `image`, `caption`, and perhaps `split`); Flickr8k's token file, with its lists
-            `*trainImages.txt` beside it; COCO's annotations; or Karpathy's `dataset_*.json`.
+            such as `image`, `caption`, and perhaps `split`; in a CSV, a cell `["A dog.", "A dog
+            runs."]`); the token file of Flickr8k or Flickr30k, with lists `*trainImages.txt`
+            beside it; Flickr30k's `results.csv`; COCO's annotations; or Karpathy's
+            `dataset_*.json`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -91,7 +108,16 @@ def read_names(data: str | os.PathLike[str] | pd.DataFrame) -> list[str]:
     >>> read_names(pd.DataFrame({"image": ["1.jpg", "2.jpg", "1.jpg"]}))
     ['1.jpg', '2.jpg']
     """
-    return list(dict.fromkeys(os.path.normpath(image) for image, _, _ in _rows(data, False)[0]))
+    return list(dict.fromkeys(picture_name(image) for image, _, _ in _rows(data, False)[0]))
+
+
+def picture_name(written: str) -> str:
+    """The one form of a picture's name or path, however it is written.
+
+    >>> picture_name("./Images\\\\1.jpg")
+    'Images/1.jpg'
+    """
+    return os.path.normpath(written.replace("\\", "/"))
 
 
 def captions_file(folder: Path) -> Path:
@@ -101,7 +127,7 @@ def captions_file(folder: Path) -> Path:
         ValueError: if there is none, or several could be meant.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    tokens = [path for path in files if re.search(r"(?<!lemma\.)token\.txt$", path.name)]
+    tokens = [path for path in files if _TOKEN_FILE.search(path.name)]
     others = [
         path
         for path in files
@@ -132,12 +158,12 @@ def _rows(data: Any, said: bool = True) -> tuple[Iterable[_Row], str, Path | Non
         raise ValueError(f"{path} is empty. Give a file with pictures and captions.")
     if kind == ".json":
         return _from_json(path, said), str(path), None
-    if kind == ".txt":
+    if kind in (".txt", ".token"):
         content, _ = decode(path.read_bytes(), str(path))
         first = content.lstrip().partition("\n")[0]
         if _TOKEN_LINE.match(first):
             return _from_tokens(content, path), str(path), path.parent
-        if "," not in first:
+        if not re.search("[,;|]", first):
             raise _unknown(path)
         kind = ".csv"
     return _from_frame(read_table(path, kind)[0], str(path), said), str(path), None
@@ -147,7 +173,7 @@ def _collected(rows: Iterable[_Row], where: str) -> Captions:
     found = Captions({})
     empty = 0
     for image, caption, part in rows:
-        words, image = plain(caption), os.path.normpath(image)
+        words, image = plain(caption), picture_name(image)
         captions = found.of.setdefault(image, [])
         if words:
             captions.append(words)
@@ -194,7 +220,7 @@ def _read_lists(captions: Captions, folder: Path) -> None:
         if found:
             for name in decode(path.read_bytes(), str(path))[0].split("\n"):
                 if name.strip():
-                    _assign(captions.parts, os.path.normpath(name.strip()), found[1], f"{folder}")
+                    _assign(captions.parts, picture_name(name.strip()), found[1], f"{folder}")
 
 
 def _from_frame(frame: pd.DataFrame, where: str, said: bool = True) -> Iterator[_Row]:
@@ -211,9 +237,9 @@ def _from_frame(frame: pd.DataFrame, where: str, said: bool = True) -> Iterator[
         )
     named = {"image": image, "caption": caption, "split": split}
     used = {ours: frame[name] for ours, name in named.items() if name is not None}
-    # A cell may hold several captions.
-    rows = frame.iloc[:, :0].assign(**{"caption": "", "split": "", **used}).explode("caption")
-    images, captions, parts = (rows[name].fillna("").astype(str) for name in named)
+    rows = frame.iloc[:, :0].assign(**{"caption": "", "split": "", **used})
+    rows = rows.assign(caption=rows["caption"].map(_captions_in)).explode("caption")
+    images, captions, parts = (rows[name].astype(object).fillna("").astype(str) for name in named)
     unnamed = images.str.strip().eq("").to_numpy()
     if unnamed.any():
         raise ValueError(
@@ -221,6 +247,19 @@ def _from_frame(frame: pd.DataFrame, where: str, said: bool = True) -> Iterator[
             "Fill it in, or leave the row out."
         )
     return zip(images, captions, parts)
+
+
+def _captions_in(cell: Any) -> Any:
+    """The captions in a cell, where a list of them is written there; else the cell."""
+    if not (isinstance(cell, str) and cell.lstrip().startswith("[")):
+        return cell
+    with contextlib.suppress(ValueError, RecursionError):
+        listed = json.loads(cell)
+        return listed if all(isinstance(one, str | None) for one in listed) else cell
+    if _LIST_OF_TEXTS.fullmatch(cell):
+        with contextlib.suppress(ValueError, SyntaxError):
+            return [ast.literal_eval(text) for text in _QUOTED.findall(cell)]
+    return cell
 
 
 def _from_json(path: Path, said: bool = True) -> Iterator[_Row]:
@@ -266,5 +305,6 @@ def _from_karpathy(images: Iterable[Mapping[str, Any]]) -> Iterator[_Row]:
 def _unknown(path: Path) -> ValueError:
     return ValueError(
         f"{path} holds captions in none of the known ways: a CSV with columns image and caption, "
-        "Flickr8k's token file, COCO's annotations or Karpathy's JSON. Convert it."
+        "the token file of Flickr8k or Flickr30k, COCO's annotations or Karpathy's JSON. Convert "
+        "it."
     )

@@ -10,13 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from kerasseq.data.caption_files import PARTS, Captions, captions_file, read_captions
+from kerasseq.data.caption_files import (
+    PARTS,
+    Captions,
+    captions_file,
+    picture_name,
+    read_captions,
+)
 from kerasseq.data.picture_features import Seen, read_features
 from kerasseq.data.picture_lists import placed
 
 __all__ = [
     "Captioned",
-    "check_any",
+    "check_there",
     "demo",
     "from_features",
     "from_files",
@@ -25,6 +31,8 @@ __all__ = [
     "scored",
     "taken",
 ]
+
+_SHOWN = 3  # names in a note or an error
 
 
 @dataclass
@@ -120,12 +128,20 @@ def picture_files(
     return _merged(placed([*told.of], folder, images, places), told)
 
 
-def check_any(files: Files) -> None:
-    """Raise a ValueError if none of the pictures is there."""
-    if not any(path.is_file() for path in files.paths):
+def check_there(files: Files, skip_bad: bool) -> None:
+    """Raise a ValueError if pictures are missing; with `skip_bad`, if all are."""
+    missing = [str(path) for path in files.paths if not path.is_file()]
+    where = "Pass images=, the folder that holds them."
+    if len(missing) == len(files.paths):
         raise ValueError(
-            f"none of the {len(files.paths):,} pictures that the captions name is there: the first "
-            f"was looked for in {files.paths[0]}. Pass images=, the folder that holds them."
+            f"none of the {len(missing):,} pictures that the captions name is there: the first "
+            f"was looked for in {missing[0]}. {where}"
+        )
+    if missing and not skip_bad:
+        raise ValueError(
+            f"{len(missing):,} of the {len(files.paths):,} pictures that the captions name are not "
+            f"there: {_some(missing)}. {where} With skip_bad=True such pictures are listed and "
+            "left out."
         )
 
 
@@ -151,10 +167,11 @@ def from_files(
     kept = np.array([i for i in range(len(files.paths)) if i not in bad], dtype=np.int64)
     names = list(files.captions.of)
     notes = list(files.captions.notes)
-    if bad:
-        listed = ", ".join(names[number] for number in list(bad)[:5])
-        more = f" and {len(bad) - 5:,} more" if len(bad) > 5 else ""
-        notes.append(f"{len(bad):,} pictures cannot be read, and are left out: {listed}{more}")
+    missing = [names[i] for i in bad if not files.paths[i].is_file()]
+    broken = [names[i] for i in bad if files.paths[i].is_file()]
+    for left, reason in ((missing, "are not there"), (broken, "cannot be read")):
+        if left:
+            notes.append(f"{len(left):,} pictures {reason}, and are left out: {_some(left)}")
     if not len(kept):
         raise ValueError(
             f"none of the {len(names):,} pictures can be read: {next(iter(bad.values()))}"
@@ -184,7 +201,7 @@ def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
         ValueError: if captions and features do not match.
     """
     names, seen = read_features(features)
-    place = {os.path.normpath(name): number for number, name in enumerate(names)}
+    place = {picture_name(name): number for number, name in enumerate(names)}
     rows = {name: place[name] for name in files.captions.of if name in place}
     missing = [name for name in files.captions.of if name not in place]
     if not rows:
@@ -194,13 +211,13 @@ def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
         )
     if missing and not skip_bad:
         raise ValueError(
-            f"{features} has no features of {missing[0]} ({len(missing):,} pictures lack them). "
+            f"{features} has no features of {len(missing):,} pictures: {_some(missing)}. "
             "With skip_bad=True such pictures are listed and left out."
         )
     notes = list(files.captions.notes)
     if missing:
-        listed = ", ".join(missing[:5]) + (" and more" if len(missing) > 5 else "")
-        notes.append(f"{len(missing):,} pictures have no features, and are left out: {listed}")
+        told = f"{len(missing):,} pictures have no features, and are left out: {_some(missing)}"
+        notes.append(told)
     kept = list(rows)
     order = np.array(list(rows.values()))
     paths = dict(zip(files.captions.of, files.paths))
@@ -280,6 +297,12 @@ def part_rows(
                 "or the lists of parts leave it empty. Give more pictures."
             )
     return rows
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _drawn(

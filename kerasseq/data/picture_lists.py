@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kerasseq.data.caption_files import ENDINGS as CAPTION_FILES
 from kerasseq.data.caption_files import read_names
 from kerasseq.data.pictures import ENDINGS
-from kerasseq.data.tables import TABLES
 
 __all__ = ["listed", "placed"]
 
@@ -66,8 +68,8 @@ def placed(
     """Where pictures ought to lie.
 
     Args:
-        names: lists may name pictures with folders that are not there, which are left out if that
-            makes no two names one.
+        names: lists may name pictures with folders that are not there, which are left out, or in
+            another case than the files, which is overlooked, if that makes no two names one.
         folder: they lie in it, or in a folder inside: that which has most of them.
         images: the folder that they do lie in, where it is known.
         places: further folders in which they may lie.
@@ -75,24 +77,57 @@ def placed(
     Raises:
         FileNotFoundError: if there is no folder `images`.
     """
-    same = Counter(Path(name).name for name in names)
+    whole = Counter(map(_folded, names))
+    last = Counter(_folded(Path(name).name) for name in names)
+    inside = functools.cache(_folded_names)
 
-    def at(place: Path, name: str) -> Path:
-        path, last = place / name, Path(name).name
-        return path if path.is_file() or same[last] > 1 else place / last
+    def written(name: str) -> list[str]:
+        bare = Path(name).name
+        return [name] if bare == name or last[_folded(bare)] > 1 else [name, bare]
+
+    def at(place: Path, name: str) -> Path | None:
+        for own in written(name):
+            if os.path.isfile(place / own):
+                return place / own
+        others = written(name) if whole[_folded(name)] == 1 else []
+        return next(filter(None, (_in_any_case(place, own, inside) for own in others)), None)
 
     if images is not None:
         found = Path(images).expanduser()
         if not found.is_dir():
             raise FileNotFoundError(f"there is no folder of pictures {found}. Check images=.")
     else:
-        inside = sorted(path for path in folder.iterdir() if path.is_dir())
+        below = sorted(path for path in folder.iterdir() if path.is_dir())
         further = [Path(place).expanduser() for place in places]
         found = max(
-            [folder, *inside, *further],
-            key=lambda place: sum(at(place, name).is_file() for name in names),
+            [folder, *below, *further],
+            key=lambda place: sum(at(place, name) is not None for name in names),
         )
-    return [at(found, name) for name in names]
+    return [at(found, name) or found / written(name)[-1] for name in names]
+
+
+def _folded(name: str) -> str:
+    """A name without its case, and without the ways that systems have to write accents."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _folded_names(folder: Path) -> dict[str, str]:
+    """The names in a folder by their folded form, where that tells them apart."""
+    names = os.listdir(folder) if folder.is_dir() else []
+    counts = Counter(map(_folded, names))
+    return {_folded(name): name for name in names if counts[_folded(name)] == 1}
+
+
+def _in_any_case(
+    place: Path, name: str, inside: Callable[[Path], Mapping[str, str]]
+) -> Path | None:
+    """The file in a folder that a name means, if its case is overlooked."""
+    for part in Path(name).parts:
+        own = inside(place).get(_folded(part))
+        if own is None:
+            return None
+        place = place / own
+    return place if place.is_file() else None
 
 
 def _is_one(shape: tuple[int, ...]) -> bool:
@@ -105,7 +140,7 @@ def _of_path(own: str | os.PathLike[str], places: Sequence[Any]) -> tuple[list[s
     if path.is_dir():
         found = _of_folder(path)
         return [str(file) for file in found], list(found)
-    if path.suffix.lower() in (*TABLES, ".txt"):
+    if path.suffix.lower() in CAPTION_FILES:
         return _of_table(path, path.parent, places)
     return [str(own)], [path]
 

@@ -112,12 +112,12 @@ def _read_separated(path: Path, content: str, kind: str) -> pd.DataFrame:
     header = content.split("\n", 1)[0]
     separator = "\t" if kind == "TSV" else ","
     if kind == "CSV" and "," not in header:
-        separator = next((sign for sign in ";\t" if sign in header), ",")
+        separator = next((sign for sign in ";\t|" if sign in header), ",")
     try:
         with warnings.catch_warnings():
             # Else fields that are too many are dropped.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
+            frame = pd.read_csv(
                 StringIO(content),
                 sep=separator,
                 dtype=str,
@@ -131,6 +131,10 @@ def _read_separated(path: Path, content: str, kind: str) -> pd.DataFrame:
         ) from None
     except ValueError as error:
         raise _unreadable(path, kind, _explained(str(error))) from None
+    if separator == "|":  # a space often stands after it
+        frame = frame.apply(lambda column: column.str.strip())
+        frame.columns = frame.columns.str.strip()
+    return frame
 
 
 def _explained(reason: str) -> str:

@@ -81,13 +81,70 @@ def test_several_captions_may_be_in_one_cell(tmp_path: Path, column: str) -> Non
     assert read_captions(_json(tmp_path, rows)).of == _SAID
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '["A dog runs.", "It\'s \\"brown\\", a caf\\u00e9."]',  # JSON
+        """['A dog runs.', 'It\\'s "brown", a café.']""",  # as pandas writes a list
+        """['A dog runs.'\n 'It\\'s "brown", a café.']""",  # and an array
+    ],
+)
+def test_a_cell_of_a_file_may_hold_a_list(tmp_path: Path, cell: str) -> None:
+    table = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "caption": [cell, "[sic] a [red] cat"]})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    expected = {"1.jpg": ["a dog runs", "its brown a café"], "2.jpg": ["sic a red cat"]}
+    assert read_captions(tmp_path / "a.csv").of == read_captions(table).of == expected
+
+
+@pytest.mark.parametrize("cell", ["[]", '[""]', "[null]"])
+def test_a_cell_may_hold_an_empty_list(cell: str) -> None:
+    frame = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "caption": [cell, "a dog"]})
+    found = read_captions(frame)
+    assert found.of == {"1.jpg": [], "2.jpg": ["a dog"]}
+    assert found.notes == ["1 captions are empty, and left out"]
+
+
+def test_flickr30ks_token_file(tmp_path: Path) -> None:
+    path = tmp_path / "results_20130124.token"
+    path.write_text("1.jpg#0\tA dog .\n1.jpg#1\tA dog runs .\n2.jpg#0\tA cat .\n")
+    (tmp_path / "readme.txt").touch()
+    assert captions_file(tmp_path) == path
+    assert read_captions(path).of == _SAID
+    assert read_names(path) == ["1.jpg", "2.jpg"]
+
+
+@pytest.mark.parametrize("name", ["results.csv", "captions.txt"])
+def test_flickr30ks_table(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(
+        "image_name| comment_number| comment\n"
+        '1.jpg| 0| "A" dog .\n'
+        "1.jpg| 1| A dog , runs .\n"
+        "2.jpg| 0| A cat .\n"
+        "2.jpg| 4   A cat sleeps .\n"  # a row of the real file is like that
+    )
+    found = read_captions(path)
+    assert found.of == _SAID
+    assert found.notes == ["1 captions are empty, and left out"]
+
+
+def test_flickr30ks_table_of_lists(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.csv"
+    path.write_text(
+        'raw,split,filename\n"[""A dog."", ""A dog runs.""]",train,1.jpg\n"[""A cat""]",val,2.jpg\n'
+    )
+    found = read_captions(path)
+    assert found.of == _SAID
+    assert found.parts == {"1.jpg": "train", "2.jpg": "validation"}
+
+
 def test_a_picture_has_one_name_however_it_is_written(tmp_path: Path) -> None:
-    names = ["1.jpg", "./1.jpg", "x/../1.jpg", "x//2.jpg"]
+    names = ["1.jpg", "./1.jpg", "x/../1.jpg", "x\\\\2.jpg"]
     frame = pd.DataFrame({"image": names, "caption": [*"abcd"]})
     assert read_captions(frame).of == {"1.jpg": ["a", "b", "c"], "x/2.jpg": ["d"]}
     assert read_names(frame) == ["1.jpg", "x/2.jpg"]
     path = _tokens(tmp_path)
-    (tmp_path / "Flickr_8k.trainImages.txt").write_text("./1.jpg\n2.jpg\n")
+    (tmp_path / "Flickr_8k.trainImages.txt").write_text(".\\1.jpg\n2.jpg\n")
     assert read_captions(path).parts == {"1.jpg": "train", "2.jpg": "train"}
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kerasseq.data.captioned import (
     Captioned,
-    check_any,
+    check_there,
     from_features,
     from_files,
     part_rows,
@@ -116,7 +116,7 @@ def test_features_are_matched_by_name(tmp_path: Path) -> None:
 def test_features_that_lack_pictures(tmp_path: Path) -> None:
     files = picture_files(_table(), images=tmp_path)
     path = _features(tmp_path, ["2.jpg"])
-    with pytest.raises(ValueError, match=r"has no features of 1\.jpg \(2 pictures lack them\)"):
+    with pytest.raises(ValueError, match=r"has no features of 2 pictures: 1\.jpg, 3\.jpg\."):
         from_features(files, path, skip_bad=False)
     found = from_features(files, path, skip_bad=True)
     assert found.names == ["2.jpg"]
@@ -132,13 +132,60 @@ def test_bad_pictures_are_listed_and_left_out(tmp_path: Path) -> None:
     found = from_files(files, seen, {1: "cut off"})
     assert found.names == ["1.jpg", "3.jpg"]
     assert found.seen[np.arange(2)].tolist() == [[0], [2]]
-    assert found.notes == ["1 pictures cannot be read, and are left out: 2.jpg"]
+    assert found.notes == ["1 pictures are not there, and are left out: 2.jpg"]
     with pytest.raises(ValueError, match=r"none of the 3 pictures can be read: cut off"):
         from_files(files, seen, dict.fromkeys(range(3), "cut off"))
-    with pytest.raises(ValueError, match=r"none of the 3 pictures .* is there: .* Pass images="):
-        check_any(files)
+
+
+def test_how_many_pictures_are_missing_is_told(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in range(6)]
     (tmp_path / "2.jpg").touch()
-    check_any(picture_files(_table(), images=tmp_path))
+    files = picture_files(_table(names), images=tmp_path)
+    with pytest.raises(ValueError, match="5 of the 6") as told:
+        check_there(files, skip_bad=False)
+    assert str(told.value) == (
+        f"5 of the 6 pictures that the captions name are not there: {tmp_path / '0.jpg'}, "
+        f"{tmp_path / '1.jpg'}, {tmp_path / '3.jpg'} and 2 more. Pass images=, the folder that "
+        "holds them. With skip_bad=True such pictures are listed and left out."
+    )
+    check_there(files, skip_bad=True)
+    bad = {0: "not there", 1: "not there", 2: "cut off", 3: "not there", 4: "not there"}
+    (tmp_path / "5.jpg").touch()
+    assert from_files(files, Seen(np.arange(6)[:, None]), bad).notes == [
+        "4 pictures are not there, and are left out: 0.jpg, 1.jpg, 3.jpg and 1 more",
+        "1 pictures cannot be read, and are left out: 2.jpg",
+    ]
+    files = picture_files(_table(names), images=tmp_path, places=[tmp_path])
+    for name in names:
+        (tmp_path / name).touch()
+    check_there(files, skip_bad=False)
+
+
+def test_captions_without_any_of_their_pictures(tmp_path: Path) -> None:
+    files = picture_files(_table(), images=tmp_path)
+    for skip_bad in (False, True):
+        with pytest.raises(ValueError, match=r"none of the 3 pictures .* is there: .* images="):
+            check_there(files, skip_bad)
+
+
+@pytest.mark.parametrize("name", ["Images\\p.jpg", "images/P.jpg", "IMAGES\\p.JPG", "p.JPG"])
+def test_names_as_another_system_wrote_them(tmp_path: Path, name: str) -> None:
+    (tmp_path / "Images").mkdir()
+    (tmp_path / "Images" / "p.Jpg").touch()
+    (tmp_path / "Images" / "cafe\u0301.jpg").touch()  # as macOS writes an accent
+    files = picture_files(_table([name, "Images/caf\u00e9.jpg"]), images=tmp_path / "Images")
+    expected = [tmp_path / "Images" / "p.Jpg", tmp_path / "Images" / "cafe\u0301.jpg"]
+    assert files.paths == expected
+    _table([name]).to_csv(tmp_path / "a.csv", index=False)
+    assert picture_files(tmp_path).paths == expected[:1]
+
+
+def test_names_that_differ_in_case_are_two_pictures(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.JPG", "b.jpg"):
+        (tmp_path / name).touch()
+    files = picture_files(_table(["a.jpg", "A.jpg", "B.jpg"]), images=tmp_path)
+    assert [path.name for path in files.paths] == ["a.jpg", "A.jpg", "B.jpg"]
+    assert [path.is_file() for path in files.paths] == [True, False, False]
 
 
 def test_captions_that_cannot_be_used(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_words_that_pandas_takes_for_gaps_are_words(tmp_path: Path) -> None:
     assert found["label"].tolist() == ["NA", "true", "1.0"]
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", "| "])
 def test_the_separator_is_seen_from_the_first_line(tmp_path: Path, separator: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"text{separator}label\nfine{separator}pos\n")

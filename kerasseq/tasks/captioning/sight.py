@@ -145,7 +145,7 @@ def captioned(
                 "decoder."
             )
         return _checked(found, state)
-    sources.check_any(files)
+    sources.check_there(files, settings.skip_bad)
     options: dict[str, Any] = {"skip_bad": settings.skip_bad, "quiet": settings.quiet}
     network = _network(settings) if state is None else state["facts"]["network"]
     if network is not None:
