@@ -188,12 +188,17 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     stride: int = setting(
         1, "steps from one window to learn from to the next", stage="prepare", least=1
     )
-    validation: float | int | str = setting(
+    validation: float | int | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
-        "rows to stop and calibrate by: a share of each series, its steps, or first stamp",
+        "rows to stop and calibrate by: a share of each series, its steps, or first stamp; or a "
+        "table of its own that goes on where `data` ends, and `test` another",
         stage="split",
     )
-    test: float | int | str = setting(0.2, "rows to score on, in the same terms", stage="split")
+    test: float | int | str | os.PathLike[str] | pd.DataFrame = setting(
+        0.2,
+        "rows to score on, in the same terms; rows of a table of its own leave the parts before",
+        stage="split",
+    )
     patience: int = 4
     learning_rate: float = 1e-3
     batch_size: int = setting(64, "windows per training step", range=Choice((32, 64, 128, 256)))

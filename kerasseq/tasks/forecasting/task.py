@@ -53,7 +53,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         for name in ("validation", "test"):
             own = getattr(settings, name)
             share = isinstance(own, float)
-            if isinstance(own, Real) and not (0 < own < 1 if share else own >= 1):
+            if isinstance(own, Real) and not (0 < float(own) < 1 if share else float(own) >= 1):
                 expected = "a share above 0 and below 1" if share else "a number of steps above 0"
                 faults.append(
                     f"{name} must be {expected}, a stamp or a table. Received: {name}={own!r}"
