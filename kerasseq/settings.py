@@ -144,7 +144,9 @@ class Setting:
 
     def _inside(self, value: Any) -> bool:
         """Whether a number, or each number of a list, is within the limits."""
-        if isinstance(value, Iterable) and not isinstance(value, str):
+        if isinstance(value, Iterable) and not (
+            isinstance(value, str) or hasattr(value, "columns")
+        ):
             return all(map(self._inside, value))
         if not _number(value):
             return True
@@ -159,7 +161,8 @@ class Setting:
 
     def _expected(self) -> str:
         """The values that are allowed, in words."""
-        found = [text for member in members(self.annotation) if (text := self._named(member))]
+        named = [text for member in members(self.annotation) if (text := self._named(member))]
+        found = list(dict.fromkeys(named))
         if len(found) > 1 and found[-1] == "None":
             return f"{', '.join(found[:-1])}, or None"
         return " or ".join(found)
@@ -177,7 +180,8 @@ class Setting:
             if member == "float" and limits and not limits.startswith("above zero"):
                 return limits
             return f"a {'whole ' if member == 'int' else ''}number {limits}".strip()
-        return {"bool": "True or False", "str": "a text"}.get(member, member)
+        path = "a path" if any(own in self.annotation for own in _PATHS) else "a text"
+        return {"bool": "True or False", "str": path, "pd.DataFrame": "a table"}.get(member, member)
 
     def _limits(self, whole: bool) -> str:
         low, high = self.least, self.most if self.most is not None else self.below

@@ -146,16 +146,18 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     no_repeat_ngram_size: int = setting(
         0, "words of the shortest run that must not come twice in a caption; 0 for any", least=0
     )
-    validation: float = setting(
+    validation: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
-        "share of the pictures that decides when to stop, where the data does not tell",
+        "share of the pictures that decides when to stop, where the data does not tell; or "
+        "captions of their own, as `data`",
         stage="split",
         above=0,
         below=1,
     )
-    test: float = setting(
+    test: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
-        "share of the pictures to score on, where the data does not tell",
+        "share of the pictures to score on, where the data does not tell; or captions of their "
+        "own, whose pictures leave the other parts",
         stage="split",
         above=0,
         below=1,

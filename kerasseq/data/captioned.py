@@ -27,6 +27,7 @@ __all__ = [
     "from_features",
     "from_files",
     "part_rows",
+    "parted",
     "picture_files",
     "scored",
     "taken",
@@ -126,6 +127,57 @@ def picture_files(
         )
     told = _used(read_captions(data))
     return _merged(placed([*told.of], folder, images, places), told)
+
+
+def parted(files: Files, parts: Mapping[str, Files]) -> Files:
+    """Pictures with the validation and test part that were given on their own.
+
+    Pictures of the test part leave the others, and those of the validation part the training part.
+
+    Args:
+        files: the pictures of `data`.
+        parts: "validation", "test" or both. Where one tells parts itself, that part of it counts.
+
+    Raises:
+        ValueError: if `data` tells such a part itself, or nothing is left to learn from.
+    """
+    told, notes = files.captions.parts, list(files.captions.notes)
+    double = [name for name in parts if name in told.values()]
+    if double:
+        raise ValueError(
+            f"data tells its {double[0]} part itself: leave {double[0]}= out, or give data without "
+            "it."
+        )
+    paths: list[Path] = []
+    captions = Captions({}, notes=notes)
+    seen: set[Path | str] = set()
+    for part, own in {"test": None, "validation": None, **parts, "train": files}.items():
+        if own is None:
+            continue
+        before = len(paths)
+        rows = [
+            (name, path, own.captions.parts.get(name, part))
+            for name, path in zip(own.captions.of, own.paths)
+        ]
+        rows = [row for row in rows if own is files or row[2] == part]
+        for name, path, called in rows:
+            if _identity(name, path) not in seen:
+                key = str(path) if name in captions.of else name
+                captions.of[key], captions.parts[key] = own.captions.of[name], called
+                paths.append(path)
+        seen |= {_identity(name, path) for name, path, _ in rows}
+        if (shared := len(rows) - len(paths) + before) > 0:
+            notes.append(f"{shared:,} pictures of a later part left the {part} part")
+    if "train" not in captions.parts.values():
+        raise ValueError(
+            "every picture of data is in test= or validation=, too: there is nothing to learn from."
+        )
+    return Files(paths, captions)
+
+
+def _identity(name: str, path: Path) -> Path | str:
+    """The same for the same picture: its file, or its name where that is not there."""
+    return path.resolve() if path.is_file() else name
 
 
 def check_there(files: Files, skip_bad: bool) -> None:

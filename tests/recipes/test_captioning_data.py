@@ -17,6 +17,7 @@ from kerasseq.data.picture_features import CACHE
 from kerasseq.data.pictures import read_pictures
 from kerasseq.models import picture_network
 from kerasseq.recipes import captioning
+from kerasseq.recipes.captioning import CaptioningSettings
 from kerasseq.tasks.captioning import CaptionRun, writing
 from kerasseq.tasks.captioning.sight import Sight
 
@@ -260,3 +261,59 @@ def test_attention_over_one_region_is_refused(place: Path, tmp_path: Path) -> No
 def test_a_seed_may_be_any_whole_number(place: Path) -> None:
     run = captioning(_table(), features=place / "told" / "f.npz", **SMALL, seed=np.int64(3))
     assert run.settings["seed"] == run.metrics["seed"] == 3
+
+
+# Parts that are given on their own
+
+
+def _parts(place: Path, data: Any, **given: Any) -> tuple[Any, dict[str, list[str]]]:
+    settings = CaptioningSettings(
+        images=place / "pictures", encoder="cnn", size=16, quiet=True, **given
+    )
+    source = captioning.task.load(data, settings)
+    split = captioning.task.split(source, settings)
+    found = {name: getattr(split, name).names for name in ("train", "validation", "test")}
+    return source, found
+
+
+def test_captions_of_their_own_are_the_parts(place: Path, tmp_path: Path) -> None:
+    table = _table()
+    table[8:10].to_csv(tmp_path / "later.csv", index=False)
+    source, found = _parts(place, table[:8], validation=tmp_path / "later.csv", test=table[10:])
+    assert found == {"train": _NAMES[:8], "validation": _NAMES[8:10], "test": _NAMES[10:]}
+    assert source.captions[source.names.index("9.png")] == ["a red picture"]
+
+
+def test_pictures_of_a_later_part_leave_the_earlier_ones(place: Path) -> None:
+    table = _table()
+    source, found = _parts(place, table, validation=table[7:11], test=table[10:])
+    assert found == {"train": _NAMES[:7], "validation": _NAMES[7:10], "test": _NAMES[10:]}
+    assert source.notes[-2:] == [
+        "1 pictures of a later part left the validation part",
+        "5 pictures of a later part left the train part",
+    ]
+    _, drawn = _parts(place, table, test=table[10:])
+    assert drawn["test"] == _NAMES[10:]
+    assert sorted([*drawn["train"], *drawn["validation"]]) == sorted(_NAMES[:10])
+
+
+def test_other_pictures_of_the_same_name_stay_apart(place: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 24), "white").save(tmp_path / "0.png")
+    pd.DataFrame({"image": ["0.png"], "caption": ["nothing"]}).to_csv(tmp_path / "t.csv")
+    source, found = _parts(place, _table(), test=tmp_path / "t.csv")
+    assert len(found["test"]) == 1
+    assert len(found["train"]) + len(found["validation"]) == 12
+    assert len({*source.names}) == 13
+
+
+def test_parts_that_cannot_be_are_told(place: Path) -> None:
+    table = _table()
+    with pytest.raises(ValueError, match="every picture of data is in test= or validation="):
+        _parts(place, table[:3], test=table)
+    marked = table.assign(split=["train"] * 10 + ["test"] * 2)
+    with pytest.raises(ValueError, match="data tells its test part itself: leave test= out"):
+        _parts(place, marked, test=table[10:])
+    with pytest.raises(ValueError, match=r"leave this out. Received: test="):
+        captioning("demo", test=table, quiet=True)
+    with pytest.raises(ValueError, match="test must be above 0 and below 1 or a path or a table"):
+        captioning(table, test=1.5, quiet=True)

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,10 @@ def captioned(
         _check_demo(settings, READING if state is not None else {**READING, **_OF_NETWORKS})
         return _checked(sources.demo(), state)
     files = sources.picture_files(data, settings.images, settings.captions, places)
+    if state is None and (parts := _parts(settings)):
+        near = [path.parent for path in files.paths[:1]]
+        own = {name: sources.picture_files(part, places=near) for name, part in parts.items()}
+        files = sources.parted(files, own)
     if settings.features is not None:
         if settings.fine_tune:
             raise ValueError("fine_tune needs pictures: it cannot go with features.")
@@ -287,6 +292,12 @@ def _as_before(data: Any, settings: CaptioningSettings) -> dict[str, Any]:
     return {**READING, **given, "captions": settings.captions if folder else None}
 
 
+def _parts(settings: CaptioningSettings) -> dict[str, Any]:
+    """The parts that are given as captions of their own, and not as shares."""
+    given = {"validation": settings.validation, "test": settings.test}
+    return {name: own for name, own in given.items() if not isinstance(own, Real)}
+
+
 def _check_demo(settings: CaptioningSettings, untouched: Mapping[str, Any]) -> None:
     """Nothing may be given that the demo has no use for."""
     given = [
@@ -294,6 +305,7 @@ def _check_demo(settings: CaptioningSettings, untouched: Mapping[str, Any]) -> N
         for name, value in untouched.items()
         if getattr(settings, name) != value
     ]
+    given += [f"{name}=" for name in _parts(settings)]
     if "weights" in untouched and settings.encoder not in ("auto", "cnn"):
         given.append(f"encoder={settings.encoder!r}")
     if given:
