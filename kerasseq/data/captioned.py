@@ -304,8 +304,8 @@ def scored(source: Captioned) -> Captioned:
 
 def part_rows(
     source: Captioned,
-    validation: float,
-    test: float,
+    validation: Any,
+    test: Any,
     seed: int,
     fold: tuple[int, int] | None = None,
 ) -> dict[str, np.ndarray]:
@@ -315,8 +315,8 @@ def part_rows(
 
     Args:
         source: the pictures.
-        validation: share of the pictures that are not tested on, where the data does not tell.
-        test: share of all pictures, where the data does not tell.
+        validation: share of the pictures that are not tested on; unused where the data tells.
+        test: share of all pictures; unused where the data tells.
         seed: of what is drawn.
         fold: `(k, n)` makes the k-th of n folds of all but the test part the validation part.
 
