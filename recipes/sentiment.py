@@ -136,6 +136,7 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     class_weights: bool = setting(
         False, "whether rare classes count as much as frequent ones in training", stage="prepare"
     )
+    final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 1e-3
     batch_size: int = setting(50, "texts per training step")
 

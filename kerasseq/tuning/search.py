@@ -19,7 +19,7 @@ from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, sound, unwritable
 from kerasseq.tuning.lending import LENT, Lender
 from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result, rows
-from kerasseq.tuning.task import Data, Task, typed
+from kerasseq.tuning.task import Data, Task, defaults, typed
 
 __all__ = ["Search"]
 
@@ -161,8 +161,8 @@ class Search:
     def _filled(self, there: Mapping[str, Any]) -> dict[str, Any]:
         """The first line of a journal, with settings that are newer than it as by default."""
         recipe, varied = self.task.recipe, there.get("space", {})
-        defaults = recipe.recorded(typed(recipe, {}))
-        newer = {n: own for n, own in defaults.items() if n not in {*varied, *self.task.space}}
+        known = recipe.recorded(typed(recipe, defaults(recipe)))
+        newer = {n: own for n, own in known.items() if n not in {*varied, *self.task.space}}
         return {**there, "settings": {**newer, **there.get("settings", {})}}
 
     def spread(self, workers: int) -> None:

@@ -21,7 +21,7 @@ from kerasseq.tasks.base import Task as Recipe
 from kerasseq.tuning.budget import Budget, Limit
 from kerasseq.tuning.space import Space, active, inside, plain
 
-__all__ = ["Data", "Task", "key", "known", "typed"]
+__all__ = ["Data", "Task", "defaults", "key", "known", "typed"]
 
 _KEPT = 4  # prepared data sets in memory
 _BYTES = 4  # of a parameter
@@ -244,7 +244,15 @@ def known(recipe: Callable[..., Any] | str) -> tuple[Recipe[Any, Any], dict[str,
         ValueError: if it is none.
     """
     task = recipes.of(registry.get(recipe) if isinstance(recipe, str) else recipe)
-    return task, dict(task.defaults), declared(task.settings)["data"].default
+    return task, defaults(task), declared(task.settings)["data"].default
+
+
+def defaults(recipe: Recipe[Any, Any]) -> dict[str, Any]:
+    """The settings of a recipe where a search leaves them alone.
+
+    Trials learn from the training part, whatever the recipe does in the end.
+    """
+    return {**recipe.defaults, "final": "train"}
 
 
 def typed(recipe: Recipe[Any, Any], values: Settings) -> Any:

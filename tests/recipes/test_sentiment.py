@@ -57,7 +57,7 @@ def _prepared(data: Any = None, **changes: Any) -> tuple[Any, Prepared]:
 
 @pytest.fixture(scope="module")
 def run() -> ClassificationRun:
-    return sentiment(_reviews(), **LEARNING)
+    return sentiment(_reviews(), **LEARNING, final="train")
 
 
 def _same(one: keras.Model, other: keras.Model) -> bool:
@@ -183,6 +183,12 @@ def test_a_warm_start_knows_words_by_name() -> None:
 
 
 # The rows that the weights learn from
+
+
+def test_weights_learn_from_the_validation_part_too_unless_told_otherwise() -> None:
+    run = sentiment(_reviews(), **SMALL)
+    assert run.settings["final"] == "validation"
+    assert run.metrics["rows"]["train"] == 120
 
 
 def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Parts, Prepared, perform.Model]:
