@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from kerasseq import cells, kernels
+from kerasseq import atomic, cells, kernels, paths
 from kerasseq.kernels import vendor
 from kerasseq.kernels.passes import backend, device
 from kerasseq.layers import RNN
@@ -116,7 +116,7 @@ def explain(x: Any) -> Explanation:
         "MGUCell is of the form 'gated', and only linear cells can"
     """
     if isinstance(x, str | os.PathLike):
-        x = _loaded(Path(x))
+        x = _loaded(paths.given(x, "x"))
     if not isinstance(x, keras.layers.Layer):
         raise TypeError(
             "`explain` takes a Keras model or layer, or the path of a .keras file or of a run's "
@@ -127,6 +127,7 @@ def explain(x: Any) -> Explanation:
 
 
 def _loaded(path: Path) -> Any:
+    atomic.finish(path)
     file = path / "model.keras" if path.is_dir() else path
     if not file.is_file():
         found = f"The folder '{path}' holds no model.keras." if path.is_dir() else ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from kerasseq import paths
 from kerasseq.data.caption_text import plain
 from kerasseq.data.files import decode
 from kerasseq.data.tables import TABLES, read_table
@@ -150,7 +151,7 @@ def _rows(data: Any, said: bool = True) -> tuple[Iterable[_Row], str, Path | Non
         return _from_frame(data, "the DataFrame", said), "the DataFrame", None
     if not isinstance(data, str | os.PathLike):
         raise ValueError(f"captions must be a file or a DataFrame. Received: {type(data).__name__}")
-    path = Path(data).expanduser()
+    path = paths.given(data, "captions")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of captions {path}. Check the path.")
     kind = path.suffix.lower()

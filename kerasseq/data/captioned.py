@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasseq import paths
 from kerasseq.data.caption_files import (
     PARTS,
     Captions,
@@ -113,7 +114,7 @@ def picture_files(
         ValueError: if no captions are found, or cannot be read.
     """
     folder = Path()
-    path = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
+    path = paths.given(data, "data") if isinstance(data, str | os.PathLike) else None
     if path is not None:
         if not path.exists():
             raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kerasseq import paths
 from kerasseq.data.files import ARCHIVES
 from kerasseq.data.folders import Rows, read_class_folders, read_polar_files
 from kerasseq.data.tables import TABLES, find_columns, read_table
@@ -89,7 +90,7 @@ def read_labelled(
         rows, notes = read_polar_files(_paths(data))
         found = _joined(rows, None, notes)
     else:
-        path = Path(data).expanduser()
+        path = paths.given(data, "data")
         where = str(path)
         if path.suffix.lower() in TABLES and path.is_file():
             frame, notes = read_table(path)
@@ -183,15 +184,15 @@ def _label(value: Any) -> str:
 
 
 def _paths(data: Iterable[Any]) -> list[Path]:
-    paths = []
+    found = []
     for entry in data:
         if not isinstance(entry, str | os.PathLike):
             raise ValueError(
                 "a list given as data must hold the paths of NAME.pos and NAME.neg; put texts and "
                 f"labels into a DataFrame. Received: {str(entry)[:60]!r}"
             )
-        paths.append(Path(entry).expanduser())
-    return paths
+        found.append(paths.given(entry, "data"))
+    return found
 
 
 def _joined(rows: Rows, test: Rows | None, notes: list[str]) -> LabelledTexts:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasseq import atomic
+from kerasseq import atomic, paths
 from kerasseq.data.digest import digest
 from kerasseq.data.files import decode
 from kerasseq.data.pictures import Pictures, read_picture
@@ -119,7 +119,7 @@ def read_features(
         ValueError: if it cannot be read, names and features do not match, or features are no
             numbers.
     """
-    path = Path(path).expanduser()
+    path = paths.given(path, "features")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of features {path}. Check the path.")
     scale = None
@@ -173,8 +173,8 @@ def check_finite(names: Sequence[str], seen: Seen, where: str) -> None:
 
 def cache_folder() -> Path:
     """Where what was seen is kept: `KERASSEQ_CACHE`, else the user's folder for such things."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kerasseq"
-    return Path(os.environ.get(CACHE, default)).expanduser()
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kerasseq")
+    return paths.given(os.environ.get(CACHE) or default, CACHE)
 
 
 def see(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from kerasseq import paths
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,7 +38,7 @@ def read_picture(path: str | os.PathLike[str], size: int) -> np.ndarray:
     """
     from PIL import Image, UnidentifiedImageError
 
-    path = Path(path).expanduser()
+    path = paths.given(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"there is no picture {path}. Check the path.")
     try:

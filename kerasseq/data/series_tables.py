@@ -6,12 +6,12 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from kerasseq import paths
 from kerasseq.data.series_columns import is_mostly_numeric, is_numeric
 from kerasseq.data.series_stamps import find_time
 from kerasseq.data.tables import TABLES, read_table
@@ -72,7 +72,7 @@ def load_table(data: Any) -> tuple[pd.DataFrame, str, list[str]]:
         frame, where = demo_series(), "'demo'"
         notes = ["demo: monthly air passengers 1949-1960 and sunspots 1749-1983"]
     elif isinstance(data, str | os.PathLike):
-        path = Path(data).expanduser()
+        path = paths.given(data, "data")
         where = str(path)
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}. Check the path.")

@@ -14,6 +14,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerasseq import paths
+
 __all__ = [
     "PictureScaling",
     "picture_cnn",
@@ -111,7 +113,7 @@ def picture_network(
     build, _ = _applications()[plain]
     size = size or picture_size(plain)
     if weights not in (None, "imagenet"):
-        weights = str(Path(weights).expanduser())
+        weights = str(paths.given(weights, "weights"))
         if not Path(weights).is_file():
             raise FileNotFoundError(f"there is no file of weights {weights}. Check weights=.")
     given = {"include_top": False, "input_shape": (size, size, 3)}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasseq import paths
 from kerasseq.data import captioned as sources
 from kerasseq.data.digest import digest
 from kerasseq.data.picture_features import Seen, check_finite, read_features, see
@@ -287,7 +288,7 @@ def _as_before(data: Any, settings: CaptioningSettings) -> dict[str, Any]:
     """How a run read its own data, as far as that goes for this; where pictures lie is found."""
     if isinstance(data, str) and data == "demo":
         return READING
-    folder = isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir()
+    folder = isinstance(data, str | os.PathLike) and paths.given(data, "data").is_dir()
     given = {"features": settings.features, "skip_bad": settings.skip_bad}
     return {**READING, **given, "captions": settings.captions if folder else None}
 
