@@ -2,6 +2,10 @@
 
 A file is written under a temporary name in the same folder, synced to disk and renamed. A process
 that is killed in between leaves the temporary file; the next write into the folder removes it.
+
+Several files that belong together are written into a temporary folder beside those that they
+replace. Renaming that folder is the moment from which on they count; then each is moved to its
+place. Where a process is killed in between, `finish` moves the rest.
 """
 
 from __future__ import annotations
@@ -12,13 +16,26 @@ import os
 import platform
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["is_leftover", "replacing", "sync_folder", "write_text"]
+__all__ = [
+    "COMMITTED",
+    "finish",
+    "is_leftover",
+    "replacing",
+    "replacing_together",
+    "sync_folder",
+    "write_text",
+]
+
+#: The folder of files that are complete, and not all in their places yet.
+COMMITTED = ".committed"
 
 _LEFTOVER = re.compile(r"\.new\..+|\..+\.new")  # the second form is of earlier versions
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # which Windows lacks
+_STAGED = re.compile(r"\.new\.\d+@.+\.files")  # a folder of files that are not complete
 # What a file system or a folder answers that cannot be synced.
 _UNSUPPORTED = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 
@@ -48,8 +65,7 @@ def replacing(path: Path) -> Iterator[Path]:
     b'1234'
     """
     _remove_leftovers(path)
-    owner = f"{os.getpid()}@{platform.node()}"
-    temporary = path.with_name(f".new.{owner}.{secrets.token_hex(8)}.{path.name}")
+    temporary = _temporary(path)
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o666))
     try:
         yield temporary
@@ -60,6 +76,86 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
         raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def replacing_together(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, whose files then replace those of another one, all or none.
+
+    Files of the other folder that have no new one stay. Where the block raises, all stay as they
+    were.
+
+    Args:
+        folder: the folder whose files are replaced; it exists.
+
+    Yields:
+        A temporary folder, in `folder`.
+
+    Raises:
+        OSError: if the disk does not take it.
+
+    Example:
+
+    >>> folder = Path("saved")
+    >>> folder.mkdir()
+    >>> with replacing_together(folder) as temporary:
+    ...     write_text(temporary / "a.txt", "one")
+    ...     write_text(temporary / "b.txt", "two")
+    >>> sorted(path.name for path in folder.iterdir())
+    ['a.txt', 'b.txt']
+    """
+    finish(folder)
+    temporary = _temporary(folder / "files")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for path in sorted(temporary.rglob("*"), reverse=True):
+            if path.is_dir():
+                sync_folder(path)
+            else:
+                _sync(path, os.O_RDWR | _NO_FOLLOW)
+                _remove_leftovers(folder / path.relative_to(temporary))
+        sync_folder(temporary)
+        os.replace(temporary, folder / COMMITTED)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(folder)
+    finish(folder)
+
+
+def finish(folder: Path) -> None:
+    """Move files to their places that a killed process had completed, and not moved any more.
+
+    Several processes may do so at a time.
+
+    Raises:
+        OSError: if the disk does not take it.
+
+    Example:
+
+    >>> Path("run", COMMITTED).mkdir(parents=True)
+    >>> Path("run", COMMITTED, "run.json").touch()
+    >>> finish(Path("run"))
+    >>> [path.name for path in Path("run").iterdir()]
+    ['run.json']
+    """
+    committed = folder / COMMITTED
+    if not committed.is_dir():
+        return
+    inside = [committed, *sorted(committed.rglob("*"))]
+    folders = [path for path in inside if path.is_dir()]
+    for own in folders:
+        (folder / own.relative_to(committed)).mkdir(exist_ok=True)
+    for path in inside:
+        if path not in folders:
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                os.replace(path, folder / path.relative_to(committed))
+    for own in folders:
+        sync_folder(folder / own.relative_to(committed))
+    with contextlib.suppress(OSError):
+        for own in reversed(folders):
+            own.rmdir()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -94,7 +190,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether a file is a temporary one, which a killed process may have left.
+    """Whether a file or folder is a temporary one, which a killed process may have left.
 
     Example:
 
@@ -102,7 +198,15 @@ def is_leftover(path: Path) -> bool:
     >>> is_leftover(Path(".new.model.keras")), is_leftover(Path("model.keras"))
     (True, False)
     """
+    if _STAGED.fullmatch(path.name) and path.is_dir():
+        return True
     return _LEFTOVER.fullmatch(path.name) is not None and path.is_file()
+
+
+def _temporary(path: Path) -> Path:
+    """A name in the same folder that cannot be guessed, and tells which process has made it."""
+    owner = f"{os.getpid()}@{platform.node()}"
+    return path.with_name(f".new.{owner}.{secrets.token_hex(8)}.{path.name}")
 
 
 def _sync(path: Path, flags: int) -> None:
@@ -120,11 +224,16 @@ def _remove_leftovers(path: Path) -> None:
     """Remove the temporary files of processes that have ended, and those of earlier versions."""
     earlier = {f".new.{path.name}", f".{path.name}.new"}
     owned = re.compile(rf"\.new\.(\d+)@{re.escape(platform.node())}\.")
+    if not path.parent.is_dir():
+        return
     with contextlib.suppress(OSError):  # they may stay
         for other in path.parent.iterdir():
             owner = owned.match(other.name)
             if other.name in earlier or (owner is not None and not _lives(int(owner[1]))):
-                other.unlink(missing_ok=True)
+                if other.is_dir() and not other.is_symlink():
+                    shutil.rmtree(other)
+                else:
+                    other.unlink(missing_ok=True)
 
 
 def _lives(process: int) -> bool:

@@ -13,6 +13,8 @@ from kerasseq import atomic
 
 __all__ = ["read_json", "read_state", "write_json", "write_state"]
 
+_DEEPEST = 100  # values inside each other; what kerasseq writes has a dozen
+_PLAIN = (str, int, float, type(None))
 _ARRAY = "array in the .npz file"  # what stands in JSON for an array, with its name
 
 
@@ -26,16 +28,33 @@ def read_json(path: Path) -> Any:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it holds something else.
+        ValueError: if it holds something else, or is nested too deep.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: restore it from a copy, or train again.")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is not valid JSON ({error}): restore it from a copy, or train again."
         ) from error
+    if _is_deep(found):
+        raise ValueError(
+            f"{path} has values nested more than {_DEEPEST} deep: restore it from a copy, or train "
+            "again."
+        )
+    return found
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether values are nested so deep that they cannot be walked by recursion."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inside = (own.values() if isinstance(own, dict) else own for own in level)
+        level = [item for own in inside if not isinstance(own, _PLAIN) for item in own]
+        if not level:
+            return False
+    return True
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import time
@@ -9,18 +10,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import keras
 import numpy as np
 
-from kerasseq import atomic, optimizers
+from kerasseq import atomic, optimizers, schema
 from kerasseq.batches import OWN, Batches, Examples, Generated
 from kerasseq.optimizers import check, recorded
 
 __all__ = [
     "SETTINGS",
     "Batches",
+    "Damaged",
     "Enough",
     "Examples",
     "Generated",
@@ -30,7 +32,9 @@ __all__ = [
     "check",
     "fit",
     "outputs",
+    "read_stamp",
     "recorded",
+    "sign",
 ]
 
 #: The settings of a recipe that a plan takes.
@@ -160,7 +164,8 @@ def fit(
         plan: how to train.
         callbacks: further Keras callbacks, called before those of kerasseq.
         checkpoint: file to write after each epoch; where it is there, training goes on from it,
-            and gives what it would have given without the interruption.
+            and gives what it would have given without the interruption. From one that is damaged,
+            it begins anew, and says so.
         stamp: what the checkpoint belongs to, as JSON values; it is kept in the file.
         enough: says after each epoch, and before going on from a checkpoint, whether to stop.
         seconds: to train at most; the epoch that they end in is cut short, and counts as one.
@@ -173,7 +178,11 @@ def fit(
     trainee = plan.compiled(model, len(batches))
     keeper = _Keeper(trainee, batches, plan, checkpoint, dict(stamp or {}), enough, seconds)
     clock = [] if seconds is None else [_Clock(keeper)]
-    resumed_after = keeper.restore()
+    resumed_after = 0
+    try:
+        resumed_after = keeper.restore()
+    except Damaged as error:
+        print(f"{error}: training begins anew", file=sys.stderr, flush=True)
     if not keeper.done:
         watched = None
         if validation is not None:
@@ -197,12 +206,45 @@ def sign(monitor: str | None) -> float:
     return 1.0 if monitor is None or monitor.endswith("loss") else -1.0
 
 
+class Damaged(ValueError):
+    """A checkpoint that cannot be read, such as a power cut leaves."""
+
+
+class _State(TypedDict):
+    """The JSON values of a checkpoint, beside its arrays."""
+
+    stamp: dict[str, Any]
+    history: History
+    best_epoch: int
+    best: float
+    seconds: float
+
+
 def read_stamp(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint belongs to, and how many `epochs` and `seconds` of training it holds."""
-    with np.load(checkpoint, allow_pickle=False) as file:
-        state = json.loads(str(file["state"]))
+    """What a checkpoint belongs to, and how many `epochs` and `seconds` of training it holds.
+
+    Raises:
+        Damaged: if it cannot be read.
+    """
+    state, _ = _read(checkpoint)
     epochs = len(state["history"].get("loss", []))
     return {**state["stamp"], "epochs": epochs, "seconds": state["seconds"]}
+
+
+def _read(checkpoint: Path) -> tuple[_State, dict[str, np.ndarray]]:
+    """The JSON values and the arrays of a checkpoint."""
+    try:
+        with open(checkpoint, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = dict(file)
+        state = json.loads(str(arrays.pop("state")))
+        schema.check(state, _State, "its state")
+        return state, arrays
+    except Exception as error:  # NumPy has no error of its own for a file that it cannot read
+        sought = isinstance(error, OSError) and error.errno == errno.EINVAL  # before its beginning
+        if isinstance(error, OSError | MemoryError) and not sought:
+            raise  # which is no fault of the file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise Damaged(f"{checkpoint} is damaged ({reason})") from error
 
 
 class _Clock(keras.callbacks.Callback):
@@ -295,31 +337,39 @@ class _Keeper(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def restore(self) -> int:
-        """Go on from the checkpoint where there is one: how many epochs it holds."""
+        """Go on from the checkpoint where there is one: how many epochs it holds.
+
+        Raises:
+            Damaged: if it cannot be read, or is of another model; nothing is then changed.
+        """
         if self._checkpoint is None or not self._checkpoint.exists():
             return 0
-        with np.load(self._checkpoint, allow_pickle=False) as file:
-            state = json.loads(str(file["state"]))
-            for group, variables in self._variables().items():
-                for i, variable in enumerate(variables):
-                    variable.assign(file[f"{group}/{i}"])
-            self.best_weights = [file[f"best/{i}"] for i in range(len(self.best_weights))]
+        state, arrays = _read(self._checkpoint)
+        variables = self._variables()
+        best = {f"best/{i}": weight for i, weight in enumerate(self.best_weights)}
+        for name, own in {**variables, **best}.items():
+            if name not in arrays or arrays[name].shape != tuple(own.shape):
+                raise Damaged(f"{self._checkpoint} is damaged ({name} missing or of another shape)")
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+        self.best_weights = [arrays[name] for name in best]
         self.history, self.best_epoch = state["history"], state["best_epoch"]
         self._best, self._before = state["best"], state["seconds"]
         return self.epochs
 
-    def _variables(self) -> dict[str, list[Any]]:
+    def _variables(self) -> dict[str, Any]:
         # model.variables, unlike its weights, has the states of the random generators too.
-        return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+        groups = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+        return {
+            f"{group}/{i}": variable
+            for group, variables in groups.items()
+            for i, variable in enumerate(variables)
+        }
 
     def _write(self) -> None:
         if self._checkpoint is None:
             return
-        arrays = {
-            f"{group}/{i}": np.asarray(variable)
-            for group, variables in self._variables().items()
-            for i, variable in enumerate(variables)
-        }
+        arrays = {name: np.asarray(variable) for name, variable in self._variables().items()}
         arrays |= {f"best/{i}": weight for i, weight in enumerate(self.best_weights)}
         state = {
             "stamp": self._stamp,

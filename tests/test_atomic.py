@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import shutil
 import signal
 import stat
 import subprocess
@@ -280,3 +281,109 @@ def test_leftovers_are_known_by_name(tmp_path: Path, name: str, ours: bool) -> N
     assert not atomic.is_leftover(tmp_path / "missing" / name)
     (tmp_path / "folder" / name).mkdir(parents=True)
     assert not atomic.is_leftover(tmp_path / "folder" / name)
+
+
+# Several files that belong together
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def _write_together(folder: Path, text: str) -> None:
+    with atomic.replacing_together(folder) as temporary:
+        (temporary / "a.json").write_text(text)
+        (temporary / "plots").mkdir()
+        (temporary / "plots" / "b.png").write_text(text)
+
+
+def test_files_that_belong_together_are_replaced_together(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    for text in ("old", "new"):
+        _write_together(tmp_path, text)
+        assert _contents(tmp_path) == {"a.json": text, "plots/b.png": text, "thesis.txt": "mine"}
+    assert _names(tmp_path) == {"a.json", "plots", "thesis.txt"}
+
+
+def test_an_error_leaves_files_that_belong_together_as_they_were(tmp_path: Path) -> None:
+    _write_together(tmp_path, "old")
+
+    def fail() -> None:
+        with atomic.replacing_together(tmp_path) as temporary:
+            (temporary / "a.json").write_text("new")
+            raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        fail()
+    assert _contents(tmp_path) == {"a.json": "old", "plots/b.png": "old"}
+
+
+def test_at_every_moment_there_are_the_old_files_or_the_new_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, copies = tmp_path / "run", tmp_path / "copies"
+    folder.mkdir()
+    _write_together(folder, "old")
+    replace, rmdir = os.replace, os.rmdir
+
+    def copied() -> None:
+        shutil.copytree(folder, copies / str(len([*copies.glob("*")])))
+
+    def renamed(source: Path, target: Path) -> None:
+        copied()
+        replace(source, target)
+        copied()
+
+    def removed(path: Path, **options: Any) -> None:
+        copied()
+        rmdir(path, **options)
+
+    copies.mkdir()
+    with monkeypatch.context() as watched:
+        watched.setattr(os, "replace", renamed)
+        watched.setattr(os, "rmdir", removed)
+        _write_together(folder, "new")
+    states = []
+    for copy in sorted(copies.iterdir(), key=lambda path: int(path.name)):
+        atomic.finish(copy)
+        own = {name: text for name, text in _contents(copy).items() if not name.startswith(".new")}
+        assert own.keys() == {"a.json", "plots/b.png"}
+        states += {*own.values()}  # one of the two
+    assert len(states) >= 8
+    assert states == sorted(states, reverse=True)
+    assert {*states} == {"old", "new"}
+
+
+def test_what_was_staged_by_a_process_that_is_gone_is_removed(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    left = tmp_path / f".new.{gone.pid}@{platform.node()}.0123.files"
+    left.mkdir()
+    (left / "a.json").touch()
+    assert atomic.is_leftover(left)
+    _write_together(tmp_path, "new")
+    assert _names(tmp_path) == {"a.json", "plots"}
+
+
+def test_two_processes_may_finish_the_same(tmp_path: Path) -> None:
+    for name in (".committed", ".committed/plots"):
+        (tmp_path / name).mkdir()
+    for name in ("a.json", "plots/b.png"):
+        (tmp_path / ".committed" / name).write_text("new")
+    replace = os.replace
+
+    def slow(source: Path, target: Path) -> None:
+        with pytest.MonkeyPatch.context() as other:
+            other.setattr(os, "replace", replace)
+            atomic.finish(tmp_path)  # the other process
+        replace(source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", slow)
+        atomic.finish(tmp_path)
+    assert _contents(tmp_path) == {"a.json": "new", "plots/b.png": "new"}
+    assert _names(tmp_path) == {"a.json", "plots"}

@@ -465,6 +465,7 @@ def test_an_interrupted_recipe_says_how_to_go_on(
     def interrupted(data: str = "demo", *, out: str | None = None) -> None:
         if out == "begun":
             Path(out).mkdir()
+            Path(out, "checkpoint.npz").touch()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(registry, "get", lambda name: interrupted)
@@ -472,6 +473,44 @@ def test_an_interrupted_recipe_says_how_to_go_on(
         *(130, "", "kerasseq: interrupted; the same command with --out begun goes on\n"),
     )
     assert say("recipe", "--out", "other") == (130, "", "kerasseq: interrupted\n")
+    assert say("recipe") == (130, "", "kerasseq: interrupted\n")
+    assert not Path("runs").exists()
+
+
+def test_default_folders_of_one_second_have_different_names(
+    say: Callable[..., Said], fake: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.strftime", lambda format: "20260101-120000")
+
+    def run(data: str = "demo", *, out: str | None = None) -> Any:
+        fake.append({"out": out})
+        Path(str(out), "run.json").touch()
+        if len(fake) < 3:  # the next one begins while this one goes on
+            assert say("recipe")[0] == 0
+        return Run()
+
+    monkeypatch.setattr(registry, "get", lambda name: run)
+    assert say("recipe")[0] == 0
+    first = "runs/recipe-20260101-120000"
+    assert [call["out"] for call in fake] == [first, f"{first}-2", f"{first}-3"]
+
+
+@pytest.mark.parametrize("command", ["show", "report", "explain", "tuned", "predict", "forecast"])
+def test_an_empty_text_is_no_folder(say: Callable[..., Said], command: str) -> None:
+    code, out, err = say(command, "")
+    assert (code, out) == (2, "")
+    assert "must be a path, and not an empty text" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["show", "report", "explain", "tuned", "predict"])
+def test_folders_may_be_given_from_the_home_folder(
+    say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    code, _, err = say(command, "~/nowhere", *(["a text"] if command == "predict" else []))
+    assert code == 2
+    assert str(tmp_path / "nowhere") in err
 
 
 # Runs

@@ -131,6 +131,7 @@ def test_an_interruption_says_how_to_go_on(
 ) -> None:
     def interrupted(*arguments: Any, out: str, **options: Any) -> Any:
         Path(out).mkdir()
+        Path(out, "journal.jsonl").touch()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(calls, "tune", interrupted)

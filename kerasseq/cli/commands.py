@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import itertools
 import os
 import re
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kerasseq import params, registry
+from kerasseq import params, paths, registry
 from kerasseq.cli import options as signatures
 from kerasseq.table import FORMATS, Table, Tabular, from_frame
 
@@ -42,6 +43,14 @@ def number(text: str) -> int:
         raise typer.BadParameter(f"{text!r} is no number such as 100000, 100k or 2M.")
     plain = float(found[1].replace(",", "").replace("_", ""))
     return round(plain * {"": 1, "k": 1_000, "m": 1_000_000}[found[2].lower()])
+
+
+def path(text: str) -> Path:
+    """A path, as typer reads the value of an argument."""
+    try:
+        return paths.given(text, "path")
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 _Budget = Annotated[
@@ -132,7 +141,12 @@ def compare(
 
 
 def report(
-    file: Annotated[Path, typer.Argument(help="A .keras or .weights.h5 file, or a run's folder.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A .keras or .weights.h5 file, or a run's folder.", parser=path
+        ),
+    ],
     format: Format = "table",
 ) -> None:
     """Report the parameters in a saved model, layer by layer."""
@@ -148,7 +162,10 @@ def cells(format: Format = "table") -> None:
 
 
 def explain(
-    file: Annotated[Path, typer.Argument(help="A .keras file, or a run's folder.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A .keras file, or a run's folder.", parser=path),
+    ],
     format: Format = "table",
 ) -> None:
     """Show which kernel runs each recurrent layer, and why not a faster one."""
@@ -170,14 +187,14 @@ def doctor(format: Format = "table") -> None:
 
 # Runs
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.", parser=path)]
 
 
 def load(folder: Path) -> Run:
     """The run in a folder; whether it is one is checked before a backend is loaded."""
     from kerasseq import runs
 
-    if (folder / runs.RECORD).is_file():
+    if (runs.located(folder) / runs.RECORD).is_file():
         import_backend()
     return runs.load(folder)
 
@@ -251,6 +268,53 @@ def _lines(file: Path | None) -> list[str]:
 # Recipes
 
 
+@contextlib.contextmanager
+def folder_for(out: str | None, default: str) -> Iterator[str]:
+    """The folder to write to: the one that was given, else a new one, named by the time.
+
+    A new one is made at once, so that no other process takes it, and goes if it stays empty.
+    """
+    if out is not None:
+        yield out
+        return
+    named = f"{default}-{time.strftime('%Y%m%d-%H%M%S')}"
+    first = not Path(named).parent.exists()
+    folder = next(path for path in _numbered(named) if _made(path))
+    try:
+        yield str(folder)
+    finally:
+        with contextlib.suppress(OSError):  # something was written
+            for path in (folder, folder.parent) if first else (folder,):
+                path.rmdir()
+
+
+def _numbered(name: str) -> Iterator[Path]:
+    """The name, and then with a number each: what was begun in the same second has it already."""
+    yield Path(name)
+    yield from (Path(f"{name}-{number}") for number in itertools.count(2))
+
+
+def _made(folder: Path) -> bool:
+    """Whether a folder could be made that was not there."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def resumable(out: str) -> Iterator[None]:
+    """Say of an interruption how to go on, if something was written to a folder."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        folder = paths.given(out, "out")
+        begun = folder.is_dir() and any(folder.iterdir())
+        on = f"; the same command with --out {out} goes on" if begun else ""
+        raise Interrupted(f"interrupted{on}") from None
+
+
 def recipe(name: str) -> Callable[..., None]:
     """The command of a recipe: its arguments as options, its docstring as help."""
     function = registry.get(name)
@@ -259,16 +323,10 @@ def recipe(name: str) -> Callable[..., None]:
 
     def command(**given: Any) -> None:
         values = {key: readers[key](value) for key, value in given.items()}
-        if "out" in values and values["out"] is None:
-            values["out"] = f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        import_backend()
-        try:
-            run = function(**values)
-        except KeyboardInterrupt:
-            folder = values.get("out")
-            begun = folder is not None and Path(folder).is_dir()
-            on = f"; the same command with --out {folder} goes on" if begun else ""
-            raise Interrupted(f"interrupted{on}") from None
+        with folder_for(values.pop("out"), f"runs/{name}") as out:
+            import_backend()
+            with resumable(out):
+                run = function(**values, out=out)
         run.summary()
 
     return signatures.signed(command, parameters, text)

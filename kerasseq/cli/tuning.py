@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,7 +38,9 @@ def app(called: str | None) -> typer.Typer:
 
 
 def tuned(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder of a search.", parser=commands.path)
+    ],
     format: commands.Format = "table",
 ) -> None:
     """Show the trials of a search, and what it gained."""
@@ -87,26 +88,22 @@ def _run(name: str, settings: dict[str, Any], options: dict[str, Any]) -> None:
     for key in _AMOUNTS:
         if options[key] is not None:
             options[key] = commands.number(options[key])
-    out = options["out"] or f"searches/{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    commands.import_backend()
-    from kerasseq.tuning.tune import join, tune
-
     role, chief = options.pop("role"), options.pop("chief")
     if (role is None) != (chief is None) or role not in (None, "chief", "worker"):
         raise ValueError("give --role chief or --role worker together with --chief HOST:PORT.")
-    options |= {"out": out, "space": space}
-    try:
-        if role == "worker":
-            if not options["quiet"]:
-                told = f"a worker of the search at {chief}, which it waits for"
-                print(told, file=sys.stderr, flush=True)
-            join(chief, name, **options, **settings)
-            return
-        found = tune(name, chief=chief, **options, **settings)
-    except KeyboardInterrupt:
-        begun = Path(out).is_dir()
-        on = f"; the same command with --out {out} goes on" if begun else ""
-        raise commands.Interrupted(f"interrupted{on}") from None
+    with commands.folder_for(options.pop("out"), f"searches/{name}") as out:
+        commands.import_backend()
+        from kerasseq.tuning.tune import join, tune
+
+        options |= {"out": out, "space": space}
+        with commands.resumable(out):
+            if role == "worker":
+                if not options["quiet"]:
+                    told = f"a worker of the search at {chief}, which it waits for"
+                    print(told, file=sys.stderr, flush=True)
+                join(chief, name, **options, **settings)
+                return
+            found = tune(name, chief=chief, **options, **settings)
     commands.display(found, "table")
 
 

@@ -74,14 +74,27 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
 def _task(verb: str, words: Sequence[str]) -> Task[Any, Any]:
     """The task of the run in the folder that is named; else of any recipe that has the verb."""
     for word in words:
-        record = Path(word) / "run.json"
-        if not word.startswith("-") and record.is_file():
+        record = _record(word)
+        if record is not None:
             name = _recipe(record)
             if name in registry.names():
                 return registry.task(name)
             break
     tasks = [registry.task(name) for name in registry.names()]
     return next((own for own in tasks if verb in own.run.verbs), tasks[0])
+
+
+def _record(word: str) -> Path | None:
+    """The record of the run in a folder, where a word names such a folder."""
+    from kerasseq.runs.folder import RECORD, located
+
+    if word.startswith("-"):
+        return None
+    try:
+        record = located(word) / RECORD
+        return record if record.is_file() else None
+    except (OSError, ValueError):  # no path, or the folder cannot be read, which loading it says
+        return None
 
 
 def _recipe(record: Path) -> str:
@@ -144,7 +157,12 @@ def _rows(name: str) -> inspect.Parameter:
 _FILE = _parameter(
     "file",
     Annotated[
-        Path | None, typer.Option(help="A UTF-8 file with one row a line; - for standard input.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A UTF-8 file with one row a line; - for standard input.",
+            parser=commands.path,
+        ),
     ],
     None,
 )

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from kerasseq.runs.claim import claim
 from kerasseq.runs.classification import ClassificationRun
-from kerasseq.runs.folder import CHECKPOINT, METRICS, MODEL, RECORD, REFIT, STATE, versions
+from kerasseq.runs.folder import (
+    CHECKPOINT,
+    METRICS,
+    MODEL,
+    RECORD,
+    REFIT,
+    STATE,
+    located,
+    tidy,
+    versions,
+    writing,
+)
 from kerasseq.runs.run import Run, load
 from kerasseq.runs.warm_start import warm
 
@@ -19,6 +30,9 @@ __all__ = [
     "Run",
     "claim",
     "load",
+    "located",
+    "tidy",
     "versions",
     "warm",
+    "writing",
 ]

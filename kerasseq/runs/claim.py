@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from kerasseq import registry, renamed
-from kerasseq.runs.folder import CHECKPOINT, RECORD, check_free, holds, interrupted, read_record
+from kerasseq.runs.folder import (
+    CHECKPOINT,
+    RECORD,
+    check_free,
+    holds,
+    interrupted,
+    read_record,
+    tidy,
+)
 from kerasseq.runs.run import Run, load
 
 __all__ = ["claim"]
@@ -25,9 +33,14 @@ def claim(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
     """
     if holds(folder, RECORD):
         _check_same(read_record(folder), stamp, f"{folder} holds a run")
+        tidy(folder)  # after a kill
         return load(folder)
     if holds(folder, CHECKPOINT):
-        _check_same(interrupted(folder), stamp, f"{folder} holds an interrupted run")
+        try:
+            there = interrupted(folder)
+        except ValueError:  # which the training says, and begins anew
+            return None
+        _check_same(there, stamp, f"{folder} holds an interrupted run")
         return None
     check_free(folder)
     return None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kerasseq import atomic, renamed
+from kerasseq import atomic, lock, paths, renamed
 from kerasseq.state import read_json
 
 __all__ = [
@@ -24,8 +26,11 @@ __all__ = [
     "check_free",
     "holds",
     "interrupted",
+    "located",
     "read_record",
+    "tidy",
     "versions",
+    "writing",
 ]
 
 #: Format 1 had other names of settings, see `kerasseq.renamed`.
@@ -52,6 +57,57 @@ def versions() -> dict[str, str]:
     return found
 
 
+def located(folder: str | os.PathLike[str], name: str = "folder") -> Path:
+    """The folder that a user gave, with what a killed process had completed in its place.
+
+    Args:
+        folder: a path.
+        name: name of the argument, for the error.
+
+    Raises:
+        OSError: if files cannot be moved to their places.
+        ValueError: if it is no path.
+    """
+    path = paths.given(folder, name)
+    atomic.finish(path)
+    return path
+
+
+@contextlib.contextmanager
+def writing(out: str | os.PathLike[str] | None) -> Iterator[Path | None]:
+    """Keep other processes from writing to the folder of a run, unless it is finished there.
+
+    Args:
+        out: the folder; None for none.
+
+    Yields:
+        The folder.
+
+    Raises:
+        ValueError: if it is no path, is not free, or another process writes to it.
+    """
+    if out is None:
+        yield None
+        return
+    folder = located(out, "out")
+    if holds(folder, RECORD):  # it will be loaded, or refused
+        yield folder
+        return
+    if not holds(folder, CHECKPOINT):
+        check_free(folder)
+    with lock.held(folder):
+        yield folder
+
+
+def tidy(folder: Path) -> None:
+    """Remove from the folder of a finished run what it took to get there, as far as that goes."""
+    if holds(folder, CHECKPOINT, REFIT, lock.NAME):
+        # Where another process has the lock, or the folder is read-only, they stay: no harm done.
+        with contextlib.suppress(OSError, ValueError), lock.held(folder):
+            for name in (CHECKPOINT, REFIT):
+                (folder / name).unlink(missing_ok=True)
+
+
 def holds(folder: Path, *names: str) -> bool:
     """Whether a folder has one of these files."""
     return any((folder / name).is_file() for name in names)
@@ -61,13 +117,18 @@ def check_free(folder: Path) -> None:
     """Raise a ValueError unless a folder can be written and is empty, or is not there yet."""
     if folder.is_file():
         raise ValueError(f"{folder} is a file: give the name of a folder.")
-    if folder.is_dir() and not all(atomic.is_leftover(path) for path in folder.iterdir()):
+    if folder.is_dir() and not all(map(_is_ours, folder.iterdir())):
         raise ValueError(f"{folder} is not empty, and no run: give another folder.")
     parent = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     if not parent.is_dir():
         raise ValueError(f"{folder} cannot be made: {parent} is a file. Give another folder.")
     if not os.access(parent, os.W_OK):
         raise ValueError(f"{folder} cannot be written: {parent} is read-only for this user.")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a killed process may have left a file."""
+    return path.name == lock.NAME or atomic.is_leftover(path)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -106,7 +167,17 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def interrupted(folder: Path) -> dict[str, Any]:
-    """The stamp of an interrupted run, from its checkpoint."""
+    """The stamp of an interrupted run, from its checkpoint.
+
+    Raises:
+        ValueError: if the checkpoint is damaged.
+    """
     from kerasseq import training
 
-    return training.read_stamp(folder / CHECKPOINT)
+    try:
+        return training.read_stamp(folder / CHECKPOINT)
+    except training.Damaged as error:
+        raise ValueError(
+            f"{folder} holds an interrupted run, and {error}: call its recipe with `out` to begin "
+            "anew."
+        ) from error

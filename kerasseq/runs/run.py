@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kerasseq import atomic, numbers, registry
+from kerasseq import atomic, lock, numbers, registry
 from kerasseq.board import board
 from kerasseq.runs.folder import (
     CHECKPOINT,
@@ -19,11 +19,12 @@ from kerasseq.runs.folder import (
     MODEL,
     PLOTS,
     RECORD,
-    REFIT,
     STATE,
     check_free,
     holds,
+    located,
     read_record,
+    tidy,
     versions,
 )
 from kerasseq.state import read_json, read_state, write_json, write_state
@@ -163,27 +164,38 @@ class Run:
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write everything into a folder, from which `kerasseq.load` gives this run again.
 
+        Killed at any moment, the folder holds what it held before or this run, whole.
+
         Args:
             folder: a new or empty folder, or the one in which this run was trained.
             overwrite: whether a run that is there may be replaced.
 
         Raises:
-            ValueError: if the folder holds something else.
+            ValueError: if the folder holds something else, or another process writes to it.
         """
-        from kerasseq import plots
-
-        folder = Path(folder)
-        if holds(folder, RECORD):
+        target = located(folder)
+        if holds(target, RECORD):
             if not overwrite:
                 raise ValueError(
-                    f"{folder} holds a run already: choose another folder, or pass overwrite=True."
+                    f"{target} holds a run already: choose another folder, or pass overwrite=True."
                 )
-            (folder / RECORD).unlink()  # from here on, and until the end, it is no run
-        elif not holds(folder, CHECKPOINT, MODEL):
-            check_free(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic.replacing(folder / MODEL) as temporary:
-            self.model.save(temporary)
+        elif not holds(target, CHECKPOINT, MODEL):
+            check_free(target)
+        with lock.held(target):
+            with atomic.replacing_together(target) as temporary:
+                self._write(temporary)
+                has_arrays = (temporary / STATE).with_suffix(".npz").exists()
+            if not has_arrays:
+                (target / STATE).with_suffix(".npz").unlink(missing_ok=True)
+            tidy(target)
+        self.folder = target
+        return target
+
+    def _write(self, folder: Path) -> None:
+        """Write all files into an empty folder."""
+        from kerasseq import plots
+
+        self.model.save(folder / MODEL)
         write_state(folder / STATE, self.state)
         write_json(folder / METRICS, self.metrics, indent=2)
         write_json(folder / HISTORY, self.history, indent=2)
@@ -197,10 +209,6 @@ class Run:
             "versions": versions(),
         }
         write_json(folder / RECORD, record, indent=2)
-        for checkpoint in (CHECKPOINT, REFIT):
-            (folder / checkpoint).unlink(missing_ok=True)
-        self.folder = folder
-        return folder
 
     def summary(self) -> None:
         """Print the result beside its baselines."""
@@ -258,7 +266,7 @@ def load(folder: str | os.PathLike[str]) -> Run:
     >>> again.equals(run.predict(["a fine film"]).round(6))
     True
     """
-    folder = Path(folder)
+    folder = located(folder)
     record = read_record(folder)
     name = record["recipe"]
     if name not in registry.names():

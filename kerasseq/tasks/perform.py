@@ -61,13 +61,21 @@ def perform(task: Task[Any, Any], settings: Any) -> Any:
         settings: its settings, `data` and options such as `out` among them.
 
     Raises:
-        ValueError: for settings, data or a folder that cannot be used.
+        ValueError: for settings, data or a folder that cannot be used, or another process that
+            writes to the folder.
     """
     recorded = task.recorded(settings)
+    with runs.writing(settings.out) as folder:
+        return _performed(task, settings, recorded, folder)
+
+
+def _performed(
+    task: Task[Any, Any], settings: Any, recorded: dict[str, Any], folder: Path | None
+) -> Any:
+    """The Run of settings that were checked, in a folder that no other process writes to."""
     tell = _Teller(settings.quiet)
     source = task.load(settings.data, settings)
     stamp = {"recipe": task.name, "settings": recorded, "data": digest(source)}
-    folder = None if settings.out is None else Path(settings.out)
     if folder is not None:
         finished = runs.claim(folder, stamp)
         if finished is not None:

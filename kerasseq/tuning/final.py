@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kerasseq import metrics, runs
 from kerasseq.runs import Run
-from kerasseq.state import read_json
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Task as Recipe
 from kerasseq.tuning import pruning
@@ -75,8 +75,12 @@ def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Ru
     recorded = {**task.recorded, **row["settings"], "final": "validation"}
     stamp = {"recipe": recipe.name, "settings": recorded, "data": task.data}
     folder = task.folder / where
-    if _is(folder, stamp):
-        return runs.load(folder)
+    checkpoint = task.folder / f"{where}.npz"
+    saved = _saved(folder, stamp)
+    if saved is not None:
+        checkpoint.unlink(missing_ok=True)  # after a kill
+        runs.tidy(folder)
+        return saved
     epochs = max(1, round(row["best_epoch"]))
     parts, first = data.prepared(settings, test=True)
     _, prepared = data.prepared(settings, test=True, whole=True)
@@ -85,7 +89,7 @@ def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Ru
         recipe,
         prepared,
         resolved,
-        checkpoint=task.folder / f"{where}.npz",
+        checkpoint=checkpoint,
         stamp=stamp,
         enough=pruning.epochs(epochs),
         whole=True,
@@ -110,16 +114,18 @@ def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Ru
         task=recipe,
     )
     run.save(folder, overwrite=True)
-    (task.folder / f"{where}.npz").unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
     return run
 
 
-def _is(folder: Any, stamp: Mapping[str, Any]) -> bool:
-    """Whether a folder holds that very run."""
-    if not (folder / runs.RECORD).is_file():
-        return False
-    record = read_json(folder / runs.RECORD)
-    return all(record[name] == value for name, value in stamp.items())
+def _saved(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
+    """The run in a folder, if it is that very run, and whole."""
+    try:
+        run = runs.load(folder)
+    except (FileNotFoundError, ValueError):
+        return None
+    there = {"recipe": run.recipe, "settings": run.settings, "data": run.data}
+    return run if there == stamp else None
 
 
 def _calibration(task: Task, data: Data, row: Mapping[str, Any]) -> dict[str, Any]:

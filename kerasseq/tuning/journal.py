@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasseq import atomic, renamed
+from kerasseq import atomic, lock, renamed
 
 __all__ = ["FORMAT", "JOURNAL", "Journal", "read", "sound", "unwritable"]
 
@@ -78,19 +76,12 @@ class Journal:
             self._file.close()
 
     def _lock(self) -> None:
-        until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    self._file.close()
-                    raise ValueError(
-                        f"another process searches in {self.path.parent}: wait until it ends, or "
-                        "give another folder."
-                    ) from None
-                time.sleep(0.1)
+        if not lock.acquire(self._file, _PATIENCE):
+            self._file.close()
+            raise ValueError(
+                f"another process searches in {self.path.parent}: wait until it ends, or give "
+                "another folder."
+            )
 
     def _mend(self) -> None:
         """Cut off a last line that was never finished."""

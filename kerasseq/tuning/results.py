@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasseq import atomic, numbers, plots, runs
+from kerasseq import atomic, numbers, paths, plots, runs
 from kerasseq.table import Table, Tabular, from_frame
 from kerasseq.tuning import words
 from kerasseq.tuning.journal import JOURNAL, sound
@@ -307,9 +307,10 @@ class Result(Tabular):
         return "has no such run: the search is not finished, or no trial of it was completed."
 
     def _run(self, name: str) -> Run:
-        if self._end is None or not (self.folder / name / runs.RECORD).is_file():
+        folder = runs.located(self.folder / name)
+        if self._end is None or not (folder / runs.RECORD).is_file():
             raise ValueError(f"{self.folder} {self._missing}")
-        return runs.load(self.folder / name)
+        return runs.load(folder)
 
 
 def rows(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -339,7 +340,7 @@ def tuned(folder: str | os.PathLike[str]) -> Result:
     Traceback (most recent call last):
     FileNotFoundError: there is no folder searches/demo: give that of a search.
     """
-    folder = Path(folder)
+    folder = paths.given(folder, "folder")
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}: give that of a search.")
     events = sound(folder)

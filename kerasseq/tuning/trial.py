@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
 import math
 import shutil
 import statistics
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
-from kerasseq import atomic, training
+from kerasseq import atomic, schema, training
 from kerasseq.settings import Settings
 from kerasseq.state import read_json, write_json
 from kerasseq.tasks import perform
@@ -72,6 +70,10 @@ class Outcome:
         return asdict(self)
 
 
+# How often a process has begun a trial, since it had so many epochs.
+_Begun = TypedDict("_Begun", {"epochs": int, "times": int, "of parent": NotRequired[float]})
+
+
 @dataclass
 class _One:
     """One training of a trial."""
@@ -120,8 +122,9 @@ def run(
         task.recipe.recorded(typed(task.recipe, settings))  # which refuses what cannot be
         outcome = _outcome(_all(task, data, own, settings, epochs, curves))
     except KeyboardInterrupt:
-        if (own / _BEGUN).is_file():  # it is no fault of the trial
-            write_json(own / _BEGUN, {**read_json(own / _BEGUN), "times": 0})
+        begun = _read_begun(own / _BEGUN)
+        if begun is not None:  # it is no fault of the trial
+            write_json(own / _BEGUN, {**begun, "times": 0})
         raise
     except Exception as error:  # whatever it is, the next trial may do without
         if _unwritable(error, task.folder):
@@ -230,14 +233,14 @@ def _begin(own: Path, parent: Path | None) -> float:
     """
     own.mkdir(parents=True, exist_ok=True)
     path = own / _BEGUN
-    first = not path.is_file()
+    begun = _read_begun(path)
     if parent is not None and not any(own.glob("*.npz")):
         for checkpoint in sorted(parent.glob("*.npz")):  # without them it trains from the start
             with atomic.replacing(own / checkpoint.name) as temporary:
                 shutil.copyfile(checkpoint, temporary)
     held = [_held(checkpoint) for checkpoint in own.glob("*.npz")]
     epochs, seconds = (sum(own[place] for own in held) for place in range(2))
-    before = {"epochs": -1, "times": 0, "of parent": seconds} if first else read_json(path)
+    before = begun or {"epochs": -1, "times": 0, "of parent": seconds}
     times = before["times"] + 1 if before["epochs"] == epochs else 1
     write_json(path, {**before, "epochs": epochs, "times": times})
     if times > _ATTEMPTS:
@@ -248,14 +251,24 @@ def _begin(own: Path, parent: Path | None) -> float:
     return float(seconds - before.get("of parent", 0.0))
 
 
+def _read_begun(path: Path) -> _Begun | None:
+    """What a trial wrote when it was begun before; None where it was not, or that is damaged."""
+    try:
+        found = read_json(path)
+        schema.check(found, _Begun, path.name)
+    except (FileNotFoundError, ValueError):
+        return None
+    return cast(_Begun, found)
+
+
 def _held(checkpoint: Path) -> tuple[int, float]:
     """How many epochs and seconds a checkpoint holds; one that cannot be read is removed."""
-    if zipfile.is_zipfile(checkpoint):
-        with contextlib.suppress(ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            stamp = training.read_stamp(checkpoint)
-            return int(stamp["epochs"]), float(stamp["seconds"])
-    checkpoint.unlink()
-    return 0, 0.0
+    try:
+        stamp = training.read_stamp(checkpoint)
+    except training.Damaged:
+        checkpoint.unlink()
+        return 0, 0.0
+    return int(stamp["epochs"]), float(stamp["seconds"])
 
 
 def _reason(error: Exception) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasseq import registry
+from kerasseq import paths, registry
 from kerasseq.settings import one_of, positive
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.environment import CHIEF, addressed
@@ -221,10 +221,7 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
 
 def _path(given: Mapping[str, Any], name: str) -> Path:
     """A path that was given."""
-    value = given[name]
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ValueError(f"{name} must be the path of a folder. Received: {name}={value!r}")
-    return Path(value)
+    return paths.given(given[name], name)
 
 
 def _listening(host: str, port: int) -> tuple[str, int]:

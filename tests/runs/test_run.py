@@ -71,7 +71,7 @@ def test_the_record_says_what_wrote_it(folder: Path) -> None:
     }
 
 
-def test_the_record_is_written_last(
+def test_a_save_that_fails_leaves_nothing(
     made: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: Any) -> Any:
@@ -81,11 +81,13 @@ def test_the_record_is_written_last(
         broken.setattr(ToyRun, "figures", fail)
         with pytest.raises(OSError, match="disk full"):
             made.save(tmp_path / "run")
-    assert (tmp_path / "run" / "model.keras").exists()
-    with pytest.raises(ValueError, match=r"is not a run: it has no run.json"):
-        load(tmp_path / "run")
-    made.save(tmp_path / "run")  # what a failed attempt has left is no obstacle
-    assert load(tmp_path / "run").metrics == made.metrics
+    assert not (tmp_path / "run").exists()
+    made.save(tmp_path / "run")
+    with monkeypatch.context() as broken:
+        broken.setattr(ToyRun, "figures", fail)
+        with pytest.raises(OSError, match="disk full"):
+            made.save(tmp_path / "run", overwrite=True)
+    assert load(tmp_path / "run").metrics == made.metrics  # the run that was there
 
 
 def test_nothing_is_left_beside_what_was_written(folder: Path) -> None:

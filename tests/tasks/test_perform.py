@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +15,12 @@ import keras
 import numpy as np
 import pytest
 
+import kerasseq
 from kerasseq.settings import declared, visible
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Prepared, Task
 from kerasseq.tasks.perform import prepared, train
+from tests.damages import DAMAGES
 from tests.toy import TASK, Toy, ToySettings, numbers, toy
 
 TOP = [
@@ -376,6 +380,133 @@ def test_what_a_run_killed_in_its_first_checkpoint_left_is_no_obstacle(
     left = {path.name for path in tmp_path.glob(".*")}
     assert left <= {name}
     assert not left or "elsewhere" in name  # where somebody may still be writing it
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from kerasseq import lock
+with lock.held(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def _holding(folder: Path) -> Any:
+    """A process that writes to a folder, until its standard input ends."""
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_folder_that_another_process_writes_to_is_refused_at_the_start(tmp_path: Path) -> None:
+    seen: list[str] = []
+    watching = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.append("begun"))
+    with _holding(tmp_path / "run") as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(ValueError, match=r"another process writes to .*run: wait until it"):
+            toy(out=tmp_path / "run", callbacks=[watching])
+        with pytest.raises(ValueError, match=r"another process writes to"):
+            toy().save(tmp_path / "run")
+        assert seen == []
+        other.communicate("")
+    toy(out=tmp_path / "run", callbacks=[watching])
+    assert seen == ["begun"]
+
+
+def test_a_run_keeps_other_processes_out_until_it_ends(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def other(logs: Any) -> None:
+        process = _holding(tmp_path / "run")
+        told.append(process.communicate("")[1])
+
+    toy(out=tmp_path / "run", callbacks=[keras.callbacks.LambdaCallback(on_train_begin=other)])
+    assert "another process writes to" in told[0]
+    other(None)
+    assert told[1] == ""
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was interrupted after its first epoch."""
+
+    def stop(epoch: int, logs: Any) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    folder = tmp_path_factory.mktemp("interrupted") / "run"
+    with pytest.raises(KeyboardInterrupt):
+        toy(out=folder, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=stop)])
+    return folder
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_told_and_training_begins_anew(
+    damage: str, interrupted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(interrupted, folder)
+    DAMAGES[damage](folder / "checkpoint.npz")
+    seen: list[int] = []
+    counting = keras.callbacks.LambdaCallback(on_epoch_end=lambda n, logs: seen.append(n))
+    toy(out=folder, callbacks=[counting])
+    told = capsys.readouterr().err.splitlines()
+    assert [line for line in told if "checkpoint.npz is damaged" in line] == told
+    assert len(told) == 1
+    assert told[0].endswith("training begins anew")
+    assert seen == [0, 1]
+    assert not (folder / "checkpoint.npz").exists()
+
+
+@pytest.mark.parametrize("damage", ["empty", "halved", "no state"])
+def test_a_damaged_checkpoint_is_no_run_and_loading_says_so(
+    damage: str, interrupted: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(interrupted, folder)
+    DAMAGES[damage](folder / "checkpoint.npz")
+    with pytest.raises(ValueError, match=r"checkpoint.npz is damaged"):
+        kerasseq.load(folder)
+
+
+def test_a_disk_that_cannot_be_read_is_no_damage(
+    interrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: Any, **options: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    shutil.copytree(interrupted, tmp_path / "run")
+    monkeypatch.setattr(np, "load", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        toy(out=tmp_path / "run")
+    assert (tmp_path / "run" / "checkpoint.npz").exists()
+
+
+def test_a_folder_may_be_given_from_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    run = toy(out="~/runs/x")
+    assert run.folder == tmp_path / "runs" / "x"
+    assert kerasseq.load("~/runs/x").metrics == run.metrics
+    assert run.save("~/again") == tmp_path / "again"
+    assert toy(warm_start="~/again").metrics["rows"] == run.metrics["rows"]
+    assert not (tmp_path / "~").exists()
+
+
+def test_an_empty_text_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for call in (lambda: toy(out=""), lambda: kerasseq.load(""), lambda: toy(warm_start="")):
+        with pytest.raises(ValueError, match="must be a path, and not an empty text"):
+            call()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_before_training_leaves_nothing(

@@ -15,6 +15,7 @@ from kerasseq import training
 from kerasseq.tasks import perform
 from kerasseq.tuning import trial
 from kerasseq.tuning.task import Data, Task, typed
+from tests.damages import DAMAGES
 from tests.toy import TASK, Toy, ToySettings, numbers, toy
 
 Make = Callable[..., Task]
@@ -241,9 +242,18 @@ def test_an_interrupted_trial_is_not_taken_for_a_killed_one(
     assert _run(task()).status == "completed"
 
 
-def test_a_damaged_checkpoint_is_begun_anew(task: Make) -> None:
+def test_a_trial_with_a_damaged_checkpoint_is_begun_anew(task: Make) -> None:
     search = task()
     whole = _run(search)
     path = trial.folder(search, "0000") / "0.npz"
-    path.write_bytes(path.read_bytes()[:100])
+    for damage in ("empty", "halved", "no state", "no array", "another shape"):
+        DAMAGES[damage](path)
+        assert _same(_run(search), whole), damage
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"epochs": "two", "times": 1}', "[" * 100_000])
+def test_a_trial_with_a_damaged_record_of_its_beginning_goes_on(task: Make, text: str) -> None:
+    search = task()
+    whole = _run(search)
+    (trial.folder(search, "0000") / "begun.json").write_text(text)
     assert _same(_run(search), whole)
