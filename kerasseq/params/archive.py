@@ -18,7 +18,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from kerasseq import atomic
+from kerasseq.atomic import finish
 from kerasseq.params.contents import Contents, Entry
 
 Node = Mapping[str, Any]  # a layer in config.json: `class_name`, `config` and more
@@ -45,7 +45,7 @@ def read(path: Path) -> Contents:
         ValueError: If it is another kind of file, or a damaged one.
     """
     if path.is_dir():
-        atomic.finish(path)
+        finish(path)
         path = path / "model.keras"
         if not path.is_file():
             raise FileNotFoundError(f"The folder '{path.parent}' holds no model.keras.")

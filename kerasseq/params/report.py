@@ -6,9 +6,9 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kerasseq import paths
 from kerasseq.params import live
 from kerasseq.params.contents import Contents, Entry
+from kerasseq.paths import given
 from kerasseq.table import Table, Tabular
 
 
@@ -143,7 +143,7 @@ def report(x: Any) -> Report:
     if isinstance(x, str | os.PathLike):
         from kerasseq.params import archive  # only files need what reads files
 
-        return Report(archive.read(paths.given(x, "x")))
+        return Report(archive.read(given(x, "x")))
     return Report(live.read(x))
 
 
