@@ -24,7 +24,8 @@ def is_table(part: Any) -> bool:
     [False, False, False, True]
     """
     if isinstance(part, str):
-        return Path(part).suffix.lower() in TABLES or Path(part).is_file()
+        path = Path(os.path.expanduser(part))
+        return path.suffix.lower() in TABLES or path.is_file()
     return isinstance(part, os.PathLike) or hasattr(part, "columns")
 
 
