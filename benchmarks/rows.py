@@ -64,18 +64,19 @@ def markdown(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in [header, rules, *lines])
 
 
-def defaults(name: str) -> str:
+def defaults(name: str, **others: Any) -> str:
     """A fingerprint of the default settings of a recipe: other ones make other rows.
 
     Names are those of the first rows, and settings that came later count once their default is
-    another than what was done before there was a choice.
+    another than what was done before there was a choice. `others` are values in place of defaults.
     """
     from kerasseq import registry
     from kerasseq.data.digest import digest
     from kerasseq.renamed import renamed
 
     old = {new: before for before, new in renamed(name).items()}
-    values = {n: own for n, own in registry.task(name).defaults.items() if n != "seed"}
+    values = {**registry.task(name).defaults, **others}
+    del values["seed"]
     values = {n: own for n, own in values.items() if n not in _LATER or own != _LATER[n]}
     return digest(dict(sorted((old.get(n, n), own) for n, own in values.items())))[:12]
 
