@@ -349,10 +349,13 @@ class Run:
     def summary(self) -> None:
         print("the summary")
 
-    def predict(self, data: list[str]) -> Any:
+    def predict(self, data: Any, strict: bool = False) -> Any:
         import numpy as np
         import pandas as pd
 
+        CALLS.append({"data": data, "strict": strict})
+        if isinstance(data, Path):
+            data = [str(data)]
         return pd.DataFrame({"text": data, "p": np.float32([0.25] * len(data))})
 
     def evaluate(self, data: str, **reading: Any) -> dict[str, Any]:
@@ -550,6 +553,17 @@ def test_predict_takes_texts_a_file_or_standard_input(
     for flags in ((), ("--file", "-")):
         monkeypatch.setattr(sys, "stdin", io.StringIO("a b\né\u2028\n"))
         assert say("predict", "folder", *flags, *csv) == expected
+
+
+def test_predict_takes_a_table_by_its_file(
+    say: Callable[..., Said], run: list[dict[str, Any]]
+) -> None:
+    assert say("predict", "folder", "--file", "new.csv", "--strict")[0] == 0
+    assert say("predict", "folder", "new.csv")[0] == 0  # one text
+    assert run == [
+        {"data": Path("new.csv"), "strict": True},
+        {"data": ["new.csv"], "strict": False},
+    ]
 
 
 def test_predictions_come_as_a_table_or_json(

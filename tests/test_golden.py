@@ -151,7 +151,9 @@ def test_every_recipe_has_a_golden() -> None:
 def test_a_run_loads_and_answers_the_same(name: str) -> None:
     run = kerasseq.load(RUNS / name)
     for call in read(RUNS / f"{name}.json"):
-        assert [*_apart(call["answer"], answer(run, call), call["verb"])] == []
+        # An answer may have got further columns or entries since.
+        found = {part: own for part, own in answer(run, call).items() if part in call["answer"]}
+        assert [*_apart(call["answer"], found, call["verb"])] == []
 
 
 # Searches

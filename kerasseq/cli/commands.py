@@ -243,10 +243,20 @@ def show_result(result: Any, format: str) -> None:
         get_console().print(result)
 
 
-def listed(given: list[str] | None, file: Path | None) -> list[str]:
-    """The rows of a list: from the command line, a file, or standard input."""
+def listed(given: list[str] | None, file: Path | None, tables: bool = False) -> list[str] | Path:
+    """The rows of a list: from the command line, a file, or standard input.
+
+    Args:
+        given: rows of the command line.
+        file: a file with one row a line, or a table.
+        tables: whether the path of a table is handed on.
+    """
+    from kerasseq.data.tables import TABLES
+
     if given and file:
         raise ValueError(f"Give rows or --file, not both. Received: {len(given)} and {file}")
+    if file and tables and file.suffix.lower() in TABLES:
+        return file
     return given or _lines(file)
 
 

@@ -44,7 +44,8 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
     name = verbs[0] if verb == _FIRST else verb
     method = getattr(task.run, name)
     own, text = signatures.of(method)
-    rows = [option.name for option in own if option.argument and "list[str]" in option.annotation]
+    listed = {o.name: o.annotation for o in own if o.argument and "list[str]" in o.annotation}
+    rows = {name: "PathLike" in annotation for name, annotation in listed.items()}
     reading = list(_reading(method, task, [option.name for option in own]))
     parameters, readers = signatures.parameters(
         [option for option in (*own, *reading) if option.name not in rows]
@@ -53,7 +54,9 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
 
     def call(**given: Any) -> None:
         folder, format, file = given.pop("folder"), given.pop("format"), given.pop("file", None)
-        values = {name: commands.listed(given.pop(name), file) for name in rows}
+        values: dict[str, Any] = {
+            name: commands.listed(given.pop(name), file, tables) for name, tables in rows.items()
+        }
         asked = {option.name for option in reading}
         values |= {
             name: readers[name](value)
@@ -160,7 +163,7 @@ _FILE = _parameter(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A UTF-8 file with one row a line; - for standard input.",
+            help="A file with one row a line, or, of texts, a table; - for standard input.",
             parser=commands.path,
         ),
     ],

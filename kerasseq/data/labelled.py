@@ -60,7 +60,8 @@ def read_labelled(
             folder; "imdb", which is downloaded; or "demo", reviews that come with kerasseq.
         text: name of the column of texts, found where it is not given.
         label: name of the column of labels, found where it is not given.
-        learn: whether there must be enough to learn from: two classes, of two texts each.
+        learn: whether there must be enough to learn from: two classes, of two texts each. Empty
+            texts are then left out; else they are scored as well.
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
@@ -76,7 +77,8 @@ def read_labelled(
     """
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        return _checked(_from_frame(data, text, label, "the DataFrame"), "the DataFrame", learn)
+        found = _from_frame(data, text, label, "the DataFrame", learn)
+        return _checked(found, "the DataFrame", learn)
     if not isinstance(data, str | os.PathLike | list | tuple):
         raise ValueError(
             "data must be a DataFrame, a path, a pair of paths, 'imdb' or 'demo'. "
@@ -94,7 +96,7 @@ def read_labelled(
         where = str(path)
         if path.suffix.lower() in TABLES and path.is_file():
             frame, notes = read_table(path)
-            found = _from_frame(frame, text, label, where)
+            found = _from_frame(frame, text, label, where, learn)
             found.notes[:0] = notes
             return _checked(found, where, learn)
         found = _from_path(path)
@@ -134,7 +136,7 @@ def _from_path(path: Path) -> LabelledTexts:
 
 
 def _from_frame(
-    frame: pd.DataFrame, text: str | None, label: str | None, where: str
+    frame: pd.DataFrame, text: str | None, label: str | None, where: str, learn: bool
 ) -> LabelledTexts:
     if len(frame) == 0:
         raise ValueError(f"{where} has no rows. Give at least a few texts of each class.")
@@ -146,9 +148,12 @@ def _from_frame(
     gaps = zip(frame[label_column].isna(), names)
     _check_column(where, label_column, [gap or name in _NO_LABEL for gap, name in gaps])
     lost = frame[text_column].isna().tolist()
-    if all(lost):
+    if not learn:  # such a row is scored, as it is predicted
+        texts = ["" if gap else value for gap, value in zip(lost, texts)]
+    elif all(lost):
         raise ValueError(f"{where}: every text of column {text_column!r} is empty.")
-    _check_column(where, text_column, lost)
+    else:
+        _check_column(where, text_column, lost)
     for column, values, kinds, argument in (
         (text_column, texts, str, "text"),
         (label_column, labels, Hashable, "label"),
@@ -237,12 +242,8 @@ def _imdb() -> LabelledTexts:
 def _checked(found: LabelledTexts, where: str, learn: bool) -> LabelledTexts:
     """The same, cleaned; an error where it cannot be learned from."""
     found.texts = [_clean(text) for text in found.texts]
-    full = [i for i, text in enumerate(found.texts) if text]
-    if not full:
-        raise ValueError(f"{where}: every text is empty. Check what holds the texts.")
-    if len(full) < len(found.texts):
-        found.notes.append(f"left out: {len(found.texts) - len(full):,} empty texts")
-        _keep(found, full)
+    if learn:
+        _leave_out_empty(found, where)
     if found.test_texts is not None:
         found.test_texts = [_clean(text) for text in found.test_texts]
         test = {_key(text) for text in found.test_texts}
@@ -257,6 +258,15 @@ def _checked(found: LabelledTexts, where: str, learn: bool) -> LabelledTexts:
     if learn:
         _check_classes(found, where)
     return found
+
+
+def _leave_out_empty(found: LabelledTexts, where: str) -> None:
+    full = [i for i, text in enumerate(found.texts) if text]
+    if not full:
+        raise ValueError(f"{where}: every text is empty. Check what holds the texts.")
+    if len(full) < len(found.texts):
+        found.notes.append(f"left out: {len(found.texts) - len(full):,} empty texts")
+        _keep(found, full)
 
 
 def _check_classes(found: LabelledTexts, where: str) -> None:

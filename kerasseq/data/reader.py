@@ -12,7 +12,7 @@ from kerasseq.data.ngrams import NgramEncoder
 from kerasseq.data.tokenizer import UNKNOWN, Kind, Tokenizer, Truncate
 from kerasseq.training import Examples
 
-__all__ = ["Reader", "class_numbers"]
+__all__ = ["Reader", "class_numbers", "informed"]
 
 MOST_WORDS = 1_000_000  # the numbers of n-grams of three words have room for so many
 
@@ -133,14 +133,13 @@ class Reader:
                 targets = targets[:, None].astype(np.float32)
         return Examples(inputs, targets, lengths)
 
-    def check_known(self, texts: Sequence[str]) -> None:
-        """Raise a ValueError for a text that has not one known word."""
-        for i, unknown in enumerate(self.tokenizer.unknown_share(texts)):
-            if unknown == 1:
-                what = "holds no word that the model knows" if texts[i].strip() else "is empty"
-                raise ValueError(
-                    f"text {i} {what}: {texts[i][:60]!r}. Leave it out, or train on texts like it."
-                )
+
+def informed(examples: Examples) -> np.ndarray:
+    """Which rows hold a token or an n-gram that the model knows, bool (rows,)."""
+    known: np.ndarray = (examples.inputs["tokens"] > UNKNOWN).any(axis=1)
+    if "ngrams" in examples.inputs:
+        known |= examples.inputs["ngrams"].any(axis=1)
+    return known
 
 
 def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:

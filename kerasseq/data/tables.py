@@ -14,7 +14,7 @@ from kerasseq.data.files import decode
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLES", "find_columns", "read_table"]
+__all__ = ["TABLES", "find_columns", "find_text", "read_table"]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
@@ -80,17 +80,11 @@ def find_columns(
     Raises:
         ValueError: if there is no such column, or several could be meant.
     """
-    columns = list(frame.columns)
-    listed = ", ".join(map(repr, columns))
     for argument, name in (("text", text), ("label", label)):
-        if name is not None and columns.count(name) != 1:
-            many = "several columns" if name in columns else "no column"
-            raise ValueError(
-                f"{where} has {many} named {name!r}. Its columns are {listed}. "
-                f"Pass one of them as {argument}=."
-            )
+        _check_given(frame, where, name, f"Pass one of them as {argument}=.")
     if text is not None and text == label:
         raise ValueError(f"text and label must be two columns. Received: {text!r} for both")
+    columns = list(frame.columns)
     # The label first, where it has a name: it may be a string column, too.
     named = label or _named(columns, _LABEL_NAMES, text)
     text = text or _named(columns, _TEXT_NAMES, named) or _longest(frame, named)
@@ -100,10 +94,48 @@ def find_columns(
             what for what, name in (("the texts", text), ("the labels", label)) if name is None
         )
         raise ValueError(
-            f"it is not clear which column of {where} holds {unclear}. Its columns are {listed}. "
-            "Pass text= and label= (the first line of a file must name the columns)."
+            f"it is not clear which column of {where} holds {unclear}. Its columns are "
+            f"{_listed(columns)}. Pass text= and label= (the first line of a file must name the "
+            "columns)."
         )
     return text, label
+
+
+def find_text(frame: pd.DataFrame, text: str | None, where: str) -> str:
+    """Name of the column of texts in a table that need not have labels.
+
+    Args:
+        frame: a table whose columns have strings for names.
+        text: the column of texts, or None to find it as `find_columns` does.
+        where: what to call the table in an error.
+
+    Raises:
+        ValueError: if there is no such column, or several could be meant.
+    """
+    remedy = "Name it so, or give the column of texts alone, such as table['text']."
+    _check_given(frame, where, text, remedy)
+    columns = list(frame.columns)
+    found = text or _named(columns, _TEXT_NAMES, None) or _longest(frame, None)
+    if found is None:
+        raise ValueError(
+            f"it is not clear which column of {where} holds the texts. Its columns are "
+            f"{_listed(columns)}. Give the column of texts alone, such as table['text']."
+        )
+    return found
+
+
+def _check_given(frame: pd.DataFrame, where: str, name: str | None, remedy: str) -> None:
+    """Raise a ValueError for a column that is not there, or there twice."""
+    columns = list(frame.columns)
+    if name is not None and columns.count(name) != 1:
+        many = "several columns" if name in columns else "no column"
+        raise ValueError(
+            f"{where} has {many} named {name!r}. Its columns are {_listed(columns)}. {remedy}"
+        )
+
+
+def _listed(columns: list[str]) -> str:
+    return ", ".join(map(repr, columns))
 
 
 def _read_separated(path: Path, content: str, kind: str) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kerasseq.runs.claim import claim
-from kerasseq.runs.classification import ClassificationRun
+from kerasseq.runs.classification import ClassificationRun, Unlabelled
 from kerasseq.runs.folder import (
     CHECKPOINT,
     METRICS,
@@ -28,6 +28,7 @@ __all__ = [
     "STATE",
     "ClassificationRun",
     "Run",
+    "Unlabelled",
     "claim",
     "load",
     "located",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from kerasseq.runs.run import Run
 
@@ -10,7 +13,24 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ClassificationRun"]
+__all__ = ["ClassificationRun", "Unlabelled"]
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """New rows to assign classes to.
+
+    Args:
+        column: name of their column in the table of predictions.
+        rows: the rows as they came.
+        examples: the rows as the model takes them.
+        notes: for each row the reason why the model cannot tell its class; empty where it can.
+    """
+
+    column: str
+    rows: Sequence[Any]
+    examples: Any
+    notes: Sequence[str]
 
 
 class ClassificationRun(Run):
@@ -24,30 +44,47 @@ class ClassificationRun(Run):
     >>> import kerasseq
     >>> run = kerasseq.sentiment(epochs=1, units=4, quiet=True)
     >>> run.predict(["a fine film"]).columns.tolist()
-    ['text', 'label', 'negative', 'positive']
+    ['text', 'label', 'negative', 'positive', 'note']
     """
 
-    def predict(self, data: list[str]) -> pd.DataFrame:
+    def predict(
+        self, data: list[str] | str | os.PathLike[str] | pd.DataFrame, strict: bool = False
+    ) -> pd.DataFrame:
         """Classes of new data.
 
+        A row of which the model knows nothing (an empty text, say) gets the shares of the classes
+        in the training part; its `note` says so.
+
         Args:
-            data: texts, or other rows that the recipe takes.
+            data: a list of texts, or of other rows that the recipe takes; or a table, or the file
+                of one, with the column that the recipe has read them from.
+            strict: whether such a row is an error instead.
 
         Returns:
-            A row for each row of the data: the row itself, its `label`, and the probability of each
-            class.
+            A row for each row of the data: the row itself, its `label`, the probability of each
+            class, and `note`, which is empty where the model knows something of the row.
 
         Raises:
             ValueError: if there is nothing to predict from.
+            FileNotFoundError: if there is no such file.
         """
         import pandas as pd
 
-        column, rows, examples = self.task.unlabelled(data, self.state, self.resolved)
-        found = self.task.predictions(self.model, examples, self.state, self.resolved)
+        new = self.task.unlabelled(data, self.state, self.resolved)
+        unclear = [row for row, note in enumerate(new.notes) if note]
+        if strict and unclear:
+            first = unclear[0]
+            raise ValueError(
+                f"{len(unclear):,} of {len(new.rows):,} rows cannot be classified, the first of "
+                f"them row {first} (counted from 0; {new.notes[first]}): "
+                f"{str(new.rows[first])[:60]!r}. Leave them out, or pass strict=False."
+            )
+        found = self.task.predictions(self.model, new.examples, self.state, self.resolved)
         classes = self.state["classes"]
         frame = pd.DataFrame(found, columns=classes)
-        frame.insert(0, column, rows, allow_duplicates=True)
+        frame.insert(0, new.column, new.rows, allow_duplicates=True)
         frame.insert(1, "label", [classes[i] for i in found.argmax(1)], allow_duplicates=True)
+        frame.insert(len(frame.columns), "note", new.notes, allow_duplicates=True)
         return frame
 
     def figures(self) -> dict[str, Figure]:

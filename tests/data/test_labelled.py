@@ -108,6 +108,13 @@ def test_empty_texts_are_left_out_and_counted() -> None:
     assert "left out: 3 empty texts" in found.notes
 
 
+def test_empty_texts_are_scored() -> None:
+    frame = _frame(text=["", None, "<br/>", "poor"])
+    found = read_labelled(frame, learn=False)
+    assert (found.texts, found.labels) == (["", "", "", "poor"], LABELS)
+    assert len(read_labelled(_frame(text=[None] * 4), learn=False).texts) == 4
+
+
 def _official(folder: Path, train: list[tuple[str, str]], test: list[tuple[str, str]]) -> Path:
     for part, rows in (("train", train), ("test", test)):
         for i, (text, label) in enumerate(rows):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kerasseq.runs import ClassificationRun
+from kerasseq.runs import ClassificationRun, Unlabelled
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             train = dataclasses.replace(train, weights=each[truth].astype(np.float32))
         state = reader.state()
         state["facts"]["timesteps"] = train.mean_length("tokens")
+        state["shares"] = (np.bincount(truth) / len(truth)).tolist()
         return Prepared(
             train=train,
             validation=reader.read(*parts.validation),
@@ -201,8 +202,12 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         settings: SentimentSettings,
     ) -> np.ndarray:
         from kerasseq import training
+        from kerasseq.data.reader import informed
 
-        return _probabilities(training.outputs(model, examples))
+        found = _probabilities(training.outputs(model, examples))
+        if "shares" in state:
+            found[~informed(examples)] = state["shares"]
+        return found
 
     def score(
         self, predictions: np.ndarray, targets: np.ndarray, settings: SentimentSettings
@@ -249,16 +254,26 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
 
     def unlabelled(
         self, data: Any, state: Mapping[str, Any], settings: SentimentSettings
-    ) -> tuple[str, list[str], Examples]:
-        """New texts without labels: the name of their column, the texts, and their examples.
+    ) -> Unlabelled:
+        """New texts without labels.
 
         Raises:
-            ValueError: if they are no texts, or hold nothing that the model knows.
+            ValueError: if they are no texts.
+            FileNotFoundError: if there is no such file.
         """
-        texts = _listed(data)
-        reader = self._reader(state)
-        reader.check_known(texts)
-        return "text", texts, reader.read(texts)
+        from kerasseq.data.new_texts import read_texts
+        from kerasseq.data.reader import informed
+
+        texts = read_texts(data, text=settings.text)
+        examples = self._reader(state).read(texts)
+        given = "class shares of the training part"
+        if "shares" not in state:
+            given = "output of the model without any, since this run has not kept the class shares"
+        notes = [
+            "" if known else f"{_nothing(text, settings.tokens)}: {given}"
+            for text, known in zip(texts, informed(examples))
+        ]
+        return Unlabelled("text", texts, examples, notes)
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         reader = self._reader(state)
@@ -275,18 +290,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     _last: tuple[Mapping[str, Any], Reader] | None = None
 
 
-def _listed(data: Any) -> list[str]:
-    if hasattr(data, "columns"):
-        raise ValueError("give one column of the table, such as table['text'], not all of it.")
-    if isinstance(data, str | bytes | Mapping) or not hasattr(data, "__iter__"):
-        raise ValueError(f"give a list of texts, even for one. Received: {str(data)[:60]!r}")
-    texts = list(data)
-    if not texts:
-        raise ValueError("there is no text to predict: the list is empty.")
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ValueError(f"every text must be a string. Received: text {i} is {text!r}")
-    return texts
+def _nothing(text: str, tokens: str) -> str:
+    """Why a model knows nothing of a text."""
+    return f"no known {tokens}" if text.strip() else "no text"
 
 
 def _rows(
