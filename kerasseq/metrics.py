@@ -89,8 +89,8 @@ def classification(
 ) -> Score:
     """Accuracy, macro F1, log loss and calibration error of class probabilities.
 
-    Macro F1 is the plain mean over the classes that are in the truth or in the predictions, and
-    log loss is in nats: both as scikit-learn has them.
+    Macro F1 is the plain mean over the classes that are in the truth or in the predictions, and so
+    says nothing of a class that is in neither; log loss is in nats: both as scikit-learn has them.
 
     Args:
         truth: class numbers, int `(rows,)`.

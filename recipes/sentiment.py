@@ -21,8 +21,8 @@ __all__ = ["SentimentSettings", "sentiment"]
 class SentimentSettings(BidirectionalSettings, TrainingSettings):
     """Train a recurrent text classifier, and tell how good it is beside simple baselines.
 
-    Any number of classes; labels of any type come back as text. A recurrent model
-    alone does not beat a bag of n-grams on a few thousand texts (Wang & Manning 2012,
+    Any number of classes; labels come back as they came: text, numbers or truth values. A recurrent
+    model alone does not beat a bag of n-grams on a few thousand texts (Wang & Manning 2012,
     https://aclanthology.org/P12-2018). So it reads at each token what the n-grams that end there
     say about the classes, and the n-grams of the whole text vote beside it.
 

@@ -360,7 +360,12 @@ class Run:
 
     def evaluate(self, data: str, **reading: Any) -> dict[str, Any]:
         CALLS.append({"data": data, **reading})
-        return {"rows": 1200, "test": {"accuracy": 0.5}, "interval": {"accuracy": [0.25, 0.75]}}
+        return {
+            "rows": 1200,
+            "test": {"accuracy": 0.5},
+            "interval": {"accuracy": [0.25, 0.75]},
+            "remarks": ["no rows of class 'c'"],
+        }
 
 
 CALLS: list[dict[str, Any]] = []
@@ -607,7 +612,9 @@ def test_evaluate_prints_scores_with_their_intervals(
         *(0, "metric,value,low,high\naccuracy,0.5,0.25,0.75\n", ""),
     )
     assert run == [{"data": "new.csv"}]
-    assert say("evaluate", "folder", "new.csv")[1].startswith("1,200 rows\n")
+    shown = say("evaluate", "folder", "new.csv")[1]
+    assert shown.startswith("1,200 rows\n")
+    assert shown.endswith("no rows of class 'c'\n")
     code, _, err = say("evaluate", "folder", "new.csv", "--images", "pictures")
     assert (code, "No such option: --images" in err) == (2, True)
 

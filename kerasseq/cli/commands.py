@@ -232,7 +232,8 @@ def show_result(result: Any, format: str) -> None:
         ]
         columns = ("metric", "value", "low", "high")
         title = f"{result['rows']:,} rows"
-        display(Table(columns, tuple(rows), title=title), format)
+        notes = tuple(result.get("remarks", ()))
+        display(Table(columns, tuple(rows), title=title, notes=notes), format)
     elif hasattr(result, "select_dtypes"):
         for name in result.select_dtypes(["datetime", "datetimetz"]):
             result[name] = result[name].astype(str)

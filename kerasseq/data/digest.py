@@ -21,8 +21,8 @@ def digest(value: Any) -> str:
 
     They may be in lists, mappings and dataclasses.
 
-    Fields named `notes` do not count, nor do those of the metadata `LATER` that are None. What has
-    a `fingerprint` is told by that.
+    Fields named `notes`, those that take no part in comparisons and those of the metadata `LATER`
+    that are None do not count. What has a `fingerprint` is told by that.
 
     >>> digest(["a", "b"]) == digest(["a", "b"]) != digest(["ab"])
     True
@@ -41,7 +41,8 @@ def _pieces(value: Any) -> Iterator[bytes]:
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for item in dataclasses.fields(value):
             own = getattr(value, item.name)
-            if item.name != "notes" and not (own is None and item.metadata == LATER):
+            counts = item.compare and item.name != "notes"
+            if counts and not (own is None and item.metadata == LATER):
                 yield item.name.encode()
                 yield from _pieces(own)
     elif isinstance(value, np.ndarray) and value.dtype != object:

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kerasseq import paths
 from kerasseq.data.files import ARCHIVES
 from kerasseq.data.folders import Rows, read_class_folders, read_polar_files
+from kerasseq.data.labels import Label, class_name, given
 from kerasseq.data.tables import TABLES, find_columns, read_table
 
 if TYPE_CHECKING:
@@ -32,26 +33,33 @@ class LabelledTexts:
 
     Args:
         texts: what to learn from, and to split.
-        labels: one per text.
+        labels: one per text: a text, whole number, number or truth value, all of one kind.
         test_texts: the texts of an official test set, whole, or None.
         test_labels: one per test text, or None.
         notes: what was found out about the data, to be shown.
+        columns: names of the columns, `text` and `label`, where they are from a table.
     """
 
     texts: list[str]
-    labels: list[str]
+    labels: Sequence[Label]
     test_texts: list[str] | None = None
-    test_labels: list[str] | None = None
+    test_labels: Sequence[Label] | None = None
     notes: list[str] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def read_labelled(
-    data: Any, *, text: str | None = None, label: str | None = None, learn: bool = True
+    data: Any,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    learn: bool = True,
+    usual: Mapping[str, str] | None = None,
 ) -> LabelledTexts:
     """Labelled texts from whatever they are in.
 
-    HTML line breaks become spaces, labels become strings. An official test set stays whole; what it
-    shares with the training texts leaves those.
+    HTML line breaks become spaces; labels stay as they are. An official test set stays whole; what
+    it shares with the training texts leaves those.
 
     Args:
         data: a DataFrame; a CSV, TSV, JSON-lines or Parquet file; a folder with one sub-folder of
@@ -62,6 +70,8 @@ def read_labelled(
         label: name of the column of labels, found where it is not given.
         learn: whether there must be enough to learn from: two classes, of two texts each. Empty
             texts are then left out; else they are scored as well.
+        usual: names of the columns, as of `LabelledTexts.columns`, that are taken where neither
+            `text` nor `label` is given and the table has both.
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
@@ -73,11 +83,11 @@ def read_labelled(
     >>> import pandas as pd
     >>> table = pd.DataFrame({"review": ["good", "bad", "fine", "poor"], "stars": [5, 1, 5, 1]})
     >>> read_labelled(table).labels
-    ['5', '1', '5', '1']
+    [5, 1, 5, 1]
     """
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        found = _from_frame(data, text, label, "the DataFrame", learn)
+        found = _from_frame(data, text, label, "the DataFrame", learn, usual or {})
         return _checked(found, "the DataFrame", learn)
     if not isinstance(data, str | os.PathLike | list | tuple):
         raise ValueError(
@@ -96,7 +106,7 @@ def read_labelled(
         where = str(path)
         if path.suffix.lower() in TABLES and path.is_file():
             frame, notes = read_table(path)
-            found = _from_frame(frame, text, label, where, learn)
+            found = _from_frame(frame, text, label, where, learn, usual or {})
             found.notes[:0] = notes
             return _checked(found, where, learn)
         found = _from_path(path)
@@ -136,15 +146,22 @@ def _from_path(path: Path) -> LabelledTexts:
 
 
 def _from_frame(
-    frame: pd.DataFrame, text: str | None, label: str | None, where: str, learn: bool
+    frame: pd.DataFrame,
+    text: str | None,
+    label: str | None,
+    where: str,
+    learn: bool,
+    usual: Mapping[str, str],
 ) -> LabelledTexts:
     if len(frame) == 0:
         raise ValueError(f"{where} has no rows. Give at least a few texts of each class.")
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    if text is label is None and {*usual.values()} <= {*frame.columns}:
+        text, label = usual.get("text"), usual.get("label")
     text_column, label_column = find_columns(frame, text, label, where)
     texts = frame[text_column].tolist()
     labels = frame[label_column].tolist()
-    names = [_label(value) for value in labels]
+    names = [class_name(value) for value in labels]
     gaps = zip(frame[label_column].isna(), names)
     _check_column(where, label_column, [gap or name in _NO_LABEL for gap, name in gaps])
     lost = frame[text_column].isna().tolist()
@@ -170,7 +187,8 @@ def _from_frame(
             "seems to be data. Put the names of the columns above it, or pass text= and label=."
         )
     notes = [f"texts from column {text_column!r}, labels from column {label_column!r}"]
-    return LabelledTexts(texts, names, notes=notes)
+    columns = {"text": text_column, "label": label_column}
+    return LabelledTexts(texts, given(labels), notes=notes, columns=columns)
 
 
 def _check_column(where: str, column: str, missing: list[bool]) -> None:
@@ -181,11 +199,6 @@ def _check_column(where: str, column: str, missing: list[bool]) -> None:
             f"first of them row {missing.index(True)} (counted from 0). Fill it in, or leave such "
             "rows out."
         )
-
-
-def _label(value: Any) -> str:
-    # Whole numbers come as floats where pandas once had a gap to mark among them.
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def _paths(data: Iterable[Any]) -> list[Path]:
@@ -256,7 +269,9 @@ def _checked(found: LabelledTexts, where: str, learn: bool) -> LabelledTexts:
             )
             _keep(found, own)
     if learn:
-        _check_classes(found, where)
+        labels_of = _labels_by_text(found)
+        _check_classes(found, labels_of, where)
+        found.notes += _contradictions(labels_of)
     return found
 
 
@@ -269,7 +284,30 @@ def _leave_out_empty(found: LabelledTexts, where: str) -> None:
         _keep(found, full)
 
 
-def _check_classes(found: LabelledTexts, where: str) -> None:
+def _labels_by_text(found: LabelledTexts) -> dict[str, Counter[Label]]:
+    """How often each different text has each label."""
+    labels_of: dict[str, Counter[Label]] = {}
+    for text, label in zip(found.texts, found.labels):
+        labels_of.setdefault(text, Counter())[label] += 1
+    return labels_of
+
+
+def _contradictions(labels_of: Mapping[str, Counter[Label]]) -> list[str]:
+    """A note on texts that have more than one label, where there are any."""
+    several = {text: labels for text, labels in labels_of.items() if len(labels) > 1}
+    if not several:
+        return []
+    text, labels = next(iter(several.items()))
+    rows = sum(own.total() for own in several.values())
+    return [
+        f"more than one label: {len(several):,} of the {len(labels_of):,} different texts, in "
+        f"{rows:,} rows, such as {text[:40]!r} as {' and '.join(map(repr, labels))}"
+    ]
+
+
+def _check_classes(
+    found: LabelledTexts, labels_of: Mapping[str, Counter[Label]], where: str
+) -> None:
     counts = Counter(found.labels)
     if len(counts) < 2:
         only = f"{next(iter(counts))!r}" if counts else "none"
@@ -281,12 +319,20 @@ def _check_classes(found: LabelledTexts, where: str) -> None:
             f"{where}: there are {len(counts):,} different labels for {len(found.texts):,} texts. "
             "Are those classes? Pass the column of the classes as label=."
         )
-    single = sorted(name for name, count in counts.items() if count < 2)
-    if single:
+    if len(labels_of) == 1:
         raise ValueError(
-            f"{where}: class {single[0]!r} has a single text, too few to learn from and to score. "
-            "Give more of it, or leave it out."
+            f"{where}: all {len(found.texts):,} texts are the same, "
+            f"{next(iter(labels_of))[:60]!r}. Check which column or files hold the texts."
         )
+    # A split keeps equal texts together, by the label that they have most often.
+    different = Counter(labels.most_common(1)[0][0] for labels in labels_of.values())
+    for name, rows in sorted(counts.items()):
+        if different[name] < 2:
+            raise ValueError(
+                f"{where}: class {name!r} has too few different texts to learn from and to score: "
+                f"{different[name]}, in {rows:,} row{'s' * (rows > 1)}; a text of several classes "
+                "counts for its most frequent one. Give at least 2 of it, or leave it out."
+            )
     strangers = sorted(set(found.test_labels or []) - set(counts))
     if strangers:
         raise ValueError(

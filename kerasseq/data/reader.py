@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from kerasseq.data.labels import Label, class_numbers
 from kerasseq.data.ngrams import NgramEncoder
 from kerasseq.data.tokenizer import UNKNOWN, Kind, Tokenizer, Truncate
 from kerasseq.training import Examples
 
-__all__ = ["Reader", "class_numbers", "informed"]
+__all__ = ["Reader", "informed"]
 
 MOST_WORDS = 1_000_000  # the numbers of n-grams of three words have room for so many
 
@@ -25,7 +26,7 @@ class Reader:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, known: int, ngrams: NgramEncoder | None, classes: list[str]
+        self, tokenizer: Tokenizer, known: int, ngrams: NgramEncoder | None, classes: list[Label]
     ) -> None:
         self.tokenizer, self.known, self.ngrams, self.classes = tokenizer, known, ngrams, classes
 
@@ -33,7 +34,7 @@ class Reader:
     def fitted(
         cls,
         texts: Sequence[str],
-        classes: list[str],
+        classes: list[Label],
         *,
         tokens: Kind,
         vocabulary_size: int,
@@ -49,7 +50,7 @@ class Reader:
 
         Args:
             texts: the training texts.
-            classes: the names of the classes, in the order of their numbers.
+            classes: the label of each class, in the order of their numbers.
             tokens: the kind of token.
             vocabulary_size: at most so many tokens are known to the recurrent branch.
             min_count: a token that it knows occurs so often in the texts.
@@ -105,12 +106,12 @@ class Reader:
             state["classes"],
         )
 
-    def read(self, texts: Sequence[str], labels: Sequence[str] | None = None) -> Examples:
+    def read(self, texts: Sequence[str], labels: Sequence[Label] | None = None) -> Examples:
         """Examples of texts, with their labels where those are known."""
         return self.examples(self.tokenizer.tokens(texts), labels)
 
     def examples(
-        self, rows: Sequence[Sequence[int]], labels: Sequence[str] | None = None
+        self, rows: Sequence[Sequence[int]], labels: Sequence[Label] | None = None
     ) -> Examples:
         """Examples of rows of token numbers."""
         tokens = self.tokenizer.pad(rows)
@@ -136,19 +137,8 @@ class Reader:
 
 def informed(examples: Examples) -> np.ndarray:
     """Which rows hold a token or an n-gram that the model knows, bool (rows,)."""
-    known: np.ndarray = (examples.inputs["tokens"] > UNKNOWN).any(axis=1)
-    if "ngrams" in examples.inputs:
-        known |= examples.inputs["ngrams"].any(axis=1)
-    return known
-
-
-def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """Labels as class numbers."""
-    number = {name: i for i, name in enumerate(classes)}
-    unknown = sorted({*labels} - {*number})
-    if unknown:
-        raise ValueError(
-            f"the classes {', '.join(map(repr, unknown))} were not in the training texts, which "
-            f"have {', '.join(map(repr, classes))}. Leave those rows out, or train on them."
-        )
-    return np.array([number[label] for label in labels], dtype=np.int64)
+    inputs = examples.inputs
+    known = np.any(inputs["tokens"] > UNKNOWN, axis=1)
+    if "ngrams" in inputs:
+        known = np.logical_or(known, np.any(inputs["ngrams"] > 0, axis=1))
+    return np.asarray(known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +13,13 @@ __all__ = ["stratified_folds", "stratified_split"]
 
 
 def stratified_split(
-    labels: Sequence[str],
+    labels: Sequence[Any],
     fraction: float,
     seed: int,
     groups: Sequence[Hashable] | None = None,
+    *,
+    spare: bool = False,
+    among: str = "",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hold out a fraction of the examples, with the same mix of classes on both sides.
 
@@ -28,12 +32,15 @@ def stratified_split(
         fraction: the share to hold out, above 0 and below 1.
         seed: the same seed gives the same split.
         groups: one key per example, or None when any two examples may be parted.
+        spare: whether classes of a single group are kept whole, in place of an error.
+        among: words that say in an error which part of the data the examples are.
 
     Returns:
         The indices to keep and the indices held out, each sorted.
 
     Raises:
-        ValueError: if a class has fewer than two groups, or there is too little to split.
+        ValueError: if a class has fewer than two groups and is not spared, or there is too little
+            to split.
 
     Example:
 
@@ -51,23 +58,29 @@ def stratified_split(
     members = _members(labels, groups)
     names = [Counter(labels[i] for i in group).most_common(1)[0][0] for group in members]
     classes = Counter(names)
-    _check_enough(classes, 2, "hold out a part")
-    held_count = max(math.ceil(fraction * len(members)), len(classes))
-    if len(members) - held_count < len(classes):
+    parted = np.arange(len(members))
+    if spare:
+        parted = np.array([i for i in parted if classes[names[i]] > 1], dtype=np.int64)
+        classes = Counter(names[i] for i in parted)
+    else:
+        _check_enough(classes, 2, "hold out a part", among)
+    held_count = max(math.ceil(fraction * len(members)), len(classes), 1)
+    if len(parted) - held_count < len(classes):
         raise ValueError(
-            f"{len(members)} different examples of {len(classes)} classes are too few to hold out "
-            f"{fraction:.0%} of them: each side needs as many as there are classes. Give more data."
+            f"{len(members)} different examples{among} of {len({*names})} classes are too few to "
+            f"hold out {fraction:.0%} of them: each side needs as many as there are classes. Give "
+            "more data."
         )
     from sklearn.model_selection import train_test_split
 
-    keep, held = train_test_split(
-        np.arange(len(members)), test_size=held_count, random_state=seed, stratify=names
+    _, held = train_test_split(
+        parted, test_size=held_count, random_state=seed, stratify=[names[i] for i in parted]
     )
-    return _expand(members, keep), _expand(members, held)
+    return _expand(members, np.setdiff1d(np.arange(len(members)), held)), _expand(members, held)
 
 
 def stratified_folds(
-    labels: Sequence[str], folds: int, seed: int
+    labels: Sequence[Any], folds: int, seed: int, *, among: str = ""
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Cut the examples into folds: each is the test part once, the others are its train part.
 
@@ -78,6 +91,7 @@ def stratified_folds(
         labels: one label per example.
         folds: how many, at least 2.
         seed: the same seed gives the same folds.
+        among: words that say in an error which part of the data the examples are.
 
     Returns:
         One pair of sorted index arrays, train and test, for each fold.
@@ -93,14 +107,15 @@ def stratified_folds(
     """
     if folds < 2:
         raise ValueError(f"folds must be at least 2. Received: folds={folds!r}")
-    _check_enough(Counter(labels), folds, f"make {folds} folds")
+    _check_enough(Counter(labels), folds, f"make {folds} folds", among)
     from sklearn.model_selection import StratifiedKFold
 
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    return list(splitter.split(np.zeros(len(labels)), np.asarray(labels, dtype=object)))
+    number = {name: i for i, name in enumerate(dict.fromkeys(labels))}
+    return list(splitter.split(np.zeros(len(labels)), [number[name] for name in labels]))
 
 
-def _members(labels: Sequence[str], groups: Sequence[Hashable] | None) -> list[list[int]]:
+def _members(labels: Sequence[Any], groups: Sequence[Hashable] | None) -> list[list[int]]:
     """The examples of each group, groups in order of their first example."""
     if groups is None:
         return [[i] for i in range(len(labels))]
@@ -114,14 +129,15 @@ def _expand(members: list[list[int]], chosen: np.ndarray) -> np.ndarray:
     return np.sort(np.array([i for group in chosen for i in members[group]], dtype=np.int64))
 
 
-def _check_enough(classes: Counter[str], least: int, purpose: str) -> None:
+def _check_enough(classes: Counter[Any], least: int, purpose: str, among: str) -> None:
     if len(classes) < 2:
         raise ValueError(
-            f"at least two classes are needed to {purpose}. Received: {sorted(classes)}"
+            f"at least two classes are needed to {purpose}, each with examples that are of no "
+            f"other class. Received: {sorted(classes)}"
         )
     name, count = min(classes.items(), key=lambda item: item[1])
     if count < least:
         raise ValueError(
-            f"class {name!r} has only {count} different example{'s' * (count != 1)}, and at least "
-            f"{least} are needed to {purpose}. Give more of it, or leave the class out."
+            f"class {name!r} has only {count} different example{'s' * (count != 1)}{among}, and at "
+            f"least {least} are needed to {purpose}. Give more of it, or leave the class out."
         )

@@ -61,8 +61,9 @@ class ClassificationRun(Run):
             strict: whether such a row is an error instead.
 
         Returns:
-            A row for each row of the data: the row itself, its `label`, the probability of each
-            class, and `note`, which is empty where the model knows something of the row.
+            A row for each row of the data: the row itself; its `label`, as the labels of the
+            training data came (a number, say); the probability of each class, in a column named
+            by it; and `note`, which is empty where the model knows something of the row.
 
         Raises:
             ValueError: if there is nothing to predict from.
@@ -81,7 +82,7 @@ class ClassificationRun(Run):
             )
         found = self.task.predictions(self.model, new.examples, self.state, self.resolved)
         classes = self.state["classes"]
-        frame = pd.DataFrame(found, columns=classes)
+        frame = pd.DataFrame(found, columns=[str(name) for name in classes])
         frame.insert(0, new.column, new.rows, allow_duplicates=True)
         frame.insert(1, "label", [classes[i] for i in found.argmax(1)], allow_duplicates=True)
         frame.insert(len(frame.columns), "note", new.notes, allow_duplicates=True)
@@ -92,6 +93,8 @@ class ClassificationRun(Run):
 
         return {
             **super().figures(),
-            "confusion": plots.confusion_matrix(self.metrics["confusion"], self.state["classes"]),
+            "confusion": plots.confusion_matrix(
+                self.metrics["confusion"], [str(name) for name in self.state["classes"]]
+            ),
             "reliability": plots.reliability_diagram(self.metrics["reliability"]),
         }

@@ -135,7 +135,7 @@ class Run:
                 what is not given is as it was for the recipe.
 
         Returns:
-            `rows`, `test` (each metric) and `interval`, as in `metrics`.
+            `rows`, `test` (each metric), `interval` and `remarks`, as in `metrics`.
 
         Raises:
             ValueError: if the data cannot be read, or has answers that the model does not know.
@@ -149,7 +149,12 @@ class Run:
         examples = self.task.read(data, self.state, self.resolved, reading)
         predictions = self.task.predictions(self.model, examples, self.state, self.resolved)
         score = self.task.score(predictions, examples.targets, self.resolved)
-        return {"rows": len(examples), "test": score.values, "interval": score.interval()}
+        return {
+            "rows": len(examples),
+            "test": score.values,
+            "interval": score.interval(),
+            "remarks": self.task.remarks(score, self.state),
+        }
 
     def figures(self) -> dict[str, Figure]:
         """Plots for the folder of the run, by file name."""
@@ -159,7 +164,8 @@ class Run:
 
     def remarks(self) -> list[str]:
         """Remarks for the reader, below the scores and after the verdict."""
-        return []
+        found: list[str] = self.metrics.get("remarks", [])  # runs of earlier versions have none
+        return found
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write everything into a folder, from which `kerasseq.load` gives this run again.

@@ -50,12 +50,15 @@ class Parts:
         validation: rows that decide when to stop.
         test: rows to score on, once; None where they are withheld.
         notes: remarks about the split, for the reader.
+        reading: settings of the stage "read" that the data has decided (names of columns, say), for
+            a state that has to remember them.
     """
 
     train: Any
     validation: Any
     test: Any | None = None
     notes: list[str] = field(default_factory=list)
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -318,6 +321,10 @@ class Task(abc.ABC, Generic[S, R]):
     def details(self, score: Score, baselines: Mapping[str, Score]) -> dict[str, Any]:
         """Entries of metrics.json beside the scores; plots are drawn from them."""
         return score.details
+
+    def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
+        """Remarks about scores, for the reader: what they do not measure, say."""
+        return []
 
 
 def changed(settings: S, **values: Any) -> S:

@@ -368,6 +368,7 @@ def evaluated(
             "test": len(data.test),
         },
         "epochs": _epochs(trained),
+        "remarks": task.remarks(score, data.state),
         **task.details(score, rivals),
     }
 

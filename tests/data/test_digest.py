@@ -15,6 +15,7 @@ from kerasseq.data.digest import digest
 class _Table:
     values: Any
     notes: list[str] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def test_equal_data_has_equal_fingerprints() -> None:
@@ -24,6 +25,7 @@ def test_equal_data_has_equal_fingerprints() -> None:
     ):
         assert digest(make()) == digest(make())
     assert digest(_Table([1], notes=["read from a"])) == digest(_Table([1], notes=["from b"]))
+    assert digest(_Table([1], columns={"x": "a"})) == digest(_Table([1]))
 
 
 @pytest.mark.parametrize(

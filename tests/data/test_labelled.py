@@ -82,17 +82,25 @@ def test_the_columns_that_were_found_are_noted() -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([1, 0, 1, 0], ["1", "0", "1", "0"]),
-        ([1.0, 0.0, 1.0, 0.0], ["1", "0", "1", "0"]),
-        ([True, False, True, False], ["True", "False", "True", "False"]),
+        ([1, 0, 1, 0], [1, 0, 1, 0]),
+        (np.array([1, 0, 1, 0], dtype=np.int8), [1, 0, 1, 0]),
+        (pd.array([1, 0, 1, 0], dtype="Int64"), [1, 0, 1, 0]),
+        ([1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0]),
+        ([True, False, True, False], [True, False, True, False]),
+        (pd.Series([np.int64(1), 0, 1, 0], dtype=object), [1, 0, 1, 0]),
+        (pd.Series([1, "0", 1, "0"], dtype=object), ["1", "0", "1", "0"]),
+        (pd.to_datetime(["2020", "2021"] * 2), ["2020-01-01 00:00:00", "2021-01-01 00:00:00"] * 2),
         (pd.Categorical(LABELS), LABELS),
         ([" pos", "neg ", "pos", "neg"], LABELS),
         (["None", "NA", "None", "NA"], ["None", "NA", "None", "NA"]),
     ],
-    ids=["int", "float", "bool", "categorical", "white space", "words like gaps"],
-)
-def test_labels_become_strings(values: Any, expected: list[str]) -> None:
-    assert read_labelled(_frame(label=values)).labels == expected
+    ids=["int", "int8", "Int64", "float", "bool", "objects", "mixed", "times", "categorical",
+         "white space", "words like gaps"],
+)  # fmt: skip
+def test_labels_stay_as_they_are(values: Any, expected: list[Any]) -> None:
+    found = read_labelled(_frame(label=values)).labels
+    assert found == expected
+    assert {type(label) for label in found} == {type(label) for label in expected}
 
 
 def test_column_names_need_not_be_strings() -> None:
@@ -156,14 +164,14 @@ def test_demo_comes_with_the_package() -> None:
 def test_imdb_is_put_back_into_words(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
-    rows = [[1, 4, 5, 6], [1, 4, 2, 5]] * 2
+    rows = [[1, 4, 5, 6], [1, 4, 2, 5], [1, 5, 6], [1, 6, 5]]
     part = (np.array(rows, dtype=object), np.array([1, 0] * 2))
     other = (np.array([[1, 6], [1, 5]], dtype=object), np.array([0, 1]))
     monkeypatch.setattr(keras.datasets.imdb, "load_data", lambda: (part, other))
     index = {"the": 1, "film": 2, "fine": 3}
     monkeypatch.setattr(keras.datasets.imdb, "get_word_index", lambda: index)
     found = read_labelled("imdb")
-    assert found.texts == ["the film fine", "the film"] * 2
+    assert found.texts == ["the film fine", "the film", "film fine", "fine film"]
     assert found.labels == ["pos", "neg"] * 2
     assert (found.test_texts, found.test_labels) == (["fine", "film"], ["neg", "pos"])
 
@@ -186,7 +194,16 @@ def test_imdb_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch)
         (_frame(label=["a", "b", np.nan, None]), r"'label' has no value in 2 rows.* row 2 "),
         (_frame(label=["a", "b", "b", " "]), r"'label' has no value in 1 row, .* row 3 "),
         (_frame(label=["pos"] * 4), r"the DataFrame: there is one class only, 'pos'"),
-        (_frame(label=["pos", "neg", "pos", "pos"]), r"class 'neg' has a single text"),
+        (
+            _frame(label=["pos", "neg", "pos", "pos"]),
+            r"class 'neg' has too few different texts .*: 1, in 1 row;",
+        ),
+        (_frame(text=["same"] * 4), r"DataFrame: all 4 texts are the same, 'same'\. Check"),
+        (_frame(text=["b", "a", "b", "c"]), r"class 'pos' has .*: 1, in 2 rows; .*at least 2"),
+        (
+            pd.DataFrame({"text": [*"xxxyz"], "label": [*"aabaa"]}),
+            r"class 'b' has too few different texts to learn from and to score: 0, in 1 row;",
+        ),
         (_frame(label=["a", "b", "c", "a"]), r"there are 3 different labels for 4 texts"),
         (_frame(label=[["a"], ["b"], ["a"], ["b"]]), r"must hold one label in each row, and row 0"),
         (_frame(text=[None] * 4), r"every text of column 'text' is empty"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,6 +101,37 @@ def test_too_few_examples_are_named() -> None:
         stratified_split(["a"] * 5, 0.2, 0)
     with pytest.raises(ValueError, match="class 'b' has only 2 different examples, and at least 3"):
         stratified_folds(["a"] * 5 + ["b"] * 2, 3, 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_class_of_one_group_can_be_spared(seed: int) -> None:
+    labels = [*"aaaaaaaab", *"bc"]
+    groups = [*"12345678", "x", "x", "y"]
+    keep, held = stratified_split(labels, 0.2, seed, groups=groups, spare=True)
+    assert {8, 9, 10} <= {*keep.tolist()}
+    assert sorted([*keep, *held]) == list(range(len(labels)))
+    assert len(held) == 2
+    with pytest.raises(ValueError, match="2 different examples beside x of 2 classes are too few"):
+        stratified_split(["a", "b"], 0.2, 0, spare=True, among=" beside x")
+
+
+@given(LABELS, FRACTIONS, SEEDS)
+def test_sparing_changes_nothing_where_no_class_is_alone(
+    labels: list[str], fraction: float, seed: int
+) -> None:
+    spared = stratified_split(labels, fraction, seed, spare=True)
+    for one, other in zip(spared, stratified_split(labels, fraction, seed)):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("names", [(3, 1), (True, False), (0.5, 0.25)])
+def test_labels_need_not_be_text(names: tuple[Any, Any]) -> None:
+    labels = [names[i % 3 == 0] for i in range(30)]
+    text = [str(label) for label in labels]
+    for one, other in zip(stratified_split(labels, 0.2, 0), stratified_split(text, 0.2, 0)):
+        np.testing.assert_array_equal(one, other)
+    for pair, others in zip(stratified_folds(labels, 3, 0), stratified_folds(text, 3, 0)):
+        np.testing.assert_array_equal(pair[1], others[1])
 
 
 def test_a_split_with_no_room_for_all_classes_is_refused() -> None:

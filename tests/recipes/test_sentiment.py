@@ -279,6 +279,81 @@ def test_a_class_that_was_not_trained_on_is_refused(run: ClassificationRun) -> N
         run.evaluate(_reviews(40, classes=3))
 
 
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([10, 9, 2], ["2", "9", "10"]),
+        ([True, False], ["False", "True"]),
+        (np.array([3, 1], dtype=np.uint8), ["1", "3"]),
+        ([0.5, 4.0], ["0.5", "4.0"]),
+        (["1", "0"], ["0", "1"]),
+    ],
+    ids=str,
+)
+def test_labels_come_back_as_they_came(tmp_path: Path, values: Any, names: list[str]) -> None:
+    classes = sorted(np.asarray(values).tolist())
+    rows = 30 * len(classes)
+    texts = [f"{'abc'[row % len(classes)]} film number {row}" for row in range(rows)]
+    label = pd.Series(values).iloc[np.arange(rows) % len(classes)].to_numpy()
+    frame = pd.DataFrame({"review": texts, "stars": label, "note": "x"})
+    settings = SentimentSettings(**{**SMALL, "ngrams": 0})
+    _, prepared = perform.prepared(TASK, TASK.load(frame, settings), settings)
+    run = ClassificationRun(
+        recipe="sentiment",
+        settings=TASK.recorded(settings),
+        model=TASK.build(prepared.facts, settings),
+        state=prepared.state,
+        metrics={"confusion": np.eye(len(classes), dtype=int).tolist(), "epochs": {"kept": 1},
+                 "reliability": {"rows": [1], "confidence": [1.0], "accuracy": [1.0]}},
+        history={"loss": [1.0], "val_loss": [1.0]},
+    )  # fmt: skip
+    for own in (run, kerasseq.load(run.save(tmp_path / "run"))):
+        assert own.state["classes"] == classes
+        assert {type(label) for label in own.state["classes"]} == {type(classes[0])}
+        found = own.predict(frame.drop(columns="stars"))
+        assert found.columns.tolist() == ["text", "label", *names, "note"]
+        assert found["text"].tolist() == texts
+        assert {*found["label"].tolist()} <= {*classes}
+        assert type(found["label"].tolist()[0]) is type(classes[0])
+        # A CSV file has the labels as text.
+        as_text = frame.astype({"stars": str})
+        assert own.evaluate(frame) == own.evaluate(as_text)
+
+
+def test_a_text_of_two_classes_is_told() -> None:
+    frame = _reviews(60)
+    again = pd.DataFrame({"text": ["a b", "a b", "c"], "label": ["bad", "good", "bad"]})
+    notes = TASK.load(pd.concat([frame, again]), SETTINGS).notes
+    assert notes[-1] == (
+        "more than one label: 1 of the 62 different texts, in 2 rows, "
+        "such as 'a b' as 'bad' and 'good'"
+    )
+    assert not any("more than one label" in note for note in TASK.load(frame, SETTINGS).notes)
+
+
+def test_a_class_without_a_test_row_is_named() -> None:
+    frame = pd.concat([_reviews(200), pd.DataFrame({"text": ["x", "y"], "label": "rare"})])
+    parts, prepared = _prepared(frame)
+    assert "rare" not in parts.test[1]
+    assert "rare" in parts.train[1]
+    predicted = np.eye(3)[np.asarray(prepared.test.targets)]
+    score = TASK.score(predicted, prepared.test.targets, SETTINGS)
+    assert score.values["macro_f1"] == 1
+    assert TASK.remarks(score, prepared.state) == [
+        "classes without a row to score on: 'rare'; macro F1 does not measure them"
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_class_of_two_texts_is_enough_for_every_seed(seed: int) -> None:
+    frame = pd.concat([_reviews(30), pd.DataFrame({"text": ["x", "y"], "label": "rare"})])
+    parts, _ = _prepared(frame, seed=seed, min_count=1)
+    assert "rare" in parts.train[1]
+
+
 # Settings
 
 
@@ -521,8 +596,9 @@ def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
     _fails(tmp_path, frame[:0], "no rows")
     gaps = frame.assign(label=[None, *frame["label"][1:]])
     _fails(tmp_path, gaps, r"column 'label' has no value in 1 row")
+    _fails(tmp_path, frame.assign(text="fine"), "all 60 texts are the same, 'fine'")
     single = pd.concat([frame, pd.DataFrame({"text": ["fair"], "label": "so-so"})])
-    _fails(tmp_path, single, "class 'so-so' has a single text")
+    _fails(tmp_path, single, "class 'so-so' has too few different texts")
     _fails(tmp_path, 3, "data must be")
 
 

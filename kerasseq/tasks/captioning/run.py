@@ -64,7 +64,7 @@ class CaptionRun(Run):
     def remarks(self) -> list[str]:
         """Remarks for the reader."""
         vocabulary = self.metrics["test"]["vocabulary"]
-        return [] if vocabulary else ["it writes no words: train it longer"]
+        return super().remarks() + ([] if vocabulary else ["it writes no words: train it longer"])
 
     def figures(self) -> dict[str, Figure]:
         from kerasseq.tasks.captioning import plots

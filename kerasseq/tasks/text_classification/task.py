@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
     from kerasseq.data.labelled import LabelledTexts
+    from kerasseq.data.labels import Label
     from kerasseq.data.reader import Reader
     from kerasseq.metrics import Score
     from kerasseq.models import Classifier
@@ -62,18 +63,21 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     ) -> Parts:
         from kerasseq.data.splits import stratified_folds, stratified_split
 
-        texts, labels, seed = source.texts, source.labels, settings.seed
+        texts, labels, seed = source.texts, list(source.labels), settings.seed
         notes = list(source.notes)
+        among = " beside the test part"
         if source.test_texts is None:
             keep, held = stratified_split(labels, settings.test, seed, groups=texts)
             rest, held_out = _rows(texts, labels, keep), _rows(texts, labels, held)
         else:
-            rest, held_out = (texts, labels), (source.test_texts, source.test_labels or [])
+            rest, held_out = (texts, labels), (source.test_texts, list(source.test_labels or []))
         if fold is None:
-            keep, held = stratified_split(rest[1], settings.validation, seed, groups=rest[0])
+            keep, held = stratified_split(
+                rest[1], settings.validation, seed, groups=rest[0], spare=True, among=among
+            )
         else:
             number, folds = fold
-            keep, held = stratified_folds(rest[1], folds, seed)[number]
+            keep, held = stratified_folds(rest[1], folds, seed, among=among)[number]
         train, validation = _rows(*rest, keep), _rows(*rest, held)
         if learn != "train":
             train = rest
@@ -83,11 +87,12 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             f"{len(train[0]):,} texts to train on, {len(validation[0]):,} to stop by, "
             f"{len(held_out[0]):,} to score on"
         )
-        return Parts(train, validation, held_out if test else None, notes)
+        return Parts(train, validation, held_out if test else None, notes, source.columns)
 
     def prepare(self, parts: Parts, settings: SentimentSettings) -> Prepared:
         from kerasseq.data.evidence import fit_evidence
-        from kerasseq.data.reader import Reader, class_numbers
+        from kerasseq.data.labels import class_numbers
+        from kerasseq.data.reader import Reader
 
         texts, labels = parts.train
         classes = sorted({*labels})
@@ -145,6 +150,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             train = dataclasses.replace(train, weights=each[truth].astype(np.float32))
         state = reader.state()
         state["facts"]["timesteps"] = train.mean_length("tokens")
+        state["reading"] = dict(parts.reading)
         state["shares"] = (np.bincount(truth) / len(truth)).tolist()
         return Prepared(
             train=train,
@@ -217,10 +223,18 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         truth = np.asarray(targets).ravel().astype(np.int64)
         return metrics.classification(truth, predictions, seed=settings.seed)
 
+    def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
+        rows = zip(state["classes"], score.details["confusion"])
+        unscored = [repr(name) for name, counts in rows if not any(counts)]
+        if not unscored:
+            return []
+        named = ", ".join(unscored)
+        return [f"classes without a row to score on: {named}; macro F1 does not measure them"]
+
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: SentimentSettings
     ) -> dict[str, np.ndarray]:
-        from kerasseq.data.reader import class_numbers
+        from kerasseq.data.labels import class_numbers
 
         # They stop by nothing, and so learn from the validation part too.
         texts = [*parts.train[0], *parts.validation[0]]
@@ -247,7 +261,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             reading = {"text": settings.text, "label": settings.label, **reading}
         source = data
         if not isinstance(data, LabelledTexts):
-            source = read_labelled(data, learn=False, **reading)
+            source = read_labelled(data, learn=False, usual=state.get("reading"), **reading)
         if source.test_texts is not None and source.test_labels is not None:
             return self._reader(state).read(source.test_texts, source.test_labels)
         return self._reader(state).read(source.texts, source.labels)
@@ -264,7 +278,8 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         from kerasseq.data.new_texts import read_texts
         from kerasseq.data.reader import informed
 
-        texts = read_texts(data, text=settings.text)
+        usual = state.get("reading", {}).get("text")
+        texts = read_texts(data, text=settings.text, usual=usual)
         examples = self._reader(state).read(texts)
         given = "class shares of the training part"
         if "shares" not in state:
@@ -296,8 +311,8 @@ def _nothing(text: str, tokens: str) -> str:
 
 
 def _rows(
-    texts: Sequence[str], labels: Sequence[str], rows: np.ndarray
-) -> tuple[list[str], list[str]]:
+    texts: Sequence[str], labels: Sequence[Label], rows: np.ndarray
+) -> tuple[list[str], list[Label]]:
     return [texts[i] for i in rows], [labels[i] for i in rows]
 
 
