@@ -119,16 +119,17 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     truncate: Literal["end", "start", "middle"] = setting(
         "middle", "part that a longer text loses", stage="prepare"
     )
-    validation: float = setting(
+    validation: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
-        "share of the training texts that decides when to stop",
+        "share of the training texts that decides when to stop; or texts of their own, as `data`",
         stage="split",
         above=0,
         below=1,
     )
-    test: float = setting(
+    test: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.2,
-        "share of the texts to score on, where the data has no test set",
+        "share of the texts to score on, where the data has no test set; or texts of their own, "
+        "which leave the other parts",
         stage="split",
         above=0,
         below=1,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasseq import paths
+from kerasseq.data.digest import LATER
 from kerasseq.data.files import ARCHIVES
 from kerasseq.data.folders import Rows, read_class_folders, read_polar_files
 from kerasseq.data.labels import Label, class_name, given
@@ -20,7 +21,7 @@ from kerasseq.data.tables import TABLES, find_columns, read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LabelledTexts", "read_labelled"]
+__all__ = ["LabelledTexts", "read_labelled", "text_key"]
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _NO_LABEL = ("", "nan", "NaN")
@@ -38,6 +39,8 @@ class LabelledTexts:
         test_labels: one per test text, or None.
         notes: what was found out about the data, to be shown.
         columns: names of the columns, `text` and `label`, where they are from a table.
+        validation_texts: the texts of a validation part that was given on its own, or None.
+        validation_labels: one per validation text, or None.
     """
 
     texts: list[str]
@@ -46,6 +49,8 @@ class LabelledTexts:
     test_labels: Sequence[Label] | None = None
     notes: list[str] = field(default_factory=list)
     columns: dict[str, str] = field(default_factory=dict, compare=False)
+    validation_texts: list[str] | None = field(default=None, metadata=LATER)
+    validation_labels: Sequence[Label] | None = field(default=None, metadata=LATER)
 
 
 def read_labelled(
@@ -259,8 +264,8 @@ def _checked(found: LabelledTexts, where: str, learn: bool) -> LabelledTexts:
         _leave_out_empty(found, where)
     if found.test_texts is not None:
         found.test_texts = [_clean(text) for text in found.test_texts]
-        test = {_key(text) for text in found.test_texts}
-        own = [i for i, text in enumerate(found.texts) if _key(text) not in test]
+        test = {text_key(text) for text in found.test_texts}
+        own = [i for i, text in enumerate(found.texts) if text_key(text) not in test]
         found.notes.append(f"an official test set of {len(found.test_texts):,} texts")
         if len(own) < len(found.texts):
             found.notes.append(
@@ -350,6 +355,6 @@ def _clean(text: str) -> str:
     return _BREAK.sub(" ", text).strip() if "<" in text else text.strip()
 
 
-def _key(text: str) -> str:
+def text_key(text: str) -> str:
     """What makes two texts the same: all but their white space."""
     return " ".join(text.split())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -47,10 +48,16 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
 
     def load(self, data: Any, settings: SentimentSettings) -> LabelledTexts:
         from kerasseq.data.labelled import LabelledTexts, read_labelled
+        from kerasseq.data.labelled_parts import with_parts
 
-        if isinstance(data, LabelledTexts):
-            return data
-        return read_labelled(data, text=settings.text, label=settings.label)
+        if not isinstance(data, LabelledTexts):
+            data = read_labelled(data, text=settings.text, label=settings.label)
+        parts = {
+            name: read_labelled(own, learn=False, usual=data.columns, **_named(own, settings))
+            for name, own in (("validation", settings.validation), ("test", settings.test))
+            if not isinstance(own, Real)
+        }
+        return with_parts(data, parts) if parts else data
 
     def split(
         self,
@@ -67,13 +74,24 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         notes = list(source.notes)
         among = " beside the test part"
         if source.test_texts is None:
-            keep, held = stratified_split(labels, settings.test, seed, groups=texts)
+            keep, held = stratified_split(labels, cast(float, settings.test), seed, groups=texts)
             rest, held_out = _rows(texts, labels, keep), _rows(texts, labels, held)
         else:
             rest, held_out = (texts, labels), (source.test_texts, list(source.test_labels or []))
-        if fold is None:
+        own = source.validation_texts
+        if own is not None:
+            rest = ([*rest[0], *own], [*rest[1], *(source.validation_labels or [])])
+        if fold is None and own is not None:
+            rows = np.arange(len(rest[0]))
+            keep, held = rows[: -len(own)], rows[-len(own) :]
+        elif fold is None:
             keep, held = stratified_split(
-                rest[1], settings.validation, seed, groups=rest[0], spare=True, among=among
+                rest[1],
+                cast(float, settings.validation),
+                seed,
+                groups=rest[0],
+                spare=True,
+                among=among,
             )
         else:
             number, folds = fold
@@ -254,11 +272,8 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         reading: Mapping[str, Any],
     ) -> Examples:
         from kerasseq.data.labelled import LabelledTexts, read_labelled
-        from kerasseq.data.tables import TABLES
 
-        path = isinstance(data, str | os.PathLike)
-        if not path or os.path.splitext(data)[1].lower() in TABLES:  # with columns of those names
-            reading = {"text": settings.text, "label": settings.label, **reading}
+        reading = {**_named(data, settings), **reading}
         source = data
         if not isinstance(data, LabelledTexts):
             source = read_labelled(data, learn=False, usual=state.get("reading"), **reading)
@@ -308,6 +323,15 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
 def _nothing(text: str, tokens: str) -> str:
     """Why a model knows nothing of a text."""
     return f"no known {tokens}" if text.strip() else "no text"
+
+
+def _named(data: Any, settings: SentimentSettings) -> dict[str, str | None]:
+    """The names of the columns that the settings give, for data that has columns."""
+    from kerasseq.data.tables import TABLES
+
+    if isinstance(data, str | os.PathLike) and os.path.splitext(data)[1].lower() not in TABLES:
+        return {}
+    return {"text": settings.text, "label": settings.label}
 
 
 def _rows(
