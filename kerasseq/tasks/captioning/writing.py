@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasseq import training
 from kerasseq.batches import Examples
 from kerasseq.data.captioned import Captioned
 from kerasseq.data.picture_features import Seen
@@ -183,17 +184,14 @@ class Writer:
                 forbidden=(UNKNOWN, START),
             )
         found = self._search.run(seen)
-        return Written(
-            self.tokenizer.decode(found.tokens[:, 0]),
-            np.asarray(found.log_probs[:, 0]).sum(axis=-1),
-        )
+        log_probs = np.asarray(found.log_probs[:, 0]).sum(axis=-1)
+        training.finite(log_probs, self.model)
+        return Written(self.tokenizer.decode(found.tokens[:, 0]), log_probs)
 
     def nats(self, examples: Examples) -> np.ndarray:
         """How surprising each caption is, its end included, float64 (captions,)."""
         import keras
         from keras import ops
-
-        from kerasseq import training
 
         following = keras.Input((None,), dtype="int32", name="following")
         losses = ops.sparse_categorical_crossentropy(following, self.model.output, from_logits=True)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from kerasseq import settings
+from kerasseq import settings, training
 from kerasseq.data.frequency import Stamps, after
 from kerasseq.data.series import read_series
 from kerasseq.data.series_more import appended, known_ahead
@@ -143,6 +143,7 @@ def ahead(
         outputs = Stream(sizes, model).forecast(going_on, inputs.get("future"))
     else:
         outputs = _called(model, inputs)
+    training.finite(outputs, model)
     found = restored(outputs, sizes.likelihood, levels, state["calibration"], inverse)
     frame = table(panel, found, steps)
     if paths:
@@ -302,6 +303,8 @@ def updated(
         else:
             before = stream.start(_rows(reader, panel, np.arange(len(panel)), sizes.lookback))
         now = _streamed(stream, before, reader, grown, grown.lengths - panel.lengths)
+        for part in now.states:
+            training.finite(part, model)
         found["stream"] = {name: getattr(now, name) for name in _STATE}
     return found
 
