@@ -556,8 +556,25 @@ def test_predict_takes_texts_a_file_or_standard_input(
     assert say("predict", "folder", "a b", "é\u2028", *csv) == expected
     assert say("predict", "folder", "--file", str(tmp_path / "texts"), *csv) == expected
     for flags in ((), ("--file", "-")):
-        monkeypatch.setattr(sys, "stdin", io.StringIO("a b\né\u2028\n"))
-        assert say("predict", "folder", *flags, *csv) == expected
+        for raw in ("a b\r\né\u2028\n".encode(), "a b\né\u2028".encode("utf-16")):
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+            assert say("predict", "folder", *flags, *csv) == expected
+
+
+def test_texts_may_be_in_windows_1252(
+    say: Callable[..., Said],
+    run: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import io
+
+    (tmp_path / "texts").write_bytes(b"don\x92t\r\n")
+    expected = (0, "text,p\ndon’t,0.25\n", "")
+    csv = ("--format", "csv")
+    assert say("predict", "folder", "--file", str(tmp_path / "texts"), *csv) == expected
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"don\x92t")))
+    assert say("predict", "folder", *csv) == expected
 
 
 def test_predict_takes_a_table_by_its_file(
@@ -587,11 +604,11 @@ def test_texts_that_are_none_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "blank").write_text("\n \n")
-    (tmp_path / "latin").write_bytes("é".encode("latin-1"))
+    (tmp_path / "binary").write_bytes(b"\x89PNG\0")
     monkeypatch.chdir(tmp_path)
     for flags, message in (
         (("--file", "blank"), "There is nothing in blank: give one row a line."),
-        (("--file", "latin"), "latin is not in UTF-8"),
+        (("--file", "binary"), "binary is a binary file, not text."),
         (("--file", "nowhere"), "No such file or directory: nowhere"),
         (("text", "--file", "blank"), "Give rows or --file, not both."),
     ):

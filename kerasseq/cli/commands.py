@@ -263,13 +263,13 @@ def listed(given: list[str] | None, file: Path | None, tables: bool = False) -> 
 
 def _lines(file: Path | None) -> list[str]:
     """The lines of a file or of standard input, blank ones left out."""
+    from kerasseq.data.files import decode
+
     name = "standard input" if file is None or str(file) == "-" else str(file)
     if name == "standard input" and sys.stdin.isatty():
         raise ValueError("Give rows, --file, or rows on standard input.")
-    try:
-        text = sys.stdin.read() if name == "standard input" else Path(name).read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is not in UTF-8 ({error.reason}): convert it.") from error
+    raw = sys.stdin.buffer.read() if name == "standard input" else Path(name).read_bytes()
+    text = decode(raw, name)[0].replace("\r\n", "\n")
     lines = [line for line in text.split("\n") if line.strip()]
     if not lines:
         raise ValueError(f"There is nothing in {name}: give one row a line.")
