@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerasseq import atomic
+from kerasseq.reading import check_npz
 
 __all__ = ["read_json", "read_state", "write_json", "write_state"]
 
@@ -87,6 +88,7 @@ def read_state(path: Path) -> dict[str, Any]:
     if not archive.exists():
         arrays: Mapping[str, np.ndarray] = {}
     else:
+        check_npz(archive)
         try:
             with np.load(archive, allow_pickle=False) as file:
                 arrays = dict(file)

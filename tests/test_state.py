@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -41,4 +42,17 @@ def test_a_missing_or_damaged_file_is_told(tmp_path: Path) -> None:
         read_state(tmp_path / "state.json")
     (tmp_path / "state.npz").unlink()
     with pytest.raises(FileNotFoundError, match=r"state\.npz lacks '0'"):
+        read_state(tmp_path / "state.json")
+
+
+def test_an_array_that_is_declared_and_not_there(tmp_path: Path) -> None:
+    write_state(tmp_path / "state.json", STATE)
+    with (
+        zipfile.ZipFile(tmp_path / "state.npz", "w") as archive,
+        archive.open("0.npy", "w") as file,
+    ):
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+        )
+    with pytest.raises(ValueError, match=r"state\.npz: the array 0\.npy declares 8,000,000,000,00"):
         read_state(tmp_path / "state.json")

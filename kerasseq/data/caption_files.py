@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from kerasseq import paths
 from kerasseq.data.caption_text import plain
-from kerasseq.data.files import decode
-from kerasseq.data.tables import TABLES, read_table
+from kerasseq.data.files import own_file, read_text
+from kerasseq.data.tables import TABLES, from_objects, listed, read_table
+from kerasseq.reading import read_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,7 @@ def captions_file(folder: Path) -> Path:
         or path.name.lower().startswith("captions")
     ]
     found = tokens or others
-    if len(found) == 1:
+    if len(found) == 1 and own_file(found[0], folder):
         return found[0]
     which = f"several: {', '.join(path.name for path in found)}" if found else "none"
     raise ValueError(
@@ -155,12 +156,12 @@ def _rows(data: Any, said: bool = True) -> tuple[Iterable[_Row], str, Path | Non
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of captions {path}. Check the path.")
     kind = path.suffix.lower()
-    if not path.read_bytes().strip():
+    if not read_bytes(path).strip():
         raise ValueError(f"{path} is empty. Give a file with pictures and captions.")
     if kind == ".json":
         return _from_json(path, said), str(path), None
     if kind in (".txt", ".token"):
-        content, _ = decode(path.read_bytes(), str(path))
+        content, _ = read_text(path)
         first = content.lstrip().partition("\n")[0]
         if _TOKEN_LINE.match(first):
             return _from_tokens(content, path), str(path), path.parent
@@ -218,8 +219,8 @@ def _read_lists(captions: Captions, folder: Path) -> None:
     """The parts from lists such as `Flickr_8k.trainImages.txt`, one name a line."""
     for path in sorted(folder.glob("*.txt")):
         found = _LIST.search(path.name)
-        if found:
-            for name in decode(path.read_bytes(), str(path))[0].split("\n"):
+        if found and own_file(path, folder):
+            for name in read_text(path)[0].split("\n"):
                 if name.strip():
                     _assign(captions.parts, picture_name(name.strip()), found[1], f"{folder}")
 
@@ -234,7 +235,7 @@ def _from_frame(frame: pd.DataFrame, where: str, said: bool = True) -> Iterator[
         needed = "'image' and a column 'caption'" if said else "'image'"
         raise ValueError(
             f"{where} needs a column {needed}. "
-            f"Its columns are {', '.join(map(repr, frame.columns))}. Rename them."
+            f"Its columns are {listed(list(frame.columns))}. Rename them."
         )
     named = {"image": image, "caption": caption, "split": split}
     used = {ours: frame[name] for ours, name in named.items() if name is not None}
@@ -265,14 +266,12 @@ def _captions_in(cell: Any) -> Any:
 
 def _from_json(path: Path, said: bool = True) -> Iterator[_Row]:
     try:
-        content = json.loads(decode(path.read_bytes(), str(path))[0])
+        content = json.loads(read_text(path)[0])
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} cannot be read as JSON: {error}. Mend the file.") from None
     try:
         if isinstance(content, list):
-            import pandas as pd
-
-            return _from_frame(pd.DataFrame(content), str(path), said)
+            return _from_frame(from_objects(content, path), str(path), said)
         images = content["images"]
         if "annotations" in content:
             return iter(list(_from_coco(images, content["annotations"], path)))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from kerasseq.data.files import decode, text_files
+from kerasseq.data.files import decode, read_text, text_files
 
 __all__ = ["Rows", "read_class_folders", "read_polar_files"]
 
@@ -105,7 +105,7 @@ def read_polar_files(paths: Sequence[Path]) -> tuple[Rows, list[str]]:
         path = sides[f".{label}"]
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}. Give both NAME.pos and NAME.neg.")
-        content, encoding = decode(path.read_bytes(), str(path))
+        content, encoding = read_text(path)
         # Not splitlines(): it would also split at signs that stand within a line, such as U+2028.
         found = [(line, label) for line in content.split("\n") if line.strip()]
         if not found:

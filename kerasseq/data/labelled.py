@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasseq import paths
 from kerasseq.data.digest import LATER
-from kerasseq.data.files import ARCHIVES
+from kerasseq.data.files import ARCHIVES, own_file
 from kerasseq.data.folders import Rows, read_class_folders, read_polar_files
 from kerasseq.data.labels import Label, class_name, given
 from kerasseq.data.tables import TABLES, find_columns, read_table
@@ -132,7 +132,11 @@ def _from_path(path: Path) -> LabelledTexts:
                 f"{path} is the folder of a run, not of data. "
                 "Use kerasseq.load or `kerasseq predict` with it."
             )
-        polar = sorted(p for p in path.iterdir() if p.suffix.lower() in (".pos", ".neg"))
+        polar = sorted(
+            file
+            for file in path.iterdir()
+            if file.suffix.lower() in (".pos", ".neg") and own_file(file, path)
+        )
         if polar:
             rows, notes = read_polar_files(polar)
             return _joined(rows, None, notes)

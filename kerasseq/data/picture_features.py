@@ -13,8 +13,9 @@ import numpy as np
 
 from kerasseq import atomic, paths
 from kerasseq.data.digest import digest
-from kerasseq.data.files import decode
+from kerasseq.data.files import read_text
 from kerasseq.data.pictures import Pictures, read_picture
+from kerasseq.reading import check_npz
 
 __all__ = ["CACHE", "Seen", "cache_folder", "check_finite", "read_features", "see"]
 
@@ -123,18 +124,19 @@ def read_features(
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of features {path}. Check the path.")
     scale = None
+    check_npz(path)
     try:
         if path.suffix.lower() == ".npy":
-            values = np.load(path, mmap_mode="r", allow_pickle=False)
+            values = np.lib.format.open_memmap(path, mode="r")
             names = _listed(path.with_suffix(".txt"))
         else:
             with np.load(path, allow_pickle=False) as file:
                 values = file["features"] if "features" in file else file["grid"]
                 scale = file["scale"].astype(np.float32) if "scale" in file else None
                 names = [str(name) for name in file["names"]]
-    except (KeyError, ValueError, OSError, EOFError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except FileNotFoundError:
+        raise
+    except Exception:  # NumPy has no error of its own for a file that it cannot read
         raise ValueError(
             f"{path} holds no features that can be read: an .npz file with the arrays names (of "
             "strings, not objects) and features, or an .npy file with a .txt file of names, is "
@@ -308,5 +310,5 @@ def _identity(path: Path) -> list[str | int]:
 def _listed(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no list of names {path}: write one, a name a line.")
-    content, _ = decode(path.read_bytes(), str(path))
+    content, _ = read_text(path)
     return [line.strip() for line in content.split("\n") if line.strip()]

@@ -14,7 +14,7 @@ import pandas as pd
 from kerasseq import paths
 from kerasseq.data.series_columns import is_mostly_numeric, is_numeric
 from kerasseq.data.series_stamps import find_time
-from kerasseq.data.tables import TABLES, read_table
+from kerasseq.data.tables import TABLES, check_few, listed, read_table
 
 __all__ = ["Roles", "find_roles", "load_table", "one_per_row", "unfolded"]
 
@@ -169,6 +169,8 @@ def find_roles(
     roles = {role: tuple(names or ()) for role, names in given.items()}
     check_known(frame, where, roles)
     taken = [name for names in roles.values() for name in names]
+    if given["time"] is None or given["target"] is None:
+        check_few(frame, where, "time= and target=")
     notes = []
     if given["time"] is None:
         roles["time"] = tuple(find_time(frame, taken))
@@ -193,11 +195,9 @@ def check_known(frame: pd.DataFrame, where: str, given: Mapping[str, Sequence[st
     for role, names in given.items():
         for name in names:
             if name not in frame.columns:
-                listed = ", ".join(map(repr, frame.columns[:20])) + ", ..." * (
-                    len(frame.columns) > 20
-                )
                 raise ValueError(
-                    f"{where} has no column named {name!r}. Its columns are {listed}. "
+                    f"{where} has no column named {name!r}. Its columns are "
+                    f"{listed(list(frame.columns))}. "
                     f"Pass one of them as {role}=."
                 )
             if name in roles:
@@ -220,12 +220,11 @@ def _find_target(
     found = [name for name in varied if not _counts_rows(frame[name])] or varied
     left = [name for name in columns if name not in found]
     if not found:
-        listed = ", ".join(map(repr, frame.columns))
         raise ValueError(
-            f"{where} has no column of numbers left to forecast. Its columns are {listed}. "
-            "Pass target=."
+            f"{where} has no column of numbers left to forecast. Its columns are "
+            f"{listed(list(frame.columns))}. Pass target=."
         )
-    aside = f", and not {', '.join(map(repr, left))}" if left else ""
+    aside = f", and not {listed(left)}" if left else ""
     several = "target: column" if len(found) == 1 else f"{len(found)} targets: columns"
     return tuple(found), f"{several} {', '.join(map(repr, found))}{aside}"
 

@@ -5,16 +5,27 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from collections import Counter
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasseq.data.files import decode
+from kerasseq.data.files import read_text
+from kerasseq.reading import MAX_BYTES, check_table, most_columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLES", "find_columns", "find_text", "read_table"]
+__all__ = [
+    "TABLES",
+    "check_few",
+    "find_columns",
+    "find_text",
+    "from_objects",
+    "listed",
+    "read_table",
+]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
@@ -28,6 +39,7 @@ _LABEL_NAMES = (
     {"category", "rating", "stars", "score", "emotion", "overall"},
 )
 _MOST_CLASSES = 50
+_SHOWN = 20  # columns in an error
 
 
 def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[str]]:
@@ -48,19 +60,40 @@ def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[
     """
     kind = kind or path.suffix.lower()
     if kind == ".parquet":
-        import pandas as pd
-
-        try:
-            return pd.read_parquet(path), []
-        except (ValueError, OSError) as error:
-            raise _unreadable(path, "Parquet", str(error)) from None
-    content, encoding = decode(path.read_bytes(), str(path))
+        return _read_parquet(path), []
+    content, encoding = read_text(path)
     notes = [] if encoding == "UTF-8" else [f"{path.name} is not UTF-8: read as {encoding}"]
     if not content.strip():
         raise ValueError(f"{path} is empty. Give a file with texts and labels.")
     if kind in (".csv", ".tsv"):
         return _read_separated(path, content, kind[1:].upper()), notes
     return _read_json(path, content), notes
+
+
+def listed(columns: Sequence[Any]) -> str:
+    """The names of columns for an error; the first of them where there are many.
+
+    >>> listed(["text", "label"])
+    "'text', 'label'"
+    """
+    more = f", ... ({len(columns):,} in all)" if len(columns) > _SHOWN else ""
+    return ", ".join(map(repr, columns[:_SHOWN])) + more
+
+
+def check_few(frame: pd.DataFrame, where: str, arguments: str) -> None:
+    """Raise a ValueError if a table has too many columns to look through for some of them.
+
+    Args:
+        frame: the table.
+        where: what to call it in the error.
+        arguments: what names the columns.
+    """
+    if frame.shape[1] > most_columns():
+        raise ValueError(
+            f"{where} has {frame.shape[1]:,} columns, and at most {most_columns():,} are looked "
+            f"through. Pass {arguments}, leave out columns that are not needed, or set the "
+            f"environment variable {MAX_BYTES}."
+        )
 
 
 def find_columns(
@@ -86,16 +119,19 @@ def find_columns(
         raise ValueError(f"text and label must be two columns. Received: {text!r} for both")
     columns = list(frame.columns)
     # The label first, where it has a name: it may be a string column, too.
-    named = label or _named(columns, _LABEL_NAMES, text)
-    text = text or _named(columns, _TEXT_NAMES, named) or _longest(frame, named)
-    label = named or _fewest(frame, text)
+    label = label or _named(columns, _LABEL_NAMES, text)
+    text = text or _named(columns, _TEXT_NAMES, label)
+    if text is None or label is None:
+        check_few(frame, where, "text= and label=")
+    text = text or _longest(frame, label)
+    label = label or _fewest(frame, text)
     if text is None or label is None:
         unclear = " and ".join(
             what for what, name in (("the texts", text), ("the labels", label)) if name is None
         )
         raise ValueError(
             f"it is not clear which column of {where} holds {unclear}. Its columns are "
-            f"{_listed(columns)}. Pass text= and label= (the first line of a file must name the "
+            f"{listed(columns)}. Pass text= and label= (the first line of a file must name the "
             "columns)."
         )
     return text, label
@@ -115,11 +151,13 @@ def find_text(frame: pd.DataFrame, text: str | None, where: str) -> str:
     remedy = "Name it so, or give the column of texts alone, such as table['text']."
     _check_given(frame, where, text, remedy)
     columns = list(frame.columns)
+    if text is None and _named(columns, _TEXT_NAMES, None) is None:
+        check_few(frame, where, "the column of texts alone")
     found = text or _named(columns, _TEXT_NAMES, None) or _longest(frame, None)
     if found is None:
         raise ValueError(
             f"it is not clear which column of {where} holds the texts. Its columns are "
-            f"{_listed(columns)}. Give the column of texts alone, such as table['text']."
+            f"{listed(columns)}. Give the column of texts alone, such as table['text']."
         )
     return found
 
@@ -130,12 +168,27 @@ def _check_given(frame: pd.DataFrame, where: str, name: str | None, remedy: str)
     if name is not None and columns.count(name) != 1:
         many = "several columns" if name in columns else "no column"
         raise ValueError(
-            f"{where} has {many} named {name!r}. Its columns are {_listed(columns)}. {remedy}"
+            f"{where} has {many} named {name!r}. Its columns are {listed(columns)}. {remedy}"
         )
 
 
-def _listed(columns: list[str]) -> str:
-    return ", ".join(map(repr, columns))
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+    from pyarrow import parquet
+
+    try:
+        told = parquet.read_metadata(path)
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, "Parquet", str(error)) from None
+    check_table(told.num_rows, told.num_columns, str(path), path.stat().st_size)
+    try:
+        return pd.read_parquet(path)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        reason = f"a text in it is not UTF-8 (byte 0x{byte:02x} at {error.start})"
+        raise _unreadable(path, "Parquet", reason) from None
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, "Parquet", str(error)) from None
 
 
 def _read_separated(path: Path, content: str, kind: str) -> pd.DataFrame:
@@ -145,6 +198,7 @@ def _read_separated(path: Path, content: str, kind: str) -> pd.DataFrame:
     separator = "\t" if kind == "TSV" else ","
     if kind == "CSV" and "," not in header:
         separator = next((sign for sign in ";\t|" if sign in header), ",")
+    check_table(content.count("\n"), header.count(separator) + 1, str(path), len(content))
     try:
         with warnings.catch_warnings():
             # Else fields that are too many are dropped.
@@ -184,8 +238,6 @@ def _explained(reason: str) -> str:
 
 
 def _read_json(path: Path, content: str) -> pd.DataFrame:
-    import pandas as pd
-
     rows: list[Any] = []
     if content.lstrip().startswith("["):
         try:
@@ -200,10 +252,26 @@ def _read_json(path: Path, content: str) -> pd.DataFrame:
             except json.JSONDecodeError as error:
                 reason = f"line {number} is no JSON object: {error.msg}"
                 raise _unreadable(path, "JSON lines", reason) from None
+    return from_objects(rows, path)
+
+
+def from_objects(rows: Sequence[Any], path: Path) -> pd.DataFrame:
+    """The table in a list of JSON objects, one a row.
+
+    Args:
+        rows: as a JSON reader gives them.
+        path: the file that they are from.
+
+    Raises:
+        ValueError: if they are no objects, or have so many names that the table would not fit.
+    """
+    import pandas as pd
+
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             reason = f"entry {number} is no object with named fields: {json.dumps(row)[:40]}"
             raise _unreadable(path, "JSON lines", reason)
+    check_table(len(rows), len(set().union(*rows)), str(path), path.stat().st_size)
     return pd.DataFrame(rows)
 
 
@@ -252,5 +320,5 @@ def _fewest(frame: pd.DataFrame, text: str | None) -> str | None:
 
 
 def _others(frame: pd.DataFrame, taken: str | None) -> list[str]:
-    columns = list(frame.columns)
-    return [c for c in columns if c != taken and columns.count(c) == 1]
+    counts = Counter(frame.columns)
+    return [c for c, count in counts.items() if c != taken and count == 1]

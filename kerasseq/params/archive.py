@@ -13,6 +13,7 @@ import json
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 
 from kerasseq.atomic import finish
 from kerasseq.params.contents import Contents, Entry
+from kerasseq.reading import check_size, read_member
 
 Node = Mapping[str, Any]  # a layer in config.json: `class_name`, `config` and more
 
@@ -30,6 +32,7 @@ _SINGLE = ("cell", "layer", "forward_layer", "backward_layer")
 # State that is saved beside weights in files of older versions, and is no parameter.
 _STATE = re.compile(r"seed_generator|metrics?$|tracker$")
 _MADE_OF_CELLS = ("LSTM", "GRU", "SimpleRNN")
+_BLOCK = 2**24  # bytes of a weight that are read at a time
 _ACRONYMS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "lru": "LRU", "mgu": "MGU"}
 _BARE = (
     "A .weights.h5 file holds shapes and totals only: what is trained, and the order of the "
@@ -53,16 +56,16 @@ def read(path: Path) -> Contents:
         raise FileNotFoundError(f"There is no file '{path}'.")
     import h5py
 
+    size = path.stat().st_size
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                config = json.loads(_member(archive, "config.json"))
-                _member(archive, "metadata.json")
+                config = json.loads(_members(archive, size)[0])
                 with archive.open("model.weights.h5") as raw, h5py.File(raw, "r") as file:
-                    return _Reader(file, config).contents(path.name)
+                    return _Reader(file, config, size).contents(path.name)
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
-                return _Reader(file, None).contents(path.name)
+                return _Reader(file, None, size).contents(path.name)
         raise ValueError("it is neither a .keras archive nor an HDF5 file, or it is damaged")
     # What the readers of zip, JSON and HDF5 raise where a file is damaged.
     except (
@@ -73,16 +76,26 @@ def read(path: Path) -> Contents:
         raise ValueError(f"'{path}' cannot be read as a Keras file: {reason}.") from error
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    if not {name, "model.weights.h5"} <= {*archive.namelist()}:
+def _members(archive: zipfile.ZipFile, stored: int) -> list[bytes]:
+    """The JSON files that Keras writes into an archive, beside weights that may be read."""
+    texts, weights = ("config.json", "metadata.json"), "model.weights.h5"
+    if not {*texts, weights} <= {*archive.namelist()}:
         raise ValueError("it is a zip archive, but none that Keras 3 wrote")
-    return archive.read(name)
+    for name in (*texts, weights):
+        _check_more(archive.getinfo(name).file_size, f"its {name}", stored)
+    return [read_member(archive, archive.getinfo(name)) for name in texts]
+
+
+def _check_more(size: int, what: str, stored: int) -> None:
+    """Raise a ValueError if bytes are many more than the file; they are read in parts."""
+    if size > stored:
+        check_size(size, what, stored)
 
 
 class _Reader:
     """One pass over a file's groups, led by its config where it has one."""
 
-    def __init__(self, file: Any, config: Any) -> None:
+    def __init__(self, file: Any, config: Any, stored: int) -> None:
         if "layer_names" in file.attrs or "model_weights" in file:
             raise ValueError(
                 "it is in the old HDF5 format; load it with keras.models.load_model and save the "
@@ -93,12 +106,14 @@ class _Reader:
         self.node = _node(config)
         if not self.bare and self.node is None:
             raise ValueError("its config.json describes no model")
+        self.stored = stored
+        self.places: set[Any] = set()
         self.seen: dict[tuple[str, str], str] = {}
         self.arrays: list[tuple[str, Any]] = []
 
     def contents(self, name: str) -> Contents:
         """Everything in the file."""
-        groups = _groups(self.file)
+        groups = self.groups(self.file)
         optimizer = groups.pop("optimizer", None)
         trained = bool(_config(self.node).get("trainable", True))
         root = str(self.node["class_name"]) if self.node else ""
@@ -106,12 +121,12 @@ class _Reader:
         entries = list(self.inside(groups, root, self.node, "", trained))
         if own.params:
             entries.insert(0, own)
-        if not entries and "vars" not in self.file:
+        if not entries and _vars(self.file) is None:
             raise ValueError("it is an HDF5 file, but none with the weights of a Keras model")
         return Contents(
             name=f"{name} ({root})" if root else name,
             entries=tuple(entries),
-            optimizer=0 if optimizer is None else sum(_sizes(optimizer)),
+            optimizer=0 if optimizer is None else sum(self.sizes(optimizer)),
             notes=(*([_BARE] if self.bare else []), *self.twins()),
         )
 
@@ -123,7 +138,7 @@ class _Reader:
             class_name = str(node["class_name"])
         trained = trained and bool(_config(node).get("trainable", True))
         yield self.entry(group, class_name, node, name, trained)
-        yield from self.inside(_groups(group), class_name, node, f"{name}/", trained)
+        yield from self.inside(self.groups(group), class_name, node, f"{name}/", trained)
 
     def entry(
         self, group: Any, class_name: str, node: Node | None, path: str, trained: bool
@@ -162,8 +177,8 @@ class _Reader:
             group, found = groups[key], _node(config.get(key))
             if _STATE.search(key):
                 continue
-            if "vars" not in group and found is None and key not in _SINGLE:
-                yield from self.listed(_groups(group), config.get(key), parent, trained)
+            if _vars(group) is None and found is None and key not in _SINGLE:
+                yield from self.listed(self.groups(group), config.get(key), parent, trained)
                 continue
             found = found or _by_name(config, _said(group))
             # LSTM, GRU and SimpleRNN do not say in their config which cell they are made of.
@@ -191,23 +206,41 @@ class _Reader:
         for key, group in left.items():
             if _STATE.search(key):
                 continue
-            if key.startswith("container") and "vars" not in group:
-                yield from self.listed(_groups(group), None, parent, trained)
+            if key.startswith("container") and _vars(group) is None:
+                yield from self.listed(self.groups(group), None, parent, trained)
             else:
                 name = f"{parent}{_name(group, None, key)}"
                 yield from self.visit(group, name, _guess(key), None, trained)
 
+    def groups(self, group: Any) -> dict[str, Any]:
+        """The groups in a group, each of which lies in no other."""
+        import h5py
+
+        found = _groups(group)
+        for key, inner in found.items():
+            place = h5py.h5o.get_info(inner.id).addr
+            if place in self.places:  # the walk would never end, or take a lifetime
+                raise ValueError(f"its group {inner.name or key} lies in several places")
+            self.places.add(place)
+        return found
+
+    def sizes(self, group: Any) -> Iterator[int]:
+        """The sizes of all arrays in a group, at any depth."""
+        yield from (prod(array.shape) for array in _datasets(group))
+        for inner in self.groups(group).values():
+            yield from self.sizes(inner)
+
     def twins(self) -> Iterator[str]:
         """Says which weights hold equal values: a file keeps a tied weight once per layer."""
         shapes = [(array.shape, array.dtype) for _, array in self.arrays]
+        counts, total = Counter(shapes), 0
         alike: dict[tuple[Any, ...], list[str]] = {}
         for (path, array), shape in zip(self.arrays, shapes, strict=True):
-            if len(array.shape) > 1 and shapes.count(shape) > 1:
-                values = array[()]
-                some = values.ravel()[:10_000].tolist()
-                # Initial values such as zeros or the identity are equal for other reasons.
-                if len({*some}) > len(some) // 2:
-                    digest = hashlib.sha256(values.tobytes()).digest()
+            if len(array.shape) > 1 and counts[shape] > 1:
+                total += prod(array.shape) * array.dtype.itemsize
+                _check_more(total, "its weights of one shape", self.stored)
+                digest = _digest(array)
+                if digest is not None:
                     alike.setdefault((*shape, digest), []).append(path)
         for paths in alike.values():
             if len(paths) > 1:
@@ -231,21 +264,44 @@ def _groups(group: Any) -> dict[str, Any]:
     return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
 
 
-def _datasets(group: Any) -> list[Any]:
-    """The arrays in the `vars` of a group, in their order."""
+def _vars(group: Any) -> Any:
+    """The group `vars` of a group, where it has one of its own."""
     import h5py
 
-    held = group.get("vars")
-    if not isinstance(held, h5py.Group):
+    own = isinstance(group.get("vars", getlink=True), h5py.HardLink)
+    return group["vars"] if own and isinstance(group["vars"], h5py.Group) else None
+
+
+def _datasets(group: Any) -> list[Any]:
+    """The arrays in the `vars` of a group, in their order; links are not followed here either."""
+    import h5py
+
+    held = _vars(group)
+    if held is None:
         return []
-    return [held[key] for key in sorted(held, key=_natural) if isinstance(held[key], h5py.Dataset)]
+    names = [key for key in held if isinstance(held.get(key, getlink=True), h5py.HardLink)]
+    arrays = [held[key] for key in sorted(names, key=_natural)]
+    arrays = [array for array in arrays if isinstance(array, h5py.Dataset)]
+    for array in arrays:
+        if array.shape is None:
+            raise ValueError(f"its weight {array.name} is null: it has no shape and no values")
+        if array.is_virtual or array.external:
+            raise ValueError(f"its weight {array.name} lies in other files")
+    return arrays
 
 
-def _sizes(group: Any) -> Iterator[int]:
-    """The sizes of all arrays in a group, at any depth."""
-    yield from (prod(array.shape) for array in _datasets(group))
-    for inner in _groups(group).values():
-        yield from _sizes(inner)
+def _digest(array: Any) -> bytes | None:
+    """What tells values apart; None for initial ones, such as zeros, which are equal anyway."""
+    rows = max(1, _BLOCK // max(1, prod(array.shape[1:]) * array.dtype.itemsize))
+    found = hashlib.sha256()
+    for start in range(0, array.shape[0], rows):
+        values = array[start : start + rows]
+        if start == 0:
+            some = values.ravel()[:10_000].tolist()
+            if len({*some}) <= len(some) // 2:
+                return None
+        found.update(values.tobytes())
+    return found.digest() if array.size else None
 
 
 def _natural(name: str) -> tuple[str, int]:
@@ -255,7 +311,8 @@ def _natural(name: str) -> tuple[str, int]:
 
 def _said(group: Any) -> str:
     """The layer's name as the file says; older versions of Keras did not say it."""
-    return str(group["vars"].attrs.get("name", "")) if "vars" in group else ""
+    held = _vars(group)
+    return "" if held is None else str(held.attrs.get("name", ""))
 
 
 def _name(group: Any, node: Node | None, default: str) -> str:

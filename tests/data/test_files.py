@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.data.files import decode, text_files
+from kerasseq.data.files import decode, own_file, text_files
+from kerasseq.reading import MAX_BYTES
 
 WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1)
 
@@ -146,3 +149,105 @@ def test_a_damaged_header_is_not_the_end_of_an_archive(folder: Path) -> None:
     path.write_bytes(raw)
     with pytest.raises(ValueError, match=r"packed\.tar cannot be read .*a header in it is damaged"):
         text_files(path)
+
+
+def _sparse(path: Path, kind: str) -> Path:
+    """An archive with a text of 5 GB, of which one byte is there."""
+    with tarfile.open(path, "w:gz" if kind == "tar.gz" else "w", format=tarfile.PAX_FORMAT) as tar:
+        file = tarfile.TarInfo("a/1.txt")
+        file.size = 1
+        file.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": "5000000000"}
+        tar.addfile(file, io.BytesIO(b"a"))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+def test_a_sparse_member_is_refused_before_it_is_read(tmp_path: Path, kind: str) -> None:
+    path = _sparse(tmp_path / f"a.{kind}", kind)
+    with (
+        mock.patch.object(tarfile.TarFile, "extractfile") as read,
+        pytest.raises(ValueError, match=rf"a\.{kind} holds 5,000,000,000 bytes in a file of"),
+    ):
+        text_files(path)
+    read.assert_not_called()
+
+
+def test_a_large_member_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/1.txt", "good")
+    raw = path.read_bytes()
+    size = (4).to_bytes(4, "little")
+    for at in (raw.index(b"PK\1\2") + 24, 22):  # where the two headers have the unpacked size
+        assert raw[at : at + 4] == size
+        raw = raw[:at] + (1_500_000_000).to_bytes(4, "little") + raw[at + 4 :]
+    path.write_bytes(raw)
+    with (
+        mock.patch.object(zipfile.ZipFile, "open") as read,
+        pytest.raises(ValueError, match=r"a\.zip holds 1,500,000,000 bytes in a file of"),
+    ):
+        text_files(path)
+    read.assert_not_called()
+
+
+@pytest.mark.parametrize("packed", ["members", "padding"])
+def test_an_archive_that_unpacks_to_too_much(
+    tmp_path: Path, packed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tar.gz"
+    with gzip.open(path, "wb") as content:
+        with tarfile.open(fileobj=content, mode="w") as tar:
+            for name in ("a/1.bin", "a/2.bin"):
+                file = tarfile.TarInfo(name)
+                file.size = 2_000_000 if packed == "members" else 1
+                tar.addfile(file, io.BytesIO(bytes(file.size)))
+        content.write(bytes(4_000_000 if packed == "padding" else 1))
+    assert list(text_files(path)) == []
+    monkeypatch.setenv(MAX_BYTES, "3000000")
+    with pytest.raises(ValueError, match=r"a\.tar\.gz holds .* in a file of .*MAX_BYTES"):
+        text_files(path)
+
+
+def test_a_name_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 3_000_000_000
+    (tmp_path / "a.tar").write_bytes(name.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(ValueError, match="a name in it is too long"):
+        text_files(tmp_path / "a.tar")
+
+
+def test_a_folder_of_sparse_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for number in range(3):
+        with open(tmp_path / "a" / f"{number}.txt", "wb") as file:
+            file.truncate(2_000_000_000)
+    with (
+        mock.patch.object(Path, "read_bytes", return_value=b"") as read,
+        pytest.raises(ValueError, match=r"holds 6,000,000,000 bytes, and at most 4,294,967,296"),
+    ):
+        text_files(tmp_path)
+    assert read.call_count < 3
+
+
+@pytest.mark.parametrize("target", ["../../secret", "/etc/passwd"])
+def test_a_link_out_of_a_folder_is_not_read_as_a_text(tmp_path: Path, target: str) -> None:
+    (tmp_path / "secret").write_text("secret")
+    folder = tmp_path / "tree" / "a"
+    folder.mkdir(parents=True)
+    link = folder / "1.txt"
+    link.symlink_to(target)
+    with pytest.raises(ValueError, match=r"a/1\.txt is a link to a file outside of .*tree\. Copy"):
+        text_files(folder.parent)
+
+
+def test_links_within_a_folder_are_files_of_it(tmp_path: Path) -> None:
+    for name in ("tree/all", "tree/a"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "tree/all/1.txt").write_text("inside")
+    (tmp_path / "tree/a/1.txt").symlink_to("../all/1.txt")
+    (tmp_path / "tree/a/2.txt").symlink_to("nowhere.txt")
+    (tmp_path / "link").symlink_to("tree")
+    for folder in (tmp_path / "tree", tmp_path / "link"):
+        assert [parts for parts, _ in text_files(folder)] == [("a", "1.txt"), ("all", "1.txt")]
+        assert own_file(folder / "a" / "1.txt", folder)
+        assert not own_file(folder / "a" / "2.txt", folder)

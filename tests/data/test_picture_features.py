@@ -6,8 +6,10 @@ import os
 import platform
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -214,3 +216,33 @@ def test_where_it_is_kept_can_be_said(tmp_path: Path, monkeypatch: pytest.Monkey
     assert cache_folder() == tmp_path / "kerasseq"
     monkeypatch.setenv(CACHE, str(tmp_path / "own"))
     assert cache_folder() == tmp_path / "own"
+
+
+def test_features_that_are_declared_and_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "f.npz"
+    with zipfile.ZipFile(path, "w") as archive, archive.open("features.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 1)}
+        )
+    with (
+        mock.patch.object(np, "load") as read,
+        pytest.raises(ValueError, match=r"array features\.npy declares 4,000,000,000,000 bytes"),
+    ):
+        read_features(path)
+    read.assert_not_called()
+
+
+@pytest.mark.parametrize("content", [b"PK\5\6" + bytes(18), b"PK\3\4 damaged", b"\x93NUMPY\1\0"])
+def test_files_of_features_that_are_damaged(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "f.txt").write_text("a\nb")
+    for name in ("f.npz", "f.npy"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=r"holds no features that can be read"):
+            read_features(tmp_path / name)
+
+
+def test_an_npy_file_by_another_name_is_no_archive(tmp_path: Path) -> None:
+    np.save(tmp_path / "f.npy", np.eye(2))
+    (tmp_path / "f.npy").rename(tmp_path / "f.npz")
+    with pytest.raises(ValueError, match=r"holds no features that can be read"):
+        read_features(tmp_path / "f.npz")

@@ -641,3 +641,13 @@ def test_scaling_a_panel_is_scaling_its_arrays() -> None:
         np.testing.assert_array_equal(scaled.targets[i], expected)
         np.testing.assert_array_equal(scaled.past[i], panel.past[i].astype("float32"))
     assert {values.dtype.name for values in (*scaled.past, *scaled.future)} == {"float32"}
+
+
+def test_many_columns_are_not_looked_through() -> None:
+    stamps = {"day": pd.date_range("2024", periods=9)}
+    values = pd.DataFrame(np.arange(27_000.0).reshape(9, 3_000)).rename(columns="v{}x".format)
+    frame = pd.concat([pd.DataFrame(stamps), values], axis=1)
+    with pytest.raises(ValueError, match=r"3,001 columns, and at most 2,048 .* time= and target="):
+        read_series(frame)
+    found = read_series(frame, time="day", target=["v1x", "v2x"])
+    assert [targets.shape for targets in found.targets] == [(9, 2)]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest import mock
 
+import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
-from kerasseq.data.tables import find_columns, read_table
+from kerasseq.data.tables import find_columns, listed, read_table
+from kerasseq.reading import MAX_BYTES
 
 CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map(str.strip)
 ROWS = st.lists(st.tuples(CELLS.filter(bool), CELLS.filter(bool)), min_size=1)
@@ -160,3 +165,58 @@ def test_a_column_cannot_be_both_or_twice() -> None:
     twice = pd.concat([frame, frame], axis=1)
     with pytest.raises(ValueError, match="several columns named 'text'"):
         find_columns(twice, "text", "label", "it")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", ",".join(f"c{i}" for i in range(50_000)) + "\n" * 1_000),
+        ("a.csv", "a," * 70_000),
+        ("a.jsonl", "".join(f'{{"c{i}": 1}}\n' for i in range(10_000))),
+        ("a.json", json.dumps([{f"c{i}": 1} for i in range(10_000)])),
+    ],
+    ids=["short rows", "columns", "names of JSON lines", "names of JSON"],
+)
+def test_a_small_file_of_a_huge_table_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with (
+        mock.patch("pandas.read_csv") as read,
+        mock.patch("pandas.DataFrame") as make,
+        pytest.raises(ValueError, match=r"columns, holds [\d,]+ bytes.*KERASSEQ_MAX_BYTES"),
+    ):
+        read_table(tmp_path / name)
+    read.assert_not_called()
+    make.assert_not_called()
+
+
+def test_a_small_parquet_file_of_a_huge_table_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    constant = pyarrow.DictionaryArray.from_arrays(
+        pyarrow.array(np.zeros(5_000_000, np.int8)), pyarrow.array([1.5])
+    )
+    parquet.write_table(pyarrow.table({f"c{i}": constant for i in range(10)}), path)
+    with (
+        mock.patch("pandas.read_parquet") as read,
+        pytest.raises(ValueError, match="with 5,000,000 rows of 10 columns, holds 400,000,000 byt"),
+    ):
+        read_table(path)
+    read.assert_not_called()
+
+
+def test_many_columns_are_not_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame(np.zeros((4, 3_000))).rename(columns=str)
+    frame["0"], frame["1"] = "a text of words", [*"abab"]
+    with pytest.raises(
+        ValueError, match=r"t has 3,000 columns, and at most 2,048 .* Pass text= and label=, .*MAX"
+    ):
+        find_columns(frame, None, "1", "t")
+    assert find_columns(frame, "0", "1", "t") == ("0", "1")
+    named = frame.rename(columns={"0": "text", "1": "label"})
+    assert find_columns(named, None, None, "t") == ("text", "label")
+    monkeypatch.setenv(MAX_BYTES, str(2**33))
+    assert find_columns(frame, None, "1", "t") == ("0", "1")
+
+
+def test_an_error_lists_some_columns() -> None:
+    assert listed([*range(20)]).endswith("18, 19")
+    assert listed([*range(3_000)]).endswith("18, 19, ... (3,000 in all)")

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import h5py
 import keras
@@ -206,3 +207,90 @@ def test_links_out_of_a_file_are_not_followed(tmp_path: Path) -> None:
         file["layers/linked"] = h5py.ExternalLink("other.weights.h5", "/layers/dense")
         file["layers/soft"] = h5py.SoftLink("/layers/dense")
     assert report(tmp_path / "model.weights.h5").total == 8
+
+
+def _weights(path: Path, shape: tuple[int, ...] | None, count: int = 2) -> Path:
+    """A file whose weights are declared, and nowhere stored."""
+    with h5py.File(path, "w") as file:
+        for number in range(count):
+            group = file.create_group(f"layers/dense_{number}/vars")
+            if shape is None:
+                group.create_dataset("0", data=h5py.Empty("f4"))
+            else:
+                group.create_dataset("0", shape=shape, dtype="f4", chunks=True)
+    return path
+
+
+def test_weights_that_are_declared_and_not_stored(tmp_path: Path) -> None:
+    path = _weights(tmp_path / "a.weights.h5", (30_000, 30_000))
+    with (
+        mock.patch.object(h5py.Dataset, "__getitem__") as read,
+        pytest.raises(ValueError, match=r"weights of one shape holds 3,600,000,000 bytes in a fil"),
+    ):
+        report(path)
+    read.assert_not_called()
+    assert report(_weights(path, (30_000, 30_000), count=1)).total == 900_000_000
+
+
+def test_weights_are_compared_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.weights.h5"
+    values = np.random.default_rng(0).normal(size=(300, 10)).astype("f4")
+    changed = values.copy()
+    changed[-1, -1] += 1
+    with h5py.File(path, "w") as file:
+        for name, own in {"a": values, "b": values, "c": changed, "d": values[:0]}.items():
+            file[f"layers/{name}/vars/0"] = own
+        file["layers/e/vars/0"] = values[:0]
+    expected = report(path).contents.notes
+    assert any("a and b hold a weight of equal values" in note for note in expected)
+    assert not any("c" in note.split(" hold ")[0].split(" and ") for note in expected[1:])
+    monkeypatch.setattr("kerasseq.params.archive._BLOCK", 400)
+    assert report(path).contents.notes == expected
+
+
+@pytest.mark.parametrize("name", ["config.json", "metadata.json", "model.weights.h5"])
+def test_a_member_that_unpacks_to_too_much(
+    saved: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(saved) as archive:
+        members = {one: archive.read(one) for one in archive.namelist()}
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one, content in members.items():
+            archive.writestr(one, content + b" " * (2_000_000 if one == name else 0))
+    report(saved)
+    monkeypatch.setenv("KERASSEQ_MAX_BYTES", "1000000")
+    with pytest.raises(ValueError, match=rf"its {name} holds [\d,]+ bytes in a file of"):
+        report(saved)
+
+
+def test_links_to_other_files_are_not_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["vars/0"] = np.ones((7, 7))
+    path = tmp_path / "a.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["layers/dense/vars/0"] = np.ones((2, 2))
+        file["layers/dense/vars/1"] = h5py.ExternalLink(secret, "/vars/0")
+        file["layers/dense/vars/2"] = h5py.SoftLink("/layers/dense/vars/0")
+        file["layers/other/vars"] = h5py.ExternalLink(secret, "/vars")
+        file["layers/third"] = h5py.ExternalLink(secret, "/")
+    assert report(path).total == 4
+    with h5py.File(path, "a") as file:
+        shape = h5py.VirtualLayout((7, 7), "f8")
+        shape[:] = h5py.VirtualSource(secret, "vars/0", (7, 7))
+        file["layers/dense/vars"].create_virtual_dataset("3", shape)
+    with pytest.raises(ValueError, match=r"weight /layers/dense/vars/3 lies in other files"):
+        report(path)
+
+
+def test_a_group_in_itself_is_an_error(tmp_path: Path) -> None:
+    path = _weights(tmp_path / "a.weights.h5", (2, 2))
+    with h5py.File(path, "a") as file:
+        file["layers/dense_0/inner"] = file["layers"]
+    with pytest.raises(ValueError, match=r"its group .* lies in several places"):
+        report(path)
+
+
+def test_a_weight_that_is_null(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"its weight .*/vars/0 is null: it has no shape"):
+        report(_weights(tmp_path / "a.weights.h5", None))

@@ -1,0 +1,133 @@
+"""Checks before a file is read: that memory is meant for as much as it holds.
+
+Small files can stand for any amount: sparse and packed ones, arrays that are declared and not
+there, tables of equal values. So sizes are compared before anything is read:
+
+- 4 GiB at most are read of one file, archive or folder, and declared by one table or array; a
+  value in a table counts as 8 bytes, and a column as 64 KiB at least;
+- what is stored in fewer bytes may stand for 100 times as many, or for 256 MiB;
+- columns are looked through for their meaning where there are at most 2,048 (2 MiB for each).
+
+The environment variable `KERASSEQ_MAX_BYTES` says another number of bytes in place of all these.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+from pathlib import Path
+
+__all__ = [
+    "MAX_BYTES",
+    "VALUE",
+    "check_npz",
+    "check_size",
+    "check_table",
+    "most_columns",
+    "read_bytes",
+    "read_member",
+]
+
+#: The environment variable that says how many bytes may be read.
+MAX_BYTES = "KERASSEQ_MAX_BYTES"
+#: Bytes that a value of a table counts as.
+VALUE = 8
+_MOST = 4 * 2**30
+_RATIO = 100  # text packs to a tenth or so
+_SMALL = 256 * 2**20
+_COLUMN = 64 * 2**10
+_LOOK = 2 * 2**20
+
+
+def check_size(size: int, what: str, stored: int | None = None) -> None:
+    """Raise a ValueError if there is more to read than memory is meant for.
+
+    Args:
+        size: Bytes to be read, or made room for.
+        what: What holds them, for the error.
+        stored: Bytes that they take on disk, where that may be fewer.
+
+    Example:
+        >>> check_size(2**20, "a.csv")
+    """
+    most = _given() or min(_MOST, _MOST if stored is None else max(_SMALL, _RATIO * stored))
+    if size > most:
+        packed = "" if stored is None or stored >= size else f" in a file of {stored:,}"
+        raise ValueError(
+            f"{what} holds {size:,} bytes{packed}, and at most {most:,} are read. If that is "
+            f"meant, set the environment variable {MAX_BYTES} to {size} or more."
+        )
+
+
+def check_table(rows: int, columns: int, what: str, stored: int) -> None:
+    """Raise a ValueError if a table has more values, or columns, than memory is meant for."""
+    check_size(columns * _COLUMN, f"{what}, with {columns:,} columns,")
+    check_size(
+        rows * columns * VALUE, f"{what}, with {rows:,} rows of {columns:,} columns,", stored
+    )
+
+
+def most_columns() -> int:
+    """How many columns of a table are looked through for their meaning."""
+    return (_given() or _MOST) // _LOOK
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        ValueError: If it is too large.
+    """
+    check_size(path.stat().st_size, str(path))
+    return path.read_bytes()
+
+
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """A file in a zip archive; no more of it is unpacked than the archive says that it holds."""
+    with archive.open(member) as file:
+        return file.read(member.file_size)
+
+
+def check_npz(path: Path) -> None:
+    """Raise a ValueError if an .npz file unpacks to too much, or declares more than it holds.
+
+    NumPy makes room for all that is declared. What is damaged otherwise is left to it.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        check_size(sum(member.file_size for member in members), str(path), path.stat().st_size)
+        for member in members:
+            declared = _declared(archive, member)
+            if declared > member.file_size:
+                raise ValueError(
+                    f"{path}: the array {member.filename} declares {declared:,} bytes and holds "
+                    f"{member.file_size:,}: it is cut off or damaged. Write the file again."
+                )
+
+
+def _given() -> int | None:
+    text = os.environ.get(MAX_BYTES, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise ValueError(
+            f"{MAX_BYTES} must be a positive whole number of bytes. Received: {text!r}"
+        )
+    return int(text)
+
+
+def _declared(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+    """The bytes of an array by its header; 0 for what NumPy refuses."""
+    from numpy.lib import format
+
+    try:
+        with archive.open(member) as file:
+            first = format.read_magic(file) == (1, 0)
+            read = format.read_array_header_1_0 if first else format.read_array_header_2_0
+            shape, _, dtype = read(file)
+    except Exception:  # of zipfile, zlib and NumPy, which says it again when the array is read
+        return 0
+    return math.prod(shape) * int(dtype.itemsize)
