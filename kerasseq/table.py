@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from rich.table import Table as Drawn
 
 _LONG = 40  # characters; a longer word, such as a path, may be broken
+
+# Control characters but tabs and ends of lines, and halves of characters, which cannot be encoded.
+_STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 FORMATS = ("table", "json", "markdown", "latex", "csv")
 
@@ -32,6 +36,16 @@ _LATEX = str.maketrans(
         "|": r"\textbar{}",
     }
 )
+
+
+def printable(text: str) -> str:
+    """A text for a terminal, which names in a file must not steer: control characters as JSON has.
+
+    Example:
+        >>> print(printable("dense\\x1b[2J"))
+        dense\\u001b[2J
+    """
+    return _STEERING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 class Tabular:
@@ -60,12 +74,12 @@ class Tabular:
                 f"`format` must be one of {', '.join(FORMATS)}. Received: format={format!r}"
             )
         if format == "json":
-            return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+            return printable(json.dumps(self.to_dict(), indent=2, ensure_ascii=False))
         table = self.table()
         if format == "table":
             return table.text(width)
         writers = {"markdown": table.markdown, "latex": table.latex, "csv": table.csv}
-        return writers[format]()
+        return printable(writers[format]())
 
     def to_frame(self) -> pd.DataFrame:
         """The rows as a pandas DataFrame, without the total."""
@@ -144,10 +158,10 @@ class Table(Tabular):
             force_terminal=False,
         )
         if self.title:
-            console.print(Text(self.title))
+            console.print(Text(printable(self.title)))
         console.print(self.drawn(widths, box=box.SIMPLE, pad_edge=False))
         for note in self.notes:
-            console.print(Text(note))
+            console.print(Text(printable(note)))
         return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).strip("\n")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -155,8 +169,8 @@ class Table(Tabular):
         from rich.text import Text
 
         widths = self._widths(options.max_width - 1, whole=True)
-        yield self.drawn(widths, title=Text(self.title), title_justify="left")
-        yield from map(Text, self.notes)
+        yield self.drawn(widths, title=Text(printable(self.title)), title_justify="left")
+        yield from (Text(printable(note)) for note in self.notes)
 
     def drawn(
         self, widths: Sequence[int] | None = None, bold: int | None = None, **style: Any
@@ -177,7 +191,7 @@ class Table(Tabular):
             self.columns, feet, self._to_the_right(), widths or self._widths(None)
         ):
             drawn.add_column(
-                Text(name),
+                Text(printable(name)),
                 Text(_shown(foot)),
                 justify="right" if right else "left",
                 width=width,
@@ -296,7 +310,7 @@ def _shown(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return number(value) if isinstance(value, int | float) else str(_plain(value))
+    return number(value) if isinstance(value, int | float) else printable(str(_plain(value)))
 
 
 def _plain(value: Any) -> Any:

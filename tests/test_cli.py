@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import h5py
 import pytest
 
 import kerasseq
@@ -251,6 +252,19 @@ def test_an_error_of_the_system_names_the_file(
         params, "cells", _raising(PermissionError(13, "Permission denied", "a.csv"))
     )
     assert say("cells") == (2, "", "kerasseq: error: Permission denied: a.csv\n")
+
+
+def test_names_do_not_steer_the_terminal(say: Callable[..., Said], tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "\x1b[2J.weights.h5", "w") as file:
+        file["layers/dense\x9b2J/vars/0"] = [1.0]
+    code, out, err = say("report", str(tmp_path / "\x1b[2J.weights.h5"))
+    assert (code, err) == (0, "")
+    assert "\\u001b[2J.weights.h5" in out
+    assert "\\u009b2J" in out
+    assert "\x1b" not in out
+    code, out, err = say("report", str(tmp_path / "\x1b[2J"))
+    assert (code, out) == (2, "")
+    assert err.endswith("\\u001b[2J'.\n")
 
 
 @pytest.mark.parametrize("error", [RuntimeError("ours"), TypeError("ours"), KeyError("ours")])

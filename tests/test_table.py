@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from kerasseq.params import Table
-from kerasseq.table import FORMATS, from_frame
+from kerasseq.table import FORMATS, from_frame, printable
 
 TABLE = Table(
     columns=("layer", "shape", "gates", "params", "share"),
@@ -181,3 +181,31 @@ def test_an_unknown_format_is_answered_with_those_there_are() -> None:
 
 def test_text_and_repr_are_the_table() -> None:
     assert str(TABLE) == repr(TABLE) == TABLE.text()
+
+
+STEERING = "a\x1b]0;b\x07\x9b2J\x7f\r\ud800"
+SAFE = "a\\u001b]0;b\\u0007\\u009b2J\\u007f\\u000d\\ud800"
+
+
+def test_what_steers_a_terminal_is_spelled_out() -> None:
+    assert printable(STEERING) == SAFE
+    assert printable("a\tb\nc é 你 🙂 \u202f") == "a\tb\nc é 你 🙂 \u202f"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_no_format_steers_a_terminal(format: str) -> None:
+    whole = [STEERING, (STEERING, "b"), ((STEERING, 2), (3,))]
+    table = Table((STEERING,), tuple((cell,) for cell in whole), STEERING, ("x",), (STEERING,))
+    shown = table.render(format)
+    assert printable(shown) == shown
+    shown.encode()
+    if format == "json":
+        assert json.loads(shown)["title"] == STEERING
+    if format == "table":  # what is spelled out has its width
+        assert shown.count(SAFE) == 5
+
+
+def test_no_table_steers_a_terminal_that_it_is_printed_to() -> None:
+    table = Table((STEERING,), ((STEERING,),), STEERING, notes=(STEERING,))
+    assert SAFE in " ".join(_in_terminal(table, 200))
+    assert not [line for line in _in_terminal(table, 200) if printable(line) != line]

@@ -18,6 +18,7 @@ import typer
 from kerasseq import names, registry
 from kerasseq.cli import commands, tuning, verbs
 from kerasseq.renamed import renamed
+from kerasseq.table import printable
 
 __all__ = ["TRACEBACK", "main"]
 
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"kerasseq: {message}", file=sys.stderr)
+    print(f"kerasseq: {printable(message)}", file=sys.stderr)
     return code
 
 

@@ -16,6 +16,7 @@ from kerasseq.cli import commands
 from kerasseq.cli import options as signatures
 from kerasseq.cli.options import Option
 from kerasseq.settings import declared
+from kerasseq.table import printable
 
 if TYPE_CHECKING:
     from kerasseq.tasks.base import Task
@@ -67,7 +68,7 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
         result = getattr(run, name)(**values)
         if result is None:  # the run itself has changed
             run.save(folder, overwrite=True)
-            print(f"saved in {folder}", file=sys.stderr)
+            print(f"saved in {printable(str(folder))}", file=sys.stderr)
         else:
             commands.show_result(result, format)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kerasseq import runs
 from kerasseq.data.digest import digest
 from kerasseq.settings import visible
+from kerasseq.table import printable
 from kerasseq.tasks.base import Learn, Parts, Prepared, Task
 
 if TYPE_CHECKING:
@@ -319,7 +320,7 @@ class _Teller:
 
     def __call__(self, *lines: str) -> None:
         if not self._quiet:
-            print(*lines, sep="\n", file=sys.stderr, flush=True)
+            print(*map(printable, lines), sep="\n", file=sys.stderr, flush=True)
 
 
 def evaluated(

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from kerasseq import numbers
-from kerasseq.table import Table
+from kerasseq.table import Table, printable
 from kerasseq.tuning import words
 from kerasseq.tuning.final import DEFAULT
 
@@ -82,13 +82,13 @@ class Progress:
         """Show an event."""
         self._take(event)
         if event["event"] == "ended" and not self._quiet and self._live is None:
-            print(self.line(self._ended[-1]), file=sys.stderr, flush=True)
+            print(printable(self.line(self._ended[-1])), file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
         """Show what is being done."""
         self._doing = text
         if not self._quiet and self._live is None:
-            print(text, file=sys.stderr, flush=True)
+            print(printable(text), file=sys.stderr, flush=True)
 
     def line(self, row: Mapping[str, Any]) -> str:
         """A trial in one line."""

@@ -284,3 +284,20 @@ def test_columns_are_refused_where_there_is_no_table(tmp_path: Path) -> None:
 
 def test_the_fields_have_defaults() -> None:
     assert LabelledTexts(["a"], ["b"]).notes == []
+
+
+def test_links_out_of_a_folder_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("one\ntwo\n")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for ending in ("pos", "neg"):
+        (folder / f"a.{ending}").symlink_to(tmp_path / "secret")
+    with pytest.raises(ValueError, match=r"a\.(neg|pos) is a link to a file outside of"):
+        read_labelled(folder)
+    for label in ("good", "bad"):
+        (folder / label).mkdir()
+        (folder / label / "1.txt").symlink_to(tmp_path / "secret")
+    for ending in ("pos", "neg"):
+        (folder / f"a.{ending}").unlink()
+    with pytest.raises(ValueError, match=r"1\.txt is a link to a file outside of"):
+        read_labelled(folder)

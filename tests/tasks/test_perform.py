@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,20 @@ def test_what_was_found_is_told_and_kept(capsys: pytest.CaptureFixture[str]) -> 
     shown = capsys.readouterr().err.splitlines()
     assert shown[:2] == run.notes == ["90 rows", run.notes[1]]
     assert shown[2].startswith("epoch 1/2")
+
+
+def test_notes_do_not_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = Toy.split
+
+    def noted(self: Toy, *args: Any, **options: Any) -> Any:
+        return replace(split(self, *args, **options), notes=["left out: \x1b[2J.txt"])
+
+    monkeypatch.setattr(Toy, "split", noted)
+    run = toy(quiet=False)
+    assert "left out: \\u001b[2J.txt\n" in capsys.readouterr().err
+    assert run.notes[0] == "left out: \x1b[2J.txt"
 
 
 def test_a_quiet_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
