@@ -138,7 +138,7 @@ def _loaded(path: Path) -> Any:
         raise ValueError(f"'{file}' is no Keras model, or damaged: restore it from a copy.")
     try:
         return keras.saving.load_model(file, compile=False)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except Exception as error:  # Keras and its backend have none of their own for such a file
         reason = " ".join(str(error).split()) or type(error).__name__
         if len(reason) > _LONG:  # a whole config, with the cause at either end
             reason = f"{reason[: _LONG // 2]} ... {reason[-_LONG // 2 :]}"

@@ -13,10 +13,13 @@ The environment variable `KERASSEQ_MAX_BYTES` says another number of bytes in pl
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "MAX_BYTES",
@@ -24,7 +27,9 @@ __all__ = [
     "check_npz",
     "check_size",
     "check_table",
+    "encodable",
     "most_columns",
+    "parse_json",
     "read_bytes",
     "read_member",
 ]
@@ -38,6 +43,7 @@ _RATIO = 100  # text packs to a tenth or so
 _SMALL = 256 * 2**20
 _COLUMN = 64 * 2**10
 _LOOK = 2 * 2**20
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character, as JSON may have it
 
 
 def check_size(size: int, what: str, stored: int | None = None) -> None:
@@ -106,6 +112,45 @@ def check_npz(path: Path) -> None:
                     f"{path}: the array {member.filename} declares {declared:,} bytes and holds "
                     f"{member.file_size:,}: it is cut off or damaged. Write the file again."
                 )
+
+
+def parse_json(text: str) -> Any:
+    """The value in a JSON text that somebody else wrote; halves of characters as question marks.
+
+    Raises:
+        ValueError: If it is no JSON, or Python cannot hold it; in words.
+    """
+    try:
+        value = json.loads(text)
+        return _whole(value) if _HALF.search(text) else value
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError:
+        raise ValueError("a number in it has too many digits") from None
+
+
+def encodable(text: str) -> str:
+    """The text, with halves of characters, which UTF-8 cannot hold, as question marks.
+
+    Example:
+        >>> encodable("caf\\u00e9 \\ud83d")
+        'café ?'
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {encodable(key): _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return encodable(value) if isinstance(value, str) else value
 
 
 def _given() -> int | None:

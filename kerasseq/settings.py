@@ -137,6 +137,7 @@ class Setting:
             if _fits(member, value) and self._inside(value):
                 return None
         text = f"{self.name} must be {self._expected()}. Received: {self.name}={value!r}"
+        text += "; it is out of range." if _huge(value) else ""
         listed = any(_item(member) for member in members(self.annotation))
         if listed and isinstance(value, str | int | float):
             text += f"; pass [{value!r}]."
@@ -150,7 +151,7 @@ class Setting:
             return all(map(self._inside, value))
         if not _number(value):
             return True
-        if value in (math.inf, -math.inf):
+        if value in (math.inf, -math.inf) or _huge(value):
             return False
         return not (
             (self.least is not None and not value >= self.least)
@@ -380,6 +381,11 @@ def _item(member: str) -> str:
         return ""
     item = member.partition("[")[2].rstrip("]").removesuffix(", ...")
     return item if item in ("bool", "int", "float", "str") else ""
+
+
+def _huge(value: Any) -> bool:
+    """Whether a whole number is one that no array can hold."""
+    return isinstance(value, numbers.Integral) and abs(int(value)) >= 2**63
 
 
 def _number(value: Any) -> bool:

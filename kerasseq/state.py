@@ -21,7 +21,12 @@ _ARRAY = "array in the .npz file"  # what stands in JSON for an array, with its 
 
 def write_json(path: Path, value: Any, indent: int | None = None) -> None:
     """Write JSON values; the file is never half there."""
-    atomic.write_text(path, json.dumps(value, ensure_ascii=False, indent=indent))
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, in a label say: JSON has a way to write it
+        text = json.dumps(value, indent=indent)
+    atomic.write_text(path, text)
 
 
 def read_json(path: Path) -> Any:

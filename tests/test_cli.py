@@ -217,6 +217,12 @@ def test_wrong_arguments_get_one_line_and_where_to_look(
         ("explain nowhere.keras", "There is no file 'nowhere.keras'."),
         ("explain setup.cfg", "'setup.cfg' is no .keras file"),
         ("explain kerasseq", "The folder 'kerasseq' holds no model.keras."),
+        ("count lstm --inputs 3 --units 5 --depth 1000000000000", "`depth` must be at most 1,000"),
+        ("report ~nosuchuser/a.keras", "There is no file '~nosuchuser/a.keras'"),
+        (f"report {'a' * 300}", "there is no file or folder"),
+        (f"show {'a' * 300}", "File name too long"),
+        ("show ~nosuchuser", "there is no folder ~nosuchuser"),
+        (f"predict nowhere {'a' * 300}", "there is no folder nowhere"),
         ("report setup.cfg", "'setup.cfg' cannot be read as a Keras file"),
     ],
 )

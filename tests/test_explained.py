@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,22 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"no zip")
     with pytest.raises(ValueError, match=r"model\.keras' is no Keras model, or damaged"):
         explain(tmp_path)
+
+
+@pytest.mark.parametrize("units", [10**12, 10**30, [4], -1, None])
+def test_a_model_that_cannot_be_built_is_refused_in_one_line(tmp_path: Path, units: Any) -> None:
+    path = tmp_path / "model.keras"
+    keras.Sequential([keras.Input((3, 2)), keras.layers.LSTM(4)]).save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    config["config"]["layers"][1]["config"]["units"] = units
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**members, "config.json": json.dumps(config)}.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match=r"model\.keras' cannot be loaded: ") as told:
+        explain(path)
+    assert "\n" not in str(told.value)
 
 
 def test_it_is_a_public_function() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,15 @@ def test_readers_look_in_the_home_folder(name: str, home: Path) -> None:
 def test_readers_refuse_an_empty_text(name: str, home: Path) -> None:
     with pytest.raises(ValueError, match="must be a path, and not an empty text"):
         READERS[name]("")
+
+
+def test_a_path_that_no_file_can_have() -> None:
+    with pytest.raises(FileNotFoundError, match=r"data .*\(file name too long\).*'a{60}\.\.\.'"):
+        paths.given("a" * 300, "data")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may look everywhere")
+def test_a_path_where_nobody_may_look(tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(mode=0)
+    with pytest.raises(FileNotFoundError, match=r"\(permission denied\)"):
+        paths.given(tmp_path / "shut" / "a", "data")

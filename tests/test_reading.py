@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,24 +10,22 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kerasseq.reading import (
     MAX_BYTES,
-    as_path,
     check_npz,
     check_size,
     check_table,
+    encodable,
     most_columns,
+    parse_json,
     read_bytes,
     read_member,
 )
 
 GIB = 2**30
-
-
-@pytest.fixture(autouse=True)
-def _by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MAX_BYTES, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -143,16 +141,30 @@ def test_an_archive_of_arrays_that_unpacks_to_too_much(
         check_npz(tmp_path / "a.npz")
 
 
-def test_paths_as_users_give_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert as_path("~/a") == tmp_path / "a"
-    assert as_path("~nosuchuser/a") == Path("~nosuchuser/a")
-    with pytest.raises(FileNotFoundError, match=r"no file or folder a{60}\.\.\. \(.*name too long"):
-        as_path("a" * 300)
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(st.characters(codec="utf-8")),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text("ab"), inner),
+    )
+)
+def test_json_is_read_as_it_is(value: Any) -> None:
+    assert parse_json(json.dumps(value)) == value
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may look everywhere")
-def test_a_path_where_nobody_may_look(tmp_path: Path) -> None:
-    (tmp_path / "shut").mkdir(mode=0)
-    with pytest.raises(FileNotFoundError, match=r"\(permission denied\)"):
-        as_path(tmp_path / "shut" / "a")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[" * 200_000, "nested too deeply"),
+        ('{"a":' * 200_000, "nested too deeply"),
+        ("1" * 5_000, "too many digits"),
+        ("[1", "Expecting"),
+    ],
+)
+def test_json_that_cannot_be_held(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        parse_json(text)
+
+
+def test_halves_of_characters_are_question_marks() -> None:
+    assert parse_json(r'{"a\ud83d": ["\ude42\ud83d", "\ud83d\ude42"]}') == {"a?": ["??", "🙂"]}
+    assert encodable("caf\u00e9 🙂") == "caf\u00e9 🙂"

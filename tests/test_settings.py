@@ -86,6 +86,9 @@ def test_values_of_the_declared_kind_pass(name: str, value: Any) -> None:
         ("units", 2.0, "a whole number above zero"),
         ("units", True, "a whole number above zero"),
         ("units", None, "a whole number above zero"),
+        ("units", [3], "a whole number above zero"),
+        ("units", 10**30, "a whole number above zero"),
+        ("clipnorm", 10**30, "a number above zero, or None"),
         ("rate", 1, "at least 0 and below 1, or None"),
         ("rate", float("nan"), "at least 0 and below 1, or None"),
         ("rate", "0.5", "at least 0 and below 1, or None"),
@@ -104,6 +107,14 @@ def test_other_values_are_told(name: str, value: Any, expected: str) -> None:
     fault = _fault(**{name: value})
     assert fault is not None
     assert fault.startswith(f"{name} must be {expected}. Received: {name}={value!r}")
+
+
+def test_a_number_that_no_array_holds_is_out_of_range() -> None:
+    assert _fault(units=2**63) == (
+        "units must be a whole number above zero. Received: units=9223372036854775808; it is out "
+        "of range."
+    )
+    assert _fault(units=2**63 - 1) is None
 
 
 def test_all_faults_are_told_at_once() -> None:

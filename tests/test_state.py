@@ -56,3 +56,8 @@ def test_an_array_that_is_declared_and_not_there(tmp_path: Path) -> None:
         )
     with pytest.raises(ValueError, match=r"state\.npz: the array 0\.npy declares 8,000,000,000,00"):
         read_state(tmp_path / "state.json")
+
+
+def test_half_a_character_comes_back(tmp_path: Path) -> None:
+    write_state(tmp_path / "state.json", {"labels": ["caf\u00e9", "\ud83d"]})
+    assert read_state(tmp_path / "state.json") == {"labels": ["caf\u00e9", "\ud83d"]}

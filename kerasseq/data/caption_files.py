@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import json
 import os
 import re
 import sys
@@ -17,7 +16,7 @@ from kerasseq import paths
 from kerasseq.data.caption_text import plain
 from kerasseq.data.files import own_file, read_text
 from kerasseq.data.tables import TABLES, from_objects, listed, read_table
-from kerasseq.reading import read_bytes
+from kerasseq.reading import encodable, parse_json, read_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,6 +174,12 @@ def _collected(rows: Iterable[_Row], where: str) -> Captions:
     found = Captions({})
     empty = 0
     for image, caption, part in rows:
+        odd = [one for one in (image, caption, part) if not isinstance(one, str)]
+        if odd:
+            raise ValueError(
+                f"{where} must hold texts as names, captions and parts. Received: "
+                f"{str(odd[0])[:60]!r}. Mend the file."
+            )
         words, image = plain(caption), picture_name(image)
         captions = found.of.setdefault(image, [])
         if words:
@@ -241,7 +246,7 @@ def _from_frame(frame: pd.DataFrame, where: str, said: bool = True) -> Iterator[
     used = {ours: frame[name] for ours, name in named.items() if name is not None}
     rows = frame.iloc[:, :0].assign(**{"caption": "", "split": "", **used})
     rows = rows.assign(caption=rows["caption"].map(_captions_in)).explode("caption")
-    images, captions, parts = (rows[name].astype(object).fillna("").astype(str) for name in named)
+    images, captions, parts = (rows[name].astype(object).fillna("").map(_text) for name in named)
     unnamed = images.str.strip().eq("").to_numpy()
     if unnamed.any():
         raise ValueError(
@@ -251,12 +256,19 @@ def _from_frame(frame: pd.DataFrame, where: str, said: bool = True) -> Iterator[
     return zip(images, captions, parts)
 
 
+def _text(cell: Any) -> str:
+    return encodable(str(cell))
+
+
 def _captions_in(cell: Any) -> Any:
     """The captions in a cell, where a list of them is written there; else the cell."""
-    if not (isinstance(cell, str) and cell.lstrip().startswith("[")):
+    if not isinstance(cell, str):
         return cell
-    with contextlib.suppress(ValueError, RecursionError):
-        listed = json.loads(cell)
+    cell = encodable(cell)
+    if not cell.lstrip().startswith("["):
+        return cell
+    with contextlib.suppress(ValueError):
+        listed = parse_json(cell)
         return listed if all(isinstance(one, str | None) for one in listed) else cell
     if _LIST_OF_TEXTS.fullmatch(cell):
         with contextlib.suppress(ValueError, SyntaxError):
@@ -266,8 +278,8 @@ def _captions_in(cell: Any) -> Any:
 
 def _from_json(path: Path, said: bool = True) -> Iterator[_Row]:
     try:
-        content = json.loads(read_text(path)[0])
-    except json.JSONDecodeError as error:
+        content = parse_json(read_text(path)[0])
+    except ValueError as error:
         raise ValueError(f"{path} cannot be read as JSON: {error}. Mend the file.") from None
     try:
         if isinstance(content, list):

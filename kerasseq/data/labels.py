@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from kerasseq.reading import encodable
+
 __all__ = ["Label", "class_name", "class_numbers", "given"]
 
 Label = str | int | float | bool
@@ -23,7 +25,8 @@ def class_name(label: Any) -> str:
     >>> [class_name(label) for label in (1, 1.0, " pos", True)]
     ['1', '1', 'pos', 'True']
     """
-    return str(int(label) if isinstance(label, float) and label.is_integer() else label).strip()
+    whole = isinstance(label, float) and label.is_integer()
+    return encodable(str(int(label) if whole else label)).strip()
 
 
 def given(labels: Sequence[Any]) -> list[Label]:

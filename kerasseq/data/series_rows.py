@@ -12,6 +12,7 @@ from pandas.tseries.frequencies import to_offset
 
 from kerasseq.data.frequency import Stamps, after, infer, is_span, positions, shown, step_of
 from kerasseq.data.series_stamps import read_stamps
+from kerasseq.reading import encodable
 
 __all__ = [
     "FILLS",
@@ -124,6 +125,8 @@ def _series(
             f"{where}: row {missing[0]} (counted from 0) belongs to no series: column "
             f"{names[0]!r} is empty there. Fill it in, or leave the row out."
         )
+    named = {name: frame[name].map(_text) for name in names if frame[name].dtype == object}
+    frame = frame[list(names)].assign(**named)
     levels = [pd.factorize(frame[name].astype(str))[0] for name in names]
     codes = levels[0]
     for own in levels[1:]:
@@ -132,6 +135,10 @@ def _series(
     columns = [frame[name].iloc[first].tolist() for name in names]
     keys = [[own if _is_plain(own) else str(own) for own in key] for key in zip(*columns)]
     return codes.astype(np.int64), keys
+
+
+def _text(value: Any) -> Any:
+    return encodable(value) if isinstance(value, str) else value
 
 
 def _is_plain(value: Any) -> bool:

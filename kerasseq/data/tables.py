@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasseq.data.files import read_text
-from kerasseq.reading import MAX_BYTES, check_table, most_columns
+from kerasseq.reading import MAX_BYTES, check_table, most_columns, parse_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,20 +174,19 @@ def _check_given(frame: pd.DataFrame, where: str, name: str | None, remedy: str)
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
+    import pyarrow
     from pyarrow import parquet
 
     try:
         told = parquet.read_metadata(path)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, pyarrow.ArrowException) as error:
         raise _unreadable(path, "Parquet", str(error)) from None
     check_table(told.num_rows, told.num_columns, str(path), path.stat().st_size)
     try:
+        # Else a text that is not UTF-8 would fail where it is used.
+        parquet.read_table(path).validate(full=True)
         return pd.read_parquet(path)
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        reason = f"a text in it is not UTF-8 (byte 0x{byte:02x} at {error.start})"
-        raise _unreadable(path, "Parquet", reason) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, pyarrow.ArrowException) as error:
         raise _unreadable(path, "Parquet", str(error)) from None
 
 
@@ -241,16 +240,16 @@ def _read_json(path: Path, content: str) -> pd.DataFrame:
     rows: list[Any] = []
     if content.lstrip().startswith("["):
         try:
-            rows = json.loads(content)
-        except json.JSONDecodeError as error:
+            rows = parse_json(content)
+        except ValueError as error:
             raise _unreadable(path, "JSON", str(error)) from None
     else:
         # Not splitlines(): some of the signs that it splits at may stand inside a JSON string.
         for number, line in enumerate(content.split("\n"), 1):
             try:
-                rows += [json.loads(line)] if line.strip() else []
-            except json.JSONDecodeError as error:
-                reason = f"line {number} is no JSON object: {error.msg}"
+                rows += [parse_json(line)] if line.strip() else []
+            except ValueError as error:
+                reason = f"line {number} is no JSON object: {getattr(error, 'msg', error)}"
                 raise _unreadable(path, "JSON lines", reason) from None
     return from_objects(rows, path)
 

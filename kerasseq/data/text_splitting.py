@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 from tokenizers import Regex, decoders, normalizers, pre_tokenizers
 
+from kerasseq.reading import encodable
+
 __all__ = [
     *("Kind", "Texts", "batches", "check", "decoder", "normalizer", "pieces"),
     "pre_tokenizer",
@@ -91,7 +93,7 @@ def pieces(
     """The words or characters of each text, for all that is split without a pattern."""
 
     def normalized(text: str) -> str:
-        text = _encodable(text)
+        text = encodable(text)
         return text if normalizer is None else str(normalizer.normalize_str(text))
 
     word = functools.cache(normalized)
@@ -104,22 +106,13 @@ def pieces(
             yield normalized(text)
 
 
-def _encodable(text: str) -> str:
-    """The text, with half surrogates, which UTF-8 cannot hold, as question marks."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode(errors="replace").decode()
-    return text
-
-
 def batches(texts: Texts) -> Iterator[list[str]]:
     """The texts, some million characters at once."""
     batch: list[str] = []
     size = 0
     for text in texts:
         assert isinstance(text, str)  # see `check`
-        batch.append(_encodable(text))
+        batch.append(encodable(text))
         size += len(text)
         if size >= _BATCH:
             yield batch

@@ -7,7 +7,7 @@ from typing import Any
 
 from kerasseq.params import catalogue, formula
 from kerasseq.params.counted import DTYPES, PYTORCH, Count, Level, Row
-from kerasseq.params.spec import COMMON_OPTIONS, Spec, positive
+from kerasseq.params.spec import COMMON_OPTIONS, MOST_LEVELS, Spec, positive
 
 MERGES = ("concat", "sum", "mul", "ave", None)
 
@@ -73,7 +73,7 @@ def count(
         raise ValueError(
             f"`merge` must be one of {', '.join(map(repr, MERGES))}. Received: merge={merge!r}"
         )
-    if dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}. Received: dtype={dtype!r}")
     if residual and highway:
         raise ValueError("`residual` and `highway` exclude each other: choose one.")
@@ -117,7 +117,7 @@ def _plan(
 ) -> list[tuple[Spec, int]]:
     """The spec and the width of every level."""
     if isinstance(cell, str) or not isinstance(cell, Sequence):
-        levels: list[Any] = [cell] * positive("depth", depth)
+        levels: list[Any] = [cell] * positive("depth", depth, MOST_LEVELS)
     else:
         levels = list(cell)
         if depth != 1:

@@ -115,7 +115,7 @@ def compare(
             "Cells are compared at an equal `budget` or at equal `units`: give one of the two. "
             f"Received: budget={budget}, units={units}"
         )
-    if isinstance(cells, str) or not cells:
+    if isinstance(cells, str) or not isinstance(cells, Sequence) or not cells:
         raise ValueError(f"`cells` must be a list of names. Received: cells={cells!r}")
     rows = []
     for name, chosen in zip(cells, _per_cell(cells, options), strict=True):

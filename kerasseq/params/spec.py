@@ -218,8 +218,14 @@ class Spec:
         ]
 
 
-def positive(name: str, value: object) -> int:
+#: The deepest stack of recurrent layers that is counted or built.
+MOST_LEVELS = 1_000
+
+
+def positive(name: str, value: object, most: int | None = None) -> int:
     """The value as an int, or a ValueError that names the argument."""
+    if most is not None and getattr(value, "__index__", int)() > most:
+        raise ValueError(f"`{name}` must be at most {most:,}. Received: {name}={value!r}")
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:
         raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
     return value.__index__()

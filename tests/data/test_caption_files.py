@@ -196,6 +196,19 @@ def test_empty_captions_are_left_out() -> None:
         ("a.csv", "image,caption,split\n1,a,left\n", "puts 1 into a part 'left'"),
         ("a.csv", "image,caption,split\n1,a,val\n1,b,test\n", "puts 1 into validation and into"),
         ("a.json", "{", "cannot be read as JSON"),
+        ("a.json", "[" * 200_000, "cannot be read as JSON: it is nested too deeply"),
+        ("a.json", "[1]", "entry 1 is no object"),
+        (
+            "a.json",
+            '{"images": [{"id": 1, "file_name": 2}],'
+            ' "annotations": [{"image_id": 1, "caption": 3}]}',
+            "must hold texts as names, captions and parts. Received: '2'",
+        ),
+        (
+            "a.json",
+            '{"images": [{"filename": "a", "sentences": [{"raw": "b"}], "split": ["c"]}]}',
+            "must hold texts as names, captions and parts. Received: ",
+        ),
         ("a.json", '{"pictures": []}', "in none of the known ways"),
         ("a.json", '{"images": [{"id": 1}], "annotations": [{}]}', "in none of the known ways"),
         ("a.txt", "\0\1\2", "is a binary file"),
@@ -233,3 +246,8 @@ def test_the_file_of_captions_in_a_folder(tmp_path: Path) -> None:
     assert captions_file(_tokens(tmp_path).parent).name == "Flickr8k.token.txt"
     (tmp_path / "Flickr8k.lemma.token.txt").touch()  # words without their endings
     assert captions_file(tmp_path).name == "Flickr8k.token.txt"
+
+
+def test_halves_of_characters_are_question_marks() -> None:
+    frame = pd.DataFrame({"image": ["1\ud83d"], "caption": ["a \ud83d dog"]}, dtype=object)
+    assert read_captions(frame).of == {"1?": ["a dog"]}

@@ -301,3 +301,9 @@ def test_links_out_of_a_folder_are_not_read(tmp_path: Path) -> None:
         (folder / f"a.{ending}").unlink()
     with pytest.raises(ValueError, match=r"1\.txt is a link to a file outside of"):
         read_labelled(folder)
+
+
+def test_half_a_character_in_a_label_is_a_question_mark() -> None:
+    labels = pd.Series(["a\ud83d", "b"] * 4, dtype=object)
+    table = pd.DataFrame({"text": [f"text {i}" for i in range(8)], "label": labels})
+    assert read_labelled(table).labels == ["a?", "b"] * 4

@@ -651,3 +651,10 @@ def test_many_columns_are_not_looked_through() -> None:
         read_series(frame)
     found = read_series(frame, time="day", target=["v1x", "v2x"])
     assert [targets.shape for targets in found.targets] == [(9, 2)]
+
+
+def test_half_a_character_in_a_name_is_a_question_mark() -> None:
+    frame = _long(9, 9)
+    names = frame["shop"].astype(object).replace("a", "a\ud83d")
+    found = read_series(frame.assign(shop=names), series="shop", time="day", target="sold")
+    assert found.ids == ["a?", "b"]

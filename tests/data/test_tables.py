@@ -88,6 +88,10 @@ def test_json_lines_may_hold_line_separators(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.csv", b"", r"a\.csv is empty"),
+        ("a.json", b"[" * 200_000, r"as JSON: it is nested too deeply"),
+        ("a.jsonl", b'{"a":' * 200_000, r"line 1 is no JSON object: it is nested too deeply"),
+        ("a.jsonl", b'{"a": %s}' % (b"1" * 5_000), r"a number in it has too many digits"),
+        ("a.parquet", b"PAR1" + b"\xff" * 100 + b"PAR1", r"cannot be read as Parquet"),
         ("a.jsonl", b" \n \n", r"a\.jsonl is empty"),
         ("a.csv", b"t,l\na,b\nc,d,e\n", r"line 3 has 3 fields where 2 were expected"),
         ("a.csv", b"t,l\nc,d,e\nc,d,e\n", r"more fields than its first line names"),
@@ -220,3 +224,20 @@ def test_many_columns_are_not_looked_through(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_error_lists_some_columns() -> None:
     assert listed([*range(20)]).endswith("18, 19")
     assert listed([*range(3_000)]).endswith("18, 19, ... (3,000 in all)")
+
+
+@pytest.mark.parametrize("column", ["text", "label"])
+def test_parquet_texts_that_are_not_utf8(tmp_path: Path, column: str) -> None:
+    raw = pyarrow.array([b"a\xff", b"b"], pyarrow.binary())
+    columns = {"text": pyarrow.array(["c", "d"]), "label": pyarrow.array(["e", "f"])}
+    columns[column] = pyarrow.Array.from_buffers(pyarrow.string(), 2, raw.buffers())
+    parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"cannot be read as Parquet: .*Invalid UTF8.*") as told:
+        read_table(tmp_path / "a.parquet")
+    assert "\n" not in str(told.value)
+
+
+def test_json_of_halves_of_characters(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(r'{"text": "good \ud83d", "label": "\ude42"}')
+    assert read_table(path)[0].to_dict("records") == [{"text": "good ?", "label": "?"}]

@@ -349,6 +349,7 @@ ERRORS: list[tuple[str, tuple[Any, ...], dict[str, Any], list[str]]] = [
     ("a recurrent layer", (keras.layers.LSTM(3),), {}, ["`cell`", "ready cell", "LSTM"]),
     ("units beside a cell", (cells.get("gru")(4), 4), {}, ["units", "ready cells", "name"]),
     ("depth beside a cell", (cells.get("gru")(4),), {"depth": 2}, ["depth", "ready cells"]),
+    ("absurd depth", ("gru", 4), {"depth": 10**12}, ["`depth`", "at most 1,000", "depth=1000"]),
     ("dtype beside a cell", (cells.get("gru")(4),), {"dtype": "float16"}, ["dtype", "ready cells"]),
     ("option beside a cell", ([cells.get("gru")(4)],), {"dropout": 0.1}, ["dropout", "ready"]),
     ("nothing to drop", ("mingru", 4), {"weight_drop": 0.1}, ["`weight_drop`", "'mingru'"]),

@@ -141,6 +141,8 @@ def test_an_option_of_some_cells_goes_to_those() -> None:
         (["gru"], {"budget": 100, "units": 3}, "give one of the two"),
         ([], {"units": 3}, r"`cells` must be a list of names. Received: cells=\[\]"),
         ("gru", {"units": 3}, "`cells` must be a list of names. Received: cells='gru'"),
+        (3, {"units": 3}, "`cells` must be a list of names. Received: cells=3"),
+        (["gru"], {"budget": 10**6, "depth": 10**12}, "`depth` must be at most 1,000"),
         (["gru", "gruu"], {"units": 3}, "no cell named 'gruu'"),
         (["gru"], {"units": 3, "reset_aftr": False}, "no option 'reset_aftr'"),
         (["gru"], {"budget": 5}, "does not pay for 1 unit of gru"),
