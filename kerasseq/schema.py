@@ -64,13 +64,13 @@ class Array:
         )
 
 
-def check(value: Any, kind: Any, where: str) -> None:
+def check(value: Any, kind: Any, where: str = "") -> None:
     """Raise a ValueError that names what is wrong in a value, if anything is.
 
     Args:
         value: JSON values, and arrays.
         kind: a type as above.
-        where: name of the whole value.
+        where: name of the whole value; "" where the error need not say it.
 
     Example:
 
@@ -92,16 +92,16 @@ def faults(value: Any, kind: Any, where: str) -> Iterator[str]:
     elif origin in (Union, types.UnionType):
         yield from _of_union(value, arguments, where)
     elif not _is(value, kind):
-        yield f"{where} must be {_named(kind)}, and is {_short(value)}"
+        yield f"{where or 'it'} must be {_named(kind)}, and is {_short(value)}"
     elif is_typeddict(origin):
         for name, own in _fields(origin).items():
             if name in value:
-                yield from faults(value[name], own, f"{where}.{name}")
-            elif name in origin.__required_keys__:
-                yield f"{where} lacks {name}"
+                yield from faults(value[name], own, _inside(where, name))
+            elif _is_required(origin, own):
+                yield f"{where or 'it'} lacks {name}"
     elif origin is dict:
         for name, own in value.items():
-            yield from faults(own, arguments[1], f"{where}.{name}")
+            yield from faults(own, arguments[1], _inside(where, name))
     elif origin is list:
         for place, own in enumerate(value):
             yield from faults(own, arguments[0], f"{where}[{place}]")
@@ -114,9 +114,14 @@ def _of_union(value: Any, options: tuple[Any, ...], where: str) -> Iterator[str]
     likely = [option for option in options if _is(value, option)]
     found = [list(islice(faults(value, option, where), _SHOWN + 1)) for option in likely]
     if not found:
-        yield f"{where} must be {' or '.join(map(_named, options))}, and is {_short(value)}"
+        kinds = " or ".join(map(_named, options))
+        yield f"{where or 'it'} must be {kinds}, and is {_short(value)}"
     elif all(found):
         yield from found[-1]
+
+
+def _inside(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
 
 
 def _is(value: Any, kind: Any) -> bool:
@@ -135,6 +140,13 @@ def _is(value: Any, kind: Any) -> bool:
     if origin in (int, float):
         return isinstance(value, int | origin) and not isinstance(value, bool)
     return isinstance(value, origin)
+
+
+def _is_required(kind: Any, field: Any) -> bool:
+    # `__required_keys__` does not see what annotations that are strings say.
+    return get_origin(field) is Required or (
+        bool(kind.__total__) and get_origin(field) is not NotRequired
+    )
 
 
 @cache

@@ -126,6 +126,9 @@ def _without(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 def _with(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     if isinstance(value, dict):
         if value.keys() == {_ARRAY}:
-            return arrays[value[_ARRAY]]
+            name = value[_ARRAY]
+            if not isinstance(name, str):
+                raise KeyError(name)
+            return arrays[name]
         return {key: _with(item, arrays) for key, item in value.items()}
     return [_with(item, arrays) for item in value] if isinstance(value, list) else value

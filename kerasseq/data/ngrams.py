@@ -5,19 +5,30 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from kerasseq.data.tokenizer import UNKNOWN
 
-__all__ = ["NgramEncoder"]
+__all__ = ["NgramEncoder", "NgramState"]
 
 # An n-gram's code holds its tokens side by side in an int64, and leaves bits for its row.
 _CODE_BITS = 60
 _HIGHEST_ORDER = 3
 # How many tokens are worked on at once, to bound memory.
 _BATCH = 2_000_000
+
+
+class NgramState(TypedDict):
+    """The JSON values of a fitted encoder."""
+
+    order: int
+    min_count: int
+    size: int
+    width: int
+    bits: int
+    codes: str
 
 
 class NgramEncoder:
@@ -193,7 +204,7 @@ class NgramEncoder:
         >>> NgramEncoder.from_state(encoder.state()).encode([[2, 3]]).tolist()
         [[1, 2, 3]]
         """
-        encoder = cls(**{k: v for k, v in state.items() if k not in ("bits", "codes")})
+        encoder = cls(**{name: state[name] for name in ("order", "min_count", "size", "width")})
         encoder._bits = state["bits"]
         encoder._take(np.frombuffer(base64.b64decode(state["codes"]), "<i8").astype(np.int64))
         return encoder

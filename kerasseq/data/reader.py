@@ -4,18 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
 from kerasseq.data.labels import Label, class_numbers
-from kerasseq.data.ngrams import NgramEncoder
-from kerasseq.data.tokenizer import UNKNOWN, Kind, Tokenizer, Truncate
+from kerasseq.data.ngrams import NgramEncoder, NgramState
+from kerasseq.data.tokenizer import UNKNOWN, Kind, Tokenizer, TokenizerState, Truncate
 from kerasseq.training import Examples
 
-__all__ = ["Reader", "informed"]
+__all__ = ["Reader", "ReaderState", "informed"]
 
 MOST_WORDS = 1_000_000  # the numbers of n-grams of three words have room for so many
+
+
+class _Facts(TypedDict):
+    classes: int
+    vocabulary: int
+    ngrams: int
+    length: int
+    timesteps: float
+
+
+class ReaderState(TypedDict):
+    """The JSON values of a reader, with the facts that models depend on."""
+
+    facts: _Facts
+    classes: list[str | int | float]
+    encoder: TokenizerState
+    ngrams: NgramState | None
+    reading: NotRequired[dict[str, str]]
+    shares: NotRequired[list[float]]
 
 
 class Reader:
@@ -98,13 +117,27 @@ class Reader:
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Reader:
-        """The one that a state was taken from."""
-        return cls(
+        """The one that a state was taken from.
+
+        Raises:
+            ValueError: if parts of the state do not go together.
+        """
+        reader = cls(
             Tokenizer.from_state(state["encoder"]),
             state["facts"]["vocabulary"],
             state["ngrams"] and NgramEncoder.from_state(state["ngrams"]),
             state["classes"],
         )
+        facts = state["facts"]
+        sizes = {
+            "classes": len(reader.classes),
+            "ngrams": reader.ngrams.size + 1 if reader.ngrams else 0,
+            "vocabulary": min(reader.known, len(reader.tokenizer)),
+        }
+        for name, size in sizes.items():
+            if facts[name] != size:
+                raise ValueError(f"facts.{name} is {facts[name]:,}, and there are {size:,}")
+        return reader
 
     def read(self, texts: Sequence[str], labels: Sequence[Label] | None = None) -> Examples:
         """Examples of texts, with their labels where those are known."""

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from scipy import special  # type: ignore[import-untyped]  # it has no types
 
-__all__ = ["KINDS", "Scaler"]
+__all__ = ["KINDS", "Scaler", "ScalerState"]
 
 KINDS = ("standard", "robust", "mean", "log", "boxcox", "none")
+
+
+class ScalerState(TypedDict):
+    """The JSON values of a scaler; lists of numbers are (series or 1, columns)."""
+
+    kind: Literal["standard", "robust", "mean", "log", "boxcox", "none"]
+    per_series: bool
+    only: list[bool]
+    location: list[list[float]]
+    scale: list[list[float]]
+    power: list[list[float]]
+    shift: list[list[float]]
+
 
 _NORMAL_QUARTILES = 1.3489795003921634  # the span between those of a standard normal distribution
 _POWERS = np.linspace(0.0, 1.0, 21)

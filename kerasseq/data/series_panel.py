@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -14,9 +14,43 @@ from kerasseq.data.frequency import Stamps
 if TYPE_CHECKING:
     from kerasseq.data.scaling import Scaler
 
-__all__ = ["Panel"]
+__all__ = ["Encoding", "Names", "Panel"]
 
 _CHUNK = 2**16  # rows that are scaled at a time: what is in between stays small
+
+
+_Columns = list[str | int | float]  # whatever columns of a table are called
+
+
+class Names(TypedDict):
+    """The names of the columns of a panel."""
+
+    targets: _Columns
+    past: _Columns
+    future: _Columns
+    static: _Columns
+
+
+class Encoding(TypedDict):
+    """How the columns of a table were read, as JSON values."""
+
+    folded: bool
+    roles: _Roles
+    categories: dict[str, list[str]]
+    frequency: str | None
+    timezone: str | None
+    fill: str | None
+    resample: str | None
+    season: int | None
+
+
+class _Roles(TypedDict):
+    time: _Columns
+    target: _Columns
+    series: _Columns
+    past: _Columns
+    future: _Columns
+    static: _Columns
 
 
 @dataclass(frozen=True)

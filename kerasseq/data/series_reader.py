@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
 from kerasseq.data.calendar import add_calendar
-from kerasseq.data.scaling import Scaler
+from kerasseq.data.scaling import Scaler, ScalerState
 from kerasseq.data.series_more import add_lags
-from kerasseq.data.series_panel import Panel
+from kerasseq.data.series_panel import Encoding, Panel
 from kerasseq.data.series_splits import Split
 from kerasseq.data.windows import Windows, latest
 
-__all__ = ["Part", "SeriesExamples", "SeriesReader", "Truth"]
+__all__ = ["Part", "SeriesExamples", "SeriesReader", "SeriesReaderState", "Truth"]
 
 _COVARIATES = ("past", "future", "static")
 _FIGURES = ("location", "scale", "power", "shift")
@@ -189,6 +189,27 @@ class SeriesExamples:
         return self.scaler.inverse(values, series)
 
 
+class SeriesReaderState(TypedDict):
+    """The JSON values of a reader."""
+
+    lookback: int
+    horizon: int
+    masked: bool
+    told: bool
+    lags: list[int]
+    cycles: list[str]
+    ids: list[str]
+    scalers: _Scalers
+    encoding: Encoding
+
+
+class _Scalers(TypedDict):
+    targets: ScalerState
+    past: NotRequired[ScalerState]
+    future: NotRequired[ScalerState]
+    static: NotRequired[ScalerState]
+
+
 @dataclass(frozen=True)
 class SeriesReader:
     """Turns series into windows for a model, by scalers that were fitted on the training part.
@@ -245,9 +266,17 @@ class SeriesReader:
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> SeriesReader:
         """The reader that has this state."""
-        own = {name: tuple(state[name]) for name in ("lags", "cycles", "ids")}
-        scalers = {role: Scaler.of(values) for role, values in state["scalers"].items()}
-        return cls(**{**state, **own, "scalers": scalers})
+        return cls(
+            lookback=state["lookback"],
+            horizon=state["horizon"],
+            lags=tuple(state["lags"]),
+            cycles=tuple(state["cycles"]),
+            masked=state["masked"],
+            told=state["told"],
+            ids=tuple(state["ids"]),
+            scalers={role: Scaler.of(values) for role, values in state["scalers"].items()},
+            encoding=state["encoding"],
+        )
 
     @property
     def kept(self) -> int:

@@ -3,17 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
 
 from kerasseq.data.frequency import Stamps
-from kerasseq.data.series_panel import Panel
+from kerasseq.data.series_panel import Encoding, Names, Panel
+from kerasseq.schema import Array
 
-__all__ = ["panel_of", "panel_state"]
+__all__ = ["PanelState", "panel_of", "panel_state"]
 
 _ARRAYS = ("targets", "past", "future")
+_Numbers = Annotated[np.ndarray, Array("f", 2)]  # (time of all series, columns)
+_Counts = Annotated[np.ndarray, Array("i", 1)]
+
+
+class _Steps(TypedDict):
+    """Stamps that are whole numbers: where each series begins, and its step."""
+
+    starts: _Counts
+    steps: _Counts
+
+
+class _Times(TypedDict):
+    """Stamps that are times, of all series in a row."""
+
+    zone: str | None
+    times: Annotated[np.ndarray, Array("M", 1)]
+
+
+class PanelState(TypedDict):
+    """The JSON values and arrays of a panel; runs of earlier versions lack the last two."""
+
+    ids: list[str]
+    frequency: str | None
+    season: int
+    names: Names
+    encoding: Encoding
+    static: _Numbers
+    lengths: _Counts
+    ahead: _Counts
+    stamps: _Steps | _Times
+    targets: _Numbers
+    past: _Numbers
+    future: _Numbers
+    keys: NotRequired[list[list[str | int | float | None]]]
+    filled: NotRequired[Annotated[np.ndarray, Array("b", 2)] | None]
 
 
 def panel_state(panel: Panel) -> dict[str, Any]:
@@ -47,7 +83,12 @@ def panel_state(panel: Panel) -> dict[str, Any]:
 
 
 def panel_of(state: Mapping[str, Any]) -> Panel:
-    """The panel that has this state."""
+    """The panel that has this state.
+
+    Raises:
+        ValueError: if parts of the state do not go together.
+    """
+    _check_sizes(state)
     ends, ahead = np.cumsum(state["lengths"])[:-1], np.cumsum(state["ahead"])[:-1]
     parts: dict[str, Any] = {
         role: np.split(state[role], ahead if role == "future" else ends) for role in _ARRAYS
@@ -65,6 +106,28 @@ def panel_of(state: Mapping[str, Any]) -> Panel:
         filled=None if filled is None else np.split(filled, ends),
         **parts,
     )
+
+
+def _check_sizes(state: Mapping[str, Any]) -> None:
+    """Raise a ValueError unless arrays have a row for each step, and a column for each name."""
+    series, steps = len(state["ids"]), int(state["lengths"].sum())
+    stamps, filled = state["stamps"], state.get("filled")
+    rows = {"targets": steps, "past": steps, "future": int(state["ahead"].sum()), "static": series}
+    expected = {name: (size, len(state["names"][name])) for name, size in rows.items()}
+    found = {name: state[name].shape for name in expected}
+    if filled is not None:
+        expected["filled"], found["filled"] = expected["targets"], filled.shape
+    each = {"lengths": state["lengths"], "ahead": state["ahead"]}
+    each |= {name: stamps[name] for name in ("starts", "steps") if name in stamps}
+    each |= {"keys": state["keys"]} if state.get("keys") else {}
+    sizes = {name: len(own) for name, own in each.items()}
+    wanted = dict.fromkeys(sizes, series)
+    if "times" in stamps:
+        sizes["times"], wanted["times"] = len(stamps["times"]), steps
+    if expected != found or sizes != wanted:
+        wrong = [name for name in expected if expected[name] != found[name]]
+        wrong += [name for name in sizes if sizes[name] != wanted[name]]
+        raise ValueError(f"history has {', '.join(wrong)} of another size than its series")
 
 
 def _stamps_state(stamps: list[Stamps]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 import numpy as np
 import tokenizers
@@ -16,15 +16,67 @@ from tokenizers import models, pre_tokenizers, trainers
 from kerasseq.data import text_splitting
 from kerasseq.data.text_splitting import Kind, Texts
 
-__all__ = ["END", "PADDING", "START", "UNKNOWN", "Kind", "Texts", "Tokenizer", "Truncate"]
+__all__ = [
+    "END",
+    "PADDING",
+    "START",
+    "UNKNOWN",
+    "EarlierCaptionWords",
+    "Kind",
+    "Texts",
+    "Tokenizer",
+    "TokenizerState",
+    "Truncate",
+]
 
 Truncate = Literal["end", "start", "middle"]
 
 PADDING, UNKNOWN, START, END = range(4)
 _SPECIAL = ("[padding]", "[unknown]", "[start]", "[end]")
-_FITTED = ("notes", "tokenizer")  # in a state, beside the settings
 _FEWEST_SUBWORDS = 300
 _LENGTH_SHARE, _LONGEST = 95, 400
+
+
+class TokenizerState(TypedDict):
+    """The JSON values of a fitted tokenizer; the settings of an earlier version lack the last two.
+
+    `tokenizer` is in the form of the tokenizers library, as far as kerasseq needs to know it.
+    """
+
+    kind: Kind
+    vocabulary_size: int | None
+    min_count: int
+    lowercase: bool
+    length: int
+    truncate: Truncate
+    notes: list[str]
+    tokenizer: _Library
+    clean: NotRequired[bool]
+    boundaries: NotRequired[bool]
+
+
+class EarlierCaptionWords(TypedDict):
+    """The JSON values of the vocabulary that captions had in an earlier version."""
+
+    words: list[str]
+    length: int
+
+
+class _Library(TypedDict):
+    normalizer: dict[str, Any] | None
+    pre_tokenizer: dict[str, Any] | None
+    model: _Model
+
+
+class _Model(TypedDict):
+    vocab: dict[str, int]
+    unk_token: str
+
+
+_SETTINGS = (
+    *("kind", "vocabulary_size", "min_count", "lowercase", "length", "truncate"),
+    *("clean", "boundaries"),
+)
 
 
 class Tokenizer:
@@ -285,16 +337,24 @@ class Tokenizer:
         Two earlier forms are read as well: without `clean` and `boundaries`, and of captions,
         as a list of words.
 
+        Raises:
+            ValueError: if it is damaged.
+
         >>> tokenizer = Tokenizer(min_count=1).fit(["a good film"])
         >>> Tokenizer.from_state(tokenizer.state()).encode(["good"]).tolist()
         [[4, 0, 0]]
         """
         if "words" in state:
             return cls._of_captions(state)
-        settings = {name: value for name, value in state.items() if name not in _FITTED}
+        settings = {name: state[name] for name in _SETTINGS if name in state}
         tokenizer = cls(**{"clean": True, "boundaries": False, **settings})
         tokenizer.notes = list(state["notes"])
-        tokenizer._take(tokenizers.Tokenizer.from_str(json.dumps(state["tokenizer"])))
+        try:
+            own = tokenizers.Tokenizer.from_str(json.dumps(state["tokenizer"]))
+        except Exception as error:  # the library has no error of its own
+            raise ValueError(f"the tokenizer cannot be read: {error}") from error
+        tokenizer._take(own)
+        tokenizer._check_vocabulary()
         return tokenizer
 
     @classmethod
@@ -314,6 +374,20 @@ class Tokenizer:
         if self._tokenizer is None:
             raise ValueError("the tokenizer has no vocabulary yet: call fit() with training texts.")
         return self._tokenizer
+
+    def _check_vocabulary(self) -> None:
+        """Raise a ValueError unless each number is one of a token, the first ones of special ones.
+
+        Whether words are those that were fitted cannot be told.
+        """
+        vocabulary = self.vocabulary
+        numbers = self._ready().get_vocab().values()
+        first = tuple(vocabulary[: len(self._special)])
+        if sorted(numbers) != [*range(len(vocabulary))] or first != self._special:
+            raise ValueError(
+                "the numbers of the tokens must be without gaps, with "
+                f"{', '.join(self._special)} first."
+            )
 
     def _take(self, tokenizer: tokenizers.Tokenizer) -> None:
         tokenizer.decoder = text_splitting.decoder(self.kind, self.clean)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kerasseq.runs.claim import claim
-from kerasseq.runs.classification import ClassificationRun, Unlabelled
+from kerasseq.runs.classification import ClassificationMetrics, ClassificationRun, Unlabelled
 from kerasseq.runs.folder import (
     CHECKPOINT,
     METRICS,
@@ -26,6 +26,7 @@ __all__ = [
     "RECORD",
     "REFIT",
     "STATE",
+    "ClassificationMetrics",
     "ClassificationRun",
     "Run",
     "Unlabelled",

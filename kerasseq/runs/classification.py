@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from kerasseq.runs.run import Run
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ClassificationRun", "Unlabelled"]
+__all__ = ["ClassificationMetrics", "ClassificationRun", "Unlabelled"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,19 @@ class Unlabelled:
     rows: Sequence[Any]
     examples: Any
     notes: Sequence[str]
+
+
+class _Reliability(TypedDict):
+    rows: list[int]
+    confidence: list[float]
+    accuracy: list[float]
+
+
+class ClassificationMetrics(TypedDict):
+    """The entries of metrics.json that runs of classifiers have beside those of all recipes."""
+
+    confusion: list[list[int]]
+    reliability: _Reliability
 
 
 class ClassificationRun(Run):

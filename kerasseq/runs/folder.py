@@ -8,9 +8,9 @@ import platform
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-from kerasseq import atomic, lock, paths, renamed
+from kerasseq import atomic, lock, paths, renamed, schema
 from kerasseq.state import read_json
 
 __all__ = [
@@ -40,7 +40,17 @@ METRICS, HISTORY, PLOTS = "metrics.json", "history.json", "plots"
 CHECKPOINT, REFIT = "checkpoint.npz", "refit.npz"
 _LIBRARIES = ("kerasseq", "keras", "numpy", "scikit-learn", "tokenizers")
 _BACKENDS = ("tensorflow", "jax", "torch")
-_KEYS = {"format": int, "recipe": str, "settings": dict, "data": str, "notes": list}
+
+
+class Record(TypedDict):
+    """The content of run.json."""
+
+    format: int
+    recipe: str
+    settings: dict[str, Any]
+    data: str
+    notes: list[str]
+    versions: NotRequired[dict[str, str]]
 
 
 def versions() -> dict[str, str]:
@@ -148,19 +158,19 @@ def read_record(folder: Path) -> dict[str, Any]:
             )
         raise ValueError(f"{folder} is not a run: it has no {RECORD}. Give the folder of a run.")
     record: dict[str, Any] = read_json(folder / RECORD)
-    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+    if not isinstance(record, dict) or type(record.get("format")) is not int:
         raise ValueError(f"{folder / RECORD} is not the record of a run: restore it from a copy.")
     if record["format"] > FORMAT:
         raise ValueError(
             f"{folder} was written by a newer kerasseq (format {record['format']}; this one reads "
             f"up to {FORMAT}): upgrade kerasseq."
         )
-    wrong = [name for name, kind in _KEYS.items() if not isinstance(record.get(name), kind)]
-    if wrong:
+    try:
+        schema.check(record, Record)
+    except ValueError as error:
         raise ValueError(
-            f"{folder / RECORD} is damaged: {', '.join(wrong)} missing or of another type. Restore "
-            "it from a copy, or train again."
-        )
+            f"{folder / RECORD} is damaged: {error}. Restore it from a copy, or train again."
+        ) from error
     if record["format"] == 1:
         record["settings"] = renamed.current(record["recipe"], record["settings"])
     return record

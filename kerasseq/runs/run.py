@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +26,8 @@ from kerasseq.runs.folder import (
     tidy,
     versions,
 )
-from kerasseq.state import read_json, read_state, write_json, write_state
+from kerasseq.runs.saved import read_files
+from kerasseq.state import write_json, write_state
 from kerasseq.table import Table
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def load(folder: str | os.PathLike[str]) -> Run:
 
     Raises:
         FileNotFoundError: if there is no such folder, or a file is missing in it.
-        ValueError: if it is not a run, or cannot be read.
+        ValueError: if it is not a run, or files of it are damaged; each of them is named.
 
     Example:
 
@@ -286,27 +286,10 @@ def load(folder: str | os.PathLike[str]) -> Run:
     run: Run = task.run(
         recipe=name,
         settings=record["settings"],
-        model=_model(folder / MODEL),
-        state=task.upgraded(read_state(folder / STATE)),
-        metrics=read_json(folder / METRICS),
-        history=read_json(folder / HISTORY),
+        **read_files(folder, record, task),
         notes=record["notes"],
         data=record["data"],
         folder=folder,
         task=task,
     )
     return run
-
-
-def _model(path: Path) -> keras.Model:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: restore it from a copy, or train again.")
-    import keras
-
-    importlib.import_module("kerasseq.models")  # registers what the file is made of
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras has no error of its own for a file that it cannot read
-        raise ValueError(
-            f"{path} is damaged, or not a Keras model: restore it from a copy, or train again."
-        ) from error

@@ -8,7 +8,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Protocol,
+    TypedDict,
+    TypeVar,
+)
 
 import numpy as np
 
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
     from kerasseq.runs import Run
     from kerasseq.training import Examples, Generated
 
-__all__ = ["Learn", "ModelConfig", "Objective", "Parts", "Prepared", "Task"]
+__all__ = ["Learn", "ModelConfig", "Objective", "Parts", "Prepared", "State", "Task"]
 
 #: How far the training part of a split goes: it alone, the validation part too, or all rows.
 Learn = Literal["train", "validation", "all"]
@@ -97,6 +106,12 @@ class Objective:
     metrics: Sequence[Any] = ()
     branches: Sequence[str] = ()
     monitor: str = "val_loss"
+
+
+class State(TypedDict):
+    """The entries that the state of each task has."""
+
+    facts: dict[str, Any]
 
 
 class Task(abc.ABC, Generic[S, R]):
@@ -250,9 +265,36 @@ class Task(abc.ABC, Generic[S, R]):
             reading: settings among `Task.reading` that replace those of the run.
         """
 
+    def state_type(self) -> Any:
+        """The type that saved states are checked against, see `kerasseq.schema`."""
+        return State
+
+    def metrics_type(self) -> Any:
+        """The same of metrics.json, for the entries that not all tasks have."""
+        return dict[str, Any]
+
     def upgraded(self, state: dict[str, Any]) -> dict[str, Any]:
-        """A state that an earlier version has saved, as this version has it."""
+        """A state that an earlier version has saved, as this version has it.
+
+        Raises:
+            ValueError: if it is damaged.
+        """
         return state
+
+    def check_saved(self, model: keras.Model, state: Mapping[str, Any], settings: S) -> None:
+        """Raise an error unless what was loaded from the files of a run goes together.
+
+        Args:
+            model: the model.
+            state: state of the preprocessing, of the type `state_type()`.
+            settings: settings of the run, resolved.
+        """
+        expected, found = self.count(state["facts"], settings), model.count_params()
+        if found != expected:
+            raise ValueError(
+                f"the model has {found:,} parameters, and the settings and the state are of one "
+                f"with {expected:,}"
+            )
 
     # Model
 

@@ -160,9 +160,10 @@ def test_a_record_of_something_else(folder: Path, record: Any) -> None:
 @pytest.mark.parametrize("name", ["recipe", "settings", "data", "notes"])
 def test_a_record_without_an_entry(folder: Path, name: str) -> None:
     record = json.loads((folder / "run.json").read_text())
-    for damaged in ({n: v for n, v in record.items() if n != name}, {**record, name: 3}):
+    missing = {n: v for n, v in record.items() if n != name}
+    for damaged, fault in ((missing, f"it lacks {name}"), ({**record, name: 3}, f"{name} must be")):
         (folder / "run.json").write_text(json.dumps(damaged))
-        with pytest.raises(ValueError, match=rf"run.json is damaged: {name} missing or of another"):
+        with pytest.raises(ValueError, match=rf"run.json is damaged: {fault}"):
             load(folder)
 
 
@@ -189,7 +190,7 @@ def test_a_corrupt_model(folder: Path, keep: float) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: keep if isinstance(keep, int) else int(keep * len(whole))])
     with pytest.raises(
-        ValueError, match=r"model.keras is damaged, or not a Keras model: restore it"
+        ValueError, match=r"model.keras is damaged: it cannot be read as a Keras model. Restore"
     ) as info:
         load(folder)
     assert "\n" not in str(info.value)

@@ -69,8 +69,8 @@ class CaptionRun(Run):
     def figures(self) -> dict[str, Figure]:
         from kerasseq.tasks.captioning import plots
 
-        found, shown = super().figures(), self.state.get("shown")
-        if not shown:
+        found, shown = super().figures(), self.state.get("shown", {})
+        if not {"pictures", "seen"} <= {*shown}:
             return found
         captions = [own["caption"] for own in self.metrics["examples"]]
         references = [own["references"] for own in self.metrics["examples"]]

@@ -214,6 +214,26 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         part = writing.scaled(scored(data), state["scaling"])
         return writing.examples(Tokenizer.from_state(state["words"]), part)
 
+    def state_type(self) -> Any:
+        from kerasseq.tasks.captioning.saved import CaptionState
+
+        return CaptionState
+
+    def metrics_type(self) -> Any:
+        from kerasseq.tasks.captioning.saved import CaptionMetrics
+
+        return CaptionMetrics
+
+    def check_saved(
+        self, model: keras.Model, state: Mapping[str, Any], settings: CaptioningSettings
+    ) -> None:
+        from kerasseq.data.tokenizer import Tokenizer
+
+        super().check_saved(model, state, settings)
+        words = len(Tokenizer.from_state(state["words"]))
+        if words != state["facts"]["words"]:
+            raise ValueError(f"facts.words is {state['facts']['words']:,}, and there are {words:,}")
+
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         from kerasseq.data.tokenizer import Tokenizer
 

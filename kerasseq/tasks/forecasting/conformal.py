@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from kerasseq.tasks.forecasting.metrics import Forecasts, intervals
 
-__all__ = ["LEVELS", "Calibration"]
+__all__ = ["LEVELS", "Calibration", "CalibrationState"]
 
 LEVELS = (0.1, 0.5, 0.9)
 LEAST_ERRORS = 50  # behind an offset at least; where a step has fewer, its neighbours lend theirs
+
+
+class CalibrationState(TypedDict):
+    """The JSON values of a calibration; offsets are (levels, horizon, targets)."""
+
+    levels: list[float]
+    offsets: list[list[list[float]]]
 
 
 @dataclass(frozen=True)

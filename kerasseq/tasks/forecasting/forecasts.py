@@ -31,6 +31,7 @@ __all__ = [
     "Rivals",
     "ahead",
     "calibration",
+    "check_state",
     "examples",
     "fan",
     "restored",
@@ -262,6 +263,33 @@ def fan(example: Mapping[str, Any]) -> Fan:
         quantiles={level: np.array(own, dtype=float) for level, own in example["quantiles"]},
         truth=truth,
     )
+
+
+def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster) -> None:
+    """Raise an error unless a forecast can be made with what was loaded, short of making it.
+
+    Args:
+        model: the model.
+        state: as for `ahead`.
+        sizes: those of the model.
+    """
+    reader, panel = SeriesReader.of(state["reader"]), panel_of(state["history"])
+    facts = {"lookback": reader.lookback, "horizon": reader.horizon, **reader.columns(panel)}
+    wrong = [name for name, size in facts.items() if state["facts"][name] != size]
+    if wrong:
+        raise ValueError(f"facts and series differ in {', '.join(wrong)}")
+    inputs, _ = reader.latest(panel)
+    shapes = {name: own.shape[1:] for name, own in inputs.items()}
+    expected = {name: tuple(own.shape[1:]) for name, own in model.input.items()}
+    if shapes != expected:
+        raise ValueError(f"the model has inputs {expected}, and there are {shapes}")
+    after(panel.stamps[0], 1, panel.frequency)
+    if state["calibration"] is not None:
+        own = Calibration.of(state["calibration"])
+        if own.offsets.shape != (len(own.levels), sizes.horizon, sizes.targets):
+            raise ValueError(f"the calibration has offsets of shape {own.offsets.shape}")
+    if "stream" in state:
+        _stream(state["stream"])
 
 
 def tail(panel: Panel, rows: int) -> Panel:

@@ -163,15 +163,39 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         notes = [defaults.told(learned, stopping, scored)]
         return Prepared(learned, stopping, scored, state, notes=notes)
 
+    def state_type(self) -> Any:
+        from kerasseq.tasks.forecasting.saved import ForecastState
+
+        return ForecastState
+
+    def metrics_type(self) -> Any:
+        from kerasseq.tasks.forecasting.saved import ForecastMetrics
+
+        return ForecastMetrics
+
     def upgraded(self, state: dict[str, Any]) -> dict[str, Any]:
+        from kerasseq import schema
+        from kerasseq.tasks.base import State
+        from kerasseq.tasks.forecasting.saved import EarlierState
+
+        schema.check(state, State)
         facts = state["facts"]
         if "suggested" in facts:
             return state
+        schema.check(state, EarlierState)
         # Format 1 kept the settings that were chosen by the data among its facts.
         chosen = {name: facts[name] for name in ("model", "normalization")}
         chosen["scaling"] = state["reader"]["scalers"]["targets"]["kind"]
         suggested = {name: [value, "chosen before"] for name, value in chosen.items()}
         return {**state, "facts": {**facts, "suggested": suggested}}
+
+    def check_saved(
+        self, model: keras.Model, state: Mapping[str, Any], settings: ForecastingSettings
+    ) -> None:
+        from kerasseq.tasks.forecasting import forecasts
+
+        super().check_saved(model, state, settings)
+        forecasts.check_state(model, state, self.config(state["facts"], settings))
 
     def config(self, facts: Mapping[str, Any], settings: ForecastingSettings) -> Forecaster:
         from kerasseq.models import Forecaster

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
-from kerasseq.runs import ClassificationRun, Unlabelled
+from kerasseq.runs import ClassificationMetrics, ClassificationRun, Unlabelled
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
 
 if TYPE_CHECKING:
@@ -304,6 +304,20 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             for text, known in zip(texts, informed(examples))
         ]
         return Unlabelled("text", texts, examples, notes)
+
+    def state_type(self) -> Any:
+        from kerasseq.data.reader import ReaderState
+
+        return ReaderState
+
+    def metrics_type(self) -> Any:
+        return ClassificationMetrics
+
+    def check_saved(
+        self, model: keras.Model, state: Mapping[str, Any], settings: SentimentSettings
+    ) -> None:
+        super().check_saved(model, state, settings)
+        self._reader(state)
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         reader = self._reader(state)
