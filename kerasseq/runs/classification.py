@@ -24,13 +24,15 @@ class Unlabelled:
         column: name of their column in the table of predictions.
         rows: the rows as they came.
         examples: the rows as the model takes them.
-        notes: for each row the reason why the model cannot tell its class; empty where it can.
+        reasons: for each row the reason why the model knows nothing of it; empty where it does.
+        instead: the prediction that such rows get, in words.
     """
 
     column: str
     rows: Sequence[Any]
     examples: Any
-    notes: Sequence[str]
+    reasons: Sequence[str]
+    instead: str
 
 
 class _Reliability(TypedDict):
@@ -85,20 +87,21 @@ class ClassificationRun(Run):
         import pandas as pd
 
         new = self.task.unlabelled(data, self.state, self.resolved)
-        unclear = [row for row, note in enumerate(new.notes) if note]
+        unclear = [row for row, reason in enumerate(new.reasons) if reason]
         if strict and unclear:
             first = unclear[0]
             raise ValueError(
-                f"{len(unclear):,} of {len(new.rows):,} rows cannot be classified, the first of "
-                f"them row {first} (counted from 0; {new.notes[first]}): "
-                f"{str(new.rows[first])[:60]!r}. Leave them out, or pass strict=False."
+                f"the model knows nothing of {len(unclear):,} of {len(new.rows):,} rows, the first "
+                f"of them row {first} (counted from 0): {new.reasons[first]} in "
+                f"{str(new.rows[first])[:60]!r}. Leave such rows out, or do without strict."
             )
         found = self.task.predictions(self.model, new.examples, self.state, self.resolved)
         classes = self.state["classes"]
         frame = pd.DataFrame(found, columns=[str(name) for name in classes])
         frame.insert(0, new.column, new.rows, allow_duplicates=True)
         frame.insert(1, "label", [classes[i] for i in found.argmax(1)], allow_duplicates=True)
-        frame.insert(len(frame.columns), "note", new.notes, allow_duplicates=True)
+        notes = [reason and f"{reason}: {new.instead}" for reason in new.reasons]
+        frame.insert(len(frame.columns), "note", notes, allow_duplicates=True)
         return frame
 
     def figures(self) -> dict[str, Figure]:

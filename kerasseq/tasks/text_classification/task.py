@@ -296,14 +296,14 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         usual = state.get("reading", {}).get("text")
         texts = read_texts(data, text=settings.text, usual=usual)
         examples = self._reader(state).read(texts)
-        given = "class shares of the training part"
-        if "shares" not in state:
-            given = "output of the model without any, since this run has not kept the class shares"
-        notes = [
-            "" if known else f"{_nothing(text, settings.tokens)}: {given}"
+        reasons = [
+            "" if known else _nothing(text, settings.tokens)
             for text, known in zip(texts, informed(examples))
         ]
-        return Unlabelled("text", texts, examples, notes)
+        instead = "class shares of the training part"
+        if "shares" not in state:
+            instead = "output of the model without any, since this run has not kept class shares"
+        return Unlabelled("text", texts, examples, reasons, instead)
 
     def state_type(self) -> Any:
         from kerasseq.data.reader import ReaderState
