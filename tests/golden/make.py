@@ -388,6 +388,17 @@ def sentiment_subwords() -> Any:
     )  # fmt: skip
 
 
+def sentiment_numbers() -> Any:
+    """Labels that are numbers, one of them rare; columns that are found."""
+    table = pd.read_csv(REVIEWS).rename(columns={"text": "review", "label": "stars"})
+    table["stars"] = [1 + 4 * (side == "good") for side in table["stars"]]
+    rare = pd.DataFrame({"review": ["so so film", "so so plot"], "stars": 3})
+    return kerasseq.sentiment(
+        pd.concat([table, rare]), **_SMALL, embedding=4, bidirectional=False, epochs=2,
+        batch_size=8, learning_rate=0.02,
+    )  # fmt: skip
+
+
 def forecasting() -> Any:
     """What the data decides is left to it, and quantiles are calibrated."""
     return kerasseq.forecasting(SERIES, **_SMALL, series="shop", epochs=1, learning_rate=0.01)
@@ -444,6 +455,10 @@ MADE: dict[str, tuple[Callable[[], Any], list[dict[str, Any]]]] = {
     "sentiment-subwords": (
         sentiment_subwords,
         [_call("predict", data=_TEXTS)],
+    ),
+    "sentiment-numbers": (
+        sentiment_numbers,
+        [_call("predict", data=[*_TEXTS, "", "zzz"])],
     ),
     "forecasting": (forecasting, _FORECASTS),
     "forecasting-seasons": (
