@@ -70,7 +70,12 @@ class _Library(TypedDict):
 
 class _Model(TypedDict):
     vocab: dict[str, int]
-    unk_token: str
+    unk_token: Literal["[unknown]"]
+    merges: NotRequired[list[list[str] | str]]
+    # Never in use here; with some values of these, the library ends the program.
+    continuing_subword_prefix: NotRequired[None]
+    end_of_word_suffix: NotRequired[None]
+    dropout: NotRequired[None]
 
 
 _SETTINGS = (
@@ -351,7 +356,9 @@ class Tokenizer:
         tokenizer.notes = list(state["notes"])
         try:
             own = tokenizers.Tokenizer.from_str(json.dumps(state["tokenizer"]))
-        except Exception as error:  # the library has no error of its own
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of the library is no Exception
             raise ValueError(f"the tokenizer cannot be read: {error}") from error
         tokenizer._take(own)
         tokenizer._check_vocabulary()

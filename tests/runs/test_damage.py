@@ -196,3 +196,13 @@ def test_the_shell_says_it_in_one_line(
     assert out == ""
     assert err.count("\n") == 1
     assert "state.json is damaged: it lacks classes" in err
+
+
+@pytest.mark.parametrize("name", ["continuing_subword_prefix", "unk_token", "merges"])
+def test_what_the_tokenizers_library_panics_at_is_an_error(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "sentiment-subwords"
+    shutil.copytree(RUNS / folder.name, folder)
+    place = ("encoder", "tokenizer", "model", name)
+    _damage(folder, "state.json", place, "retyped", "text")
+    with pytest.raises(ValueError, match=rf"state.json is damaged: .*{name} must be"):
+        kerasseq.load(folder)
