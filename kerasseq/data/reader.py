@@ -23,7 +23,7 @@ class _Facts(TypedDict):
     vocabulary: int
     ngrams: int
     length: int
-    timesteps: float
+    timesteps: NotRequired[float]  # earlier runs do without
 
 
 class ReaderState(TypedDict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from kerasseq import schema, settings
 from kerasseq.runs.folder import HISTORY, METRICS, MODEL, RECORD, STATE
@@ -36,7 +36,7 @@ class Metrics(TypedDict):
     interval: dict[str, tuple[float, float]]
     baselines: dict[str, dict[str, float]]
     parameters: int
-    macs: int
+    macs: NotRequired[int]  # earlier runs do without
     seconds: float
     seed: int
     versions: dict[str, str]

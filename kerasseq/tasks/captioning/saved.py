@@ -23,7 +23,7 @@ class _Facts(TypedDict):
     words: int
     seen: list[int]
     network: _Network | None
-    timesteps: float
+    timesteps: NotRequired[float]  # earlier runs do without
 
 
 class _Sight(TypedDict):
