@@ -30,7 +30,7 @@ class ReaderState(TypedDict):
     """The JSON values of a reader, with the facts that models depend on."""
 
     facts: _Facts
-    classes: list[str | int | float]
+    classes: list[str | int | float | bool]
     encoder: TokenizerState
     ngrams: NgramState | None
     reading: NotRequired[dict[str, str]]

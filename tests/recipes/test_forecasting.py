@@ -701,7 +701,6 @@ def _fails(
         ("lags", [0], "lags must be a list of whole numbers, each above zero"),
         ("lags", 3, r"lags must be a list .* Received: lags=3; pass \[3\]"),
         ("quantiles", 0.5, "quantiles must be a list"),
-        ("past", "rain", r"past must be a list .* Received: past='rain'; pass \['rain'\]"),
         ("scheduled_sampling", 0.5, "`scheduled_sampling` is of the kind 'recursive'"),
         ("output", "negative_binomial", "is for counts, and column 'sold' holds"),
         ("validation", 1.5, "validation must be a share above 0 and below 1, a stamp or a table"),

@@ -293,7 +293,9 @@ def test_a_class_that_was_not_trained_on_is_refused(run: ClassificationRun) -> N
     ],
     ids=str,
 )
-def test_labels_come_back_as_they_came(tmp_path: Path, values: Any, names: list[str]) -> None:
+def test_labels_come_back_as_they_came(
+    run: ClassificationRun, tmp_path: Path, values: Any, names: list[str]
+) -> None:
     classes = sorted(np.asarray(values).tolist())
     rows = 30 * len(classes)
     texts = [f"{'abc'[row % len(classes)]} film number {row}" for row in range(rows)]
@@ -301,16 +303,15 @@ def test_labels_come_back_as_they_came(tmp_path: Path, values: Any, names: list[
     frame = pd.DataFrame({"review": texts, "stars": label, "note": "x"})
     settings = SentimentSettings(**{**SMALL, "ngrams": 0})
     _, prepared = perform.prepared(TASK, TASK.load(frame, settings), settings)
-    run = ClassificationRun(
+    made = ClassificationRun(
         recipe="sentiment",
         settings=TASK.recorded(settings),
         model=TASK.build(prepared.facts, settings),
         state=prepared.state,
-        metrics={"confusion": np.eye(len(classes), dtype=int).tolist(), "epochs": {"kept": 1},
-                 "reliability": {"rows": [1], "confidence": [1.0], "accuracy": [1.0]}},
-        history={"loss": [1.0], "val_loss": [1.0]},
-    )  # fmt: skip
-    for own in (run, kerasseq.load(run.save(tmp_path / "run"))):
+        metrics={**run.metrics, "confusion": np.eye(len(classes), dtype=int).tolist()},
+        history=run.history,
+    )
+    for own in (made, kerasseq.load(made.save(tmp_path / "run"))):
         assert own.state["classes"] == classes
         assert {type(label) for label in own.state["classes"]} == {type(classes[0])}
         found = own.predict(frame.drop(columns="stars"))
