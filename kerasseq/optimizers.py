@@ -137,9 +137,9 @@ def recorded(value: Any) -> Any:
         # Keras numbers the names of equal optimizers of a process, which are the same setting.
         config = {name: own for name, own in found["config"].items() if name != "name"}
         return {**found, "config": config}
-    if hasattr(value, "columns"):
+    if hasattr(value, "iloc"):
         return f"a table of {len(value):,} rows"
-    return value.item() if hasattr(value, "item") else str(value)
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _optimizers() -> dict[str, Any]:

@@ -145,9 +145,7 @@ class Setting:
 
     def _inside(self, value: Any) -> bool:
         """Whether a number, or each number of a list, is within the limits."""
-        if isinstance(value, Iterable) and not (
-            isinstance(value, str) or hasattr(value, "columns")
-        ):
+        if isinstance(value, Iterable) and not (isinstance(value, str) or hasattr(value, "iloc")):
             return all(map(self._inside, value))
         if not _number(value):
             return True

@@ -161,6 +161,12 @@ def parted(files: Files, parts: Mapping[str, Files]) -> Files:
             for name, path in zip(own.captions.of, own.paths)
         ]
         rows = [row for row in rows if own is files or row[2] == part]
+        if own is not files and all(_identity(name, path) in seen for name, path, _ in rows):
+            raise ValueError(
+                f"{part}= has no picture for the {part} part: "
+                + ("all are in test=, too" if rows else "it tells another part for each")
+                + ". Give others, or leave it out."
+            )
         for name, path, called in rows:
             if _identity(name, path) not in seen:
                 key = str(path) if name in captions.of else name

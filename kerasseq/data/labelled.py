@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LabelledTexts", "read_labelled", "text_key"]
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_NO_LABEL = ("", "nan", "NaN")
+_NO_LABEL = ("", "nan", "NaN", "inf", "-inf")
 _IMDB = "https://ai.stanford.edu/~amaas/data/sentiment/"
 
 

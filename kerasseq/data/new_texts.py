@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasseq.data.tables import TABLES, find_text, read_table
+from kerasseq.reading import encodable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,7 @@ def _column(frame: pd.DataFrame, text: str | None, usual: str | None, where: str
 
 def _text(row: int, value: Any) -> str:
     if isinstance(value, str):
-        return str(value)
+        return encodable(value)
     import pandas as pd
 
     if pd.api.types.is_scalar(value) and pd.isna(value):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasseq.data.frequency import shown
 from kerasseq.data.series_more import appended
 from kerasseq.data.series_panel import Panel
 from kerasseq.data.tables import TABLES
@@ -26,7 +27,7 @@ def is_table(part: Any) -> bool:
     if isinstance(part, str):
         path = Path(os.path.expanduser(part))
         return path.suffix.lower() in TABLES or path.is_file()
-    return isinstance(part, os.PathLike) or hasattr(part, "columns")
+    return isinstance(part, os.PathLike) or hasattr(part, "iloc")
 
 
 def with_parts(panel: Panel, parts: Mapping[str, Panel]) -> Panel:
@@ -77,10 +78,17 @@ def _continued(panel: Panel, part: Panel, name: str) -> tuple[Panel, np.ndarray]
             "in both, or leave it out."
         )
     ends = panel.lengths
+    firsts = {id_: stamps[0] for id_, stamps in zip(part.ids, part.stamps)}
     if panel.encoding["roles"]["time"]:  # else rows are counted on
-        firsts = {id_: stamps[0] for id_, stamps in zip(part.ids, part.stamps)}
         begins = [own.searchsorted(firsts[id_]) for id_, own in zip(panel.ids, panel.stamps)]
         ends = np.minimum(ends, np.array(begins, dtype=np.int64))
+    if not ends.all():
+        id_ = panel.ids[int(np.argmin(ends))]
+        called = f"series {id_!r}" if id_ else "the series"
+        raise ValueError(
+            f"{called} has no row before the first one of {name}=, {shown(firsts[id_])}: give data "
+            "that comes before it."
+        )
     shared = int((panel.lengths - ends).sum())
     notes = [*panel.notes, f"a {name} part of {int(part.lengths.sum()):,} rows of its own"]
     if shared:

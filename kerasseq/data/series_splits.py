@@ -180,6 +180,8 @@ def _at_stamp(panel: Panel, name: str, part: Any, end: np.ndarray) -> np.ndarray
         stamp = pd.Timestamp(part)
     except (ValueError, TypeError):
         raise _unknown(name, part) from None
+    if stamp is pd.NaT:
+        raise _unknown(name, part)
     zone = panel.stamps[0].tz
     if stamp.tz is None and zone is not None:
         stamp = stamp.tz_localize(zone)

@@ -99,6 +99,7 @@ def test_a_part_may_be_a_file_and_is_a_part_of_the_fingerprint(tmp_path: Path) -
 def test_what_is_a_table(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("y\n1\n")
     assert is_table(_table())
+    assert is_table(_table()["y"])
     assert is_table(Path("x"))
     assert is_table(str(tmp_path / "plain"))
     assert is_table("none.parquet")
@@ -115,6 +116,8 @@ def test_a_part_that_does_not_fit_is_told() -> None:
         _loaded(_rows(table, 0, 40), test=_rows(_table(series=("a", "b", "c")), 40, 60))
     with pytest.raises(ValueError, match="give test= as a table, too"):
         _loaded(_rows(table, 0, 40), validation=_rows(table, 40, 60))
+    with pytest.raises(ValueError, match="series 'a' has no row before the first one of test="):
+        _loaded(_rows(table, 20, 40), test=_rows(table, 10, 60))
     with pytest.raises(FileNotFoundError, match=r"there is no file none\.csv"):
         _loaded(table, test="none.csv")
 

@@ -310,6 +310,10 @@ def test_parts_that_cannot_be_are_told(place: Path) -> None:
     table = _table()
     with pytest.raises(ValueError, match="every picture of data is in test= or validation="):
         _parts(place, table[:3], test=table)
+    with pytest.raises(ValueError, match="test= has no picture for the test part: it tells"):
+        _parts(place, table[:10], test=table[10:].assign(split="train"))
+    with pytest.raises(ValueError, match=r"validation= has no picture .*: all are in test=, too"):
+        _parts(place, table[:10], validation=table[11:], test=table[10:])
     marked = table.assign(split=["train"] * 10 + ["test"] * 2)
     with pytest.raises(ValueError, match="data tells its test part itself: leave test= out"):
         _parts(place, marked, test=table[10:])

@@ -16,6 +16,9 @@ __all__ = ["CaptionRun"]
 class CaptionRun(Run):
     """A trained captioner, with everything that it takes to use it and its scores.
 
+    Args:
+        **fields: the fields of `kerasseq.Run`.
+
     Example:
 
     >>> import kerasseq

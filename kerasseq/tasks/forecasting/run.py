@@ -20,6 +20,9 @@ __all__ = ["ForecastRun"]
 class ForecastRun(Run):
     """A trained forecaster, with everything that it takes to use it and its scores.
 
+    Args:
+        **fields: the fields of `kerasseq.Run`.
+
     Example:
 
     >>> import kerasseq
