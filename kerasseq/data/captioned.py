@@ -339,6 +339,9 @@ def part_rows(
     random = np.random.default_rng(seed)
     told = np.array(source.parts or ["train"] * len(source))
     rows = {part: np.flatnonzero(told == part) for part in PARTS}
+    for part, share in (("test", test), ("validation", validation)):
+        if not (len(rows[part]) or isinstance(share, float)):
+            raise ValueError(f"no picture of {part}= is there: check its names, or images=.")
     if not len(rows["test"]):
         rows["train"], rows["test"] = _drawn(rows["train"], test, random)
     if fold is not None:

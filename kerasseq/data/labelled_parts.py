@@ -79,12 +79,14 @@ def _without(
 
 def _as_in(known: Sequence[Label], labels: Sequence[Label], name: str) -> list[Label]:
     """Labels as the training part writes them: a file may have "1" where a table has 1."""
-    by_name = {class_name(label): label for label in known}
-    strangers = sorted({class_name(label) for label in labels} - {*by_name})
+    by_name = {str(label): label for label in known}
+    by_name |= {class_name(label): label for label in known}
+    names = [own if (own := class_name(label)) in by_name else str(label) for label in labels]
+    strangers = sorted({*names} - {*by_name})
     if strangers:
         raise ValueError(
-            f"class {strangers[0]!r} is in the {name} part but not in the training part, which has "
-            f"{', '.join(map(repr, sorted(by_name)))}. Give texts of it to learn from, or leave it "
-            "out."
+            f"class {strangers[0]!r} is in the {name} part but not in the training part, without "
+            f"the texts of later parts: that has {', '.join(sorted({*map(repr, known)}))}. Give "
+            "other texts of it to learn from, or leave it out."
         )
-    return [by_name[class_name(label)] for label in labels]
+    return [by_name[name] for name in names]

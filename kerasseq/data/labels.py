@@ -59,7 +59,7 @@ def class_numbers(labels: Sequence[Label], classes: Sequence[Label]) -> np.ndarr
     # A file may have "1.0" where a DataFrame has 1.0.
     number = {str(label): i for i, label in enumerate(classes)}
     number |= {name: i for i, name in enumerate(known)}
-    names = [class_name(label) for label in labels]
+    names = [own if (own := class_name(label)) in number else str(label) for label in labels]
     unknown = sorted({*names} - {*number})
     if unknown:
         raise ValueError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +24,8 @@ def is_table(part: Any) -> bool:
     [False, False, False, True]
     """
     if isinstance(part, str):
-        path = Path(os.path.expanduser(part))
-        return path.suffix.lower() in TABLES or path.is_file()
+        path = os.path.expanduser(part)
+        return os.path.splitext(path)[1].lower() in TABLES or os.path.isfile(path)
     return isinstance(part, os.PathLike) or hasattr(part, "iloc")
 
 

@@ -43,6 +43,7 @@ class Metrics(TypedDict):
     verdict: str
     rows: _Rows
     epochs: _Epochs
+    remarks: NotRequired[list[str]]
 
 
 def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, Any]:

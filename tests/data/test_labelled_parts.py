@@ -81,8 +81,20 @@ def test_parts_are_in_the_fingerprint_and_settings_stay_json() -> None:
     assert TASK.recorded(settings[0])["test"] == "a table of 6 rows"
 
 
+def test_numbers_of_a_file_are_those_of_a_table(tmp_path: Path) -> None:
+    floats = _table(0, 30).assign(stars=lambda own: own["stars"] + 1.0)
+    floats.to_csv(tmp_path / "f.csv", index=False)  # 1.0 and 2.0, as text
+    split = _split(floats[:20], test=floats[20:].assign(stars=lambda own: own["stars"].astype(str)))
+    assert {*split.test[1]} == {1.0, 2.0}
+    split = _split(tmp_path / "f.csv", test=floats[20:])
+    assert {*split.test[1]} == {"1.0", "2.0"}
+
+
 def test_parts_that_cannot_be_are_told() -> None:
-    with pytest.raises(ValueError, match=r"class '7' is in the test part but not in the training"):
+    with pytest.raises(
+        ValueError,
+        match=r"class '7' is in the test part but not in the training part, .*that has 0, 1",
+    ):
         _split(_table(0, 20), test=_table(20, 24).assign(stars=7))
     with pytest.raises(ValueError, match="every text of the training part is in a later part"):
         _split(_table(0, 20), test=_table(0, 20))

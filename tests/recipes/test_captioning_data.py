@@ -314,6 +314,9 @@ def test_parts_that_cannot_be_are_told(place: Path) -> None:
         _parts(place, table[:10], test=table[10:].assign(split="train"))
     with pytest.raises(ValueError, match=r"validation= has no picture .*: all are in test=, too"):
         _parts(place, table[:10], validation=table[11:], test=table[10:])
+    missing = table[10:].assign(image="none.png")
+    with pytest.raises(ValueError, match="no picture of test= is there"):
+        _parts(place, table[:10], test=missing, skip_bad=True)
     marked = table.assign(split=["train"] * 10 + ["test"] * 2)
     with pytest.raises(ValueError, match="data tells its test part itself: leave test= out"):
         _parts(place, marked, test=table[10:])
