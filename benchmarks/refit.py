@@ -62,9 +62,9 @@ def _cells(results: Sequence[dict[str, Any]]) -> Iterator[str]:
     def gain(metric: str) -> str:
         scale, digits = METRICS[metric]
         pairs = zip(scores("validation", metric), scores("train", metric))
-        found = [scale * (refit - first) for refit, first in pairs]
-        spread = f" ± {stdev(found):.{digits}f}" if len(found) > 1 else ""
-        return f"{mean(found):+.{digits}f}{spread}"
+        gains = [scale * (refit - first) for refit, first in pairs]
+        spread = f" ± {stdev(gains):.{digits}f}" if len(gains) > 1 else ""
+        return f"{mean(gains):+.{digits}f}{spread}"
 
     yield f"{100 * mean(scores('train')):.2f}"
     yield f"{100 * mean(scores('validation')):.2f}"
@@ -86,13 +86,13 @@ def _run(cut: str, size: int | None, seed: int) -> dict[str, Any]:
     first = perform.train(task, data, settings, quiet=True)
     refit, more, _ = perform.refitted(task, source, settings, first, quiet=True)
     assert more.test is not None
-    found = {}
+    scores = {}
     for name, model, test in (("train", first, data.test), ("validation", refit, more.test)):
-        said = task.predictions(model.model, test, model.state, settings)
-        found[name] = task.score(said, test.targets, settings).values
-    said = list(task.baselines(parts, data, settings).values())[-1]
-    found["baseline"] = task.score(said, data.test.targets, settings).values
-    return {**found, "epochs": first.trained.best_epoch, "rows": len(source.texts)}
+        predictions = task.predictions(model.model, test, model.state, settings)
+        scores[name] = task.score(predictions, test.targets, settings).values
+    baseline = list(task.baselines(parts, data, settings).values())[-1]
+    scores["baseline"] = task.score(baseline, data.test.targets, settings).values
+    return {**scores, "epochs": first.trained.best_epoch, "rows": len(source.texts)}
 
 
 def _texts(cut: str, size: int | None, seed: int) -> Any:

@@ -80,10 +80,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_together(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to fill, whose files then replace those of another one, all or none.
+    """Write several files to a temporary folder, then move them all into `folder`, or none.
 
-    Files of the other folder that have no new one stay. Where the block raises, all stay as they
-    were.
+    Files in `folder` without a new version stay. If the block raises an error, `folder` stays as it
+    was.
 
     Args:
         folder: the folder whose files are replaced; it exists.

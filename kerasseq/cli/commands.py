@@ -244,21 +244,21 @@ def show_result(result: Any, format: str) -> None:
         get_console().print(result)
 
 
-def listed(given: list[str] | None, file: Path | None, tables: bool = False) -> list[str] | Path:
+def listed(rows: list[str] | None, file: Path | None, tables: bool = False) -> list[str] | Path:
     """The rows of a list: from the command line, a file, or standard input.
 
     Args:
-        given: rows of the command line.
+        rows: rows given on the command line.
         file: a file with one row a line, or a table.
         tables: whether the path of a table is handed on.
     """
     from kerasseq.data.tables import TABLES
 
-    if given and file:
-        raise ValueError(f"Give rows or --file, not both. Received: {len(given)} and {file}")
+    if rows and file:
+        raise ValueError(f"Give rows or --file, not both. Received: {len(rows)} and {file}")
     if file and tables and file.suffix.lower() in TABLES:
         return file
-    return given or _lines(file)
+    return rows or _lines(file)
 
 
 def _lines(file: Path | None) -> list[str]:
@@ -300,7 +300,7 @@ def folder_for(out: str | None, default: str) -> Iterator[str]:
 
 
 def _numbered(name: str) -> Iterator[Path]:
-    """The name, and then with a number each: what was begun in the same second has it already."""
+    """Candidate folders: the name, then name-2, name-3, ..., for runs of the same second."""
     yield Path(name)
     yield from (Path(f"{name}-{number}") for number in itertools.count(2))
 

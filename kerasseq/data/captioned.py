@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -340,7 +341,7 @@ def part_rows(
     told = np.array(source.parts or ["train"] * len(source))
     rows = {part: np.flatnonzero(told == part) for part in PARTS}
     for part, share in (("test", test), ("validation", validation)):
-        if not (len(rows[part]) or isinstance(share, float)):
+        if not (len(rows[part]) or isinstance(share, Real)):
             raise ValueError(f"no picture of {part}= is there: check its names, or images=.")
     if not len(rows["test"]):
         rows["train"], rows["test"] = _drawn(rows["train"], test, random)

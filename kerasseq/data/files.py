@@ -173,7 +173,7 @@ class _Member(tarfile.TarInfo):
             if any(buf):
                 raise tarfile.ReadError("a header in it is damaged") from None
             raise
-        # tarfile reads what is no file, such as a long name, before it tells of it.
+        # tarfile reads the content of special members (long file names) before it returns them.
         if member.type not in tarfile.REGULAR_TYPES and member.size > _LONGEST_NAME:
             raise tarfile.ReadError("a name in it is too long")
         return member

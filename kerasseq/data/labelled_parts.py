@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kerasseq.data.labelled import LabelledTexts, text_key
-from kerasseq.data.labels import Label, class_name
+from kerasseq.data.labels import Label, class_name, class_numbers
 
 __all__ = ["with_parts"]
 
@@ -79,14 +79,10 @@ def _without(
 
 def _as_in(known: Sequence[Label], labels: Sequence[Label], name: str) -> list[Label]:
     """Labels as the training part writes them: a file may have "1" where a table has 1."""
-    by_name = {str(label): label for label in known}
-    by_name |= {class_name(label): label for label in known}
-    names = [own if (own := class_name(label)) in by_name else str(label) for label in labels]
-    strangers = sorted({*names} - {*by_name})
-    if strangers:
+    classes = sorted({*known}, key=class_name)
+    try:
+        return [classes[number] for number in class_numbers(labels, classes)]
+    except ValueError as error:
         raise ValueError(
-            f"class {strangers[0]!r} is in the {name} part but not in the training part, without "
-            f"the texts of later parts: that has {', '.join(sorted({*map(repr, known)}))}. Give "
-            "other texts of it to learn from, or leave it out."
-        )
-    return [by_name[name] for name in names]
+            f"{name}= does not fit what is left of the training part without its texts: {error}"
+        ) from None

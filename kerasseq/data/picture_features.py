@@ -136,7 +136,7 @@ def read_features(
                 names = [str(name) for name in file["names"]]
     except FileNotFoundError:
         raise
-    except Exception:  # NumPy has no error of its own for a file that it cannot read
+    except Exception:  # np.load raises many types of errors for an unreadable file
         raise ValueError(
             f"{path} holds no features that can be read: an .npz file with the arrays names (of "
             "strings, not objects) and features, or an .npy file with a .txt file of names, is "

@@ -93,7 +93,7 @@ def test_numbers_of_a_file_are_those_of_a_table(tmp_path: Path) -> None:
 def test_parts_that_cannot_be_are_told() -> None:
     with pytest.raises(
         ValueError,
-        match=r"class '7' is in the test part but not in the training part, .*that has 0, 1",
+        match=r"test= does not fit .*: the classes '7' were not in.*'0', '1'",
     ):
         _split(_table(0, 20), test=_table(20, 24).assign(stars=7))
     with pytest.raises(ValueError, match="every text of the training part is in a later part"):
