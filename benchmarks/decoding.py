@@ -35,7 +35,7 @@ def measure(setting: rows.Row, rounds: int) -> rows.Row:
     """Words per second of each, medians over rounds."""
     import keras
 
-    from kerasseq.decoding import Sampler
+    from kerasseq.generation import Sampler
     from kerasseq.models import Captioner
 
     keras.utils.set_random_seed(0)

@@ -215,8 +215,8 @@ def _errors(forecast: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 
 def _panel(data: str) -> Any:
-    from kerasseq.data.series import read_series
-    from kerasseq.data.series_more import appended
+    from kerasseq.data.series.new_rows import appended
+    from kerasseq.data.series.read import read_series
 
     folder = rows.data_folder()
     if data == "ett":

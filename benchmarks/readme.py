@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks import rows
-from kerasseq import atomic
+from kerasseq.io import atomic
 
 README = rows.ROOT / "README.md"
 TABLE = re.compile(r"<!-- table:(?P<name>[\w/-]+) -->\n(?P<body>.*?)<!-- /table -->", re.S)

@@ -98,7 +98,7 @@ def _run(cut: str, size: int | None, seed: int) -> dict[str, Any]:
 def _texts(cut: str, size: int | None, seed: int) -> Any:
     import numpy as np
 
-    from kerasseq.data.labelled import LabelledTexts
+    from kerasseq.data.text.labelled import LabelledTexts
 
     fold = mr(0)
     random = np.random.default_rng([seed, CUTS.index(cut)])

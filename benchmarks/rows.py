@@ -71,8 +71,8 @@ def defaults(name: str, **others: Any) -> str:
     another than what was done before there was a choice. `others` are values in place of defaults.
     """
     from kerasseq import registry
-    from kerasseq.data.digest import digest
-    from kerasseq.renamed import renamed
+    from kerasseq.io.digest import digest
+    from kerasseq.settings.aliases import renamed
 
     old = {new: before for before, new in renamed(name).items()}
     values = {**registry.task(name).defaults, **others}

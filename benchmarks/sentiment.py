@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import rows
 
 if TYPE_CHECKING:
-    from kerasseq.data.labelled import LabelledTexts
+    from kerasseq.data.text.labelled import LabelledTexts
 
 FOLDS = 10
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "log_loss": "log loss"}
@@ -86,7 +86,7 @@ def _run(data: str, fold: int | None, seed: int) -> dict[str, Any]:
 
 
 def _texts(data: str, fold: int | None) -> Any:
-    from kerasseq.data.labelled import read_labelled
+    from kerasseq.data.text.labelled import read_labelled
 
     if data == "imdb":
         return read_labelled(rows.data_folder() / "imdb" / "aclImdb.tar.gz")
@@ -96,8 +96,8 @@ def _texts(data: str, fold: int | None) -> Any:
 
 def mr(fold: int) -> LabelledTexts:
     """MR with one of its ten folds as the test part."""
-    from kerasseq.data.labelled import LabelledTexts, read_labelled
-    from kerasseq.data.splits import stratified_folds
+    from kerasseq.data.classes.splits import stratified_folds
+    from kerasseq.data.text.labelled import LabelledTexts, read_labelled
 
     source = read_labelled(rows.data_folder() / "mr" / "rt-polarity.pos")
     # 10,662 sentences in the order of the published folds: the negative ones first.

@@ -146,8 +146,8 @@ def _ours(values: np.ndarray, lookback: int, batch: int) -> Iterator[Any]:
     import keras
     import pandas as pd
 
-    from kerasseq.data.series import Panel
-    from kerasseq.data.windows import Windows
+    from kerasseq.data.series.read import Panel
+    from kerasseq.data.series.windows import Windows
 
     empty = np.empty((len(values), 0), np.float32)
     panel = Panel(

@@ -12,13 +12,13 @@ TYPE_CHECKING = False  # spelt out: importing it from typing costs more than all
 if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does the same
     # Written by `python -m kerasseq.cli.generate`.
     from kerasseq import cells as cells
-    from kerasseq import decoding as decoding
+    from kerasseq import generation as generation
     from kerasseq import kernels as kernels
     from kerasseq import layers as layers
     from kerasseq import params as params
     from kerasseq import recipes as recipes
     from kerasseq import settings as settings
-    from kerasseq.explained import explain as explain
+    from kerasseq.insight.explain import explain as explain
     from kerasseq.layers import gru as gru
     from kerasseq.layers import lstm as lstm
     from kerasseq.layers import rnn as rnn

@@ -12,7 +12,7 @@ PUBLIC = {
     "Run": "kerasseq.runs",
     "compare": "kerasseq.params",
     "count": "kerasseq.params",
-    "explain": "kerasseq.explained",
+    "explain": "kerasseq.insight.explain",
     "gru": "kerasseq.layers",
     "hypermodel": "kerasseq.tuning.hypermodel",
     "join": "kerasseq.tuning.tune",
@@ -28,7 +28,7 @@ PUBLIC = {
     "units_for": "kerasseq.params",
 }
 #: Modules and packages that are public as attributes.
-MODULES = ("cells", "decoding", "kernels", "layers", "params", "recipes", "settings")
+MODULES = ("cells", "generation", "kernels", "layers", "params", "recipes", "settings")
 #: Commands of the shell beside the recipes and the verbs of their runs.
 COMMANDS = (
     *("count", "units", "compare", "report", "cells", "explain", "doctor"),

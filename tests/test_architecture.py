@@ -112,6 +112,21 @@ def test_no_imports_go_in_a_circle() -> None:
         pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
+@pytest.mark.parametrize(
+    ("folder", "shared"), [("tasks", ()), ("data", ("classes", "demo", "tokenizers"))]
+)
+def test_tasks_and_kinds_of_data_know_nothing_of_each_other(
+    folder: str, shared: tuple[str, ...]
+) -> None:
+    root = ROOT / "kerasseq" / folder
+    packages = sorted(path.parent.name for path in root.glob("*/__init__.py"))
+    assert len(packages) > len(shared) + 2
+    for package in packages:
+        others = {f"kerasseq.{folder}.{name}" for name in {*packages} - {package, *shared}}
+        files = sorted((root / package).rglob("*.py"))
+        assert _found(*others, files=files) == []
+
+
 def _distribution(requirement: str) -> str:
     """The name in a requirement, as package indexes compare names."""
     return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
@@ -155,7 +170,7 @@ def test_no_file_is_pickled() -> None:
 def test_files_are_replaced_by_the_atomic_writer_alone() -> None:
     calls = []
     for path in _ours():
-        if path == ROOT / "kerasseq" / "atomic.py":
+        if path == ROOT / "kerasseq" / "io" / "atomic.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):

@@ -143,7 +143,7 @@ assert callable(kerasseq.count) and callable(kerasseq.report)
 
 
 def test_submodules_are_loaded_on_first_use() -> None:
-    assert kerasseq.metrics is importlib.import_module("kerasseq.metrics")
+    assert kerasseq.evaluation.metrics is importlib.import_module("kerasseq.evaluation.metrics")
 
 
 def test_an_unknown_name_is_answered_with_near_ones() -> None:

@@ -149,7 +149,7 @@ class Toy(Task["ToySettings", ToyRun]):
         return training.outputs(model, examples)
 
     def score(self, predictions: np.ndarray, targets: Any, settings: ToySettings) -> Any:
-        from kerasseq.metrics import Score, bootstrap
+        from kerasseq.evaluation.metrics import Score, bootstrap
 
         errors = np.abs(predictions - targets)[:, 0].astype(np.float64)
         samples = bootstrap(

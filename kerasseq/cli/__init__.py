@@ -17,8 +17,8 @@ import typer
 
 from kerasseq import names, registry
 from kerasseq.cli import commands, tuning, verbs
-from kerasseq.renamed import renamed
-from kerasseq.table import printable
+from kerasseq.formatting.table import printable
+from kerasseq.settings.aliases import renamed
 
 __all__ = ["TRACEBACK", "main"]
 

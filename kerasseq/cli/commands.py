@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kerasseq import params, paths, registry
+from kerasseq import params, registry
 from kerasseq.cli import options as signatures
-from kerasseq.table import FORMATS, Table, Tabular, from_frame
+from kerasseq.formatting.table import FORMATS, Table, Tabular, from_frame
+from kerasseq.io import paths
 
 if TYPE_CHECKING:
     from kerasseq.runs import Run
@@ -171,14 +172,14 @@ def explain(
     """Show which kernel runs each recurrent layer, and why not a faster one."""
     if file.exists():  # what is not there is told without waiting for a backend
         import_backend()
-    from kerasseq import explained
+    from kerasseq.insight import explain
 
-    display(explained.explain(file), format)
+    display(explain.explain(file), format)
 
 
 def doctor(format: Format = "table") -> None:
     """Show what is installed, what kernels can run here, and what is missing."""
-    from kerasseq.doctor import examine
+    from kerasseq.insight.doctor import examine
 
     with contextlib.suppress(Exception):  # which is a row of the table
         import_backend()
@@ -252,7 +253,7 @@ def listed(rows: list[str] | None, file: Path | None, tables: bool = False) -> l
         file: a file with one row a line, or a table.
         tables: whether the path of a table is handed on.
     """
-    from kerasseq.data.tables import TABLES
+    from kerasseq.io.tables import TABLES
 
     if rows and file:
         raise ValueError(f"Give rows or --file, not both. Received: {len(rows)} and {file}")
@@ -263,7 +264,7 @@ def listed(rows: list[str] | None, file: Path | None, tables: bool = False) -> l
 
 def _lines(file: Path | None) -> list[str]:
     """The lines of a file or of standard input, blank ones left out."""
-    from kerasseq.data.files import decode
+    from kerasseq.io.files import decode
 
     name = "standard input" if file is None or str(file) == "-" else str(file)
     if name == "standard input" and sys.stdin.isatty():

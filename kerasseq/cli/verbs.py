@@ -15,8 +15,8 @@ from kerasseq import registry
 from kerasseq.cli import commands
 from kerasseq.cli import options as signatures
 from kerasseq.cli.options import Option
+from kerasseq.formatting.table import printable
 from kerasseq.settings import declared
-from kerasseq.table import printable
 
 if TYPE_CHECKING:
     from kerasseq.tasks.base import Task

@@ -5,28 +5,28 @@ Importing this registers every class, so that `keras.models.load_model` needs no
 
 from kerasseq.kernels import native
 from kerasseq.layers.attention import AdditiveAttention, DotProductAttention
-from kerasseq.layers.build import gru, lstm, rnn, simple_rnn
-from kerasseq.layers.caption_decoders import (
+from kerasseq.layers.decoders.caption import (
     AttentionDecoder,
     InitInjectDecoder,
     MergeDecoder,
     ParInjectDecoder,
     PreInjectDecoder,
 )
-from kerasseq.layers.channelwise import Channelwise
-from kerasseq.layers.emission import Emission
-from kerasseq.layers.forecast_direct import DirectForecast
-from kerasseq.layers.forecast_recursive import RecursiveForecast
-from kerasseq.layers.forecast_segment import SegmentForecast
-from kerasseq.layers.forecast_seq2seq import Seq2SeqForecast
+from kerasseq.layers.forecast.channelwise import Channelwise
+from kerasseq.layers.forecast.direct import DirectForecast
+from kerasseq.layers.forecast.emission import Emission
+from kerasseq.layers.forecast.recursive import RecursiveForecast
+from kerasseq.layers.forecast.segment import SegmentForecast
+from kerasseq.layers.forecast.seq2seq import Seq2SeqForecast
+from kerasseq.layers.forecast.series_embedding import SeriesEmbedding
+from kerasseq.layers.forecast.step_inputs import StepInputs
+from kerasseq.layers.forecast.window_norm import HorizonNorm, WindowNorm
 from kerasseq.layers.ngrams import NgramRatios, NgramVotes
 from kerasseq.layers.pooling import SequencePooling, pool
-from kerasseq.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
-from kerasseq.layers.series_embedding import SeriesEmbedding
-from kerasseq.layers.stack import Stack
-from kerasseq.layers.step_inputs import StepInputs
+from kerasseq.layers.recurrent.build import gru, lstm, rnn, simple_rnn
+from kerasseq.layers.recurrent.rnn import GRU, LSTM, RNN, SimpleRNN
+from kerasseq.layers.recurrent.stack import Stack
 from kerasseq.layers.token_dropout import TokenDropout
-from kerasseq.layers.window_norm import HorizonNorm, WindowNorm
 
 __all__ = [
     "GRU",

@@ -60,7 +60,7 @@ class Captioner:
         (batch, timesteps, words), logits of the word after each token; see `WordLoss`.
 
     The layer "decoder" of the model has `start(picture) -> state` and
-    `step(tokens, state) -> (logits, state)`, for `kerasseq.decoding`.
+    `step(tokens, state) -> (logits, state)`, for `kerasseq.generation`.
 
     Raises:
         ValueError: if a size is out of range, or sizes exclude each other.

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from kerasseq.layers import Channelwise, Emission, HorizonNorm, SeriesEmbedding, WindowNorm
-from kerasseq.layers.emission import emission_size
-from kerasseq.layers.window_norm import MODES
+from kerasseq.layers.forecast.emission import emission_size
+from kerasseq.layers.forecast.window_norm import MODES
 from kerasseq.models.forecaster_networks import KINDS
 from kerasseq.models.likelihoods import ERRORS, Likelihood
 from kerasseq.params.cost import Cost, table

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasseq.layers.window_norm import spread
+from kerasseq.layers.forecast.window_norm import spread
 from kerasseq.models.forecaster import Forecaster, traits
 
 __all__ = ["State", "Stream"]

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq import paths
+from kerasseq.io import paths
 
 __all__ = [
     "PictureScaling",

@@ -19,9 +19,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from kerasseq.atomic import finish
+from kerasseq.io.atomic import finish
+from kerasseq.io.limits import check_size, read_member
 from kerasseq.params.contents import Contents, Entry
-from kerasseq.reading import check_size, read_member
 
 Node = Mapping[str, Any]  # a layer in config.json: `class_name`, `config` and more
 

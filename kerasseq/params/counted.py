@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
-from kerasseq.numbers import plural
+from kerasseq.formatting.numbers import plural
+from kerasseq.formatting.table import Table, Tabular
 from kerasseq.params.spec import positive
-from kerasseq.table import Table, Tabular
 
 DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
-from kerasseq.numbers import plural
+from kerasseq.formatting.numbers import plural
 from kerasseq.params.spec import OUTPUT, UNITS, Size, Sized, Spec
 
 # How a role is called where it stands in the sum of every gate, and in which order.

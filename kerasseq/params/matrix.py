@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from math import prod
 
+from kerasseq.formatting.table import Table
 from kerasseq.params import catalogue
 from kerasseq.params.spec import Spec
-from kerasseq.table import Table
 
 # Letters of the count at a glance. Without options the output is as wide as the cell, and so is
 # a linear cell's state.

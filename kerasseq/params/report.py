@@ -6,10 +6,10 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kerasseq.formatting.table import Table, Tabular
+from kerasseq.io.paths import given
 from kerasseq.params import live
 from kerasseq.params.contents import Contents, Entry
-from kerasseq.paths import given
-from kerasseq.table import Table, Tabular
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kerasseq.numbers import plural
+from kerasseq.formatting.numbers import plural
+from kerasseq.formatting.table import Table, Tabular
 from kerasseq.params import catalogue
 from kerasseq.params.count import WEIGHTLESS, count
 from kerasseq.params.counted import Count
 from kerasseq.params.spec import COMMON_OPTIONS, positive
-from kerasseq.table import Table, Tabular
 
 
 @dataclass(frozen=True, repr=False)

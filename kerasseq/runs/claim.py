@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasseq import registry, renamed
+from kerasseq import registry
 from kerasseq.runs.folder import (
     CHECKPOINT,
     RECORD,
@@ -17,6 +17,7 @@ from kerasseq.runs.folder import (
     tidy,
 )
 from kerasseq.runs.run import Run, load
+from kerasseq.settings import aliases
 
 __all__ = ["claim"]
 
@@ -47,7 +48,7 @@ def claim(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
 
 
 def _check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
-    before = renamed.current(there["recipe"], there["settings"], here["settings"])
+    before = aliases.current(there["recipe"], there["settings"], here["settings"])
     if there["recipe"] in registry.names():  # settings that are newer than the run
         before = {**registry.task(there["recipe"]).defaults, **before}
     changed = [] if there["recipe"] == here["recipe"] else [f"recipe {there['recipe']!r}"]

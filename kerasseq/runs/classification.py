@@ -105,7 +105,7 @@ class ClassificationRun(Run):
         return frame
 
     def figures(self) -> dict[str, Figure]:
-        from kerasseq import plots
+        from kerasseq.evaluation import plots
 
         return {
             **super().figures(),

@@ -10,8 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from kerasseq import atomic, lock, paths, renamed, schema
-from kerasseq.state import read_json
+from kerasseq.io import atomic, lock, paths, schema
+from kerasseq.io.state import read_json
+from kerasseq.settings import aliases
 
 __all__ = [
     "CHECKPOINT",
@@ -33,7 +34,7 @@ __all__ = [
     "writing",
 ]
 
-#: Format 1 had other names of settings, see `kerasseq.renamed`.
+#: Format 1 had other names of settings, see `kerasseq.settings.aliases`.
 FORMAT = 2
 RECORD, MODEL, STATE = "run.json", "model.keras", "state.json"
 METRICS, HISTORY, PLOTS = "metrics.json", "history.json", "plots"
@@ -172,7 +173,7 @@ def read_record(folder: Path) -> dict[str, Any]:
             f"{folder / RECORD} is damaged: {error}. Restore it from a copy, or train again."
         ) from error
     if record["format"] == 1:
-        record["settings"] = renamed.current(record["recipe"], record["settings"])
+        record["settings"] = aliases.current(record["recipe"], record["settings"])
     return record
 
 

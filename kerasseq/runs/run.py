@@ -8,8 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kerasseq import atomic, lock, numbers, registry
-from kerasseq.board import board
+from kerasseq import registry
+from kerasseq.evaluation.scoreboard import board
+from kerasseq.formatting import numbers
+from kerasseq.formatting.table import Table
+from kerasseq.io import atomic, lock
+from kerasseq.io.state import write_json, write_state
 from kerasseq.runs.folder import (
     CHECKPOINT,
     FORMAT,
@@ -27,8 +31,6 @@ from kerasseq.runs.folder import (
     versions,
 )
 from kerasseq.runs.saved import read_files
-from kerasseq.state import write_json, write_state
-from kerasseq.table import Table
 
 if TYPE_CHECKING:
     from typing import Self
@@ -158,7 +160,7 @@ class Run:
 
     def figures(self) -> dict[str, Figure]:
         """Plots for the folder of the run, by file name."""
-        from kerasseq import plots
+        from kerasseq.evaluation import plots
 
         return {"curves": plots.learning_curves(self.history, self.metrics["epochs"]["kept"])}
 
@@ -199,7 +201,7 @@ class Run:
 
     def _write(self, folder: Path) -> None:
         """Write all files into an empty folder."""
-        from kerasseq import plots
+        from kerasseq.evaluation import plots
 
         self.model.save(folder / MODEL)
         write_state(folder / STATE, self.state)

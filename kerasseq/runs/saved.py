@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-from kerasseq import schema, settings
+from kerasseq import settings
+from kerasseq.io import schema
+from kerasseq.io.state import read_json, read_state
 from kerasseq.runs.folder import HISTORY, METRICS, MODEL, RECORD, STATE
-from kerasseq.state import read_json, read_state
 
 if TYPE_CHECKING:
     import keras

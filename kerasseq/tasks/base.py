@@ -21,13 +21,12 @@ from typing import (
 
 import numpy as np
 
-from kerasseq import renamed
-from kerasseq.settings import Range, Stage, check, declared, names, raise_faults, unknown
+from kerasseq.settings import Range, Stage, aliases, check, declared, names, raise_faults, unknown
 
 if TYPE_CHECKING:
     import keras
 
-    from kerasseq.metrics import Score
+    from kerasseq.evaluation.metrics import Score
     from kerasseq.runs import Run
     from kerasseq.training import Examples, Generated
 
@@ -175,7 +174,7 @@ class Task(abc.ABC, Generic[S, R]):
         """
         known = declared(self.settings)
         raise_faults(
-            [unknown(n, known, renamed.renamed(self.name)) for n in values if n not in known]
+            [unknown(n, known, aliases.renamed(self.name)) for n in values if n not in known]
         )
         return self.settings(**values)
 
@@ -184,7 +183,7 @@ class Task(abc.ABC, Generic[S, R]):
         known = declared(self.settings)
         found = {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in renamed.current(self.name, values, known).items()
+            for name, value in aliases.current(self.name, values, known).items()
             if name in known
         }
         return self.settings(**{"quiet": True, **found})
@@ -266,7 +265,7 @@ class Task(abc.ABC, Generic[S, R]):
         """
 
     def state_type(self) -> Any:
-        """The type that saved states are checked against, see `kerasseq.schema`."""
+        """The type that saved states are checked against, see `kerasseq.io.schema`."""
         return State
 
     def metrics_type(self) -> Any:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasseq import runs
-from kerasseq.data.digest import digest
+from kerasseq.formatting.table import printable
+from kerasseq.io.digest import digest
 from kerasseq.settings import visible
-from kerasseq.table import printable
 from kerasseq.tasks.base import Learn, Parts, Prepared, Task
 
 if TYPE_CHECKING:
     import keras
 
     from kerasseq import training
-    from kerasseq.metrics import Score
+    from kerasseq.evaluation.metrics import Score
     from kerasseq.training import Trained
 
 __all__ = [
@@ -386,7 +386,7 @@ def verdict(task: Task[Any, Any], score: Score, rivals: Mapping[str, Score]) -> 
         score: scores of the model.
         rivals: scores of the baselines, by name.
     """
-    from kerasseq import metrics
+    from kerasseq.evaluation import metrics
 
     all_of = [score, *rivals.values()]
     named = [task.headline, *score.values]

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
-from kerasseq import renamed, settings
+from kerasseq import settings
+from kerasseq.settings import aliases
 from kerasseq.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -64,12 +65,12 @@ def recipe(
         from kerasseq.tasks.perform import perform
 
         known = settings.declared(declared)
-        old = renamed.renamed(called)
+        old = aliases.renamed(called)
         wrong = [settings.unknown(name, known, old) for name in given if name not in known]
         if wrong:
             raise TypeError(f"{called}(): {' '.join(wrong)}")
         if not isinstance(given.get("optimizer", ""), str):
-            from kerasseq.optimizers import check_alone
+            from kerasseq.training.optimizers import check_alone
 
             check_alone(given)
         return perform(own, declared(*args, **given))

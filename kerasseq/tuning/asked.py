@@ -7,8 +7,7 @@ import random
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from kerasseq import renamed
-from kerasseq.settings import Choice, Number, Settings, When, Whole
+from kerasseq.settings import Choice, Number, Settings, When, Whole, aliases
 from kerasseq.tasks.base import Task
 from kerasseq.tuning.results import MEASURED
 from kerasseq.tuning.space import Space, narrowed, plain
@@ -51,7 +50,7 @@ def asked(
             "training and validation part together: leave final= out. Received: "
             f"final={named['final']!r}"
         )
-    ranges, given, old = task.space(), space or {}, renamed.renamed(task.name)
+    ranges, given, old = task.space(), space or {}, aliases.renamed(task.name)
     found, fixed = narrowed(ranges, given, defaults, settings, old)
     own = {**defaults, **fixed}
     task.recorded(typed(task, own))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from kerasseq import numbers
-from kerasseq.plots import FAINT, TRAIN, VALIDATION, subplots
-from kerasseq.tuning import words
+from kerasseq.evaluation.plots import FAINT, TRAIN, VALIDATION, subplots
+from kerasseq.formatting import numbers
+from kerasseq.tuning import formatting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,7 +165,7 @@ class _Column:
             places = [height.get(v if numeric else str(v), np.nan) for v in values]
             self.norm = Normalize(min(options), max(options)) if numeric and options else None
             self.labels = [
-                (height, words.cut(numbers.setting(option), _LONG))
+                (height, formatting.cut(numbers.setting(option), _LONG))
                 for option, height in height.items()
             ]
         else:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kerasseq import metrics, runs
+from kerasseq import runs
+from kerasseq.evaluation import metrics
 from kerasseq.runs import Run
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Task as Recipe

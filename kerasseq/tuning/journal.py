@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasseq import atomic, lock, renamed
+from kerasseq.io import atomic, lock
+from kerasseq.settings import aliases
 
 __all__ = ["FORMAT", "JOURNAL", "Journal", "read", "sound", "unwritable"]
 
@@ -139,10 +140,10 @@ def _current(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The lines of a search whose settings have names of before, by their names of today."""
     about, *rest = events
     recipe, space = about["recipe"], about.get("space", {})
-    ranges = renamed.current_space(recipe, space)
+    ranges = aliases.current_space(recipe, space)
     # What varies has the new name of its range, whatever the value of the trial.
-    new = {**renamed.renamed(recipe), **dict(zip(space, ranges, strict=True))}
-    settings = renamed.current(recipe, about.get("settings", {}))
+    new = {**aliases.renamed(recipe), **dict(zip(space, ranges, strict=True))}
+    settings = aliases.current(recipe, about.get("settings", {}))
     found = [{**about, "format": FORMAT, "settings": settings, "space": ranges}]
     for event in rest:
         own = {new.get(name, name): value for name, value in event.get("settings", {}).items()}

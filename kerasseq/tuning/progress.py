@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from kerasseq import numbers
-from kerasseq.table import Table, printable
-from kerasseq.tuning import words
+from kerasseq.formatting import numbers
+from kerasseq.formatting.table import Table, printable
+from kerasseq.tuning import formatting
 from kerasseq.tuning.final import DEFAULT
 
 __all__ = ["Progress"]
@@ -92,7 +92,7 @@ class Progress:
 
     def line(self, row: Mapping[str, Any]) -> str:
         """A trial in one line."""
-        own = words.ordered(row["settings"], self._space)
+        own = formatting.ordered(row["settings"], self._space)
         what = ", ".join(f"{name}={numbers.setting(value)}" for name, value in own.items())
         came = (
             row["reason"]
@@ -137,7 +137,7 @@ class Progress:
         columns = ("trial", *heads, "status")
         if room:
             columns = (*columns, "settings")
-            cells = [(*own, words.cut(self._told(row), room)) for own, row in zip(cells, rows)]
+            cells = [(*own, formatting.cut(self._told(row), room)) for own, row in zip(cells, rows)]
         bold = next((place for place, row in enumerate(rows) if row is self._best()), None)
         return Table(columns, tuple(cells), right=heads).drawn(
             bold=bold,
@@ -151,7 +151,7 @@ class Progress:
         """The settings of a trial, or why it has no score."""
         if "status" in row and row["score"] is None:
             return str(row["reason"])
-        return words.inline(words.ordered(row["settings"], self._space))
+        return formatting.inline(formatting.ordered(row["settings"], self._space))
 
     @property
     def _searched(self) -> int:

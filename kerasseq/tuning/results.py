@@ -10,9 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasseq import atomic, numbers, paths, plots, runs
-from kerasseq.table import Table, Tabular, from_frame
-from kerasseq.tuning import words
+from kerasseq import runs
+from kerasseq.evaluation import plots
+from kerasseq.formatting import numbers
+from kerasseq.formatting.table import Table, Tabular, from_frame
+from kerasseq.io import atomic, paths
+from kerasseq.tuning import formatting
 from kerasseq.tuning.journal import JOURNAL, sound
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ class Result(Tabular):
 
         found = rows(self.events)
         known = {name: None for row in found for name in row["settings"]}
-        varied = [*words.ordered(known, self._space)]
+        varied = [*formatting.ordered(known, self._space)]
         frame = pd.DataFrame(
             [
                 {
@@ -110,7 +113,7 @@ class Result(Tabular):
         found = [row for row in rows(self.events) if row["trial"] == name]
         if not found:
             raise ValueError(f"{self.folder} {self._missing}")
-        return words.ordered(found[0]["settings"], self._space)
+        return formatting.ordered(found[0]["settings"], self._space)
 
     @cached_property
     def best(self) -> Run:
@@ -204,13 +207,15 @@ class Result(Tabular):
         macs = ["macs"] if self.events[0].get("max_macs") is not None else []
         first = ["trial", "score", *spread, "parameters", *macs, "epochs", "seconds", "status"]
         frame, notes = self.trials[first], [*self._reasons, *self.remarks]
-        told = {r["trial"]: words.ordered(r["settings"], self._space) for r in rows(self.events)}
-        settings = [words.inline(told[name]) for name in frame["trial"]]
+        told = {
+            r["trial"]: formatting.ordered(r["settings"], self._space) for r in rows(self.events)
+        }
+        settings = [formatting.inline(told[name]) for name in frame["trial"]]
         if width is not None:
             taken = max(map(len, self._titled(frame, ()).text().splitlines()[1:]))
             room = max(_LEAST, width - taken - _AROUND)
             if any(len(text) > room for text in settings):
-                settings = [words.cut(text, room) for text in settings]
+                settings = [formatting.cut(text, room) for text in settings]
                 notes.append("settings in full: `trials` in Python, --format csv in the shell")
         return self._titled(frame.assign(settings=settings), notes).text(width)
 

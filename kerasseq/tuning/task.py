@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasseq import registry
-from kerasseq.data.digest import digest
+from kerasseq.io.digest import digest
 from kerasseq.settings import Settings, declared
 from kerasseq.tasks import perform
 from kerasseq.tasks import recipe as recipes

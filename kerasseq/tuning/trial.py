@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
-from kerasseq import atomic, schema, training
+from kerasseq import training
+from kerasseq.io import atomic, schema
+from kerasseq.io.state import read_json, write_json
 from kerasseq.settings import Settings
-from kerasseq.state import read_json, write_json
 from kerasseq.tasks import perform
 from kerasseq.tuning import pruning
 from kerasseq.tuning.task import Data, Task, typed
@@ -23,7 +24,7 @@ from kerasseq.tuning.task import Data, Task, typed
 if TYPE_CHECKING:
     import keras
 
-    from kerasseq.metrics import Score
+    from kerasseq.evaluation.metrics import Score
     from kerasseq.tasks.base import Task as Recipe
     from kerasseq.training import Trained
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasseq import paths, registry
+from kerasseq import registry
+from kerasseq.io import paths
 from kerasseq.settings import one_of, positive
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.environment import CHIEF, addressed

@@ -16,7 +16,7 @@ from keras import ops
 from kerasseq import cells, kernels
 from kerasseq.kernels import Situation, crossovers, cudnn, fused, scan, stopwatch
 from kerasseq.layers import RNN
-from kerasseq.layers.bidirectional import Bidirectional
+from kerasseq.layers.recurrent.bidirectional import Bidirectional
 from tests.cells.harness import BACKEND, KINDS, LINEAR, sequences, variant
 
 BACKENDS = ["tensorflow", "jax", "torch"]

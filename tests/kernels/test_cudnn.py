@@ -22,7 +22,7 @@ PADDED = np.arange(6) < np.array([[6], [1], [4], [5], [2]])  # right-padded, and
 @pytest.fixture(autouse=True)
 def forced(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel takes what it would take on a GPU."""
-    monkeypatch.setattr("kerasseq.layers.recurrent.device", lambda tensor=None: "gpu")
+    monkeypatch.setattr("kerasseq.layers.recurrent.rnn.device", lambda tensor=None: "gpu")
 
 
 def test_it_needs_a_gpu() -> None:

@@ -13,7 +13,7 @@ from keras import ops
 from kerasseq import cells
 from kerasseq.kernels import native
 from kerasseq.layers import RNN
-from kerasseq.layers.bidirectional import Bidirectional
+from kerasseq.layers.recurrent.bidirectional import Bidirectional
 from tests.cells import statement
 from tests.cells.harness import (
     BACKEND,

@@ -11,7 +11,7 @@ from keras import ops
 
 from kerasseq import kernels
 from kerasseq.layers import RNN
-from kerasseq.layers.bidirectional import Bidirectional
+from kerasseq.layers.recurrent.bidirectional import Bidirectional
 from tests.cells import statement
 from tests.cells.harness import (
     BACKEND,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from keras import ops
 
-from kerasseq.decoding import BeamSearch, Sampler
+from kerasseq.generation import BeamSearch, Sampler
 from kerasseq.models import Captioner, WordLoss
 from tests.layers.harness import array, assert_close, draw, randomize
 from tests.models.sizes import DECODERS, captioners

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import kerasseq
-from kerasseq.data.captioned import Captioned
-from kerasseq.data.picture_features import CACHE, Seen
-from kerasseq.data.tokenizer import Tokenizer
+from kerasseq.data.images.captioned import Captioned
+from kerasseq.data.images.features import CACHE, Seen
+from kerasseq.data.tokenizers.tokenizer import Tokenizer
 from kerasseq.recipes import captioning
 from kerasseq.recipes.captioning import CaptioningSettings
 from kerasseq.tasks import perform

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from kerasseq.cli import main
-from kerasseq.data.picture_features import CACHE
-from kerasseq.data.pictures import read_pictures
+from kerasseq.data.images.features import CACHE
+from kerasseq.data.images.files import read_pictures
 from kerasseq.models import picture_network
 from kerasseq.recipes import captioning
 from kerasseq.recipes.captioning import CaptioningSettings

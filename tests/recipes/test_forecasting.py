@@ -408,7 +408,7 @@ def test_a_state_that_is_carried_on_is_that_of_all_rows(
     panel = TASK.load(table, streaming.resolved)
     panel = panel.cut(panel.lengths - 12, panel.lengths)
     sizes = TASK.config(before["facts"], streaming.resolved)
-    from kerasseq.data.windows import latest
+    from kerasseq.data.series.windows import latest
 
     inputs = latest(reader.scaled(panel)[0], 12, 3)
     whole = Stream(sizes, streaming.model).start(inputs)

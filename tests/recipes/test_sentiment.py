@@ -20,8 +20,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 import kerasseq
-from kerasseq import metrics, registry, training
-from kerasseq.data.labelled import LabelledTexts
+from kerasseq import registry, training
+from kerasseq.data.text.labelled import LabelledTexts
+from kerasseq.evaluation import metrics
 from kerasseq.recipes import sentiment
 from kerasseq.recipes.sentiment import SentimentSettings
 from kerasseq.runs import ClassificationRun

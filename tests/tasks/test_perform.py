@@ -400,7 +400,7 @@ def test_what_a_run_killed_in_its_first_checkpoint_left_is_no_obstacle(
 HOLD = """
 import sys
 from pathlib import Path
-from kerasseq import lock
+from kerasseq.io import lock
 with lock.held(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kerasseq.data.series import read_series
-from kerasseq.data.windows import Windows
+from kerasseq.data.series.read import read_series
+from kerasseq.data.series.windows import Windows
 from kerasseq.settings import Choice
 from kerasseq.tuning.lending import LARGE, Lender, Store, opened
 from kerasseq.tuning.search import Search

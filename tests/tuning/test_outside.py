@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import kerasseq
-from kerasseq import optimizers
 from kerasseq.cli import main
+from kerasseq.training import optimizers
 from kerasseq.tuning.journal import read
 from tests.toy import numbers, toy
 

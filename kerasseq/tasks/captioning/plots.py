@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from kerasseq.plots import subplots
+from kerasseq.evaluation.plots import subplots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

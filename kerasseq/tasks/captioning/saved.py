@@ -6,8 +6,8 @@ from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
 
-from kerasseq.data.tokenizer import EarlierCaptionWords, TokenizerState
-from kerasseq.schema import Array
+from kerasseq.data.tokenizers.tokenizer import EarlierCaptionWords, TokenizerState
+from kerasseq.io.schema import Array
 
 __all__ = ["CaptionMetrics", "CaptionState"]
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseq import paths
-from kerasseq.data import captioned as sources
-from kerasseq.data.digest import digest
-from kerasseq.data.picture_features import Seen, check_finite, read_features, see
-from kerasseq.data.picture_lists import listed
-from kerasseq.data.pictures import Pictures
+from kerasseq.data.images import captioned as sources
+from kerasseq.data.images.features import Seen, check_finite, read_features, see
+from kerasseq.data.images.files import Pictures
+from kerasseq.data.images.lists import listed
+from kerasseq.io import paths
+from kerasseq.io.digest import digest
 
 if TYPE_CHECKING:
     import keras
 
-    from kerasseq.data.captioned import Captioned
+    from kerasseq.data.images.captioned import Captioned
     from kerasseq.recipes.captioning import CaptioningSettings
 
 __all__ = ["READING", "Sight", "captioned", "eyes", "seen", "trained_network"]
@@ -171,7 +171,7 @@ def seen(
     """What a model is to see of new pictures, and their names.
 
     Args:
-        data: pictures, see `kerasseq.data.picture_lists.listed`; or features, as an array or a
+        data: pictures, see `kerasseq.data.images.lists.listed`; or features, as an array or a
             file.
         facts: of the run.
         eyes: gives what sees pictures, where features are needed.

@@ -12,8 +12,8 @@ from kerasseq.tasks.captioning.run import CaptionRun
 if TYPE_CHECKING:
     import keras
 
-    from kerasseq.data.captioned import Captioned
-    from kerasseq.metrics import Score
+    from kerasseq.data.images.captioned import Captioned
+    from kerasseq.evaluation.metrics import Score
     from kerasseq.models import Captioner
     from kerasseq.recipes.captioning import CaptioningSettings
     from kerasseq.tasks.captioning.writing import CaptionExamples, References, Writer, Written
@@ -39,7 +39,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         self._check_sizes(settings)
 
     def load(self, data: Any, settings: CaptioningSettings) -> Captioned:
-        from kerasseq.data.captioned import Captioned
+        from kerasseq.data.images.captioned import Captioned
         from kerasseq.tasks.captioning import sight
 
         if isinstance(data, Captioned):
@@ -57,7 +57,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
     ) -> Parts:
         import numpy as np
 
-        from kerasseq.data.captioned import part_rows, taken
+        from kerasseq.data.images.captioned import part_rows, taken
 
         rows = part_rows(
             source,
@@ -79,7 +79,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         return Parts(parts["train"], parts["validation"], parts["test"] if test else None, notes)
 
     def prepare(self, parts: Parts, settings: CaptioningSettings) -> Prepared:
-        from kerasseq.data.caption_text import caption_tokenizer
+        from kerasseq.data.images.caption_text import caption_tokenizer
         from kerasseq.tasks.captioning import writing
 
         source = parts.train
@@ -165,9 +165,9 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
     def score(
         self, predictions: Written, targets: References, settings: CaptioningSettings
     ) -> Score:
-        from kerasseq.tasks.captioning import metrics
+        from kerasseq.evaluation import caption_metrics
 
-        found = metrics.captions(
+        found = caption_metrics.captions(
             predictions.texts,
             targets.captions,
             nats=predictions.nats,
@@ -205,8 +205,8 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         settings: CaptioningSettings,
         reading: Mapping[str, Any],
     ) -> CaptionExamples:
-        from kerasseq.data.captioned import Captioned, scored
-        from kerasseq.data.tokenizer import Tokenizer
+        from kerasseq.data.images.captioned import Captioned, scored
+        from kerasseq.data.tokenizers.tokenizer import Tokenizer
         from kerasseq.tasks.captioning import sight, writing
 
         if not isinstance(data, Captioned):
@@ -227,7 +227,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
     def check_saved(
         self, model: keras.Model, state: Mapping[str, Any], settings: CaptioningSettings
     ) -> None:
-        from kerasseq.data.tokenizer import Tokenizer
+        from kerasseq.data.tokenizers.tokenizer import Tokenizer
 
         super().check_saved(model, state, settings)
         words = len(Tokenizer.from_state(state["words"]))
@@ -235,7 +235,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             raise ValueError(f"facts.words is {state['facts']['words']:,}, and there are {words:,}")
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
-        from kerasseq.data.tokenizer import Tokenizer
+        from kerasseq.data.tokenizers.tokenizer import Tokenizer
 
         return {"decoder/embedding/embeddings": Tokenizer.from_state(state["words"]).vocabulary}
 
@@ -301,7 +301,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         self, model: keras.Model, state: Mapping[str, Any], settings: CaptioningSettings
     ) -> Writer:
         """The beam search of a model; compiling it takes longer than running it, so it is kept."""
-        from kerasseq.data.tokenizer import Tokenizer
+        from kerasseq.data.tokenizers.tokenizer import Tokenizer
         from kerasseq.tasks.captioning.writing import SEARCH, Writer
 
         search: dict[str, Any] = {name: getattr(settings, name) for name in SEARCH}

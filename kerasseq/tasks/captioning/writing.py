@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseq import training
-from kerasseq.batches import Examples
-from kerasseq.data.captioned import Captioned
-from kerasseq.data.picture_features import Seen
-from kerasseq.data.pictures import read_pictures
-from kerasseq.data.tokenizer import END, START, UNKNOWN, Tokenizer
+from kerasseq.data.images.captioned import Captioned
+from kerasseq.data.images.features import Seen
+from kerasseq.data.images.files import read_pictures
+from kerasseq.data.tokenizers.tokenizer import END, START, UNKNOWN, Tokenizer
+from kerasseq.training.batches import Examples
 
 if TYPE_CHECKING:
     import keras
@@ -170,7 +170,7 @@ class Writer:
     def write(self, seen: Any) -> Written:
         """Captions of what is seen, one for each row."""
         if self._search is None:
-            from kerasseq.decoding import BeamSearch
+            from kerasseq.generation import BeamSearch
 
             self._search = BeamSearch(
                 self.model.get_layer("decoder"),

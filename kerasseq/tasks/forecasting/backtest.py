@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from kerasseq.board import board
-from kerasseq.data.digest import digest
-from kerasseq.data.series_panel import Panel
-from kerasseq.data.series_reader import SeriesReader
+from kerasseq.data.series.panel import Panel
+from kerasseq.data.series.reader import SeriesReader
+from kerasseq.evaluation.forecast_metrics import Forecasts
+from kerasseq.evaluation.scoreboard import board
+from kerasseq.formatting.table import Table
+from kerasseq.io.digest import digest
 from kerasseq.settings import positive
-from kerasseq.table import Table
 from kerasseq.tasks import perform
 from kerasseq.tasks.forecasting import forecasts
-from kerasseq.tasks.forecasting.metrics import Forecasts
 
 if TYPE_CHECKING:
-    from kerasseq.data.series_reader import Truth
+    from kerasseq.data.series.reader import Truth
     from kerasseq.recipes.forecasting import ForecastingSettings
     from kerasseq.tasks.forecasting.run import ForecastRun
     from kerasseq.tasks.forecasting.task import Forecasting

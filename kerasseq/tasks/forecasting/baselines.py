@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from kerasseq.evaluation.forecast_metrics import Forecasts
 from kerasseq.tasks.forecasting.conformal import LEVELS, Calibration
-from kerasseq.tasks.forecasting.metrics import Forecasts
 
 __all__ = ["Baseline", "Drift", "LastValue", "NLinear", "SeasonalNaive", "Source", "standard"]
 
@@ -21,7 +21,7 @@ _PENALTIES = 10.0 ** np.arange(3, -9, -1)  # in terms of the mean variance of th
 
 
 class Source(Protocol):
-    """Windows that are cut out when they are asked for, as `kerasseq.data.windows.Windows` are."""
+    """Windows cut out on demand, as by `kerasseq.data.series.windows.Windows`."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -41,8 +41,8 @@ class Baseline(abc.ABC):
 
     Example:
 
-    >>> from kerasseq.data.series import read_series
-    >>> from kerasseq.data.windows import Windows
+    >>> from kerasseq.data.series.read import read_series
+    >>> from kerasseq.data.series.windows import Windows
     >>> windows = Windows(read_series("demo").pick([0]), lookback=24, horizon=2)
     >>> train, later = windows.part(last=[100]), windows.part(first=[100])
     >>> SeasonalNaive(season=12).fit(train, later).predict(later).point[0].ravel().tolist()
@@ -145,8 +145,8 @@ class NLinear(Baseline):
 
     Example:
 
-    >>> from kerasseq.data.series import read_series
-    >>> from kerasseq.data.windows import Windows
+    >>> from kerasseq.data.series.read import read_series
+    >>> from kerasseq.data.series.windows import Windows
     >>> windows = Windows(read_series("demo").pick([0]), lookback=24, horizon=2)
     >>> train, later = windows.part(last=[100]), windows.part(first=[100])
     >>> NLinear().fit(train, later).predict(later).point[0].ravel().round().tolist()

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from kerasseq.tasks.forecasting.metrics import Forecasts, intervals
+from kerasseq.evaluation.forecast_metrics import Forecasts, intervals
 
 __all__ = ["LEVELS", "Calibration", "CalibrationState"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseq.data.series_panel import Panel
+from kerasseq.data.series.panel import Panel
 from kerasseq.models.forecaster import OF_ONE
 
 if TYPE_CHECKING:

@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 
 from kerasseq import settings, training
-from kerasseq.data.frequency import Stamps, after
-from kerasseq.data.series import read_series
-from kerasseq.data.series_more import appended, known_ahead
-from kerasseq.data.series_panel import Panel
-from kerasseq.data.series_reader import SeriesReader, Truth
-from kerasseq.data.series_state import panel_of, panel_state
-from kerasseq.data.windows import latest
+from kerasseq.data.series.frequency import Stamps, after
+from kerasseq.data.series.new_rows import appended, known_ahead
+from kerasseq.data.series.panel import Panel
+from kerasseq.data.series.read import read_series
+from kerasseq.data.series.reader import SeriesReader, Truth
+from kerasseq.data.series.state import panel_of, panel_state
+from kerasseq.data.series.windows import latest
+from kerasseq.evaluation.forecast_metrics import Forecasts
 from kerasseq.models import Forecaster, Likelihood, State, Stream
 from kerasseq.tasks.forecasting import baselines
 from kerasseq.tasks.forecasting.conformal import Calibration
-from kerasseq.tasks.forecasting.metrics import Forecasts
 from kerasseq.tasks.forecasting.plots import Fan
 
 __all__ = [

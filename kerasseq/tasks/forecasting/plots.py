@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from kerasseq.plots import FAINT, TRAIN, VALIDATION, subplots
-from kerasseq.tasks.forecasting.metrics import intervals
+from kerasseq.evaluation.forecast_metrics import intervals
+from kerasseq.evaluation.plots import FAINT, TRAIN, VALIDATION, subplots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def coverage_by_level(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Fig
 
     Args:
         found: by name, the model's first; `levels` and `shares` of each (see
-            `kerasseq.tasks.forecasting.metrics.score`).
+            `kerasseq.evaluation.forecast_metrics.score`).
     """
     figure, (axis,) = subplots(width=4.6, height=4.3)
     axis.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="perfect")

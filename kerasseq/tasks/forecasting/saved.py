@@ -6,9 +6,9 @@ from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
 
-from kerasseq.data.series_reader import SeriesReaderState
-from kerasseq.data.series_state import PanelState
-from kerasseq.schema import Array
+from kerasseq.data.series.reader import SeriesReaderState
+from kerasseq.data.series.state import PanelState
+from kerasseq.io.schema import Array
 from kerasseq.tasks.forecasting.conformal import CalibrationState
 
 __all__ = ["EarlierState", "ForecastMetrics", "ForecastState"]

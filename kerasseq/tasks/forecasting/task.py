@@ -15,12 +15,12 @@ from kerasseq.tasks.forecasting.run import ForecastRun
 if TYPE_CHECKING:
     import keras
 
-    from kerasseq.data.series_panel import Panel
-    from kerasseq.data.series_reader import SeriesExamples, SeriesReader, Truth
-    from kerasseq.metrics import Score
+    from kerasseq.data.series.panel import Panel
+    from kerasseq.data.series.reader import SeriesExamples, SeriesReader, Truth
+    from kerasseq.evaluation.forecast_metrics import Forecasts
+    from kerasseq.evaluation.metrics import Score
     from kerasseq.models import Forecaster, Likelihood
     from kerasseq.recipes.forecasting import ForecastingSettings
-    from kerasseq.tasks.forecasting.metrics import Forecasts
 
 __all__ = ["Forecasting"]
 
@@ -77,8 +77,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return defaults.resolved(facts, settings)
 
     def load(self, data: Any, settings: ForecastingSettings) -> Panel:
-        from kerasseq.data.series import Panel, read_series
-        from kerasseq.data.series_parts import is_table, with_parts
+        from kerasseq.data.series.parts import is_table, with_parts
+        from kerasseq.data.series.read import Panel, read_series
 
         if not isinstance(data, Panel):
             given = {name: getattr(settings, name) for name in self.names("read")}
@@ -99,8 +99,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         fold: tuple[int, int] | None = None,
         learn: Learn = "train",
     ) -> Parts:
-        from kerasseq.data.series_reader import Part
-        from kerasseq.data.series_splits import chronological, rolling
+        from kerasseq.data.series.reader import Part
+        from kerasseq.data.series.splits import chronological, rolling
         from kerasseq.tasks.forecasting import defaults
 
         notes = list(source.notes)
@@ -119,9 +119,9 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return Parts(parts[0], parts[1], parts[2] if tested else None, notes)
 
     def prepare(self, parts: Parts, settings: ForecastingSettings) -> Prepared:
-        from kerasseq.data.calendar import cycles
-        from kerasseq.data.series_reader import SeriesReader
-        from kerasseq.data.series_state import panel_state
+        from kerasseq.data.series.calendar import cycles
+        from kerasseq.data.series.reader import SeriesReader
+        from kerasseq.data.series.state import panel_state
         from kerasseq.tasks.forecasting import defaults
         from kerasseq.tasks.forecasting.forecasts import tail
 
@@ -174,7 +174,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return ForecastMetrics
 
     def upgraded(self, state: dict[str, Any]) -> dict[str, Any]:
-        from kerasseq import schema
+        from kerasseq.io import schema
         from kerasseq.tasks.base import State
         from kerasseq.tasks.forecasting.saved import EarlierState
 
@@ -280,9 +280,10 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         )
 
     def score(self, predictions: Forecasts, targets: Truth, settings: ForecastingSettings) -> Score:
-        from kerasseq.tasks.forecasting import forecasts, metrics
+        from kerasseq.evaluation import forecast_metrics
+        from kerasseq.tasks.forecasting import forecasts
 
-        found = metrics.score(
+        found = forecast_metrics.score(
             targets.values,
             predictions,
             insample=targets.insample,
@@ -308,7 +309,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         settings: ForecastingSettings,
         reading: Mapping[str, Any],
     ) -> SeriesExamples:
-        from kerasseq.data.series import Panel, read_series
+        from kerasseq.data.series.read import Panel, read_series
 
         reader = self.reader(state)
         if not isinstance(data, Panel):
@@ -327,7 +328,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
     def reader(self, state: Mapping[str, Any]) -> SeriesReader:
         """The reader that prepares series as those that the run was made from."""
-        from kerasseq.data.series_reader import SeriesReader
+        from kerasseq.data.series.reader import SeriesReader
 
         return SeriesReader.of(state["reader"])
 

@@ -16,10 +16,10 @@ from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
 if TYPE_CHECKING:
     import keras
 
-    from kerasseq.data.labelled import LabelledTexts
-    from kerasseq.data.labels import Label
-    from kerasseq.data.reader import Reader
-    from kerasseq.metrics import Score
+    from kerasseq.data.classes.labels import Label
+    from kerasseq.data.text.labelled import LabelledTexts
+    from kerasseq.data.text.reader import Reader
+    from kerasseq.evaluation.metrics import Score
     from kerasseq.models import Classifier
     from kerasseq.recipes.sentiment import SentimentSettings
     from kerasseq.training import Examples
@@ -47,8 +47,8 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         self.count({"vocabulary": 2, "classes": 2, "ngrams": 0}, settings)
 
     def load(self, data: Any, settings: SentimentSettings) -> LabelledTexts:
-        from kerasseq.data.labelled import LabelledTexts, read_labelled
-        from kerasseq.data.labelled_parts import with_parts
+        from kerasseq.data.text.labelled import LabelledTexts, read_labelled
+        from kerasseq.data.text.parts import with_parts
 
         if not isinstance(data, LabelledTexts):
             data = read_labelled(data, text=settings.text, label=settings.label)
@@ -68,7 +68,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         fold: tuple[int, int] | None = None,
         learn: Learn = "train",
     ) -> Parts:
-        from kerasseq.data.splits import stratified_folds, stratified_split
+        from kerasseq.data.classes.splits import stratified_folds, stratified_split
 
         texts, labels, seed = source.texts, list(source.labels), settings.seed
         notes = list(source.notes)
@@ -108,9 +108,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         return Parts(train, validation, held_out if test else None, notes, source.columns)
 
     def prepare(self, parts: Parts, settings: SentimentSettings) -> Prepared:
-        from kerasseq.data.evidence import fit_evidence
-        from kerasseq.data.labels import class_numbers
-        from kerasseq.data.reader import Reader
+        from kerasseq.data.classes.labels import class_numbers
+        from kerasseq.data.text.evidence import fit_evidence
+        from kerasseq.data.text.reader import Reader
 
         texts, labels = parts.train
         classes = sorted({*labels})
@@ -226,7 +226,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         settings: SentimentSettings,
     ) -> np.ndarray:
         from kerasseq import training
-        from kerasseq.data.reader import informed
+        from kerasseq.data.text.reader import informed
 
         found = _probabilities(training.outputs(model, examples))
         if "shares" in state:
@@ -236,7 +236,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     def score(
         self, predictions: np.ndarray, targets: np.ndarray, settings: SentimentSettings
     ) -> Score:
-        from kerasseq import metrics
+        from kerasseq.evaluation import metrics
 
         truth = np.asarray(targets).ravel().astype(np.int64)
         return metrics.classification(truth, predictions, seed=settings.seed)
@@ -252,7 +252,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: SentimentSettings
     ) -> dict[str, np.ndarray]:
-        from kerasseq.data.labels import class_numbers
+        from kerasseq.data.classes.labels import class_numbers
 
         # They stop by nothing, and so learn from the validation part too.
         texts = [*parts.train[0], *parts.validation[0]]
@@ -271,7 +271,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         settings: SentimentSettings,
         reading: Mapping[str, Any],
     ) -> Examples:
-        from kerasseq.data.labelled import LabelledTexts, read_labelled
+        from kerasseq.data.text.labelled import LabelledTexts, read_labelled
 
         reading = {**_named(data, settings), **reading}
         source = data
@@ -290,8 +290,8 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             ValueError: if they are no texts.
             FileNotFoundError: if there is no such file.
         """
-        from kerasseq.data.new_texts import read_texts
-        from kerasseq.data.reader import informed
+        from kerasseq.data.text.new_texts import read_texts
+        from kerasseq.data.text.reader import informed
 
         usual = state.get("reading", {}).get("text")
         texts = read_texts(data, text=settings.text, usual=usual)
@@ -306,7 +306,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         return Unlabelled("text", texts, examples, reasons, instead)
 
     def state_type(self) -> Any:
-        from kerasseq.data.reader import ReaderState
+        from kerasseq.data.text.reader import ReaderState
 
         return ReaderState
 
@@ -324,7 +324,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         return {"embedding/embeddings": reader.tokenizer.vocabulary[: reader.known]}
 
     def _reader(self, state: Mapping[str, Any]) -> Reader:
-        from kerasseq.data.reader import Reader
+        from kerasseq.data.text.reader import Reader
 
         if self._last is None or self._last[0] is not state:
             self._last = (state, Reader.of(state))
@@ -341,7 +341,7 @@ def _nothing(text: str, tokens: str) -> str:
 
 def _named(data: Any, settings: SentimentSettings) -> dict[str, str | None]:
     """The names of the columns that the settings give, for data that has columns."""
-    from kerasseq.data.tables import TABLES
+    from kerasseq.io.tables import TABLES
 
     if isinstance(data, str | os.PathLike) and os.path.splitext(data)[1].lower() not in TABLES:
         return {}

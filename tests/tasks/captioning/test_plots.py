@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from kerasseq.data.demo_pictures import COLOURS
+from kerasseq.data.demo.images import COLOURS
 from kerasseq.tasks.captioning import plots
 
 NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "captioning.ipynb"

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, Ridge
 
-from kerasseq.data.scaling import Scaler
-from kerasseq.data.series import read_series
-from kerasseq.data.series_panel import Panel
-from kerasseq.data.series_splits import chronological
-from kerasseq.data.windows import Windows
+from kerasseq.data.series.panel import Panel
+from kerasseq.data.series.read import read_series
+from kerasseq.data.series.scaling import Scaler
+from kerasseq.data.series.splits import chronological
+from kerasseq.data.series.windows import Windows
+from kerasseq.evaluation.forecast_metrics import Forecasts, score
 from kerasseq.tasks.forecasting import baselines
 from kerasseq.tasks.forecasting.baselines import (
     Baseline,
@@ -27,7 +28,6 @@ from kerasseq.tasks.forecasting.baselines import (
     SeasonalNaive,
     standard,
 )
-from kerasseq.tasks.forecasting.metrics import Forecasts, score
 
 
 def _panel(*series: np.ndarray) -> Panel:

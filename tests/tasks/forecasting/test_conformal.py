@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from kerasseq.evaluation.forecast_metrics import Forecasts
 from kerasseq.tasks.forecasting.conformal import Calibration
-from kerasseq.tasks.forecasting.metrics import Forecasts
 
 LEVELS = (0.1, 0.5, 0.9)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import kerasseq
-from kerasseq.data.series import Panel, read_series
+from kerasseq.data.series.read import Panel, read_series
 from kerasseq.recipes.forecasting import ForecastingSettings
 from kerasseq.tasks.forecasting import defaults
 

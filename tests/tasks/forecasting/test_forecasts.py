@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kerasseq.data.series import read_series
+from kerasseq.data.series.read import read_series
+from kerasseq.evaluation.forecast_metrics import Forecasts
 from kerasseq.tasks.forecasting import forecasts
-from kerasseq.tasks.forecasting.metrics import Forecasts
 
 
 def test_a_table_of_forecasts_merges_with_the_table_of_the_series() -> None:

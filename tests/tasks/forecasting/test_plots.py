@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.dates import num2date
 
-from kerasseq.plots import save
+from kerasseq.evaluation.plots import save
 from kerasseq.tasks.forecasting import plots
 from kerasseq.tasks.forecasting.plots import Fan
 

@@ -1,0 +1,1 @@
+"""Labels of classes and stratified splits."""

@@ -1,0 +1,69 @@
+"""Labels of classes: as they came, by name, and as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasseq.io.limits import encodable
+
+__all__ = ["Label", "class_name", "class_numbers", "given"]
+
+Label = str | int | float | bool
+
+_KINDS = (int, float, bool)
+
+
+def class_name(label: Any) -> str:
+    """The name of a class: its label as text.
+
+    Whole numbers have no fraction in it, since they come as floats where pandas once had a gap to
+    mark among them.
+
+    >>> [class_name(label) for label in (1, 1.0, " pos", True)]
+    ['1', '1', 'pos', 'True']
+    """
+    whole = isinstance(label, float) and label.is_integer()
+    return encodable(str(int(label) if whole else label)).strip()
+
+
+def given(labels: Sequence[Any]) -> list[Label]:
+    """Labels as they came, where all are whole numbers, numbers or truth values; else their names.
+
+    >>> given(np.array([1, 0])), given([True, False]), given([1, "2"])
+    ([1, 0], [True, False], ['1', '2'])
+    """
+    plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
+    kinds = {type(label) for label in plain}
+    if len(kinds) == 1 and kinds <= {*_KINDS}:
+        return plain
+    return [class_name(label) for label in plain]
+
+
+def class_numbers(labels: Sequence[Label], classes: Sequence[Label]) -> np.ndarray:
+    """Labels as class numbers, int64 (rows,); a label belongs to the class that has its name.
+
+    Args:
+        labels: one label per row.
+        classes: the label of each class, in the order of the numbers.
+
+    Raises:
+        ValueError: if a label belongs to none of the classes.
+
+    >>> class_numbers(["1", "0"], [0, 1]).tolist()
+    [1, 0]
+    """
+    known = [class_name(label) for label in classes]
+    # A file may have "1.0" where a DataFrame has 1.0.
+    number = {str(label): i for i, label in enumerate(classes)}
+    number |= {name: i for i, name in enumerate(known)}
+    names = [own if (own := class_name(label)) in number else str(label) for label in labels]
+    unknown = sorted({*names} - {*number})
+    if unknown:
+        raise ValueError(
+            f"the classes {', '.join(map(repr, unknown))} were not in the training texts, which "
+            f"have {', '.join(map(repr, known))}. Leave those rows out, or train on them."
+        )
+    return np.array([number[name] for name in names], dtype=np.int64)

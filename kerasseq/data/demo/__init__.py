@@ -1,0 +1,1 @@
+"""Data that is made on the spot, for trying the recipes."""

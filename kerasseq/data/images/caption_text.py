@@ -1,0 +1,65 @@
+"""Captions as they are learned and scored, and their vocabulary."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from kerasseq.data.tokenizers.tokenizer import Tokenizer
+
+__all__ = ["caption_tokenizer", "plain"]
+
+_SIGN = re.compile(r"[^\w\s]|_")
+_WITHIN = re.compile(r"(?<=\w)['’&=._‐-](?=\w)|(?<=\d)[,:](?=\d)")  # a word, or a number
+
+
+def plain(caption: str) -> str:
+    """A caption as it is learned and scored: lower case, without punctuation, single spaces.
+
+    What stands within a word (man's, T-shirt, U.S.) goes; other signs part words.
+
+    >>> plain("A man's T-shirt,and 2 dogs .")
+    'a mans tshirt and 2 dogs'
+    """
+    told = _WITHIN.sub("", unicodedata.normalize("NFKC", caption).lower())
+    return " ".join(_SIGN.sub(_left, told).split())
+
+
+def _left(sign: re.Match[str]) -> str:
+    """What is left of a sign: many scripts write vowels as marks on the letter before."""
+    category = unicodedata.category(sign[0])
+    if category in ("Mn", "Mc"):
+        before = sign.string[max(0, sign.start() - 1)]
+        return sign[0] if unicodedata.category(before)[0] in "LNM" else ""
+    return "" if category == "Cf" else " "  # joiners, which are not seen
+
+
+def caption_tokenizer(captions: Sequence[str], min_count: int, length: int) -> Tokenizer:
+    """The vocabulary of plain captions: their words, with a start and an end.
+
+    Args:
+        captions: those to learn from, as `plain` gives them.
+        min_count: how often a word must occur.
+        length: words of the longest caption; longer ones are cut.
+
+    Raises:
+        ValueError: if no word occurs so often.
+
+    Example:
+
+    >>> tokenizer = caption_tokenizer(["a dog", "a dog runs"], min_count=2, length=40)
+    >>> tokenizer.encode(["a dog runs", "a"], start=True, end=True)
+    array([[2, 4, 5, 1, 3],
+           [2, 4, 3, 0, 0]], dtype=int32)
+    """
+    longest = max((len(caption.split()) for caption in captions), default=0)
+    return Tokenizer(
+        "word",
+        vocabulary_size=None,
+        min_count=min_count,
+        lowercase=False,
+        length=max(1, min(longest, length)),
+        clean=False,
+        boundaries=True,
+    ).fit(captions)

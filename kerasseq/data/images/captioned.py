@@ -1,0 +1,416 @@
+"""Pictures and what is said of them, matched, checked and parted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasseq.data.images.caption_files import (
+    PARTS,
+    Captions,
+    captions_file,
+    picture_name,
+    read_captions,
+)
+from kerasseq.data.images.features import Seen, read_features
+from kerasseq.data.images.lists import placed
+from kerasseq.io import paths
+
+__all__ = [
+    "Captioned",
+    "check_there",
+    "demo",
+    "from_features",
+    "from_files",
+    "part_rows",
+    "parted",
+    "picture_files",
+    "scored",
+    "taken",
+]
+
+_SHOWN = 3  # names in a note or an error
+
+
+@dataclass
+class Captioned:
+    """Pictures, what is seen in each, and what is said of it.
+
+    Args:
+        names: of the pictures.
+        captions: of each picture, at least one, plain.
+        seen: what is seen in each picture: pixels, or features.
+        network: where pixels are seen, the `name` and `size` of the network that is to learn to
+            see them.
+        sight: state of the network that saw the features, see `kerasseq.tasks.captioning.sight`;
+            None where that is not known.
+        parts: "train", "validation" or "test" for each picture; None where the data does not tell.
+        files: where each picture lies, "" where that is not known.
+        notes: what was found out, to be shown.
+    """
+
+    names: list[str]
+    captions: list[list[str]]
+    seen: Seen
+    network: dict[str, Any] | None = None
+    sight: dict[str, Any] | None = None
+    parts: list[str] | None = None
+    files: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.files = self.files or [""] * len(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass
+class Files:
+    """Picture files and what is said of them.
+
+    Args:
+        paths: where each picture ought to lie.
+        captions: what is said, by the pictures' names, in the order of the paths.
+    """
+
+    paths: list[Path]
+    captions: Captions
+
+
+def demo() -> Captioned:
+    """The pictures that are drawn here."""
+    from kerasseq.data.demo.images import SIZE, demo_pictures
+
+    pictures, captions, parts = demo_pictures()
+    return Captioned(
+        names=[f"picture {number}" for number in range(len(pictures))],
+        captions=captions,
+        seen=Seen(pictures),
+        network={"name": "cnn", "size": SIZE},
+        parts=parts,
+        notes=["pictures drawn for the demo, some scenes for the test part alone"],
+    )
+
+
+def picture_files(
+    data: Any, images: Any = None, captions: Any = None, places: Sequence[Any] = ()
+) -> Files:
+    """Where pictures ought to lie, and what is said of them.
+
+    Args:
+        data: a folder with pictures and captions, or a file or DataFrame of captions.
+        images: the folder of pictures; found in or beside `data` where it is not given.
+        captions: the file of captions, where `data` is a folder with several.
+        places: further folders to find the pictures in.
+
+    Raises:
+        FileNotFoundError: if there is no such folder or file.
+        ValueError: if no captions are found, or cannot be read.
+    """
+    folder = Path()
+    path = paths.given(data, "data") if isinstance(data, str | os.PathLike) else None
+    if path is not None:
+        if not path.exists():
+            raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")
+        folder = path if path.is_dir() else path.parent
+    if path is not None and path.is_dir():
+        data = captions_file(path) if captions is None else captions
+    elif captions is not None:
+        raise ValueError(
+            "captions= is for a folder as data: give the captions in one place only. "
+            f"Received: captions={str(captions)!r}"
+        )
+    told = _used(read_captions(data))
+    return _merged(placed([*told.of], folder, images, places), told)
+
+
+def parted(files: Files, parts: Mapping[str, Files]) -> Files:
+    """Pictures with the validation and test part that were given on their own.
+
+    Pictures of the test part leave the others, and those of the validation part the training part.
+
+    Args:
+        files: the pictures of `data`.
+        parts: "validation", "test" or both. Where one tells parts itself, that part of it counts.
+
+    Raises:
+        ValueError: if `data` tells such a part itself, or nothing is left to learn from.
+    """
+    told, notes = files.captions.parts, list(files.captions.notes)
+    double = [name for name in parts if name in told.values()]
+    if double:
+        raise ValueError(
+            f"data tells its {double[0]} part itself: leave {double[0]}= out, or give data without "
+            "it."
+        )
+    paths: list[Path] = []
+    captions = Captions({}, notes=notes)
+    seen: set[Path | str] = set()
+    for part, own in {"test": None, "validation": None, **parts, "train": files}.items():
+        if own is None:
+            continue
+        before = len(paths)
+        rows = [
+            (name, path, own.captions.parts.get(name, part))
+            for name, path in zip(own.captions.of, own.paths)
+        ]
+        rows = [row for row in rows if own is files or row[2] == part]
+        if own is not files and all(_identity(name, path) in seen for name, path, _ in rows):
+            raise ValueError(
+                f"{part}= has no picture for the {part} part: "
+                + ("all are in test=, too" if rows else "it tells another part for each")
+                + ". Give others, or leave it out."
+            )
+        for name, path, called in rows:
+            if _identity(name, path) not in seen:
+                key = str(path) if name in captions.of else name
+                captions.of[key], captions.parts[key] = own.captions.of[name], called
+                paths.append(path)
+        seen |= {_identity(name, path) for name, path, _ in rows}
+        if (shared := len(rows) - len(paths) + before) > 0:
+            notes.append(f"{shared:,} pictures of a later part left the {part} part")
+    if "train" not in captions.parts.values():
+        raise ValueError(
+            "every picture of data is in test= or validation=, too: there is nothing to learn from."
+        )
+    return Files(paths, captions)
+
+
+def _identity(name: str, path: Path) -> Path | str:
+    """The same for the same picture: its file, or its name where that is not there."""
+    return path.resolve() if path.is_file() else name
+
+
+def check_there(files: Files, skip_bad: bool) -> None:
+    """Raise a ValueError if pictures are missing; with `skip_bad`, if all are."""
+    missing = [str(path) for path in files.paths if not path.is_file()]
+    where = "Pass images=, the folder that holds them."
+    if len(missing) == len(files.paths):
+        raise ValueError(
+            f"none of the {len(missing):,} pictures that the captions name is there: the first "
+            f"was looked for in {missing[0]}. {where}"
+        )
+    if missing and not skip_bad:
+        raise ValueError(
+            f"{len(missing):,} of the {len(files.paths):,} pictures that the captions name are not "
+            f"there: {_some(missing)}. {where} With skip_bad=True such pictures are listed and "
+            "left out."
+        )
+
+
+def from_files(
+    files: Files,
+    seen: Seen,
+    bad: Mapping[int, str],
+    network: dict[str, Any] | None = None,
+    sight: dict[str, Any] | None = None,
+) -> Captioned:
+    """What is seen in picture files, with their captions.
+
+    Args:
+        files: as `picture_files` gives them.
+        seen: a row for each of them.
+        bad: what is wrong with some, by number; those are left out.
+        network: as of `Captioned`.
+        sight: as of `Captioned`.
+
+    Raises:
+        ValueError: if none is left.
+    """
+    kept = np.array([i for i in range(len(files.paths)) if i not in bad], dtype=np.int64)
+    names = list(files.captions.of)
+    notes = list(files.captions.notes)
+    missing = [names[i] for i in bad if not files.paths[i].is_file()]
+    broken = [names[i] for i in bad if files.paths[i].is_file()]
+    for left, reason in ((missing, "are not there"), (broken, "cannot be read")):
+        if left:
+            notes.append(f"{len(left):,} pictures {reason}, and are left out: {_some(left)}")
+    if not len(kept):
+        raise ValueError(
+            f"none of the {len(names):,} pictures can be read: {next(iter(bad.values()))}"
+        )
+    found = Captioned(
+        names,
+        list(files.captions.of.values()),
+        seen,
+        network,
+        sight,
+        _parts(names, files.captions),
+        [str(path) for path in files.paths],
+        notes,
+    )
+    return taken(found, kept) if bad else found
+
+
+def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
+    """Features that were computed elsewhere, with the captions of their pictures.
+
+    Args:
+        files: as `picture_files` gives them; the pictures need not be there.
+        features: the file that holds them, see `read_features`.
+        skip_bad: whether pictures without features are left out.
+
+    Raises:
+        ValueError: if captions and features do not match.
+    """
+    names, seen = read_features(features)
+    place = {picture_name(name): number for number, name in enumerate(names)}
+    rows = {name: place[name] for name in files.captions.of if name in place}
+    missing = [name for name in files.captions.of if name not in place]
+    if not rows:
+        raise ValueError(
+            f"no picture that has captions has features in {features}: it has {names[0]!r}, and "
+            f"the captions {missing[0]!r}. Give the features of these pictures, or features=None."
+        )
+    if missing and not skip_bad:
+        raise ValueError(
+            f"{features} has no features of {len(missing):,} pictures: {_some(missing)}. "
+            "With skip_bad=True such pictures are listed and left out."
+        )
+    notes = list(files.captions.notes)
+    if missing:
+        told = f"{len(missing):,} pictures have no features, and are left out: {_some(missing)}"
+        notes.append(told)
+    kept = list(rows)
+    order = np.array(list(rows.values()))
+    paths = dict(zip(files.captions.of, files.paths))
+    return Captioned(
+        kept,
+        [files.captions.of[name] for name in kept],
+        seen.at(order),
+        parts=_parts(kept, files.captions),
+        files=[str(paths[name]) if paths[name].is_file() else "" for name in kept],
+        notes=notes,
+    )
+
+
+def taken(source: Captioned, rows: np.ndarray) -> Captioned:
+    """Some of the pictures."""
+    return replace(
+        source,
+        names=[source.names[i] for i in rows],
+        captions=[source.captions[i] for i in rows],
+        seen=source.seen.at(rows),
+        parts=None if source.parts is None else [source.parts[i] for i in rows],
+        files=[source.files[i] for i in rows],
+    )
+
+
+def scored(source: Captioned) -> Captioned:
+    """The test part where the data tells one, else all of it."""
+    parts = source.parts or []
+    rows = np.array([i for i, part in enumerate(parts) if part == "test"], dtype=np.int64)
+    return taken(source, rows) if len(rows) else source
+
+
+def part_rows(
+    source: Captioned,
+    validation: Any,
+    test: Any,
+    seed: int,
+    fold: tuple[int, int] | None = None,
+) -> dict[str, np.ndarray]:
+    """The pictures of each part, as the data tells them, else drawn.
+
+    A picture is in one part, with all its captions.
+
+    Args:
+        source: the pictures.
+        validation: share of the pictures that are not tested on; unused where the data tells.
+        test: share of all pictures; unused where the data tells.
+        seed: of what is drawn.
+        fold: `(k, n)` makes the k-th of n folds of all but the test part the validation part.
+
+    Raises:
+        ValueError: if a part has no pictures.
+
+    Example:
+
+    >>> source = Captioned([*"abcde"], [["a dog"]] * 5, Seen(np.eye(5)))
+    >>> {part: len(rows) for part, rows in part_rows(source, 0.2, 0.2, seed=0).items()}
+    {'train': 3, 'validation': 1, 'test': 1}
+    """
+    random = np.random.default_rng(seed)
+    told = np.array(source.parts or ["train"] * len(source))
+    rows = {part: np.flatnonzero(told == part) for part in PARTS}
+    for part, share in (("test", test), ("validation", validation)):
+        if not (len(rows[part]) or isinstance(share, Real)):
+            raise ValueError(f"no picture of {part}= is there: check its names, or images=.")
+    if not len(rows["test"]):
+        rows["train"], rows["test"] = _drawn(rows["train"], test, random)
+    if fold is not None:
+        number, folds = fold
+        rest = np.concatenate([rows["train"], rows["validation"]])
+        random.shuffle(rest)
+        rows["validation"] = np.sort(rest[number::folds])
+        rows["train"] = np.setdiff1d(rest, rows["validation"])
+    elif not len(rows["validation"]):
+        rows["train"], rows["validation"] = _drawn(rows["train"], validation, random)
+    for part, own in rows.items():
+        if not len(own):
+            raise ValueError(
+                f"there is no picture for the {part} part: {len(source):,} pictures are too few, "
+                "or the lists of parts leave it empty. Give more pictures."
+            )
+    return rows
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _drawn(
+    rows: np.ndarray, share: float, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    order = random.permutation(rows)
+    cut = max(1, round(share * len(rows)))
+    return np.sort(order[cut:]), np.sort(order[:cut])
+
+
+def _used(captions: Captions) -> Captions:
+    """Without pictures that have no caption, or are in no part where others are."""
+    silent = [name for name, own in captions.of.items() if not own]
+    notes = list(captions.notes)
+    if silent:
+        notes.append(f"{len(silent):,} pictures have no caption, and are left out: {silent[0]}")
+    kept = {name: own for name, own in captions.of.items() if own}
+    if captions.parts:
+        outside = [name for name in kept if name not in captions.parts]
+        if outside:
+            notes.append(f"{len(outside):,} pictures are in no part, and are left out")
+        kept = {name: own for name, own in kept.items() if name in captions.parts}
+        if not kept:
+            raise ValueError(
+                f"the lists of parts name none of the pictures that have captions: {outside[0]} is "
+                "not in them. Give the lists of these pictures."
+            )
+    return replace(captions, of=kept, notes=notes)
+
+
+def _merged(paths: Sequence[Path], told: Captions) -> Files:
+    """One picture for each file, which may go by several names."""
+    files: dict[str, tuple[str, Path]] = {}
+    for name, path in zip([*told.of], paths):
+        first, _ = files.setdefault(os.path.abspath(path), (name, path))
+        if first == name:
+            continue
+        if told.parts and told.parts[first] != told.parts[name]:
+            raise ValueError(
+                f"{path} is in two parts: in {told.parts[first]} as {first}, and in "
+                f"{told.parts[name]} as {name}. Leave one of them out."
+            )
+        told.of[first] = told.of[first] + told.of.pop(name)
+    return Files([path for _, path in files.values()], told)
+
+
+def _parts(names: Sequence[str], captions: Captions) -> list[str] | None:
+    return [captions.parts[name] for name in names] if captions.parts else None

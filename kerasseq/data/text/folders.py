@@ -1,0 +1,122 @@
+"""Texts whose class is said by the folder, or by the ending of the file, that they are in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from kerasseq.io.files import decode, read_text, text_files
+
+__all__ = ["Rows", "read_class_folders", "read_polar_files"]
+
+Rows = list[tuple[str, str]]
+"""Pairs of a text and its label."""
+
+_TRAIN, _TEST = "train", "test"
+_PARTS = {"train": _TRAIN, "training": _TRAIN, "test": _TEST, "testing": _TEST}
+_PARTS |= dict.fromkeys(("val", "valid", "validation", "dev"), _TRAIN)
+_UNLABELLED = "unsup"
+
+
+def read_class_folders(path: Path) -> tuple[Rows, Rows | None, list[str]]:
+    """Texts from a folder, or an archive, with one sub-folder of .txt files per class.
+
+    The classes may lie in folders `train` and `test`, and all of it in folders of any other name.
+
+    Args:
+        path: a folder, or a .tar.gz, .tgz, .tar or .zip archive, which is read in memory.
+
+    Returns:
+        The texts; those of the test folder, or None where there is none; notes.
+
+    Raises:
+        ValueError: if there are no such files.
+    """
+    files = list(text_files(path))
+    while _has_outer_folder(files):
+        files = [(parts[1:], raw) for parts, raw in files if len(parts) > 2]
+    heads = Counter(parts[0].lower() for parts, _ in files if len(parts) > 1)
+    official = any(_PARTS.get(head) == _TRAIN for head in heads)
+    if not official and _TEST in map(_PARTS.get, heads):
+        raise ValueError(
+            f"{path} has a folder of test texts but none of training texts. "
+            "Expected: train/CLASS/NAME.txt and test/CLASS/NAME.txt."
+        )
+    parts_found: dict[str, Rows] = {_TRAIN: [], _TEST: []}
+    encodings: Counter[str] = Counter()
+    unlabelled = 0
+    for parts, raw in files:
+        if len(parts) < 2 + official:
+            continue  # lists and read-me files beside the classes
+        part, label = (_PARTS.get(parts[0].lower()), parts[1]) if official else (_TRAIN, parts[0])
+        if part is None:
+            continue
+        if label == _UNLABELLED:
+            unlabelled += 1
+            continue
+        text, encoding = decode(raw, f"{path}: {'/'.join(parts)}")
+        encodings[encoding] += 1
+        parts_found[part].append((text, label))
+    if not parts_found[_TRAIN]:
+        raise ValueError(
+            f"{path} holds no .txt files in folders named after classes. Expected: "
+            "CLASS/NAME.txt, or train/CLASS/NAME.txt and test/CLASS/NAME.txt."
+        )
+    notes = []
+    others = [head for head in heads if head not in _PARTS]
+    if official and others:
+        notes.append(f"left out: the folders {', '.join(others)}, beside train and test")
+    if unlabelled:
+        notes.append(f"left out: {unlabelled:,} texts in {_UNLABELLED!r}, which have no label")
+    joined = [head for head in heads if _PARTS.get(head) == _TRAIN]
+    if len(joined) > 1:
+        notes.append(f"the folders {' and '.join(joined)} are taken together")
+    notes += [
+        f"{count:,} of the files are not UTF-8: read as {encoding}"
+        for encoding, count in encodings.items()
+        if encoding != "UTF-8"
+    ]
+    return parts_found[_TRAIN], parts_found[_TEST] or None, notes
+
+
+def read_polar_files(paths: Sequence[Path]) -> tuple[Rows, list[str]]:
+    """Texts from a pair of files `NAME.pos` and `NAME.neg`, one text a line.
+
+    Args:
+        paths: the two files.
+
+    Returns:
+        The texts, and notes: how many of each, in which encoding.
+
+    Raises:
+        ValueError: if they are no such pair, or one of them is empty.
+        FileNotFoundError: if one of them is not there.
+    """
+    sides = {path.suffix.lower(): path for path in paths}
+    if len(paths) != 2 or set(sides) != {".pos", ".neg"}:
+        raise ValueError(
+            "files with one text a line must be a pair, NAME.pos and NAME.neg. "
+            f"Received: {', '.join(map(str, paths)) or 'none'}"
+        )
+    rows: Rows = []
+    notes = []
+    for label in ("neg", "pos"):
+        path = sides[f".{label}"]
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}. Give both NAME.pos and NAME.neg.")
+        content, encoding = read_text(path)
+        # Not splitlines(): it would also split at signs that stand within a line, such as U+2028.
+        found = [(line, label) for line in content.split("\n") if line.strip()]
+        if not found:
+            raise ValueError(f"{path} is empty. Give a file with one text a line.")
+        rows += found
+        notes.append(f"{path.name}: {len(found):,} texts, read as {encoding}")
+    return rows, notes
+
+
+def _has_outer_folder(files: list[tuple[tuple[str, ...], bytes]]) -> bool:
+    """Whether all folders lie in one, and that is neither a class nor a part."""
+    heads = {parts[0] for parts, _ in files if len(parts) > 1}
+    deep = any(len(parts) > 2 for parts, _ in files)
+    return len(heads) == 1 and deep and heads.pop().lower() not in _PARTS

@@ -1,0 +1,177 @@
+"""Texts to examples, by the vocabularies of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+
+from kerasseq.data.classes.labels import Label, class_numbers
+from kerasseq.data.text.ngrams import NgramEncoder, NgramState
+from kerasseq.data.tokenizers.tokenizer import UNKNOWN, Kind, Tokenizer, TokenizerState, Truncate
+from kerasseq.training import Examples
+
+__all__ = ["Reader", "ReaderState", "informed"]
+
+MOST_WORDS = 1_000_000  # the numbers of n-grams of three words have room for so many
+
+
+class _Facts(TypedDict):
+    classes: int
+    vocabulary: int
+    ngrams: int
+    length: int
+    timesteps: NotRequired[float]  # earlier runs do without
+
+
+class ReaderState(TypedDict):
+    """The JSON values of a reader, with the facts that models depend on."""
+
+    facts: _Facts
+    classes: list[str | int | float | bool]
+    encoder: TokenizerState
+    ngrams: NgramState | None
+    reading: NotRequired[dict[str, str]]
+    shares: NotRequired[list[float]]
+
+
+class Reader:
+    """Turns texts into examples, by the vocabularies of a run.
+
+    There is one vocabulary of words, most frequent first. N-grams are made of all of them; to the
+    recurrent branch only the first `known` ones are.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, known: int, ngrams: NgramEncoder | None, classes: list[Label]
+    ) -> None:
+        self.tokenizer, self.known, self.ngrams, self.classes = tokenizer, known, ngrams, classes
+
+    @classmethod
+    def fitted(
+        cls,
+        texts: Sequence[str],
+        classes: list[Label],
+        *,
+        tokens: Kind,
+        vocabulary_size: int,
+        min_count: int,
+        lowercase: bool,
+        length: int | None,
+        truncate: Truncate,
+        ngrams: int,
+        ngram_count: int,
+        ngram_limit: int,
+    ) -> tuple[Reader, list[list[int]]]:
+        """A reader whose vocabularies are fitted on texts, and the token numbers of these.
+
+        Args:
+            texts: the training texts.
+            classes: the label of each class, in the order of their numbers.
+            tokens: the kind of token.
+            vocabulary_size: at most so many tokens are known to the recurrent branch.
+            min_count: a token that it knows occurs so often in the texts.
+            lowercase: whether "Good" is "good".
+            length: tokens per text for it; None for what 95 of 100 texts need, at most 400.
+            truncate: which end a longer text loses.
+            ngrams: tokens of the longest n-grams; 0 for none.
+            ngram_count: an n-gram is in so many texts.
+            ngram_limit: at most so many n-grams.
+
+        Raises:
+            ValueError: if no token occurs `min_count` times.
+        """
+        shared = bool(ngrams) and tokens == "word"
+        tokenizer = Tokenizer(
+            kind=tokens,
+            vocabulary_size=MOST_WORDS if shared else vocabulary_size,
+            min_count=1 if shared else min_count,
+            lowercase=lowercase,
+            length=length,
+            truncate=truncate,
+        ).fit(texts)
+        rows = tokenizer.tokens(texts)
+        known = len(tokenizer)
+        if shared:
+            counts = np.bincount(np.fromiter(chain.from_iterable(rows), np.int64))
+            often = 2 + np.count_nonzero(counts[2:] >= min_count)
+            known = min(int(often), vocabulary_size)
+        encoder = NgramEncoder(ngrams, ngram_count, ngram_limit).fit(rows) if ngrams else None
+        return cls(tokenizer, known, encoder, classes), rows
+
+    def state(self) -> dict[str, Any]:
+        """All that `of` needs, as JSON values."""
+        return {
+            "facts": {
+                "classes": len(self.classes),
+                "vocabulary": self.known,
+                "ngrams": self.ngrams.size + 1 if self.ngrams else 0,
+                "length": self.tokenizer.length,
+            },
+            "classes": self.classes,
+            "encoder": self.tokenizer.state(),
+            "ngrams": self.ngrams and self.ngrams.state(),
+        }
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Reader:
+        """The one that a state was taken from.
+
+        Raises:
+            ValueError: if parts of the state do not go together.
+        """
+        reader = cls(
+            Tokenizer.from_state(state["encoder"]),
+            state["facts"]["vocabulary"],
+            state["ngrams"] and NgramEncoder.from_state(state["ngrams"]),
+            state["classes"],
+        )
+        facts = state["facts"]
+        sizes = {
+            "classes": len(reader.classes),
+            "ngrams": reader.ngrams.size + 1 if reader.ngrams else 0,
+            "vocabulary": min(reader.known, len(reader.tokenizer)),
+        }
+        for name, size in sizes.items():
+            if facts[name] != size:
+                raise ValueError(f"facts.{name} is {facts[name]:,}, and there are {size:,}")
+        return reader
+
+    def read(self, texts: Sequence[str], labels: Sequence[Label] | None = None) -> Examples:
+        """Examples of texts, with their labels where those are known."""
+        return self.examples(self.tokenizer.tokens(texts), labels)
+
+    def examples(
+        self, rows: Sequence[Sequence[int]], labels: Sequence[Label] | None = None
+    ) -> Examples:
+        """Examples of rows of token numbers."""
+        tokens = self.tokenizer.pad(rows)
+        tokens[tokens >= self.known] = UNKNOWN
+        inputs = {"tokens": tokens}
+        used = np.array([min(len(row), self.tokenizer.length) for row in rows], dtype=np.int64)
+        lengths = {"tokens": used}
+        if self.ngrams:
+            logits = 1 if len(self.classes) == 2 else len(self.classes)
+            inputs["ending"] = self.tokenizer.pad(self.ngrams.ending(rows))
+            inputs["ending_corrections"] = np.zeros((len(rows), 1, 1, logits), np.float32)
+            inputs["ngrams"] = self.ngrams.encode(rows)
+            inputs["ngram_corrections"] = np.zeros((len(rows), 1, logits), np.float32)
+            lengths["ending"] = used
+            lengths["ngrams"] = np.count_nonzero(inputs["ngrams"], axis=1)
+        targets = None
+        if labels is not None:
+            targets = class_numbers(labels, self.classes)
+            if len(self.classes) == 2:
+                targets = targets[:, None].astype(np.float32)
+        return Examples(inputs, targets, lengths)
+
+
+def informed(examples: Examples) -> np.ndarray:
+    """Which rows hold a token or an n-gram that the model knows, bool (rows,)."""
+    inputs = examples.inputs
+    known = np.any(inputs["tokens"] > UNKNOWN, axis=1)
+    if "ngrams" in inputs:
+        known = np.logical_or(known, np.any(inputs["ngrams"] > 0, axis=1))
+    return np.asarray(known)

@@ -1,0 +1,1 @@
+"""Scores with intervals, plots and the scoreboard."""

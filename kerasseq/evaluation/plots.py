@@ -1,0 +1,135 @@
+"""Figures of a Run, drawn without any window system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerasseq.io import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "FAINT",
+    "TRAIN",
+    "VALIDATION",
+    "confusion_matrix",
+    "learning_curves",
+    "reliability_diagram",
+    "save",
+    "subplots",
+]
+
+TRAIN, VALIDATION, FAINT = "#3b6ea5", "#d1603d", "#9a9a9a"
+_NAMED_CLASSES = 20  # more do not fit beside the axes
+_NUMBERED_CLASSES = 12
+
+
+def learning_curves(
+    history: Mapping[str, Sequence[float]], best_epoch: int | None = None
+) -> Figure:
+    """Each metric over the epochs, on the training and on the validation part.
+
+    Args:
+        history: values per epoch by metric; those of the validation part begin with `val_`.
+        best_epoch: the epoch whose weights were kept, counted from 1.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    names = [name for name in history if f"val_{name}" in history] or list(history)
+    figure, axes = subplots(columns=len(names), width=4.3 * len(names))
+    for axis, name in zip(axes, names):
+        for key, label, color in (
+            (name, "train", TRAIN),
+            (f"val_{name}", "validation", VALIDATION),
+        ):
+            if key in history:
+                epochs = np.arange(1, len(history[key]) + 1)
+                axis.plot(epochs, history[key], marker=".", color=color, label=label)
+        if best_epoch:
+            axis.axvline(best_epoch, color=FAINT, linestyle=":", label="kept")
+        axis.set(xlabel="epoch", title=name.replace("_", " "))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.legend(frameon=False)
+    return figure
+
+
+def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
+    """How often each class (rows) was predicted as each (columns); shaded by share of the row."""
+    table = np.asarray(counts)
+    height = min(9.0, 3.0 + 0.5 * len(classes))
+    figure, (axis,) = subplots(width=1.2 * height, height=height)
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axis, label="share of the class", shrink=0.8)
+    if len(classes) <= _NUMBERED_CLASSES:
+        for (row, column), value in np.ndenumerate(table):
+            color = "white" if share[row, column] > 0.6 else "black"
+            axis.text(column, row, f"{value:,}", ha="center", va="center", color=color)
+    if len(classes) <= _NAMED_CLASSES:
+        ticks = np.arange(len(classes))
+        turn = 45 if max(map(len, classes)) > 8 else 0
+        axis.set_xticks(ticks, classes, rotation=turn, ha="right" if turn else "center")
+        axis.set_yticks(ticks, classes)
+    axis.set(xlabel="predicted", ylabel="true", title="confusion matrix")
+    return figure
+
+
+def reliability_diagram(bins: Mapping[str, Sequence[float]]) -> Figure:
+    """Accuracy against confidence, bin by bin: on the diagonal, confidence can be believed.
+
+    Args:
+        bins: `rows`, `confidence` and `accuracy` of each bin; see
+            `kerasseq.evaluation.metrics.reliability`.
+    """
+    figure, (above, below) = subplots(2, width=5.0, height=5.5, heights=(3, 1))
+    above.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="perfect")
+    above.plot(bins["confidence"], bins["accuracy"], marker="o", color=TRAIN, label="model")
+    above.set(ylabel="accuracy", ylim=(0, 1.02), title="reliability")
+    above.legend(frameon=False, loc="lower right")
+    below.bar(bins["confidence"], bins["rows"], width=0.03, color=TRAIN)
+    below.set(xlabel="confidence", ylabel="rows")
+    left = max(0.0, min(bins["confidence"]) - 0.1)
+    for axis in (above, below):
+        axis.set_xlim(left, 1.02)
+    return figure
+
+
+def save(figures: Mapping[str, Figure], folder: Path) -> None:
+    """Write each figure as `NAME.png`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        with atomic.replacing(folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=120)
+
+
+def subplots(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    width: float = 4.3,
+    height: float = 3.6,
+    heights: Sequence[float] | None = None,
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure, and its axes row by row.
+
+    Args:
+        rows: of axes.
+        columns: of axes.
+        width: of the figure, in inches.
+        height: of the figure, in inches.
+        heights: of the rows, in terms of each other.
+    """
+    # Figure itself, and not pyplot: no state is shared, and no window system is looked for.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
+    for axis in axes.flat:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, list(axes.flat)

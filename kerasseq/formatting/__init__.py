@@ -1,0 +1,1 @@
+"""Numbers, lists and tables as people read them."""

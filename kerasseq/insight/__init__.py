@@ -1,0 +1,1 @@
+"""Why a kernel runs, and what an installation can use."""

@@ -1,0 +1,323 @@
+"""Tables from files, and which of their columns hold the texts and the labels."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasseq.io.files import read_text
+from kerasseq.io.limits import MAX_BYTES, check_table, most_columns, parse_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "TABLES",
+    "check_few",
+    "find_columns",
+    "find_text",
+    "from_objects",
+    "listed",
+    "read_table",
+]
+
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+
+# Names that say it all, then names that are taken where none of those is there.
+_TEXT_NAMES = (
+    {"text", "texts", "review", "reviews", "review_text", "sentence", "tweet", "phrase"},
+    {"content", "comment", "message", "body", "description", "document", "utterance"},
+)
+_LABEL_NAMES = (
+    {"label", "labels", "sentiment", "class", "target", "polarity"},
+    {"category", "rating", "stars", "score", "emotion", "overall"},
+)
+_MOST_CLASSES = 50
+_SHOWN = 20  # columns in an error
+
+
+def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[str]]:
+    """The table in a CSV, TSV, JSON-lines or Parquet file.
+
+    Columns of CSV and TSV are left as text, and only an empty field is missing: "None", "NA" and
+    "007" are what someone wrote.
+
+    Args:
+        path: the file.
+        kind: one of `TABLES`; its ending where it is not given.
+
+    Returns:
+        The table, and notes on how it was read.
+
+    Raises:
+        ValueError: if the file does not hold such a table.
+    """
+    kind = kind or path.suffix.lower()
+    if kind == ".parquet":
+        return _read_parquet(path), []
+    content, encoding = read_text(path)
+    notes = [] if encoding == "UTF-8" else [f"{path.name} is not UTF-8: read as {encoding}"]
+    if not content.strip():
+        raise ValueError(f"{path} is empty. Give a file with texts and labels.")
+    if kind in (".csv", ".tsv"):
+        return _read_separated(path, content, kind[1:].upper()), notes
+    return _read_json(path, content), notes
+
+
+def listed(columns: Sequence[Any]) -> str:
+    """The names of columns for an error; the first of them where there are many.
+
+    >>> listed(["text", "label"])
+    "'text', 'label'"
+    """
+    more = f", ... ({len(columns):,} in all)" if len(columns) > _SHOWN else ""
+    return ", ".join(map(repr, columns[:_SHOWN])) + more
+
+
+def check_few(frame: pd.DataFrame, where: str, arguments: str) -> None:
+    """Raise a ValueError if a table has too many columns to look through for some of them.
+
+    Args:
+        frame: the table.
+        where: what to call it in the error.
+        arguments: what names the columns.
+    """
+    if frame.shape[1] > most_columns():
+        raise ValueError(
+            f"{where} has {frame.shape[1]:,} columns, and at most {most_columns():,} are looked "
+            f"through. Pass {arguments}, leave out columns that are not needed, or set the "
+            f"environment variable {MAX_BYTES}."
+        )
+
+
+def find_columns(
+    frame: pd.DataFrame, text: str | None, label: str | None, where: str
+) -> tuple[str, str]:
+    """Names of the column of texts and the column of labels, found where they are not given.
+
+    A column is found by its name; else the one column of long strings holds the texts, and the one
+    column of few different values the labels.
+
+    Args:
+        frame: a table whose columns have strings for names.
+        text: the column of texts, or None.
+        label: the column of labels, or None.
+        where: what to call the table in an error.
+
+    Raises:
+        ValueError: if there is no such column, or several could be meant.
+    """
+    for argument, name in (("text", text), ("label", label)):
+        _check_given(frame, where, name, f"Pass one of them as {argument}=.")
+    if text is not None and text == label:
+        raise ValueError(f"text and label must be two columns. Received: {text!r} for both")
+    columns = list(frame.columns)
+    # The label first, where it has a name: it may be a string column, too.
+    label = label or _named(columns, _LABEL_NAMES, text)
+    text = text or _named(columns, _TEXT_NAMES, label)
+    if text is None or label is None:
+        check_few(frame, where, "text= and label=")
+    text = text or _longest(frame, label)
+    label = label or _fewest(frame, text)
+    if text is None or label is None:
+        unclear = " and ".join(
+            what for what, name in (("the texts", text), ("the labels", label)) if name is None
+        )
+        raise ValueError(
+            f"it is not clear which column of {where} holds {unclear}. Its columns are "
+            f"{listed(columns)}. Pass text= and label= (the first line of a file must name the "
+            "columns)."
+        )
+    return text, label
+
+
+def find_text(frame: pd.DataFrame, text: str | None, where: str) -> str:
+    """Name of the column of texts in a table that need not have labels.
+
+    Args:
+        frame: a table whose columns have strings for names.
+        text: the column of texts, or None to find it as `find_columns` does.
+        where: what to call the table in an error.
+
+    Raises:
+        ValueError: if there is no such column, or several could be meant.
+    """
+    remedy = "Name it so, or give the column of texts alone, such as table['text']."
+    _check_given(frame, where, text, remedy)
+    columns = list(frame.columns)
+    if text is None and _named(columns, _TEXT_NAMES, None) is None:
+        check_few(frame, where, "the column of texts alone")
+    found = text or _named(columns, _TEXT_NAMES, None) or _longest(frame, None)
+    if found is None:
+        raise ValueError(
+            f"it is not clear which column of {where} holds the texts. Its columns are "
+            f"{listed(columns)}. Give the column of texts alone, such as table['text']."
+        )
+    return found
+
+
+def _check_given(frame: pd.DataFrame, where: str, name: str | None, remedy: str) -> None:
+    """Raise a ValueError for a column that is not there, or there twice."""
+    columns = list(frame.columns)
+    if name is not None and columns.count(name) != 1:
+        many = "several columns" if name in columns else "no column"
+        raise ValueError(
+            f"{where} has {many} named {name!r}. Its columns are {listed(columns)}. {remedy}"
+        )
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        told = parquet.read_metadata(path)
+    except (ValueError, OSError, pyarrow.ArrowException) as error:
+        raise _unreadable(path, "Parquet", str(error)) from None
+    check_table(told.num_rows, told.num_columns, str(path), path.stat().st_size)
+    try:
+        # Else a text that is not UTF-8 would fail where it is used.
+        parquet.read_table(path).validate(full=True)
+        return pd.read_parquet(path)
+    except (ValueError, OSError, pyarrow.ArrowException) as error:
+        raise _unreadable(path, "Parquet", str(error)) from None
+
+
+def _read_separated(path: Path, content: str, kind: str) -> pd.DataFrame:
+    import pandas as pd
+
+    header = content.split("\n", 1)[0]
+    separator = "\t" if kind == "TSV" else ","
+    if kind == "CSV" and "," not in header:
+        separator = next((sign for sign in ";\t|" if sign in header), ",")
+    check_table(content.count("\n"), header.count(separator) + 1, str(path), len(content))
+    try:
+        with warnings.catch_warnings():
+            # Else fields that are too many are dropped.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                StringIO(content),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                na_values=[""],
+                index_col=False,
+            )
+    except pd.errors.ParserWarning:
+        raise _unreadable(
+            path, kind, "its rows have more fields than its first line names; quote the texts"
+        ) from None
+    except ValueError as error:
+        raise _unreadable(path, kind, _explained(str(error))) from None
+    if separator == "|":  # a space often stands after it
+        frame = frame.apply(lambda column: column.str.strip())
+        frame.columns = frame.columns.str.strip()
+    return frame
+
+
+def _explained(reason: str) -> str:
+    fields = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", reason)
+    if fields:
+        expected, line, saw = fields.groups()
+        return (
+            f"line {line} has {saw} fields where {expected} were expected; "
+            'put texts that hold the separator in "quotes"'
+        )
+    if "EOF inside string" in reason:
+        row = re.search(r"row (\d+)", reason)
+        return f"a quotation mark{f' in row {row[1]}' if row else ''} is never closed"
+    return reason.removeprefix("Error tokenizing data. C error: ")
+
+
+def _read_json(path: Path, content: str) -> pd.DataFrame:
+    rows: list[Any] = []
+    if content.lstrip().startswith("["):
+        try:
+            rows = parse_json(content)
+        except ValueError as error:
+            raise _unreadable(path, "JSON", str(error)) from None
+    else:
+        # Not splitlines(): some of the signs that it splits at may stand inside a JSON string.
+        for number, line in enumerate(content.split("\n"), 1):
+            try:
+                rows += [parse_json(line)] if line.strip() else []
+            except ValueError as error:
+                reason = f"line {number} is no JSON object: {getattr(error, 'msg', error)}"
+                raise _unreadable(path, "JSON lines", reason) from None
+    return from_objects(rows, path)
+
+
+def from_objects(rows: Sequence[Any], path: Path) -> pd.DataFrame:
+    """The table in a list of JSON objects, one a row.
+
+    Args:
+        rows: as a JSON reader gives them.
+        path: the file that they are from.
+
+    Raises:
+        ValueError: if they are no objects, or have so many names that the table would not fit.
+    """
+    import pandas as pd
+
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            reason = f"entry {number} is no object with named fields: {json.dumps(row)[:40]}"
+            raise _unreadable(path, "JSON lines", reason)
+    check_table(len(rows), len(set().union(*rows)), str(path), path.stat().st_size)
+    return pd.DataFrame(rows)
+
+
+def _unreadable(path: Path, kind: str, reason: str) -> ValueError:
+    reason = " ".join(reason.split()).rstrip(".")[:200]
+    return ValueError(f"{path} cannot be read as {kind}: {reason}. Mend or convert the file.")
+
+
+def _named(columns: list[str], tiers: tuple[set[str], ...], taken: str | None) -> str | None:
+    """The one column with such a name; None where there is none, or more than one."""
+    for names in tiers:
+        found = [c for c in columns if c != taken and c.strip().lower() in names]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _longest(frame: pd.DataFrame, label: str | None) -> str | None:
+    """The column of strings that are twice as long, in words, as those of any other."""
+    import pandas as pd
+
+    if any(c != label and c.strip().lower() in set().union(*_TEXT_NAMES) for c in frame.columns):
+        return None  # several have the name of a text column: not for us to choose
+    words = {}
+    for name in _others(frame, label):
+        column = frame[name].dropna().head(1000)
+        if len(column) and all(isinstance(value, str) for value in column):
+            words[name] = float(column.str.split().str.len().mean())
+    ranked = sorted(words, key=lambda name: words[name], reverse=True)
+    if not ranked or pd.isna(words[ranked[0]]) or words[ranked[0]] < 1.5:
+        return None
+    clear = len(ranked) == 1 or words[ranked[0]] >= 2 * words[ranked[1]]
+    return ranked[0] if clear else None
+
+
+def _fewest(frame: pd.DataFrame, text: str | None) -> str | None:
+    """The one column that has few different values, and most of them often."""
+    if any(c != text and c.strip().lower() in set().union(*_LABEL_NAMES) for c in frame.columns):
+        return None
+    found = []
+    for name in _others(frame, text):
+        values = frame[name].dropna().astype(str)
+        if 2 <= values.nunique() <= min(_MOST_CLASSES, len(values) / 2):
+            found.append(name)
+    return found[0] if len(found) == 1 else None
+
+
+def _others(frame: pd.DataFrame, taken: str | None) -> list[str]:
+    counts = Counter(frame.columns)
+    return [c for c, count in counts.items() if c != taken and count == 1]

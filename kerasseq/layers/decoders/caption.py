@@ -1,0 +1,218 @@
+"""Decoders of captions, by where the picture comes in."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasseq.layers.attention import AdditiveAttention
+from kerasseq.layers.decoders.base import CaptionDecoder, State, Tensor, pooled
+
+__all__ = [
+    "AttentionDecoder",
+    "InitInjectDecoder",
+    "MergeDecoder",
+    "ParInjectDecoder",
+    "PreInjectDecoder",
+]
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class InitInjectDecoder(CaptionDecoder):
+    """The recurrent layer starts from states that are made of the picture.
+
+    Args:
+        recurrent: A recurrent layer that returns sequences and states.
+        **kwargs: See `CaptionDecoder`.
+
+    Example:
+        >>> import kerasseq, numpy as np
+        >>> recurrent = kerasseq.gru(4, return_sequences=True, return_state=True)
+        >>> decoder = InitInjectDecoder(recurrent, words=9, embedding=3)
+        >>> decoder(np.ones((2, 5), "float32"), np.ones((2, 7), "int32")).shape == (2, 7, 9)
+        True
+
+    Reference: Tanti, Gatt & Camilleri (2018), arXiv 1703.09137.
+    """
+
+    def build_picture(self, features: int, output: int) -> int:
+        self.to_states = _dense(self, sum(self.state_widths), "to_states", features, "tanh")
+        return output
+
+    def bring(self, picture: Tensor, training: bool) -> State:
+        return {"states": _split(self.to_states(pooled(picture)), self.state_widths)}
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class PreInjectDecoder(CaptionDecoder):
+    """The picture is the first word that the recurrent layer reads.
+
+    Args:
+        recurrent: A recurrent layer that returns sequences and states.
+        **kwargs: See `CaptionDecoder`.
+
+    Example:
+        >>> import kerasseq, numpy as np
+        >>> recurrent = kerasseq.gru(4, return_sequences=True, return_state=True)
+        >>> decoder = PreInjectDecoder(recurrent, words=9, embedding=3)
+        >>> decoder(np.ones((2, 5), "float32"), np.ones((2, 7), "int32")).shape == (2, 7, 9)
+        True
+
+    Reference: Vinyals et al. (2015), arXiv 1411.4555.
+    """
+
+    def build_picture(self, features: int, output: int) -> int:
+        self.to_word = _dense(self, self.width, "to_word", features)
+        return output
+
+    def bring(self, picture: Tensor, training: bool) -> State:
+        picture = pooled(picture)
+        word = self.to_word(picture)[:, None]
+        _, *states = self.recurrent(
+            word, initial_state=self.first_states(picture), training=training
+        )
+        return {"states": states}
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class ParInjectDecoder(CaptionDecoder):
+    """The recurrent layer reads the picture beside each word.
+
+    Args:
+        recurrent: A recurrent layer that returns sequences and states.
+        **kwargs: See `CaptionDecoder`.
+
+    Example:
+        >>> import kerasseq, numpy as np
+        >>> recurrent = kerasseq.gru(4, return_sequences=True, return_state=True)
+        >>> decoder = ParInjectDecoder(recurrent, words=9, embedding=3)
+        >>> decoder(np.ones((2, 5), "float32"), np.ones((2, 7), "int32")).shape == (2, 7, 9)
+        True
+
+    Reference: Tanti, Gatt & Camilleri (2018), arXiv 1703.09137.
+    """
+
+    def recurrent_inputs(self) -> int:
+        return 2 * self.width
+
+    def build_picture(self, features: int, output: int) -> int:
+        self.to_word = _dense(self, self.width, "to_word", features)
+        return output
+
+    def bring(self, picture: Tensor, training: bool) -> State:
+        picture = pooled(picture)
+        return {"states": self.first_states(picture), "picture": self.to_word(picture)}
+
+    def inputs(self, embedded: Tensor, state: State) -> Tensor:
+        beside = ops.broadcast_to(state["picture"][:, None], ops.shape(embedded))
+        return ops.concatenate([embedded, beside], axis=-1)
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class MergeDecoder(CaptionDecoder):
+    """The recurrent layer reads words alone; the picture meets what it gives, before the words.
+
+    Args:
+        recurrent: A recurrent layer that returns sequences and states.
+        **kwargs: See `CaptionDecoder`.
+
+    Example:
+        >>> import kerasseq, numpy as np
+        >>> recurrent = kerasseq.gru(4, return_sequences=True, return_state=True)
+        >>> decoder = MergeDecoder(recurrent, words=9, embedding=3)
+        >>> decoder(np.ones((2, 5), "float32"), np.ones((2, 7), "int32")).shape == (2, 7, 9)
+        True
+
+    Reference: Tanti, Gatt & Camilleri (2018), arXiv 1703.09137.
+    """
+
+    def build_picture(self, features: int, output: int) -> int:
+        self.of_picture = _dense(self, self.width, "of_picture", features)
+        self.of_words = _dense(self, self.width, "of_words", output)
+        return self.width
+
+    def bring(self, picture: Tensor, training: bool) -> State:
+        picture = pooled(picture)
+        return {"states": self.first_states(picture), "picture": self.of_picture(picture)}
+
+    def join(self, output: Tensor, state: State) -> Tensor:
+        # Linear, as in the paper: what learns here is slower by far behind another tanh.
+        return self.of_words(output) + state["picture"][:, None]
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class AttentionDecoder(CaptionDecoder):
+    """Looks at the regions of the picture again before each word.
+
+    The recurrent layer starts from the mean of the regions. What it gives chooses among them, and
+    both together give the word: attention after the recurrent layer, as in Lu et al. (2017), arXiv
+    1612.01887, so that all words of known captions are read at once.
+
+    Args:
+        recurrent: A recurrent layer that returns sequences and states.
+        **kwargs: See `CaptionDecoder`.
+
+    Example:
+        >>> import kerasseq, numpy as np
+        >>> recurrent = kerasseq.gru(4, return_sequences=True, return_state=True)
+        >>> decoder = AttentionDecoder(recurrent, words=9, embedding=3)
+        >>> decoder(np.ones((2, 6, 5), "float32"), np.ones((2, 7), "int32")).shape == (2, 7, 9)
+        True
+
+    Reference: soft attention of Xu et al. (2015), arXiv 1502.03044.
+    """
+
+    def build_picture(self, features: int, output: int) -> int:
+        self.to_states = _dense(self, sum(self.state_widths), "to_states", features, "tanh")
+        self.of_regions = _dense(self, self.width, "of_regions", features, "tanh")
+        self.attention = AdditiveAttention(self.width, name="attention", dtype=self.dtype_policy)
+        self.attention.build((None, None, output), (None, None, self.width))
+        self.of_words = _dense(self, self.width, "of_words", output)
+        self.of_seen = _dense(self, self.width, "of_seen", self.width)
+        return self.width
+
+    def bring(self, picture: Tensor, training: bool) -> State:
+        if len(picture.shape) != 3:
+            raise ValueError(
+                "Attention needs pictures of several regions, (batch, regions, features). "
+                f"Received: {picture.shape}"
+            )
+        regions = self.of_regions(picture)
+        return {
+            "states": _split(self.to_states(pooled(picture)), self.state_widths),
+            "regions": regions,
+            "keys": self.attention.keys(regions),
+        }
+
+    def join(self, output: Tensor, state: State) -> Tensor:
+        seen = self.attention(output, state["regions"], keys=state["keys"])
+        return ops.tanh(self.of_words(output) + self.of_seen(seen))
+
+    def look(self, picture: Tensor, tokens: Tensor) -> Tensor:
+        """How much each region counts for the word after each token.
+
+        Args:
+            picture: (batch, regions, features), or what the encoder takes.
+            tokens: int (batch, timesteps), the start and the words of captions.
+
+        Returns:
+            (batch, timesteps, regions); they sum to one over the regions.
+        """
+        state = self.start(picture)
+        output, *_ = self.recurrent(self.embedding(tokens), initial_state=state["states"])
+        return self.attention(output, state["regions"], keys=state["keys"], return_weights=True)[1]
+
+
+def _dense(
+    decoder: CaptionDecoder, units: int, name: str, inputs: int, activation: str | None = None
+) -> Any:
+    layer = keras.layers.Dense(units, activation, name=name, dtype=decoder.dtype_policy)
+    layer.build((None, inputs))
+    return layer
+
+
+def _split(states: Tensor, widths: list[int]) -> list[Tensor]:
+    return ops.split(states, list(accumulate(widths))[:-1], axis=-1) if widths[1:] else [states]

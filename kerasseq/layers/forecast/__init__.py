@@ -1,0 +1,1 @@
+"""Layers that make forecasts of windows."""

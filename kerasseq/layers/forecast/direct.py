@@ -1,0 +1,70 @@
+"""Forecasts of all timesteps at once, from what a window leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasseq.layers.forecast.base import Forecast, Tensor, told_columns, told_window
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class DirectForecast(Forecast):
+    """Reads a window, and forecasts every timestep ahead from the last output.
+
+    One dense layer gives all timesteps. Where something is known of the timesteps ahead, a small
+    network, the same for each of them, adds what that changes: it sees their columns and a
+    projection of the last output.
+
+    Args:
+        recurrent: A recurrent layer that returns its last output alone.
+        **kwargs: Those of `Forecast`; `width` is that of the small network.
+
+    Call arguments:
+        features: See `Forecast`.
+
+    Output shape:
+        (batch, horizon, outputs).
+
+    Raises:
+        ValueError: If a size is not a positive integer.
+
+    Example:
+        >>> import kerasseq, numpy as np
+        >>> layer = DirectForecast(kerasseq.gru(4), horizon=8, outputs=1, width=4)
+        >>> layer({"history": np.ones((2, 10, 1), "float32")}).shape == (2, 8, 1)
+        True
+    """
+
+    def __init__(self, recurrent: Any, **kwargs: Any) -> None:
+        super().__init__(recurrent, **kwargs)
+        self.head = keras.layers.Dense(self.horizon * self.outputs, name="head")
+
+    def build(self, features_shape: Any) -> None:
+        """Sized by the columns that there are; the small network only where it is needed."""
+        batch, lookback, _ = features_shape["history"]
+        read = (batch, lookback, told_columns(features_shape))
+        if not self.recurrent.built:  # one that comes from a file is
+            self.recurrent.build(read)
+        last = self.recurrent.compute_output_shape(read)
+        self.head.build(last)
+        if "future" in features_shape:
+            self.known = keras.layers.Dense(self.width, name="known")
+            self.context = keras.layers.Dense(self.width, use_bias=False, name="context")
+            self.change = keras.layers.Dense(self.outputs, use_bias=False, name="change")
+            self.known.build(features_shape["future"])
+            self.context.build(last)
+            self.change.build((batch, self.horizon, self.width))
+        self.built = True
+
+    def call(self, features: dict[str, Tensor], training: bool = False) -> Tensor:
+        """Forecast from (batch, lookback, columns); see the class."""
+        last = self.recurrent(told_window(features), training=training)
+        last = self.dropout(last, training=training)
+        ahead = ops.reshape(self.head(last), (-1, self.horizon, self.outputs))
+        if "future" in features:
+            hidden = self.known(features["future"]) + self.context(last)[:, None]
+            ahead = ahead + self.change(ops.relu(hidden))
+        return ahead

@@ -1,0 +1,1 @@
+"""Recurrent layers, their stacks and the builders of both."""

@@ -1,0 +1,278 @@
+"""`keras.layers.RNN` on our kernels: states, masks and saving stay Keras's own."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasseq import kernels
+from kerasseq.cells import Cell
+from kerasseq.kernels.passes import backend, device
+from kerasseq.layers.recurrent.initial_states import check_shapes, flat, state_count
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class RNN(keras.layers.RNN):
+    """A recurrent layer over any cell, run by the fastest kernel that applies.
+
+    Takes what `keras.layers.RNN` takes and gives what it gives, on every kernel.
+
+    Args:
+        cell: A cell of `kerasseq.cells` or any other Keras cell.
+        return_sequences: Return the output of every timestep.
+        return_state: Return the final states too.
+        go_backwards: Run from the last timestep; outputs come in the order of the run.
+        stateful: Start each batch from the last one's final states (on JAX not in `fit` and
+            `predict`, where Keras drops them; pass states by hand there).
+        unroll: Unroll the loop over time.
+        zero_output_for_mask: Masked timesteps give zeros instead of the previous output.
+        kernel: `"auto"`, the name of the kernel to be used and no other, or `"fastest"` to time
+            those that can run on the first call (so not the same ones need run another time).
+        **kwargs: Those of `keras.layers.Layer`.
+
+    Call arguments:
+        sequences: (batch, timesteps, inputs).
+        initial_state: One (batch, width) tensor per state.
+        mask: (batch, timesteps) booleans; masked steps are skipped.
+        training: Whether dropout, zoneout and weight drop are drawn.
+        sequences_mask: Where Keras puts the mask attached to `sequences` beside an
+            `initial_state` (and drops it for `keras.layers.RNN`).
+
+    Output shape:
+        (batch, timesteps, width) with `return_sequences`, else (batch, width); with
+        `return_state` followed by the states. No timesteps give empty outputs (zeros without
+        `return_sequences`) and the initial states.
+
+    Raises:
+        ValueError: If `kernel` is unknown or cannot run the cell, `dtype` is not the cell's, or an
+            `initial_state` has too few or too many states, or one of another shape.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasseq.cells.lstm import LSTMCell
+        >>> layer = RNN(LSTMCell(4), return_sequences=True)
+        >>> layer(np.ones((2, 5, 3), "float32")).shape == (2, 5, 4)
+        True
+        >>> layer.kernel.name in kernels.names()
+        True
+        >>> print(RNN(LSTMCell(4), kernel="scan").kernel)
+        scan
+    """
+
+    def __init__(self, cell: Any, *args: Any, kernel: str = "auto", **kwargs: Any) -> None:
+        if isinstance(cell, keras.layers.Layer):
+            kwargs["dtype"] = _policy(cell, kwargs.get("dtype"))
+        super().__init__(cell, *args, **kwargs)
+        if hasattr(cell, "advance"):  # other cells may take timesteps of more than one axis
+            self.input_spec = keras.layers.InputSpec(ndim=3)
+        self._wanted = kernel
+        self._strict = True
+        self._ran: kernels.Choice | None = None
+        self.choose()  # a wrong name fails here
+
+    @property
+    def kernel(self) -> kernels.Choice:
+        """Which kernel ran last (or would run in training, before the first call), and why not a
+        faster one."""
+        return self._ran or self.choose()
+
+    @property
+    def supports_jit(self) -> bool:
+        """Whether XLA can compile the layer, which `compile` of a Keras model asks.
+
+        On TensorFlow it cannot where the kernel is an operation of its own, be it in training or in
+        inference; `kernel="scan"`, or `kernels.portable()` around `compile` and what traces the
+        model, makes it able to.
+        """
+        both = (self.choose(training=training) for training in (True, False))
+        return self._supports_jit and all(
+            kernels.compiles_with_xla(choice, backend()) for choice in both
+        )
+
+    @supports_jit.setter
+    def supports_jit(self, value: bool) -> None:
+        self._supports_jit = value
+
+    def choose(
+        self, sequences: Tensor = None, *, masked: bool = False, training: bool = True
+    ) -> kernels.Choice:
+        """The kernel that a call would take.
+
+        Args:
+            sequences: What it is called on; nothing is known of it by default.
+            masked: Whether a mask comes with it.
+            training: Whether it is in training.
+
+        Raises:
+            ValueError: If the kernel that was asked for cannot run.
+        """
+        shape: Any = (None, 1, None) if sequences is None else sequences.shape
+        situation = kernels.Situation(
+            backend=backend(),
+            timesteps=shape[1],
+            unroll=self.unroll,
+            device=device(sequences),
+            masked=masked,
+            training=bool(training),
+            batch=shape[0],
+            inputs=shape[-1],
+        )
+        return kernels.choose(self.cell, situation, self._wanted, strict=self._strict)
+
+    def inner_loop(
+        self, sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False
+    ) -> Any:
+        """Run the cell over time: the one part of `keras.layers.RNN` that kernels replace."""
+        fallback = super().inner_loop
+        if self.stateful:
+            # On PyTorch they share the memory of the variables, which take the final states before
+            # the gradient is made.
+            initial_state = keras.tree.map_structure(ops.copy, initial_state)
+        self._ran = choice = self.choose(sequences, masked=mask is not None, training=training)
+        sequence = kernels.Pass(
+            sequences=sequences,
+            states=initial_state,
+            mask=mask,
+            training=bool(training),
+            go_backwards=self.go_backwards,
+            return_sequences=self.return_sequences,
+            zero_output_for_mask=self.zero_output_for_mask,
+            unroll=self.unroll,
+            fallback=lambda: fallback(sequences, initial_state, mask, training),
+            return_state=self.return_state or self.stateful,
+        )
+        return kernels.run(choice, self.cell, sequence)
+
+    def call(
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+        sequences_mask: Tensor | None = None,
+    ) -> Any:
+        """Run over (batch, timesteps, inputs); see the class."""
+        mask = sequences_mask if mask is None else mask
+        if initial_state is not None:
+            states = flat(initial_state, state_count(self))
+            if hasattr(self.cell, "advance"):  # other cells may have states of more than two axes
+                check_shapes(states, self.state_size, sequences.shape[0])
+                initial_state = states
+        if sequences.shape[1] == 0:
+            return self._no_timesteps(sequences, initial_state)
+        return super().call(sequences, initial_state, mask, training)
+
+    def _no_timesteps(self, sequences: Tensor, initial_state: Any) -> Any:
+        batch = ops.shape(sequences)[0]
+        states = initial_state
+        if states is None:
+            states = self.states if self.stateful else self.get_initial_state(batch)
+        states = list(states) if isinstance(states, list | tuple) else [states]
+        width = getattr(self.cell, "output_size", None) or self.state_size[0]
+        shape = (batch, 0, width) if self.return_sequences else (batch, width)
+        output = ops.zeros(shape, self.compute_dtype)
+        if not self.return_state:
+            return output
+        # Cells of Keras may nest their states.
+        return output, *keras.tree.map_structure(
+            lambda state: ops.convert_to_tensor(state, self.compute_dtype), states
+        )
+
+    def reset_state(self) -> None:
+        """Set a stateful layer's states back to the initial ones (zeros, or the trained ones)."""
+        if self.states is None:
+            return
+        batch = keras.tree.flatten(self.states)[0].shape[0]
+        initial = keras.tree.flatten(self.get_initial_state(batch))
+        for variable, value in zip(keras.tree.flatten(self.states), initial, strict=True):
+            variable.assign(value)
+
+    def get_config(self) -> dict[str, Any]:
+        """The config of `keras.layers.RNN`, and the kernel asked for."""
+        return {**super().get_config(), "kernel": self._wanted}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> RNN:
+        """The layer of a config; a kernel that cannot run here gives way, with a warning.
+
+        A model must load where the extension, the backend or the GPU it was made with is missing.
+        """
+        wanted = config.get("kernel", "auto")
+        layer: RNN = super().from_config({**config, "kernel": "auto"}, custom_objects)
+        layer._wanted, layer._strict = wanted, False
+        reason = layer.choose().reasons.get(wanted)
+        if reason and not kernels.is_portable():
+            warnings.warn(
+                f"kernel={wanted!r} cannot run the layer '{layer.name}' here: {reason}. "
+                f"'{layer.choose().name}' runs instead, with the same results.",
+                stacklevel=2,
+            )
+        return layer
+
+
+def _policy(cell: Any, dtype: Any) -> Any:
+    """The dtype policy of the cell, unless a cell of Keras is to have another around it."""
+    if dtype is None:
+        return cell.dtype_policy
+    policy = keras.dtype_policies.get(dtype)
+    # Kernels read the weights of our cells in the dtype of the layer.
+    if isinstance(cell, Cell) and policy != cell.dtype_policy:
+        raise ValueError(
+            f"`dtype` must be that of the cell, {cell.dtype_policy.name}. Received: "
+            f"dtype={policy.name!r}. Set it where the cell is made, and leave it out here."
+        )
+    return policy
+
+
+# Keras names the groups of a weights file by class: these three carry the names of the layers
+# of Keras, so that files of either load into the other.
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class LSTM(RNN):
+    """`RNN` over an LSTM cell, with the weights of `keras.layers.LSTM`; `kerasseq.lstm` makes one.
+
+    Args:
+        cell: A cell of the kind `lstm`.
+        **kwargs: See `RNN`.
+
+    Example:
+        >>> import kerasseq
+        >>> type(kerasseq.lstm(4)).__name__
+        'LSTM'
+    """
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class GRU(RNN):
+    """`RNN` over a GRU cell, with the weights of `keras.layers.GRU`; `kerasseq.gru` makes one.
+
+    Args:
+        cell: A cell of the kind `gru`.
+        **kwargs: See `RNN`.
+
+    Example:
+        >>> import kerasseq
+        >>> type(kerasseq.gru(4)).__name__
+        'GRU'
+    """
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class SimpleRNN(RNN):
+    """`RNN` over a simple cell, with the weights of `keras.layers.SimpleRNN`.
+
+    Args:
+        cell: A cell of the kind `simple_rnn`.
+        **kwargs: See `RNN`.
+
+    Example:
+        >>> import kerasseq
+        >>> type(kerasseq.simple_rnn(4)).__name__
+        'SimpleRNN'
+    """

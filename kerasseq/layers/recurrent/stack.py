@@ -1,0 +1,239 @@
+"""Recurrent layers on top of each other, as one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasseq.kernels.passes import last_step
+from kerasseq.layers.recurrent.initial_states import flat, state_count
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable("kerasseq")
+class Stack(keras.layers.Layer):
+    """A deep recurrent network as one Keras layer, with residual or highway connections.
+
+    Each level is a recurrent layer or a `keras.layers.Bidirectional` one, merged before the
+    next. All but the last return sequences. `kerasseq.rnn` builds it.
+
+    Args:
+        levels: Recurrent layers, the first sees the inputs.
+        skip: None, `"residual"` (output + input) or `"highway"` (t * output + (1 - t) * input
+            with a learned gate t; Srivastava et al. 2015, arXiv 1505.00387), at every level
+            whose input is as wide as its output.
+        go_backwards: Refused, with the remedy: a stack runs forwards.
+        **kwargs: Those of `keras.layers.Layer`.
+
+    Call arguments:
+        sequences: (batch, timesteps, inputs).
+        initial_state: Flat list of states, level by level, forward then backward.
+        mask: (batch, timesteps) booleans.
+        training: Whether dropout, zoneout and weight drop are drawn.
+        sequences_mask: Where Keras puts the mask attached to `sequences` beside an
+            `initial_state`.
+
+    Output shape:
+        That of the last level; with `return_state` followed by the states of all levels,
+        level by level, forward then backward.
+
+    Raises:
+        ValueError: If the levels do not fit each other, no level is as wide as its input where
+            `skip` asks for it, or an `initial_state` has too few or too many states.
+
+    Example:
+        >>> import numpy as np, kerasseq
+        >>> stack = kerasseq.rnn("gru", 4, depth=2, residual=True)
+        >>> stack(np.ones((2, 5, 3), "float32")).shape == (2, 4)
+        True
+    """
+
+    go_backwards = False
+
+    def __init__(
+        self,
+        levels: Sequence[Any],
+        *,
+        skip: str | None = None,
+        go_backwards: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        _check(levels, skip)
+        if go_backwards:  # as keras.layers.Bidirectional asks of its second direction
+            raise ValueError(
+                "`go_backwards`: a stack runs forwards. For both directions of a deep network pass "
+                "bidirectional=True to kerasseq.rnn, which merges them level by level; for one, "
+                "reverse its inputs. Received: go_backwards=True"
+            )
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = levels[-1].dtype_policy
+        super().__init__(**kwargs)
+        self.levels = list(levels)
+        self.skip = skip
+        self.gates: list[Any] = []
+        self.return_sequences = levels[-1].return_sequences
+        self.return_state = levels[-1].return_state
+        self.stateful = levels[-1].stateful
+        self.supports_masking = True
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        """Build every level on the output of the one below."""
+        shape = tuple(sequences_shape)
+        self.skips = []
+        for level in self.levels:
+            if not level.built:
+                level.build(shape)
+            below, shape = shape, _output_shape(level, shape)
+            self.skips.append(self.skip is not None and below[-1] == shape[-1])
+            if self.skip == "highway" and self.skips[-1]:
+                # Biased to carry the input at first, as in the paper.
+                bias = keras.initializers.Constant(-1.0)
+                gate = keras.layers.Dense(
+                    shape[-1],
+                    activation="sigmoid",
+                    bias_initializer=bias,
+                    name=f"highway_{len(self.gates)}",
+                    dtype=self.dtype_policy,
+                )
+                gate.build(below)
+                self.gates.append(gate)
+        if self.skip and not any(self.skips):
+            raise ValueError(
+                f"`{self.skip}` needs a level as wide as its input. The input has "
+                f"{sequences_shape[-1]} features and the levels give {shape[-1]}: make `units` "
+                "fit, or add depth."
+            )
+        self.built = True
+
+    def call(
+        self,
+        sequences: Tensor,
+        initial_state: Sequence[Tensor] | None = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+        sequences_mask: Tensor | None = None,
+    ) -> Any:
+        """Run all levels; see the class."""
+        mask = sequences_mask if mask is None else mask
+        given = None
+        if initial_state is not None:
+            count = sum(state_count(level) for level in self.levels)
+            given = flat(initial_state, count, ", level by level, forward then backward")
+        gates = iter(self.gates)
+        states: list[Tensor] = []
+        for level, skip in zip(self.levels, self.skips, strict=True):
+            count = state_count(level)
+            first = None if given is None else [given.pop(0) for _ in range(count)]
+            result = level(sequences, initial_state=first, mask=mask, training=training)
+            if level.return_state:
+                result, *new = result
+                states += new
+            if skip:
+                gate = next(gates) if self.skip == "highway" else None
+                result = self._connect(level, sequences, result, mask, gate)
+            sequences = result
+        return (sequences, *states) if self.return_state else sequences
+
+    def _connect(
+        self, level: Any, below: Tensor, above: Tensor, mask: Tensor | None, gate: Any
+    ) -> Tensor:
+        if not level.return_sequences:
+            below = _last_real(below, mask)
+        if gate is None:
+            return above + below
+        share = gate(below)
+        return below + share * (above - below)
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        """Shape of the output, and of the states if they are returned."""
+        shape, states = tuple(sequences_shape), []
+        for level in self.levels:
+            result = level.compute_output_shape(shape)
+            if level.return_state:
+                result, *new = result
+                states += new
+            shape = tuple(result)
+        return (shape, *states) if self.return_state else shape
+
+    def compute_mask(self, sequences: Tensor, mask: Tensor | None = None) -> Any:
+        """The mask goes on if there is an output for every timestep."""
+        mask = keras.tree.flatten(mask)[0] if mask is not None else None
+        passed = mask if self.return_sequences else None
+        if not self.return_state:
+            return passed
+        return [passed] + [None] * sum(state_count(level) for level in self.levels)
+
+    def reset_state(self) -> None:
+        """Reset every level of a stateful stack."""
+        for level in self.levels:
+            reset = getattr(level, "reset_state", None) or level.reset_states
+            reset()
+
+    def get_config(self) -> dict[str, Any]:
+        """Levels as their own configs."""
+        levels = [keras.saving.serialize_keras_object(level) for level in self.levels]
+        return {**super().get_config(), "levels": levels, "skip": self.skip}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Stack:
+        """The stack of a config."""
+        levels = [keras.saving.deserialize_keras_object(level) for level in config["levels"]]
+        return cls(**{**config, "levels": levels})
+
+
+def _check(levels: Sequence[Any], skip: str | None) -> None:
+    """Whether the levels can stand on each other."""
+    if skip not in (None, "residual", "highway"):
+        raise ValueError(f"`skip` must be None, 'residual' or 'highway'. Received: skip={skip!r}")
+    if not levels:
+        raise ValueError("`levels` is empty; give at least one recurrent layer.")
+    for index, level in enumerate(levels):
+        place = f"Level {index} of {len(levels)}"
+        if not isinstance(level, keras.layers.RNN | keras.layers.Bidirectional):
+            raise ValueError(
+                f"{place} must be a recurrent layer or a `Bidirectional` one. Received: {level!r}"
+            )
+        if index < len(levels) - 1 and not level.return_sequences:
+            raise ValueError(
+                f"{place} must have return_sequences=True to feed the next one. Received: {level}"
+            )
+        for setting in ("return_state", "stateful"):
+            if getattr(level, setting) != getattr(levels[-1], setting):
+                raise ValueError(
+                    f"All levels must have the same `{setting}`. Received: {place.lower()} with "
+                    f"{setting}={getattr(level, setting)}, the last level with "
+                    f"{setting}={getattr(levels[-1], setting)}"
+                )
+        if getattr(level, "go_backwards", False):
+            raise ValueError(
+                f"{place} has go_backwards=True: its outputs would no longer stand beside the "
+                "mask and the inputs. Reverse the inputs of the stack."
+            )
+        if isinstance(level, keras.layers.Bidirectional) and level.merge_mode is None:
+            raise ValueError(f"{place} must merge its directions. Received: merge_mode=None")
+    last = levels[-1]
+    if skip and isinstance(last, keras.layers.Bidirectional) and not last.return_sequences:
+        raise ValueError(
+            f"`{skip}` needs one output per timestep from a bidirectional last level: pass "
+            "return_sequences=True and pool the sequence (kerasseq.layers.SequencePooling)."
+        )
+
+
+def _output_shape(level: Any, shape: Any) -> tuple[int | None, ...]:
+    result = level.compute_output_shape(shape)
+    return tuple(result[0]) if level.return_state else tuple(result)
+
+
+def _last_real(sequences: Tensor, mask: Tensor | None) -> Tensor:
+    """The last timestep that counts, zeros where none does."""
+    if sequences.shape[1] == 0:
+        return ops.sum(sequences, axis=1)
+    if mask is None:
+        return sequences[:, -1]
+    mask = ops.cast(mask, "bool")
+    chosen = ops.take_along_axis(sequences, last_step(mask)[:, None, None], axis=1)[:, 0]
+    return chosen * ops.cast(ops.any(mask, axis=1, keepdims=True), chosen.dtype)

@@ -1,0 +1,41 @@
+"""The one path on which models are trained, stopped, resumed and run over data."""
+
+from kerasseq.training.fit import (
+    SETTINGS,
+    Batches,
+    Damaged,
+    Enough,
+    Examples,
+    Generated,
+    History,
+    Plan,
+    Trained,
+    check,
+    finite,
+    fit,
+    followed,
+    outputs,
+    read_stamp,
+    recorded,
+    sign,
+)
+
+__all__ = [
+    "SETTINGS",
+    "Batches",
+    "Damaged",
+    "Enough",
+    "Examples",
+    "Generated",
+    "History",
+    "Plan",
+    "Trained",
+    "check",
+    "finite",
+    "fit",
+    "outputs",
+    "read_stamp",
+    "recorded",
+    "sign",
+    "followed",
+]

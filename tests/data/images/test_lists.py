@@ -1,0 +1,89 @@
+"""Pictures are found by whatever they are given as."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from kerasseq.data.images.lists import listed
+
+
+def _folder(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def test_a_path_a_folder_or_several_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = _folder(tmp_path / "data" / "img", "b.png", "a.JPG", "notes.doc")
+    a, b = folder / "a.JPG", folder / "b.png"
+    assert listed(str(b)) == ([str(b)], [b])
+    assert listed("~/x.png") == (["~/x.png"], [tmp_path / "x.png"])
+    for given in (folder, tmp_path / "data", [str(folder)]):
+        assert listed(given) == ([str(a), str(b)], [a, b])
+    names, pictures = listed([folder, np.zeros((4, 4)), b])
+    assert names == [str(a), str(b), "1", str(b)]
+    assert [pictures[0], pictures[3]] == [a, b]
+
+
+@pytest.mark.parametrize("kind", [pd.Series, np.array, tuple])
+def test_any_kind_of_list(kind: Any) -> None:
+    given = kind(["a.png", "b.png"])
+    if kind is pd.Series:
+        given.index = [7, 9]
+    assert listed(given) == (["a.png", "b.png"], [Path("a.png"), Path("b.png")])
+
+
+def test_a_table_that_names_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _folder(tmp_path / "img", "1.png", "2.png")
+    table = pd.DataFrame({"image": ["2.png", "1.png", "2.png"], "caption": [*"abc"]})
+    expected = (["2.png", "1.png"], [folder / "2.png", folder / "1.png"])
+    table.to_csv(tmp_path / "a.csv", index=False)
+    assert listed(tmp_path / "a.csv") == listed([tmp_path / "a.csv"]) == expected
+    assert listed(table[["image"]], [folder]) == expected
+    monkeypatch.chdir(folder)
+    assert listed(table) == (["2.png", "1.png"], [Path("2.png"), Path("1.png")])
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"), [((3, 8, 9, 3), float), ((3, 8, 9), np.uint8), ((3, 8, 9, 1), np.uint8)]
+)
+def test_a_stack_is_so_many_pictures(shape: tuple[int, ...], kind: Any) -> None:
+    names, pictures = listed(np.zeros(shape, kind))
+    assert names == ["0", "1", "2"]
+    assert pictures[0].shape == shape[1:]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        *(np.zeros(shape, np.uint8) for shape in ((8, 9), (8, 9, 1), (8, 9, 3), (8, 9, 4))),
+        np.zeros((8, 9, 3)),
+        Image.new("RGB", (9, 8)),
+        None,
+        {"a": 1},
+    ],
+)
+def test_one_picture_is_no_list(one: Any) -> None:
+    with pytest.raises(ValueError, match="give a list of pictures, even for one"):
+        listed(one)
+
+
+def test_folders_in_which_no_pictures_are_found(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no picture in .*, nor in a folder inside"):
+        listed(tmp_path)
+    _folder(tmp_path / "one", "1.png")
+    _folder(tmp_path / "two", "1.png")
+    with pytest.raises(ValueError, match=r"no picture in .*, but in several folders inside"):
+        listed(tmp_path)
+    with pytest.raises(ValueError, match="the list is empty"):
+        listed([])

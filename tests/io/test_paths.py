@@ -1,0 +1,81 @@
+"""Paths as users give them: the home folder has its short name, an empty text is none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kerasseq import params
+from kerasseq.data.images import caption_files, captioned, features, lists
+from kerasseq.data.images import files as image_files
+from kerasseq.data.series import tables
+from kerasseq.data.text import labelled
+from kerasseq.io import paths
+
+# Functions below the recipes that take a path.
+READERS: dict[str, Callable[[Any], Any]] = {
+    "labelled texts": labelled.read_labelled,
+    "pair of polar files": lambda path: labelled.read_labelled(
+        [path and f"{path}.pos", path and f"{path}.neg"]
+    ),
+    "picture": lambda path: image_files.read_picture(path, 8),
+    "list of pictures": lambda path: image_files.read_pictures(lists.listed([path])[1], 8),
+    "folder of pictures": lambda path: lists.placed(["a.jpg"], Path(), path),
+    "series": tables.load_table,
+    "captions": caption_files.read_captions,
+    "captioned pictures": captioned.picture_files,
+    "features": features.read_features,
+    "report": params.report,
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+def test_the_home_folder_has_its_short_name(home: Path) -> None:
+    assert paths.given("~/runs/x", "out") == home / "runs" / "x"
+    assert paths.given(Path("~"), "out") == home
+    assert paths.given("runs/~", "out") == Path("runs/~")
+
+
+@pytest.mark.parametrize("value", ["", b"", None, 3, ["a"]])
+def test_what_is_no_path_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"out must be a path.* Received: out="):
+        paths.given(value, "out")
+
+
+def test_the_home_folder_of_nobody_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"a user that this machine does not have.*~nosuchuser"):
+        paths.given("~nosuchuser/runs", "out")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_readers_look_in_the_home_folder(name: str, home: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=str(home / "nowhere.csv")):
+        READERS[name]("~/nowhere.csv")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_readers_refuse_an_empty_text(name: str, home: Path) -> None:
+    with pytest.raises(ValueError, match="must be a path, and not an empty text"):
+        READERS[name]("")
+
+
+def test_a_path_that_no_file_can_have() -> None:
+    with pytest.raises(FileNotFoundError, match=r"data .*\(file name too long\).*'a{60}\.\.\.'"):
+        paths.given("a" * 300, "data")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may look everywhere")
+def test_a_path_where_nobody_may_look(tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(mode=0)
+    with pytest.raises(FileNotFoundError, match=r"\(permission denied\)"):
+        paths.given(tmp_path / "shut" / "a", "data")
