@@ -99,8 +99,8 @@ def _backend(keras: Any) -> Iterator[Row]:
     """What needs Keras to have started."""
     name = keras.backend.backend()
     yield "backend", name, ""
-    passes = importlib.import_module("kerasseq.kernels.passes")
-    yield "device", passes.device(), ""
+    sequence_call = importlib.import_module("kerasseq.kernels.sequence_call")
+    yield "device", sequence_call.device(), ""
     yield "threads of the backend", _threads(name), ""
     native = importlib.import_module("kerasseq.kernels.native")
     missing = native.status()
@@ -156,7 +156,9 @@ def _kernels() -> Iterator[Row]:
     """What runs the usual cells."""
     kernels = importlib.import_module("kerasseq.kernels")
     cells = importlib.import_module("kerasseq.cells")
-    passes = importlib.import_module("kerasseq.kernels.passes")
+    sequence_call = importlib.import_module("kerasseq.kernels.sequence_call")
     for kind in ("lstm", "gru", "mingru"):
-        situation = kernels.Situation(passes.backend(), 1, device=passes.device(), training=True)
-        yield f"kernel of {kind}", kernels.choose(cells.get(kind)(1), situation).name, ""
+        context = kernels.CallContext(
+            sequence_call.backend(), 1, device=sequence_call.device(), training=True
+        )
+        yield f"kernel of {kind}", kernels.choose(cells.get(kind)(1), context).name, ""

@@ -16,7 +16,7 @@ from kerasseq import cells, kernels
 from kerasseq.formatting.table import Table, Tabular
 from kerasseq.io import atomic, paths
 from kerasseq.kernels import vendor
-from kerasseq.kernels.passes import backend, device
+from kerasseq.kernels.sequence_call import backend, device
 from kerasseq.layers import RNN
 
 if TYPE_CHECKING:
@@ -226,9 +226,9 @@ def _of_keras(layer: Any, shown: str) -> tuple[dict[str, str], tuple[str, ...]]:
     elif isinstance(layer.cell, cells.Cell):
         cell, remedy = layer.cell, "kerasseq.rnn(cell, ...) runs it"
     else:
-        known = kernels.choose(layer.cell, kernels.Situation(backend(), 1, device=shown))
+        known = kernels.choose(layer.cell, kernels.CallContext(backend(), 1, device=shown))
         return known.reasons, (_path(layer, shown),)
-    ours = kernels.choose(cell, kernels.Situation(backend(), 1, device=shown, training=True))
+    ours = kernels.choose(cell, kernels.CallContext(backend(), 1, device=shown, training=True))
     path = _path(layer, shown)
     if "cuDNN" in path and ours.name in ("cudnn", "fused"):
         return {}, (path,)

@@ -10,9 +10,18 @@ from types import ModuleType
 from typing import Any
 
 from kerasseq.kernels import associative, crossovers, cudnn, fused, loop, native, scan, stopwatch
-from kerasseq.kernels.passes import Pass, Result, Situation
+from kerasseq.kernels.sequence_call import CallContext, Result, SequenceCall
 
-__all__ = ["Choice", "Pass", "Situation", "choose", "is_portable", "names", "portable", "run"]
+__all__ = [
+    "KernelChoice",
+    "SequenceCall",
+    "CallContext",
+    "choose",
+    "is_portable",
+    "names",
+    "portable",
+    "run",
+]
 
 
 # Fastest first; the last takes any cell.
@@ -26,11 +35,11 @@ _portable: ContextVar[bool] = ContextVar("portable", default=False)
 
 
 @dataclass(frozen=True)
-class Choice:
+class KernelChoice:
     """Which kernel runs, and for each faster one, in words, why it does not.
 
     Example:
-        >>> print(Choice("scan", {"associative": "lstm is not a linear cell"}))
+        >>> print(KernelChoice("scan", {"associative": "lstm is not a linear cell"}))
         scan
           not associative: lstm is not a linear cell
     """
@@ -78,28 +87,30 @@ def _gives_way(name: str) -> bool:
     return name in _COMPILED and is_portable()
 
 
-def why_not(name: str, cell: Any, situation: Situation) -> str | None:
-    """Why a kernel cannot run a cell in a situation, with the remedy; None if it can."""
+def why_not(name: str, cell: Any, context: CallContext) -> str | None:
+    """Why a kernel cannot run a cell in a context, with the remedy; None if it can."""
     if _gives_way(name):
         return "kernels.portable() is active"
-    return _KERNELS[name].why_not(cell, situation)
+    return _KERNELS[name].why_not(cell, context)
 
 
-def choose(cell: Any, situation: Situation, wanted: str = "auto", *, strict: bool = True) -> Choice:
-    """The kernel for a cell in a situation: the first in order, unless another was measured faster.
+def choose(
+    cell: Any, context: CallContext, wanted: str = "auto", *, strict: bool = True
+) -> KernelChoice:
+    """The kernel for a cell in a context: the first in order, unless another was measured faster.
 
     Args:
         cell: A cell of ours or any other Keras cell.
-        situation: Backend and what is known of the sequence.
+        context: Backend and what is known of the sequence.
         wanted: `"auto"`; `"fastest"` to time those that can run, once in this process for each cell
-            and situation, and take the fastest; or the name of a kernel to be used and no other.
+            and context, and take the fastest; or the name of a kernel to be used and no other.
         strict: Whether a wanted kernel that cannot run raises, or is one that `reasons` tells of.
 
     Raises:
         ValueError: If `wanted` is unknown, or cannot run the cell and `strict` is true.
     """
     if wanted == "fastest":
-        return _timed(cell, situation)
+        return _timed(cell, context)
     reasons: dict[str, str] = {}
     if wanted != "auto":
         if wanted not in _KERNELS:
@@ -107,49 +118,49 @@ def choose(cell: Any, situation: Situation, wanted: str = "auto", *, strict: boo
                 f"`kernel` must be 'auto', 'fastest' or one of {', '.join(_KERNELS)}. "
                 f"Received: kernel={wanted!r}"
             )
-        reason = why_not(wanted, cell, situation)
+        reason = why_not(wanted, cell, context)
         if reason is None:
-            return Choice(wanted)
+            return KernelChoice(wanted)
         if strict and not _gives_way(wanted):
             raise ValueError(f"kernel={wanted!r} cannot run this layer: {reason}. Use 'auto'.")
         reasons[wanted] = reason
-    measured = crossovers.fastest(cell, situation)
-    if measured is not None and why_not(measured.kernel, cell, situation) is not None:
+    measured = crossovers.fastest(cell, context)
+    if measured is not None and why_not(measured.kernel, cell, context) is not None:
         measured = None
     for name in _KERNELS:
-        reason = why_not(name, cell, situation)
+        reason = why_not(name, cell, context)
         if reason is None and measured is not None and measured.kernel != name:
             reason = str(measured)
         if reason is None:
-            return Choice(name, reasons)
+            return KernelChoice(name, reasons)
         reasons[name] = reason
     raise AssertionError("the last kernel takes any cell")
 
 
-def _timed(cell: Any, situation: Situation) -> Choice:
-    reasons = {name: why_not(name, cell, situation) for name in _KERNELS}
+def _timed(cell: Any, context: CallContext) -> KernelChoice:
+    reasons = {name: why_not(name, cell, context) for name in _KERNELS}
     able = [name for name, reason in reasons.items() if reason is None]
     rivals = [name for name in able if name != loop.NAME]
     fastest = able[0]
-    if len(rivals) > 1 and situation.inputs is not None:  # unknown before the first call
-        times = stopwatch.times(cell, situation, rivals, _run)
+    if len(rivals) > 1 and context.inputs is not None:  # unknown before the first call
+        times = stopwatch.times(cell, context, rivals, _run)
         fastest = min(rivals, key=lambda name: times[name])
         for name in rivals:
             took = f"{1e3 * times[name]:.3g} ms, and {fastest} {1e3 * times[fastest]:.3g} ms"
             reasons[name] = f"timed here it took {took}"
     faster = names()[: names().index(fastest)]
-    return Choice(fastest, {name: str(reasons[name]) for name in faster})
+    return KernelChoice(fastest, {name: str(reasons[name]) for name in faster})
 
 
-def _run(name: str, cell: Any, sequence: Pass) -> Result:
+def _run(name: str, cell: Any, sequence: SequenceCall) -> Result:
     return _KERNELS[name].run(cell, sequence)
 
 
-def run(choice: Choice, cell: Any, sequence: Pass) -> Result:
+def run(choice: KernelChoice, cell: Any, sequence: SequenceCall) -> Result:
     """Last output, all outputs (the last alone unless asked for) and final states."""
     return _run(choice.name, cell, sequence)
 
 
-def compiles_with_xla(choice: Choice, backend: str) -> bool:
+def compiles_with_xla(choice: KernelChoice, backend: str) -> bool:
     """Whether XLA can compile what a kernel runs: on TensorFlow not an operation of its own."""
     return backend != "tensorflow" or choice.name not in _COMPILED

@@ -9,8 +9,8 @@ from typing import Any
 from keras import ops
 
 from kerasseq.kernels import recurrence
-from kerasseq.kernels.passes import Pass, Result, Situation, finish, prepare
 from kerasseq.kernels.projection import project
+from kerasseq.kernels.sequence_call import CallContext, Result, SequenceCall, finish, prepare
 
 NAME = "associative"
 
@@ -23,17 +23,17 @@ _CHUNK = 32
 _ONE = (1.0, 0.0)  # real and imaginary part
 
 
-def why_not(cell: Any, situation: Situation) -> str | None:
+def why_not(cell: Any, context: CallContext) -> str | None:
     """None for a linear cell, unless the loop is to be unrolled."""
     form = getattr(cell, "form", "opaque")
     if form != "linear":
         return f"{type(cell).__name__} is of the form '{form}', and only linear cells can"
-    if situation.unroll:
+    if context.unroll:
         return "unroll=True asks for a loop"
     return None
 
 
-def run(cell: Any, sequence: Pass) -> Result:
+def run(cell: Any, sequence: SequenceCall) -> Result:
     """Run a linear cell; a masked step is the identity of the recurrence."""
     sequence = prepare(cell, sequence)
     projected, a, b = terms(cell, sequence)
@@ -49,7 +49,9 @@ def run(cell: Any, sequence: Pass) -> Result:
     return finish(cell, sequence, projected, shown, final)
 
 
-def terms(cell: Any, sequence: Pass) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+def terms(
+    cell: Any, sequence: SequenceCall
+) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Projected inputs, and the a and b of h = a h' + b for every step, of what `prepare` gave."""
     frame = cell.begin(sequence.sequences, sequence.training)
     projected = project(cell, sequence.sequences)

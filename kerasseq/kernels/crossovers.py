@@ -15,7 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from kerasseq.kernels.passes import Situation
+from kerasseq.kernels.sequence_call import CallContext
 
 _FILE = "crossovers.json"
 
@@ -38,17 +38,17 @@ def table() -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def fastest(cell: Any, situation: Situation) -> Measured | None:
-    """What the table says of a cell in a situation, if it says anything."""
+def fastest(cell: Any, context: CallContext) -> Measured | None:
+    """What the table says of a cell in a context, if it says anything."""
     known = {
-        "backend": situation.backend,
-        "device": situation.device,
+        "backend": context.backend,
+        "device": context.device,
         "cell": vars(type(cell)).get("kind"),
-        "training": situation.training,
-        "masked": situation.masked,
-        "batch": situation.batch,
-        "timesteps": situation.timesteps,
-        "inputs": situation.inputs,
+        "training": context.training,
+        "masked": context.masked,
+        "batch": context.batch,
+        "timesteps": context.timesteps,
+        "inputs": context.inputs,
         "units": getattr(cell, "units", None),
     }
     for row in table()["rows"]:

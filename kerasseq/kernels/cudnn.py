@@ -13,7 +13,7 @@ import keras
 from keras import ops
 
 from kerasseq.kernels import scan, vendor
-from kerasseq.kernels.passes import Pass, Result, Situation, finish, typed_mask
+from kerasseq.kernels.sequence_call import CallContext, Result, SequenceCall, finish, typed_mask
 
 NAME = "cudnn"
 
@@ -23,25 +23,25 @@ Tensor = Any
 _KINDS = {"tensorflow": ("lstm", "gru"), "jax": ("lstm",)}
 
 
-def why_not(cell: Any, situation: Situation) -> str | None:
+def why_not(cell: Any, context: CallContext) -> str | None:
     """Only what Keras hands to cuDNN, and only on a GPU."""
-    if situation.backend not in _KINDS:
+    if context.backend not in _KINDS:
         return "on PyTorch the fused kernel reaches cuDNN"
-    if situation.device != "gpu":
+    if context.device != "gpu":
         return "it needs a GPU that the backend sees"
-    reason = vendor.why_not(cell, situation, _KINDS[situation.backend])
+    reason = vendor.why_not(cell, context, _KINDS[context.backend])
     if reason is not None:
         return reason
     if not cell.use_bias:
         return "use_bias=False is not what Keras hands to it; use use_bias=True"
     if cell.compute_dtype == "float64":
         return "dtype 'float64' is as slow there as in a loop; use 'float32'"
-    if situation.backend == "jax" and situation.masked:
+    if context.backend == "jax" and context.masked:
         return "on JAX it takes no mask; cut the padding off, or use PyTorch or TensorFlow"
     return None
 
 
-def run(cell: Any, sequence: Pass) -> Result:
+def run(cell: Any, sequence: SequenceCall) -> Result:
     """Run in the layer of Keras; in a loop where a mask is one that cuDNN would stop at."""
     mask = typed_mask(sequence.mask)
     if mask is None:
@@ -54,8 +54,8 @@ def run(cell: Any, sequence: Pass) -> Result:
     return tf.cond(takes, lambda: _run(cell, sequence, mask), lambda: scan.run(cell, sequence))
 
 
-def _run(cell: Any, sequence: Pass, mask: Tensor | None) -> Result:
-    """The pass with no mask, or one that is padded on the right with no row empty."""
+def _run(cell: Any, sequence: SequenceCall, mask: Tensor | None) -> Result:
+    """The call with no mask, or one that is padded on the right with no row empty."""
     inputs = cell.drop_inputs(sequence.sequences, sequence.training)
     frame = cell.begin(inputs, sequence.training)
     backwards = sequence.go_backwards

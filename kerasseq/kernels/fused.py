@@ -7,7 +7,7 @@ from typing import Any
 from keras import ops
 
 from kerasseq.kernels import vendor
-from kerasseq.kernels.passes import Pass, Result, Situation, finish, prepare
+from kerasseq.kernels.sequence_call import CallContext, Result, SequenceCall, finish, prepare
 
 NAME = "fused"
 
@@ -16,19 +16,17 @@ Tensor = Any
 _KINDS = ("lstm", "gru", "simple_rnn")
 
 
-def why_not(cell: Any, situation: Situation) -> str | None:
+def why_not(cell: Any, context: CallContext) -> str | None:
     """PyTorch alone, and only what its functions compute."""
-    if situation.backend != "torch":
-        return (
-            f"it is PyTorch's, and the backend is {situation.backend}; KERAS_BACKEND=torch has it"
-        )
-    reason = vendor.why_not(cell, situation, _KINDS)
-    if reason is None and situation.device == "cpu" and "16" in cell.compute_dtype:
+    if context.backend != "torch":
+        return f"it is PyTorch's, and the backend is {context.backend}; KERAS_BACKEND=torch has it"
+    reason = vendor.why_not(cell, context, _KINDS)
+    if reason is None and context.device == "cpu" and "16" in cell.compute_dtype:
         return f"dtype {cell.compute_dtype!r} is for GPUs; use 'float32' on a CPU"
     return reason
 
 
-def run(cell: Any, sequence: Pass) -> Result:
+def run(cell: Any, sequence: SequenceCall) -> Result:
     """Run without a loop of ours; a mask costs two gathers.
 
     The functions know no masks, and packed sequences miss oneDNN (measured: half the speed of

@@ -8,7 +8,7 @@ from typing import Any
 
 from keras import ops
 
-from kerasseq.kernels.passes import backend
+from kerasseq.kernels.sequence_call import backend
 
 Tensor = Any
 Tensors = Sequence[Tensor]

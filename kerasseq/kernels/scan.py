@@ -9,20 +9,28 @@ import keras
 from keras import ops
 
 from kerasseq.kernels import bptt, timeloop
-from kerasseq.kernels.passes import Pass, Result, Situation, backend, device, finish, prepare
 from kerasseq.kernels.projection import project
+from kerasseq.kernels.sequence_call import (
+    CallContext,
+    Result,
+    SequenceCall,
+    backend,
+    device,
+    finish,
+    prepare,
+)
 
 NAME = "scan"
 
 
-def why_not(cell: Any, situation: Situation) -> str | None:
+def why_not(cell: Any, context: CallContext) -> str | None:
     """A cell of another library shows only its `call`."""
     if hasattr(cell, "advance"):
         return None
     return f"{type(cell).__name__} is not a kerasseq cell: of its step only `call` is known"
 
 
-def run(cell: Any, sequence: Pass) -> Result:
+def run(cell: Any, sequence: SequenceCall) -> Result:
     """Run a cell of any form, step by step."""
     sequence = prepare(cell, sequence)
     frame = cell.begin(sequence.sequences, sequence.training)
@@ -58,7 +66,7 @@ def _step(
     return new
 
 
-def _is_left_to_xla(sequence: Pass, rows: int = 8) -> bool:
+def _is_left_to_xla(sequence: SequenceCall, rows: int = 8) -> bool:
     """Whether XLA, on a CPU, makes a faster loop of plain steps than of what is prepared for it."""
     batch = sequence.sequences.shape[0]
     return (
@@ -69,7 +77,7 @@ def _is_left_to_xla(sequence: Pass, rows: int = 8) -> bool:
     )
 
 
-def _projects_within(cell: Any, sequence: Pass) -> bool:
+def _projects_within(cell: Any, sequence: SequenceCall) -> bool:
     """Whether inputs are projected step by step, their products in reach of the cache.
 
     In training each step then adds to the kernel's gradient, which pays off with many rows.
@@ -78,7 +86,7 @@ def _projects_within(cell: Any, sequence: Pass) -> bool:
     return not cell.emits_inputs and _is_left_to_xla(sequence, 32 if sequence.training else 8)
 
 
-def _has_own_gradient(cell: Any, sequence: Pass) -> bool:
+def _has_own_gradient(cell: Any, sequence: SequenceCall) -> bool:
     """Whether a gradient is likely to be asked for, and is not left to the backend.
 
     PyTorch runs every step by itself either way. Where weights are wider than what is computed
@@ -90,7 +98,7 @@ def _has_own_gradient(cell: Any, sequence: Pass) -> bool:
 
 
 def _run_for_training(
-    cell: Any, frame: Any, sequence: Pass, projected: Any, noise: dict[str, Any]
+    cell: Any, frame: Any, sequence: SequenceCall, projected: Any, noise: dict[str, Any]
 ) -> Any:
     rows = {} if frame.recurrent_mask is None else {"recurrent_mask": frame.recurrent_mask}
     weights = [ops.convert_to_tensor(weight) for weight in cell.weights]

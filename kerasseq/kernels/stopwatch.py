@@ -13,33 +13,33 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.kernels.passes import Pass, Result, Situation
+from kerasseq.kernels.sequence_call import CallContext, Result, SequenceCall
 
 _UNKNOWN = 32  # stands for a size that is unknown while tracing
 _ROUNDS = 5
 
-Run = Callable[[str, Any, Pass], Result]
+Run = Callable[[str, Any, SequenceCall], Result]
 Times = dict[str, float]  # seconds by kernel
 
 _known: dict[Any, Times] = {}
 
 
-def times(cell: Any, situation: Situation, names: Sequence[str], run: Run) -> Times:
-    """Median seconds that kernels take, measured once in this process for a cell and situation.
+def times(cell: Any, context: CallContext, names: Sequence[str], run: Run) -> Times:
+    """Median seconds that kernels take, measured once in this process for a cell and context.
 
     In training a step forward and backward, else one forward: on random sequences, without noise,
     in turns. Cells count as the same where their configs are, sizes where the next power of two is.
 
     Args:
         cell: A cell of kerasseq.
-        situation: Of it; `inputs` must be known, other sizes are taken for 32 if they are not.
+        context: Of it; `inputs` must be known, other sizes are taken for 32 if they are not.
         names: The kernels, each of which can run the cell.
         run: Runs the kernel of a name on a cell and a pass.
     """
     like = replace(
-        situation,
-        batch=_rounded(situation.batch or _UNKNOWN),
-        timesteps=_rounded(situation.timesteps or _UNKNOWN),
+        context,
+        batch=_rounded(context.batch or _UNKNOWN),
+        timesteps=_rounded(context.timesteps or _UNKNOWN),
     )
     # Its own dtype: what a mixed policy casts, a layer casts that is not there.
     config = {**cell.get_config(), "dtype": cell.compute_dtype, "name": None, "seed": None}
@@ -55,7 +55,7 @@ def _rounded(size: int) -> int:
 
 
 def _measure(
-    kind: Any, config: dict[str, Any], like: Situation, names: Sequence[str], run: Run
+    kind: Any, config: dict[str, Any], like: CallContext, names: Sequence[str], run: Run
 ) -> Times:
     cell = kind.from_config(config)  # with variables of its own
     cell.build((like.batch, like.inputs))
@@ -65,7 +65,7 @@ def _measure(
     mask = keras.random.uniform(shape[:2], seed=draw) < 0.9 if like.masked else None
 
     def total(name: str, sequences: Any) -> Any:
-        sequence = Pass(
+        sequence = SequenceCall(
             sequences=sequences,
             states=cell.get_initial_state(like.batch),
             mask=mask,

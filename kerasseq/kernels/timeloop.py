@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.kernels.passes import backend
+from kerasseq.kernels.sequence_call import backend
 
 Tensor = Any
 Step = Callable[[list[Tensor], Any], list[Tensor]]

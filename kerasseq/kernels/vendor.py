@@ -7,22 +7,22 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.kernels.passes import Situation
+from kerasseq.kernels.sequence_call import CallContext
 
 
-def why_not(cell: Any, situation: Situation, kinds: tuple[str, ...]) -> str | None:
+def why_not(cell: Any, context: CallContext, kinds: tuple[str, ...]) -> str | None:
     """What about a cell no fused recurrence of those kinds computes, with the remedy.
 
     Args:
         cell: Any cell.
-        situation: Whether noise is drawn, and whether the loop is to be unrolled.
+        context: Whether noise is drawn, and whether the loop is to be unrolled.
         kinds: The recurrences there are, of `lstm`, `gru` and `simple_rnn`.
     """
     kind = kind_of(cell)
     if kind not in kinds:
         step = f"the step of {type(cell).__name__}"
         return f"{step} is none of the fused ones ({', '.join(kinds)}); take one of these cells"
-    if situation.unroll:
+    if context.unroll:
         return "unroll=True asks for a loop; leave it out"
     if not getattr(cell, "reset_after", True):
         return "reset_after=False is not what it computes; use reset_after=True"
@@ -36,7 +36,7 @@ def why_not(cell: Any, situation: Situation, kinds: tuple[str, ...]) -> str | No
         return f"projection={cell.projection} changes the state inside the loop; {remedy}"
     if any(cell.zoneout_rates):
         return f"zoneout={cell.zoneout} acts inside the loop; use weight_drop, which acts before it"
-    if situation.training and cell.recurrent_dropout:
+    if context.training and cell.recurrent_dropout:
         rate = f"recurrent_dropout={cell.recurrent_dropout}"
         return f"{rate} acts inside the loop while training; use weight_drop, which acts before it"
     return None

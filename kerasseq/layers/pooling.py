@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.kernels.passes import last_step
+from kerasseq.kernels.sequence_call import last_step
 from kerasseq.params.spec import positive
 
 Tensor = Any

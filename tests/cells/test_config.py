@@ -54,7 +54,7 @@ OTHERS: dict[str, Any] = {
     "radius": (0.5, 0.9),
     "phase": 1.5,
 }
-SITUATION = kernels.Situation(backend=BACKEND, timesteps=3)
+SITUATION = kernels.CallContext(backend=BACKEND, timesteps=3)
 
 
 def arguments(kind: type) -> set[str]:

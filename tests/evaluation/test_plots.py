@@ -71,7 +71,8 @@ def test_figures_are_saved_as_png(tmp_path: Path) -> None:
 
 def test_drawing_leaves_pyplot_alone() -> None:
     code = (
-        "import sys; from kerasseq.evaluation import plots; plots.learning_curves({'loss': [1.0]}); "
+        "import sys; from kerasseq.evaluation import plots\n"
+        "plots.learning_curves({'loss': [1.0]}); "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -45,7 +45,7 @@ def test_layers_are_found_wherever_they_are(model: keras.Model) -> None:
     assert [row.cell for row in found.values()] == (
         ["MGUCell"] * 4 + ["LSTMCell"] + ["GRUCell"] * 2 + ["MinGRUCell"]
     )
-    assert {row.device for row in found.values()} == {kernels.passes.device()}
+    assert {row.device for row in found.values()} == {kernels.sequence_call.device()}
 
 
 def test_a_layer_on_its_own_and_a_shared_one_are_told_of_once() -> None:
@@ -66,8 +66,8 @@ def test_the_kernel_and_the_reasons_are_those_of_the_layer_in_training(kind: str
 
 
 def test_where_another_kernel_runs_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def why_not(cell: Any, situation: Any) -> str | None:
-        return "noise; leave it out" if situation.training or situation.masked else None
+    def why_not(cell: Any, context: Any) -> str | None:
+        return "noise; leave it out" if context.training or context.masked else None
 
     monkeypatch.setattr(kernels.fused, "why_not", why_not)
     layer = kerasseq.rnn("mgu", 4, name="layer")
@@ -84,7 +84,7 @@ def test_a_layer_of_keras_is_told_what_takes_its_weights(kind: str) -> None:
     row = rows(getattr(keras.layers, kind)(4, name="theirs"))["theirs"]
     ours = {"SimpleRNN": "simple_rnn"}.get(kind, kind.lower())
     faster = kernels.choose(
-        kerasseq.cells.get(ours)(4), kernels.Situation(BACKEND, 1, training=True)
+        kerasseq.cells.get(ours)(4), kernels.CallContext(BACKEND, 1, training=True)
     )
     assert row.kernel == "keras"
     assert row.reasons[faster.name] == (

@@ -14,7 +14,7 @@ import pytest
 from keras import ops
 
 from kerasseq import cells, kernels
-from kerasseq.kernels import Situation, crossovers, cudnn, fused, scan, stopwatch
+from kerasseq.kernels import CallContext, crossovers, cudnn, fused, scan, stopwatch
 from kerasseq.layers import RNN
 from kerasseq.layers.recurrent.bidirectional import Bidirectional
 from tests.cells.harness import BACKEND, KINDS, LINEAR, sequences, variant
@@ -32,7 +32,7 @@ def test_the_names_go_from_the_fastest_to_the_one_that_takes_all() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_faster_kernel_says_why_it_does_not_run(kind: str, backend: str) -> None:
     cell = cells.get(kind)(4)
-    choice = kernels.choose(cell, Situation(backend, 10))
+    choice = kernels.choose(cell, CallContext(backend, 10))
     faster = kernels.names()[: kernels.names().index(choice.name)]
     assert list(choice.reasons) == faster
     assert all(choice.reasons.values())
@@ -48,7 +48,7 @@ def test_linear_cells_are_scanned_and_the_others_looped_over(
 ) -> None:
     cell = cells.get(kind)(4)
     with kernels.portable():
-        choice = kernels.choose(cell, Situation(backend, timesteps))
+        choice = kernels.choose(cell, CallContext(backend, timesteps))
     for name in ("cudnn", "fused"):
         assert choice.reasons[name] == "kernels.portable() is active"
     assert choice.name == ("associative" if kind in LINEAR else "scan")
@@ -59,7 +59,7 @@ def test_linear_cells_are_scanned_and_the_others_looped_over(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pytorch_has_functions_for_three_cells(kind: str) -> None:
-    found = fused.why_not(cells.get(kind)(4), Situation("torch", 10))
+    found = fused.why_not(cells.get(kind)(4), CallContext("torch", 10))
     assert (found is None) == (kind in FUSED)
     assert found is None or "none of the fused ones (lstm, gru, simple_rnn)" in found
 
@@ -83,15 +83,15 @@ def test_what_a_fused_recurrence_cannot_says_so_and_what_to_do(
     kernel: Any, kind: str, options: dict[str, Any], reason: str
 ) -> None:
     backend = "torch" if kernel is fused else "tensorflow"
-    situation = Situation(backend, 10, device="gpu", training=True)
-    assert kernel.why_not(cells.get(kind)(4), situation) is None
-    assert re.search(reason, str(kernel.why_not(cells.get(kind)(4, **options), situation)))
+    context = CallContext(backend, 10, device="gpu", training=True)
+    assert kernel.why_not(cells.get(kind)(4), context) is None
+    assert re.search(reason, str(kernel.why_not(cells.get(kind)(4, **options), context)))
 
 
 def test_noise_rules_a_fused_recurrence_out_where_it_is_drawn() -> None:
     cell = cells.get("lstm")(4, recurrent_dropout=0.2)
-    assert fused.why_not(cell, Situation("torch", 10, training=False)) is None
-    assert fused.why_not(cell, Situation("torch", 10, training=True))
+    assert fused.why_not(cell, CallContext("torch", 10, training=False)) is None
+    assert fused.why_not(cell, CallContext("torch", 10, training=True))
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ def test_noise_rules_a_fused_recurrence_out_where_it_is_drawn() -> None:
 def test_what_acts_before_or_after_the_loop_rules_nothing_out(
     kind: str, options: dict[str, Any]
 ) -> None:
-    situation = Situation("torch", 10, training=True)
-    assert fused.why_not(cells.get(kind)(4, **options), situation) is None
+    context = CallContext("torch", 10, training=True)
+    assert fused.why_not(cells.get(kind)(4, **options), context) is None
 
 
 def test_half_precision_is_for_gpus() -> None:
     cell = cells.get("gru")(4, dtype="mixed_float16")
-    assert "use 'float32'" in str(fused.why_not(cell, Situation("torch", 10)))
-    assert fused.why_not(cell, Situation("torch", 10, device="gpu")) is None
+    assert "use 'float32'" in str(fused.why_not(cell, CallContext("torch", 10)))
+    assert fused.why_not(cell, CallContext("torch", 10, device="gpu")) is None
 
 
 class Other(cells.get("gru")):  # type: ignore[misc]
@@ -123,22 +123,22 @@ class Other(cells.get("gru")):  # type: ignore[misc]
 
 
 def test_a_subclass_does_not_inherit_the_recurrence_of_its_parent() -> None:
-    choice = kernels.choose(Other(4), Situation("torch", 10))
+    choice = kernels.choose(Other(4), CallContext("torch", 10))
     assert "the step of Other is none of the fused ones" in choice.reasons["fused"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_unrolling_asks_for_a_loop(backend: str) -> None:
     for kind in ("lru", "lstm"):
-        choice = kernels.choose(cells.get(kind)(4), Situation(backend, 10, unroll=True))
+        choice = kernels.choose(cells.get(kind)(4), CallContext(backend, 10, unroll=True))
         assert choice.name == "scan"
-    choice = kernels.choose(cells.get("lru")(4), Situation(backend, 10, unroll=True))
+    choice = kernels.choose(cells.get("lru")(4), CallContext(backend, 10, unroll=True))
     assert choice.reasons["associative"] == "unroll=True asks for a loop"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_cell_of_keras_runs_in_the_loop_of_keras(backend: str) -> None:
-    choice = kernels.choose(keras.layers.LSTMCell(4), Situation(backend, 10))
+    choice = kernels.choose(keras.layers.LSTMCell(4), CallContext(backend, 10))
     assert choice.name == "keras"
     assert list(choice.reasons) == kernels.names()[:-1]
     assert "'opaque'" in choice.reasons["associative"]
@@ -147,8 +147,8 @@ def test_a_cell_of_keras_runs_in_the_loop_of_keras(backend: str) -> None:
 
 @pytest.mark.parametrize("name", ["associative", *OURS])
 def test_a_kernel_can_be_asked_for(name: str) -> None:
-    choice = kernels.choose(cells.get("minlstm")(4), Situation("jax", 10), name)
-    assert choice == kernels.Choice(name)
+    choice = kernels.choose(cells.get("minlstm")(4), CallContext("jax", 10), name)
+    assert choice == kernels.KernelChoice(name)
 
 
 def test_an_unknown_kernel_lists_the_kernels() -> None:
@@ -180,8 +180,8 @@ def test_a_layer_tells_which_kernel_ran() -> None:
     np.testing.assert_allclose(
         *[keras.ops.convert_to_numpy(one(sequences(2, 3, 3))) for one in (layer, slow)], rtol=1e-5
     )
-    assert layer.kernel == kernels.Choice("associative")
-    assert slow.kernel == kernels.Choice("scan")
+    assert layer.kernel == kernels.KernelChoice("associative")
+    assert slow.kernel == kernels.KernelChoice("scan")
 
 
 def test_the_kernel_asked_for_is_saved_and_not_the_one_that_ran() -> None:
@@ -214,20 +214,20 @@ def rows(*rows: dict[str, Any]) -> Any:
 
 
 def test_a_kernel_that_was_measured_to_be_faster_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell, situation = cells.get("gru")(4), Situation("torch", 10, device="gpu")
+    cell, context = cells.get("gru")(4), CallContext("torch", 10, device="gpu")
     monkeypatch.setattr(crossovers, "table", rows({"fastest": "scan"}))
-    choice = kernels.choose(cell, situation)
+    choice = kernels.choose(cell, context)
     assert choice.name == "scan"
     assert choice.reasons["fused"] == "measured faster: scan, 1.5 times"
     assert "only linear cells" in choice.reasons["associative"]
-    assert kernels.choose(cell, situation, "fused").name == "fused"
+    assert kernels.choose(cell, context, "fused").name == "fused"
     monkeypatch.setattr(crossovers, "table", rows({"fastest": "associative"}))
-    assert kernels.choose(cell, situation).name == "fused"  # the faster one cannot
+    assert kernels.choose(cell, context).name == "fused"  # the faster one cannot
 
 
 def test_the_first_row_that_fits_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     def found(units: int = 4, **known: Any) -> str | None:
-        measured = crossovers.fastest(cells.get("gru")(units), Situation("torch", 10, **known))
+        measured = crossovers.fastest(cells.get("gru")(units), CallContext("torch", 10, **known))
         return measured and measured.kernel
 
     table = rows(
@@ -249,7 +249,7 @@ def test_the_first_row_that_fits_counts(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_committed_table_says_where_it_comes_from_and_names_what_there_is() -> None:
     table = crossovers.table()
     assert {"processor", "command", "rows"} == {*table}
-    known = {field.name for field in dataclasses.fields(Situation)} | {"units"}
+    known = {field.name for field in dataclasses.fields(CallContext)} | {"units"}
     for row in table["rows"]:
         assert {*row} <= {"backend", "device", "cell", "fastest", "ratio", "when"}
         assert row["backend"] in BACKENDS
@@ -267,7 +267,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
     """Kernels take what the last entry says, whatever they take."""
     said: list[dict[str, float]] = []
 
-    def times(cell: Any, situation: Situation, names: list[str], run: Any) -> dict[str, float]:
+    def times(cell: Any, context: CallContext, names: list[str], run: Any) -> dict[str, float]:
         return {name: said[-1].get(name, 1.0) for name in names}
 
     monkeypatch.setattr(stopwatch, "times", times)
@@ -275,11 +275,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
 
 
 def test_the_fastest_is_the_one_that_took_least(clock: list[dict[str, float]]) -> None:
-    cell, situation = cells.get("mingru")(4), Situation("jax", 10, inputs=3)
+    cell, context = cells.get("mingru")(4), CallContext("jax", 10, inputs=3)
     clock.append({"scan": 0.25, "associative": 0.0025})
-    assert kernels.choose(cell, situation, "fastest").name == "associative"
+    assert kernels.choose(cell, context, "fastest").name == "associative"
     clock.append({"scan": 0.0025, "associative": 0.25})
-    choice = kernels.choose(cell, situation, "fastest")
+    choice = kernels.choose(cell, context, "fastest")
     assert choice.name == "scan"
     assert choice.reasons["associative"] == "timed here it took 250 ms, and scan 2.5 ms"
     assert list(choice.reasons) == ["cudnn", "fused", "native", "associative"]
@@ -289,10 +289,10 @@ def test_nothing_is_timed_where_there_is_no_choice_or_no_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(stopwatch, "times")
-    situation = Situation("jax", 10, inputs=3)
-    assert kernels.choose(cells.get("mgu")(4), situation, "fastest").name == "scan"
-    assert kernels.choose(keras.layers.GRUCell(4), situation, "fastest").name == "keras"
-    unknown = Situation("jax", 10, device="gpu")
+    context = CallContext("jax", 10, inputs=3)
+    assert kernels.choose(cells.get("mgu")(4), context, "fastest").name == "scan"
+    assert kernels.choose(keras.layers.GRUCell(4), context, "fastest").name == "keras"
+    unknown = CallContext("jax", 10, device="gpu")
     assert kernels.choose(cells.get("mingru")(4), unknown, "fastest").name == "associative"
 
 
@@ -360,29 +360,29 @@ def test_an_error_ends_it_too() -> None:
 
 
 def test_a_forced_kernel_gives_way_to_it() -> None:
-    situation = Situation("torch", 10)
-    assert kernels.choose(cells.get("gru")(4), situation, "fused") == kernels.Choice("fused")
+    context = CallContext("torch", 10)
+    assert kernels.choose(cells.get("gru")(4), context, "fused") == kernels.KernelChoice("fused")
     with kernels.portable():
-        choice = kernels.choose(cells.get("gru")(4), situation, "fused")
+        choice = kernels.choose(cells.get("gru")(4), context, "fused")
         assert choice.name == "scan"
         assert choice.reasons["fused"] == "kernels.portable() is active"
-        assert kernels.choose(cells.get("gru")(4), situation, "keras").name == "keras"
+        assert kernels.choose(cells.get("gru")(4), context, "keras").name == "keras"
         with pytest.raises(ValueError, match="only linear cells can"):
-            kernels.choose(cells.get("gru")(4), situation, "associative")
+            kernels.choose(cells.get("gru")(4), context, "associative")
 
 
 # Situations
 
 
 def test_a_kernel_is_told_what_is_known_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Situation] = []
-    monkeypatch.setattr(scan, "why_not", lambda cell, situation: seen.append(situation))
+    seen: list[CallContext] = []
+    monkeypatch.setattr(scan, "why_not", lambda cell, context: seen.append(context))
     layer = RNN(variant("mgu"), unroll=True)
     layer(sequences(2, 5, 3), mask=np.ones((2, 5), bool), training=True)
-    device = kernels.passes.device()
-    assert seen[-1] == Situation(BACKEND, 5, True, device, True, True, 2, 3)
+    device = kernels.sequence_call.device()
+    assert seen[-1] == CallContext(BACKEND, 5, True, device, True, True, 2, 3)
     layer(sequences(2, 5, 3))
-    assert seen[-1] == Situation(BACKEND, 5, True, device, False, False, 2, 3)
+    assert seen[-1] == CallContext(BACKEND, 5, True, device, False, False, 2, 3)
     assert layer.choose() == layer.kernel
 
 
@@ -392,8 +392,8 @@ def test_a_kernel_is_told_what_is_known_of_a_call(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("name", kernels.names())
 def test_on_tensorflow_xla_compiles_what_is_made_of_its_own_operations(name: str) -> None:
     portable = name in ("associative", *OURS)
-    assert kernels.compiles_with_xla(kernels.Choice(name), "tensorflow") == portable
-    assert kernels.compiles_with_xla(kernels.Choice(name), "jax")
+    assert kernels.compiles_with_xla(kernels.KernelChoice(name), "tensorflow") == portable
+    assert kernels.compiles_with_xla(kernels.KernelChoice(name), "jax")
 
 
 def test_a_layer_says_whether_xla_can_compile_it(monkeypatch: pytest.MonkeyPatch) -> None:

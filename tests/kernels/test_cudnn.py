@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from kerasseq import cells
-from kerasseq.kernels import Situation, cudnn
+from kerasseq.kernels import CallContext, cudnn
 from kerasseq.layers import RNN
 from tests.cells import gradients, statement
 from tests.cells.harness import BACKEND, MASK, close, layer_of, numpy, sequences, states, variant
@@ -26,12 +26,12 @@ def forced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_needs_a_gpu() -> None:
-    found = cudnn.why_not(cells.get("lstm")(4), Situation("tensorflow", 10, device="cpu"))
+    found = cudnn.why_not(cells.get("lstm")(4), CallContext("tensorflow", 10, device="cpu"))
     assert found == "it needs a GPU that the backend sees"
 
 
 def test_pytorch_gets_there_another_way() -> None:
-    found = cudnn.why_not(cells.get("lstm")(4), Situation("torch", 10, device="gpu"))
+    found = cudnn.why_not(cells.get("lstm")(4), CallContext("torch", 10, device="gpu"))
     assert found == "on PyTorch the fused kernel reaches cuDNN"
 
 
@@ -51,8 +51,8 @@ def test_pytorch_gets_there_another_way() -> None:
 def test_it_takes_what_keras_hands_to_cudnn(
     backend: str, kind: str, options: dict[str, Any], masked: bool, reason: str | None
 ) -> None:
-    situation = Situation(backend, 10, device="gpu", masked=masked, training=True)
-    found = cudnn.why_not(cells.get(kind)(4, **{"dtype": "float32", **options}), situation)
+    context = CallContext(backend, 10, device="gpu", masked=masked, training=True)
+    found = cudnn.why_not(cells.get(kind)(4, **{"dtype": "float32", **options}), context)
     assert found is None if reason is None else reason in str(found)
 
 

@@ -19,7 +19,7 @@ import pytest
 from keras import ops
 
 from kerasseq import cells, kernels
-from kerasseq.kernels import Situation, native
+from kerasseq.kernels import CallContext, native
 from kerasseq.kernels.native import library
 from kerasseq.layers import RNN
 from tests.cells import gradients, statement
@@ -380,7 +380,7 @@ REMEDY = r"with a C\+\+ compiler .* install kerasseq again .*pip install"
 
 def test_where_it_was_not_built_another_kernel_runs_and_says_how_to_build(missing: Path) -> None:
     cell = variant("peephole_lstm")
-    choice = kernels.choose(cell, Situation(BACKEND, 10))
+    choice = kernels.choose(cell, CallContext(BACKEND, 10))
     assert choice.name == "scan"
     assert choice.reasons["native"].startswith("the extension was not built; with a C++ compiler")
     layer = layer_of(cell)
@@ -394,7 +394,7 @@ def test_where_it_was_not_built_another_kernel_runs_and_says_how_to_build(missin
 
 def test_what_is_no_library_is_said_to_be_none(missing: Path) -> None:
     missing.write_bytes(b"nothing of the kind")
-    reason = kernels.choose(variant("mingru"), Situation(BACKEND, 10)).reasons["native"]
+    reason = kernels.choose(variant("mingru"), CallContext(BACKEND, 10)).reasons["native"]
     assert reason.startswith("the extension cannot be loaded (")
     assert "install kerasseq again" in reason
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kerasseq import kernels
-from kerasseq.kernels import Situation, native
+from kerasseq.kernels import CallContext, native
 from kerasseq.kernels.native import Recurrence, library
 from kerasseq.layers import RNN
 from tests.cells.harness import BACKEND, MASK, close, layer_of, make, numpy, sequences, states
@@ -293,7 +293,7 @@ def test_a_jax_that_does_not_take_it_is_named(jax: Any, monkeypatch: pytest.Monk
     library.load.cache_clear()
     try:
         assert f"JAX {jax.__version__} does not take it: API version 9.9" in str(native.status())
-        reason = kernels.choose(make("lstm"), Situation("jax", 10)).reasons["native"]
+        reason = kernels.choose(make("lstm"), CallContext("jax", 10)).reasons["native"]
         assert "does not take it" in reason
     finally:
         library.load.cache_clear()

@@ -138,7 +138,7 @@ ABLE = [
     (name, kernel)
     for name in HOW_MANY
     for kernel in kernels.names()
-    if kernels.why_not(kernel, variant(name), kernels.Situation(BACKEND, 3)) is None
+    if kernels.why_not(kernel, variant(name), kernels.CallContext(BACKEND, 3)) is None
 ]
 
 
@@ -187,7 +187,7 @@ def test_cells_of_keras_refuse_too_many_states_too() -> None:
 def test_a_stateful_layer_is_trained_as_from_given_states(name: str, kernel: str) -> None:
     """Truncated backpropagation: the gradient of a batch ends where the batch began."""
     cell = variant(name, dtype="float32")
-    if kernels.why_not(kernel, cell, kernels.Situation(BACKEND, 3)) is not None:
+    if kernels.why_not(kernel, cell, kernels.CallContext(BACKEND, 3)) is not None:
         return
     x = [sequences(2, 3, 3, random=seed).astype("float32") for seed in (1, 2)]
     inputs = keras.Input(batch_shape=(2, 3, 3))

@@ -18,7 +18,15 @@ from keras import ops
 from kerasseq.kernels import associative
 from kerasseq.kernels.native import library
 from kerasseq.kernels.native.library import instructions, status
-from kerasseq.kernels.passes import Pass, Result, Situation, backend, finish, prepare, typed_mask
+from kerasseq.kernels.sequence_call import (
+    CallContext,
+    Result,
+    SequenceCall,
+    backend,
+    finish,
+    prepare,
+    typed_mask,
+)
 
 __all__ = ["NAME", "instructions", "run", "status", "why_not"]
 
@@ -57,33 +65,33 @@ class Recurrence:
     training: bool
 
 
-def why_not(cell: Any, situation: Situation) -> str | None:
+def why_not(cell: Any, context: CallContext) -> str | None:
     """None where the extension is there and computes what the cell does."""
     linear = getattr(cell, "form", "opaque") == "linear"
     kind = vars(type(cell)).get("fused")
     if not linear and kind not in library.CELLS:
         return f"{type(cell).__name__} is none of the cells it computes ({', '.join(_computed())})"
-    if situation.device != "cpu":
-        return f"it runs on a CPU, and the device is {situation.device}"
-    if situation.backend not in _BACKENDS:
-        return f"it runs under {' and '.join(_BACKENDS)}, and the backend is {situation.backend}"
-    if situation.unroll:
+    if context.device != "cpu":
+        return f"it runs on a CPU, and the device is {context.device}"
+    if context.backend not in _BACKENDS:
+        return f"it runs under {' and '.join(_BACKENDS)}, and the backend is {context.backend}"
+    if context.unroll:
         return "unroll=True asks for a loop; leave it out"
     missing = status()
     if missing:
         return missing
-    if situation.backend == backend() == "jax":
-        reason = _backend().why_not(situation)
+    if context.backend == backend() == "jax":
+        reason = _backend().why_not(context)
         if reason is not None:
             return str(reason)
-    return None if linear else _ruled_out(cell, situation)
+    return None if linear else _ruled_out(cell, context)
 
 
 def _computed() -> list[str]:
     return [*library.CELLS, "linear cells"]
 
 
-def _ruled_out(cell: Any, situation: Situation) -> str | None:
+def _ruled_out(cell: Any, context: CallContext) -> str | None:
     if cell.compute_dtype not in ("float32", "float64"):
         return f"dtype {cell.compute_dtype} rules it out; use float32 or float64"
     if not getattr(cell, "reset_after", True):
@@ -95,7 +103,7 @@ def _ruled_out(cell: Any, situation: Situation) -> str | None:
             return f"{name} is none of those it computes; use one of {known}"
     if any(cell.zoneout_rates):
         return "zoneout rules it out; use recurrent_dropout or weight_drop"
-    if situation.training and cell.recurrent_dropout and not cell.variational:
+    if context.training and cell.recurrent_dropout and not cell.variational:
         return (
             f"recurrent_dropout={cell.recurrent_dropout} with variational=False draws at every "
             "step; use variational=True"
@@ -113,7 +121,7 @@ def _activation(function: Any) -> str | None:
     return None
 
 
-def run(cell: Any, sequence: Pass) -> Result:
+def run(cell: Any, sequence: SequenceCall) -> Result:
     """Run a cell over a batch of sequences."""
     if cell.form == "linear":
         return _run_linear(cell, sequence)
@@ -158,7 +166,7 @@ def run(cell: Any, sequence: Pass) -> Result:
     return outputs[:, -1], outputs, final
 
 
-def _run_linear(cell: Any, sequence: Pass) -> Result:
+def _run_linear(cell: Any, sequence: SequenceCall) -> Result:
     sequence = prepare(cell, sequence)
     projected, a, b = associative.terms(cell, sequence)
     trail = _backend().linear(a, b, sequence.states)

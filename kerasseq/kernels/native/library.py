@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kerasseq.kernels.passes import backend
+from kerasseq.kernels.sequence_call import backend
 
 CELLS = ["lstm", "gru", "simple_rnn", "peephole_lstm", "coupled_lstm", "layernorm_lstm"]
 GATES = [4, 3, 1, 4, 3, 4]  # of each of the cells

@@ -12,17 +12,17 @@ import numpy as np
 from keras import ops
 
 from kerasseq.kernels.native import library
-from kerasseq.kernels.passes import Situation
+from kerasseq.kernels.sequence_call import CallContext
 
 Tensor = Any  # or None, where a cell has no such weight
 Shape = tuple[int, ...]
 
 
-def why_not(situation: Situation) -> str | None:
+def why_not(context: CallContext) -> str | None:
     """What of a program XLA could not compile with it, or not well, with the remedy; None if all.
 
     Args:
-        situation: Of the layer; its sizes are symbols where a program is exported for any size.
+        context: Of the layer; its sizes are symbols where a program is exported for any size.
     """
     devices = jax.device_count()
     if devices > 1:
@@ -30,7 +30,7 @@ def why_not(situation: Situation) -> str | None:
             f"JAX has {devices} devices, over which XLA would not divide its work; give it one "
             "(jax_num_cpu_devices=1)"
         )
-    sizes = (situation.batch, situation.timesteps)
+    sizes = (context.batch, context.timesteps)
     if not all(size is None or isinstance(size, int) for size in sizes):
         return "the program is traced for any size; trace it for one"
     return None

@@ -10,7 +10,7 @@ from keras import ops
 
 from kerasseq import kernels
 from kerasseq.cells import Cell
-from kerasseq.kernels.passes import backend, device
+from kerasseq.kernels.sequence_call import backend, device
 from kerasseq.layers.recurrent.initial_states import check_shapes, flat, state_count
 
 Tensor = Any
@@ -72,11 +72,11 @@ class RNN(keras.layers.RNN):
             self.input_spec = keras.layers.InputSpec(ndim=3)
         self._wanted = kernel
         self._strict = True
-        self._ran: kernels.Choice | None = None
+        self._ran: kernels.KernelChoice | None = None
         self.choose()  # a wrong name fails here
 
     @property
-    def kernel(self) -> kernels.Choice:
+    def kernel(self) -> kernels.KernelChoice:
         """Which kernel ran last (or would run in training, before the first call), and why not a
         faster one."""
         return self._ran or self.choose()
@@ -100,7 +100,7 @@ class RNN(keras.layers.RNN):
 
     def choose(
         self, sequences: Tensor = None, *, masked: bool = False, training: bool = True
-    ) -> kernels.Choice:
+    ) -> kernels.KernelChoice:
         """The kernel that a call would take.
 
         Args:
@@ -112,7 +112,7 @@ class RNN(keras.layers.RNN):
             ValueError: If the kernel that was asked for cannot run.
         """
         shape: Any = (None, 1, None) if sequences is None else sequences.shape
-        situation = kernels.Situation(
+        context = kernels.CallContext(
             backend=backend(),
             timesteps=shape[1],
             unroll=self.unroll,
@@ -122,7 +122,7 @@ class RNN(keras.layers.RNN):
             batch=shape[0],
             inputs=shape[-1],
         )
-        return kernels.choose(self.cell, situation, self._wanted, strict=self._strict)
+        return kernels.choose(self.cell, context, self._wanted, strict=self._strict)
 
     def inner_loop(
         self, sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False
@@ -134,7 +134,7 @@ class RNN(keras.layers.RNN):
             # the gradient is made.
             initial_state = keras.tree.map_structure(ops.copy, initial_state)
         self._ran = choice = self.choose(sequences, masked=mask is not None, training=training)
-        sequence = kernels.Pass(
+        sequence = kernels.SequenceCall(
             sequences=sequences,
             states=initial_state,
             mask=mask,

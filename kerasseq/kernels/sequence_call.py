@@ -14,7 +14,7 @@ Result = tuple[Tensor, Tensor, list[Tensor]]
 
 
 @dataclass(frozen=True)
-class Situation:
+class CallContext:
     """What decides which kernels can run.
 
     Args:
@@ -39,7 +39,7 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class Pass:
+class SequenceCall:
     """What a kernel is given.
 
     Args:
@@ -83,7 +83,7 @@ def last_step(mask: Tensor) -> Tensor:
     return ops.argmax(ops.where(mask, time, -1), axis=1)
 
 
-def prepare(cell: Any, sequence: Pass) -> Pass:
+def prepare(cell: Any, sequence: SequenceCall) -> SequenceCall:
     """The same pass in running order: flipped, inputs dropped out, mask and states typed."""
     sequences = cell.drop_inputs(sequence.sequences, sequence.training)
     mask = typed_mask(sequence.mask)
@@ -95,7 +95,11 @@ def prepare(cell: Any, sequence: Pass) -> Pass:
 
 
 def finish(
-    cell: Any, sequence: Pass, projected: Tensor, trail: list[Tensor] | None, final: list[Tensor]
+    cell: Any,
+    sequence: SequenceCall,
+    projected: Tensor,
+    trail: list[Tensor] | None,
+    final: list[Tensor],
 ) -> Result:
     """Outputs from states.
 
@@ -119,7 +123,7 @@ def finish(
     return outputs[:, -1], outputs, final
 
 
-def _last(cell: Any, sequence: Pass, projected: Tensor, final: list[Tensor]) -> Result:
+def _last(cell: Any, sequence: SequenceCall, projected: Tensor, final: list[Tensor]) -> Result:
     mask = sequence.mask
     if not cell.emits_inputs or mask is None:
         shown = projected[:, -1]
