@@ -316,7 +316,7 @@ def _epoch(task: Task, data: str) -> Contender:
     for path, value in prepared.initial.items():
         weights[path].assign(value)
     objective = recipe.objective(prepared.facts, settings)
-    plan = training.Plan(
+    plan = training.TrainingConfig(
         loss=objective.loss,
         metrics=objective.metrics,
         branches=objective.branches,
@@ -324,11 +324,11 @@ def _epoch(task: Task, data: str) -> Contender:
     )
     batches = training.Batches(prepared.train, plan.batch_size, plan.seed, plan.branches)
     held = training.Batches(prepared.validation, 4 * plan.batch_size, branches=plan.branches)
-    trainee = plan.compiled(model, len(batches))
+    training_model = plan.compiled(model, len(batches))
     fed, judged = _dataset(batches), _dataset(held)
 
     def step() -> None:
-        trainee.fit(fed, validation_data=judged, shuffle=False, verbose=0)
+        training_model.fit(fed, validation_data=judged, shuffle=False, verbose=0)
 
     def arrays() -> Arrays:
         import tensorflow as tf  # gradients have no name in keras.ops

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from kerasseq.settings import Choice, Number, Whole, doc, setting
+from kerasseq.settings import Choice, Float, Int, doc, setting
 from kerasseq.tasks.captioning import Captioning
 from kerasseq.tasks.recipe import recipe
 from kerasseq.tasks.settings import RecurrentSettings, TrainingSettings
@@ -100,7 +100,7 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
         range=Choice((3, 5, 10)),
     )
     cell: str = "gru"
-    units: int = setting(256, range=Whole(64, 512, log=True))
+    units: int = setting(256, range=Int(64, 512, log=True))
     depth: int = setting(1, range=None)
     embedding: int | None = setting(
         None,
@@ -113,14 +113,14 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     )
     dropout: float = 0.5
     embedding_dropout: float = setting(
-        0.3, "dropout rate of the embedded words", least=0, below=1, range=Number(0.0, 0.7)
+        0.3, "dropout rate of the embedded words", least=0, below=1, range=Float(0.0, 0.7)
     )
     picture_dropout: float = setting(
         0.3,
         "dropout rate of the features of the picture",
         least=0,
         below=1,
-        range=Number(0.0, 0.7),
+        range=Float(0.0, 0.7),
     )
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
@@ -129,7 +129,7 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
         "share of the target that goes to all words alike in training",
         least=0,
         below=1,
-        range=Number(0.0, 0.2),
+        range=Float(0.0, 0.2),
     )
     scheduled_sampling: float = setting(
         0.0, "share of the words that are the model's own guesses in training", least=0, most=1

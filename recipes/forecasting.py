@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from kerasseq.settings import Choice, Number, When, doc, setting
+from kerasseq.settings import Choice, Conditional, Float, doc, setting
 from kerasseq.tasks.forecasting import Forecasting
 from kerasseq.tasks.recipe import recipe
 from kerasseq.tasks.settings import RecurrentSettings, TrainingSettings
@@ -94,14 +94,14 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     attention: bool = setting(
         False,
         'whether the decoder of "seq2seq" looks back at all that was read',
-        range=When("model", ("seq2seq",), Choice((False, True))),
+        range=Conditional("model", ("seq2seq",), Choice((False, True))),
     )
     scheduled_sampling: float = setting(
         0.0,
         'share of its own forecasts that "recursive" reads in training',
         least=0,
         most=1,
-        range=When("model", ("recursive",), Number(0.0, 0.5)),
+        range=Conditional("model", ("recursive",), Float(0.0, 0.5)),
     )
     segment: int | None = setting(
         None,
@@ -112,7 +112,7 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
         None,
         'whether a linear map of the segments is added, for the network "segment", which has it '
         "where it is not given",
-        range=When("model", ("segment",), Choice((True, False))),
+        range=Conditional("model", ("segment",), Choice((True, False))),
     )
     lookback: int | None = setting(
         None,
@@ -173,7 +173,7 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
         "that series",
         stage="prepare",
     )
-    dropout: float = setting(0.1, range=Number(0.0, 0.5))
+    dropout: float = setting(0.1, range=Float(0.0, 0.5))
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
     lags: Sequence[int] = setting(

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from kerasseq.settings import Choice, Number, When, Whole, doc, setting
+from kerasseq.settings import Choice, Conditional, Float, Int, doc, setting
 from kerasseq.tasks.recipe import recipe
 from kerasseq.tasks.settings import BidirectionalSettings, TrainingSettings
 from kerasseq.tasks.text_classification import TextClassification
@@ -65,17 +65,17 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
         "reduction of the states over time: last, mean, max or attention, or several joined by +",
         range=Choice(("last", "mean", "max", "attention")),
     )
-    embedding: int = setting(100, "width of the embedding", least=1, range=Whole(32, 300, log=True))
+    embedding: int = setting(100, "width of the embedding", least=1, range=Int(32, 300, log=True))
     dropout: float = setting(0.5, "dropout rate of the pooled features")
     embedding_dropout: float = setting(
-        0.5, "dropout rate of the embedded tokens", least=0, below=1, range=Number(0.0, 0.7)
+        0.5, "dropout rate of the embedded tokens", least=0, below=1, range=Float(0.0, 0.7)
     )
     token_dropout: float = setting(
         0.1,
         "share of the tokens that become unknown in training",
         least=0,
         below=1,
-        range=Number(0.0, 0.3),
+        range=Float(0.0, 0.3),
     )
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
@@ -97,7 +97,7 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
         "number of training texts in which an n-gram must occur",
         stage="prepare",
         least=1,
-        range=When("ngrams", (1, 2, 3), Choice((1, 2, 3))),
+        range=Conditional("ngrams", (1, 2, 3), Choice((1, 2, 3))),
     )
     ngram_limit: int = setting(
         300_000, "largest number of n-grams, the most frequent ones", stage="prepare", least=1

@@ -10,7 +10,7 @@ import numpy as np
 
 import kerasseq
 from kerasseq.runs import Run
-from kerasseq.settings import Number, Whole, doc, setting
+from kerasseq.settings import Float, Int, doc, setting
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
 from kerasseq.tasks.settings import TrainingSettings
 
@@ -33,11 +33,11 @@ class ToySettings(TrainingSettings):
     """
 
     data: Any = field(default=None, kw_only=False, metadata=doc("pairs of numbers"))
-    units: int = setting(3, "width of the layer", least=1, range=Whole(1, 16, log=True))
+    units: int = setting(3, "width of the layer", least=1, range=Int(1, 16, log=True))
     scale: bool = setting(True, "whether numbers are scaled", stage="prepare")
     epochs: int = 2
     patience: int = 2
-    learning_rate: float = setting(0.05, range=Number(1e-3, 1e-1, log=True))
+    learning_rate: float = setting(0.05, range=Float(1e-3, 1e-1, log=True))
     batch_size: int = setting(16, range=None)
     quiet: bool = True
 

@@ -2,13 +2,13 @@
 
 from kerasseq.settings.declaration import (
     Choice,
-    Number,
+    Conditional,
+    Float,
+    Int,
     Range,
     Setting,
     Settings,
     Stage,
-    When,
-    Whole,
     check,
     declared,
     doc,
@@ -26,13 +26,13 @@ from kerasseq.settings.declaration import (
 
 __all__ = [
     "Choice",
-    "Number",
+    "Float",
     "Range",
     "Setting",
     "Stage",
     "Settings",
-    "When",
-    "Whole",
+    "Conditional",
+    "Int",
     "check",
     "declared",
     "doc",

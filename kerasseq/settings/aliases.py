@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ _OF_RECIPE = {
     },
     "forecasting": {"scheduled": "scheduled_sampling", "error": "loss"},
 }
+_RANGES = {"Whole": "Int", "Number": "Float", "When": "Conditional"}
 
 
 def renamed(recipe: str) -> dict[str, str]:
@@ -55,8 +57,17 @@ def current(recipe: str, values: Mapping[str, Any], known: Container[str] = ()) 
 
 
 def current_space(recipe: str, space: Mapping[str, Any]) -> dict[str, Any]:
-    """The ranges of a search that were saved under old names, by their names of today."""
+    """The ranges of a search that were saved under old names, by their names of today.
+
+    >>> current_space("captioning", {"beam": "Whole(low=1, high=3, step=1, log=False)"})
+    {'beam_width': 'Int(low=1, high=3, step=1, log=False)'}
+    """
     new = renamed(recipe)
     if recipe == "forecasting":
         new |= {"lookback": "lookback_seasons"} if "." in str(space.get("lookback")) else {}
-    return {new.get(name, name): own for name, own in space.items()}
+    return {
+        new.get(name, name): re.sub(
+            r"\b(Whole|Number|When)(?=\()", lambda kind: _RANGES[kind[0]], str(range_)
+        )
+        for name, range_ in space.items()
+    }

@@ -2,7 +2,7 @@
 
 A recipe's settings are a frozen dataclass. Each field is one setting::
 
-    units: int = setting(64, "width of the cell", least=1, range=Whole(16, 256, log=True))
+    units: int = setting(64, "width of the cell", least=1, range=Int(16, 256, log=True))
 
 From this declaration come the signature that editors and type checkers see, the documentation, the
 options of the shell, the check of values, and the search space. A subclass that declares the field
@@ -26,13 +26,13 @@ from typing import Any, Literal, TypeVar, cast
 
 __all__ = [
     "Choice",
-    "Number",
+    "Float",
     "Range",
     "Setting",
     "Stage",
     "Settings",
-    "When",
-    "Whole",
+    "Conditional",
+    "Int",
     "check",
     "declared",
     "doc",
@@ -59,7 +59,7 @@ Stage = Literal["read", "split", "prepare", "train", "option"]
 
 
 @dataclass(frozen=True)
-class Whole:
+class Int:
     """A range of whole numbers, both ends included; `log` draws them evenly by their logarithm."""
 
     low: int
@@ -69,7 +69,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Number:
+class Float:
     """A range of numbers; `log` draws them evenly by their logarithm."""
 
     low: float
@@ -85,7 +85,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class When:
+class Conditional:
     """A range of a setting that matters only with some values of another setting.
 
     Args:
@@ -96,10 +96,10 @@ class When:
 
     setting: str
     values: tuple[Any, ...]
-    range: Whole | Number | Choice
+    range: Int | Float | Choice
 
 
-Range = Whole | Number | Choice | When
+Range = Int | Float | Choice | Conditional
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Objective:
-    """Loss, metrics and the figure that picks the best epoch: see `kerasseq.training.Plan`."""
+    """Loss, metrics and the figure that picks the best epoch; see `TrainingConfig`."""
 
     loss: Any
     metrics: Sequence[Any] = ()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kerasseq import training
     from kerasseq.evaluation.metrics import Score
-    from kerasseq.training import Trained
+    from kerasseq.training import FitResult
 
 __all__ = [
     "Model",
@@ -49,7 +49,7 @@ class Model:
     """
 
     model: keras.Model
-    trained: Trained
+    trained: FitResult
     state: dict[str, Any]
     calibration: dict[str, Any] = field(default_factory=dict)
 
@@ -166,7 +166,7 @@ def train(
     warm_start: Any = None,
     checkpoint: Path | None = None,
     stamp: Mapping[str, Any] | None = None,
-    enough: training.Enough | None = None,
+    stop_rule: training.StopRule | None = None,
     seconds: float | None = None,
     whole: bool = False,
     quiet: bool = False,
@@ -181,7 +181,7 @@ def train(
         warm_start: a Run, or the folder of one, to take weights from.
         checkpoint: file to write after each epoch, and to go on from.
         stamp: description of the run that the checkpoint belongs to.
-        enough: function of the history that says after each epoch whether to stop; see
+        stop_rule: function of the history that says after each epoch whether to stop; see
             `kerasseq.training.fit`.
         seconds: largest training time.
         whole: whether the training part is everything there is to learn from: the validation part
@@ -200,7 +200,7 @@ def train(
         callbacks=callbacks,
         checkpoint=checkpoint,
         stamp=stamp,
-        enough=enough,
+        stop_rule=stop_rule,
         seconds=seconds,
         quiet=quiet,
     )
@@ -240,7 +240,7 @@ def fitted(
     *,
     whole: bool = False,
     **options: Any,
-) -> Trained:
+) -> FitResult:
     """Train a model that `built` gave.
 
     Args:
@@ -254,15 +254,15 @@ def fitted(
     from kerasseq import training
 
     objective = task.objective(data.facts, settings)
-    plan = training.Plan(
+    config = training.TrainingConfig(
         loss=objective.loss,
         metrics=objective.metrics,
         branches=objective.branches,
         monitor=None if whole else objective.monitor,
         **{name: getattr(settings, name) for name in training.SETTINGS},
     )
-    trainee, learned, watched = task.training(model, data, settings)
-    return training.fit(trainee, learned, None if whole else watched, plan, **options)
+    training_model, learned, watched = task.training(model, data, settings)
+    return training.fit(training_model, learned, None if whole else watched, config, **options)
 
 
 def refitted(
@@ -286,7 +286,7 @@ def refitted(
     learn = settings.final
     _, data = prepared(task, source, settings, test=learn != "all", learn=learn)
     data = suggested(task, data, model.state["facts"])
-    new = train(task, data, settings, whole=True, enough=stop_after(epochs), **options)
+    new = train(task, data, settings, whole=True, stop_rule=stop_after(epochs), **options)
     rows = "all rows" if learn == "all" else "the training and validation part"
     note = f"weights refitted on {rows} for {epochs} epochs, the best number on the validation part"
     if learn == "all":
@@ -374,7 +374,7 @@ def evaluated(
     }
 
 
-def _epochs(trained: Trained) -> dict[str, int]:
+def _epochs(trained: FitResult) -> dict[str, int]:
     return {"trained": len(trained.history["loss"]), "kept": trained.best_epoch}
 
 

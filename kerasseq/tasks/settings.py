@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from kerasseq.settings import Choice, Number, Whole, setting
+from kerasseq.settings import Choice, Float, Int, setting
 
 if TYPE_CHECKING:
     import keras
@@ -30,14 +30,14 @@ class RecurrentSettings:
         "name of the recurrent cell; `kerasseq cells` lists them",
         range=Choice(("lstm", "gru", "mgu", "ligru", "mingru")),
     )
-    units: int = setting(64, "width of the cell", least=1, range=Whole(16, 256, log=True))
-    depth: int = setting(1, "number of recurrent layers", least=1, range=Whole(1, 3))
+    units: int = setting(64, "width of the cell", least=1, range=Int(16, 256, log=True))
+    depth: int = setting(1, "number of recurrent layers", least=1, range=Int(1, 3))
     dropout: float = setting(
         0.5,
         "dropout rate of the features before the last layer",
         least=0,
         below=1,
-        range=Number(0.0, 0.7),
+        range=Float(0.0, 0.7),
     )
     recurrent_dropout: float = setting(0.0, "dropout rate of the recurrent state", least=0, below=1)
     zoneout: float = setting(
@@ -72,7 +72,7 @@ class TrainingSettings:
         "its own learning rate, weight decay and clipping",
     )
     learning_rate: float = setting(
-        1e-3, "learning rate of the optimizer", above=0, range=Number(1e-4, 1e-2, log=True)
+        1e-3, "learning rate of the optimizer", above=0, range=Float(1e-4, 1e-2, log=True)
     )
     batch_size: int = setting(
         32, "rows per training step", least=1, range=Choice((16, 32, 64, 128))

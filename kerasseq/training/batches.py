@@ -74,7 +74,7 @@ class Batches(keras.utils.PyDataset):
         batch_size: rows per batch; one batch may have fewer.
         seed: of the order, which is another one in each epoch and the same on every run; None
             keeps the rows in order of their length.
-        branches: as of `Plan`: the targets go to each of them.
+        branches: as of `TrainingConfig`: the targets go to each of them.
     """
 
     def __init__(

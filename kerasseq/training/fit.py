@@ -24,12 +24,12 @@ __all__ = [
     "SETTINGS",
     "Batches",
     "Damaged",
-    "Enough",
+    "StopRule",
     "Examples",
     "Generated",
     "History",
-    "Plan",
-    "Trained",
+    "TrainingConfig",
+    "FitResult",
     "check",
     "finite",
     "fit",
@@ -39,16 +39,16 @@ __all__ = [
     "sign",
 ]
 
-#: The settings of a recipe that a plan takes.
+#: The settings of a recipe that `TrainingConfig` takes.
 SETTINGS = ("epochs", "patience", "batch_size", *optimizers.SETTINGS, "seed")
 
 History = dict[str, list[float]]
 # Whether to stop, from the history so far.
-Enough = Callable[[History], bool]
+StopRule = Callable[[History], bool]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingConfig:
     """How to train: what to lower, how fast, and when to stop.
 
     Args:
@@ -96,17 +96,17 @@ class Plan:
             loss = dict.fromkeys(own, loss)
             weights = {OWN: 0.0, **dict.fromkeys(self.branches, 1.0)}
             metrics = {OWN: metrics}
-        trainee = keras.Model(model.input, own)
+        training_model = keras.Model(model.input, own)
         optimizer = self.fresh_optimizer(steps)
-        optimizers.exclude(optimizer, trainee.trainable_variables)
-        trainee.compile(
+        optimizers.exclude(optimizer, training_model.trainable_variables)
+        training_model.compile(
             optimizer=optimizer,
             loss=loss,
             loss_weights=weights,
             weighted_metrics=metrics,
         )
-        trainee.optimizer.build(trainee.trainable_variables)
-        return trainee
+        training_model.optimizer.build(training_model.trainable_variables)
+        return training_model
 
     @property
     def rate(self) -> str:
@@ -122,7 +122,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Trained:
+class FitResult:
     """What training gave; the model itself holds the weights of the best epoch."""
 
     history: History
@@ -183,59 +183,63 @@ def fit(
     model: keras.Model,
     train: Examples | Generated,
     validation: Examples | Generated | None,
-    plan: Plan,
+    config: TrainingConfig,
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: Path | None = None,
     stamp: Mapping[str, Any] | None = None,
-    enough: Enough | None = None,
+    stop_rule: StopRule | None = None,
     seconds: float | None = None,
     quiet: bool = False,
-) -> Trained:
+) -> FitResult:
     """Train a model until validation stops to improve; it then has the weights of its best epoch.
 
     Args:
         model: a functional model, which is not compiled itself.
         train: what to learn from.
         validation: what decides which epoch was best; None where the last one is kept.
-        plan: how to train.
+        config: loss, optimizer, epochs and the like.
         callbacks: further Keras callbacks, called before those of kerasseq.
         checkpoint: file to write after each epoch; where it is there, training goes on from it,
             and gives what it would have given without the interruption. From one that is damaged,
             it begins anew, and says so.
         stamp: what the checkpoint belongs to, as JSON values; it is kept in the file.
-        enough: says after each epoch, and before going on from a checkpoint, whether to stop.
+        stop_rule: says after each epoch, and before going on from a checkpoint, whether to stop.
         seconds: to train at most; the epoch that they end in is cut short, and counts as one.
         quiet: whether to show no progress.
 
     Raises:
         ValueError: if the loss is no number any more.
     """
-    batches = Batches(train, plan.batch_size, plan.seed, plan.branches)
-    trainee = plan.compiled(model, len(batches))
-    keeper = _Keeper(trainee, batches, plan, checkpoint, dict(stamp or {}), enough, seconds)
-    clock = [] if seconds is None else [_Clock(keeper)]
+    batches = Batches(train, config.batch_size, config.seed, config.branches)
+    training_model = config.compiled(model, len(batches))
+    checkpointer = _BestEpochCheckpoint(
+        training_model, batches, config, checkpoint, dict(stamp or {}), stop_rule, seconds
+    )
+    clock = [] if seconds is None else [_Clock(checkpointer)]
     resumed_after = 0
     try:
-        resumed_after = keeper.restore()
+        resumed_after = checkpointer.restore()
     except Damaged as error:
         print(f"{error}: training begins anew", file=sys.stderr, flush=True)
-    if not keeper.done:
+    if not checkpointer.done:
         watched = None
         if validation is not None:
-            watched = Batches(validation, 4 * plan.batch_size, branches=plan.branches)
-        with _progress(plan, len(batches), resumed_after, quiet) as watchers:
-            trainee.fit(
+            watched = Batches(validation, 4 * config.batch_size, branches=config.branches)
+        with _progress(config, len(batches), resumed_after, quiet) as watchers:
+            training_model.fit(
                 batches,
                 validation_data=watched,
                 initial_epoch=resumed_after,
-                epochs=plan.epochs,
-                callbacks=[*callbacks, keeper, *clock, *watchers],
+                epochs=config.epochs,
+                callbacks=[*callbacks, checkpointer, *clock, *watchers],
                 shuffle=False,  # the batches come in an order of their own
                 verbose=0,
             )
-    trainee.set_weights(keeper.best_weights)
-    return Trained(keeper.history, keeper.best_epoch, keeper.seconds, resumed_after)
+    training_model.set_weights(checkpointer.best_weights)
+    return FitResult(
+        checkpointer.history, checkpointer.best_epoch, checkpointer.seconds, resumed_after
+    )
 
 
 def sign(monitor: str | None) -> float:
@@ -285,37 +289,39 @@ def _read(checkpoint: Path) -> tuple[_State, dict[str, np.ndarray]]:
 
 
 class _Clock(keras.callbacks.Callback):
-    """Ends an epoch where there is no time left; not of the keeper, since Keras then reads the
-    metrics out after each batch."""
+    """Ends an epoch when the time is over.
 
-    def __init__(self, keeper: _Keeper) -> None:
+    It is no method of the checkpointer: Keras would then read the metrics out after each batch.
+    """
+
+    def __init__(self, checkpointer: _BestEpochCheckpoint) -> None:
         super().__init__()
-        self._keeper = keeper
+        self._checkpoint = checkpointer
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        if self._keeper.late:
+        if self._checkpoint.late:
             self.model.stop_training = True
 
 
-class _Keeper(keras.callbacks.Callback):
+class _BestEpochCheckpoint(keras.callbacks.Callback):
     """Orders the batches, keeps the best epoch, stops, and writes what is needed to go on."""
 
     def __init__(
         self,
         model: keras.Model,
         batches: Batches,
-        plan: Plan,
+        config: TrainingConfig,
         checkpoint: Path | None,
         stamp: dict[str, Any],
-        enough: Enough | None = None,
+        stop_rule: StopRule | None = None,
         seconds: float | None = None,
     ) -> None:
         super().__init__()
         self.set_model(model)
-        self._batches, self._plan, self._enough = batches, plan, enough
+        self._batches, self._config, self._stop_rule = batches, config, stop_rule
         self._most = np.inf if seconds is None else seconds
         self._checkpoint, self._stamp = checkpoint, stamp
-        self._sign = sign(plan.monitor)
+        self._sign = sign(config.monitor)
         self._best = np.inf
         self._start, self._before = time.perf_counter(), 0.0
         self.history: History = {}
@@ -340,12 +346,12 @@ class _Keeper(keras.callbacks.Callback):
     @property
     def done(self) -> bool:
         """Whether there is nothing left to train."""
-        stale = self.epochs - self.best_epoch >= self._plan.patience
-        if self.epochs >= self._plan.epochs or (self.epochs > 0 and stale):
+        stale = self.epochs - self.best_epoch >= self._config.patience
+        if self.epochs >= self._config.epochs or (self.epochs > 0 and stale):
             return True
         if not self.epochs:
             return False
-        return self.late or (self._enough is not None and self._enough(self.history))
+        return self.late or (self._stop_rule is not None and self._stop_rule(self.history))
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._batches.epoch = epoch
@@ -356,17 +362,19 @@ class _Keeper(keras.callbacks.Callback):
             self._forget()
             raise ValueError(
                 f"training diverged: the loss became {found['loss']} in epoch {epoch + 1}. "
-                f"Lower {self._plan.rate}."
+                f"Lower {self._config.rate}."
             )
         for name, value in found.items():
             self.history.setdefault(name, []).append(value)
-        if self._plan.monitor is not None and self._plan.monitor not in found:
+        if self._config.monitor is not None and self._config.monitor not in found:
             raise ValueError(
                 f"monitor must be one of {', '.join(found)}. "
-                f"Received: monitor={self._plan.monitor!r}"
+                f"Received: monitor={self._config.monitor!r}"
             )
-        now = self._best if self._plan.monitor is None else self._sign * found[self._plan.monitor]
-        if now < self._best or not self.best_epoch or self._plan.monitor is None:
+        now = (
+            self._best if self._config.monitor is None else self._sign * found[self._config.monitor]
+        )
+        if now < self._best or not self.best_epoch or self._config.monitor is None:
             self._best, self.best_epoch = now, epoch + 1
             self.best_weights = self.model.get_weights()
         self._write()
@@ -429,7 +437,7 @@ class _Keeper(keras.callbacks.Callback):
 
 @contextmanager
 def _progress(
-    plan: Plan, steps: int, epochs_done: int, quiet: bool
+    config: TrainingConfig, steps: int, epochs_done: int, quiet: bool
 ) -> Iterator[list[keras.callbacks.Callback]]:
     """What shows progress: a bar on a terminal, else a line per epoch; on standard error."""
     if quiet:
@@ -439,7 +447,7 @@ def _progress(
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield [_Lines(plan.epochs)]
+        yield [_Lines(config.epochs)]
         return
     from rich import progress
 
@@ -454,8 +462,10 @@ def _progress(
         console=console,
         transient=True,
     ) as bar:
-        task = bar.add_task("", total=plan.epochs * steps, completed=epochs_done * steps, shown="")
-        yield [_Bar(bar, task, steps, plan.epochs), _Lines(plan.epochs, bar.console)]
+        task = bar.add_task(
+            "", total=config.epochs * steps, completed=epochs_done * steps, shown=""
+        )
+        yield [_Bar(bar, task, steps, config.epochs), _Lines(config.epochs, bar.console)]
 
 
 class _Lines(keras.callbacks.Callback):

@@ -7,7 +7,7 @@ import random
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from kerasseq.settings import Choice, Number, Settings, When, Whole, aliases
+from kerasseq.settings import Choice, Conditional, Float, Int, Settings, aliases
 from kerasseq.tasks.base import Task
 from kerasseq.tuning.results import MEASURED
 from kerasseq.tuning.space import Space, narrowed, plain
@@ -133,14 +133,14 @@ def _refused(
 def _with_conditions(space: Space, values: Settings) -> dict[str, Any]:
     """Values, and those with which they vary in place of others."""
     own = [space[name] for name in values]
-    return {**values, **{one.setting: one.values[0] for one in own if isinstance(one, When)}}
+    return {**values, **{one.setting: one.values[0] for one in own if isinstance(one, Conditional)}}
 
 
-def _ends(own: Whole | Number | Choice) -> tuple[Any, ...]:
+def _ends(own: Int | Float | Choice) -> tuple[Any, ...]:
     """What is tried of a range: of one of numbers, a number between its ends too."""
     if isinstance(own, Choice):
         return tuple(own.options)
-    within = (own.low + (own.high - own.low) / math.pi,) if isinstance(own, Number) else ()
+    within = (own.low + (own.high - own.low) / math.pi,) if isinstance(own, Float) else ()
     return (own.low, own.high, *within)
 
 
@@ -157,12 +157,12 @@ def _drawn(space: Space, settings: Settings, draw: random.Random) -> dict[str, A
     """Settings at random."""
     found = dict(settings)
     for name, own in space.items():
-        if isinstance(own, When) and found[own.setting] not in own.values:
+        if isinstance(own, Conditional) and found[own.setting] not in own.values:
             continue
         kind = plain(own)
         if isinstance(kind, Choice):
             found[name] = draw.choice(kind.options)
-        elif isinstance(kind, Whole):
+        elif isinstance(kind, Int):
             found[name] = draw.randrange(kind.low, kind.high + 1, kind.step)
         else:
             found[name] = draw.uniform(kind.low, kind.high)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kerasseq.settings import Choice, Number, Range, Settings, Whole
+from kerasseq.settings import Choice, Float, Int, Range, Settings
 from kerasseq.tuning.space import active, plain, sizes
 
 __all__ = ["Budget", "Limit"]
@@ -115,7 +115,7 @@ class Budget:
 
     def _told(self, over: Limit, limits: Sequence[Limit], found: Settings) -> str:
         """What to say of the settings that stay furthest below some limits, but not of one."""
-        names = [name for name, own in self.space.items() if not isinstance(plain(own), Number)]
+        names = [name for name, own in self.space.items() if not isinstance(plain(own), Float)]
         told = ", ".join(f"{own}={found[own]!r}" for own in [*names, *[_WIDTH] * self.match])
         which = " within the other limits: the nearest" if limits[1:] else ": the smallest"
         given = ", ".join(f"{limit.name}={limit.most:,}" for limit in limits)
@@ -124,7 +124,7 @@ class Budget:
             f"({told}). Allow more, or widen the space. Received: {given}"
         )
 
-    def _sizes(self, settings: Settings) -> dict[str, Whole]:
+    def _sizes(self, settings: Settings) -> dict[str, Int]:
         """The sizes whose lowering saves what there is too much of."""
         over = [limit for limit in self.limits if not limit.holds(settings)]
         now = [limit.taken(settings) for limit in over]
@@ -141,12 +141,12 @@ class Budget:
     def _matched(self, settings: Settings) -> dict[str, Any] | None:
         most = min(limit.most for limit in self.limits)  # each unit takes one at least
         narrow = {**settings, _WIDTH: 1}
-        return self._widest(narrow, most, Whole(1, most)) if self.holds(narrow) else None
+        return self._widest(narrow, most, Int(1, most)) if self.holds(narrow) else None
 
     def _widest(self, settings: Settings, most: int, own: Range) -> dict[str, Any]:
         """The most units up to a number of them that are within the limits."""
         own = plain(own)
-        assert isinstance(own, Whole)
+        assert isinstance(own, Int)
         low, high = 0, (most - own.low) // own.step + 1  # in steps; the first fits, the last not
         while high - low > 1:
             middle = (low + high) // 2

@@ -92,7 +92,7 @@ def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Ru
         resolved,
         checkpoint=checkpoint,
         stamp=stamp,
-        enough=pruning.epochs(epochs),
+        stop_rule=pruning.epochs(epochs),
         whole=True,
         quiet=True,
     )
@@ -143,7 +143,7 @@ def _calibration(task: Task, data: Data, row: Mapping[str, Any]) -> dict[str, An
         prepared,
         resolved,
         checkpoint=trials.folder(task, row["trial"]) / "0.npz",
-        enough=pruning.epochs(len(row["curve"])),
+        stop_rule=pruning.epochs(len(row["curve"])),
         quiet=True,
     )
     return perform.calibrated(recipe, model, prepared, resolved).calibration

@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 import keras_tuner
 from threadpoolctl import threadpool_limits
 
-from kerasseq.settings import Choice, Number, Settings, Whole
+from kerasseq.settings import Choice, Float, Int, Settings
 from kerasseq.tuning.gaussian import Process
 from kerasseq.tuning.grid import GridOracle
 from kerasseq.tuning.hyperband import factor_for
@@ -365,7 +365,7 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         return decode(self._space, hp.values)
 
 
-def _numbers(own: Whole | Number | Choice) -> TypeGuard[Choice]:
+def _numbers(own: Int | Float | Choice) -> TypeGuard[Choice]:
     """Whether something is chosen from a list of numbers."""
     return isinstance(own, Choice) and {int, float} >= {type(option) for option in own.options}
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kerasseq.training import Enough, History
+from kerasseq.training import History, StopRule
 
 __all__ = ["Median", "any_of", "epochs"]
 
@@ -48,11 +48,11 @@ class Median:
         return min(self.sign * value for value in own) > median
 
 
-def epochs(most: int) -> Enough:
-    """Enough after so many epochs."""
+def epochs(most: int) -> StopRule:
+    """StopRule after so many epochs."""
     return lambda history: len(history["loss"]) >= most
 
 
-def any_of(rules: Sequence[Enough]) -> Enough:
-    """Enough where any of the rules says so."""
+def any_of(rules: Sequence[StopRule]) -> StopRule:
+    """StopRule where any of the rules says so."""
     return lambda history: any(rule(history) for rule in rules)

@@ -9,7 +9,16 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from kerasseq.settings import Choice, Number, Range, Settings, When, Whole, raise_faults, unknown
+from kerasseq.settings import (
+    Choice,
+    Conditional,
+    Float,
+    Int,
+    Range,
+    Settings,
+    raise_faults,
+    unknown,
+)
 
 __all__ = [
     "Space",
@@ -46,21 +55,21 @@ def parse(text: str) -> Range | Any:
     Example:
 
     >>> parse("16..256:log"), parse("lstm,gru")
-    (Whole(low=16, high=256, step=1, log=True), Choice(options=('lstm', 'gru')))
+    (Int(low=16, high=256, step=1, log=True), Choice(options=('lstm', 'gru')))
     >>> parse("0.0..0.3 if cell=gru")
-    When(setting='cell', values=('gru',), range=Number(low=0.0, high=0.3, log=False))
+    Conditional(setting='cell', values=('gru',), range=Float(low=0.0, high=0.3, log=False))
     """
     text, depends, condition = text.partition(" if ")
     if depends:
         name, _, values = condition.partition("=")
         own = parse(text)
         once = name.strip() and values.strip() and " if " not in condition
-        if not once or not isinstance(own, Whole | Number | Choice):
+        if not once or not isinstance(own, Int | Float | Choice):
             raise ValueError(
                 "a range that depends on another setting is written as in '0.0..0.3 if cell=gru'. "
                 f"Received: {text + depends + condition!r}"
             )
-        return When(
+        return Conditional(
             name.strip().replace("-", "_"), tuple(_value(part) for part in values.split(",")), own
         )
     found = re.fullmatch(r"([^.,:]*(?:\.\d+)?[^.,:]*)\.\.([^:,]*?)(?::([^:,]+))?", text.strip())
@@ -73,9 +82,9 @@ def parse(text: str) -> Range | Any:
     if not all(isinstance(end, int | float) for end in (low, high)):
         raise ValueError(f"the ends of a range must be numbers, as in 16..256. Received: {text!r}")
     if how in (None, "log"):
-        kind = Whole(low, high, log=how == "log") if whole else Number(low, high, how == "log")
+        kind = Int(low, high, log=how == "log") if whole else Float(low, high, how == "log")
     elif whole and how.isdecimal():
-        kind = Whole(low, high, step=int(how))
+        kind = Int(low, high, step=int(how))
     else:
         raise ValueError(
             f"after the ends of a range may stand :log, or the step between whole numbers, as in "
@@ -110,7 +119,7 @@ def narrowed(
     for name, value in given.items():
         if name not in fixed:
             value = _range(value)
-        if isinstance(value, Whole | Number | Choice | When):
+        if isinstance(value, Int | Float | Choice | Conditional):
             check(name, value)
             found[name] = value
         else:
@@ -118,19 +127,19 @@ def narrowed(
             found.pop(name, None)
             # What depends on it matters always, or never.
             for other, own in [*found.items()]:
-                if isinstance(own, When) and own.setting == name:
+                if isinstance(own, Conditional) and own.setting == name:
                     del found[other]
                     if value in own.values:
                         found[other] = own.range
     for name, own in [*found.items()]:
-        if name not in given and isinstance(own, When) and own.setting in found:
+        if name not in given and isinstance(own, Conditional) and own.setting in found:
             parent = plain(found[own.setting])  # which the caller may have narrowed
             values = tuple(value for value in own.values if inside(parent, value))
-            found[name] = When(own.setting, values, own.range)
+            found[name] = Conditional(own.setting, values, own.range)
             if not values:
                 del found[name]
     for name, own in found.items():
-        if isinstance(own, When) and isinstance(found.get(own.setting), When):
+        if isinstance(own, Conditional) and isinstance(found.get(own.setting), Conditional):
             raise ValueError(
                 f"{name} is to vary with {own.setting}, which does not always vary itself: name "
                 "one setting that does."
@@ -141,14 +150,14 @@ def narrowed(
     return ordered, settled
 
 
-def plain(own: Range) -> Whole | Number | Choice:
+def plain(own: Range) -> Int | Float | Choice:
     """A range without the condition on it."""
-    return own.range if isinstance(own, When) else own
+    return own.range if isinstance(own, Conditional) else own
 
 
 def check(name: str, own: Range) -> None:
     """Raise a ValueError for a range that cannot be."""
-    if isinstance(own, When) and not isinstance(own.range, Whole | Number | Choice):
+    if isinstance(own, Conditional) and not isinstance(own.range, Int | Float | Choice):
         raise ValueError(f"{name} can vary with one other setting alone. Received: {own!r}")
     own = plain(own)
     if isinstance(own, Choice):
@@ -166,16 +175,16 @@ def check(name: str, own: Range) -> None:
                 f"Received: {list(own.options)!r}"
             ) from None
         return
-    kinds = (int,) if isinstance(own, Whole) else (int, float)
-    numbers = (own.low, own.high, *((own.step,) if isinstance(own, Whole) else ()))
+    kinds = (int,) if isinstance(own, Int) else (int, float)
+    numbers = (own.low, own.high, *((own.step,) if isinstance(own, Int) else ()))
     if not all(type(end) in kinds and math.isfinite(end) for end in numbers):
-        whole = "whole " if isinstance(own, Whole) else ""
+        whole = "whole " if isinstance(own, Int) else ""
         raise ValueError(f"the range of {name} must have {whole}numbers. Received: {own!r}")
-    if isinstance(own, Whole) and own.high > _LARGEST:
+    if isinstance(own, Int) and own.high > _LARGEST:
         raise ValueError(
             f"the range of {name} must end at {_LARGEST:,} at most. Received: {own.high:,}"
         )
-    if isinstance(own, Whole) and own.step < 1:
+    if isinstance(own, Int) and own.step < 1:
         raise ValueError(f"the steps of {name} must be at least 1. Received: {own!r}")
     if not own.low <= own.high:
         raise ValueError(
@@ -202,7 +211,7 @@ def _range(value: Any) -> Any:
 
 def _check_condition(name: str, own: Range, space: Mapping[str, Range]) -> None:
     """Raise a ValueError for a condition that never holds."""
-    if not isinstance(own, When):
+    if not isinstance(own, Conditional):
         return
     if not isinstance(own.values, tuple | list) or not own.values:
         raise ValueError(
@@ -226,7 +235,7 @@ def declare(space: Mapping[str, Range], hp: Any, defaults: Settings) -> Settings
         defaults: settings of the recipe; those in the space are KerasTuner's defaults.
     """
     for name, own in space.items():
-        if isinstance(own, When):
+        if isinstance(own, Conditional):
             parent = plain(space[own.setting])
             with hp.conditional_scope(own.setting, [_sent(value, parent) for value in own.values]):
                 _declare(hp, name, own.range, defaults[name])
@@ -257,18 +266,18 @@ def usable(space: Mapping[str, Range], settings: Settings, defaults: Settings) -
     return {**settings, **{name: defaults[name] for name in idle}}
 
 
-def sizes(space: Mapping[str, Range], settings: Settings) -> dict[str, Whole]:
+def sizes(space: Mapping[str, Range], settings: Settings) -> dict[str, Int]:
     """The ranges of whole numbers that settings have a use for: what may be lowered to save."""
     found = {name: plain(own) for name, own in space.items() if active(own, settings)}
-    return {name: own for name, own in found.items() if isinstance(own, Whole)}
+    return {name: own for name, own in found.items() if isinstance(own, Int)}
 
 
-def _declare(hp: Any, name: str, own: Whole | Number | Choice, default: Any) -> None:
+def _declare(hp: Any, name: str, own: Int | Float | Choice, default: Any) -> None:
     known = inside(own, default)
     if isinstance(own, Choice):
         options = [_sent(option, own) for option in own.options]
         hp.Choice(name, options, default=_sent(default, own) if known else options[0])
-    elif isinstance(own, Whole):
+    elif isinstance(own, Int):
         step = None if own.log else own.step
         sampling = "log" if own.log else "linear"
         first = default if known else own.low
@@ -279,28 +288,28 @@ def _declare(hp: Any, name: str, own: Whole | Number | Choice, default: Any) -> 
         hp.Float(name, own.low, own.high, sampling=sampling, default=first)
 
 
-def inside(own: Whole | Number | Choice, value: Any) -> bool:
+def inside(own: Int | Float | Choice, value: Any) -> bool:
     """Whether a value is one of a range."""
     if isinstance(own, Choice):
         return value in own.options
     if not isinstance(value, int | float) or not own.low <= value <= own.high:
         return False
-    return isinstance(own, Number) or own.log or (value - own.low) % own.step == 0
+    return isinstance(own, Float) or own.log or (value - own.low) % own.step == 0
 
 
-def nearest(own: Whole | Number | Choice, value: Any) -> Any:
+def nearest(own: Int | Float | Choice, value: Any) -> Any:
     """The value of a range that is nearest to one; None where it is no number, and none of them."""
     if inside(own, value):
         return value
     options = own.options if isinstance(own, Choice) else (own.low, own.high)
     if not all(type(number) in (int, float) for number in (value, *options)):
         return None
-    if isinstance(own, Whole) and own.low < value < own.high:
+    if isinstance(own, Int) and own.low < value < own.high:
         return own.low + round((value - own.low) / own.step) * own.step
     return min(options, key=lambda option: abs(option - value))
 
 
-def _sent(value: Any, own: Whole | Number | Choice) -> Any:
+def _sent(value: Any, own: Int | Float | Choice) -> Any:
     """A value as KerasTuner takes it: options of one plain type as they are, others by name."""
     if not isinstance(own, Choice):
         return value
@@ -308,10 +317,10 @@ def _sent(value: Any, own: Whole | Number | Choice) -> Any:
     return value if kinds in ({str}, {int}) else _label(value)
 
 
-def _received(value: Any, own: Whole | Number | Choice) -> Any:
+def _received(value: Any, own: Int | Float | Choice) -> Any:
     if isinstance(own, Choice):
         return next(option for option in own.options if _sent(option, own) == value)
-    if isinstance(own, Whole):
+    if isinstance(own, Int):
         return int(value)
     return min(max(float(f"{value:.{_DIGITS}g}"), own.low), own.high)
 
@@ -322,7 +331,7 @@ def _label(option: Any) -> str:
 
 def active(own: Range, settings: Settings) -> bool:
     """Whether what a range depends on is as it says."""
-    return not isinstance(own, When) or settings.get(own.setting) in own.values
+    return not isinstance(own, Conditional) or settings.get(own.setting) in own.values
 
 
 def _ordered(space: Mapping[str, Range]) -> Iterator[str]:
@@ -331,11 +340,13 @@ def _ordered(space: Mapping[str, Range]) -> Iterator[str]:
     left = list(space)
     while left:
         ready = [
-            name for name in left if not isinstance(own := space[name], When) or own.setting in done
+            name
+            for name in left
+            if not isinstance(own := space[name], Conditional) or own.setting in done
         ]
         if not ready:
             own = space[left[0]]
-            assert isinstance(own, When)
+            assert isinstance(own, Conditional)
             raise ValueError(
                 f"{left[0]} is to vary with {own.setting}, which is not in the space: add it, or "
                 f"fix {left[0]}."

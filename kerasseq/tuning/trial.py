@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from kerasseq.evaluation.metrics import Score
     from kerasseq.tasks.base import Task as Recipe
-    from kerasseq.training import Trained
+    from kerasseq.training import FitResult
 
 __all__ = ["COMPLETED", "FAILED", "PRUNED", "Outcome", "folder", "headline", "run"]
 
@@ -82,7 +82,7 @@ class _One:
     score: float
     parameters: int
     macs: int
-    trained: Trained
+    trained: FitResult
     curve: list[float]
     pruned: bool
 
@@ -176,7 +176,7 @@ def _all(
             prepared,
             resolved,
             checkpoint=own / f"{place}.npz",
-            enough=pruning.any_of([*rules, median]),
+            stop_rule=pruning.any_of([*rules, median]),
             seconds=None if task.seconds is None else task.seconds / len(runs),
             quiet=True,
         )

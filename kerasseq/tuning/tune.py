@@ -65,8 +65,8 @@ def tune(
         tuner: "random", "grid", "bayesian" (Gaussian processes, which think for a moment between
             two trials) or "hyperband".
         space: for each setting to vary, in place of the recipe's own ranges: a range
-            (`Whole`, `Number`, `Choice`, `When` of `kerasseq.settings`), a list of options, a text
-            such as "16..256:log"; or one value, which fixes it.
+            (`Int`, `Float`, `Choice`, `Conditional` of `kerasseq.settings`), a list of options, a
+            text such as "16..256:log"; or one value, which fixes it.
         max_params: parameters of a model at most; what is proposed larger is made to fit.
         max_bytes: bytes of its parameters at most.
         max_macs: multiply-accumulates of its forward pass at most, for one row: a text or caption

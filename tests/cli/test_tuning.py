@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kerasseq.cli import main
-from kerasseq.settings import Choice, Whole
+from kerasseq.settings import Choice, Int
 from kerasseq.tuning import tune as calls
 from kerasseq.tuning.results import Result
 from tests.tuning.test_results import _result
@@ -54,7 +54,7 @@ def test_options_of_the_search_and_of_the_recipe(
     assert (given["max_params"], given["match_params"]) == (50_000, None)
     assert given["max_macs"] == 2_000_000
     assert given["space"] == {
-        "units": Whole(16, 256, log=True),
+        "units": Int(16, 256, log=True),
         "cell": Choice(("lstm", "gru")),
         "depth": 2,
     }

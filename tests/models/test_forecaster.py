@@ -159,15 +159,17 @@ def test_it_trains_on_targets_some_of_which_are_missing(kind: str, output: str) 
     sampled = {"scheduled_sampling": 0.5} if kind == "recursive" else {}
     sizes = Forecaster(**EVERYTHING, **sampled, kind=kind, output=output, dropout=0.1)
     model = sizes.build()
-    trainee, inputs, wanted = sizes.taught(model), windows(sizes, 8), targets(sizes, 8)
+    training_model, inputs, wanted = sizes.taught(model), windows(sizes, 8), targets(sizes, 8)
     if kind == "recursive":
         inputs = {**inputs, "ahead": wanted}
-    trainee.compile("adam", sizes.loss(), run_eagerly=True)
+    training_model.compile("adam", sizes.loss(), run_eagerly=True)
     before = [np.array(weight) for weight in model.get_weights()]
-    history = trainee.fit(inputs, wanted, epochs=2, batch_size=4, verbose=0).history
+    history = training_model.fit(inputs, wanted, epochs=2, batch_size=4, verbose=0).history
     assert np.isfinite(history["loss"]).all()
     changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights())]
-    assert all(changed), "the model is trained with the trainee, and every weight has a gradient"
+    assert all(changed), (
+        "the model is trained with the training_model, and every weight has a gradient"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -177,10 +179,10 @@ def test_it_learns_a_wave_on_a_slope(kind: str) -> None:
     series = (np.sin(time / 12 * 2 * np.pi) + 0.01 * time)[..., None].astype("float32")
     inputs, wanted = {"history": series[:, :24]}, series[:, 24:]
     model = sizes.build()
-    trainee = sizes.taught(model)
+    training_model = sizes.taught(model)
     given = {**inputs, "ahead": wanted} if kind == "recursive" else inputs
-    trainee.compile(keras.optimizers.Adam(0.01), sizes.loss())
-    trainee.fit(given, wanted, epochs=15, batch_size=32, verbose=0)
+    training_model.compile(keras.optimizers.Adam(0.01), sizes.loss())
+    training_model.fit(given, wanted, epochs=15, batch_size=32, verbose=0)
     error = np.mean(np.square(_forecast(model, inputs) - wanted))
     last = np.mean(np.square(series[:, 23:24] - wanted))
     assert error < 0.1 * last
@@ -206,9 +208,9 @@ def test_it_goes_on_from_its_own_forecast() -> None:
 def test_taught_it_goes_on_from_what_was_observed() -> None:
     sizes = Forecaster(6, 4, kind="recursive", units=3, normalization="none")
     model, inputs = sizes.build(), windows(sizes)
-    trainee, wanted = sizes.taught(model), targets(sizes)
+    training_model, wanted = sizes.taught(model), targets(sizes)
     inputs = {**inputs, "ahead": np.nan_to_num(wanted)}
-    found = np.asarray(keras.ops.convert_to_numpy(trainee(inputs, training=True)))
+    found = np.asarray(keras.ops.convert_to_numpy(training_model(inputs, training=True)))
     for step in range(4):
         history = np.concatenate([inputs["history"], inputs["ahead"][:, :step]], axis=1)
         one = replace(sizes, lookback=6 + step, horizon=1).build()
@@ -229,11 +231,11 @@ def test_scheduled_it_goes_on_from_its_own_forecasts_in_part() -> None:
     sizes = Forecaster(6, 4, kind="recursive", units=3, scheduled_sampling=1.0)
     model, inputs = sizes.build(), windows(sizes)
     given = {**inputs, "ahead": np.nan_to_num(targets(sizes))}
-    trainee = sizes.taught(model)
+    training_model = sizes.taught(model)
     ahead = given["ahead"].copy()
     ahead[:, 1] += 5.0
     first, second = (
-        np.asarray(keras.ops.convert_to_numpy(trainee({**given, "ahead": a}, training=True)))
+        np.asarray(keras.ops.convert_to_numpy(training_model({**given, "ahead": a}, training=True)))
         for a in (given["ahead"], ahead)
     )
     # What was observed is seen in the first pass alone, whose forecasts are those of a step later.

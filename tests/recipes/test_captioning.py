@@ -215,8 +215,8 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform
     """The parts, and a model trained for so many epochs on all that the training part has."""
     parts, data = perform.prepared(TASK, _source(), SETTINGS, learn=learn, **options)
     settings, _ = TASK.resolve(data.facts, CaptioningSettings(**LEARNING))
-    enough = perform.stop_after(epochs)
-    model = perform.train(TASK, data, settings, whole=True, enough=enough, quiet=True)
+    stop_rule = perform.stop_after(epochs)
+    model = perform.train(TASK, data, settings, whole=True, stop_rule=stop_rule, quiet=True)
     return parts, data, model
 
 

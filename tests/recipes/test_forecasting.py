@@ -247,8 +247,8 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform
     source = TASK.load(_table(), settings)
     parts, data = perform.prepared(TASK, source, settings, learn=learn, **options)
     settings, _ = TASK.resolve(data.facts, settings)
-    enough = perform.stop_after(epochs)
-    model = perform.train(TASK, data, settings, whole=True, enough=enough, quiet=True)
+    stop_rule = perform.stop_after(epochs)
+    model = perform.train(TASK, data, settings, whole=True, stop_rule=stop_rule, quiet=True)
     return parts, data, model
 
 

@@ -198,8 +198,8 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Parts, Prepared, 
     settings = SentimentSettings(**LEARNING)
     source = TASK.load(_reviews(), settings)
     parts, data = perform.prepared(TASK, source, settings, learn=learn, **options)
-    enough = perform.stop_after(epochs)
-    model = perform.train(TASK, data, settings, whole=True, enough=enough, quiet=True)
+    stop_rule = perform.stop_after(epochs)
+    model = perform.train(TASK, data, settings, whole=True, stop_rule=stop_rule, quiet=True)
     return parts, data, model
 
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 import kerasseq
 from kerasseq import registry, settings
-from kerasseq.settings import Choice, Whole, check, declared, doc, setting
+from kerasseq.settings import Choice, Int, check, declared, doc, setting
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    units: int = setting(64, "width of the cell", least=1, range=Whole(1, 8))
+    units: int = setting(64, "width of the cell", least=1, range=Int(1, 8))
     rate: float | None = setting(0.1, "share", stage="prepare", least=0, below=1)
 
 

@@ -245,7 +245,7 @@ def test_weights_may_be_refitted_on_the_validation_part_too() -> None:
     epochs = run.metrics["epochs"]["kept"]
     settings = ToySettings()
     model = train(
-        TASK, both, settings, whole=True, enough=perform.stop_after(epochs), quiet=True
+        TASK, both, settings, whole=True, stop_rule=perform.stop_after(epochs), quiet=True
     ).model
     assert _same(run.model, model)
     assert run.metrics["rows"] == {"train": 60, "validation": 30, "test": 30}

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from kerasseq.training import (
     Batches,
     Examples,
-    Plan,
-    Trained,
+    FitResult,
+    TrainingConfig,
     fit,
     outputs,
     read_stamp,
@@ -44,16 +44,16 @@ def _model(seed: int = 0) -> keras.Model:
     return keras.Model({"tokens": tokens}, keras.layers.Dense(1, name="logit")(hidden))
 
 
-def _plan(**changes: Any) -> Plan:
+def _plan(**changes: Any) -> TrainingConfig:
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
     given = {"epochs": 3, "batch_size": 16, "learning_rate": 0.02, **changes}
-    return Plan(loss=loss, metrics=[accuracy], **given)
+    return TrainingConfig(loss=loss, metrics=[accuracy], **given)
 
 
-def _fit(model: keras.Model, plan: Plan | None = None, **options: Any) -> Trained:
+def _fit(model: keras.Model, config: TrainingConfig | None = None, **options: Any) -> FitResult:
     train, validation = _examples(), _examples(40, seed=1)
-    return fit(model, train, validation, plan or _plan(), **{"quiet": True, **options})
+    return fit(model, train, validation, config or _plan(), **{"quiet": True, **options})
 
 
 class _Interrupt(keras.callbacks.Callback):
@@ -306,17 +306,17 @@ def test_a_loss_that_is_no_number_stops_training_and_leaves_nothing(
 
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path, epoch: int) -> None:
-    plan = _plan(epochs=5, schedule="cosine")
+    config = _plan(epochs=5, schedule="cosine")
     whole, broken = _model(), _model()
-    uninterrupted = _fit(whole, plan)
+    uninterrupted = _fit(whole, config)
     checkpoint = tmp_path / "run" / "checkpoint.npz"
     with pytest.raises(KeyboardInterrupt):
-        _fit(broken, plan, callbacks=[_Interrupt(epoch)], checkpoint=checkpoint, stamp={"a": 1})
+        _fit(broken, config, callbacks=[_Interrupt(epoch)], checkpoint=checkpoint, stamp={"a": 1})
     stamp = read_stamp(checkpoint)
     assert stamp.pop("seconds") > 0
     assert stamp == {"a": 1, "epochs": epoch}
     again = _model(seed=99)  # what it starts from does not matter
-    resumed = _fit(again, plan, checkpoint=checkpoint)
+    resumed = _fit(again, config, checkpoint=checkpoint)
     assert resumed.resumed_after == epoch
     assert resumed.history == uninterrupted.history
     assert resumed.best_epoch == uninterrupted.best_epoch

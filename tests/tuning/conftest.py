@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from kerasseq.settings import Choice, Number, Whole
+from kerasseq.settings import Choice, Float, Int
 from kerasseq.tuning import trial
 from kerasseq.tuning.task import Data, Task
 from kerasseq.tuning.trial import Outcome
 from tests import toy as toys
 
 SPACE = {
-    "units": Whole(1, 16, log=True),
-    "learning_rate": Number(1e-3, 1e-1, log=True),
+    "units": Int(1, 16, log=True),
+    "learning_rate": Float(1e-3, 1e-1, log=True),
     "batch_size": Choice((8, 16, 32)),
 }
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import kerasseq
-from kerasseq.settings import Choice, Number, When, Whole
+from kerasseq.settings import Choice, Conditional, Float, Int
 from kerasseq.tuning.asked import asked
 from kerasseq.tuning.task import known
 from tests import toy as toys
@@ -67,8 +67,8 @@ def test_a_search_reads_its_data_as_the_recipe_does(tmp_path: Path) -> None:
 
 
 def test_a_range_may_be_given_as_an_argument() -> None:
-    space, _ = _asked("sentiment", units=Whole(4, 8))
-    assert space["units"] == Whole(4, 8)
+    space, _ = _asked("sentiment", units=Int(4, 8))
+    assert space["units"] == Int(4, 8)
 
 
 @pytest.mark.parametrize(
@@ -129,15 +129,18 @@ def test_how_data_is_read_cannot_vary(recipe: str, name: str, value: Any) -> Non
         ({"dropout": [0.1, 5]}, "the range of dropout has 5"),
         ({"units": "-3..8"}, "the range of units has -3"),
         ({"units": "4.5..8"}, "the range of units has 4.5"),
-        ({"units": Whole(4.5, 8)}, "must have whole numbers"),  # type: ignore[arg-type]
+        ({"units": Int(4.5, 8)}, "must have whole numbers"),  # type: ignore[arg-type]
         ({"units": "8..16:0"}, "the steps of units must be at least 1"),
-        ({"dropout": Number(0, float("inf"))}, "the range of dropout must have numbers"),
+        ({"dropout": Float(0, float("inf"))}, "the range of dropout must have numbers"),
         ({"cell": Choice("gru")}, "the options of cell must be a list"),  # type: ignore[arg-type]
-        ({"dropout": When("cell", (), Number(0, 0.5))}, "a list of values of cell"),
-        ({"dropout": When("cell", "gru", Number(0, 0.5))}, "a list of values of cell"),  # type: ignore[arg-type]
-        ({"dropout": When("cell", ("grux",), Number(0, 0.5))}, "cell='grux', which cell never is"),
+        ({"dropout": Conditional("cell", (), Float(0, 0.5))}, "a list of values of cell"),
+        ({"dropout": Conditional("cell", "gru", Float(0, 0.5))}, "a list of values of cell"),  # type: ignore[arg-type]
         (
-            {"dropout": When("cell", ("gru",), When("units", (8,), Number(0, 0.5)))},  # type: ignore[arg-type]
+            {"dropout": Conditional("cell", ("grux",), Float(0, 0.5))},
+            "cell='grux', which cell never is",
+        ),
+        (
+            {"dropout": Conditional("cell", ("gru",), Conditional("units", (8,), Float(0, 0.5)))},  # type: ignore[arg-type]
             "can vary with one other setting alone",
         ),
         ({"seed": [1, 2]}, "seed cannot vary: seeds=3"),
@@ -195,7 +198,7 @@ def test_a_value_that_is_possible_with_some_others_may_vary() -> None:
 
 def test_what_the_recipe_varies_with_a_setting_is_narrowed_with_it() -> None:
     found, _ = _asked("sentiment", {"ngrams": [0, 2]})
-    assert found["ngram_count"] == When("ngrams", (2,), Choice((1, 2, 3)))
+    assert found["ngram_count"] == Conditional("ngrams", (2,), Choice((1, 2, 3)))
     assert "ngram_count" not in _asked("sentiment", {"ngrams": [0]})[0]
     assert _asked("sentiment", {"ngrams": 2})[0]["ngram_count"] == Choice((1, 2, 3))
 

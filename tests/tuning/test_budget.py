@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq import params
-from kerasseq.settings import Choice, Number, When, Whole
+from kerasseq.settings import Choice, Conditional, Float, Int
 from kerasseq.tuning.budget import Budget, Limit
 
 SPACE = {
     "cell": Choice(("lstm", "gru")),
-    "units": Whole(2, 64, log=True),
-    "embedding": Whole(4, 40, step=4),
-    "batch_size": Whole(8, 64),
-    "vocabulary": Whole(10, 100),
-    "rate": Number(0.1, 0.2),
+    "units": Int(2, 64, log=True),
+    "embedding": Int(4, 40, step=4),
+    "batch_size": Int(8, 64),
+    "vocabulary": Int(10, 100),
+    "rate": Float(0.1, 0.2),
 }
 
 
@@ -142,7 +142,7 @@ def _kinds(**limits: int) -> Budget:
         Limit(f"max_{name}", name, lambda settings, name=name: _costs(settings)[name], most)
         for name, most in limits.items()
     ]
-    return Budget(found, {"kind": Choice(("short", "long")), "segment": Whole(1, 12)})
+    return Budget(found, {"kind": Choice(("short", "long")), "segment": Int(1, 12)})
 
 
 def test_limits_that_cannot_be_met_together_are_told() -> None:
@@ -163,7 +163,7 @@ def test_settings_of_which_there_is_no_model_are_over_any_budget() -> None:
             raise ValueError("tied weights need one width")
         return int(settings["units"] + settings["embedding"])
 
-    space = {"units": Whole(4, 8), "embedding": Whole(4, 8)}
+    space = {"units": Int(4, 8), "embedding": Int(4, 8)}
     budget = Budget([Limit("max_params", "parameters", count, 12)], space)
     six = {"units": 6, "embedding": 6, "tied": True}
     assert budget.fit(six) == six
@@ -172,7 +172,7 @@ def test_settings_of_which_there_is_no_model_are_over_any_budget() -> None:
     none = Budget([Limit("max_params", "parameters", count, 7)], space)
     with pytest.raises(ValueError, match="has so few parameters: the smallest has 8"):
         none.check({"units": 5, "embedding": 6, "tied": True})
-    apart = Budget(none.limits, {"units": Whole(4, 8)})
+    apart = Budget(none.limits, {"units": Int(4, 8)})
     with pytest.raises(ValueError, match="tied weights need one width"):
         apart.check({"units": 5, "embedding": 6, "tied": True})
 
@@ -184,10 +184,10 @@ def test_what_settings_have_no_use_for_is_left_as_it_is() -> None:
         return int(settings["units"] + settings["wide"] * (1 + settings["sharp"]))
 
     space = {
-        "units": Whole(1, 64),
+        "units": Int(1, 64),
         "head": Choice(("none", "some")),
-        "wide": When("head", ("some",), Whole(2, 32)),
-        "sharp": When("head", ("some",), Choice((True, False))),
+        "wide": Conditional("head", ("some",), Int(2, 32)),
+        "sharp": Conditional("head", ("some",), Choice((True, False))),
     }
     own = {"units": 64, "head": "none", "wide": 8, "sharp": False}
     budget = Budget([Limit("max_params", "parameters", count, 12)], space)

@@ -15,9 +15,9 @@ from kerasseq.tuning import figures
 
 SPACE = {
     "cell": "Choice(options=('gru', 'lstm'))",
-    "learning_rate": "Number(low=0.0001, high=0.01, log=True)",
-    "dropout": "Number(low=0.0, high=0.7, log=False)",
-    "zoneout": "When(setting='cell', values=('lstm',), range=Number(low=0, high=1, log=False))",
+    "learning_rate": "Float(low=0.0001, high=0.01, log=True)",
+    "dropout": "Float(low=0.0, high=0.7, log=False)",
+    "zoneout": "Conditional(setting='cell', values=('lstm',), range=Float(low=0, high=1))",
 }
 
 

@@ -138,7 +138,7 @@ def test_settings_of_before_are_read_by_their_names_of_today(
 def test_ranges_of_before_are_read_by_their_names_of_today(tmp_path: Path) -> None:
     seasons, steps = "Choice(options=(None, 1.0, 4.0))", "Whole(low=7, high=28, step=1, log=False)"
     trials = [{"lookback": value, "scheduled": 0.1} for value in (None, 4.0)]
-    space = {"scheduled": "Number(low=0.0, high=0.5, log=False)", "lookback": seasons}
+    space = {"scheduled": "Float(low=0.0, high=0.5, log=False)", "lookback": seasons}
     _old(tmp_path / "a", "forecasting", {"clip": None}, space, *trials)
     about, *began = sound(tmp_path / "a")
     assert [*about["space"]] == ["scheduled_sampling", "lookback_seasons"]
@@ -147,7 +147,7 @@ def test_ranges_of_before_are_read_by_their_names_of_today(tmp_path: Path) -> No
     ]
     _old(tmp_path / "b", "forecasting", {}, {"lookback": steps}, {"lookback": 14})
     about, began = sound(tmp_path / "b")
-    assert about["space"] == {"lookback": steps}
+    assert about["space"] == {"lookback": steps.replace("Whole", "Int")}
     assert began["settings"] == {"lookback": 14}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import keras_tuner
 import pytest
 
-from kerasseq.settings import Choice, Number, When, Whole
+from kerasseq.settings import Choice, Conditional, Float, Int
 from kerasseq.tuning.hyperband import factor_for, sweep
 from kerasseq.tuning.oracle import OUTCOME, SETTINGS, SILENCE, make
 from kerasseq.tuning.task import Data, Task, key
@@ -82,7 +82,7 @@ def test_the_recipe_s_own_setting_is_tried_first_as_far_as_the_budget_goes(
     assert Driver(search, data, events[:3]).run() == events
     within = task(tuner=tuner, trials=5, max_params=13, settings={"epochs": 9})
     assert _began(Driver(within, data).run())[0]["settings"] != own  # a rival in any case
-    narrow = {**search.space, "batch_size": Choice((8, 20)), "learning_rate": Number(0.01, 0.04)}
+    narrow = {**search.space, "batch_size": Choice((8, 20)), "learning_rate": Float(0.01, 0.04)}
     other = task(narrow, tuner=tuner, trials=5, max_params=12, settings={"epochs": 9})
     near = {"units": 2, "learning_rate": 0.04, "batch_size": 20}
     assert _began(Driver(other, data).run())[0]["settings"] == near
@@ -111,21 +111,21 @@ def test_equal_seeds_give_equal_proposals_and_others_give_others(task: Make, dat
 
 
 def test_a_small_space_is_tried_to_its_end(task: Make, data: Data) -> None:
-    space = {"units": Whole(1, 3), "batch_size": Choice((8, 16))}
+    space = {"units": Int(1, 3), "batch_size": Choice((8, 16))}
     for tuner in ("random", "grid"):
         began = _began(Driver(task(space, tuner=tuner, trials=50), data).run())
         assert len(began) == 6
 
 
 def test_a_grid_skips_what_is_too_large(task: Make, data: Data) -> None:
-    space = {"units": Whole(1, 9), "batch_size": Choice((8, 16))}
+    space = {"units": Int(1, 9), "batch_size": Choice((8, 16))}
     search = task(space, tuner="grid", trials=50, max_params=22)
     began = _began(Driver(search, data).run())
     assert sorted(event["settings"]["units"] for event in began) == sorted([1, 2, 3, 4, 5] * 2)
 
 
 def test_models_are_of_equal_size_where_that_is_asked_for(task: Make, data: Data) -> None:
-    space = {"learning_rate": Number(1e-3, 1e-1, log=True)}
+    space = {"learning_rate": Float(1e-3, 1e-1, log=True)}
     began = _began(Driver(task(space, tuner="random", trials=3, match_params=30), data).run())
     assert [event["settings"]["units"] for event in began] == [7, 7, 7]  # 4 * 7 + 1
 
@@ -218,9 +218,9 @@ def test_a_trial_that_a_worker_hands_back_is_another_one_s(task: Make, data: Dat
 
 def test_what_a_setting_has_no_use_for_is_as_by_default(task: Make, data: Data) -> None:
     space = {
-        "units": Whole(2, 64, log=True),
-        "patience": When("units", (3,), Whole(7, 9)),
-        "batch_size": When("units", (64,), Choice((8, 32))),
+        "units": Int(2, 64, log=True),
+        "patience": Conditional("units", (3,), Int(7, 9)),
+        "batch_size": Conditional("units", (64,), Choice((8, 32))),
     }
     for tuner in ("random", "bayesian"):
         search = task(space, tuner=tuner, trials=6, max_params=45, settings={"units": 64})
@@ -234,7 +234,7 @@ def test_what_a_setting_has_no_use_for_is_as_by_default(task: Make, data: Data) 
 def test_settings_of_which_few_are_small_enough_are_found(task: Make, data: Data) -> None:
     space = {
         "units": Choice((1, *range(500, 900))),
-        "learning_rate": Number(1e-3, 1e-1),
+        "learning_rate": Float(1e-3, 1e-1),
     }
     began = _began(Driver(task(space, tuner="random", trials=9, max_params=9), data).run())
     assert [event["settings"]["units"] for event in began] == [1] * 9
@@ -253,7 +253,10 @@ def test_a_grid_that_is_too_large_for_long_comes_to_an_end(
 
 
 def test_a_grid_has_a_point_for_each_worker_that_asks(task: Make, data: Data) -> None:
-    space = {"units": Choice((2, 3, 4, 5)), "batch_size": When("units", (4,), Choice((8, 16)))}
+    space = {
+        "units": Choice((2, 3, 4, 5)),
+        "batch_size": Conditional("units", (4,), Choice((8, 16))),
+    }
     driver = Driver(task(space, tuner="grid", trials=9), data)
     trials = [driver.oracle.create_trial(f"worker {place}") for place in range(5)]
     assert [trial.status for trial in trials] == ["RUNNING"] * 5

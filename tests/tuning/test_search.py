@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import kerasseq
-from kerasseq.settings import Choice, Number
+from kerasseq.settings import Choice, Float
 from kerasseq.tuning import final, trial
 from kerasseq.tuning import search as searches
 from kerasseq.tuning.journal import JOURNAL, read, sound
@@ -429,7 +429,7 @@ def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
         ({"chief": 3}, "chief must be HOST:PORT"),
         ({"units": 4}, "units is given as 4, and in the space too: leave one of them out"),
         ({"match_params": 9}, "match_params sets units: leave units out"),
-        ({"space": {"units": Number(2, 4)}}, "the range of units has 2.6.*, which cannot be"),
+        ({"space": {"units": Float(2, 4)}}, "the range of units has 2.6.*, which cannot be"),
     ],
 )
 def test_what_cannot_be_is_one_clear_sentence(
@@ -471,7 +471,7 @@ def test_another_search_or_other_data_in_the_folder_is_refused(
         ({"trials": 3}, "trials=2"),
         ({"epochs": 5}, "epochs=2"),
         ({"data": numbers(seed=1)}, "other data"),
-        ({"space": {**SPACE, "units": Choice((1, 2))}}, "units='Whole"),
+        ({"space": {**SPACE, "units": Choice((1, 2))}}, "units='Int"),
     ):
         with pytest.raises(ValueError, match=f"holds a search with .*{told}.*to start over"):
             kerasseq.tune(toy, **{**TUNE, "trials": 2, "out": tmp_path / "a", **options})

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.settings import Choice, Number, When, Whole
+from kerasseq.settings import Choice, Conditional, Float, Int
 from kerasseq.tuning.space import declare, decode, encode, narrowed, parse, sizes
 
 SPACE = {
     "cell": Choice(("lstm", "gru")),
-    "units": Whole(16, 256, log=True),
-    "depth": Whole(1, 9, step=2),
-    "dropout": Number(0.0, 0.5),
-    "rate": Number(1.23456e-4, 1e-2, log=True),
+    "units": Int(16, 256, log=True),
+    "depth": Int(1, 9, step=2),
+    "dropout": Float(0.0, 0.5),
+    "rate": Float(1.23456e-4, 1e-2, log=True),
     "lookback": Choice((None, 24, [1, 2])),
     "bias": Choice((True, False)),
-    "zoneout": When("cell", ("gru",), Number(0.1, 0.3)),
+    "zoneout": Conditional("cell", ("gru",), Float(0.1, 0.3)),
 }
 DEFAULTS = {
     "cell": "gru",
@@ -38,21 +38,21 @@ DEFAULTS = {
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("16..256", Whole(16, 256)),
-        ("16..256:log", Whole(16, 256, log=True)),
-        ("16..256:8", Whole(16, 256, step=8)),
-        ("0..0.5", Number(0, 0.5)),
-        ("0.0..0.5", Number(0.0, 0.5)),
-        ("1e-4..1e-2:log", Number(1e-4, 1e-2, log=True)),
-        ("-1..1", Whole(-1, 1)),
+        ("16..256", Int(16, 256)),
+        ("16..256:log", Int(16, 256, log=True)),
+        ("16..256:8", Int(16, 256, step=8)),
+        ("0..0.5", Float(0, 0.5)),
+        ("0.0..0.5", Float(0.0, 0.5)),
+        ("1e-4..1e-2:log", Float(1e-4, 1e-2, log=True)),
+        ("-1..1", Int(-1, 1)),
         ("gru,mingru", Choice(("gru", "mingru"))),
         ("1,2,none,true", Choice((1, 2, None, True))),
         ("gru", "gru"),
         ("3", 3),
         ("none", None),
         ("max+mean", "max+mean"),
-        ("1..3:2 if cell = gru,mgu", When("cell", ("gru", "mgu"), Whole(1, 3, step=2))),
-        ("true,false if batch-size=8", When("batch_size", (8,), Choice((True, False)))),
+        ("1..3:2 if cell = gru,mgu", Conditional("cell", ("gru", "mgu"), Int(1, 3, step=2))),
+        ("true,false if batch-size=8", Conditional("batch_size", (8,), Choice((True, False)))),
     ],
 )
 def test_a_text_stands_for_a_range_or_a_value(text: str, meant: Any) -> None:
@@ -85,7 +85,7 @@ def test_a_space_is_narrowed_widened_and_fixed() -> None:
         DEFAULTS,
     )
     assert space["cell"] == Choice(("lstm", "gru", "mgu"))
-    assert space["units"] == Whole(8, 9)
+    assert space["units"] == Int(8, 9)
     assert space["epochs"] == Choice((2, 4))
     assert "depth" not in space
     assert fixed == {"depth": 3}
@@ -94,7 +94,7 @@ def test_a_space_is_narrowed_widened_and_fixed() -> None:
 @pytest.mark.parametrize(("cell", "varies"), [("gru", True), ("lstm", False)])
 def test_what_depends_on_a_fixed_setting_varies_always_or_never(cell: str, varies: bool) -> None:
     space, _ = narrowed(SPACE, {"cell": cell}, DEFAULTS)
-    assert (space.get("zoneout") == Number(0.1, 0.3)) == varies == ("zoneout" in space)
+    assert (space.get("zoneout") == Float(0.1, 0.3)) == varies == ("zoneout" in space)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_what_depends_on_a_fixed_setting_varies_always_or_never(cell: str, varie
         ({"colour": 3}, r"no setting 'colour'\. It has: bias, cell, depth"),
         ({"cell": []}, "cell has no options"),
         ({"cell": ["gru", "gru"]}, "cell has an option twice"),
-        ({"units": Whole(9, 8)}, r"units must begin below its end\. Received: 9\.\.8"),
-        ({"rate": Number(0.0, 1.0, log=True)}, "rate must begin above zero"),
+        ({"units": Int(9, 8)}, r"units must begin below its end\. Received: 9\.\.8"),
+        ({"rate": Float(0.0, 1.0, log=True)}, "rate must begin above zero"),
         (
-            {"depth": When("epochs", (2,), Whole(1, 2))},
+            {"depth": Conditional("epochs", (2,), Int(1, 2))},
             "depth is to vary with epochs, which is not",
         ),
     ],
@@ -146,7 +146,7 @@ def test_what_is_drawn_is_within_its_range_and_survives_the_way_to_a_worker(seed
 
 
 def test_sizes_are_the_ranges_of_whole_numbers_that_there_is_a_use_for() -> None:
-    space = {**SPACE, "projection": When("cell", ("lstm",), Whole(1, 9))}
-    common = {"units": Whole(16, 256, log=True), "depth": Whole(1, 9, step=2)}
+    space = {**SPACE, "projection": Conditional("cell", ("lstm",), Int(1, 9))}
+    common = {"units": Int(16, 256, log=True), "depth": Int(1, 9, step=2)}
     assert sizes(space, {"cell": "gru"}) == common
-    assert sizes(space, {"cell": "lstm"}) == {**common, "projection": Whole(1, 9)}
+    assert sizes(space, {"cell": "lstm"}) == {**common, "projection": Int(1, 9)}

@@ -17,13 +17,13 @@ import pandas as pd
 import pytest
 
 import kerasseq
-from kerasseq.settings import Number, Whole
+from kerasseq.settings import Float, Int
 from kerasseq.tuning import spread
 from kerasseq.tuning.journal import read
 from tests.toy import toy
 
 ROOT = Path(__file__).parents[2]
-SPACE = {"units": Whole(1, 9), "learning_rate": Number(1e-3, 1e-1, log=True)}
+SPACE = {"units": Int(1, 9), "learning_rate": Float(1e-3, 1e-1, log=True)}
 TUNE: dict[str, Any] = {"space": SPACE, "epochs": 4, "patience": 4, "quiet": True}
 CODE = """
 import os, signal, sys
