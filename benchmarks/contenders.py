@@ -304,7 +304,7 @@ def _epoch(task: Task, data: str) -> Contender:
     """A step is an epoch of `fit`, with its validation, as the recipe runs it."""
     recipe, settings = _sentiment()
     prepared = _prepared(data)
-    model = recipe.build(prepared.facts, settings)
+    model = recipe.build(prepared.data_info, settings)
     layer = _recurrent(task, model.get_layer("recurrent"))
     model = keras.models.clone_model(
         model,
@@ -315,7 +315,7 @@ def _epoch(task: Task, data: str) -> Contender:
     weights = {weight.path: weight for weight in model.weights}
     for path, value in prepared.initial.items():
         weights[path].assign(value)
-    objective = recipe.objective(prepared.facts, settings)
+    objective = recipe.objective(prepared.data_info, settings)
     plan = training.TrainingConfig(
         loss=objective.loss,
         metrics=objective.metrics,

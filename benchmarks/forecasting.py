@@ -179,7 +179,7 @@ def _measured(task: Task, seed: int) -> dict[str, Any]:
     run.summary()
     found = {name: run.metrics[name] for name in ("test", "interval", "baselines", "verdict")}
     more = {name: run.metrics[name] for name in ("parameters", "seconds", "rows", "epochs")}
-    found = {**found, **more, "lookback": run.state["facts"]["lookback"]}
+    found = {**found, **more, "lookback": run.state["data_info"]["lookback"]}
     if task.metric == "mse":
         found = _in_standard_units(run, found)
     return found
@@ -198,7 +198,7 @@ def _in_standard_units(run: Any, found: dict[str, Any]) -> dict[str, Any]:
     truth = test.scaled_targets
     baselines = {
         name: _errors(baseline.fit(prepared.train, prepared.validation).predict(test).point, truth)
-        for name, baseline in standard(run.state["facts"]["season"]).items()
+        for name, baseline in standard(run.state["data_info"]["season"]).items()
     }
     ours = _errors(training.outputs(run.model, test), truth)
     return {

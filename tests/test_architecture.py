@@ -105,7 +105,7 @@ def test_no_imports_go_in_a_circle() -> None:
         module: {_within(name, files) for name in _runtime_imports(path)} - {module, ""}
         for module, path in files.items()
     }
-    assert "kerasseq.tuning.lending" in graph["kerasseq.tuning.member"]
+    assert "kerasseq.tuning.shared_arrays" in graph["kerasseq.tuning.member"]
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
@@ -158,7 +158,7 @@ def test_no_private_module_of_a_dependency_is_imported() -> None:
 def test_no_file_is_pickled() -> None:
     # What several processes of one machine tell each other goes through multiprocessing's links,
     # which pickle. One module does so itself; it writes arrays to files, in NumPy's own format.
-    lending = ROOT / "kerasseq" / "tuning" / "lending.py"
+    lending = ROOT / "kerasseq" / "tuning" / "shared_arrays.py"
     assert _found(*PICKLES, files=[path for path in _ours() if path != lending]) == []
     for path in _ours():
         calls = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)]

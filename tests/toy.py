@@ -118,7 +118,7 @@ class Toy(Task["ToySettings", ToyRun]):
 
     def prepare(self, parts: Parts, settings: ToySettings) -> Prepared:
         scale = float(np.abs(parts.train["x"]).max()) if settings.scale else 1.0
-        state = {"facts": {"width": 2}, "scale": scale, "names": ["a", "b"]}
+        state = {"data_info": {"width": 2}, "scale": scale, "names": ["a", "b"]}
         made = {
             name: None if part is None else self.examples(part, state)
             for name, part in (
@@ -130,13 +130,13 @@ class Toy(Task["ToySettings", ToyRun]):
         initial = {"out/bias": np.array([0.25], dtype=np.float32)}
         return Prepared(**made, state=state, initial=initial, notes=[f"scale {scale:.2f}"])
 
-    def config(self, facts: Mapping[str, Any], settings: ToySettings) -> ToyConfig:
-        return ToyConfig(facts["width"], settings.units)
+    def config(self, data_info: Mapping[str, Any], settings: ToySettings) -> ToyConfig:
+        return ToyConfig(data_info["width"], settings.units)
 
-    def macs(self, facts: Mapping[str, Any], settings: ToySettings) -> int:
-        return (facts["width"] + 1) * settings.units
+    def macs(self, data_info: Mapping[str, Any], settings: ToySettings) -> int:
+        return (data_info["width"] + 1) * settings.units
 
-    def objective(self, facts: Mapping[str, Any], settings: ToySettings) -> Objective:
+    def objective(self, data_info: Mapping[str, Any], settings: ToySettings) -> Objective:
         import keras
 
         return Objective(keras.losses.MeanSquaredError())

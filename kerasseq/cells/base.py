@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from kerasseq.params import catalogue
-from kerasseq.params.spec import Spec, Weight, positive
+from kerasseq.params.spec import Spec, Weight, positive_int
 
 Tensor = Any  # a tensor of whichever backend runs
 States = list[Tensor]
@@ -138,7 +138,7 @@ class Cell(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units = positive("units", units)
+        self.units = positive_int("units", units)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
@@ -153,7 +153,7 @@ class Cell(keras.layers.Layer):
         self.recurrent_dropout = _rate("recurrent_dropout", recurrent_dropout, whole=True)
         self.variational = variational
         self.weight_drop = _rate("weight_drop", weight_drop)
-        self.projection = None if projection is None else positive("projection", projection)
+        self.projection = None if projection is None else positive_int("projection", projection)
         self.trainable_initial_state = trainable_initial_state
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed=seed)

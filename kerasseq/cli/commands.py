@@ -330,7 +330,7 @@ def resumable(out: str) -> Iterator[None]:
 def recipe(name: str) -> Callable[..., None]:
     """The command of a recipe: its arguments as options, its docstring as help."""
     function = registry.get(name)
-    options, text = signatures.of(function)
+    options, text = signatures.options(function)
     parameters, readers = signatures.parameters(options)
 
     def command(**given: Any) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from kerasseq.settings import members
 
-__all__ = ["Option", "Reader", "of", "parameters", "signed"]
+__all__ = ["Option", "Reader", "options", "parameters", "signed"]
 
 Reader = Callable[[Any], Any]  # makes the value of an argument of what the option gives
 
@@ -46,7 +46,7 @@ class Option:
     argument: bool = False
 
 
-def of(function: Callable[..., Any]) -> tuple[list[Option], str]:
+def options(function: Callable[..., Any]) -> tuple[list[Option], str]:
     """The arguments of a function and its help, from signature and docstring.
 
     Those that must be given, and the first of a recipe, are given by position.

@@ -51,8 +51,8 @@ def tuned(
 
 def _tune(name: str) -> Callable[..., None]:
     """The command that tunes a recipe."""
-    own, readers = signatures.parameters(signatures.of(registry.get(name))[0])
-    mine, my_readers = signatures.parameters(signatures.of(_options)[0][1:])
+    own, readers = signatures.parameters(signatures.options(registry.get(name))[0])
+    mine, my_readers = signatures.parameters(signatures.options(_options)[0][1:])
     taken = {*_OWN, *(parameter.name for parameter in mine)}
     own = [
         # Only what is given stops to vary.

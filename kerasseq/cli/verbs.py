@@ -44,7 +44,7 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
         return signatures.signed(_refusal(verb, task), [_folder(), _rest()], None)
     name = verbs[0] if verb == _FIRST else verb
     method = getattr(task.run, name)
-    own, text = signatures.of(method)
+    own, text = signatures.options(method)
     listed = {o.name: o.annotation for o in own if o.argument and "list[str]" in o.annotation}
     rows = {name: "PathLike" in annotation for name, annotation in listed.items()}
     reading = list(_reading(method, task, [option.name for option in own]))

@@ -266,22 +266,22 @@ class _Mean:
 
     @property
     def value(self) -> float:
-        return float(self.of(self.windows.sum(axis=1)))
+        return float(self.score(self.windows.sum(axis=1)))
 
-    def of(self, sums: np.ndarray) -> np.ndarray:
+    def score(self, sums: np.ndarray) -> np.ndarray:
         """What sums, and how many values are in them, come to, (2, ...)."""
         total, count = sums
         found = np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
         return np.sqrt(found) if self._root else found
 
     def by_step(self) -> list[float | None]:
-        return _listed(self.of(self._steps.sum(axis=2)))
+        return _listed(self.score(self._steps.sum(axis=2)))
 
     def by_target(self) -> list[float | None]:
-        return _listed(self.of(self._steps.sum(axis=1)))
+        return _listed(self.score(self._steps.sum(axis=1)))
 
     def by_series(self, series: np.ndarray, count: int) -> list[float | None]:
-        return _listed(self.of(self.grouped(series, count)))
+        return _listed(self.score(self.grouped(series, count)))
 
     def grouped(self, groups: np.ndarray, count: int) -> np.ndarray:
         """Sums, and how many values are in them, over groups of windows, (2, groups)."""
@@ -379,7 +379,7 @@ def _samples(
 
     def statistic(drawn: np.ndarray) -> dict[str, float]:
         return {
-            name: float(own.of((sums[name] * drawn).sum(axis=1))) for name, own in means.items()
+            name: float(own.score((sums[name] * drawn).sum(axis=1))) for name, own in means.items()
         }
 
     found = metrics.bootstrap(statistic, count, resamples, seed)

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 __all__ = ["BeamSearch", "Decoder", "Generator", "Sampler", "Sentences"]
 
@@ -106,7 +106,10 @@ class Generator(keras.Model):
         if end in self.forbidden:
             raise ValueError(f"`forbidden` must not have the end, {end}: no sentence would end.")
         self.decoder = decoder
-        self.length, self.sentences = positive("length", length), positive("sentences", sentences)
+        self.length, self.sentences = (
+            positive_int("length", length),
+            positive_int("sentences", sentences),
+        )
         self.no_repeat = _number("no_repeat", no_repeat, 0)
         self.penalty = _number("penalty", penalty, 1, kind=numbers.Real)
         self.built = True
@@ -124,7 +127,7 @@ class Generator(keras.Model):
         rows = _rows(context)
         inputs = {"context": context, **self.drawn(rows)}
         found = []
-        for begin in range(0, rows, positive("batch_size", batch_size)):
+        for begin in range(0, rows, positive_int("batch_size", batch_size)):
             # The last batch is filled up with its last row: one shape, one compiled loop.
             size = min(batch_size, rows)
             taken = np.minimum(np.arange(begin, begin + size), rows - 1)
@@ -305,8 +308,8 @@ class BeamSearch(Generator):
         best: int | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(decoder, sentences=positive("width", width), **settings)
-        self.best = width if best is None else positive("best", best)
+        super().__init__(decoder, sentences=positive_int("width", width), **settings)
+        self.best = width if best is None else positive_int("best", best)
         if self.best > width:
             raise ValueError(
                 f"`best` cannot be more than the {width} sentences that are kept. "

@@ -37,7 +37,7 @@ def run(cell: Any, sequence: SequenceCall) -> Result:
     """Run a linear cell; a masked step is the identity of the recurrence."""
     sequence = prepare(cell, sequence)
     projected, a, b = terms(cell, sequence)
-    chunks = _Chunks.of(sequence.sequences)
+    chunks = _Chunks.from_sequences(sequence.sequences)
     # Behind the end the identity too, so that the last state is that of the last step.
     a = tuple(chunks.fold(part, o) for part, o in zip(a, _ONE, strict=False))
     b = tuple(chunks.fold(part, 0.0) for part in b)
@@ -79,7 +79,7 @@ class _Chunks:
         return isinstance(self.time, int) and self.steps * self.count == self.time
 
     @classmethod
-    def of(cls, sequences: Tensor) -> _Chunks:
+    def from_sequences(cls, sequences: Tensor) -> _Chunks:
         time = sequences.shape[1]
         if time is None:
             time = ops.shape(sequences)[1]

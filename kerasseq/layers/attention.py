@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 Tensor = Any
 
@@ -17,7 +17,7 @@ class _Attention(keras.layers.Layer):
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.units = positive("units", units)
+        self.units = positive_int("units", units)
         self.supports_masking = True
 
     def build(self, query_shape: Any, values_shape: Any) -> None:

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from kerasseq.kernels.sequence_call import last_step
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 Tensor = Any
 MODES = ("last", "mean", "max", "attention")
@@ -46,7 +46,7 @@ class SequencePooling(keras.layers.Layer):
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: mode={mode!r}")
         self.mode = mode
-        self.units = None if units is None else positive("units", units)
+        self.units = None if units is None else positive_int("units", units)
         self.supports_masking = True
 
     def build(self, sequences_shape: Any) -> None:

@@ -13,7 +13,7 @@ from kerasseq import layers
 from kerasseq.models.picture_encoder import picture_macs
 from kerasseq.params import Count, count
 from kerasseq.params.cost import Cost, dense, over_time, table
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 __all__ = ["Captioner"]
 
@@ -90,7 +90,7 @@ class Captioner:
 
     def __post_init__(self) -> None:
         for name in ("words", "features", "units", "depth", "embedding"):
-            positive(name, getattr(self, name))
+            positive_int(name, getattr(self, name))
         if self.decoder not in DECODERS:
             raise ValueError(
                 f"`decoder` must be one of {', '.join(DECODERS)}. "

@@ -14,7 +14,7 @@ from kerasseq.layers.forecast.window_norm import MODES
 from kerasseq.models.forecaster_networks import KINDS
 from kerasseq.models.likelihoods import ERRORS, Likelihood
 from kerasseq.params.cost import Cost, table
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 __all__ = ["Forecaster"]
 
@@ -58,7 +58,7 @@ class Forecaster:
         linear: whether a linear map of the segments is added, where the kind is "segment".
         attention: whether the decoder looks back at the window, where the kind is "seq2seq".
         scheduled_sampling: share of the horizon that is the model's own forecast in training, where
-            the kind is "recursive" and it is trained with what was observed there; see `taught`.
+            the kind is "recursive" and it is trained by teacher forcing; see `training_model`.
         normalization: "none", "last", "seasonal" or "instance"; see `WindowNorm`.
         season: timesteps of a season, where the normalization is "seasonal".
         output: "point", "quantiles", "normal", "student_t" or "negative_binomial" (for counts that
@@ -116,7 +116,7 @@ class Forecaster:
 
     def __post_init__(self) -> None:
         for name in ("lookback", "horizon", "units", "depth", "targets", "segment", "season"):
-            positive(name, getattr(self, name))
+            positive_int(name, getattr(self, name))
         for name in ("past", "future", "static", "series", "embedding"):
             if getattr(self, name) < 0:
                 raise ValueError(
@@ -244,7 +244,7 @@ class Forecaster:
             layers.append(SeriesEmbedding(self.series, self.embedding, name="vectors"))
         return _connected(self.inputs(), {layer.name: layer for layer in layers})
 
-    def taught(self, model: keras.Model) -> keras.Model:
+    def training_model(self, model: keras.Model) -> keras.Model:
         """The model as it is to be trained: with the same layers, so that it is trained with it.
 
         A recursive one has one more input, `ahead`, (batch, horizon, targets): the targets
@@ -259,7 +259,7 @@ class Forecaster:
 
         >>> sizes = Forecaster(lookback=8, horizon=3, kind="recursive", units=4)
         >>> model = sizes.build()
-        >>> sorted(tensor.name for tensor in sizes.taught(model).inputs)
+        >>> sorted(tensor.name for tensor in sizes.training_model(model).inputs)
         ['ahead', 'history']
         """
         if self.kind != "recursive":

@@ -131,11 +131,11 @@ class _ObservedLoss(keras.losses.Loss):
         """A loss for each target, whose mean is that over the observed ones."""
         known = ops.logical_not(ops.isnan(y_true))
         # Filled before anything is computed: a gradient through NaN is NaN, also times zero.
-        losses = self.of(ops.where(known, y_true, 0.0), y_pred)
+        losses = self.loss(ops.where(known, y_true, 0.0), y_pred)
         weight = ops.cast(known, losses.dtype)
         return losses * weight / ops.maximum(ops.mean(weight), keras.config.epsilon())
 
-    def of(self, targets: Tensor, forecast: Tensor) -> Tensor:
+    def loss(self, targets: Tensor, forecast: Tensor) -> Tensor:
         """(batch, horizon, targets), from targets that are no NaN."""
         raise NotImplementedError
 
@@ -165,7 +165,7 @@ class PointLoss(_ObservedLoss):
             )
         self.error = error
 
-    def of(self, targets: Tensor, forecast: Tensor) -> Tensor:
+    def loss(self, targets: Tensor, forecast: Tensor) -> Tensor:
         away = ops.abs(targets - forecast)
         if self.error == "mae":
             return away
@@ -197,7 +197,7 @@ class QuantileLoss(_ObservedLoss):
         super().__init__(**{"name": "pinball", **kwargs})
         self.quantiles = tuple(quantiles)
 
-    def of(self, targets: Tensor, forecast: Tensor) -> Tensor:
+    def loss(self, targets: Tensor, forecast: Tensor) -> Tensor:
         away = targets[..., None] - forecast
         levels = ops.convert_to_tensor(self.quantiles, dtype=away.dtype)
         return ops.mean(ops.maximum(levels * away, (levels - 1.0) * away), axis=-1)
@@ -235,7 +235,7 @@ class DistributionLoss(_ObservedLoss):
             )
         self.distribution = distribution
 
-    def of(self, targets: Tensor, forecast: Tensor) -> Tensor:
+    def loss(self, targets: Tensor, forecast: Tensor) -> Tensor:
         return _NEGATIVE_LOGS[self.distribution](targets, forecast)
 
     def get_config(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kerasseq.params.counted import Count
+from kerasseq.params.count_result import Count
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerasseq.params import catalogue, formula
-from kerasseq.params.counted import DTYPES, PYTORCH, Count, Level, Row
-from kerasseq.params.spec import COMMON_OPTIONS, MOST_LEVELS, Spec, positive
+from kerasseq.params.count_result import DTYPES, PYTORCH, Count, Level, Row
+from kerasseq.params.spec import COMMON_OPTIONS, MOST_LEVELS, Spec, positive_int
 
 MERGES = ("concat", "sum", "mul", "ave", None)
 
@@ -87,7 +87,7 @@ def count(
     settings = _settings([spec for spec, _ in plan], options)
     factor = 2 if bidirectional and merge == "concat" else 1
     levels: list[Level] = []
-    skips, width = 0, positive("inputs", inputs)
+    skips, width = 0, positive_int("inputs", inputs)
     for number, ((spec, wide), chosen) in enumerate(zip(plan, settings, strict=True), start=1):
         output = factor * spec.dimensions(width, wide, **chosen)["projection"]
         agree = width == output and not (bidirectional and merge is None)
@@ -105,8 +105,8 @@ def count(
     return Count(
         cell=", ".join(names if len({*names}) > 1 else names[:1]),
         levels=tuple(levels),
-        timesteps=None if timesteps is None else positive("timesteps", timesteps),
-        batch=positive("batch", batch),
+        timesteps=None if timesteps is None else positive_int("timesteps", timesteps),
+        batch=positive_int("batch", batch),
         dtype=dtype,
         pytorch=_pytorch(levels, settings[0], merge, residual or highway),
     )
@@ -117,7 +117,7 @@ def _plan(
 ) -> list[tuple[Spec, int]]:
     """The spec and the width of every level."""
     if isinstance(cell, str) or not isinstance(cell, Sequence):
-        levels: list[Any] = [cell] * positive("depth", depth, MOST_LEVELS)
+        levels: list[Any] = [cell] * positive_int("depth", depth, MOST_LEVELS)
     else:
         levels = list(cell)
         if depth != 1:
@@ -136,7 +136,7 @@ def _plan(
     if len(pairs) < len(levels) and units is None:
         raise ValueError("`units`, the width of every level, must be given. Received: units=None")
     named = [level if isinstance(level, tuple | list) else (level, units) for level in levels]
-    return [(catalogue.get(name), positive("units", wide)) for name, wide in named]
+    return [(catalogue.get(name), positive_int("units", wide)) for name, wide in named]
 
 
 def _settings(specs: Sequence[Spec], options: Mapping[str, Any]) -> list[dict[str, Any]]:

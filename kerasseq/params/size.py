@@ -10,8 +10,8 @@ from kerasseq.formatting.numbers import plural
 from kerasseq.formatting.table import Table, Tabular
 from kerasseq.params import catalogue
 from kerasseq.params.count import WEIGHTLESS, count
-from kerasseq.params.counted import Count
-from kerasseq.params.spec import COMMON_OPTIONS, positive
+from kerasseq.params.count_result import Count
+from kerasseq.params.spec import COMMON_OPTIONS, positive_int
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,7 +65,7 @@ def units_for(cell: str | Sequence[str], budget: int, inputs: int, **options: An
         >>> fit.units, fit.total, fit.left
         (94, 98700, 1300)
     """
-    positive("budget", budget)
+    positive_int("budget", budget)
     if "units" in options:
         raise ValueError(f"`units` is what is looked for. Received: units={options['units']!r}")
 

@@ -173,15 +173,15 @@ class Spec:
         """Every named dimension in numbers."""
         settings = self.settings(**options)
         projection = settings["projection"]
-        width = units if projection is None else positive("projection", projection)
+        width = units if projection is None else positive_int("projection", projection)
         state = settings.get("state")
         return {
             "one": 1,
-            "inputs": positive("inputs", inputs),
-            "units": positive("units", units),
+            "inputs": positive_int("inputs", inputs),
+            "units": positive_int("units", units),
             "projection": width,
             "output": width,
-            "state": units if state is None else positive("state", state),
+            "state": units if state is None else positive_int("state", state),
         }
 
     def state_sizes(self, units: int, **options: object) -> list[int]:
@@ -222,7 +222,7 @@ class Spec:
 MOST_LEVELS = 1_000
 
 
-def positive(name: str, value: object, most: int | None = None) -> int:
+def positive_int(name: str, value: object, most: int | None = None) -> int:
     """The value as an int, or a ValueError that names the argument."""
     if most is not None and getattr(value, "__index__", int)() > most:
         raise ValueError(f"`{name}` must be at most {most:,}. Received: {name}={value!r}")

@@ -112,7 +112,7 @@ class Run:
     @cached_property
     def resolved(self) -> Any:
         """The settings as a typed object, with the choices by the data in place of "auto"."""
-        return self.task.resolve(self.state["facts"], self.task.saved(self.settings))[0]
+        return self.task.resolve(self.state["data_info"], self.task.saved(self.settings))[0]
 
     def predict(self, data: Any) -> pd.DataFrame:
         """Predictions for new data.

@@ -84,7 +84,7 @@ def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, 
         raise FileNotFoundError("; ".join(missing))
     typed = found.pop("settings")
     try:
-        resolved, _ = task.resolve(found["state"]["facts"], typed)
+        resolved, _ = task.resolve(found["state"]["data_info"], typed)
         task.check_saved(found["model"], found["state"], resolved)
     except Exception as error:  # of any kind: it was made of what is in the files
         reason = " ".join(str(error).split())

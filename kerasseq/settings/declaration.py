@@ -41,7 +41,7 @@ __all__ = [
     "members",
     "names",
     "one_of",
-    "positive",
+    "require_positive",
     "raise_faults",
     "setting",
     "unknown",
@@ -413,7 +413,7 @@ def _fits(member: str, value: Any) -> bool:
     return member != "None" and not isinstance(value, bool | int | float | str | None)
 
 
-def positive(settings: Settings, *wanted: str) -> None:
+def require_positive(settings: Settings, *wanted: str) -> None:
     """Raise a ValueError unless each of these values is a whole number above zero."""
     faults = [Setting(name, "int", None, least=1).fault(settings[name]) for name in wanted]
     raise_faults([fault for fault in faults if fault is not None])

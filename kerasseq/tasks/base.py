@@ -78,7 +78,7 @@ class Prepared:
         validation: examples that decide when to stop.
         test: examples to score on, with their `targets`, or None where they are withheld.
         state: the fitted preprocessing, as JSON values and arrays: enough to prepare new data in
-            the same way. Its `facts` are sizes and traits of the data that models depend on.
+            the same way. Its `data_info` are sizes and traits of the data that models depend on.
         initial: initial values of weights, by the path of the weight in the model.
         notes: remarks about the data, for the reader.
     """
@@ -91,10 +91,10 @@ class Prepared:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def data_info(self) -> dict[str, Any]:
         """Sizes and traits of the data."""
-        facts: dict[str, Any] = self.state["facts"]
-        return facts
+        data_info: dict[str, Any] = self.state["data_info"]
+        return data_info
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Objective:
 class State(TypedDict):
     """The entries that the state of each task has."""
 
-    facts: dict[str, Any]
+    data_info: dict[str, Any]
 
 
 class Task(abc.ABC, Generic[S, R]):
@@ -131,7 +131,7 @@ class Task(abc.ABC, Generic[S, R]):
     higher_is_better: ClassVar[bool] = True
     #: Name of the rows of the examples.
     rows: ClassVar[str] = "rows"
-    #: Facts by which `resolve` chooses; a refit on more rows keeps those of the training part.
+    #: DataInfo by which `resolve` chooses; a refit on more rows keeps those of the training part.
     suggestions: ClassVar[tuple[str, ...]] = ()
     #: Whether a Run holds on to the raw data, while it is in memory.
     keeps_source: ClassVar[bool] = False
@@ -206,11 +206,11 @@ class Task(abc.ABC, Generic[S, R]):
     def check(self, settings: S) -> None:
         """Raise a ValueError for settings that exclude each other; called before data is read."""
 
-    def resolve(self, facts: Mapping[str, Any], settings: S) -> tuple[S, list[str]]:
+    def resolve(self, data_info: Mapping[str, Any], settings: S) -> tuple[S, list[str]]:
         """Settings with a choice by the data in place of "auto", and remarks that say why.
 
         Args:
-            facts: sizes and traits of the data, see `Prepared`.
+            data_info: sizes and traits of the data, see `Prepared`.
             settings: settings as they were given.
         """
         return settings, []
@@ -288,7 +288,7 @@ class Task(abc.ABC, Generic[S, R]):
             state: state of the preprocessing, of the type `state_type()`.
             settings: settings of the run, resolved.
         """
-        expected, found = self.count(state["facts"], settings), model.count_params()
+        expected, found = self.count(state["data_info"], settings), model.count_params()
         if found != expected:
             raise ValueError(
                 f"the model has {found:,} parameters, and the settings and the state are of one "
@@ -298,26 +298,26 @@ class Task(abc.ABC, Generic[S, R]):
     # Model
 
     @abc.abstractmethod
-    def config(self, facts: Mapping[str, Any], settings: S) -> ModelConfig:
+    def config(self, data_info: Mapping[str, Any], settings: S) -> ModelConfig:
         """The config from which the model is counted and built."""
 
-    def count(self, facts: Mapping[str, Any], settings: S) -> int:
+    def count(self, data_info: Mapping[str, Any], settings: S) -> int:
         """The parameters of the model, in closed form and without building it."""
-        return self.config(facts, settings).count()
+        return self.config(data_info, settings).count()
 
     @abc.abstractmethod
-    def macs(self, facts: Mapping[str, Any], settings: S) -> int:
+    def macs(self, data_info: Mapping[str, Any], settings: S) -> int:
         """Multiply-accumulates with a weight of that model for one row, in closed form too.
 
         Where rows differ in length, for one of the mean length of those to learn from.
         """
 
-    def build(self, facts: Mapping[str, Any], settings: S) -> keras.Model:
+    def build(self, data_info: Mapping[str, Any], settings: S) -> keras.Model:
         """The untrained model."""
-        return self.config(facts, settings).build()
+        return self.config(data_info, settings).build()
 
     @abc.abstractmethod
-    def objective(self, facts: Mapping[str, Any], settings: S) -> Objective:
+    def objective(self, data_info: Mapping[str, Any], settings: S) -> Objective:
         """Loss and metrics of the training."""
 
     def training(

@@ -84,7 +84,7 @@ def _performed(
             return finished
 
     parts, data = prepared(task, source, settings)
-    resolved, reasons = task.resolve(data.facts, settings)
+    resolved, reasons = task.resolve(data.data_info, settings)
     notes = [*parts.notes, *reasons, *data.notes]
     tell(*notes)
     options: dict[str, Any] = {
@@ -103,7 +103,7 @@ def _performed(
         model, new, note = refitted(task, source, resolved, first, checkpoint=refit, **options)
         metrics = metrics or evaluated(task, model, parts, new, resolved, known=data)
         metrics["parameters"] = model.model.count_params()
-        metrics["macs"] = task.macs(model.state["facts"], resolved)
+        metrics["macs"] = task.macs(model.state["data_info"], resolved)
         metrics["seconds"] = round(first.trained.seconds + model.trained.seconds, 1)
         metrics["epochs"] = _epochs(first.trained)
         notes.append(note)
@@ -225,7 +225,7 @@ def built(task: Task[Any, Any], data: Prepared, settings: Any) -> keras.Model:
     import keras
 
     keras.utils.set_random_seed(int(settings.seed))
-    model = task.build(data.facts, settings)
+    model = task.build(data.data_info, settings)
     weights = {weight.path: weight for weight in model.weights}
     for path, value in data.initial.items():
         weights[path].assign(value)
@@ -253,7 +253,7 @@ def fitted(
     """
     from kerasseq import training
 
-    objective = task.objective(data.facts, settings)
+    objective = task.objective(data.data_info, settings)
     config = training.TrainingConfig(
         loss=objective.loss,
         metrics=objective.metrics,
@@ -285,7 +285,7 @@ def refitted(
     epochs = max(1, model.trained.best_epoch)
     learn = settings.final
     _, data = prepared(task, source, settings, test=learn != "all", learn=learn)
-    data = suggested(task, data, model.state["facts"])
+    data = suggested(task, data, model.state["data_info"])
     new = train(task, data, settings, whole=True, stop_rule=stop_after(epochs), **options)
     rows = "all rows" if learn == "all" else "the training and validation part"
     note = f"weights refitted on {rows} for {epochs} epochs, the best number on the validation part"
@@ -295,16 +295,16 @@ def refitted(
     return replace(new, state={**model.state, **new.state, **model.calibration}), data, note
 
 
-def suggested(task: Task[Any, Any], data: Prepared, facts: Mapping[str, Any]) -> Prepared:
-    """Data of more rows, with the facts of the training part that settings are chosen by.
+def suggested(task: Task[Any, Any], data: Prepared, data_info: Mapping[str, Any]) -> Prepared:
+    """Data of more rows, with the data_info of the training part that settings are chosen by.
 
     Args:
         task: the task of the recipe.
         data: data prepared from the training part and further rows.
-        facts: facts of the training part alone.
+        data_info: data_info of the training part alone.
     """
-    kept = {name: facts[name] for name in task.suggestions}
-    return replace(data, state={**data.state, "facts": {**data.facts, **kept}})
+    kept = {name: data_info[name] for name in task.suggestions}
+    return replace(data, state={**data.state, "data_info": {**data.data_info, **kept}})
 
 
 def stop_after(epochs: int) -> Callable[[Mapping[str, Sequence[float]]], bool]:
@@ -358,7 +358,7 @@ def evaluated(
         "interval": score.interval(),
         "baselines": {name: rival.values for name, rival in rivals.items()},
         "parameters": model.model.count_params(),
-        "macs": task.macs(data.facts, settings),
+        "macs": task.macs(data.data_info, settings),
         "seconds": round(trained.seconds, 1),
         "seed": int(settings.seed),
         "versions": runs.versions(),

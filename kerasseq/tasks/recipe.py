@@ -103,7 +103,7 @@ def _describe(call: Any, name: str, declared: type, task: Task[Any, Any]) -> Non
     call.task = task
 
 
-def of(function: Any) -> Task[Any, Any]:
+def task_of(function: Any) -> Task[Any, Any]:
     """The task of a recipe.
 
     Raises:

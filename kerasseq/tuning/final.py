@@ -85,7 +85,7 @@ def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Ru
     epochs = max(1, round(row["best_epoch"]))
     parts, first = data.prepared(settings, test=True)
     _, prepared = data.prepared(settings, test=True, whole=True)
-    resolved, reasons = recipe.resolve(prepared.facts, typed(recipe, settings))
+    resolved, reasons = recipe.resolve(prepared.data_info, typed(recipe, settings))
     model = perform.train(
         recipe,
         prepared,
@@ -137,7 +137,7 @@ def _calibration(task: Task, data: Data, row: Mapping[str, Any]) -> dict[str, An
     fold, seed = task.runs()[0]
     settings = {**task.settings, **row["settings"], "seed": seed}
     _, prepared = data.prepared(settings, fold)
-    resolved, _ = recipe.resolve(prepared.facts, typed(recipe, settings))
+    resolved, _ = recipe.resolve(prepared.data_info, typed(recipe, settings))
     model = perform.train(
         recipe,
         prepared,
@@ -157,7 +157,7 @@ def _gain(
     for row, run in zip(rows, found):
         settings = {**task.settings, **row["settings"]}
         _, prepared = data.prepared(settings, test=True, whole=True)
-        resolved, _ = recipe.resolve(prepared.facts, typed(recipe, settings))
+        resolved, _ = recipe.resolve(prepared.data_info, typed(recipe, settings))
         assert prepared.test is not None
         said = recipe.predictions(run.model, prepared.test, run.state, resolved)
         scores.append(recipe.score(said, prepared.test.targets, resolved))

@@ -12,8 +12,8 @@ from kerasseq import training
 from kerasseq.settings import Settings
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Prepared, Task
-from kerasseq.tuning.asked import asked
 from kerasseq.tuning.space import Space, declare
+from kerasseq.tuning.space_checks import asked
 from kerasseq.tuning.task import Data, known, typed
 
 __all__ = ["RecipeModel", "hypermodel"]
@@ -112,7 +112,7 @@ class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
         return {name: own[trained.best_epoch - 1] for name, own in trained.history.items()}
 
     def _resolved(self, settings: Settings, prepared: Prepared) -> Any:
-        return self.task.resolve(prepared.facts, typed(self.task, settings))[0]
+        return self.task.resolve(prepared.data_info, typed(self.task, settings))[0]
 
     def _of(self, hp: Any) -> tuple[dict[str, Any], Prepared]:
         settings: Settings = {**self.settings, **declare(self.space, hp, self.settings)}

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from kerasseq.tuning.environment import AGAIN, CHIEF, CORES
-from kerasseq.tuning.lending import Borrower, opened
+from kerasseq.tuning.shared_arrays import Borrower, opened
 
 __all__ = ["lead", "main", "work"]
 

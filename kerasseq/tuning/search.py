@@ -16,9 +16,9 @@ from kerasseq.tuning import trial as trials
 from kerasseq.tuning.final import DEFAULT, finish
 from kerasseq.tuning.hyperband import factor_for, may_go_on
 from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, sound, unwritable
-from kerasseq.tuning.lending import LENT, Lender
 from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result, rows
+from kerasseq.tuning.shared_arrays import LENT, Lender
 from kerasseq.tuning.task import Data, Task, defaults, typed
 
 __all__ = ["Search"]

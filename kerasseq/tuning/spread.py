@@ -18,7 +18,7 @@ from typing import Any
 
 from kerasseq.tuning.environment import AGAIN, CHIEF, CORES, addressed
 from kerasseq.tuning.journal import read
-from kerasseq.tuning.lending import Lender
+from kerasseq.tuning.shared_arrays import Lender
 from kerasseq.tuning.task import Task
 
 __all__ = ["spread"]

@@ -196,7 +196,7 @@ class Data:
         )
         if whole and self._recipe.suggestions:
             _, first = self.asked(subset, fold, test, False)
-            data = perform.suggested(self._recipe, data, first.facts)
+            data = perform.suggested(self._recipe, data, first.data_info)
         return parts, data
 
     def count(self, settings: Settings) -> int:
@@ -205,8 +205,8 @@ class Data:
         They are those of the one that is trained in the end on the training and validation part,
         which knows more words than any before it: none is larger.
         """
-        facts = self._of_whole(settings)
-        return self._recipe.count(facts, self._resolved(facts, settings))
+        data_info = self._of_whole(settings)
+        return self._recipe.count(data_info, self._resolved(data_info, settings))
 
     def settled(self, settings: Settings) -> dict[str, Any]:
         """Settings with what the data has decided where they leave it open."""
@@ -219,17 +219,17 @@ class Data:
 
     def macs(self, settings: Settings) -> int:
         """The multiply-accumulates of that model, for a row of the mean length of that part."""
-        facts = self._of_whole(settings)
-        return self._recipe.macs(facts, self._resolved(facts, settings))
+        data_info = self._of_whole(settings)
+        return self._recipe.macs(data_info, self._resolved(data_info, settings))
 
-    def _resolved(self, facts: Mapping[str, Any], settings: Settings) -> Any:
-        return self._recipe.resolve(facts, typed(self._recipe, settings))[0]
+    def _resolved(self, data_info: Mapping[str, Any], settings: Settings) -> Any:
+        return self._recipe.resolve(data_info, typed(self._recipe, settings))[0]
 
     def _of_whole(self, settings: Settings) -> Mapping[str, Any]:
-        """The facts of the training and validation part."""
+        """The data_info of the training and validation part."""
         name = key(self._subset(settings))
         if name not in self._facts:
-            self._facts[name] = self.prepared(settings, whole=True)[1].facts
+            self._facts[name] = self.prepared(settings, whole=True)[1].data_info
         return self._facts[name]
 
     def _subset(self, settings: Settings) -> dict[str, Any]:
@@ -243,7 +243,7 @@ def known(recipe: Callable[..., Any] | str) -> tuple[Recipe[Any, Any], dict[str,
     Raises:
         ValueError: if it is none.
     """
-    task = recipes.of(registry.get(recipe) if isinstance(recipe, str) else recipe)
+    task = recipes.task_of(registry.get(recipe) if isinstance(recipe, str) else recipe)
     return task, defaults(task), declared(task.settings)["data"].default
 
 

@@ -166,8 +166,8 @@ def _all(
         rules = [] if epochs is None else [pruning.epochs(epochs)]
         _, prepared = data.prepared(settings, fold)
         own_settings = typed(task.recipe, {**settings, "seed": seed})
-        resolved, _ = task.recipe.resolve(prepared.facts, own_settings)
-        monitor = task.recipe.objective(prepared.facts, resolved).monitor
+        resolved, _ = task.recipe.resolve(prepared.data_info, own_settings)
+        monitor = task.recipe.objective(prepared.data_info, resolved).monitor
         median = pruning.Median(
             curves if task.prune and not place else (), monitor, training.sign(monitor)
         )
@@ -183,8 +183,8 @@ def _all(
         trained = one.trained
         # The figure by which a trial is within the budget, or else that of a row it learns from.
         limited = task.max_macs is not None
-        macs = data.macs(settings) if limited else task.recipe.macs(prepared.facts, resolved)
-        parameters = _counted(one.model, task.recipe.count(prepared.facts, resolved))
+        macs = data.macs(settings) if limited else task.recipe.macs(prepared.data_info, resolved)
+        parameters = _counted(one.model, task.recipe.count(prepared.data_info, resolved))
         assert prepared.test is not None  # which is the validation part
         # A calibration is fitted on the validation part: scores on that part go without.
         said = task.recipe.predictions(one.model, prepared.test, prepared.state, resolved)

@@ -14,11 +14,11 @@ from typing import Any
 
 from kerasseq import registry
 from kerasseq.io import paths
-from kerasseq.settings import one_of, positive
-from kerasseq.tuning.asked import asked
+from kerasseq.settings import one_of, require_positive
 from kerasseq.tuning.environment import CHIEF, addressed
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
+from kerasseq.tuning.space_checks import asked
 from kerasseq.tuning.task import Task, known, typed
 
 __all__ = ["TUNERS", "join", "tune"]
@@ -157,8 +157,8 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
     counts = {name: given[name] for name in _COUNTS}
     limits = {name: given[name] for name in _LIMITS if given[name] is not None}
     one_of(given, "tuner", TUNERS)
-    positive(counts, *counts)
-    positive(limits, *limits)
+    require_positive(counts, *counts)
+    require_positive(limits, *limits)
     for name in ("prune", "quiet"):
         one_of(given, name, (False, True))
     if given["prune"] and given["tuner"] == "hyperband":

@@ -159,7 +159,11 @@ def test_it_trains_on_targets_some_of_which_are_missing(kind: str, output: str) 
     sampled = {"scheduled_sampling": 0.5} if kind == "recursive" else {}
     sizes = Forecaster(**EVERYTHING, **sampled, kind=kind, output=output, dropout=0.1)
     model = sizes.build()
-    training_model, inputs, wanted = sizes.taught(model), windows(sizes, 8), targets(sizes, 8)
+    training_model, inputs, wanted = (
+        sizes.training_model(model),
+        windows(sizes, 8),
+        targets(sizes, 8),
+    )
     if kind == "recursive":
         inputs = {**inputs, "ahead": wanted}
     training_model.compile("adam", sizes.loss(), run_eagerly=True)
@@ -179,7 +183,7 @@ def test_it_learns_a_wave_on_a_slope(kind: str) -> None:
     series = (np.sin(time / 12 * 2 * np.pi) + 0.01 * time)[..., None].astype("float32")
     inputs, wanted = {"history": series[:, :24]}, series[:, 24:]
     model = sizes.build()
-    training_model = sizes.taught(model)
+    training_model = sizes.training_model(model)
     given = {**inputs, "ahead": wanted} if kind == "recursive" else inputs
     training_model.compile(keras.optimizers.Adam(0.01), sizes.loss())
     training_model.fit(given, wanted, epochs=15, batch_size=32, verbose=0)
@@ -208,7 +212,7 @@ def test_it_goes_on_from_its_own_forecast() -> None:
 def test_taught_it_goes_on_from_what_was_observed() -> None:
     sizes = Forecaster(6, 4, kind="recursive", units=3, normalization="none")
     model, inputs = sizes.build(), windows(sizes)
-    training_model, wanted = sizes.taught(model), targets(sizes)
+    training_model, wanted = sizes.training_model(model), targets(sizes)
     inputs = {**inputs, "ahead": np.nan_to_num(wanted)}
     found = np.asarray(keras.ops.convert_to_numpy(training_model(inputs, training=True)))
     for step in range(4):
@@ -223,7 +227,7 @@ def test_outside_of_training_it_does_not_look_ahead() -> None:
     sizes = Forecaster(**EVERYTHING, kind="recursive")
     model, inputs = sizes.build(), windows(sizes)
     given = {**inputs, "ahead": targets(sizes)}
-    found = _forecast(sizes.taught(model), given)
+    found = _forecast(sizes.training_model(model), given)
     np.testing.assert_array_equal(found, _forecast(model, inputs))
 
 
@@ -231,7 +235,7 @@ def test_scheduled_it_goes_on_from_its_own_forecasts_in_part() -> None:
     sizes = Forecaster(6, 4, kind="recursive", units=3, scheduled_sampling=1.0)
     model, inputs = sizes.build(), windows(sizes)
     given = {**inputs, "ahead": np.nan_to_num(targets(sizes))}
-    training_model = sizes.taught(model)
+    training_model = sizes.training_model(model)
     ahead = given["ahead"].copy()
     ahead[:, 1] += 5.0
     first, second = (
@@ -252,7 +256,7 @@ def test_it_comes_back_from_a_file(kind: str, tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(_forecast(loaded, inputs), _forecast(model, inputs))
-    assert sizes.taught(loaded).count_params() == sizes.count()
+    assert sizes.training_model(loaded).count_params() == sizes.count()
 
 
 def test_it_comes_back_in_a_fresh_process(tmp_path: Path) -> None:

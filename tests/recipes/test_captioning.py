@@ -91,7 +91,7 @@ def test_it_learns_and_tells_how_good_it_is(run: CaptionRun) -> None:
     assert found["test"]["perplexity"] < 2
     assert [*found["baselines"]] == ["most frequent caption", "nearest picture's caption"]
     assert found["baselines"]["most frequent caption"]["exact"] < 0.5
-    assert found["parameters"] == TASK.count(run.state["facts"], run.resolved)
+    assert found["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     assert found["rows"] == {"train": 194, "validation": 22, "test": 12}
     assert "97 pictures to train on, 11 to stop by, 12 to score on" in " ".join(run.notes)
 
@@ -99,12 +99,12 @@ def test_it_learns_and_tells_how_good_it_is(run: CaptionRun) -> None:
 def test_its_macs_are_those_of_a_caption_of_the_mean_length(
     run: CaptionRun, tmp_path: Path
 ) -> None:
-    facts, seen = run.state["facts"], _source().seen[np.arange(2)]
-    assert facts["timesteps"] == 5  # the start, and three or four words
-    assert run.metrics["macs"] == TASK.macs(facts, run.resolved)
+    data_info, seen = run.state["data_info"], _source().seen[np.arange(2)]
+    assert data_info["timesteps"] == 5  # the start, and three or four words
+    assert run.metrics["macs"] == TASK.macs(data_info, run.resolved)
     # Runs that were saved before that was known do without it.
-    before = {name: own for name, own in facts.items() if name != "timesteps"}
-    old = dataclasses.replace(run, state={**run.state, "facts": before})
+    before = {name: own for name, own in data_info.items() if name != "timesteps"}
+    old = dataclasses.replace(run, state={**run.state, "data_info": before})
     found = kerasseq.load(old.save(tmp_path / "run")).predict(seen)
     assert found["caption"].tolist() == run.predict(seen)["caption"].tolist()
 
@@ -214,7 +214,7 @@ def test_data_depends_on_no_setting_of_the_model_or_the_search() -> None:
 def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform.Model]:
     """The parts, and a model trained for so many epochs on all that the training part has."""
     parts, data = perform.prepared(TASK, _source(), SETTINGS, learn=learn, **options)
-    settings, _ = TASK.resolve(data.facts, CaptioningSettings(**LEARNING))
+    settings, _ = TASK.resolve(data.data_info, CaptioningSettings(**LEARNING))
     stop_rule = perform.stop_after(epochs)
     model = perform.train(TASK, data, settings, whole=True, stop_rule=stop_rule, quiet=True)
     return parts, data, model
@@ -285,7 +285,7 @@ def test_a_frozen_network_sees_the_same_wherever_the_run_is_loaded(tmp_path: Pat
 def test_a_networks_last_block_can_be_trained_too(tmp_path: Path) -> None:
     given = {"encoder": "mobilenet_v2", "weights": None, "size": 32, "fine_tune": 1}
     run = captioning(_folder(tmp_path, 12), **{**SMALL, "epochs": 1, **given})
-    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved) > 2_000_000
+    assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved) > 2_000_000
     assert run.metrics["macs"] > 5_000_000  # what sees is part of it
     saved = kerasseq.load(run.save(tmp_path / "run"))
     picture = [tmp_path / "0.png"]
@@ -295,8 +295,8 @@ def test_a_networks_last_block_can_be_trained_too(tmp_path: Path) -> None:
 def test_attention_is_drawn(tmp_path: Path) -> None:
     source = dataclasses.replace(_source(60, regions=4), files=[])
     run = captioning(source, **SMALL, decoder="attention")
-    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved)
-    assert run.metrics["macs"] == TASK.macs(run.state["facts"], run.resolved)
+    assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
+    assert run.metrics["macs"] == TASK.macs(run.state["data_info"], run.resolved)
     writer = TASK.writer(run.model, run.state, run.resolved)
     looked = writer.look(source.seen[np.arange(2)], ["a red dog", "a cat"])
     assert [own.shape for own in looked] == [(3, 2, 2), (2, 2, 2)]
@@ -323,7 +323,7 @@ def test_attention_is_drawn(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
     run = captioning(_source(40), **{**SMALL, "epochs": 1, **changes})
-    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved)
+    assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     assert len(run.predict(_source().seen[np.arange(3)])) == 3
 
 
@@ -344,9 +344,9 @@ def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
 @examples(max_examples=15)
 def test_the_closed_form_is_what_is_built(drawn: dict[str, Any], words: int, width: int) -> None:
     seen = [4, width] if drawn["decoder"] == "attention" else [width]
-    facts = {"words": words, "seen": seen, "network": None}
-    chosen, _ = TASK.resolve(facts, CaptioningSettings(**drawn))
-    assert TASK.count(facts, chosen) == TASK.build(facts, chosen).count_params()
+    data_info = {"words": words, "seen": seen, "network": None}
+    chosen, _ = TASK.resolve(data_info, CaptioningSettings(**drawn))
+    assert TASK.count(data_info, chosen) == TASK.build(data_info, chosen).count_params()
 
 
 # Honesty

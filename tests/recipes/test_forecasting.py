@@ -87,8 +87,8 @@ def test_it_tells_how_good_it_is_beside_baselines(run: ForecastRun) -> None:
     assert all(list(scores) == SCORES for scores in found["baselines"].values())
     assert found["verdict"].startswith("mase: this model ")
     assert found["rows"] == {"train": 2 * (63 - 9), "validation": 2 * 7, "test": 2 * 16}
-    assert found["parameters"] == TASK.count(run.state["facts"], run.resolved)
-    assert found["macs"] == TASK.macs(run.state["facts"], run.resolved)
+    assert found["parameters"] == TASK.count(run.state["data_info"], run.resolved)
+    assert found["macs"] == TASK.macs(run.state["data_info"], run.resolved)
     assert [len(own) for own in found["error_by_step"].values()] == [3] * 5
     assert len(found["by_series"]["mae"]) == 2
     assert "forecasting: 32 test windows" in run._repr_html_()
@@ -123,7 +123,7 @@ def test_the_lookback_is_steps_or_seasons_as_far_as_the_series_go(
     parts, prepared = perform.prepared(TASK, TASK.load(_table(), settings), settings)
     assert parts.train.lookback == parts.validation.lookback == steps
     assert len(prepared.validation) == 14  # the same ones for each
-    resolved, _ = TASK.resolve(prepared.facts, settings)
+    resolved, _ = TASK.resolve(prepared.data_info, settings)
     assert (resolved.lookback, resolved.lookback_seasons) == (steps, None)
 
 
@@ -214,7 +214,7 @@ def test_nothing_is_learned_from_what_comes_after(run: ForecastRun) -> None:
     other = forecasting(marked, target="sold", series="store", **SMALL)
     assert _same(run.model, other.model)
     assert run.history == other.history
-    for name in ("facts", "reader", "calibration"):
+    for name in ("data_info", "reader", "calibration"):
         assert run.state[name] == other.state[name]
     assert other.metrics["test"]["mae"] > 1e5
 
@@ -246,7 +246,7 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform
     settings = ForecastingSettings(**LEARNING)
     source = TASK.load(_table(), settings)
     parts, data = perform.prepared(TASK, source, settings, learn=learn, **options)
-    settings, _ = TASK.resolve(data.facts, settings)
+    settings, _ = TASK.resolve(data.data_info, settings)
     stop_rule = perform.stop_after(epochs)
     model = perform.train(TASK, data, settings, whole=True, stop_rule=stop_rule, quiet=True)
     return parts, data, model
@@ -407,7 +407,7 @@ def test_a_state_that_is_carried_on_is_that_of_all_rows(
     reader = TASK.reader(before)
     panel = TASK.load(table, streaming.resolved)
     panel = panel.cut(panel.lengths - 12, panel.lengths)
-    sizes = TASK.config(before["facts"], streaming.resolved)
+    sizes = TASK.config(before["data_info"], streaming.resolved)
     from kerasseq.data.series.windows import latest
 
     inputs = latest(reader.scaled(panel)[0], 12, 3)
@@ -554,9 +554,13 @@ def test_covariates_gaps_and_lags() -> None:
         table, target="sold", series="store", past=["rain", "wind"], future=["sale"],
         static=["size"], lags=[9], series_embedding=True, attention=True, **SMALL,
     )  # fmt: skip
-    facts = run.state["facts"]
-    assert (run.resolved.model, facts["masked"], facts["series"]) == ("seq2seq", True, 3)
-    assert (facts["past"], facts["future"], facts["static"]) == (3 + 1 + 1 + 2, 1 + 2, 1)
+    data_info = run.state["data_info"]
+    assert (run.resolved.model, data_info["masked"], data_info["series"]) == ("seq2seq", True, 3)
+    assert (data_info["past"], data_info["future"], data_info["static"]) == (
+        3 + 1 + 1 + 2,
+        1 + 2,
+        1,
+    )
     assert "model='seq2seq': attention=True is a setting of this network" in run.notes
     ahead = pd.DataFrame(
         {
@@ -590,7 +594,7 @@ def test_outputs_that_it_takes(changes: dict[str, Any]) -> None:
     table["sold"] = table["sold"].round()
     table["other"] = table["sold"][::-1].to_numpy()
     run = forecasting(table, **{**SMALL, "scaling": "auto", **changes})
-    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved)
+    assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     found = run.forecast()
     assert found.columns.tolist() == ["day", "target", "forecast", "0.1", "0.5", "0.9"]
     assert found["target"].tolist()[:4] == ["sold", "other"] * 2
@@ -643,12 +647,17 @@ _FACTS = st.fixed_dictionaries(
 @given(_DRAWN, _FACTS, st.integers(0, 2))
 @examples(max_examples=10)
 def test_the_closed_form_is_what_is_built(
-    drawn: dict[str, Any], facts: dict[str, Any], past: int
+    drawn: dict[str, Any], data_info: dict[str, Any], past: int
 ) -> None:
     suggested = {"model": ["direct", ""], "scaling": ["log", ""], "normalization": ["last", ""]}
-    facts = {**facts, "past": past + facts["future"], "season": 1, "suggested": suggested}
-    chosen, _ = TASK.resolve(facts, ForecastingSettings(**drawn))
-    assert TASK.count(facts, chosen) == TASK.build(facts, chosen).count_params()
+    data_info = {
+        **data_info,
+        "past": past + data_info["future"],
+        "season": 1,
+        "suggested": suggested,
+    }
+    chosen, _ = TASK.resolve(data_info, ForecastingSettings(**drawn))
+    assert TASK.count(data_info, chosen) == TASK.build(data_info, chosen).count_params()
 
 
 def test_folds_roll_forward_and_withhold_the_test_part() -> None:
@@ -751,7 +760,7 @@ def test_levels_of_which_none_mirrors_another_cover_what_they_say() -> None:
     )
     asked = {**SMALL, "epochs": 3, "learning_rate": 0.01, "calendar": False}
     run = forecasting(noise, quantiles=[0.8, 0.9], normalization="none", **asked)
-    config = TASK.config(run.state["facts"], run.resolved)
+    config = TASK.config(run.state["data_info"], run.resolved)
     assert config.quantiles == (0.1, 0.2, 0.5, 0.8, 0.9)
     below = run.metrics["coverage_by_level"]["this model"]
     assert below["levels"] == [0.8, 0.9]

@@ -79,18 +79,18 @@ def test_it_learns_and_tells_how_good_it_is(run: ClassificationRun) -> None:
     assert majority[1]["accuracy"] < 0.7 < bigrams[1]["accuracy"]
     assert "TF-IDF bigrams" in run.metrics["verdict"]
     assert np.sum(run.metrics["confusion"]) == run.metrics["rows"]["test"] == 30
-    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved)
+    assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
 
 
 def test_its_macs_are_those_of_a_text_of_the_mean_length(
     run: ClassificationRun, tmp_path: Path
 ) -> None:
-    facts = run.state["facts"]
-    assert facts["timesteps"] == 8  # words
-    assert run.metrics["macs"] == TASK.macs(facts, run.resolved)
+    data_info = run.state["data_info"]
+    assert data_info["timesteps"] == 8  # words
+    assert run.metrics["macs"] == TASK.macs(data_info, run.resolved)
     # Runs that were saved before that was known do without it.
-    before = {name: own for name, own in facts.items() if name != "timesteps"}
-    old = dataclasses.replace(run, state={**run.state, "facts": before})
+    before = {name: own for name, own in data_info.items() if name != "timesteps"}
+    old = dataclasses.replace(run, state={**run.state, "data_info": before})
     loaded = kerasseq.load(old.save(tmp_path / "run"))
     pd.testing.assert_frame_equal(loaded.predict(["a great plot"]), run.predict(["a great plot"]))
 
@@ -231,8 +231,8 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
     assert {**found.metrics, **dict.fromkeys(of_the_model)} == {
         **run.metrics, **dict.fromkeys(of_the_model)
     }  # fmt: skip
-    assert found.metrics["parameters"] == TASK.count(found.state["facts"], found.resolved)
-    assert found.metrics["macs"] == TASK.macs(found.state["facts"], found.resolved)
+    assert found.metrics["parameters"] == TASK.count(found.state["data_info"], found.resolved)
+    assert found.metrics["macs"] == TASK.macs(found.state["data_info"], found.resolved)
     assert found.notes[-1].startswith("weights refitted on all rows for ")
     assert "which has not seen the test part" in found.notes[-1]
     loaded = kerasseq.load(found.save(tmp_path / "run"))
@@ -307,7 +307,7 @@ def test_labels_come_back_as_they_came(
     made = ClassificationRun(
         recipe="sentiment",
         settings=TASK.recorded(settings),
-        model=TASK.build(prepared.facts, settings),
+        model=TASK.build(prepared.data_info, settings),
         state=prepared.state,
         metrics={**run.metrics, "confusion": np.eye(len(classes), dtype=int).tolist()},
         history=run.history,
@@ -373,7 +373,7 @@ def test_a_class_of_two_texts_is_enough_for_every_seed(seed: int) -> None:
 def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
     classes = 3 if "class_weights" in changes or "vocabulary_size" in changes else 2
     run = sentiment(_reviews(60, classes), **{**SMALL, "epochs": 1, **changes})
-    assert run.metrics["parameters"] == TASK.count(run.state["facts"], run.resolved)
+    assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     found = run.predict(["the film was great"])
     assert found.shape == (1, 3 + classes)
     assert found.iloc[0, 2:-1].sum() == pytest.approx(1)
@@ -406,13 +406,13 @@ def test_the_closed_form_is_what_is_built(
     drawn: dict[str, Any], classes: int, vocabulary: int, ngrams: int
 ) -> None:
     chosen = SentimentSettings(**drawn)
-    facts = {
+    data_info = {
         "classes": classes,
         "vocabulary": vocabulary,
         "ngrams": ngrams if drawn["ngrams"] else 0,
         "length": 7,
     }
-    assert TASK.count(facts, chosen) == TASK.build(facts, chosen).count_params()
+    assert TASK.count(data_info, chosen) == TASK.build(data_info, chosen).count_params()
 
 
 # Honesty
@@ -521,10 +521,10 @@ def test_the_baseline_learns_from_validation_too() -> None:
 def test_probabilities_are_those_of_the_loss() -> None:
     _, prepared = _prepared()
     settings = SentimentSettings(**SMALL)
-    model = TASK.build(prepared.facts, settings)
+    model = TASK.build(prepared.data_info, settings)
     found = TASK.predictions(model, prepared.test, prepared.state, settings)
     truth = prepared.test.targets[:, 0].astype(int)
-    loss = TASK.objective(prepared.facts, settings).loss
+    loss = TASK.objective(prepared.data_info, settings).loss
     logits = training.outputs(model, prepared.test)
     expected = float(np.asarray(loss(prepared.test.targets, logits)))
     assert metrics.classification(truth, found, resamples=0).values["log_loss"] == pytest.approx(
@@ -608,7 +608,7 @@ def test_a_text_of_many_thousand_words_is_cut() -> None:
     long = "the film was great " * 50_000
     data = pd.concat([_reviews(60), pd.DataFrame({"text": [long], "label": "good"})])
     run = sentiment(data, **{**SMALL, "epochs": 1})
-    assert run.state["facts"]["length"] < 20
+    assert run.state["data_info"]["length"] < 20
     assert run.predict([long])["label"].item() in ("bad", "good")
 
 
@@ -629,7 +629,7 @@ def test_texts_that_cannot_be_predicted(run: ClassificationRun, texts: Any, matc
 def test_texts_without_a_known_word_get_the_shares_of_the_training_part() -> None:
     parts, prepared = _prepared()
     shares = [np.mean(np.array(parts.train[1]) == name) for name in ("bad", "good")]
-    model = TASK.build(prepared.facts, SentimentSettings(**SMALL))
+    model = TASK.build(prepared.data_info, SentimentSettings(**SMALL))
     examples = TASK._reader(prepared.state).read(["the film", "qwertz uiop", ""])
     found = TASK.predictions(model, examples, prepared.state, SETTINGS)
     np.testing.assert_allclose(found[1:], [shares, shares])

@@ -146,7 +146,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_each_wrong_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _damage(folder, "state.json", ("facts", "classes"), "retyped", "two")
+    _damage(folder, "state.json", ("data_info", "classes"), "retyped", "two")
     _damage(folder, "metrics.json", ("epochs",), "removed", None)
     _damage(folder, "run.json", ("settings", "units"), "retyped", "many")
     (folder / "history.json").write_text("[1]")
@@ -156,7 +156,7 @@ def test_each_wrong_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
         kerasseq.load(folder)
     said = str(info.value)
     for part in (
-        "state.json is damaged: facts.classes must be a whole number, and is 'two'",
+        "state.json is damaged: data_info.classes must be a whole number, and is 'two'",
         "metrics.json is damaged: it lacks epochs",
         "run.json is damaged: units must be a whole number above zero. Received: units='many'",
         "history.json is damaged: it must be a mapping, and is a list of 1",

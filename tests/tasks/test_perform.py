@@ -563,7 +563,7 @@ def test_training_needs_no_test_part() -> None:
     assert data.test is None
     trained = train(TASK, data, ToySettings(), quiet=True)
     assert len(trained.trained.history["val_loss"]) == 2
-    assert trained.model.count_params() == TASK.count(data.facts, ToySettings())
+    assert trained.model.count_params() == TASK.count(data.data_info, ToySettings())
 
 
 def test_weights_start_from_the_initial_values_of_the_data() -> None:

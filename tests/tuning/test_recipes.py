@@ -15,8 +15,8 @@ import kerasseq
 from kerasseq import registry
 from kerasseq.tasks.forecasting import Forecasting
 from kerasseq.tuning import trial
-from kerasseq.tuning.asked import asked
 from kerasseq.tuning.space import declare, narrowed, sizes
+from kerasseq.tuning.space_checks import asked
 from kerasseq.tuning.task import Data, Task, known, typed
 from tests.tuning.conftest import said
 from tests.tuning.test_oracle import Driver

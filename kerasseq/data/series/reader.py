@@ -73,7 +73,7 @@ class Part:
     before: Sequence[np.ndarray]
 
     @classmethod
-    def of(
+    def split(
         cls,
         source: Panel,
         split: Split,
@@ -115,7 +115,8 @@ class SeriesExamples:
         scaler: of their targets.
         first: for each series the first row that is forecast; None for all that can be.
         insample: of each series what is known of it from before; its own rows if not given.
-        teach: whether inputs have `ahead`, the targets themselves (see `Forecaster.taught`).
+        teach: whether inputs have `ahead`, the targets themselves, for teacher forcing; see
+            `Forecaster.training_model`.
     """
 
     def __init__(
@@ -195,7 +196,7 @@ class SeriesReaderState(TypedDict):
     lookback: int
     horizon: int
     masked: bool
-    told: bool
+    series_ids: bool
     lags: list[int]
     cycles: list[str]
     ids: list[str]
@@ -220,7 +221,7 @@ class SeriesReader:
         lags: earlier targets that are given as past covariates, steps back.
         cycles: those of the calendar that are given as future covariates.
         masked: whether the model is told which targets were observed.
-        told: whether it is told which series it reads.
+        series_ids: whether the model reads the number of each series.
         ids: of the series to learn from.
         scalers: by "targets" and those of "past", "future" and "static" that there are.
         encoding: how tables of such series are read.
@@ -231,7 +232,7 @@ class SeriesReader:
     lags: tuple[int, ...]
     cycles: tuple[str, ...]
     masked: bool
-    told: bool
+    series_ids: bool
     ids: tuple[str, ...]
     scalers: Mapping[str, Scaler]
     encoding: Mapping[str, Any]
@@ -255,16 +256,19 @@ class SeriesReader:
         return cls(ids=tuple(panel.ids), scalers=scalers, encoding=panel.encoding, **options)
 
     def state(self) -> dict[str, Any]:
-        """JSON values, from which `of` makes the same reader."""
+        """JSON values, from which `from_state` makes the same reader."""
         return {
-            **{name: getattr(self, name) for name in ("lookback", "horizon", "masked", "told")},
+            **{
+                name: getattr(self, name)
+                for name in ("lookback", "horizon", "masked", "series_ids")
+            },
             **{name: list(getattr(self, name)) for name in ("lags", "cycles", "ids")},
             "scalers": {role: scaler.state() for role, scaler in self.scalers.items()},
             "encoding": self.encoding,
         }
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> SeriesReader:
+    def from_state(cls, state: Mapping[str, Any]) -> SeriesReader:
         """The reader that has this state."""
         return cls(
             lookback=state["lookback"],
@@ -272,9 +276,9 @@ class SeriesReader:
             lags=tuple(state["lags"]),
             cycles=tuple(state["cycles"]),
             masked=state["masked"],
-            told=state["told"],
+            series_ids=state["series_ids"],
             ids=tuple(state["ids"]),
-            scalers={role: Scaler.of(values) for role, values in state["scalers"].items()},
+            scalers={role: Scaler.from_state(values) for role, values in state["scalers"].items()},
             encoding=state["encoding"],
         )
 
@@ -329,7 +333,7 @@ class SeriesReader:
             self.horizon,
             first=first,
             observed=self.masked,
-            series=self.places(panel) if self.told else False,
+            series=self.places(panel) if self.series_ids else False,
         )
         if stride is None:
             values = len(windows) * self.horizon * len(panel.names["targets"])
@@ -346,7 +350,7 @@ class SeriesReader:
             self.lookback,
             self.horizon,
             observed=self.masked,
-            series=self.places(panel) if self.told else False,
+            series=self.places(panel) if self.series_ids else False,
         )
         return inputs, scaler
 

@@ -171,7 +171,7 @@ class Scaler:
         return Scaler.fit(self.kind, arrays, per_series=True, only=self.only)
 
     def state(self) -> dict[str, Any]:
-        """JSON values, from which `of` makes the same scaler."""
+        """JSON values, from which `from_state` makes the same scaler."""
         return {
             "kind": self.kind,
             "per_series": self.per_series,
@@ -179,7 +179,7 @@ class Scaler:
         }
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Scaler:
+    def from_state(cls, state: Mapping[str, Any]) -> Scaler:
         """The scaler that has this state."""
         figures = [np.array(state[name], dtype=np.float64) for name in _FIGURES]
         return cls(state["kind"], state["per_series"], np.array(state["only"], bool), *figures)

@@ -18,7 +18,7 @@ __all__ = ["Reader", "ReaderState", "informed"]
 MOST_WORDS = 1_000_000  # the numbers of n-grams of three words have room for so many
 
 
-class _Facts(TypedDict):
+class _DataInfo(TypedDict):
     classes: int
     vocabulary: int
     ngrams: int
@@ -27,9 +27,9 @@ class _Facts(TypedDict):
 
 
 class ReaderState(TypedDict):
-    """The JSON values of a reader, with the facts that models depend on."""
+    """The JSON values of a reader, with the data_info that models depend on."""
 
-    facts: _Facts
+    data_info: _DataInfo
     classes: list[str | int | float | bool]
     encoder: TokenizerState
     ngrams: NgramState | None
@@ -102,9 +102,9 @@ class Reader:
         return cls(tokenizer, known, encoder, classes), rows
 
     def state(self) -> dict[str, Any]:
-        """All that `of` needs, as JSON values."""
+        """All that `from_state` needs, as JSON values."""
         return {
-            "facts": {
+            "data_info": {
                 "classes": len(self.classes),
                 "vocabulary": self.known,
                 "ngrams": self.ngrams.size + 1 if self.ngrams else 0,
@@ -116,7 +116,7 @@ class Reader:
         }
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Reader:
+    def from_state(cls, state: Mapping[str, Any]) -> Reader:
         """The one that a state was taken from.
 
         Raises:
@@ -124,19 +124,19 @@ class Reader:
         """
         reader = cls(
             Tokenizer.from_state(state["encoder"]),
-            state["facts"]["vocabulary"],
+            state["data_info"]["vocabulary"],
             state["ngrams"] and NgramEncoder.from_state(state["ngrams"]),
             state["classes"],
         )
-        facts = state["facts"]
+        data_info = state["data_info"]
         sizes = {
             "classes": len(reader.classes),
             "ngrams": reader.ngrams.size + 1 if reader.ngrams else 0,
             "vocabulary": min(reader.known, len(reader.tokenizer)),
         }
         for name, size in sizes.items():
-            if facts[name] != size:
-                raise ValueError(f"facts.{name} is {facts[name]:,}, and there are {size:,}")
+            if data_info[name] != size:
+                raise ValueError(f"data_info.{name} is {data_info[name]:,}, and there are {size:,}")
         return reader
 
     def read(self, texts: Sequence[str], labels: Sequence[Label] | None = None) -> Examples:

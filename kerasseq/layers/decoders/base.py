@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 Tensor = Any
 State = dict[str, Any]
@@ -66,7 +66,7 @@ class CaptionDecoder(keras.layers.Layer):
                 f"`scheduled` must be a share from 0 to 1. Received: scheduled={scheduled!r}"
             )
         self.recurrent, self.encoder = recurrent, encoder
-        self.words, self.width = positive("words", words), positive("embedding", embedding)
+        self.words, self.width = positive_int("words", words), positive_int("embedding", embedding)
         self.tied, self.scheduled, self.seed = tied, scheduled, seed
         self.embedding = keras.layers.Embedding(
             words, embedding, name="embedding", dtype=self.dtype_policy

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 Tensor = Any
 _WINDOW = ("history", "observed", "past")  # what has a value for every timestep of the window
@@ -50,8 +50,11 @@ class Forecast(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.recurrent = recurrent
-        self.horizon, self.outputs = positive("horizon", horizon), positive("outputs", outputs)
-        self.width = positive("width", width)
+        self.horizon, self.outputs = (
+            positive_int("horizon", horizon),
+            positive_int("outputs", outputs),
+        )
+        self.width = positive_int("width", width)
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
     def compute_output_shape(self, features_shape: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 Tensor = Any
 _BY_TARGET = ("history", "observed", "ahead")  # have a column per target; others are common
@@ -48,7 +48,7 @@ class Channelwise(keras.layers.Layer):
     def __init__(self, network: Any, embedding: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.network = network
-        self.embedding = positive("embedding", embedding) if embedding else 0
+        self.embedding = positive_int("embedding", embedding) if embedding else 0
 
     def build(self, features_shape: Any) -> None:
         """A vector per target, and the network for one."""

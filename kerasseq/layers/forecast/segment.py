@@ -9,7 +9,7 @@ from keras import ops
 
 from kerasseq.layers.forecast.base import Forecast, Tensor, for_every_row, window, window_columns
 from kerasseq.layers.forecast.step_inputs import StepInputs
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 
 @keras.saving.register_keras_serializable("kerasseq")
@@ -57,7 +57,7 @@ class SegmentForecast(Forecast):
         self, recurrent: Any, *, segment: int, linear: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(recurrent, **kwargs)
-        self.segment, self.linear = positive("segment", segment), linear
+        self.segment, self.linear = positive_int("segment", segment), linear
         self.steps = -(-self.horizon // self.segment)
         self.embed = keras.layers.Dense(self.width, activation="relu", name="embed")
         self.step_inputs = StepInputs(self.steps, self.width, name="step_inputs")

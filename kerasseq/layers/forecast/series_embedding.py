@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 Tensor = Any
 
@@ -41,7 +41,7 @@ class SeriesEmbedding(keras.layers.Layer):
 
     def __init__(self, series: int, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.series, self.width = positive("series", series), positive("width", width)
+        self.series, self.width = positive_int("series", series), positive_int("width", width)
 
     def build(self, ids_shape: Any) -> None:
         """One row per series."""

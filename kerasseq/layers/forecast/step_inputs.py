@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 Tensor = Any
 
@@ -39,7 +39,7 @@ class StepInputs(keras.layers.Layer):
 
     def __init__(self, steps: int, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.steps, self.width = positive("steps", steps), positive("width", width)
+        self.steps, self.width = positive_int("steps", steps), positive_int("width", width)
 
     def build(self, future_shape: Any = None, traits_shape: Any = None) -> None:
         """Positions, and a projection of each kind of knowledge."""

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 Tensor = Any
 MODES = ("none", "last", "seasonal", "instance")
@@ -59,7 +59,7 @@ class WindowNorm(keras.layers.Layer):
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: mode={mode!r}")
         self.mode = mode
-        self.season = positive("season", season) if mode == "seasonal" else 1
+        self.season = positive_int("season", season) if mode == "seasonal" else 1
 
     def build(self, history_shape: Any, *_: Any) -> None:
         """There are no weights; the history must hold a season."""

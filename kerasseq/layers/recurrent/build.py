@@ -11,7 +11,7 @@ from kerasseq import cells
 from kerasseq.layers.recurrent.bidirectional import Bidirectional
 from kerasseq.layers.recurrent.rnn import GRU, LSTM, RNN, SimpleRNN
 from kerasseq.layers.recurrent.stack import Stack
-from kerasseq.params.spec import MOST_LEVELS, positive
+from kerasseq.params.spec import MOST_LEVELS, positive_int
 
 _NAMED = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
 _MERGES = ("concat", "sum", "mul", "ave", None)
@@ -238,7 +238,7 @@ def _cells(
             raise ValueError(f"`units` is missing: kerasseq.rnn({cell!r}, units) needs a width.")
         kind = cells.get(cell)
         _check_options(kind, options)
-        levels = range(positive("depth", depth, MOST_LEVELS))
+        levels = range(positive_int("depth", depth, MOST_LEVELS))
         given = {"dtype": dtype, "trainable": trainable}
         return [kind(units, **given, **_own(options, level)) for level in levels]
     made = list(cell) if isinstance(cell, list | tuple) else [cell]

@@ -19,7 +19,7 @@ class _Network(TypedDict):
     size: int
 
 
-class _Facts(TypedDict):
+class _DataInfo(TypedDict):
     words: int
     seen: list[int]
     network: _Network | None
@@ -51,7 +51,7 @@ class _Shown(TypedDict, total=False):
 class CaptionState(TypedDict):
     """The state of the preprocessing."""
 
-    facts: _Facts
+    data_info: _DataInfo
     words: EarlierCaptionWords | TokenizerState
     known: Annotated[np.ndarray, Array("u", 1)]
     sight: _Sight | None

@@ -90,7 +90,7 @@ class Sight:
         return found
 
     def state(self) -> dict[str, Any]:
-        """All that `of` needs."""
+        """All that `from_state` needs."""
         return {
             "network": self.network,
             "size": self.size,
@@ -100,7 +100,7 @@ class Sight:
         }
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Sight:
+    def from_state(cls, state: Mapping[str, Any]) -> Sight:
         """What a state was taken from."""
         from kerasseq.models import picture_network
 
@@ -153,7 +153,7 @@ def captioned(
         return _checked(found, state)
     sources.check_there(files, settings.skip_bad)
     options: dict[str, Any] = {"skip_bad": settings.skip_bad, "quiet": settings.quiet}
-    network = _network(settings) if state is None else state["facts"]["network"]
+    network = _network(settings) if state is None else state["data_info"]["network"]
     if network is not None:
         return sources.from_files(files, *see(files.paths, network["size"], **options), network)
     if state is not None:
@@ -166,14 +166,14 @@ def captioned(
 
 
 def seen(
-    data: Any, facts: Mapping[str, Any], eyes: Callable[[], Sight], images: Any = None
+    data: Any, data_info: Mapping[str, Any], eyes: Callable[[], Sight], images: Any = None
 ) -> tuple[list[str], Seen]:
     """What a model is to see of new pictures, and their names.
 
     Args:
         data: pictures, see `kerasseq.data.images.lists.listed`; or features, as an array or a
             file.
-        facts: of the run.
+        data_info: of the run.
         eyes: gives what sees pictures, where features are needed.
         images: a further folder in which pictures that a table names may lie.
 
@@ -181,12 +181,12 @@ def seen(
         FileNotFoundError: if there is no such file.
         ValueError: if there is nothing to see, or it does not fit the model.
     """
-    shape = tuple(facts["seen"])
-    features = None if facts["network"] is not None else _features(data, shape)
+    shape = tuple(data_info["seen"])
+    features = None if data_info["network"] is not None else _features(data, shape)
     if features is not None:
         return features
     names, given = listed(data, _places(images))
-    if facts["network"] is not None:
+    if data_info["network"] is not None:
         return names, Seen(Pictures(given, shape[0]), fingerprint="pictures")
     sight = eyes()
     pictures, rows = Pictures(given, sight.size), np.arange(len(given))
@@ -201,13 +201,13 @@ def eyes(state: Mapping[str, Any], settings: CaptioningSettings) -> Sight:
         ValueError: if it was made from features, and nobody said of which network.
     """
     if state["sight"] is not None:
-        return Sight.of(state["sight"])
+        return Sight.from_state(state["sight"])
     if settings.encoder == "auto":
         raise ValueError(
             "this run was made from a file of features, and does not know what saw them: give "
             "features, or name the network as encoder= when you train."
         )
-    wanted = tuple(state["facts"]["seen"])
+    wanted = tuple(state["data_info"]["seen"])
     sight = _frozen(settings, grid=len(wanted) == 2)
     given = sight(np.zeros((1, sight.size, sight.size, 3), dtype=np.uint8)).shape[1:]
     if given != wanted:
@@ -219,17 +219,17 @@ def eyes(state: Mapping[str, Any], settings: CaptioningSettings) -> Sight:
 
 
 def trained_network(
-    facts: Mapping[str, Any], settings: CaptioningSettings, grid: bool, weights: str | None
+    data_info: Mapping[str, Any], settings: CaptioningSettings, grid: bool, weights: str | None
 ) -> keras.Model | None:
     """The network that is part of a model and sees its pixels, untrained; None for features.
 
     Args:
-        facts: of the run.
+        data_info: of the run.
         settings: of the recipe.
         grid: whether it is to give regions.
         weights: what it starts from, where it is no small one.
     """
-    network = facts["network"]
+    network = data_info["network"]
     if network is None:
         return None
     from kerasseq.models import picture_cnn, picture_network
@@ -318,9 +318,9 @@ def _check_demo(settings: CaptioningSettings, untouched: Mapping[str, Any]) -> N
 
 def _checked(found: Captioned, state: Mapping[str, Any] | None) -> Captioned:
     """What was found, if a run that is there can see it."""
-    if state is not None and tuple(state["facts"]["seen"]) != found.seen.shape:
+    if state is not None and tuple(state["data_info"]["seen"]) != found.seen.shape:
         raise ValueError(
-            f"this run sees {tuple(state['facts']['seen'])} numbers of each picture, and these "
+            f"this run sees {tuple(state['data_info']['seen'])} numbers of each picture, and these "
             f"have {found.seen.shape}: give pictures or features as it was made from."
         )
     return found

@@ -94,7 +94,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             for part in (source, parts.validation)
         )
         state = {
-            "facts": {
+            "data_info": {
                 "words": len(words),
                 "seen": list(source.seen.shape),
                 "network": source.network,
@@ -113,15 +113,17 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         return Prepared(train, validation, test, state, notes=notes)
 
     def config(
-        self, facts: Mapping[str, Any], settings: CaptioningSettings, weights: str | None = None
+        self, data_info: Mapping[str, Any], settings: CaptioningSettings, weights: str | None = None
     ) -> Captioner:
         from kerasseq.models import Captioner
         from kerasseq.tasks.captioning import sight
 
-        network = sight.trained_network(facts, settings, settings.decoder == "attention", weights)
-        seen = facts["seen"] if network is None else network.output_shape[1:]
+        network = sight.trained_network(
+            data_info, settings, settings.decoder == "attention", weights
+        )
+        seen = data_info["seen"] if network is None else network.output_shape[1:]
         return Captioner(
-            words=facts["words"],
+            words=data_info["words"],
             features=seen[-1],
             regions=len(seen) > 1,
             encoder=network,
@@ -138,14 +140,14 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             options=settings.cell_options,
         )
 
-    def macs(self, facts: Mapping[str, Any], settings: CaptioningSettings) -> int:
-        regions = facts["seen"][0] if len(facts["seen"]) == 2 else None
-        return self.config(facts, settings).macs(facts["timesteps"], regions)
+    def macs(self, data_info: Mapping[str, Any], settings: CaptioningSettings) -> int:
+        regions = data_info["seen"][0] if len(data_info["seen"]) == 2 else None
+        return self.config(data_info, settings).macs(data_info["timesteps"], regions)
 
-    def build(self, facts: Mapping[str, Any], settings: CaptioningSettings) -> keras.Model:
-        return self.config(facts, settings, settings.weights).build()
+    def build(self, data_info: Mapping[str, Any], settings: CaptioningSettings) -> keras.Model:
+        return self.config(data_info, settings, settings.weights).build()
 
-    def objective(self, facts: Mapping[str, Any], settings: CaptioningSettings) -> Objective:
+    def objective(self, data_info: Mapping[str, Any], settings: CaptioningSettings) -> Objective:
         from kerasseq.models import WordLoss
 
         return Objective(WordLoss(settings.label_smoothing))
@@ -231,8 +233,10 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
 
         super().check_saved(model, state, settings)
         words = len(Tokenizer.from_state(state["words"]))
-        if words != state["facts"]["words"]:
-            raise ValueError(f"facts.words is {state['facts']['words']:,}, and there are {words:,}")
+        if words != state["data_info"]["words"]:
+            raise ValueError(
+                f"data_info.words is {state['data_info']['words']:,}, and there are {words:,}"
+            )
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         from kerasseq.data.tokenizers.tokenizer import Tokenizer
@@ -240,11 +244,11 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         return {"decoder/embedding/embeddings": Tokenizer.from_state(state["words"]).vocabulary}
 
     def resolve(
-        self, facts: Mapping[str, Any], settings: CaptioningSettings
+        self, data_info: Mapping[str, Any], settings: CaptioningSettings
     ) -> tuple[CaptioningSettings, list[str]]:
         if settings.decoder != "auto":
             return settings, []
-        network, seen = facts["network"], facts["seen"]
+        network, seen = data_info["network"], data_info["seen"]
         if network is None:
             regions = len(seen) == 2 and seen[0] > 1
         else:
@@ -279,7 +283,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             self._eyes = self._eyes or (state, sight.eyes(state, settings))
             return self._eyes[1]
 
-        names, seen = sight.seen(data, state["facts"], eyes, settings.images)
+        names, seen = sight.seen(data, state["data_info"], eyes, settings.images)
         return names, writer.write(seen.scaled(**state["scaling"]) if state["scaling"] else seen)
 
     def _check_sizes(self, settings: CaptioningSettings) -> None:
@@ -289,9 +293,9 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         faults = []
         for decoder in decoders:
             seen = [2, 1] if decoder == "attention" else [1]
-            facts = {"words": 5, "network": None, "seen": seen}
+            data_info = {"words": 5, "network": None, "seen": seen}
             try:
-                self.count(facts, changed(settings, decoder=decoder))
+                self.count(data_info, changed(settings, decoder=decoder))
             except ValueError as error:
                 faults.append(error)
         if len(faults) == len(decoders):

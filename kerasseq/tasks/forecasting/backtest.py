@@ -15,7 +15,7 @@ from kerasseq.evaluation.forecast_metrics import Forecasts
 from kerasseq.evaluation.scoreboard import board
 from kerasseq.formatting.table import Table
 from kerasseq.io.digest import digest
-from kerasseq.settings import positive
+from kerasseq.settings import require_positive
 from kerasseq.tasks import perform
 from kerasseq.tasks.forecasting import forecasts
 
@@ -75,11 +75,11 @@ def backtest(
     Raises:
         ValueError: if the data is other data, or there is no room for so many folds.
     """
-    facts, panel = run.state["facts"], _source(task, run, data)
-    horizon = facts["horizon"]
+    data_info, panel = run.state["data_info"], _source(task, run, data)
+    horizon = data_info["horizon"]
     stride = horizon if stride is None else stride
     for name, value in (("folds", folds), ("stride", stride)):
-        positive({name: value}, name)
+        require_positive({name: value}, name)
     settings = run.resolved  # with the choices that were made for the run, which stay as they are
     origins = panel.lengths - horizon - stride * np.arange(folds)[::-1, None]
     if settings.final == "all" and not refit:
@@ -136,15 +136,15 @@ def _from_run(
     held_out: Any = parts.test
     test: Any = prepared.test
     begin = panel.lengths - test.panel.lengths + test.first
-    room = int(((panel.lengths - run.state["facts"]["horizon"] - begin) // stride).min()) + 1
+    room = int(((panel.lengths - run.state["data_info"]["horizon"] - begin) // stride).min()) + 1
     if len(origins) > room:
         raise ValueError(
             f"the test part has room for {room:,} folds that are {stride:,} steps apart. Received: "
             f"folds={len(origins)}. Take fewer, a smaller stride, or refit=True."
         )
-    reader = SeriesReader.of(run.state["reader"])
+    reader = SeriesReader.from_state(run.state["reader"])
     examples = reader.examples(panel, origins[0], stride=stride, insample=held_out.before)
-    rivals = forecasts.Rivals(replace(prepared, test=examples), settings.quantiles)
+    rivals = forecasts.BaselineForecasts(replace(prepared, test=examples), settings.quantiles)
     found = {_OURS: task.predictions(run.model, examples, run.state, settings), **rivals}
     folds = np.tile(np.arange(1, len(origins) + 1), len(panel))
     return _Fold(examples.targets, found, folds)
@@ -163,10 +163,10 @@ def _refitted(
     _, prepared = perform.prepared(task, before, replace(settings, **spans))
     trained = perform.train(task, prepared, settings, quiet=True)
     trained = perform.calibrated(task, trained, prepared, settings)
-    reader = SeriesReader.of(trained.state["reader"])
-    until = panel.cut(np.zeros_like(origin), origin + trained.state["facts"]["horizon"])
+    reader = SeriesReader.from_state(trained.state["reader"])
+    until = panel.cut(np.zeros_like(origin), origin + trained.state["data_info"]["horizon"])
     examples = reader.examples(until, origin, stride=1, insample=before.observed)
-    rivals = forecasts.Rivals(replace(prepared, test=examples), settings.quantiles)
+    rivals = forecasts.BaselineForecasts(replace(prepared, test=examples), settings.quantiles)
     found = {_OURS: task.predictions(trained.model, examples, trained.state, settings), **rivals}
     return _Fold(examples.targets, found, np.full(len(panel), number))
 

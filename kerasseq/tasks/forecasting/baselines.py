@@ -172,9 +172,9 @@ class NLinear(Baseline):
         return last + ahead.transpose(0, 2, 1)
 
     def _learn(self, train: Source, validation: Source) -> None:
-        learned = _Moments.of(train)
+        learned = _Moments.from_windows(train)
         gram, cross = learned.about(learned)
-        test_gram, test_cross = _Moments.of(validation).about(learned)
+        test_gram, test_cross = _Moments.from_windows(validation).about(learned)
         # With gram = basis @ diag(size) @ basis.T, a penalty costs no more than a division.
         size, basis = np.linalg.eigh(gram)
         size, cross = np.maximum(size, 0), basis.T @ cross
@@ -228,7 +228,7 @@ class _Moments:
     cross: np.ndarray
 
     @classmethod
-    def of(cls, windows: Source) -> _Moments:
+    def from_windows(cls, windows: Source) -> _Moments:
         count, sums = 0, [0.0, 0.0, 0.0, 0.0]
         _, targets = windows.batch(np.arange(1))
         for history, observed, ahead in _batches(windows, max(1, _LEARNED // targets.shape[2])):

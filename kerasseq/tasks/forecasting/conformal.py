@@ -107,11 +107,11 @@ class Calibration:
         return Forecasts(forecasts.point, dict(zip(found, moved)))
 
     def state(self) -> dict[str, Any]:
-        """JSON values, from which `of` makes the same calibration."""
+        """JSON values, from which `from_state` makes the same calibration."""
         return {"levels": self.levels.tolist(), "offsets": self.offsets.tolist()}
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Calibration:
+    def from_state(cls, state: Mapping[str, Any]) -> Calibration:
         """The calibration that has this state."""
         return cls(np.array(state["levels"], float), np.array(state["offsets"], float))
 

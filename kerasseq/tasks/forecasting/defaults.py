@@ -27,7 +27,7 @@ __all__ = [
     "scaling",
     "segment",
     "suggested",
-    "told",
+    "rows_remark",
 ]
 
 _HORIZON = 12  # steps, where there is no season
@@ -91,24 +91,26 @@ def suggested(panel: Panel, output: str, lookback: int, horizon: int) -> dict[st
 
 
 def resolved(
-    facts: Mapping[str, Any], settings: ForecastingSettings
+    data_info: Mapping[str, Any], settings: ForecastingSettings
 ) -> tuple[ForecastingSettings, list[str]]:
     """Settings with the choices by the data in place of "auto", and remarks that say why.
 
     Args:
-        facts: `suggested`, `season`, `lookback` and `horizon` of the data.
+        data_info: `suggested`, `season`, `lookback` and `horizon` of the data.
         settings: settings as they were given.
     """
-    values: dict[str, Any] = {name: facts[name] for name in ("lookback", "horizon")}
+    values: dict[str, Any] = {name: data_info[name] for name in ("lookback", "horizon")}
     notes = []
-    for name, choice in facts["suggested"].items():
+    for name, choice in data_info["suggested"].items():
         values[name] = getattr(settings, name)
         if values[name] == "auto":
             required = required_model(settings) if name == "model" else None
             values[name], why = required or choice
             notes.append(f"{name}={values[name]!r}: {why}")
     if settings.segment is None:
-        values["segment"] = segment(facts["season"], facts["lookback"], facts["horizon"])
+        values["segment"] = segment(
+            data_info["season"], data_info["lookback"], data_info["horizon"]
+        )
     if settings.linear is None:
         values["linear"] = values["model"] == "segment"
     return replace(settings, **values, lookback_seasons=None), notes
@@ -122,7 +124,7 @@ def required_model(settings: ForecastingSettings) -> tuple[str, str] | None:
     return None
 
 
-#: Facts of about the smallest data that there is.
+#: DataInfo of about the smallest data that there is.
 SMALLEST: dict[str, Any] = {
     **dict.fromkeys(("past", "future", "static", "series", "masked"), 0),
     **{"horizon": 2, "lookback": 2, "season": 1, "targets": 1},
@@ -141,7 +143,7 @@ def learned(levels: Sequence[float]) -> list[float]:
     return sorted({0.5, *map(float, levels), *(round(1 - level, 9) for level in levels)})
 
 
-def told(learned: Any, stopping: Any, scored: Any) -> str:
+def rows_remark(learned: Any, stopping: Any, scored: Any) -> str:
     """How many windows there are of each kind of examples."""
     used = zip((learned, stopping, scored), ("learn from", "stop by", "score on"))
     counts = [f"{len(own):,} to {use}" for own, use in used if own is not None]

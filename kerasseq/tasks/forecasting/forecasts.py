@@ -28,7 +28,7 @@ from kerasseq.tasks.forecasting.plots import Fan
 
 __all__ = [
     "LEVELS",
-    "Rivals",
+    "BaselineForecasts",
     "ahead",
     "calibration",
     "check_state",
@@ -83,7 +83,7 @@ def restored(
     """
     found = _read(outputs, likelihood, levels)
     if calibrated is not None and levels:
-        found = Calibration.of(calibrated).apply(found, levels)
+        found = Calibration.from_state(calibrated).apply(found, levels)
     quantiles = found.quantiles or {}
     return Forecasts(
         inverse(found.point), {level: inverse(values) for level, values in quantiles.items()}
@@ -122,7 +122,7 @@ def ahead(
     """
     levels = _levels(levels, sizes, state["calibration"])
     _check_paths(paths, sizes)
-    reader = SeriesReader.of(state["reader"])
+    reader = SeriesReader.from_state(state["reader"])
     steps = _steps(horizon, sizes)
     if steps > sizes.horizon:
         sizes, reader = replace(sizes, horizon=steps), replace(reader, horizon=steps)
@@ -181,22 +181,25 @@ def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-class Rivals(Mapping[str, Forecasts]):
+class BaselineForecasts(Mapping[str, Forecasts]):
     """What baselines forecast for the test part, in the units of the series.
 
     They are fitted when they are asked for, so that the forecasts of one are in memory at a time.
 
     Args:
-        prepared: the parts as the model takes them, and its facts.
+        prepared: the parts as the model takes them, and its data_info.
         levels: of the quantiles.
     """
 
     def __init__(self, prepared: Any, levels: Sequence[float]) -> None:
-        season, lookback = (prepared.facts[name] for name in ("season", "lookback"))
+        season, lookback = (prepared.data_info[name] for name in ("season", "lookback"))
         parts = [getattr(prepared, name) for name in ("train", "validation", "test")]
-        if lookback < season and parts[0].panel.lengths.min() >= season + prepared.facts["horizon"]:
+        if (
+            lookback < season
+            and parts[0].panel.lengths.min() >= season + prepared.data_info["horizon"]
+        ):
             lookback = season  # the seasonal naive forecast has to look back as far
-            reader = replace(SeriesReader.of(prepared.state["reader"]), lookback=season)
+            reader = replace(SeriesReader.from_state(prepared.state["reader"]), lookback=season)
             parts = [
                 reader.examples(part.panel, part.first, stride=part.windows.stride)
                 for part in parts
@@ -273,11 +276,11 @@ def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster)
         state: as for `ahead`.
         sizes: those of the model.
     """
-    reader, panel = SeriesReader.of(state["reader"]), panel_of(state["history"])
-    facts = {"lookback": reader.lookback, "horizon": reader.horizon, **reader.columns(panel)}
-    wrong = [name for name, size in facts.items() if state["facts"][name] != size]
+    reader, panel = SeriesReader.from_state(state["reader"]), panel_of(state["history"])
+    data_info = {"lookback": reader.lookback, "horizon": reader.horizon, **reader.columns(panel)}
+    wrong = [name for name, size in data_info.items() if state["data_info"][name] != size]
     if wrong:
-        raise ValueError(f"facts and series differ in {', '.join(wrong)}")
+        raise ValueError(f"data_info and series differ in {', '.join(wrong)}")
     inputs, _ = reader.latest(panel)
     shapes = {name: own.shape[1:] for name, own in inputs.items()}
     expected = {name: tuple(own.shape[1:]) for name, own in model.input.items()}
@@ -285,7 +288,7 @@ def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster)
         raise ValueError(f"the model has inputs {expected}, and there are {shapes}")
     after(panel.stamps[0], 1, panel.frequency)
     if state["calibration"] is not None:
-        own = Calibration.of(state["calibration"])
+        own = Calibration.from_state(state["calibration"])
         if own.offsets.shape != (len(own.levels), sizes.horizon, sizes.targets):
             raise ValueError(f"the calibration has offsets of shape {own.offsets.shape}")
     if "stream" in state:
@@ -316,7 +319,7 @@ def updated(
     Raises:
         ValueError: if the rows do not go on where the series end, or the model cannot take them.
     """
-    reader, panel = SeriesReader.of(state["reader"]), panel_of(state["history"])
+    reader, panel = SeriesReader.from_state(state["reader"]), panel_of(state["history"])
     # A row without a target is a row, unless it is there to tell what is known ahead.
     whole = reader.masked or not panel.names["future"]
     new = read_series(rows, encoding=panel.encoding, whole=whole, **reading)
@@ -408,7 +411,7 @@ def _levels(
 def _check_paths(paths: int, sizes: Forecaster) -> None:
     if not paths:
         return
-    settings.positive({"paths": paths}, "paths")
+    settings.require_positive({"paths": paths}, "paths")
     if sizes.kind != "recursive" or sizes.output == "point":
         raise ValueError(
             "paths are drawn step by step, each value after those before it, which takes "
@@ -442,8 +445,8 @@ def _rows(
         for own, length in zip(scaled.future, scaled.lengths)
     ]
     known = replace(scaled, future=blank).pick(series)
-    told: Any = np.array(reader.places(panel))[series] if reader.told else False
-    inputs = latest(known, rows, 1, observed=reader.masked, series=told)
+    series_ids: Any = np.array(reader.places(panel))[series] if reader.series_ids else False
+    inputs = latest(known, rows, 1, observed=reader.masked, series=series_ids)
     inputs.pop("future", None)
     return inputs
 

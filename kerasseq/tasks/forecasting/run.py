@@ -70,7 +70,7 @@ class ForecastRun(Run):
 
         return forecasts.ahead(
             self.model,
-            self.task.config(self.state["facts"], self.resolved),
+            self.task.config(self.state["data_info"], self.resolved),
             self.state,
             horizon=horizon,
             history=history,
@@ -136,7 +136,7 @@ class ForecastRun(Run):
         """
         from kerasseq.tasks.forecasting import forecasts
 
-        sizes = self.task.config(self.state["facts"], self.resolved)
+        sizes = self.task.config(self.state["data_info"], self.resolved)
         self.state = forecasts.updated(self.model, sizes, self.state, rows, reading)
 
     def figures(self) -> dict[str, Figure]:

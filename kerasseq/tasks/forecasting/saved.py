@@ -25,7 +25,7 @@ class _Suggested(TypedDict):
     normalization: tuple[str, str]
 
 
-class _Facts(TypedDict):
+class _DataInfo(TypedDict):
     suggested: _Suggested
     lookback: int
     horizon: int
@@ -54,7 +54,7 @@ class _Stream(TypedDict):
 class ForecastState(TypedDict):
     """The state of the preprocessing, the end of the series, and the calibration."""
 
-    facts: _Facts
+    data_info: _DataInfo
     reader: SeriesReaderState
     history: PanelState
     calibration: CalibrationState | None
@@ -69,7 +69,7 @@ class _EarlierFacts(TypedDict):
 class EarlierState(TypedDict):
     """The entries of a state of format 1 that were written in another way."""
 
-    facts: _EarlierFacts
+    data_info: _EarlierFacts
     reader: SeriesReaderState
 
 

@@ -70,11 +70,11 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         self.count(defaults.SMALLEST, own)  # the cell and the rest, by checks of the model
 
     def resolve(
-        self, facts: Mapping[str, Any], settings: ForecastingSettings
+        self, data_info: Mapping[str, Any], settings: ForecastingSettings
     ) -> tuple[ForecastingSettings, list[str]]:
         from kerasseq.tasks.forecasting import defaults
 
-        return defaults.resolved(facts, settings)
+        return defaults.resolved(data_info, settings)
 
     def load(self, data: Any, settings: ForecastingSettings) -> Panel:
         from kerasseq.data.series.parts import is_table, with_parts
@@ -114,7 +114,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
         # A seasonal baseline may look back further than the model does.
         context = max(lookback, source.season) + max(settings.lags, default=0)
-        parts = Part.of(source, split, lookback, horizon, context, learn)
+        parts = Part.split(source, split, lookback, horizon, context, learn)
         tested = test and bool((split.end > split.test).all())
         return Parts(parts[0], parts[1], parts[2] if tested else None, notes)
 
@@ -137,7 +137,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             lags=tuple(settings.lags),
             cycles=tuple(cycles(panel.stamps, panel.frequency) if settings.calendar else ()),
             masked=train.masked,
-            told=settings.series_embedding,
+            series_ids=settings.series_embedding,
             **sizes,
         )
         learned, stopping = (
@@ -148,7 +148,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         if (held_out := parts.test) is not None:
             scored = reader.examples(held_out.panel, held_out.first, insample=held_out.before)
         state = {
-            "facts": {
+            "data_info": {
                 "suggested": suggested,
                 **sizes,
                 **reader.columns(panel),
@@ -160,7 +160,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             "history": panel_state(tail(_latest(parts), reader.kept)),
             "calibration": None,
         }
-        notes = [defaults.told(learned, stopping, scored)]
+        notes = [defaults.rows_remark(learned, stopping, scored)]
         return Prepared(learned, stopping, scored, state, notes=notes)
 
     def state_type(self) -> Any:
@@ -179,15 +179,15 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.tasks.forecasting.saved import EarlierState
 
         schema.check(state, State)
-        facts = state["facts"]
-        if "suggested" in facts:
+        data_info = state["data_info"]
+        if "suggested" in data_info:
             return state
         schema.check(state, EarlierState)
-        # Format 1 kept the settings that were chosen by the data among its facts.
-        chosen = {name: facts[name] for name in ("model", "normalization")}
+        # Format 1 kept the settings that were chosen by the data among its data_info.
+        chosen = {name: data_info[name] for name in ("model", "normalization")}
         chosen["scaling"] = state["reader"]["scalers"]["targets"]["kind"]
         suggested = {name: [value, "chosen before"] for name, value in chosen.items()}
-        return {**state, "facts": {**facts, "suggested": suggested}}
+        return {**state, "data_info": {**data_info, "suggested": suggested}}
 
     def check_saved(
         self, model: keras.Model, state: Mapping[str, Any], settings: ForecastingSettings
@@ -195,25 +195,25 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.tasks.forecasting import forecasts
 
         super().check_saved(model, state, settings)
-        forecasts.check_state(model, state, self.config(state["facts"], settings))
+        forecasts.check_state(model, state, self.config(state["data_info"], settings))
 
-    def config(self, facts: Mapping[str, Any], settings: ForecastingSettings) -> Forecaster:
+    def config(self, data_info: Mapping[str, Any], settings: ForecastingSettings) -> Forecaster:
         from kerasseq.models import Forecaster
         from kerasseq.tasks.forecasting import defaults
 
         return Forecaster(
-            lookback=facts["lookback"],
-            horizon=facts["horizon"],
+            lookback=data_info["lookback"],
+            horizon=data_info["horizon"],
             kind=settings.model,
             cell=settings.cell,
             units=settings.units,
             depth=settings.depth,
-            targets=facts["targets"],
-            past=facts["past"],
-            future=facts["future"],
-            static=facts["static"],
-            series=facts["series"],
-            masked=facts["masked"],
+            targets=data_info["targets"],
+            past=data_info["past"],
+            future=data_info["future"],
+            static=data_info["static"],
+            series=data_info["series"],
+            masked=data_info["masked"],
             embedding=settings.embedding,
             channels=settings.channels,
             segment=settings.segment or 1,
@@ -221,7 +221,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             attention=settings.attention,
             scheduled_sampling=settings.scheduled_sampling,
             normalization=settings.normalization,
-            season=facts["season"],
+            season=data_info["season"],
             output=settings.output,
             quantiles=tuple(defaults.learned(settings.quantiles)),
             error=settings.loss,
@@ -229,11 +229,11 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             options=settings.cell_options,
         )
 
-    def macs(self, facts: Mapping[str, Any], settings: ForecastingSettings) -> int:
-        return self.config(facts, settings).macs()
+    def macs(self, data_info: Mapping[str, Any], settings: ForecastingSettings) -> int:
+        return self.config(data_info, settings).macs()
 
-    def objective(self, facts: Mapping[str, Any], settings: ForecastingSettings) -> Objective:
-        return Objective(self.config(facts, settings).loss())
+    def objective(self, data_info: Mapping[str, Any], settings: ForecastingSettings) -> Objective:
+        return Objective(self.config(data_info, settings).loss())
 
     def training(
         self, model: keras.Model, prepared: Prepared, settings: ForecastingSettings
@@ -242,7 +242,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         validation: Any = prepared.validation
         if settings.model == "recursive":
             train, validation = train.teacher_forced, validation.teacher_forced
-        return self.config(prepared.facts, settings).taught(model), train, validation
+        return self.config(prepared.data_info, settings).training_model(model), train, validation
 
     def calibrate(
         self, model: keras.Model, prepared: Prepared, settings: ForecastingSettings
@@ -256,7 +256,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         found = forecasts.calibration(
             training.outputs(model, examples),
             examples.scaled_targets,
-            self._likelihood(prepared.facts, settings),
+            self._likelihood(prepared.data_info, settings),
             settings.quantiles,
         )
         return {"calibration": found.state()}
@@ -273,7 +273,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
         return forecasts.restored(
             training.outputs(model, examples),
-            self._likelihood(state["facts"], settings),
+            self._likelihood(state["data_info"], settings),
             list(settings.quantiles),
             state["calibration"],
             examples.restored,
@@ -300,7 +300,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     ) -> Mapping[str, Forecasts]:
         from kerasseq.tasks.forecasting import forecasts
 
-        return forecasts.Rivals(prepared, settings.quantiles)
+        return forecasts.BaselineForecasts(prepared, settings.quantiles)
 
     def read(
         self,
@@ -330,10 +330,12 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         """The reader that prepares series as those that the run was made from."""
         from kerasseq.data.series.reader import SeriesReader
 
-        return SeriesReader.of(state["reader"])
+        return SeriesReader.from_state(state["reader"])
 
-    def _likelihood(self, facts: Mapping[str, Any], settings: ForecastingSettings) -> Likelihood:
-        return self.config(facts, settings).likelihood
+    def _likelihood(
+        self, data_info: Mapping[str, Any], settings: ForecastingSettings
+    ) -> Likelihood:
+        return self.config(data_info, settings).likelihood
 
 
 def _latest(parts: Parts) -> Panel:

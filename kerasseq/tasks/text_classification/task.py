@@ -167,7 +167,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             each = len(labels) / (len(classes) * np.bincount(truth))
             train = dataclasses.replace(train, weights=each[truth].astype(np.float32))
         state = reader.state()
-        state["facts"]["timesteps"] = train.mean_length("tokens")
+        state["data_info"]["timesteps"] = train.mean_length("tokens")
         state["reading"] = dict(parts.reading)
         state["shares"] = (np.bincount(truth) / len(truth)).tolist()
         return Prepared(
@@ -179,19 +179,19 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             notes=notes,
         )
 
-    def config(self, facts: Mapping[str, Any], settings: SentimentSettings) -> Classifier:
+    def config(self, data_info: Mapping[str, Any], settings: SentimentSettings) -> Classifier:
         from kerasseq.models import Classifier
 
         return Classifier(
-            vocabulary=facts["vocabulary"],
-            classes=facts["classes"],
+            vocabulary=data_info["vocabulary"],
+            classes=data_info["classes"],
             cell=settings.cell,
             units=settings.units,
             depth=settings.depth,
             bidirectional=settings.bidirectional,
             pooling=settings.pooling,
             embedding=settings.embedding,
-            ngrams=facts["ngrams"],
+            ngrams=data_info["ngrams"],
             order=settings.ngrams,
             token_dropout=settings.token_dropout,
             embedding_dropout=settings.embedding_dropout,
@@ -199,14 +199,14 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             options=settings.cell_options,
         )
 
-    def macs(self, facts: Mapping[str, Any], settings: SentimentSettings) -> int:
-        return self.config(facts, settings).macs(facts["timesteps"])
+    def macs(self, data_info: Mapping[str, Any], settings: SentimentSettings) -> int:
+        return self.config(data_info, settings).macs(data_info["timesteps"])
 
-    def objective(self, facts: Mapping[str, Any], settings: SentimentSettings) -> Objective:
+    def objective(self, data_info: Mapping[str, Any], settings: SentimentSettings) -> Objective:
         import keras
 
-        branches = self.config(facts, settings).branches
-        if facts["classes"] == 2:
+        branches = self.config(data_info, settings).branches
+        if data_info["classes"] == 2:
             return Objective(
                 keras.losses.BinaryCrossentropy(from_logits=True),
                 [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
@@ -327,7 +327,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         from kerasseq.data.text.reader import Reader
 
         if self._last is None or self._last[0] is not state:
-            self._last = (state, Reader.of(state))
+            self._last = (state, Reader.from_state(state))
         return self._last[1]
 
     # The vocabularies of the run that was asked last: parsing them takes longer than predicting.

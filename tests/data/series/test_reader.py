@@ -28,17 +28,17 @@ def _panel(names: tuple[str, ...] = ("a", "b"), steps: int = 40) -> Panel:
     return read_series(pd.concat(frames), target="y", series="id", past="x")
 
 
-def _reader(panel: Panel, per_series: bool = True, told: bool = False) -> SeriesReader:
+def _reader(panel: Panel, per_series: bool = True, series_ids: bool = False) -> SeriesReader:
     return SeriesReader.fitted(
         panel, "standard", per_series, lookback=5, horizon=2, lags=(7,), cycles=("weekday",),
-        masked=False, told=told,
+        masked=False, series_ids=series_ids,
     )  # fmt: skip
 
 
 def test_a_reader_comes_back_from_json() -> None:
     panel = _panel()
     reader = _reader(panel)
-    again = SeriesReader.of(json.loads(json.dumps(reader.state())))
+    again = SeriesReader.from_state(json.loads(json.dumps(reader.state())))
     rows = np.arange(len(reader.examples(panel)))
     one, other = (own.examples(panel).batch(rows) for own in (reader, again))
     assert one[0].keys() == other[0].keys() == {"history", "past", "future"}
@@ -86,7 +86,7 @@ def test_windows_are_passed_over_where_there_are_too_many_to_score(
 
 def test_series_that_were_not_seen_are_scaled_by_themselves() -> None:
     panel = _panel()
-    reader = _reader(panel, told=True)
+    reader = _reader(panel, series_ids=True)
     other = _panel(("c", "b"))  # the first of them is like the first one here
     scaled, scaler = reader.scaled(other)
     np.testing.assert_allclose(scaled.targets[0].mean(), 0, atol=1e-6)
@@ -131,7 +131,7 @@ def test_what_was_filled_in_is_neither_scored_nor_calibrated_on() -> None:
         "lags": (),
         "cycles": (),
         "masked": False,
-        "told": False,
+        "series_ids": False,
     }
     reader = SeriesReader.fitted(panel, "standard", False, **options)
     examples = reader.examples(panel, np.array([30]))
@@ -150,7 +150,7 @@ def test_parts_do_not_show_what_comes_after_them() -> None:
     table.loc[17:22, "y"] = np.nan
     panel = read_series(table.assign(y=table["y"].where(table.index < 23, 1e9)), fill="linear")
     split = chronological(panel, 10, 10)
-    train, validation, _ = Part.of(panel, split, 5, 2, 7)
+    train, validation, _ = Part.split(panel, split, 5, 2, 7)
     assert np.abs(train.panel.targets[0]).max() <= 1
     assert train.panel.targets[0][17:, 0].tolist() == [table["y"][16]] * 3
     assert np.flatnonzero(np.isnan(validation.before[0])).tolist() == [17, 18, 19]

@@ -57,7 +57,7 @@ def test_a_state_is_json_and_the_whole_scaler(
     kind: str, arrays: list[np.ndarray], per_series: bool
 ) -> None:
     scaler = Scaler.fit(kind, arrays, per_series, only=[True, False])
-    again = Scaler.of(json.loads(json.dumps(scaler.state())))
+    again = Scaler.from_state(json.loads(json.dumps(scaler.state())))
     for i, values in enumerate(arrays):
         np.testing.assert_array_equal(again.transform(values, i), scaler.transform(values, i))
     np.testing.assert_array_equal(again.adapt(arrays[0]).location, scaler.adapt(arrays[0]).location)

@@ -207,7 +207,7 @@ def test_fewer_steps_and_more(calibration: Calibration) -> None:
 
 
 def test_the_state_is_json(calibration: Calibration) -> None:
-    again = Calibration.of(json.loads(json.dumps(calibration.state())))
+    again = Calibration.from_state(json.loads(json.dumps(calibration.state())))
     np.testing.assert_array_equal(again.offsets, calibration.offsets)
     np.testing.assert_array_equal(again.levels, calibration.levels)
 

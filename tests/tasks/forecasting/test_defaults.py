@@ -25,7 +25,7 @@ def _wave(steps: int, season: int = 12) -> np.ndarray:
 
 
 def _facts(values: np.ndarray, output: str = "quantiles") -> dict[str, Any]:
-    """Facts of a series with a season of 12, a lookback of 24 and a horizon of 12."""
+    """DataInfo of a series with a season of 12, a lookback of 24 and a horizon of 12."""
     return {
         "suggested": defaults.suggested(_panel(values), output, 24, 12),
         **{"season": 12, "lookback": 24, "horizon": 12},

@@ -8,7 +8,7 @@ from typing import Any
 
 from kerasseq.formatting.numbers import plural
 from kerasseq.formatting.table import Table, Tabular
-from kerasseq.params.spec import positive
+from kerasseq.params.spec import positive_int
 
 DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 
@@ -139,7 +139,7 @@ class Count(Tabular):
 
     def macs_for(self, timesteps: int) -> int:
         """Multiply-accumulates with a weight for a whole sequence and one row."""
-        return positive("timesteps", timesteps) * self.macs
+        return positive_int("timesteps", timesteps) * self.macs
 
     @property
     def bytes(self) -> dict[str, int]:

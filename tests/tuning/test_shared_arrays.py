@@ -17,8 +17,8 @@ import pytest
 from kerasseq.data.series.read import read_series
 from kerasseq.data.series.windows import Windows
 from kerasseq.settings import Choice
-from kerasseq.tuning.lending import LARGE, Lender, Store, opened
 from kerasseq.tuning.search import Search
+from kerasseq.tuning.shared_arrays import LARGE, Lender, Store, opened
 from kerasseq.tuning.task import Data, Task
 from tests.toy import ToySettings
 
@@ -183,7 +183,7 @@ def test_who_gets_nothing_prepares_for_itself(task: Callable[..., Task]) -> None
     data = Data(search.recipe, search.source, search.settings, lambda *given: asked.append(given))
     parts, prepared = data.prepared(search.settings, (0, 3))
     assert asked == [({"scale": True, "seed": 0}, (0, 3), False, False)]
-    assert prepared.facts == {"width": 2}
+    assert prepared.data_info == {"width": 2}
     assert data.prepared(search.settings, (0, 3))[0] is parts  # which is kept
 
 

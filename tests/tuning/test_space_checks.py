@@ -13,7 +13,7 @@ import pytest
 
 import kerasseq
 from kerasseq.settings import Choice, Conditional, Float, Int
-from kerasseq.tuning.asked import asked
+from kerasseq.tuning.space_checks import asked
 from kerasseq.tuning.task import known
 from tests import toy as toys
 
