@@ -36,6 +36,9 @@ def why_not(cell: Any, situation: Situation) -> str | None:
         return "use_bias=False is not what Keras hands to it; use use_bias=True"
     if cell.compute_dtype == "float64":
         return "dtype 'float64' is as slow there as in a loop; use 'float32'"
+    if situation.backend == "jax" and cell.compute_dtype != "float32":
+        # It would raise when the program is compiled, too late for another kernel.
+        return f"dtype {cell.compute_dtype!r} is none that JAX hands to it; use 'float32'"
     if situation.backend == "jax" and situation.masked:
         return "on JAX it takes no mask; cut the padding off, or use PyTorch or TensorFlow"
     return None
