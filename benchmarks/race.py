@@ -128,7 +128,7 @@ class Worker:
     def kill(self) -> None:
         """Ends it, whatever it is at."""
         self._process.kill()
-        self._process.wait()
+        self.close()
 
     def cpu_seconds(self) -> float:
         """The processor time it has used; 0 where the system does not tell."""
