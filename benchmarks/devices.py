@@ -96,6 +96,7 @@ def _versions() -> dict[str, str]:
     if found["backend"] == "torch":
         import torch
 
-        found["cuda"] = str(torch.version.cuda)
-        found["cudnn"] = str(torch.backends.cudnn.version())
+        if torch.version.cuda is not None:
+            found["cuda"] = torch.version.cuda
+            found["cudnn"] = str(torch.backends.cudnn.version())
     return dict(sorted(found.items()))

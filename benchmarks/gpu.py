@@ -41,7 +41,9 @@ LINEAR = ("lru", "mingru", "minlstm")
 ROUNDS = 7
 LONGEST = 90.0  # seconds that one answer of a worker may take
 LEAST = 15.0  # seconds without which nothing more is begun
-APART = float("inf")  # contenders round to TF32 on their own: how far they are apart is written
+# Contenders round to TF32, each in its order: how far apart they are is written down, and what is
+# not finite fails.
+APART = 10.0
 
 TARGETS = (
     Target("cudnn", KERAS, "training step, where Keras calls cuDNN", least=0.97),
@@ -220,6 +222,10 @@ class Session:
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        found = [] if self.out is None else rows.read(self.out)
+        self._known = {_key(row): row for row in found}
+
     def look(self, backend: str) -> dict[str, Any] | None:
         """The device of a backend; None, with a word, where there is none to be had."""
         try:
@@ -233,8 +239,7 @@ class Session:
 
     def take(self, piece: Piece) -> None:
         """Its row: the one that is there, or measured now; or a note that it failed."""
-        known = {} if self.out is None else {_key(row): row for row in rows.read(self.out)}
-        row = known.get(_key({"setting": piece.setting, **self._place(piece)}))
+        row = self._known.get(_key({"setting": piece.setting, **self._place(piece)}))
         start = time.monotonic()
         if row is None:
             try:
@@ -279,12 +284,26 @@ class Session:
 
 
 def run(session: Session, plan: Sequence[Piece]) -> None:
-    """Takes the pieces in order, as long as there is time."""
-    for piece in plan:
-        if session.left() < LEAST:
-            session.skipped.append(piece.name)
+    """Takes the pieces in order, as long as there is time.
+
+    What is not timed is taken on all backends side by side.
+    """
+
+    def take(some: Sequence[Piece]) -> None:
+        for piece in some:
+            if session.left() < LEAST:
+                session.skipped.append(piece.name)
+            else:
+                session.take(piece)
+
+    for untimed, part in itertools.groupby(plan, lambda piece: piece.group == PARITY):
+        some = list(part)
+        if untimed:
+            each = [[piece for piece in some if piece.backend == name] for name in BACKENDS]
+            with ThreadPoolExecutor() as together:
+                list(together.map(take, each))
         else:
-            session.take(piece)
+            take(some)
 
 
 # What is shown
@@ -399,7 +418,8 @@ def _told(row: rows.Row) -> str:
         return f"{kernel} {result['worst']:.1e}" + " TOO FAR" * (not result["passed"])
     rival = row["setting"]["against"]
     taken = result["milliseconds"]
-    return f"{kernel} {taken[OURS]:g} ms, {rival} {taken[rival]:g} ms, {_ratio(row):.2f}x"
+    told = f"{kernel} {taken[OURS]:g} ms, {rival} {taken[rival]:g} ms, {_ratio(row):.2f}x"
+    return f"{told}, apart {result['apart']:.1e}" if result["apart"] else told
 
 
 def _line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """cuDNN on TensorFlow and JAX, through a layer of Keras that computes with our cell's weights.
 
-Not run on a GPU yet: the tests run it on a CPU, where the layer of Keras takes its own loop.
+Not run on a GPU yet, which `python -m benchmarks.gpu` is for: the tests run it on a CPU, where the
+layer of Keras takes its own loop.
 """
 
 from __future__ import annotations
