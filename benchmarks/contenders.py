@@ -1,4 +1,4 @@
-"""What `benchmarks.kernels` times: one training or inference step of one layer of a library."""
+"""What `benchmarks.kernels` and `benchmarks.gpu` time: one step of one layer of a library."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 import kerasseq
+from benchmarks import devices
 from kerasseq import training
 
 Arrays = dict[str, np.ndarray]
@@ -45,6 +46,10 @@ class Task:
     any_batch: bool = False
 
 
+def _unseen() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Contender:
     """A step, ready to be run.
@@ -56,6 +61,8 @@ class Contender:
         weights: gives the weights, in the layout of Keras.
         load: takes weights of that layout.
         kernel: gives the kernel that has run; None for the other libraries.
+        layer: what is run, where it is a layer of Keras or kerasseq.
+        calls_cudnn: whether cuDNN is seen in what the backend runs (JAX, PyTorch in training).
     """
 
     step: Callable[[], Any]
@@ -63,6 +70,8 @@ class Contender:
     weights: Callable[[], list[np.ndarray]]
     load: Callable[[list[np.ndarray]], None]
     kernel: Callable[[], str | None]
+    layer: Any = None
+    calls_cudnn: Callable[[], bool] = _unseen
 
 
 def contender(task: Task) -> Contender:
@@ -140,14 +149,16 @@ def _layer(task: Task) -> Any:
 def _keras_layer(task: Task) -> Contender:
     layer = _layer(task)
     given = [array for array in _data(task) if array is not None]
+    calls_cudnn: Callable[[], bool] = _unseen
     if keras.backend.backend() == "tensorflow":
         compiled, tensor = _compiled(layer, task)
         arguments = [tensor(array) for array in given]
         step: Callable[[], Any] = functools.partial(compiled, *arguments)
     elif keras.backend.backend() == "jax":
-        step = _jitted(layer, task, given)
+        step, calls_cudnn = _jitted(layer, task, given)
     else:
         step = _eager(layer, task, given)
+        calls_cudnn = functools.partial(_seen_in_graph, step)
 
     def arrays() -> Arrays:
         outputs, gradients = step()
@@ -155,7 +166,15 @@ def _keras_layer(task: Task) -> Contender:
         found = zip(names, [outputs, *gradients])  # without gradients the outputs alone
         return {name: keras.ops.convert_to_numpy(tensor) for name, tensor in found}
 
-    return Contender(step, arrays, layer.get_weights, layer.set_weights, lambda: _kernel_of(layer))
+    return Contender(
+        step,
+        arrays,
+        layer.get_weights,
+        layer.set_weights,
+        lambda: _kernel_of(layer),
+        layer,
+        calls_cudnn,
+    )
 
 
 def _kernel_of(layer: Any) -> str | None:
@@ -182,7 +201,9 @@ def _compiled(layer: Any, task: Task) -> tuple[Callable[..., Any], Callable[[np.
     return tf.function(step, input_signature=signature), tf.constant
 
 
-def _jitted(layer: Any, task: Task, given: list[np.ndarray]) -> Callable[[], Any]:
+def _jitted(
+    layer: Any, task: Task, given: list[np.ndarray]
+) -> tuple[Callable[[], Any], Callable[[], bool]]:
     import jax
 
     def step(weights: Any, x: Any, upstream: Any, mask: Any = None) -> Any:
@@ -199,11 +220,16 @@ def _jitted(layer: Any, task: Task, given: list[np.ndarray]) -> Callable[[], Any
 
     compiled, arguments = jax.jit(step), [jax.numpy.asarray(array) for array in given]
 
-    def run() -> Any:
-        weights = [weight.value for weight in layer.trainable_weights]
-        return jax.block_until_ready(compiled(weights, *arguments))
+    def values() -> list[Any]:
+        return [weight.value for weight in layer.trainable_weights]
 
-    return run
+    def run() -> Any:
+        return jax.block_until_ready(compiled(values(), *arguments))
+
+    def calls_cudnn() -> bool:
+        return devices.in_program(compiled.lower(values(), *arguments))
+
+    return run, calls_cudnn
 
 
 def _eager(layer: Any, task: Task, given: list[np.ndarray]) -> Callable[[], Any]:
@@ -213,6 +239,11 @@ def _eager(layer: Any, task: Task, given: list[np.ndarray]) -> Callable[[], Any]
     weights = [weight.value for weight in layer.trainable_weights]
     options = {"mask": mask[0] if mask else None, "training": task.training}
     return _torch_step(torch, lambda x: layer(x, **options), x, upstream, weights, task.training)
+
+
+def _seen_in_graph(step: Callable[[], Any]) -> bool:
+    outputs, _ = step()
+    return devices.in_graph(outputs)
 
 
 def _torch_step(

@@ -1,20 +1,25 @@
-"""Contenders in processes of their own, timed in turns: what `benchmarks.kernels` measures with."""
+"""Contenders in processes of their own, timed in turns.
+
+`benchmarks.kernels` and `benchmarks.gpu` measure with it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+import select
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -23,6 +28,8 @@ from benchmarks import rows, targets
 TOLERANCE = 1e-4  # of each tensor's largest magnitude, in float32
 PAUSE = 0.02  # seconds between blocks, in which the threads of the last one come to rest
 OURS = "kerasseq"
+#: What a worker finds in its environment: no GPU, so that figures are those of the processor.
+PROCESSOR = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 class Failure(Exception):
@@ -48,11 +55,27 @@ class Entry:
     timed: bool = True
 
 
+@dataclass(frozen=True)
+class Place:
+    """How workers are started, and how long they are waited for.
+
+    Args:
+        environment: backend -> variables of the environment beside those of this process.
+        patience: gives the seconds that an answer may take; None waits for ever.
+        log: takes what workers write beside answers; None for this process's stderr.
+    """
+
+    environment: Callable[[str], Mapping[str, str]] = lambda backend: PROCESSOR
+    patience: Callable[[], float | None] = lambda: None
+    log: IO[str] | None = None
+
+
 class Worker:
     """A process that holds one backend, and waits while it is asked nothing."""
 
-    def __init__(self, backend: str) -> None:
+    def __init__(self, backend: str, place: Place = Place()) -> None:
         self.backend = backend
+        self._patience = place.patience
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker"],
             cwd=rows.ROOT,
@@ -60,10 +83,11 @@ class Worker:
                 "TF_CPP_MIN_LOG_LEVEL": "3",
                 **os.environ,
                 "KERAS_BACKEND": backend,
-                "CUDA_VISIBLE_DEVICES": "-1",  # the figures are those of the processor
+                **place.environment(backend),
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=place.log,
             text=True,
         )
         assert self._process.stdin is not None
@@ -80,11 +104,11 @@ class Worker:
         """What it answers to a message.
 
         Raises:
-            Failure: if it answers with an error, or ends instead.
+            Failure: if it answers with an error, ends instead, or takes too long, which ends it.
         """
         try:
             print(json.dumps({"do": do, **message}), file=self._messages, flush=True)
-            answer = self._answers.readline()
+            answer = self._answer(do)
         except BrokenPipeError:
             answer = ""
         if not answer:
@@ -93,6 +117,18 @@ class Worker:
         if "error" in reply:
             raise Failure(reply["error"])
         return reply
+
+    def _answer(self, do: str) -> str:
+        patience = self._patience()
+        if patience is not None and not select.select([self._answers], [], [], patience)[0]:
+            self.kill()
+            raise Failure(f"no answer to '{do}' within {patience:.0f} s")
+        return self._answers.readline()
+
+    def kill(self) -> None:
+        """Ends it, whatever it is at."""
+        self._process.kill()
+        self.close()
 
     def cpu_seconds(self) -> float:
         """The processor time it has used; 0 where the system does not tell."""
@@ -104,8 +140,9 @@ class Worker:
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def close(self) -> None:
-        """Ends it."""
-        self._messages.close()
+        """Ends it once it has done what it was asked."""
+        with contextlib.suppress(BrokenPipeError):  # it was killed in the middle of a message
+            self._messages.close()
         self._process.wait()
         self._answers.close()
 
@@ -113,13 +150,14 @@ class Worker:
 class Crew:
     """One worker per backend, started when it is first needed, and again where it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place = Place()) -> None:
+        self._place = place
         self._workers: dict[str, Worker] = {}
 
     def __getitem__(self, backend: str) -> Worker:
         worker = self._workers.get(backend)
         if worker is None or not worker.alive:
-            worker = self._workers[backend] = Worker(backend)
+            worker = self._workers[backend] = Worker(backend, self._place)
         return worker
 
     def waiting(self, worker: Worker) -> list[Worker]:
@@ -139,35 +177,39 @@ class Crew:
 
 
 @contextmanager
-def crew() -> Iterator[Crew]:
+def crew(place: Place = Place()) -> Iterator[Crew]:
     """A crew that is sent home in the end."""
-    made = Crew()
+    made = Crew(place)
     try:
         yield made
     finally:
         made.close()
 
 
-def race(entries: Sequence[Entry], crew: Crew, rounds: int) -> rows.Row:
+def race(
+    entries: Sequence[Entry], crew: Crew, rounds: int, tolerance: float = TOLERANCE
+) -> rows.Row:
     """Checks that the contenders agree, and times them in turns, in alternating order.
 
     Args:
         entries: ours first.
         crew: the processes.
         rounds: blocks per contender.
+        tolerance: how far contenders may be apart, of each tensor's largest magnitude.
 
     Returns:
         `milliseconds` of a step, the median over the rounds; `against` each rival how many times
         as long it takes (see `targets.against`); our `kernel`; the `versions` of the backends;
-        `waiting`, the share of a core that the processes used which were not being timed; and
-        `gemm`, the GFLOP/s of a product of large matrices, at its best in pauses of the race.
+        `apart`, how far a rival was from ours; `waiting`, the share of a core that the processes
+        used which were not being timed; and `gemm`, the GFLOP/s of a product of large matrices, at
+        its best in pauses of the race.
 
     Raises:
         Failure: if a contender cannot run, or does not compute what ours does.
     """
     crew.clear()
     with tempfile.TemporaryDirectory() as folder:
-        _check(entries, crew, folder)
+        apart = _check(entries, crew, folder, tolerance)
     timed = {entry.library: crew[entry.backend] for entry in entries if entry.timed}
     warm = {name: worker.ask("warm", name=name) for name, worker in timed.items()}
     steps = {name: reply["steps"] for name, reply in warm.items()}
@@ -182,6 +224,7 @@ def race(entries: Sequence[Entry], crew: Crew, rounds: int) -> rows.Row:
         },
         "kernel": warm[OURS]["kernel"],
         "versions": {worker.backend: worker.version for worker in timed.values()},
+        "apart": targets.rounded(apart),
         "waiting": round(waiting, 3),
         "gemm": targets.rounded(gemm),
     }
@@ -229,9 +272,10 @@ def differences(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> lis
     return found
 
 
-def _check(entries: Sequence[Entry], crew: Crew, folder: str) -> None:
-    """Builds all contenders; those to be compared give what ours gives."""
+def _check(entries: Sequence[Entry], crew: Crew, folder: str, tolerance: float) -> float:
+    """Builds all contenders; those to be compared give what ours gives, and are so far from it."""
     ours: list[np.ndarray] = []
+    most = 0.0
     for entry in entries:
         reply = crew[entry.backend].ask(
             "add",
@@ -247,12 +291,14 @@ def _check(entries: Sequence[Entry], crew: Crew, folder: str) -> None:
             ours, names = arrays, reply["arrays"]
             continue
         for name, apart in zip(names, differences(ours, arrays), strict=True):
-            if not apart <= TOLERANCE:
+            most = max(most, apart)
+            if not apart <= tolerance:
                 what = name if name == "outputs" else f"the gradient of {name}"
                 raise Failure(
                     f"{what}: {entry.library} is apart from ours by {apart:.1e} of the largest "
-                    f"value, and {TOLERANCE:g} is allowed"
+                    f"value, and {tolerance:g} is allowed"
                 )
+    return most
 
 
 def _rounds(

@@ -25,7 +25,11 @@ Row = dict[str, Any]
 
 def load(benchmark: str) -> list[Row]:
     """The rows measured so far, oldest first."""
-    path = RESULTS / f"{benchmark}.jsonl"
+    return read(RESULTS / f"{benchmark}.jsonl")
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a file, oldest first; none where it is not there."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
@@ -44,18 +48,35 @@ def measured(benchmark: str, setting: Row, measure: Callable[[], Row], *, seed: 
     for row in load(benchmark):
         if row["setting"] == setting and row["seed"] == seed:
             return row
-    row = {
+    row = stamped(benchmark, setting, measure(), seed=seed, versions=versions())
+    append(RESULTS / f"{benchmark}.jsonl", row)
+    return row
+
+
+def stamped(
+    benchmark: str, setting: Row, result: Row, *, seed: int = 0, versions: dict[str, str]
+) -> Row:
+    """A row, with commit, versions, processor and date."""
+    return {
         "benchmark": benchmark,
         "setting": setting,
         "seed": seed,
-        "result": measure(),
+        "result": result,
         "commit": _commit(),
-        "versions": versions(),
+        "versions": versions,
         "processor": _processor(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    _append(RESULTS / f"{benchmark}.jsonl", json.dumps(row, ensure_ascii=False))
-    return row
+
+
+def append(path: Path, row: Row) -> None:
+    """Adds a row in one write, so that runs side by side do not tear each other's rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(file, f"{json.dumps(row, ensure_ascii=False)}\n".encode())
+    finally:
+        os.close(file)
 
 
 def markdown(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
@@ -90,16 +111,6 @@ def data_folder() -> Path:
     if not folder.is_dir():
         raise FileNotFoundError(f"No benchmark data in {folder}: set KERASSEQ_DATA to its folder.")
     return folder
-
-
-def _append(path: Path, line: str) -> None:
-    """Adds a line in one write, so that runs side by side do not tear each other's rows."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(file, f"{line}\n".encode())
-    finally:
-        os.close(file)
 
 
 def _commit() -> str:

@@ -1,4 +1,4 @@
-"""A process of `benchmarks.kernels` that holds one backend: messages in, answers out, as JSON.
+"""A process of a benchmark that holds one backend: messages in, answers out, as JSON.
 
 It works only while it answers, and else waits in a blocking read. `benchmarks.race` starts it.
 """
@@ -58,9 +58,11 @@ class Session:
         """How many steps fill a block, and what runs them."""
         made = self._contenders[name]
         made.step()
+        _settle()
         steps, start = 0, time.perf_counter()
         while time.perf_counter() - start < BLOCK:
             made.step()
+            _settle()
             steps += 1
         return {"steps": steps, "kernel": made.kernel()}
 
@@ -70,6 +72,7 @@ class Session:
         start = time.perf_counter()
         for _ in range(steps):
             step()
+        _settle()
         return {"seconds": (time.perf_counter() - start) / steps}
 
     def gemm(self) -> Reply:
@@ -84,6 +87,35 @@ class Session:
             np.matmul(left, right, out=out)
             seconds.append(time.perf_counter() - start)
         return {"gflops": 2e-9 * size**3 / min(seconds)}
+
+    def explained(self, name: str) -> Reply:
+        """What runs a contender, why nothing faster does, and whether cuDNN was seen to.
+
+        `notes` tell what Keras does, for its layers.
+        """
+        from kerasseq import explain
+
+        made = self._contenders[name]
+        (told,) = explain(made.layer).layers
+        choice = getattr(made.layer, "kernel", None)  # that of the last call, masked or not
+        return {
+            "kernel": told.kernel if choice is None else choice.name,
+            "reasons": told.reasons if choice is None else choice.reasons,
+            "notes": list(told.notes),
+            "cudnn": made.calls_cudnn(),
+        }
+
+    def device(self) -> Reply:
+        """What the backend computes on, once it has computed something there."""
+        from benchmarks.devices import described
+
+        return described()
+
+    def parity(self, case: dict[str, Any]) -> Reply:
+        """How far a layer is from float64; see `benchmarks.parity`."""
+        from benchmarks import parity
+
+        return parity.measured(parity.Case(**case))
 
     def clear(self) -> Reply:
         """Drops all contenders."""
@@ -104,6 +136,13 @@ class Session:
         return {"bytes": taken, "kernel": kernel}
 
 
+def _settle() -> None:
+    """Waits until the GPU has done what PyTorch gave it; the other backends wait by themselves."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def main() -> int:
     # What libraries print must not get between the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -114,7 +153,7 @@ def main() -> int:
         try:
             reply = getattr(session, message.pop("do"))(**message)
         except Exception as error:
-            traceback.print_exc(limit=-3)  # the innermost calls
+            traceback.print_exc(limit=-8)  # the innermost calls
             reply = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(reply), file=answers, flush=True)
     return 0

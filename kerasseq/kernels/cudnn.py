@@ -1,6 +1,7 @@
 """cuDNN on TensorFlow and JAX, through a layer of Keras that computes with our cell's weights.
 
-Not run on a GPU yet: the tests run it on a CPU, where the layer of Keras takes its own loop.
+Not run on a GPU yet, which `python -m benchmarks.gpu` is for: the tests run it on a CPU, where the
+layer of Keras takes its own loop.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ def why_not(cell: Any, context: CallContext) -> str | None:
         return "use_bias=False is not what Keras hands to it; use use_bias=True"
     if cell.compute_dtype == "float64":
         return "dtype 'float64' is as slow there as in a loop; use 'float32'"
+    if context.backend == "jax" and cell.compute_dtype != "float32":
+        # It would raise when the program is compiled, too late for another kernel.
+        return f"dtype {cell.compute_dtype!r} is none that JAX hands to it; use 'float32'"
     if context.backend == "jax" and context.masked:
         return "on JAX it takes no mask; cut the padding off, or use PyTorch or TensorFlow"
     return None

@@ -46,6 +46,9 @@ def test_pytorch_gets_there_another_way() -> None:
         ("tensorflow", "simple_rnn", {}, False, "none of the fused ones (lstm, gru)"),
         ("tensorflow", "lstm", {"use_bias": False}, False, "use use_bias=True"),
         ("tensorflow", "lstm", {"dtype": "float64"}, False, "use 'float32'"),
+        ("tensorflow", "lstm", {"dtype": "mixed_bfloat16"}, False, None),
+        ("jax", "lstm", {"dtype": "mixed_bfloat16"}, False, "dtype 'bfloat16' is none that JAX"),
+        ("jax", "lstm", {"dtype": "float16"}, False, "dtype 'float16' is none that JAX"),
     ],
 )
 def test_it_takes_what_keras_hands_to_cudnn(
