@@ -116,6 +116,7 @@ class Setting:
         above: numbers must be larger than this one.
         most: largest number allowed.
         below: numbers must be smaller than this one.
+        expected: the values that are allowed, in words, where the type does not say it all.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Setting:
     above: float | None = None
     most: float | None = None
     below: float | None = None
+    expected: str | None = None
 
     def fault(self, value: Any) -> str | None:
         """Why the setting cannot have a value; None where it can."""
@@ -136,7 +138,12 @@ class Setting:
         for member in members(self.annotation):
             if _fits(member, value) and self._inside(value):
                 return None
-        text = f"{self.name} must be {self._expected()}. Received: {self.name}={value!r}"
+        return self.refusal(value)
+
+    def refusal(self, value: Any) -> str:
+        """The message about a value that the setting cannot have."""
+        shown = f"a {type(value).__name__}" if hasattr(value, "iloc") else repr(value)
+        text = f"{self.name} must be {self._expected()}. Received: {self.name}={shown}"
         text += "; it is out of range." if _huge(value) else ""
         listed = any(_item(member) for member in members(self.annotation))
         if listed and isinstance(value, str | int | float):
@@ -160,6 +167,8 @@ class Setting:
 
     def _expected(self) -> str:
         """The values that are allowed, in words."""
+        if self.expected is not None:
+            return self.expected
         named = [text for member in members(self.annotation) if (text := self._named(member))]
         found = list(dict.fromkeys(named))
         if len(found) > 1 and found[-1] == "None":
@@ -206,6 +215,7 @@ def setting(
     above: float | None = None,
     most: float | None = None,
     below: float | None = None,
+    expected: str | None = None,
 ) -> T:
     """The field of a setting; arguments that are left out are those of the class that it extends.
 
@@ -219,6 +229,7 @@ def setting(
         above: numbers must be larger than this one.
         most: largest number allowed.
         below: numbers must be smaller than this one.
+        expected: the values that are allowed, in words, where the type does not say it all.
 
     Example:
 
@@ -238,6 +249,7 @@ def setting(
         "above": above,
         "most": most,
         "below": below,
+        "expected": expected,
     }
     metadata = {name: value for name, value in given.items() if value is not None}
     if range is not ...:
@@ -410,6 +422,17 @@ def _fits(member: str, value: Any) -> bool:
         return isinstance(value, str) or hasattr(value, "__fspath__")
     # A class that only Python code can give: its user checks it.
     return member != "None" and not isinstance(value, bool | int | float | str | None)
+
+
+def truths(**values: Any) -> None:
+    """Raise a ValueError unless each of these arguments of a method is True or False.
+
+    >>> truths(strict="yes")
+    Traceback (most recent call last):
+    ValueError: strict must be True or False. Received: strict='yes'
+    """
+    faults = [Setting(name, "bool", None).fault(value) for name, value in values.items()]
+    raise_faults([fault for fault in faults if fault is not None])
 
 
 def positive(settings: Settings, *wanted: str) -> None:

@@ -182,7 +182,9 @@ def _with_separators(content: str, path: Path) -> tuple[str, list[str]]:
     Raises:
         ValueError: if it is not clear where a separator belongs.
     """
-    lines, mended, unclear = content.split("\n"), [], []
+    lines = content.split("\n")
+    mended: list[int] = []
+    unclear: list[int] = []
     for number, line in enumerate(lines, 1):
         if line.strip() and line.count("|") < 2:
             parts = _SHORT_LINE.fullmatch(line)

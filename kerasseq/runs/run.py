@@ -27,6 +27,7 @@ from kerasseq.runs.folder import (
     versions,
 )
 from kerasseq.runs.saved import read_files
+from kerasseq.settings import truths
 from kerasseq.state import write_json, write_state
 from kerasseq.table import Table
 
@@ -179,6 +180,7 @@ class Run:
         Raises:
             ValueError: if the folder holds something else, or another process writes to it.
         """
+        truths(overwrite=overwrite)
         target = located(folder)
         if holds(target, RECORD):
             if not overwrite:

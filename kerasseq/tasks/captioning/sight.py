@@ -15,6 +15,7 @@ import numpy as np
 from kerasseq import paths
 from kerasseq.data import captioned as sources
 from kerasseq.data.digest import digest
+from kerasseq.data.own_parts import naming
 from kerasseq.data.picture_features import Seen, check_finite, read_features, see
 from kerasseq.data.picture_lists import listed
 from kerasseq.data.pictures import Pictures
@@ -138,7 +139,10 @@ def captioned(
     files = sources.picture_files(data, settings.images, settings.captions, places)
     if state is None and (parts := _parts(settings)):
         near = [path.parent for path in files.paths[:1]]
-        own = {name: sources.picture_files(part, places=near) for name, part in parts.items()}
+        own = {}
+        for name, part in parts.items():
+            with naming(name):
+                own[name] = sources.picture_files(part, places=near)
         files = sources.parted(files, own)
     if settings.features is not None:
         if settings.fine_tune:

@@ -13,7 +13,7 @@ from kerasseq.board import board
 from kerasseq.data.digest import digest
 from kerasseq.data.series_panel import Panel
 from kerasseq.data.series_reader import SeriesReader
-from kerasseq.settings import positive
+from kerasseq.settings import positive, truths
 from kerasseq.table import Table
 from kerasseq.tasks import perform
 from kerasseq.tasks.forecasting import forecasts
@@ -75,6 +75,7 @@ def backtest(
     Raises:
         ValueError: if the data is other data, or there is no room for so many folds.
     """
+    truths(refit=refit)
     facts, panel = run.state["facts"], _source(task, run, data)
     horizon = facts["horizon"]
     stride = horizon if stride is None else stride
