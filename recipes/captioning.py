@@ -153,6 +153,7 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
         stage="split",
         above=0,
         below=1,
+        expected="a share above 0 and below 1, the path of captions, or a table of them",
     )
     test: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
@@ -161,6 +162,7 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
         stage="split",
         above=0,
         below=1,
+        expected="a share above 0 and below 1, the path of captions, or a table of them",
     )
     epochs: int = 12
     patience: int = 3

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ForecastingSettings", "forecasting"]
 
+_PART = (
+    "a share above 0 and below 1, a whole number of steps above 0, the stamp with which the part "
+    "begins, or a table or its path"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastingSettings(RecurrentSettings, TrainingSettings):
@@ -193,11 +198,13 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
         "rows to stop and calibrate by: a share of each series, its steps, or first stamp; or a "
         "table of its own that goes on where `data` ends, and `test` another",
         stage="split",
+        expected=_PART,
     )
     test: float | int | str | os.PathLike[str] | pd.DataFrame = setting(
         0.2,
         "rows to score on, in the same terms; rows of a table of its own leave the parts before",
         stage="split",
+        expected=_PART,
     )
     patience: int = 4
     learning_rate: float = 1e-3

@@ -125,6 +125,7 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
         stage="split",
         above=0,
         below=1,
+        expected="a share above 0 and below 1, the path of texts, or a table of them",
     )
     test: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.2,
@@ -133,6 +134,7 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
         stage="split",
         above=0,
         below=1,
+        expected="a share above 0 and below 1, the path of texts, or a table of them",
     )
     class_weights: bool = setting(
         False, "whether rare classes count as much as frequent ones in training", stage="prepare"

@@ -24,6 +24,7 @@ __all__ = [
     "find_text",
     "from_objects",
     "listed",
+    "read_separated",
     "read_table",
 ]
 
@@ -66,7 +67,7 @@ def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[
     if not content.strip():
         raise ValueError(f"{path} is empty. Give a file with texts and labels.")
     if kind in (".csv", ".tsv"):
-        return _read_separated(path, content, kind[1:].upper()), notes
+        return read_separated(path, content, kind[1:].upper()), notes
     return _read_json(path, content), notes
 
 
@@ -190,7 +191,17 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise _unreadable(path, "Parquet", str(error)) from None
 
 
-def _read_separated(path: Path, content: str, kind: str) -> pd.DataFrame:
+def read_separated(path: Path, content: str, kind: str = "CSV") -> pd.DataFrame:
+    """The table in the text of a CSV or TSV file, as `read_table` gives it.
+
+    Args:
+        path: the file, for errors.
+        content: its text.
+        kind: "CSV" or "TSV".
+
+    Raises:
+        ValueError: if the text does not hold such a table.
+    """
     import pandas as pd
 
     header = content.split("\n", 1)[0]

@@ -49,13 +49,16 @@ def claim(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
 
 def _check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
     before = aliases.current(there["recipe"], there["settings"], here["settings"])
-    if there["recipe"] in registry.names():  # settings that are newer than the run
-        before = {**registry.task(there["recipe"]).defaults, **before}
+    after = here["settings"]
+    if there["recipe"] in registry.names():
+        task = registry.task(there["recipe"])
+        # Settings that are newer than the run have their defaults.
+        before, after = task.by_content({**task.defaults, **before}), task.by_content(after)
     changed = [] if there["recipe"] == here["recipe"] else [f"recipe {there['recipe']!r}"]
     changed += [
         f"{name}={before.get(name)!r}"
-        for name in sorted({*before, *here["settings"]})
-        if _plain(before.get(name)) != _plain(here["settings"].get(name))
+        for name in sorted({*before, *after})
+        if _plain(before.get(name)) != _plain(after.get(name))
     ]
     changed += [] if there["data"] == here["data"] else ["other data"]
     if changed:

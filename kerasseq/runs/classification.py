@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from kerasseq.runs.run import Run
+from kerasseq.settings import require_bool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +87,7 @@ class ClassificationRun(Run):
         """
         import pandas as pd
 
+        require_bool(strict=strict)
         new = self.task.unlabelled(data, self.state, self.resolved)
         unclear = [row for row, reason in enumerate(new.reasons) if reason]
         if strict and unclear:

@@ -31,6 +31,7 @@ from kerasseq.runs.folder import (
     versions,
 )
 from kerasseq.runs.saved import read_files
+from kerasseq.settings import require_bool
 
 if TYPE_CHECKING:
     from typing import Self
@@ -181,6 +182,7 @@ class Run:
         Raises:
             ValueError: if the folder holds something else, or another process writes to it.
         """
+        require_bool(overwrite=overwrite)
         target = located(folder)
         if holds(target, RECORD):
             if not overwrite:

@@ -117,6 +117,7 @@ class Setting:
         above: numbers must be larger than this one.
         most: largest number allowed.
         below: numbers must be smaller than this one.
+        expected: the values that are allowed, in words, where the type does not say it all.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Setting:
     above: float | None = None
     most: float | None = None
     below: float | None = None
+    expected: str | None = None
 
     def fault(self, value: Any) -> str | None:
         """Why the setting cannot have a value; None where it can."""
@@ -137,7 +139,12 @@ class Setting:
         for member in members(self.annotation):
             if _fits(member, value) and self._inside(value):
                 return None
-        text = f"{self.name} must be {self._expected()}. Received: {self.name}={value!r}"
+        return self.refusal(value)
+
+    def refusal(self, value: Any) -> str:
+        """The message about a value that the setting cannot have."""
+        shown = f"a {type(value).__name__}" if hasattr(value, "iloc") else repr(value)
+        text = f"{self.name} must be {self._expected()}. Received: {self.name}={shown}"
         text += "; it is out of range." if _huge(value) else ""
         listed = any(_item(member) for member in members(self.annotation))
         if listed and isinstance(value, str | int | float):
@@ -161,6 +168,8 @@ class Setting:
 
     def _expected(self) -> str:
         """The values that are allowed, in words."""
+        if self.expected is not None:
+            return self.expected
         named = [text for member in members(self.annotation) if (text := self._named(member))]
         found = list(dict.fromkeys(named))
         if len(found) > 1 and found[-1] == "None":
@@ -207,6 +216,7 @@ def setting(
     above: float | None = None,
     most: float | None = None,
     below: float | None = None,
+    expected: str | None = None,
 ) -> T:
     """The field of a setting; arguments that are left out are those of the class that it extends.
 
@@ -220,6 +230,7 @@ def setting(
         above: numbers must be larger than this one.
         most: largest number allowed.
         below: numbers must be smaller than this one.
+        expected: the values that are allowed, in words, where the type does not say it all.
 
     Example:
 
@@ -239,6 +250,7 @@ def setting(
         "above": above,
         "most": most,
         "below": below,
+        "expected": expected,
     }
     metadata = {name: value for name, value in given.items() if value is not None}
     if range is not ...:
@@ -411,6 +423,17 @@ def _fits(member: str, value: Any) -> bool:
         return isinstance(value, str) or hasattr(value, "__fspath__")
     # A class that only Python code can give: its user checks it.
     return member != "None" and not isinstance(value, bool | int | float | str | None)
+
+
+def require_bool(**values: Any) -> None:
+    """Raise a ValueError unless each of these arguments of a method is True or False.
+
+    >>> require_bool(strict="yes")
+    Traceback (most recent call last):
+    ValueError: strict must be True or False. Received: strict='yes'
+    """
+    faults = [Setting(name, "bool", None).fault(value) for name, value in values.items()]
+    raise_faults([fault for fault in faults if fault is not None])
 
 
 def require_positive(settings: Settings, *wanted: str) -> None:

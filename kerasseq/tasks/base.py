@@ -21,6 +21,7 @@ from typing import (
 
 import numpy as np
 
+from kerasseq.data import parts
 from kerasseq.settings import Range, Stage, aliases, check, declared, names, raise_faults, unknown
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ __all__ = ["Learn", "ModelConfig", "Objective", "Parts", "Prepared", "State", "T
 
 #: How far the training part of a split goes: it alone, the validation part too, or all rows.
 Learn = Literal["train", "validation", "all"]
+
+_OWN_PART = "data of its own"
 
 S = TypeVar("S")
 R = TypeVar("R", bound="Run", covariant=True)
@@ -202,6 +205,25 @@ class Task(abc.ABC, Generic[S, R]):
         self.check(settings)
         plain: dict[str, Any] = json.loads(json.dumps(values, default=training.recorded))
         return plain
+
+    def is_own_part(self, value: Any) -> bool:
+        """Whether a validation or test part, as given or recorded, is data of its own."""
+        return False
+
+    def own_parts(self, settings: S) -> dict[str, Any]:
+        """The validation and the test part, by name, where they are given as data of their own."""
+        given = {name: getattr(settings, name, None) for name in parts.NAMES}
+        return {name: part for name, part in given.items() if self.is_own_part(part)}
+
+    def by_content(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """Recorded settings with one mark for each part that is data of its own.
+
+        The fingerprint of the data tells the content of such a part, whatever path it has.
+        """
+        return {
+            name: _OWN_PART if name in parts.NAMES and self.is_own_part(value) else value
+            for name, value in recorded.items()
+        }
 
     def check(self, settings: S) -> None:
         """Raise a ValueError for settings that exclude each other; called before data is read."""

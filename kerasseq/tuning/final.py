@@ -77,7 +77,7 @@ def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Ru
     stamp = {"recipe": recipe.name, "settings": recorded, "data": task.data}
     folder = task.folder / where
     checkpoint = task.folder / f"{where}.npz"
-    saved = _saved(folder, stamp)
+    saved = _saved(recipe, folder, stamp)
     if saved is not None:
         checkpoint.unlink(missing_ok=True)  # after a kill
         runs.tidy(folder)
@@ -119,14 +119,15 @@ def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Ru
     return run
 
 
-def _saved(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
+def _saved(recipe: Recipe[Any, Any], folder: Path, stamp: Mapping[str, Any]) -> Run | None:
     """The run in a folder, if it is that very run, and whole."""
     try:
         run = runs.load(folder)
     except (FileNotFoundError, ValueError):
         return None
     there = {"recipe": run.recipe, "settings": run.settings, "data": run.data}
-    return run if there == stamp else None
+    alike = recipe.by_content(run.settings) == recipe.by_content(stamp["settings"])
+    return run if alike and {**there, "settings": stamp["settings"]} == stamp else None
 
 
 def _calibration(task: Task, data: Data, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -163,7 +163,8 @@ class Search:
         recipe, varied = self.task.recipe, there.get("space", {})
         known = recipe.recorded(typed(recipe, defaults(recipe)))
         newer = {n: own for n, own in known.items() if n not in {*varied, *self.task.space}}
-        return {**there, "settings": {**newer, **there.get("settings", {})}}
+        settings = recipe.by_content({**newer, **there.get("settings", {})})
+        return {**there, "settings": settings}
 
     def spread(self, workers: int) -> None:
         """Leave the trials to workers on this machine, and the journal to their chief."""

@@ -121,9 +121,10 @@ class Task:
 
     def stamp(self) -> dict[str, Any]:
         """What makes this search another one than that of the same folder."""
+        settings = self.recipe.by_content(self.recorded)
         return {
             "recipe": self.recipe.name,
-            "settings": {n: v for n, v in self.recorded.items() if n not in self.space},
+            "settings": {n: v for n, v in settings.items() if n not in self.space},
             "space": {name: repr(own) for name, own in self.space.items()},
             **{name: getattr(self, name) for name in _STAMPED},
         }

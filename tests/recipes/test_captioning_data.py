@@ -15,6 +15,7 @@ from PIL import Image
 from kerasseq.cli import main
 from kerasseq.data.images.features import CACHE
 from kerasseq.data.images.files import read_pictures
+from kerasseq.io.digest import digest
 from kerasseq.models import picture_network
 from kerasseq.recipes import captioning
 from kerasseq.recipes.captioning import CaptioningSettings
@@ -322,5 +323,32 @@ def test_parts_that_cannot_be_are_told(place: Path) -> None:
         _parts(place, marked, test=table[10:])
     with pytest.raises(ValueError, match=r"leave this out. Received: test="):
         captioning("demo", test=table, quiet=True)
-    with pytest.raises(ValueError, match="test must be above 0 and below 1 or a path or a table"):
-        captioning(table, test=1.5, quiet=True)
+    with pytest.raises(FileNotFoundError, match=r"^test=: there is no file or folder none\.csv"):
+        _parts(place, table, test="none.csv")
+    with pytest.raises(ValueError, match=r"^validation=: the DataFrame needs a column 'image'"):
+        _parts(place, table[:10], validation=table[["caption"]], test=table[10:])
+
+
+def test_pictures_that_a_part_puts_elsewhere_and_its_remarks_are_told(place: Path) -> None:
+    table = _table()
+    later = table[7:].assign(split=["train", "val", "val", "test", "test"])
+    later.loc[9, "caption"] = ""
+    source, found = _parts(place, table[:7], test=later)
+    assert found["test"] == _NAMES[10:]
+    assert source.notes[-1] == "2 pictures that test= puts into other parts left out: 7.png, 8.png"
+    assert "test=: 1 captions are empty, and left out" in source.notes
+
+
+def test_a_part_is_known_by_its_content(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "later"
+    folder.mkdir()
+    table = _table()
+    table[10:].to_csv(folder / "t.csv", index=False)
+    monkeypatch.chdir(folder)
+    given = (folder / "t.csv", "t.csv", "../later/t.csv", table[10:])
+    assert len({digest(_parts(place, table[:10], test=own)[0]) for own in given}) == 1
+    assert digest(_parts(place, table[:10], test=table[11:])[0]) != digest(
+        _parts(place, table[:10], test="t.csv")[0]
+    )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
+from kerasseq import registry
 from kerasseq.runs import ClassificationRun, Run, load, versions
 from tests.toy import ToyRun, numbers, toy
 
@@ -270,3 +273,16 @@ def test_html_is_escaped(made: Run) -> None:
 
 def test_a_run_says_what_it_is(made: Run) -> None:
     assert repr(made) == f"<Run of toy: error {made.metrics['test']['error']:.3f}>"
+
+
+def test_arguments_that_are_true_or_false_are_nothing_else() -> None:
+    checked = []
+    for name in registry.builtin():
+        for method, function in inspect.getmembers(registry.task(name).run, inspect.isfunction):
+            parameters = inspect.signature(function).parameters
+            needed = {n: MagicMock() for n, own in parameters.items() if own.default is own.empty}
+            for flag in [n for n, own in parameters.items() if own.annotation == "bool"]:
+                with pytest.raises(ValueError, match=f"{flag} must be True or False. .*'yes'"):
+                    function(**{**needed, flag: "yes"})
+                checked.append((name, method))
+    assert {("sentiment", "predict"), ("forecasting", "backtest")} <= {*checked}

@@ -190,3 +190,22 @@ def test_every_recipe_is_tuned(name: str, tmp_path: Path) -> None:
     again = kerasseq.load(result.best.folder)
     assert again.metrics == result.best.metrics
     assert registry.task(name).headline in result.best.metrics["test"]
+
+
+def test_a_search_is_known_again_by_the_content_of_its_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = [f"{'good' if number % 2 else 'bad'} film {number}" for number in range(30)]
+    table = pd.DataFrame({"review": texts, "stars": [number % 2 for number in range(30)]})
+    table[20:].to_csv("later.csv", index=False)
+
+    def search(test: Any) -> Any:
+        return kerasseq.tune(
+            *("sentiment", table[:20]), test=test, out=tmp_path / "search", space={"units": [2, 3]},
+            trials=1, tuner="random", epochs=1, embedding=2, quiet=True,
+        )  # fmt: skip
+
+    first, again = search("later.csv"), search(tmp_path / "later.csv")
+    assert again.trials.equals(first.trials)
+    assert again.best.metrics == first.best.metrics  # it was not trained again

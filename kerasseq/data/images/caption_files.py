@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from kerasseq.data.images.caption_cells import captions_in
 from kerasseq.data.images.caption_text import plain
 from kerasseq.io import paths
 from kerasseq.io.files import own_file, read_text
 from kerasseq.io.limits import encodable, parse_json, read_bytes
-from kerasseq.io.tables import TABLES, from_objects, listed, read_table
+from kerasseq.io.tables import TABLES, from_objects, listed, read_separated, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,9 +50,10 @@ _SPLIT_NAMES = ("split", "part", "set")
 _TOKEN_FILE = re.compile(r"(?<!lemma\.)token\.txt$|\.token$")
 _TOKEN_LINE = re.compile(r"([^\t#]+)#\d+\t(.*)")
 _LIST = re.compile(r"(?:^|[._])(train|dev|val|test)[._]?images\.txt$", re.IGNORECASE)
-_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
-# A list of texts as Python or NumPy write it; NumPy puts no commas.
-_LIST_OF_TEXTS = re.compile(rf"\s*\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)+\]\s*", re.DOTALL)
+# The table of Flickr30k; one line of the published file has no separator before its caption.
+_FLICKR30K = re.compile(r"\s*image_name\s*\|\s*comment_number\s*\|\s*comment\s*", re.IGNORECASE)
+_SHORT_LINE = re.compile(r"([^|]+)\|\s*(\d+)\s+([^|]*\S)\s*")
+_SHOWN = 3  # rows or lines in a note or an error
 
 _Row = tuple[str, str, str]  # a picture, a caption, the part or nothing
 
@@ -80,9 +80,8 @@ def read_captions(data: str | os.PathLike[str] | pd.DataFrame) -> Captions:
     Args:
         data: a DataFrame or CSV with a row for each caption, or with lists of captions (columns
             such as `image`, `caption`, and perhaps `split`; in a CSV, a cell `["A dog.", "A dog
-            runs."]`); the token file of Flickr8k or Flickr30k, with lists `*trainImages.txt`
-            beside it; Flickr30k's `results.csv`; COCO's annotations; or Karpathy's
-            `dataset_*.json`.
+            runs."]`, see `caption_cells.captions_in`); the token file of Flickr8k or Flickr30k, with lists `*trainImages.txt` beside it; Flickr30k's `results.csv`; COCO's
+            annotations; or Karpathy's `dataset_*.json`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -95,8 +94,9 @@ def read_captions(data: str | os.PathLike[str] | pd.DataFrame) -> Captions:
     >>> read_captions(table).of
     {'1.jpg': ['a dog', 'a dog runs']}
     """
-    rows, where, lists = _rows(data)
+    rows, where, lists, notes = _rows(data)
     found = _collected(rows, where)
+    found.notes[:0] = notes
     if lists is not None:
         _read_lists(found, lists)
     return found
@@ -144,11 +144,11 @@ def captions_file(folder: Path) -> Path:
     )
 
 
-def _rows(data: Any, said: bool = True) -> tuple[Iterable[_Row], str, Path | None]:
-    """The rows of a table or a file, what to call it, and the folder of its lists of parts."""
+def _rows(data: Any, said: bool = True) -> tuple[Iterable[_Row], str, Path | None, list[str]]:
+    """The rows of a table or a file, its name, the folder of its lists of parts, and notes."""
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        return _from_frame(data, "the DataFrame", said), "the DataFrame", None
+        return _from_frame(data, "the DataFrame", said), "the DataFrame", None, []
     if not isinstance(data, str | os.PathLike):
         raise ValueError(f"captions must be a file or a DataFrame. Received: {type(data).__name__}")
     path = paths.given(data, "captions")
@@ -158,16 +158,59 @@ def _rows(data: Any, said: bool = True) -> tuple[Iterable[_Row], str, Path | Non
     if not read_bytes(path).strip():
         raise ValueError(f"{path} is empty. Give a file with pictures and captions.")
     if kind == ".json":
-        return _from_json(path, said), str(path), None
-    if kind in (".txt", ".token"):
-        content, _ = read_text(path)
-        first = content.lstrip().partition("\n")[0]
-        if _TOKEN_LINE.match(first):
-            return _from_tokens(content, path), str(path), path.parent
-        if not re.search("[,;|]", first):
-            raise _unknown(path)
-        kind = ".csv"
-    return _from_frame(read_table(path, kind)[0], str(path), said), str(path), None
+        return _from_json(path, said), str(path), None, []
+    if kind not in (".csv", ".txt", ".token"):
+        frame, notes = read_table(path, kind)
+        return _from_frame(frame, str(path), said), str(path), None, notes
+    content, encoding = read_text(path)
+    notes = [] if encoding == "UTF-8" else [f"{path.name} is not UTF-8: read as {encoding}"]
+    first = content.lstrip().partition("\n")[0]
+    if kind != ".csv" and _TOKEN_LINE.match(first):
+        return _from_tokens(content, path), str(path), path.parent, notes
+    if kind != ".csv" and not re.search("[,;|]", first):
+        raise _unknown(path)
+    if _FLICKR30K.fullmatch(first):
+        content, more = _with_separators(content, path)
+        notes += more
+    return _from_frame(read_separated(path, content), str(path), said), str(path), None, notes
+
+
+def _with_separators(content: str, path: Path) -> tuple[str, list[str]]:
+    """Flickr30k's table with the separators that lines lack before their captions, and notes.
+
+    Raises:
+        ValueError: if it is not clear where a separator belongs.
+    """
+    lines = content.split("\n")
+    mended: list[int] = []
+    unclear: list[int] = []
+    for number, line in enumerate(lines, 1):
+        if line.strip() and line.count("|") < 2:
+            parts = _SHORT_LINE.fullmatch(line)
+            (mended if parts else unclear).append(number)
+            if parts:
+                lines[number - 1] = "|".join(parts.groups())
+    if unclear:
+        raise ValueError(
+            f"{path}: {_numbered('line', unclear)} must have the form 'IMAGE| NUMBER| CAPTION', "
+            f"and a separator is missing. Received: {lines[unclear[0] - 1][:60]!r}. Mend it, or "
+            "leave it out."
+        )
+    told = (
+        f"no separator before the caption, which is read all the same: {_numbered('line', mended)}"
+    )
+    return "\n".join(lines), [told] if mended else []
+
+
+def _numbered(name: str, numbers: Sequence[int]) -> str:
+    """Numbers of lines or rows, of which the first are shown.
+
+    >>> _numbered("line", [3, 5, 7, 9])
+    'lines 3, 5, 7 and 1 more'
+    """
+    shown = ", ".join(f"{number:,}" for number in numbers[:_SHOWN])
+    more = f" and {len(numbers) - _SHOWN:,} more" if len(numbers) > _SHOWN else ""
+    return f"{name}{'s' * (len(numbers) > 1)} {shown}{more}"
 
 
 def _collected(rows: Iterable[_Row], where: str) -> Captions:
@@ -242,17 +285,18 @@ def _from_frame(frame: pd.DataFrame, where: str, said: bool = True) -> Iterator[
             f"{where} needs a column {needed}. "
             f"Its columns are {listed(list(frame.columns))}. Rename them."
         )
-    named = {"image": image, "caption": caption, "split": split}
+    named = {"image": image, "caption": caption if said else None, "split": split}
     used = {ours: frame[name] for ours, name in named.items() if name is not None}
-    rows = frame.iloc[:, :0].assign(**{"caption": "", "split": "", **used})
-    rows = rows.assign(caption=rows["caption"].map(_captions_in)).explode("caption")
-    images, captions, parts = (rows[name].astype(object).fillna("").map(_text) for name in named)
-    unnamed = images.str.strip().eq("").to_numpy()
+    if "caption" in used:
+        used["caption"] = _listed_captions(used["caption"], caption, where)
+    rows = frame.iloc[:, :0].assign(**{"caption": "", "split": "", **used}).explode("caption")
+    unnamed = frame[image].astype(object).fillna("").map(_text).str.strip().eq("").to_numpy()
     if unnamed.any():
         raise ValueError(
             f"row {unnamed.argmax() + 1} of {where} has no name in the column {image!r}. "
             "Fill it in, or leave the row out."
         )
+    images, captions, parts = (rows[name].astype(object).fillna("").map(_text) for name in named)
     return zip(images, captions, parts)
 
 
@@ -260,20 +304,23 @@ def _text(cell: Any) -> str:
     return encodable(str(cell))
 
 
-def _captions_in(cell: Any) -> Any:
-    """The captions in a cell, where a list of them is written there; else the cell."""
-    if not isinstance(cell, str):
-        return cell
-    cell = encodable(cell)
-    if not cell.lstrip().startswith("["):
-        return cell
-    with contextlib.suppress(ValueError):
-        listed = parse_json(cell)
-        return listed if all(isinstance(one, str | None) for one in listed) else cell
-    if _LIST_OF_TEXTS.fullmatch(cell):
-        with contextlib.suppress(ValueError, SyntaxError):
-            return [ast.literal_eval(text) for text in _QUOTED.findall(cell)]
-    return cell
+def _listed_captions(cells: Iterable[Any], column: Any, where: str) -> list[list[str]]:
+    """The captions in each cell of a column; raises a ValueError that counts unreadable cells."""
+    captions: list[list[str]] = []
+    faults: list[tuple[int, str]] = []
+    for row, cell in enumerate(cells, 1):
+        try:
+            captions.append(captions_in(cell))
+        except ValueError as error:
+            faults.append((row, f"{str(cell)[:60]!r}: {error}"))
+    if faults:
+        raise ValueError(
+            f"{where}: column {column!r} holds no captions in "
+            f"{_numbered('row', [row for row, _ in faults])} (counted from 1). Received in row "
+            f"{faults[0][0]}: {faults[0][1]}. Write lists as JSON, such as "
+            '["A dog.", "A dog runs."], also of a single caption that looks like a list.'
+        )
+    return captions
 
 
 def _from_json(path: Path, said: bool = True) -> Iterator[_Row]:

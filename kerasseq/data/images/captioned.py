@@ -161,7 +161,15 @@ def parted(files: Files, parts: Mapping[str, Files]) -> Files:
             (name, path, own.captions.parts.get(name, part))
             for name, path in zip(own.captions.of, own.paths)
         ]
-        rows = [row for row in rows if own is files or row[2] == part]
+        if own is not files:
+            notes += [f"{part}=: {note}" for note in own.captions.notes]
+            others = [row for row in rows if row[2] != part]
+            rows = [row for row in rows if row[2] == part]
+            if others and rows:
+                notes.append(
+                    f"{len(others):,} pictures that {part}= puts into other parts left out: "
+                    f"{_some([name for name, _, _ in others])}"
+                )
         if own is not files and all(_identity(name, path) in seen for name, path, _ in rows):
             raise ValueError(
                 f"{part}= has no picture for the {part} part: "
@@ -170,7 +178,7 @@ def parted(files: Files, parts: Mapping[str, Files]) -> Files:
             )
         for name, path, called in rows:
             if _identity(name, path) not in seen:
-                key = str(path) if name in captions.of else name
+                key = os.path.abspath(path) if name in captions.of else name
                 captions.of[key], captions.parts[key] = own.captions.of[name], called
                 paths.append(path)
         seen |= {_identity(name, path) for name, path, _ in rows}
@@ -243,7 +251,7 @@ def from_files(
         network,
         sight,
         _parts(names, files.captions),
-        [str(path) for path in files.paths],
+        [os.path.abspath(path) for path in files.paths],
         notes,
     )
     return taken(found, kept) if bad else found
@@ -286,7 +294,7 @@ def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
         [files.captions.of[name] for name in kept],
         seen.at(order),
         parts=_parts(kept, files.captions),
-        files=[str(paths[name]) if paths[name].is_file() else "" for name in kept],
+        files=[os.path.abspath(paths[name]) if paths[name].is_file() else "" for name in kept],
         notes=notes,
     )
 

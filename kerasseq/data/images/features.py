@@ -300,11 +300,12 @@ def _progress(batches: range, quiet: bool) -> Any:
 
 def _identity(path: Path) -> list[str | int]:
     """What tells a file from another, or from itself when it was changed."""
+    name = os.path.abspath(path)  # the same from wherever it is given
     try:
         found = path.stat()
     except OSError:
-        return [str(path.absolute()), 0, 0]
-    return [str(path.absolute()), found.st_size, found.st_mtime_ns]
+        return [name, 0, 0]
+    return [name, found.st_size, found.st_mtime_ns]
 
 
 def _listed(path: Path) -> list[str]:

@@ -14,7 +14,14 @@ from kerasseq.io import paths
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["ENDINGS", "Pictures", "as_picture", "read_picture", "read_pictures"]
+__all__ = [
+    "ENDINGS",
+    "Pictures",
+    "as_picture",
+    "check_picture",
+    "read_picture",
+    "read_pictures",
+]
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 # What those endings stand for, by Pillow's names, and the only formats that a file is tried as
@@ -81,7 +88,32 @@ def as_picture(value: Any, size: int) -> np.ndarray:
 
     if isinstance(value, Image.Image):
         return _array(value, size)
-    array = np.asarray(value)
+    return _array(Image.fromarray(_pixels(value)), size)
+
+
+def check_picture(value: Any) -> None:
+    """Raise a ValueError unless a value is a Pillow image or an array that `as_picture` takes.
+
+    >>> check_picture(None)
+    Traceback (most recent call last):
+    ValueError: a picture must be a path, an array or a Pillow image. Received: None
+    """
+    from PIL import Image
+
+    if not isinstance(value, Image.Image):
+        _pixels(value)
+
+
+def _pixels(value: Any) -> np.ndarray:
+    """The pixels of an array, uint8 (height, width) or (height, width, 3 or 4)."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):  # of lists of several lengths
+        array = np.array(None)
+    if array.dtype.kind not in "buif" or array.ndim == 0:
+        raise ValueError(
+            f"a picture must be a path, an array or a Pillow image. Received: {repr(value)[:60]}"
+        )
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if 0 in array.shape or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)):
@@ -99,7 +131,7 @@ def as_picture(value: Any, size: int) -> np.ndarray:
         raise ValueError(
             f"a picture must be uint8, or float from 0 to 1. Received: dtype={array.dtype}"
         )
-    return _array(Image.fromarray(array), size)
+    return array
 
 
 def read_pictures(pictures: Sequence[Any], size: int) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 
 from kerasseq.data.images.caption_files import ENDINGS as CAPTION_FILES
 from kerasseq.data.images.caption_files import read_names
-from kerasseq.data.images.files import ENDINGS
+from kerasseq.data.images.files import ENDINGS, check_picture
 from kerasseq.io import paths
 
 __all__ = ["listed", "placed"]
@@ -51,6 +51,7 @@ def listed(data: Any, places: Sequence[Any] = ()) -> tuple[list[str], list[Any]]
     if single or isinstance(data, Mapping) or not hasattr(data, "__len__"):
         what = f"an array {data.shape}" if single else repr(str(data)[:60])
         raise ValueError(f"give a list of pictures, even for one. Received: {what}")
+    _check_items(data)
     names: list[str] = []
     pictures: list[Any] = []
     for number, own in enumerate(data):
@@ -61,6 +62,26 @@ def listed(data: Any, places: Sequence[Any] = ()) -> tuple[list[str], list[Any]]
     if not pictures:
         raise ValueError("there is no picture to caption: the list is empty.")
     return names, pictures
+
+
+def _check_items(items: Sequence[Any]) -> None:
+    """Raise a ValueError for the first item that cannot be a picture, which counts the others."""
+    faults: list[tuple[int, str]] = []
+    for number, item in enumerate(items):
+        try:
+            if isinstance(item, str | os.PathLike):
+                paths.given(item, "path")
+            else:
+                check_picture(item)
+        except ValueError as error:
+            faults.append((number, str(error)))
+    if faults:
+        number, fault = faults[0]
+        more = f" {len(faults) - 1:,} more are no pictures either." if len(faults) > 1 else ""
+        raise ValueError(
+            f"item {number} of the list (counted from 0) is no picture: {fault.rstrip('.')}.{more} "
+            "Leave such items out, or give pictures in their place."
+        )
 
 
 def placed(

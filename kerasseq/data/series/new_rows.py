@@ -65,16 +65,17 @@ def known_ahead(panel: Panel, data: Any, steps: int) -> Panel:
     return replace(panel, future=future)
 
 
-def appended(panel: Panel, more: Panel) -> Panel:
+def appended(panel: Panel, more: Panel, called: str = "the new rows") -> Panel:
     """A panel with new rows at the end of some or all of its series.
 
     Args:
         panel: any series.
         more: new rows of them, read in the same way: `read_series(..., encoding=panel.encoding)`.
+        called: what to call the rows in an error.
 
     Raises:
         ValueError: if there is a series that the panel does not have, or one that does not go on
-            where it ended.
+            where it ended, or has another value in a static column.
 
     Example:
 
@@ -97,11 +98,11 @@ def appended(panel: Panel, more: Panel) -> Panel:
         if panel.encoding.get("roles", {}).get("time") == []:
             first = next_  # rows are counted
         if first != next_:
-            called = f"series {name!r}" if name else "the series"
             raise ValueError(
-                f"{called} goes on with {shown(next_)}, and the new rows begin with "
-                f"{shown(first)}. Give the rows from there on."
+                f"{_titled(name)} goes on with {shown(next_)}, and {called} begin with "
+                f"{shown(first)}. Give the rows from {shown(next_)} on."
             )
+        _check_static(panel, place, more, i, called)
         length = len(stamps[place])
         stamps[place] = stamps[place].append(
             after(stamps[place], len(more.targets[i]), panel.frequency)
@@ -148,6 +149,36 @@ def add_lags(panel: Panel, lags: Sequence[int]) -> Panel:
     ]
     added = [f"{name} lag {lag}" for lag in lags for name in panel.names["targets"]]
     return replace(panel, past=past, names={**panel.names, "past": [*panel.names["past"], *added]})
+
+
+def _titled(name: str) -> str:
+    """A series in an error."""
+    return f"series {name!r}" if name else "the series"
+
+
+def _check_static(panel: Panel, place: int, more: Panel, number: int, called: str) -> None:
+    """Raise a ValueError if new rows of a series have another value in a static column."""
+    changed = ~np.isclose(panel.static[place], more.static[number], rtol=1e-6)
+    if not changed.any():
+        return
+    column = panel.names["static"][int(np.argmax(changed))]
+    name, before = _static_value(panel, place, column)
+    after = _static_value(more, number, column)[1]
+    raise ValueError(
+        f"{_titled(panel.ids[place])}: static column {name!r} is {before}, and in {called} "
+        f"{after}. Write one value for the whole series, or give the column as past= or future=."
+    )
+
+
+def _static_value(panel: Panel, place: int, column: str) -> tuple[str, str]:
+    """The name of the column of the table that a static column is from, and its value."""
+    columns, values = panel.names["static"], panel.static[place]
+    for name, levels in panel.encoding.get("categories", {}).items():
+        own = {f"{name}={level}": level for level in levels}
+        if column in own:
+            here = [own[title] for title, value in zip(columns, values) if title in own and value]
+            return name, repr(here[0]) if here else "a word that was not there before"
+    return column, f"{values[columns.index(column)]:g}"
 
 
 def _made(panel: Panel) -> list[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +15,7 @@ from kerasseq.data.series.new_rows import appended
 from kerasseq.data.series.panel import Panel
 from kerasseq.io.tables import TABLES
 
-__all__ = ["is_table", "with_parts"]
+__all__ = ["is_stamp", "is_table", "with_parts"]
 
 
 def is_table(part: Any) -> bool:
@@ -27,6 +28,15 @@ def is_table(part: Any) -> bool:
         path = os.path.expanduser(part)
         return os.path.splitext(path)[1].lower() in TABLES or os.path.isfile(path)
     return isinstance(part, os.PathLike) or hasattr(part, "iloc")
+
+
+def is_stamp(part: Any) -> bool:
+    """Whether a part is given by its first stamp: a text that is not empty, or a date.
+
+    >>> [is_stamp(part) for part in ("2024-01-01", np.datetime64("2024"), "", {})]
+    [True, True, False, False]
+    """
+    return isinstance(part, datetime.date | np.datetime64) or (isinstance(part, str) and part != "")
 
 
 def with_parts(panel: Panel, parts: Mapping[str, Panel]) -> Panel:
@@ -57,8 +67,9 @@ def with_parts(panel: Panel, parts: Mapping[str, Panel]) -> Panel:
     """
     if "test" not in parts:
         raise ValueError(
-            "validation= is a table of its own, and the test part must come after it: give test= "
-            "as a table, too."
+            "validation= is a table that goes on where data ends, so that no rows are left after "
+            "it to score on: give test= as a table, too, which goes on where validation= ends; or "
+            "give all rows as data, and both parts as shares, steps or first stamps."
         )
     begins = {}
     for name in ("validation", "test"):
@@ -89,8 +100,10 @@ def _continued(panel: Panel, part: Panel, name: str) -> tuple[Panel, np.ndarray]
             "that comes before it."
         )
     shared = int((panel.lengths - ends).sum())
-    notes = [*panel.notes, f"a {name} part of {int(part.lengths.sum()):,} rows of its own"]
+    told = [f"{name}=: {note}" for note in part.notes]
+    notes = [*panel.notes, *told, f"a {name} part of {int(part.lengths.sum()):,} rows of its own"]
     if shared:
         notes.append(f"{shared:,} rows before it that are not earlier than its first ones left out")
-    whole = appended(panel.cut(np.zeros_like(ends), ends), part)
+    rows_of = f"the rows of {name}="
+    whole = appended(panel.cut(np.zeros_like(ends), ends), part, called=rows_of)
     return replace(whole, notes=notes), ends

@@ -220,6 +220,6 @@ def _is_none(part: Any) -> bool:
 
 def _unknown(name: str, part: Any) -> ValueError:
     return ValueError(
-        f"{name} must be a share of the steps below 1, a whole number of steps, or the stamp with "
-        f"which that part begins. Received: {name}={part!r}"
+        f"{name} must be a share of the steps below 1, a whole number of steps, the stamp with "
+        f"which that part begins, or a table or its path. Received: {name}={part!r}"
     )

@@ -36,8 +36,10 @@ def with_parts(source: LabelledTexts, parts: Mapping[str, LabelledTexts]) -> Lab
             "data has a test set of its own: leave test= out, or give data without it."
         )
     notes = list(source.notes)
-    test = _rows(parts["test"]) if "test" in parts else None
-    validation = _rows(parts["validation"]) if "validation" in parts else None
+    for name, part in parts.items():
+        notes += [f"{name}=: {note}" for note in part.notes]
+    test = _rows(parts["test"], "test", notes) if "test" in parts else None
+    validation = _rows(parts["validation"], "validation", notes) if "validation" in parts else None
     later = {text_key(text) for text in (test[0] if test else source.test_texts or [])}
     if validation:
         validation = _without(validation, later, "validation", notes)
@@ -55,10 +57,12 @@ def with_parts(source: LabelledTexts, parts: Mapping[str, LabelledTexts]) -> Lab
     return found
 
 
-def _rows(part: LabelledTexts) -> tuple[list[str], Sequence[Label]]:
-    if part.test_texts is not None and part.test_labels is not None:
-        return part.test_texts, part.test_labels
-    return part.texts, part.labels
+def _rows(part: LabelledTexts, name: str, notes: list[str]) -> tuple[list[str], Sequence[Label]]:
+    """The rows of a part: its test set where it has one, else all."""
+    if part.test_texts is None or part.test_labels is None:
+        return part.texts, part.labels
+    notes.append(f"{name}= has a test set of its own: its {len(part.texts):,} other texts left out")
+    return part.test_texts, part.test_labels
 
 
 def _without(

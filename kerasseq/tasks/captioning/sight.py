@@ -16,6 +16,7 @@ from kerasseq.data.images import captioned as sources
 from kerasseq.data.images.features import Seen, check_finite, read_features, see
 from kerasseq.data.images.files import Pictures
 from kerasseq.data.images.lists import listed
+from kerasseq.data.parts import naming
 from kerasseq.io import paths
 from kerasseq.io.digest import digest
 
@@ -138,7 +139,10 @@ def captioned(
     files = sources.picture_files(data, settings.images, settings.captions, places)
     if state is None and (parts := _parts(settings)):
         near = [path.parent for path in files.paths[:1]]
-        own = {name: sources.picture_files(part, places=near) for name, part in parts.items()}
+        own = {}
+        for name, part in parts.items():
+            with naming(name):
+                own[name] = sources.picture_files(part, places=near)
         files = sources.parted(files, own)
     if settings.features is not None:
         if settings.fine_tune:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kerasseq.settings import check
@@ -35,8 +36,14 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         return tuple(name for name in super().reading if name not in own)
 
     def check(self, settings: CaptioningSettings) -> None:
+        from kerasseq.data import parts
+
+        parts.check(settings, lambda part: parts.is_path(part) or parts.is_table(part))
         _check_encoder(settings)
         self._check_sizes(settings)
+
+    def is_own_part(self, value: Any) -> bool:
+        return not isinstance(value, Real)
 
     def load(self, data: Any, settings: CaptioningSettings) -> Captioned:
         from kerasseq.data.images.captioned import Captioned

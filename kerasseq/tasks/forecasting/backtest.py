@@ -15,7 +15,7 @@ from kerasseq.evaluation.forecast_metrics import Forecasts
 from kerasseq.evaluation.scoreboard import board
 from kerasseq.formatting.table import Table
 from kerasseq.io.digest import digest
-from kerasseq.settings import require_positive
+from kerasseq.settings import require_bool, require_positive
 from kerasseq.tasks import perform
 from kerasseq.tasks.forecasting import forecasts
 
@@ -75,6 +75,7 @@ def backtest(
     Raises:
         ValueError: if the data is other data, or there is no room for so many folds.
     """
+    require_bool(refit=refit)
     data_info, panel = run.state["data_info"], _source(task, run, data)
     horizon = data_info["horizon"]
     stride = horizon if stride is None else stride

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kerasseq.settings import raise_faults
+from kerasseq.settings import declared, raise_faults
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.forecasting.run import ForecastRun
 
@@ -36,8 +36,11 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     keeps_source: ClassVar[bool] = True
 
     def check(self, settings: ForecastingSettings) -> None:
+        from kerasseq.data import parts
+        from kerasseq.data.series.parts import is_stamp, is_table
         from kerasseq.tasks.forecasting import defaults
 
+        parts.check(settings, lambda part: is_table(part) or is_stamp(part))
         faults = []
         if settings.lookback is not None and settings.lookback_seasons is not None:
             faults.append(
@@ -50,14 +53,11 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 "quantiles must be levels between 0 and 1, each above the one before. "
                 f"Received: quantiles={tuple(levels)!r}"
             )
-        for name in ("validation", "test"):
-            own = getattr(settings, name)
-            share = isinstance(own, float)
-            if isinstance(own, Real) and not (0 < float(own) < 1 if share else float(own) >= 1):
-                expected = "a share above 0 and below 1" if share else "a number of steps above 0"
-                faults.append(
-                    f"{name} must be {expected}, a stamp or a table. Received: {name}={own!r}"
-                )
+        for name in parts.NAMES:
+            part = getattr(settings, name)
+            share = isinstance(part, float)
+            if isinstance(part, Real) and not (0 < float(part) < 1 if share else float(part) >= 1):
+                faults.append(declared(type(settings))[name].refusal(part))
         if settings.output == "negative_binomial" and settings.scaling not in ("auto", "none"):
             faults.append(
                 "output='negative_binomial' is for counts, which are not scaled: scaling must be "
@@ -69,6 +69,11 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         own = changed(resolved, normalization="none", segment=1, linear=linear)
         self.count(defaults.SMALLEST, own)  # the cell and the rest, by checks of the model
 
+    def is_own_part(self, value: Any) -> bool:
+        from kerasseq.data.series.parts import is_table
+
+        return is_table(value) or (isinstance(value, str) and value.startswith("a table of "))
+
     def resolve(
         self, data_info: Mapping[str, Any], settings: ForecastingSettings
     ) -> tuple[ForecastingSettings, list[str]]:
@@ -77,17 +82,17 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return defaults.resolved(data_info, settings)
 
     def load(self, data: Any, settings: ForecastingSettings) -> Panel:
-        from kerasseq.data.series.parts import is_table, with_parts
+        from kerasseq.data.parts import naming
+        from kerasseq.data.series.parts import with_parts
         from kerasseq.data.series.read import Panel, read_series
 
         if not isinstance(data, Panel):
             given = {name: getattr(settings, name) for name in self.names("read")}
             data = read_series(data, **given)
-        parts = {
-            name: read_series(own, encoding=data.encoding)
-            for name, own in (("validation", settings.validation), ("test", settings.test))
-            if is_table(own)
-        }
+        parts = {}
+        for name, own in self.own_parts(settings).items():
+            with naming(name):
+                parts[name] = read_series(own, encoding=data.encoding)
         return with_parts(data, parts) if parts else data
 
     def split(

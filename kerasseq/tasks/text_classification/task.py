@@ -37,6 +37,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     headline: ClassVar[str] = "accuracy"
 
     def check(self, settings: SentimentSettings) -> None:
+        from kerasseq.data import parts
+
+        parts.check(settings, _is_data)
         modes = settings.pooling.split("+")
         if len({*modes} & {*_POOLINGS}) != len(modes):
             raise ValueError(
@@ -46,17 +49,21 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         # The cell and its options, by the checks of the model.
         self.count({"vocabulary": 2, "classes": 2, "ngrams": 0}, settings)
 
+    def is_own_part(self, value: Any) -> bool:
+        return not isinstance(value, Real)
+
     def load(self, data: Any, settings: SentimentSettings) -> LabelledTexts:
+        from kerasseq.data.parts import naming
         from kerasseq.data.text.labelled import LabelledTexts, read_labelled
         from kerasseq.data.text.parts import with_parts
 
         if not isinstance(data, LabelledTexts):
             data = read_labelled(data, text=settings.text, label=settings.label)
-        parts = {
-            name: read_labelled(own, learn=False, usual=data.columns, **_named(own, settings))
-            for name, own in (("validation", settings.validation), ("test", settings.test))
-            if not isinstance(own, Real)
-        }
+        parts = {}
+        for name, own in self.own_parts(settings).items():
+            with naming(name):
+                named = _named(own, settings)
+                parts[name] = read_labelled(own, learn=False, usual=data.columns, **named)
         return with_parts(data, parts) if parts else data
 
     def split(
@@ -97,6 +104,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             number, folds = fold
             keep, held = stratified_folds(rest[1], folds, seed, among=among)[number]
         train, validation = _rows(*rest, keep), _rows(*rest, held)
+        absent = sorted({*train[1]} - {*validation[1]})
+        if absent:
+            notes.append(f"classes without a row to stop by: {', '.join(map(repr, absent))}")
         if learn != "train":
             train = rest
         if learn == "all":
@@ -332,6 +342,14 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
 
     # The vocabularies of the run that was asked last: parsing them takes longer than predicting.
     _last: tuple[Mapping[str, Any], Reader] | None = None
+
+
+def _is_data(part: Any) -> bool:
+    """Whether a part that is no share is a path, a pair of paths or a table."""
+    from kerasseq.data.parts import is_path, is_table
+
+    pair = isinstance(part, list | tuple) and len(part) == 2
+    return (pair and all(map(is_path, part))) or is_path(part) or is_table(part)
 
 
 def _nothing(text: str, tokens: str) -> str:

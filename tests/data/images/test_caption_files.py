@@ -124,8 +124,36 @@ def test_flickr30ks_table(tmp_path: Path, name: str) -> None:
         "2.jpg| 4   A cat sleeps .\n"  # a row of the real file is like that
     )
     found = read_captions(path)
-    assert found.of == _SAID
-    assert found.notes == ["1 captions are empty, and left out"]
+    assert found.of == {**_SAID, "2.jpg": ["a cat", "a cat sleeps"]}
+    assert found.notes == ["no separator before the caption, which is read all the same: line 5"]
+    assert read_names(path) == ["1.jpg", "2.jpg"]
+
+
+@pytest.mark.parametrize(
+    "line", ["2.jpg 4| A cat .", "2.jpg 4 A cat .", "2.jpg| A cat .", "2.jpg| 4"]
+)
+def test_a_line_of_flickr30ks_table_without_a_separator_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(f"image_name| comment_number| comment\n1.jpg| 0| A dog .\n\n{line}\n")
+    with pytest.raises(ValueError, match=r"line 4 must have the form 'IMAGE\| NUMBER\| CAPTION'"):
+        read_captions(path)
+
+
+def test_all_cells_that_are_lists_which_cannot_be_read_are_named_at_once(tmp_path: Path) -> None:
+    cells = ["a dog", '["a dog", "it runs"', "a cat", "[['a']]", "{'a', 'b'}", '{"a": "b"}']
+    table = pd.DataFrame({"image": [f"{row}.jpg" for row in range(6)], "caption": cells})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    for data in (table, tmp_path / "a.csv"):
+        with pytest.raises(ValueError, match=r"'caption' .* in rows 2, 4, 5 and 1 more") as told:
+            read_captions(data)
+        assert 'Received in row 2: \'["a dog", "it runs"\'' in str(told.value)
+        assert read_names(data) == table["image"].tolist()  # no captions are needed for that
+
+
+def test_a_row_is_counted_before_its_captions_are(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"image": ["1.jpg", ""], "caption": [["a", "b", "c"], "d"]})
+    with pytest.raises(ValueError, match="row 2 of the DataFrame has no name"):
+        read_captions(frame)
 
 
 def test_flickr30ks_table_of_lists(tmp_path: Path) -> None:

@@ -78,6 +78,29 @@ def test_one_picture_is_no_list(one: Any) -> None:
         listed(one)
 
 
+@pytest.mark.parametrize(
+    ("item", "fault"),
+    [
+        (None, r"a picture must be a path, an array or a Pillow image\. Received: None"),
+        (3, r"a path, an array or a Pillow image\. Received: 3"),
+        (["a.png"], r"a path, an array or a Pillow image\. Received: \['a\.png'\]"),
+        ([[1, 2], [3]], r"a path, an array or a Pillow image\. Received: \[\[1, 2\], \[3\]\]"),
+        ([], r"a picture must be \(height, width\)"),
+        (b"a.png", r"a path, an array or a Pillow image\. Received: b'a\.png'"),
+        ("", "path must be a path, and not an empty text"),
+        (np.zeros((4, 4), np.int64), "uint8, or float from 0 to 1. Received: dtype=int64"),
+        (np.full((4, 4), 7.0), "must lie between 0 and 1"),
+    ],
+)
+def test_an_item_that_is_no_picture_is_named_by_its_place(item: Any, fault: str) -> None:
+    with pytest.raises(ValueError, match=rf"^item 1 of the list \(counted from 0\) .*{fault}"):
+        listed(["a.png", item])
+    with pytest.raises(
+        ValueError, match=r"item 0 .*\. 1 more are no pictures either\. Leave such items out"
+    ):
+        listed([item, np.zeros((4, 4)), item])
+
+
 def test_folders_in_which_no_pictures_are_found(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no picture in .*, nor in a folder inside"):
         listed(tmp_path)

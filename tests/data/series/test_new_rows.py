@@ -113,6 +113,18 @@ def test_new_rows_leave_no_gap(start: int) -> None:
         appended(panel, _panel(_table(9, 9)).pick([1]))
 
 
+def test_new_rows_have_the_static_values_of_their_series() -> None:
+    table = _table(25, 25).assign(size=lambda own: own["shop"].map({"a": 1.5, "b": 2.0}))
+    early = table.groupby("shop").head(20)
+    panel = _panel(early, static="size")
+    late = table.groupby("shop").tail(5)
+    appended(panel, read_series(late, encoding=panel.encoding))
+    late = late.assign(size=late["size"].replace(2.0, 7.0))
+    told = r"^series 'b': static column 'size' is 2, and in the new rows 7\. Write one value"
+    with pytest.raises(ValueError, match=told):
+        appended(panel, read_series(late, encoding=panel.encoding))
+
+
 def test_lags_are_earlier_targets() -> None:
     panel = add_lags(_panel(_table(20, 15)), [1, 7])
     assert panel.names["past"] == ["mood", "y lag 1", "y lag 7"]

@@ -108,7 +108,10 @@ def test_what_is_a_table(tmp_path: Path) -> None:
 
 def test_a_part_that_does_not_fit_is_told() -> None:
     table = _table()
-    with pytest.raises(ValueError, match=r"goes on with 2024-02-10.* begin with 2024-02-15"):
+    with pytest.raises(
+        ValueError,
+        match=r"with 2024-02-10, and the rows of test= begin with 2024-02-15.* from 2024-02-10 on",
+    ):
         _loaded(_rows(table, 0, 40), test=_rows(table, 45, 60))
     with pytest.raises(ValueError, match="series 'b' is in data and not in test="):
         _loaded(_rows(table, 0, 40), test=_rows(_table(series=("a",)), 40, 60))
@@ -118,8 +121,30 @@ def test_a_part_that_does_not_fit_is_told() -> None:
         _loaded(_rows(table, 0, 40), validation=_rows(table, 40, 60))
     with pytest.raises(ValueError, match="series 'a' has no row before the first one of test="):
         _loaded(_rows(table, 20, 40), test=_rows(table, 10, 60))
-    with pytest.raises(FileNotFoundError, match=r"there is no file none\.csv"):
+    with pytest.raises(FileNotFoundError, match=r"^test=: there is no file none\.csv"):
         _loaded(table, test="none.csv")
+    with pytest.raises(ValueError, match=r"^validation=: the DataFrame has no column named 'y'"):
+        _loaded(table, validation=table[["day", "shop"]], test=_rows(table, 40, 60))
+    with pytest.raises(ValueError, match="and the rows of validation= begin with 2024-02-15"):
+        _loaded(_rows(table, 0, 40), validation=_rows(table, 45, 50), test=_rows(table, 50, 60))
+
+
+@pytest.mark.parametrize(
+    ("values", "later", "told"),
+    [
+        ((1.5, 2.0), 3.25, "'size' is 1.5, and in the rows of test= 3.25"),
+        (("north", "south"), "south", "'size' is 'north', and in the rows of test= 'south'"),
+        (("north", "south"), "west", "'size' is 'north', and in the rows of test= a word that"),
+    ],
+)
+def test_a_static_column_stays_what_it_is(values: Any, later: Any, told: str) -> None:
+    table = _table()
+    table["size"] = table["shop"].map(dict(zip("ab", values)))
+    first, last = _rows(table, 0, 40), _rows(table, 40, 60)
+    _loaded(first, test=last, static="size")
+    last = last.assign(size=last["size"].where(last["shop"] == "b", later))
+    with pytest.raises(ValueError, match=f"series 'a': static column {told}"):
+        _loaded(first, test=last, static="size")
 
 
 def test_parts_are_forgotten_where_rows_are_cut() -> None:

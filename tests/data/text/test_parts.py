@@ -101,7 +101,58 @@ def test_parts_that_cannot_be_are_told() -> None:
     official = LabelledTexts(["a", "b"], ["x", "y"], ["c"], ["x"])
     with pytest.raises(ValueError, match="data has a test set of its own"):
         with_parts(official, {"test": LabelledTexts(["d"], ["x"])})
-    with pytest.raises(ValueError, match="test must be above 0 and below 1 or a path or a table"):
-        kerasseq.sentiment(_table(0, 20), test=2.0)
-    with pytest.raises(FileNotFoundError, match=r"no file or folder none\.csv"):
+    with pytest.raises(FileNotFoundError, match=r"^test=: there is no file or folder none\.csv"):
         _split(_table(0, 20), test="none.csv")
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_errors_of_reading_name_the_argument_and_the_file(tmp_path: Path, part: str) -> None:
+    path = tmp_path / "later.csv"
+    path.write_text("review,stars\n")
+    with pytest.raises(ValueError, match=rf"^{part}=: .*later\.csv has no rows"):
+        _split(_table(0, 20), **{part: path})
+    path.write_text("")
+    with pytest.raises(ValueError, match=rf"^{part}=: .*later\.csv is empty"):
+        _split(_table(0, 20), **{part: path})
+    with pytest.raises(ValueError, match=f"^{part}=: the DataFrame: column 'stars' has no value"):
+        _split(_table(0, 20), **{part: _table(20, 24).assign(stars=None)})
+
+
+def test_remarks_about_a_part_name_it(tmp_path: Path) -> None:
+    path = tmp_path / "later.csv"
+    path.write_bytes("review,stars\ncaf\xe9,0\nbar,1\n".encode("cp1252"))
+    notes = _split(_table(0, 20), test=path).notes
+    assert "test=: later.csv is not UTF-8: read as Windows-1252" in notes
+
+
+def test_texts_of_a_part_that_has_a_test_set_are_counted() -> None:
+    data = LabelledTexts(["good", "bad"], ["pos", "neg"])
+    whole = LabelledTexts(["a", "b", "c"], ["pos", "neg", "neg"], ["fine"], ["pos"])
+    found = with_parts(data, {"test": whole})
+    assert found.test_texts == ["fine"]
+    assert found.notes == ["test= has a test set of its own: its 3 other texts left out"]
+
+
+def test_a_class_without_a_row_to_stop_by_is_told() -> None:
+    one = _table(20, 28)
+    parts = _split(_table(0, 20), validation=one[one["stars"] == 1], test=_table(28, 34))
+    assert "classes without a row to stop by: 0" in parts.notes
+    parts = _split(_table(0, 20), validation=one, test=_table(28, 34))
+    assert "to stop by:" not in " ".join(parts.notes)
+
+
+def test_a_run_is_known_again_by_the_content_of_its_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _table(20, 30).to_csv("later.csv", index=False)
+    given: dict[str, Any] = {"epochs": 1, "units": 2, "embedding": 2, "quiet": True, "out": "run"}
+    made = kerasseq.sentiment(_table(0, 20), test="later.csv", **given)
+    for again in (tmp_path / "later.csv", _table(20, 30)):
+        found = kerasseq.sentiment(_table(0, 20), test=again, **given)
+        assert found.metrics["seconds"] == made.metrics["seconds"]  # it was not trained again
+    _table(20, 32).to_csv("later.csv", index=False)
+    with pytest.raises(ValueError, match="holds a run with other data: give the same"):
+        kerasseq.sentiment(_table(0, 20), test="later.csv", **given)
+    with pytest.raises(ValueError, match="holds a run with test='data of its own', other data"):
+        kerasseq.sentiment(_table(0, 20), **given)

@@ -1,0 +1,94 @@
+"""Captions in the cells of a table: one text, or a list of texts, as it is or written down."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+import warnings
+from typing import Any
+
+from kerasseq.io.limits import encodable, parse_json
+
+__all__ = ["captions_in"]
+
+_QUOTED = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+_MISSING = r"(?:None|null|nan|NaN)"
+_MARK = """["'“”‘’]"""
+_ITEM = re.compile(rf"[uU]?({_QUOTED})|{_MISSING}", re.DOTALL)
+# A list or tuple of texts as Python and NumPy write them; NumPy puts no commas.
+_LIST = re.compile(rf"\s*[\[(]\s*(?:(?:{_ITEM.pattern})[\s,]*)+[\])]\s*", re.DOTALL)
+# Brackets, then a text in quotation marks that stands by itself, or whose end is missing; or
+# quotation marks inside brackets at both ends, whatever is between them.
+_LIKE_A_LIST = re.compile(
+    rf"""\s*(?:[\[({{]\s*)+
+    (?: [a-zA-Z]{{0,2}} {_QUOTED} \s* (?:[,:\])}}'"]|\Z)
+      | [a-zA-Z]{{0,2}} (?: '(?:[^'\\]|\\.)*\Z | "(?:[^"\\]|\\.)*\Z )
+      | {_MISSING} \s* [,:\])}}]
+      | {_MARK} .* {_MARK} \s* [\])}}] \s* \Z )""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def captions_in(cell: Any) -> list[str]:
+    """The captions in a cell; an empty one where a text is missing.
+
+    A text is a list of captions if it is a JSON list, or a list, tuple or array of texts as Python
+    writes it. It is meant as one, and an error where it cannot be read, if brackets are followed by
+    a text in quotation marks and then by a comma, colon, bracket, quotation mark or nothing, or if
+    it begins and ends with quotation marks in brackets. Every other text is a single caption, also
+    one that begins with a bracket: `[laughs] a man runs`, `("Go!" he shouts) a man runs`.
+
+    Args:
+        cell: a text, number or missing value; or a list, tuple, set or array of them.
+
+    Raises:
+        ValueError: if a text is meant as a list and is not a list of texts, or the cell holds
+            anything else.
+
+    Example:
+
+    >>> captions_in("['A dog.', 'A dog runs.']"), captions_in("[laughs] a man runs")
+    (['A dog.', 'A dog runs.'], ['[laughs] a man runs'])
+    """
+    if isinstance(cell, str):
+        return _written(encodable(cell))
+    if hasattr(cell, "tolist"):  # an array
+        cell = cell.tolist()
+    if isinstance(cell, set | frozenset):
+        cell = sorted(cell, key=str)  # else in another order in each process
+    return [_single(item) for item in (cell if isinstance(cell, list | tuple) else [cell])]
+
+
+def _single(value: Any) -> str:
+    """A caption from a value that is no list."""
+    import pandas as pd
+
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, bytes) or not pd.api.types.is_scalar(value):
+        raise ValueError("a caption must be a text")
+    return "" if pd.isna(value) else str(value)
+
+
+def _written(text: str) -> list[str]:
+    """The captions in a text: several where a list is written down."""
+    if not text.lstrip().startswith(("[", "(", "{")):
+        return [text]
+    value = None
+    with contextlib.suppress(ValueError):
+        value = parse_json(text)
+    if isinstance(value, list) and all(isinstance(item, str | None) for item in value):
+        return [item or "" for item in value]
+    if value is None and _LIST.fullmatch(text):
+        with contextlib.suppress(ValueError, SyntaxError):
+            return [_literal(found[1]) if found[1] else "" for found in _ITEM.finditer(text)]
+    if isinstance(value, list | dict) or _LIKE_A_LIST.match(text):
+        raise ValueError("it looks like a list, and cannot be read as a list of texts")
+    return [text]
+
+
+def _literal(quoted: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a backslash before any letter
+        return str(ast.literal_eval(quoted))
