@@ -80,8 +80,9 @@ def read_captions(data: str | os.PathLike[str] | pd.DataFrame) -> Captions:
     Args:
         data: a DataFrame or CSV with a row for each caption, or with lists of captions (columns
             such as `image`, `caption`, and perhaps `split`; in a CSV, a cell `["A dog.", "A dog
-            runs."]`, see `caption_cells.captions_in`); the token file of Flickr8k or Flickr30k, with lists `*trainImages.txt` beside it; Flickr30k's `results.csv`; COCO's
-            annotations; or Karpathy's `dataset_*.json`.
+            runs."]`, see `caption_cells.captions_in`); the token file of Flickr8k or Flickr30k,
+            with lists `*trainImages.txt` beside it; Flickr30k's `results.csv`; COCO's annotations;
+            or Karpathy's `dataset_*.json`.
 
     Raises:
         FileNotFoundError: if there is no such file.
