@@ -1,6 +1,6 @@
 """The captioning recipe on Flickr8k and its demo: `python -m benchmarks.captioning [--only NAME]`.
 
-Flickr8k in its own split (6,000, 1,000 and 1,000 pictures), as a MobileNetV2 sees it: the mean of
+Flickr8k in its own split (6,000, 1,000 and 1,000 images), as a MobileNetV2 sees it: the mean of
 its last feature map, or the map itself for attention. Each setting and seed is a run of the recipe,
 and a row. Captions are found by beam search of width 3, and scored in lower case and without
 punctuation against all five references; settings were chosen on the validation part.

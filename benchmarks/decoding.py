@@ -1,7 +1,7 @@
 """Words per second, against a call of `predict` for each word: `python -m benchmarks.decoding`.
 
-The rival decodes as tutorials do: one picture after another, and for each word `model.predict` on
-the picture and the whole padded sentence so far. Beside it stands the same loop over all pictures
+The rival decodes as tutorials do: one image after another, and for each word `model.predict` on
+the image and the whole padded sentence so far. Beside it stands the same loop over all images
 at once. All have the same model and say the same words. They run in one process, in turns.
 """
 
@@ -27,7 +27,7 @@ SETTINGS: list[rows.Row] = [
     {**MODEL, "length": 20, "batch": 64},
 ]
 WANTED = {1: 10, 64: 50}  # times as many words per second, by batch
-FEW = 4  # pictures that are enough to time one after another
+FEW = 4  # images that are enough to time one after another
 START, END = 2, 3
 
 
@@ -46,12 +46,12 @@ def measure(setting: rows.Row, rounds: int) -> rows.Row:
     never[[0, START, END]] = -1e9  # every sentence has all its words
     decoder.bias.assign(never)
     random = np.random.default_rng(0)
-    pictures = random.standard_normal((setting["batch"], setting["features"]), dtype=np.float32)
+    images = random.standard_normal((setting["batch"], setting["features"]), dtype=np.float32)
     sampler = Sampler(decoder, length=length, start=START, end=END)
     contenders: dict[str, Callable[[], np.ndarray]] = {
-        OURS: lambda: sampler.run(pictures, batch_size=setting["batch"]).tokens[:, 0],
-        THEIRS: lambda: np.concatenate([_loop(model, row[None], length) for row in pictures[:FEW]]),
-        AT_ONCE: lambda: _loop(model, pictures, length),
+        OURS: lambda: sampler.run(images, batch_size=setting["batch"]).tokens[:, 0],
+        THEIRS: lambda: np.concatenate([_loop(model, row[None], length) for row in images[:FEW]]),
+        AT_ONCE: lambda: _loop(model, images, length),
     }
     found: dict[str, list[float]] = {name: [] for name in contenders}
     said = {name: run() for name, run in contenders.items()}  # which compiles it, too
@@ -70,19 +70,19 @@ def measure(setting: rows.Row, rounds: int) -> rows.Row:
     }
 
 
-def _loop(model: Any, pictures: np.ndarray, length: int) -> np.ndarray:
-    """The likeliest words of pictures, by a call of `predict` for each."""
-    tokens = np.zeros((len(pictures), length + 1), np.int32)
+def _loop(model: Any, images: np.ndarray, length: int) -> np.ndarray:
+    """The likeliest words of images, by a call of `predict` for each."""
+    tokens = np.zeros((len(images), length + 1), np.int32)
     tokens[:, 0] = START
     for word in range(length):
-        logits = model.predict({"picture": pictures, "tokens": tokens[:, :-1]}, verbose=0)
+        logits = model.predict({"image": images, "tokens": tokens[:, :-1]}, verbose=0)
         tokens[:, word + 1] = logits[:, word].argmax(axis=-1)
     return tokens[:, 1:]
 
 
 def table(measured: Sequence[rows.Row]) -> str:
     """One line per setting, as Markdown."""
-    header = ["pictures at once", "kerasseq", "`predict` per word", "", "on the whole batch", ""]
+    header = ["images at once", "kerasseq", "`predict` per word", "", "on the whole batch", ""]
     lines = []
     for row in measured:
         speed = row["result"]["words_per_second"]

@@ -1,4 +1,4 @@
-"""Captioning: from pictures to sentences, beside captions that need no model."""
+"""Captioning: from images to sentences, beside captions that need no model."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["CaptioningSettings", "captioning"]
 
 @dataclass(frozen=True, kw_only=True)
 class CaptioningSettings(RecurrentSettings, TrainingSettings):
-    """Train a model that says what is in pictures, and tell how good it is beside simple baselines.
+    """Train a model that says what is in images, and tell how good it is beside simple baselines.
 
-    Captions are learned and scored in lower case and without punctuation. Pictures are seen by a
+    Captions are learned and scored in lower case and without punctuation. Images are seen by a
     frozen network, once, and its features are kept on disk; or the network is part of the model.
 
     Returns:
@@ -37,32 +37,32 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     >>> import numpy as np
     >>> run = captioning(epochs=1, units=4, quiet=True)
     >>> run.predict([np.zeros((32, 32, 3), np.uint8)]).columns.tolist()
-    ['picture', 'caption', 'log_probability']
+    ['image', 'caption', 'log_probability']
     """
 
     data: str | os.PathLike[str] | pd.DataFrame = field(
         default="demo",
         kw_only=False,
         metadata=doc(
-            "a folder with pictures and their captions; a file of captions (a CSV with columns "
+            "a folder with images and their captions; a file of captions (a CSV with columns "
             "`image` and `caption`, the token file of Flickr8k or Flickr30k with lists beside it, "
             "COCO's annotations, Karpathy's JSON) or a DataFrame of them; or "
-            '"demo", small pictures that kerasseq draws itself'
+            '"demo", small images that kerasseq draws itself'
         ),
     )
     images: str | os.PathLike[str] | None = setting(
         None,
-        "folder of the pictures; found in or beside `data` where it is not given",
+        "folder of the images; found in or beside `data` where it is not given",
         stage="read",
     )
     captions: str | os.PathLike[str] | None = setting(
         None, "file of captions, where `data` is a folder with several files", stage="read"
     )
     features: str | os.PathLike[str] | None = setting(
-        None, "file of features that were computed elsewhere, in place of pictures", stage="read"
+        None, "file of features that were computed elsewhere, in place of images", stage="read"
     )
     skip_bad: bool = setting(
-        False, "whether pictures that cannot be read are listed and left out", stage="read"
+        False, "whether images that cannot be read are listed and left out", stage="read"
     )
     encoder: str = setting(
         "auto",
@@ -86,7 +86,7 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     fine_tune: int = setting(0, "number of the network's last blocks that are trained too", least=0)
     decoder: Literal["auto", "merge", "init", "pre", "par", "attention"] = setting(
         "auto",
-        'place where the picture comes in: "merge" (after the words), "init" (as first states), '
+        'place where the image comes in: "merge" (after the words), "init" (as first states), '
         '"pre" (as first word), "par" (beside each word), or "attention" (some regions of it, '
         'before each word); "auto" takes that for features of several regions and for the small '
         'network, else "init"',
@@ -104,7 +104,7 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     depth: int = setting(1, range=None)
     embedding: int | None = setting(
         None,
-        "width of the embedding, and of the layer in which picture and words meet; that of the "
+        "width of the embedding, and of the layer in which image and words meet; that of the "
         "cell where it is not given",
         least=1,
     )
@@ -115,9 +115,9 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     embedding_dropout: float = setting(
         0.3, "dropout rate of the embedded words", least=0, below=1, range=Float(0.0, 0.7)
     )
-    picture_dropout: float = setting(
+    image_dropout: float = setting(
         0.3,
-        "dropout rate of the features of the picture",
+        "dropout rate of the features of the image",
         least=0,
         below=1,
         range=Float(0.0, 0.7),
@@ -148,7 +148,7 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     )
     validation: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
-        "share of the pictures that decides when to stop, where the data does not tell; or "
+        "share of the images that decides when to stop, where the data does not tell; or "
         "captions of their own, as `data`",
         stage="split",
         above=0,
@@ -157,8 +157,8 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     )
     test: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
-        "share of the pictures to score on, where the data does not tell; or captions of their "
-        "own, whose pictures leave the other parts",
+        "share of the images to score on, where the data does not tell; or captions of their "
+        "own, whose images leave the other parts",
         stage="split",
         above=0,
         below=1,

@@ -1,11 +1,11 @@
-"""Whole models, heads over layers: one per file, and no data in sight."""
+"""Whole models, heads over layers: one per file, and no data in extractor."""
 
 from kerasseq.models.captioner import Captioner
 from kerasseq.models.classifier import Classifier
 from kerasseq.models.forecaster import Forecaster
 from kerasseq.models.forecaster_stream import State, Stream
+from kerasseq.models.image_encoder import image_cnn, image_network, image_size
 from kerasseq.models.likelihoods import Likelihood
-from kerasseq.models.picture_encoder import picture_cnn, picture_network, picture_size
 from kerasseq.models.word_loss import WordLoss
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "State",
     "Stream",
     "WordLoss",
-    "picture_cnn",
-    "picture_network",
-    "picture_size",
+    "image_cnn",
+    "image_network",
+    "image_size",
 ]

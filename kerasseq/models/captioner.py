@@ -1,4 +1,4 @@
-"""A captioner: from a picture to a sentence, word by word."""
+"""A captioner: from an image to a sentence, word by word."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from kerasseq import layers
-from kerasseq.models.picture_encoder import picture_macs
+from kerasseq.models.image_encoder import image_macs
 from kerasseq.params import Count, count
 from kerasseq.params.cost import Cost, dense, over_time, table
 from kerasseq.params.spec import positive_int
@@ -32,34 +32,34 @@ class Captioner:
 
     Args:
         words: how many words there are; 0 is padding.
-        features: how many numbers there are of a picture, or of each of its regions.
-        decoder: where the picture comes in: "merge" (after the recurrent layer), "init" (as its
+        features: how many numbers there are of an image, or of each of its regions.
+        decoder: where the image comes in: "merge" (after the recurrent layer), "init" (as its
             first states), "pre" (as its first word), "par" (beside each word) or "attention" (some
             regions of it, after the recurrent layer); see `kerasseq.layers`.
         cell: name of the recurrent cell.
         units: width of the cell.
         depth: levels of the recurrent layer.
-        embedding: width of embedded words, and of the layer in which picture and words meet.
-        regions: whether a picture comes as regions, whose mean is taken unless the decoder is
+        embedding: width of embedded words, and of the layer in which image and words meet.
+        regions: whether an image comes as regions, whose mean is taken unless the decoder is
             "attention"; of no meaning where there is an encoder.
         tie_embeddings: whether the last layer shares its matrix with the embedding.
         dropout: dropout before the last layer.
         embedding_dropout: dropout on embedded words.
-        picture_dropout: dropout on the features of the picture.
+        image_dropout: dropout on the features of the image.
         scheduled_sampling: share of the words that are the model's own guesses in training.
         encoder: a Keras model from pixels to features, (features,) or (rows, columns, features); it
             becomes part of the captioner, and is trained as far as it is trainable.
         options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, ...
 
     Model inputs:
-        `picture`, (batch, features), (batch, regions, features), or what the encoder takes;
+        `image`, (batch, features), (batch, regions, features), or what the encoder takes;
         `tokens`, int (batch, timesteps), the start and the words of a caption, padded on the right
         with 0.
 
     Model output:
         (batch, timesteps, words), logits of the word after each token; see `WordLoss`.
 
-    The layer "decoder" of the model has `start(picture) -> state` and
+    The layer "decoder" of the model has `start(image) -> state` and
     `step(tokens, state) -> (logits, state)`, for `kerasseq.generation`.
 
     Raises:
@@ -83,7 +83,7 @@ class Captioner:
     tie_embeddings: bool = False
     dropout: float = 0.0
     embedding_dropout: float = 0.0
-    picture_dropout: float = 0.0
+    image_dropout: float = 0.0
     scheduled_sampling: float = 0.0
     encoder: Any = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -126,11 +126,11 @@ class Captioner:
         return self._cost(1, 1).params + encoder
 
     def macs(self, timesteps: int, regions: int | None = None) -> int:
-        """Multiply-accumulates with a weight, for one picture and one caption.
+        """Multiply-accumulates with a weight, for one image and one caption.
 
         Args:
             timesteps: tokens of the caption, its start among them.
-            regions: how many there are of a picture, where the decoder is "attention" and there is
+            regions: how many there are of an image, where the decoder is "attention" and there is
                 no encoder.
 
         >>> Captioner(words=50, features=16, decoder="pre", units=4, embedding=8).macs(5)
@@ -140,7 +140,7 @@ class Captioner:
             regions = math.prod(self.encoder.output_shape[1:-1])
         elif regions is None and self.decoder == "attention":
             raise ValueError("`regions` must be given where the decoder looks at them.")
-        encoder = 0 if self.encoder is None else picture_macs(self.encoder)
+        encoder = 0 if self.encoder is None else image_macs(self.encoder)
         return self._cost(timesteps, regions or 1).macs + encoder
 
     def build(self) -> keras.Model:
@@ -159,23 +159,23 @@ class Captioner:
             words=self.words,
             embedding=self.embedding,
             encoder=self.encoder,
-            tied=self.tie_embeddings,
+            tie_embeddings=self.tie_embeddings,
             dropout=self.dropout,
             embedding_dropout=self.embedding_dropout,
-            picture_dropout=self.picture_dropout,
-            scheduled=self.scheduled_sampling,
+            image_dropout=self.image_dropout,
+            scheduled_sampling=self.scheduled_sampling,
             name="decoder",
         )
         shape = self._encoded if self.encoder is None else self.encoder.input_shape[1:]
         inputs = {
-            "picture": keras.Input(shape, name="picture"),
+            "image": keras.Input(shape, name="image"),
             "tokens": keras.Input((None,), dtype="int32", name="tokens"),
         }
-        return keras.Model(inputs, decoder(inputs["picture"], inputs["tokens"]), name="captioner")
+        return keras.Model(inputs, decoder(inputs["image"], inputs["tokens"]), name="captioner")
 
     @property
     def _encoded(self) -> tuple[int | None, ...]:
-        """The shape of the features of a picture."""
+        """The shape of the features of an image."""
         if self.encoder is not None:
             return tuple(self.encoder.output_shape[1:])
         return (None, self.features) if self.regions else (self.features,)
@@ -194,21 +194,21 @@ class Captioner:
     def _cost(self, timesteps: int, regions: int) -> Cost:
         """What the model costs without its encoder, for captions of so many tokens."""
         found, width = self._recurrent, self.embedding
-        words = timesteps + (self.decoder == "pre")  # of which the picture is the first one
+        words = timesteps + (self.decoder == "pre")  # of which the image is the first one
         cost = over_time(found, words) + dense(self._joint(found), self.words, timesteps)
         if not self.tie_embeddings:  # or that was its matrix
             cost += table(self.words, width)
-        return cost + self._picture_cost(found, timesteps, regions)
+        return cost + self._image_cost(found, timesteps, regions)
 
-    def _picture_cost(self, found: Count, timesteps: int, regions: int) -> Cost:
-        """What brings the picture in."""
+    def _image_cost(self, found: Count, timesteps: int, regions: int) -> Cost:
+        """What brings the image in."""
         width, output = self.embedding, found.levels[-1].output
         to_states, to_width = dense(self.features, found.states), dense(self.features, width)
-        of_words = dense(output, width, timesteps)
+        text_projection = dense(output, width, timesteps)
         if self.decoder == "init":
             return to_states
         if self.decoder == "merge":
-            return to_width + of_words
+            return to_width + text_projection
         if self.decoder != "attention":
             return to_width
         look = (
@@ -216,5 +216,11 @@ class Captioner:
             + dense(width, width, regions)  # keys
             + dense(width, 1, timesteps * regions, bias=False)  # scores
         )
-        of_seen = dense(width, width, timesteps)
-        return to_states + dense(self.features, width, regions) + look + of_words + of_seen
+        context_projection = dense(width, width, timesteps)
+        return (
+            to_states
+            + dense(self.features, width, regions)
+            + look
+            + text_projection
+            + context_projection
+        )

@@ -68,7 +68,9 @@ def _direct_cost(sizes: Forecaster) -> Cost:
 
 def _recursive(sizes: Forecaster) -> Any:
     recurrent = _rnn(sizes, return_sequences=True, return_state=True)
-    return layers.RecursiveForecast(recurrent, scheduled=sizes.scheduled_sampling, **_common(sizes))
+    return layers.RecursiveForecast(
+        recurrent, scheduled_sampling=sizes.scheduled_sampling, **_common(sizes)
+    )
 
 
 def _recursive_cost(sizes: Forecaster) -> Cost:

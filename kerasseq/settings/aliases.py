@@ -19,6 +19,7 @@ _OF_RECIPE = {
         "beam": "beam_width",
         "no_repeat": "no_repeat_ngram_size",
         "normalization": "length_penalty",
+        "picture_dropout": "image_dropout",
     },
     "forecasting": {"scheduled": "scheduled_sampling", "error": "loss"},
 }

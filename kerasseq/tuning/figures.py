@@ -1,4 +1,4 @@
-"""Pictures of a search."""
+"""Images of a search."""
 
 from __future__ import annotations
 

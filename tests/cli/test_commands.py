@@ -652,7 +652,7 @@ def test_evaluate_prints_scores_with_their_intervals(
     shown = say("evaluate", "folder", "new.csv")[1]
     assert shown.startswith("1,200 rows\n")
     assert shown.endswith("no rows of class 'c'\n")
-    code, _, err = say("evaluate", "folder", "new.csv", "--images", "pictures")
+    code, _, err = say("evaluate", "folder", "new.csv", "--images", "images")
     assert (code, "No such option: --images" in err) == (2, True)
 
 

@@ -11,7 +11,7 @@ removed, only when its format is given up on purpose, and then the changelog say
 
 | folder | contents of a golden |
 |---|---|
-| `data/` | tables, pictures and features, from which runs and searches are made |
+| `data/` | tables, images and features, from which runs and searches are made |
 | `layers/` | `NAME.keras`, a model; `NAME.npz`, its inputs and outputs |
 | `runs/` | `NAME/`, the folder of a run; `NAME.json`, calls of its methods and their answers |
 | `searches/` | `NAME/`, the folder of a search; `NAME.json`, its call, results and proposals |
@@ -59,13 +59,13 @@ LARGEST = 100_000  # bytes of a file
 DATA = GOLDEN / "data"
 REVIEWS, SERIES, CAPTIONS = (f"data/{name}.csv" for name in ("reviews", "series", "captions"))
 FEATURES = "data/features.npz"
-PICTURES = "data/pictures"
+PICTURES = "data/images"
 
 _SHAPES, _COLOURS = ("square", "bar", "frame"), {"red": 0, "green": 1, "blue": 2}
 
 
 def data() -> None:
-    """Reviews, series, captions with features, and a few pictures."""
+    """Reviews, series, captions with features, and a few images."""
     draw = np.random.default_rng(0)
     DATA.mkdir(exist_ok=True)
     _reviews(draw).to_csv(GOLDEN / REVIEWS, index=False)
@@ -112,12 +112,12 @@ def _captions(names: list[str], scenes: list[tuple[int, int]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image", "caption"])
 
 
-def _folder(folder: Path, pictures: int, draw: np.random.Generator) -> Path:
-    """Pictures of 16 x 16 pixels, and a table of their captions."""
+def _folder(folder: Path, images: int, draw: np.random.Generator) -> Path:
+    """Images of 16 x 16 pixels, and a table of their captions."""
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
-    scenes = [_scene(draw) for _ in range(pictures)]
+    scenes = [_scene(draw) for _ in range(images)]
     for number, (shape, colour) in enumerate(scenes):
         pixels = np.full((16, 16, 3), draw.integers(200, 256), np.uint8)
         row, column = draw.integers(1, 7, 2)
@@ -128,7 +128,7 @@ def _folder(folder: Path, pictures: int, draw: np.random.Generator) -> Path:
         if _SHAPES[shape] == "frame":
             pixels[row + 2 : row + 6, column + 2 : column + 6] = 255
         Image.fromarray(pixels).save(folder / f"{number}.png")
-    names = [f"{number}.png" for number in range(pictures)]
+    names = [f"{number}.png" for number in range(images)]
     _captions(names, scenes).to_csv(folder / "captions.csv", index=False)
     return folder
 
@@ -234,21 +234,23 @@ def steps() -> keras.Model:
 
 
 def decoders() -> keras.Model:
-    """Every decoder of captions, over the same regions of a picture."""
-    picture, tokens = keras.Input((4, 5), name="picture"), keras.Input((6,), name="tokens")
+    """Every decoder of captions, over the same regions of an image."""
+    image, tokens = keras.Input((4, 5), name="image"), keras.Input((6,), name="tokens")
     made = {}
     for kind in ("Merge", "InitInject", "PreInject", "ParInject", "Attention"):
         recurrent = kerasseq.gru(3, return_sequences=True, return_state=True)
         tied = kind in ("Merge", "Attention")
-        decoder = _own(f"{kind}Decoder", recurrent, words=8, embedding=3, tied=tied, name=kind)
-        made[kind] = decoder(picture, tokens)
-    return keras.Model({"picture": picture, "tokens": tokens}, made)
+        decoder = _own(
+            f"{kind}Decoder", recurrent, words=8, embedding=3, tie_embeddings=tied, name=kind
+        )
+        made[kind] = decoder(image, tokens)
+    return keras.Model({"image": image, "tokens": tokens}, made)
 
 
-def pictures() -> keras.Model:
+def images() -> keras.Model:
     """The scaling of pixels for a network of `keras.applications`."""
     pixels = keras.Input((2, 2, 3), name="pixels")
-    scaling = _own("PictureScaling", "mobilenet_v2", name="scaling")
+    scaling = _own("ImageScaling", "mobilenet_v2", name="scaling")
     return keras.Model({"pixels": pixels}, {"scaled": scaling(pixels)})
 
 
@@ -284,7 +286,7 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
     "steps": steps,
     "forecaster-direct": lambda: forecaster("direct", "quantiles", channels="apart"),
     "forecaster-recursive": lambda: forecaster(
-        "recursive", "student_t", scheduled=0.3, channels="apart", normalization="none"
+        "recursive", "student_t", scheduled_sampling=0.3, channels="apart", normalization="none"
     ),
     "forecaster-seq2seq": lambda: forecaster(
         "seq2seq", "negative_binomial", attention=True, channels="together"
@@ -293,7 +295,7 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
         "segment", "point", linear=True, channels="together", normalization="seasonal"
     ),
     "decoders": decoders,
-    "pictures": pictures,
+    "images": images,
     "losses": losses,
 }
 
@@ -407,15 +409,16 @@ def forecasting() -> Any:
 def forecasting_seasons() -> Any:
     """A lookback of so many seasons; one network that goes on from its own forecasts."""
     return kerasseq.forecasting(
-        SERIES, **_SMALL, time="month", target="sold", series="shop", horizon=4, lookback=2.0,
-        model="recursive", scheduled=0.3, cell="lstm", normalization="none", scaling="log",
-        output="normal", series_embedding=True, embedding=2, lags=(12,), epochs=1,
+        SERIES, **_SMALL, time="month", target="sold", series="shop", horizon=4,
+        lookback_seasons=2.0, model="recursive", scheduled_sampling=0.3, cell="lstm",
+        normalization="none", scaling="log", output="normal", series_embedding=True, embedding=2, lags=(12,),
+        epochs=1,
     )  # fmt: skip
 
 
 _SAID: dict[str, Any] = {
     **_SMALL,
-    **dict.fromkeys(("dropout", "embedding_dropout", "picture_dropout"), 0.0),
+    **dict.fromkeys(("dropout", "embedding_dropout", "image_dropout"), 0.0),
     **{"min_count": 1, "batch_size": 16, "learning_rate": 0.02, "schedule": "constant"},
 }
 
@@ -432,8 +435,9 @@ def captioning() -> Any:
 def captioning_features() -> Any:
     """From features, which are scaled, as first states."""
     return kerasseq.captioning(
-        CAPTIONS, **_SAID, features=FEATURES, decoder="init", cell="lstm", tied=False, embedding=5,
-        epochs=20, patience=20, beam=2, length=8, smoothing=0.1, no_repeat=2,
+        CAPTIONS, **_SAID, features=FEATURES, decoder="init", cell="lstm", embedding=5,
+        tie_embeddings=False, epochs=20, patience=20, beam_width=2, length=8, label_smoothing=0.1,
+        no_repeat_ngram_size=2,
     )  # fmt: skip
 
 

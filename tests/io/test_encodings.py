@@ -107,7 +107,7 @@ def test_captions(tmp_path: Path, source: str) -> None:
     assert read_captions(CAPTIONS[source](tmp_path)).of == {"a.png": [plain(TEXT)]}
 
 
-def test_names_of_pictures(tmp_path: Path) -> None:
+def test_names_of_images(tmp_path: Path) -> None:
     assert read_names(_written(tmp_path / "a.csv", "image\ncafé–1.png\n")) == ["café–1.png"]
 
 

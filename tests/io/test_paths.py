@@ -22,12 +22,12 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "pair of polar files": lambda path: labelled.read_labelled(
         [path and f"{path}.pos", path and f"{path}.neg"]
     ),
-    "picture": lambda path: image_files.read_picture(path, 8),
-    "list of pictures": lambda path: image_files.read_pictures(lists.listed([path])[1], 8),
-    "folder of pictures": lambda path: lists.placed(["a.jpg"], Path(), path),
+    "image": lambda path: image_files.read_image(path, 8),
+    "list of images": lambda path: image_files.read_images(lists.listed([path])[1], 8),
+    "folder of images": lambda path: lists.placed(["a.jpg"], Path(), path),
     "series": tables.load_table,
     "captions": caption_files.read_captions,
-    "captioned pictures": captioned.picture_files,
+    "captioned images": captioned.image_files,
     "features": features.read_features,
     "report": params.report,
 }

@@ -35,7 +35,7 @@ def _inputs(sizes: Captioner, rows: int = 3, timesteps: int = 7) -> dict[str, An
     shape = (rows, REGIONS, FEATURES) if sizes.regions else (rows, FEATURES)
     tokens = np.random.default_rng(1).integers(1, WORDS, (rows, timesteps))
     tokens[0, 4:] = 0
-    return {"picture": draw(*shape), "tokens": tokens.astype("int32")}
+    return {"image": draw(*shape), "tokens": tokens.astype("int32")}
 
 
 @given(captioners(CELLS))
@@ -53,14 +53,14 @@ def test_word_by_word_it_says_what_it_says_in_one_go(decoder: str, cell: str) ->
     model, inputs = _model(sizes), _inputs(sizes)
     whole = array(model(inputs))
     layer = model.get_layer("decoder")
-    state = layer.start(ops.convert_to_tensor(inputs["picture"]))
+    state = layer.start(ops.convert_to_tensor(inputs["image"]))
     for time in range(inputs["tokens"].shape[1]):
         logits, state = layer.step(ops.convert_to_tensor(inputs["tokens"][:, time]), state)
         assert_close(logits, whole[:, time], 1e-4)
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-def test_every_word_follows_from_the_picture_and_the_words_before(decoder: str) -> None:
+def test_every_word_follows_from_the_image_and_the_words_before(decoder: str) -> None:
     sizes = _sizes(decoder)
     model, inputs = _model(sizes), _inputs(sizes)
     before = array(model(inputs))
@@ -69,7 +69,7 @@ def test_every_word_follows_from_the_picture_and_the_words_before(decoder: str) 
     after = array(model({**inputs, "tokens": tokens}))
     np.testing.assert_allclose(after[:, :3], before[:, :3], atol=1e-5)
     assert (np.abs(after[:, 3:] - before[:, 3:]).max(axis=(1, 2)) > 1e-3).all()
-    other = array(model({**inputs, "picture": inputs["picture"] + 1}))
+    other = array(model({**inputs, "image": inputs["image"] + 1}))
     assert (np.abs(other - before).max(axis=-1) > 1e-5).all()
 
 
@@ -81,7 +81,7 @@ def test_it_is_saved_and_loaded(decoder: str, tmp_path: Path) -> None:
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert_close(loaded(inputs), model(inputs))
     layer = loaded.get_layer("decoder")
-    assert (layer.scheduled, layer.dropout.rate, layer.tied) == (0.2, 0.1, False)
+    assert (layer.scheduled_sampling, layer.dropout.rate, layer.tie_embeddings) == (0.2, 0.1, False)
 
 
 @pytest.mark.parametrize("grid", [False, True])
@@ -94,21 +94,21 @@ def test_an_encoder_is_part_of_it(grid: bool, tmp_path: Path) -> None:
     model = _model(sizes)
     assert sizes.count() == model.count_params()
     tokens = np.ones((2, 5), "int32")
-    inputs = {"picture": draw(2, 8, 8, 3), "tokens": tokens}
+    inputs = {"image": draw(2, 8, 8, 3), "tokens": tokens}
     model.save(tmp_path / "model.keras")
     assert_close(keras.models.load_model(tmp_path / "model.keras")(inputs), model(inputs))
-    features = array(sizes.encoder(inputs["picture"])).reshape(2, *[4] * grid, FEATURES)
-    assert_close(model.get_layer("decoder")(inputs["picture"], tokens), model(inputs))
+    features = array(sizes.encoder(inputs["image"])).reshape(2, *[4] * grid, FEATURES)
+    assert_close(model.get_layer("decoder")(inputs["image"], tokens), model(inputs))
     bare = _sizes(sizes.decoder).build()
     own = {id(weight) for weight in sizes.encoder.weights}
     bare.set_weights([array(weight) for weight in model.weights if id(weight) not in own])
-    assert_close(bare({"picture": features, "tokens": tokens}), model(inputs), 1e-4)
+    assert_close(bare({"image": features, "tokens": tokens}), model(inputs), 1e-4)
 
 
 def test_attention_says_where_it_looks() -> None:
     sizes = _sizes("attention")
     model, inputs = _model(sizes), _inputs(sizes)
-    looked = array(model.get_layer("decoder").look(inputs["picture"], inputs["tokens"]))
+    looked = array(model.get_layer("decoder").look(inputs["image"], inputs["tokens"]))
     assert looked.shape == (*inputs["tokens"].shape, REGIONS)
     np.testing.assert_allclose(looked.sum(axis=-1), 1.0, atol=1e-5)
 
@@ -122,9 +122,9 @@ def test_it_learns_captions_by_heart(decoder: str) -> None:
     for row, caption in enumerate(captions):
         tokens[row, : len(caption) + 1] = [2, *caption]
         targets[row, : len(caption) + 1] = [*caption, 3]
-    model, picture = sizes.build(), _inputs(sizes)["picture"]
+    model, image = sizes.build(), _inputs(sizes)["image"]
     model.compile(keras.optimizers.Adam(0.03), WordLoss(0.1))
-    inputs = {"picture": np.tile(picture, (20, *[1] * (picture.ndim - 1)))}
+    inputs = {"image": np.tile(image, (20, *[1] * (image.ndim - 1)))}
     inputs["tokens"] = np.tile(tokens, (20, 1))
     model.fit(inputs, np.tile(targets, (20, 1)), batch_size=15, epochs=20, verbose=0)
     rules: dict[str, Any] = {"length": 8, "start": 2, "end": 3, "forbidden": (1, 2)}
@@ -132,7 +132,7 @@ def test_it_learns_captions_by_heart(decoder: str) -> None:
         Sampler(model.get_layer("decoder"), **rules),
         BeamSearch(model.get_layer("decoder"), width=3, **rules),
     ):
-        found = generator.run(picture).tokens[:, 0]
+        found = generator.run(image).tokens[:, 0]
         assert [[int(t) for t in row if t > 3] for row in found] == captions
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.models import Captioner, Classifier, Forecaster, picture_cnn, picture_network
-from kerasseq.models.picture_encoder import picture_macs
+from kerasseq.models import Captioner, Classifier, Forecaster, image_cnn, image_network
+from kerasseq.models.image_encoder import image_macs
 from tests.models.sizes import captioners, forecasters
 from tests.models.windows import windows
 
@@ -85,7 +85,7 @@ def test_a_decoder_that_looks_back_is_counted_by_its_weights() -> None:
 def test_a_captioner_takes_what_is_counted(sizes: Captioner, timesteps: int, regions: int) -> None:
     shape = (ROWS, regions, sizes.features) if sizes.regions else (ROWS, sizes.features)
     inputs = {
-        "picture": np.ones(shape, "float32"),
+        "image": np.ones(shape, "float32"),
         "tokens": np.ones((ROWS, timesteps), "int32"),
     }
     # The regions that are seen are a sum of activations, each weighed by another.
@@ -101,17 +101,17 @@ def test_regions_that_nobody_counted_are_asked_for() -> None:
 
 @pytest.mark.parametrize("grid", [True, False])
 def test_an_encoder_is_part_of_a_captioner(grid: bool) -> None:
-    encoder = picture_cnn(16, grid=grid)
+    encoder = image_cnn(16, grid=grid)
     decoder = "attention" if grid else "init"
     sizes = Captioner(9, encoder.output_shape[-1], decoder, units=4, embedding=3, encoder=encoder)
     alone = Captioner(9, sizes.features, decoder, units=4, embedding=3, regions=grid)
-    assert sizes.macs(5) == alone.macs(5, 4) + picture_macs(encoder)
+    assert sizes.macs(5) == alone.macs(5, 4) + image_macs(encoder)
 
 
 def _network(kind: str) -> keras.Model:
     """One with each layer that has a kernel, one within another, or one of `keras.applications`."""
     if kind != "every layer":
-        return picture_network(kind, weights=None, size=32)
+        return image_network(kind, weights=None, size=32)
     inner = keras.Sequential(
         [
             keras.Input((8, 8, 4)),
@@ -136,8 +136,8 @@ def _network(kind: str) -> keras.Model:
 @pytest.mark.parametrize("kind", ["every layer", "mobilenet_v2", "mobilenet_v3_small"])
 def test_a_network_takes_what_is_counted(kind: str) -> None:
     network = _network(kind)
-    pictures = np.ones((ROWS, *network.input_shape[1:]), "float32")
-    assert picture_macs(network) == _passed(network, pictures)
+    images = np.ones((ROWS, *network.input_shape[1:]), "float32")
+    assert image_macs(network) == _passed(network, images)
 
 
 # On every backend: one timestep more is one more use of what is used at each.
@@ -176,5 +176,5 @@ def test_one_more_timestep_back_is_one_more_use_of_what_reads_it(kind: str, cell
 @pytest.mark.parametrize("decoder", ["merge", "init", "pre", "par"])
 def test_one_more_word_is_one_more_use_of_what_writes_it(decoder: str) -> None:
     sizes = Captioner(9, 6, decoder, "lstm", units=4, embedding=3)
-    written = _matrices(sizes.build(), "recurrent/", "of_words/", "decoder/kernel")
+    written = _matrices(sizes.build(), "recurrent/", "text_projection/", "decoder/kernel")
     assert sizes.macs(6) - sizes.macs(5) == written

@@ -1,4 +1,4 @@
-"""Captioning from pictures to a saved run, and one clear sentence for whatever cannot be."""
+"""Captioning from images to a saved run, and one clear sentence for whatever cannot be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from PIL import Image
 
 import kerasseq
 from kerasseq.data.images.captioned import Captioned
-from kerasseq.data.images.features import CACHE, Seen
+from kerasseq.data.images.features import CACHE, ImageInputs
 from kerasseq.data.tokenizers.tokenizer import Tokenizer
 from kerasseq.recipes import captioning
 from kerasseq.recipes.captioning import CaptioningSettings
@@ -29,7 +29,7 @@ from kerasseq.tasks.captioning import CaptionRun
 
 TASK = kerasseq.captioning.task
 SETTINGS = CaptioningSettings(min_count=1)
-NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0, "picture_dropout": 0.0}
+NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0, "image_dropout": 0.0}
 SMALL: dict[str, Any] = {
     "units": 16, "epochs": 2, "min_count": 1, "batch_size": 64, "quiet": True, **NO_DROPOUT,
 }  # fmt: skip
@@ -50,18 +50,18 @@ def _source(rows: int = 120, regions: int = 0, seed: int = 0) -> Captioned:
     return Captioned(
         names=[f"{number}.jpg" for number in range(rows)],
         captions=[[f"a {c} {t}", f"the {t} is {c}"] for c, t in said],
-        seen=Seen(features.astype(np.float32)),
+        inputs=ImageInputs(features.astype(np.float32)),
         notes=["made up"],
     )
 
 
 def _folder(folder: Path, rows: int = 30, size: int = 40) -> Path:
-    """Pictures of one colour each, and a table of captions."""
+    """Images of one colour each, and a table of captions."""
     lines = []
     for number in range(rows):
         name = list(_COLOURS)[number % 3]
         Image.new("RGB", (size, size), _COLOURS[name]).save(folder / f"{number}.png")
-        lines.append({"image": f"{number}.png", "caption": f"a {name} picture"})
+        lines.append({"image": f"{number}.png", "caption": f"a {name} image"})
     pd.DataFrame(lines).to_csv(folder / "captions.csv", index=False)
     return folder
 
@@ -89,50 +89,50 @@ def test_it_learns_and_tells_how_good_it_is(run: CaptionRun) -> None:
     assert found["test"]["exact"] > 0.9
     assert found["test"]["bleu_1"] > 90
     assert found["test"]["perplexity"] < 2
-    assert [*found["baselines"]] == ["most frequent caption", "nearest picture's caption"]
+    assert [*found["baselines"]] == ["most frequent caption", "nearest image's caption"]
     assert found["baselines"]["most frequent caption"]["exact"] < 0.5
     assert found["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     assert found["rows"] == {"train": 194, "validation": 22, "test": 12}
-    assert "97 pictures to train on, 11 to stop by, 12 to score on" in " ".join(run.notes)
+    assert "97 images to train on, 11 to stop by, 12 to score on" in " ".join(run.notes)
 
 
 def test_its_macs_are_those_of_a_caption_of_the_mean_length(
     run: CaptionRun, tmp_path: Path
 ) -> None:
-    data_info, seen = run.state["data_info"], _source().seen[np.arange(2)]
+    data_info, inputs = run.state["data_info"], _source().inputs[np.arange(2)]
     assert data_info["timesteps"] == 5  # the start, and three or four words
     assert run.metrics["macs"] == TASK.macs(data_info, run.resolved)
     # Runs that were saved before that was known do without it.
     before = {name: own for name, own in data_info.items() if name != "timesteps"}
     old = dataclasses.replace(run, state={**run.state, "data_info": before})
-    found = kerasseq.load(old.save(tmp_path / "run")).predict(seen)
-    assert found["caption"].tolist() == run.predict(seen)["caption"].tolist()
+    found = kerasseq.load(old.save(tmp_path / "run")).predict(inputs)
+    assert found["caption"].tolist() == run.predict(inputs)["caption"].tolist()
 
 
 def test_features_are_captioned(run: CaptionRun) -> None:
-    seen = _source().seen[np.arange(5)]
-    found = run.predict(seen)
-    assert found.columns.tolist() == ["picture", "caption", "log_probability"]
-    assert found["picture"].tolist() == ["0", "1", "2", "3", "4"]
+    inputs = _source().inputs[np.arange(5)]
+    found = run.predict(inputs)
+    assert found.columns.tolist() == ["image", "caption", "log_probability"]
+    assert found["image"].tolist() == ["0", "1", "2", "3", "4"]
     told = _source().captions
     assert all(caption in own for caption, own in zip(found["caption"], told))
     assert found["log_probability"].between(-5, 0).all()
 
 
-def test_a_picture_is_captioned_the_same_alone_and_among_others(run: CaptionRun) -> None:
-    seen = _source().seen[np.arange(9)]
-    among = run.predict(seen)
+def test_a_image_is_captioned_the_same_alone_and_among_others(run: CaptionRun) -> None:
+    inputs = _source().inputs[np.arange(9)]
+    among = run.predict(inputs)
     for number in range(3):
-        alone = run.predict(seen[[number]]).iloc[0]
+        alone = run.predict(inputs[[number]]).iloc[0]
         assert alone["caption"] == among["caption"][number]
         assert alone["log_probability"] == pytest.approx(among["log_probability"][number], abs=1e-4)
 
 
 def test_features_in_a_file_keep_their_names(run: CaptionRun, tmp_path: Path) -> None:
     path = tmp_path / "f.npz"
-    np.savez(path, names=["x.jpg", "y.jpg"], features=_source().seen[np.arange(2)])
+    np.savez(path, names=["x.jpg", "y.jpg"], features=_source().inputs[np.arange(2)])
     for data in (path, [str(path)]):
-        assert run.predict(data)["picture"].tolist() == ["x.jpg", "y.jpg"]
+        assert run.predict(data)["image"].tolist() == ["x.jpg", "y.jpg"]
 
 
 def test_new_data_is_scored(run: CaptionRun) -> None:
@@ -140,13 +140,13 @@ def test_new_data_is_scored(run: CaptionRun) -> None:
     found = run.evaluate(new)
     assert found["rows"] == 20
     assert found["test"].keys() == run.metrics["test"].keys()
-    exact = [c in own for c, own in zip(run.predict(new.seen.values)["caption"], new.captions)]
+    exact = [c in own for c, own in zip(run.predict(new.inputs.values)["caption"], new.captions)]
     assert found["test"]["exact"] == np.mean(exact)
 
 
 def test_a_fresh_process_predicts_the_same(run: CaptionRun, tmp_path: Path) -> None:
     folder, features = run.save(tmp_path / "run"), tmp_path / "f.npz"
-    np.savez(features, names=list("abcd"), features=_source().seen[np.arange(4)])
+    np.savez(features, names=list("abcd"), features=_source().inputs[np.arange(4)])
     asked = f"kerasseq.load({str(folder)!r}).predict({str(features)!r})"
     code = f"import kerasseq; print({asked}.to_json())"
     result = subprocess.run(
@@ -180,20 +180,20 @@ def test_a_warm_start_knows_words_by_name(run: CaptionRun) -> None:
 
 
 def test_captions_may_be_written_by_another_search(run: CaptionRun) -> None:
-    seen = np.random.default_rng(7).normal(0.5, 0.5, (60, 7)).astype(np.float32)  # not clear
-    settings, before = dict(run.settings), run.predict(seen)
-    greedy = run.predict(seen, beam_width=1)
+    inputs = np.random.default_rng(7).normal(0.5, 0.5, (60, 7)).astype(np.float32)  # not clear
+    settings, before = dict(run.settings), run.predict(inputs)
+    greedy = run.predict(inputs, beam_width=1)
     assert greedy["caption"].tolist() != before["caption"].tolist()
     writer = TASK.writer(run.model, run.state, dataclasses.replace(run.resolved, beam_width=1))
-    by_hand = writer.write(Seen(seen).scaled(**run.state["scaling"]))
+    by_hand = writer.write(ImageInputs(inputs).scaled(**run.state["scaling"]))
     assert by_hand.texts == greedy["caption"].tolist()
-    short = run.predict(seen, length_penalty=0.0)["caption"].str.split().str.len()
+    short = run.predict(inputs, length_penalty=0.0)["caption"].str.split().str.len()
     assert short.sum() <= before["caption"].str.split().str.len().sum()
-    once = run.predict(seen, no_repeat_ngram_size=1)
+    once = run.predict(inputs, no_repeat_ngram_size=1)
     assert all(len({*text.split()}) == len(text.split()) for text in once["caption"])
     assert run.settings == settings
     assert (run.resolved.beam_width, run.resolved.length_penalty) == (3, 0.7)
-    pd.testing.assert_frame_equal(run.predict(seen), before)
+    pd.testing.assert_frame_equal(run.predict(inputs), before)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_captions_may_be_written_by_another_search(run: CaptionRun) -> None:
 )
 def test_a_search_that_cannot_be(run: CaptionRun, name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be .* Received: {name}="):
-        run.predict(_source().seen[np.arange(2)], **{name: value})
+        run.predict(_source().inputs[np.arange(2)], **{name: value})
 
 
 def test_data_depends_on_no_setting_of_the_model_or_the_search() -> None:
@@ -247,27 +247,27 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(run: CaptionRun)
     assert found.notes[-1].startswith("weights refitted on all rows for ")
     assert "which has not seen the test part" in found.notes[-1]
     assert found.state.keys() == run.state.keys()  # the examples that figures show among them
-    caption = found.predict(_source().seen[np.arange(1)])["caption"][0]
+    caption = found.predict(_source().inputs[np.arange(1)])["caption"][0]
     assert caption in _source().captions[0]
 
 
 # From pixels
 
 
-def test_pictures_of_a_folder_from_their_pixels(tmp_path: Path) -> None:
+def test_images_of_a_folder_from_their_pixels(tmp_path: Path) -> None:
     folder = _folder(tmp_path, 60)
     changes = {"encoder": "cnn", "size": 16, "units": 32, "batch_size": 4}
     run = captioning(folder, **{**SMALL, **changes, "epochs": 25, "learning_rate": 0.01})
     assert run.metrics["test"]["exact"] == 1
     found = run.predict([folder / "0.png", folder / "1.png"])
-    assert found["caption"].tolist() == ["a red picture", "a green picture"]
+    assert found["caption"].tolist() == ["a red image", "a green image"]
     array = np.full((30, 50, 3), _COLOURS["blue"], np.uint8)
-    assert run.predict([array])["caption"].tolist() == ["a blue picture"]
+    assert run.predict([array])["caption"].tolist() == ["a blue image"]
     assert len(run.predict(folder)) == 60
     saved = run.save(tmp_path / "run")
     assert (saved / "plots" / "captions.png").is_file()
     again = kerasseq.load(saved).predict([array, folder / "0.png"])
-    assert again["caption"].tolist() == ["a blue picture", "a red picture"]
+    assert again["caption"].tolist() == ["a blue image", "a red image"]
     assert run.evaluate(folder)["rows"] == 60
 
 
@@ -288,8 +288,8 @@ def test_a_networks_last_block_can_be_trained_too(tmp_path: Path) -> None:
     assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved) > 2_000_000
     assert run.metrics["macs"] > 5_000_000  # what sees is part of it
     saved = kerasseq.load(run.save(tmp_path / "run"))
-    picture = [tmp_path / "0.png"]
-    assert saved.predict(picture)["caption"].tolist() == run.predict(picture)["caption"].tolist()
+    image = [tmp_path / "0.png"]
+    assert saved.predict(image)["caption"].tolist() == run.predict(image)["caption"].tolist()
 
 
 def test_attention_is_drawn(tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_attention_is_drawn(tmp_path: Path) -> None:
     assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     assert run.metrics["macs"] == TASK.macs(run.state["data_info"], run.resolved)
     writer = TASK.writer(run.model, run.state, run.resolved)
-    looked = writer.look(source.seen[np.arange(2)], ["a red dog", "a cat"])
+    looked = writer.look(source.inputs[np.arange(2)], ["a red dog", "a cat"])
     assert [own.shape for own in looked] == [(3, 2, 2), (2, 2, 2)]
     np.testing.assert_allclose(looked[0].sum(axis=(1, 2)), 1, atol=1e-5)
     run = captioning(_folder(tmp_path, 12), **SMALL, encoder="cnn", size=16)
@@ -324,7 +324,7 @@ def test_attention_is_drawn(tmp_path: Path) -> None:
 def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
     run = captioning(_source(40), **{**SMALL, "epochs": 1, **changes})
     assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
-    assert len(run.predict(_source().seen[np.arange(3)])) == 3
+    assert len(run.predict(_source().inputs[np.arange(3)])) == 3
 
 
 @given(
@@ -343,8 +343,8 @@ def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
 )
 @examples(max_examples=15)
 def test_the_closed_form_is_what_is_built(drawn: dict[str, Any], words: int, width: int) -> None:
-    seen = [4, width] if drawn["decoder"] == "attention" else [width]
-    data_info = {"words": words, "seen": seen, "network": None}
+    inputs = [4, width] if drawn["decoder"] == "attention" else [width]
+    data_info = {"words": words, "seen": inputs, "network": None}
     chosen, _ = TASK.resolve(data_info, CaptioningSettings(**drawn))
     assert TASK.count(data_info, chosen) == TASK.build(data_info, chosen).count_params()
 
@@ -373,7 +373,7 @@ def test_a_withheld_test_part_is_trained_on_in_no_fold() -> None:
         assert parts.test is None
         assert test.isdisjoint(parts.train.names + parts.validation.names)
         seen += parts.validation.names
-    assert len(seen) == len({*seen}) == 40 - len(test)
+    assert len(inputs) == len({*seen}) == 40 - len(test)
 
 
 def test_no_mark_is_in_any_metric(run: CaptionRun) -> None:
@@ -440,14 +440,14 @@ def test_all_that_is_wrong_with_the_settings_is_told_at_once(tmp_path: Path) -> 
 
 def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
     _fails(tmp_path, tmp_path / "none", "no file or folder", FileNotFoundError)
-    (tmp_path / "pictures").mkdir()
-    folder = _folder(tmp_path / "pictures", 6)
+    (tmp_path / "images").mkdir()
+    folder = _folder(tmp_path / "images", 6)
     (folder / "2.png").write_text("text")
-    _fails(tmp_path, folder, r"2\.png is no picture .* skip_bad=True")
+    _fails(tmp_path, folder, r"2\.png is no image .* skip_bad=True")
     for path in folder.glob("*.png"):
         path.unlink()
     for skip_bad in (True, False):
-        _fails(tmp_path, folder, r"none of the 6 pictures .* Pass images=", skip_bad=skip_bad)
+        _fails(tmp_path, folder, r"none of the 6 images .* Pass images=", skip_bad=skip_bad)
     _fails(tmp_path, "demo", "small network of its own", encoder="vgg16")
     _fails(tmp_path, _source(40), "no word occurs min_count=500", min_count=500)
 
@@ -458,21 +458,21 @@ def test_features_that_do_not_go_with_settings(tmp_path: Path) -> None:
     np.savez(path, names=["a", "b"], features=np.ones((2, 3)))
     given = {"features": path, "images": tmp_path}
     _fails(tmp_path, table, "needs features of several regions", **given, decoder="attention")
-    _fails(tmp_path, table, "fine_tune needs pictures", **given, fine_tune=1)
+    _fails(tmp_path, table, "fine_tune needs images", **given, fine_tune=1)
 
 
-def test_bad_pictures_are_skipped_if_that_is_asked_for(tmp_path: Path) -> None:
+def test_bad_images_are_skipped_if_that_is_asked_for(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     (folder / "7.png").write_text("text")
     run = captioning(folder, **SMALL, encoder="cnn", size=8, skip_bad=True)
-    assert any("1 pictures cannot be read" in note and "7.png" in note for note in run.notes)
+    assert any("1 images cannot be read" in note and "7.png" in note for note in run.notes)
 
 
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        ([], "there is no picture to caption"),
-        (3, "give a list of pictures"),
+        ([], "there is no image to caption"),
+        (3, "give a list of images"),
         (np.ones((2, 9)), r"captions features of shape \(7,\).*Received: \(9,\)"),
         (["a.jpg"], "does not know what saw them"),
     ],
@@ -482,10 +482,10 @@ def test_what_cannot_be_captioned(run: CaptionRun, data: Any, match: str) -> Non
         run.predict(data)
 
 
-def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     run = captioning(_folder(tmp_path), **{**SMALL, "epochs": 1}, encoder="cnn", size=8)
     (tmp_path / "a.jpg").write_text("text")
-    with pytest.raises(ValueError, match=r"a\.jpg is no picture that can be read"):
+    with pytest.raises(ValueError, match=r"a\.jpg is no image that can be read"):
         run.predict([tmp_path / "a.jpg"])
-    with pytest.raises(FileNotFoundError, match=r"no picture .*b\.jpg"):
+    with pytest.raises(FileNotFoundError, match=r"no image .*b\.jpg"):
         run.predict([tmp_path / "b.jpg"])

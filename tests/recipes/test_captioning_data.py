@@ -14,13 +14,13 @@ from PIL import Image
 
 from kerasseq.cli import main
 from kerasseq.data.images.features import CACHE
-from kerasseq.data.images.files import read_pictures
+from kerasseq.data.images.files import read_images
 from kerasseq.io.digest import digest
-from kerasseq.models import picture_network
+from kerasseq.models import image_network
 from kerasseq.recipes import captioning
 from kerasseq.recipes.captioning import CaptioningSettings
 from kerasseq.tasks.captioning import CaptionRun, writing
-from kerasseq.tasks.captioning.sight import Sight
+from kerasseq.tasks.captioning.feature_extractor import FeatureExtractor
 
 _COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
 _NAMES = [f"{number}.png" for number in range(12)]
@@ -28,19 +28,19 @@ SMALL: dict[str, Any] = {"units": 8, "epochs": 1, "min_count": 1, "beam_width": 
 
 
 def _table() -> pd.DataFrame:
-    said = [f"a {list(_COLOURS)[number % 3]} picture" for number in range(len(_NAMES))]
+    said = [f"a {list(_COLOURS)[number % 3]} image" for number in range(len(_NAMES))]
     return pd.DataFrame({"image": _NAMES, "caption": said})
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """COCO's annotations, a table and features in one folder; their pictures in another."""
+    """COCO's annotations, a table and features in one folder; their images in another."""
     place = tmp_path_factory.mktemp("data")
-    (place / "pictures").mkdir()
+    (place / "images").mkdir()
     (place / "told").mkdir()
     for number, name in enumerate(_NAMES):
         colour = list(_COLOURS.values())[number % 3]
-        Image.new("RGB", (20, 24), colour).save(place / "pictures" / name)
+        Image.new("RGB", (20, 24), colour).save(place / "images" / name)
     table = _table()
     table.to_csv(place / "told" / "a.csv", index=False)
     images = [{"id": number, "file_name": name} for number, name in enumerate(_NAMES)]
@@ -54,8 +54,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def seeing(place: Path) -> CaptionRun:
-    """A run from pixels, whose pictures lie elsewhere."""
-    data, images = place / "told" / "coco.json", place / "pictures"
+    """A run from pixels, whose images lie elsewhere."""
+    data, images = place / "told" / "coco.json", place / "images"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE, str(place / "cache"))
         return captioning(data, images=images, encoder="cnn", size=16, **SMALL)
@@ -75,8 +75,8 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # To caption
 
 
-def test_pictures_are_captioned_however_they_are_given(seeing: CaptionRun, place: Path) -> None:
-    folder = place / "pictures"
+def test_images_are_captioned_however_they_are_given(seeing: CaptionRun, place: Path) -> None:
+    folder = place / "images"
     expected = seeing.predict([folder / name for name in _NAMES[:2]])
     series = pd.Series([str(folder / name) for name in _NAMES[:2]], index=[4, 9])
     tables = [
@@ -89,7 +89,7 @@ def test_pictures_are_captioned_however_they_are_given(seeing: CaptionRun, place
         found = seeing.predict(given).head(2)
         assert found["caption"].tolist() == expected["caption"].tolist()
         np.testing.assert_allclose(found["log_probability"], expected["log_probability"], atol=1e-4)
-    assert seeing.predict(tables[0])["picture"].tolist() == _NAMES[:2]
+    assert seeing.predict(tables[0])["image"].tolist() == _NAMES[:2]
     for given in (place, [folder]):  # the folder inside has them
         assert len(seeing.predict(given)) == 12
     assert len(seeing.predict([folder, stack[0]])) == 13
@@ -97,42 +97,44 @@ def test_pictures_are_captioned_however_they_are_given(seeing: CaptionRun, place
 
 def test_one_array_is_not_taken_for_its_rows(seeing: CaptionRun, featured: CaptionRun) -> None:
     for one in (np.zeros((24, 20, 3), np.uint8), np.zeros((24, 20)), np.zeros((24, 20, 3))):
-        with pytest.raises(ValueError, match="give a list of pictures, even for one"):
+        with pytest.raises(ValueError, match="give a list of images, even for one"):
             seeing.predict(one)
         with pytest.raises(ValueError, match=r"list.* even (for )?one"):
             featured.predict(one)
 
 
-def test_bad_pictures_are_counted(seeing: CaptionRun, place: Path, tmp_path: Path) -> None:
+def test_bad_images_are_counted(seeing: CaptionRun, place: Path, tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "c.png"):
         (tmp_path / name).write_text("text")
-    given = [*sorted((place / "pictures").iterdir()), tmp_path]
+    given = [*sorted((place / "images").iterdir()), tmp_path]
     with pytest.raises(
-        ValueError, match=r"a\.png is no picture.* 2 more of the 15 .* leave them out"
+        ValueError, match=r"a\.png is no image.* 2 more of the 15 .* leave them out"
     ):
         seeing.predict(given)
 
 
 def test_features_that_are_no_numbers_are_not_captioned(featured: CaptionRun) -> None:
-    seen = np.eye(3, 5)
-    assert len(featured.predict(seen)) == len(featured.predict(seen.astype(np.int8))) == 3
-    seen[1, 2] = np.nan
+    inputs = np.eye(3, 5)
+    assert len(featured.predict(inputs)) == len(featured.predict(seen.astype(np.int8))) == 3
+    inputs[1, 2] = np.nan
     with pytest.raises(ValueError, match="finite numbers, and those of 1 in the array are not"):
-        featured.predict(seen)
+        featured.predict(inputs)
 
 
 def test_a_named_network_sees_regions_where_features_have_some(place: Path, tmp_path: Path) -> None:
     weights = tmp_path / "a.weights.h5"
-    network = picture_network("mobilenet_v2", weights=None, size=64)
+    network = image_network("mobilenet_v2", weights=None, size=64)
     network.layers[1].save_weights(weights)
-    sight = Sight.of_network("mobilenet_v2", weights=str(weights), size=64, grid=True)
-    pictures = [place / "pictures" / name for name in _NAMES]
-    features = sight(read_pictures(pictures, 64))
+    extractor = FeatureExtractor.of_network(
+        "mobilenet_v2", weights=str(weights), size=64, grid=True
+    )
+    images = [place / "images" / name for name in _NAMES]
+    features = extractor(read_images(images, 64))
     assert features.shape == (12, 4, 1280)
     np.savez(tmp_path / "grid.npz", names=_NAMES, features=features)
     given = {"encoder": "mobilenet_v2", "weights": str(weights), "size": 64}
     run = captioning(_table(), features=tmp_path / "grid.npz", **given, **SMALL)
-    expected, found = run.predict(features[:2]), run.predict(pictures[:2])
+    expected, found = run.predict(features[:2]), run.predict(images[:2])
     assert found["caption"].tolist() == expected["caption"].tolist()
     np.testing.assert_allclose(found["log_probability"], expected["log_probability"], atol=1e-3)
 
@@ -145,10 +147,10 @@ def test_data_is_read_as_that_of_the_run(
 ) -> None:
     told = place / "told"
     assert seeing.evaluate(told / "coco.json")["rows"] == 12
-    assert seeing.evaluate(_table().head(3), images=place / "pictures")["rows"] == 3
+    assert seeing.evaluate(_table().head(3), images=place / "images")["rows"] == 3
     assert featured.evaluate(_table())["rows"] == 12
     with pytest.raises(ValueError, match="does not know what saw them"):
-        featured.evaluate(told / "a.csv", images=place / "pictures", features=None)
+        featured.evaluate(told / "a.csv", images=place / "images", features=None)
     with pytest.raises(
         ValueError, match=r"evaluate takes .*: images, .*skip_bad.* Received: imgs="
     ):
@@ -161,7 +163,7 @@ def test_the_shell_scores_and_captions(
     featured: CaptionRun, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, told = str(featured.save(tmp_path / "run")), place / "told"
-    given = ["--images", str(place / "pictures"), "--features", str(told / "f.npz"), "--skip-bad"]
+    given = ["--images", str(place / "images"), "--features", str(told / "f.npz"), "--skip-bad"]
     assert main(["evaluate", folder, str(told), "--captions", str(told / "a.csv"), *given]) == 0
     assert capsys.readouterr().out.startswith("12 rows\n")
 
@@ -207,7 +209,7 @@ def _fails(data: Any, match: str, **given: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("images", "pictures"),
+        ("images", "images"),
         ("captions", "a.csv"),
         ("features", "f.npz"),
         ("skip_bad", True),
@@ -248,8 +250,8 @@ def test_what_auto_may_become_is_not_refused() -> None:
 
 
 def test_attention_over_one_region_is_refused(place: Path, tmp_path: Path) -> None:
-    told, pictures = place / "told" / "coco.json", place / "pictures"
-    given = {"images": pictures, "decoder": "attention"}
+    told, images = place / "told" / "coco.json", place / "images"
+    given = {"images": images, "decoder": "attention"}
     _fails(told, "size=32 leaves one. Give a larger", size=32, weights=None, **given)
     assert not (tmp_path / "cache").exists()  # nothing was seen in vain
     _fails(told, "size=8 leaves one. Give a larger size", encoder="cnn", size=8, **given)
@@ -269,7 +271,7 @@ def test_a_seed_may_be_any_whole_number(place: Path) -> None:
 
 def _parts(place: Path, data: Any, **given: Any) -> tuple[Any, dict[str, list[str]]]:
     settings = CaptioningSettings(
-        images=place / "pictures", encoder="cnn", size=16, quiet=True, **given
+        images=place / "images", encoder="cnn", size=16, quiet=True, **given
     )
     source = captioning.task.load(data, settings)
     split = captioning.task.split(source, settings)
@@ -282,23 +284,23 @@ def test_captions_of_their_own_are_the_parts(place: Path, tmp_path: Path) -> Non
     table[8:10].to_csv(tmp_path / "later.csv", index=False)
     source, found = _parts(place, table[:8], validation=tmp_path / "later.csv", test=table[10:])
     assert found == {"train": _NAMES[:8], "validation": _NAMES[8:10], "test": _NAMES[10:]}
-    assert source.captions[source.names.index("9.png")] == ["a red picture"]
+    assert source.captions[source.names.index("9.png")] == ["a red image"]
 
 
-def test_pictures_of_a_later_part_leave_the_earlier_ones(place: Path) -> None:
+def test_images_of_a_later_part_leave_the_earlier_ones(place: Path) -> None:
     table = _table()
     source, found = _parts(place, table, validation=table[7:11], test=table[10:])
     assert found == {"train": _NAMES[:7], "validation": _NAMES[7:10], "test": _NAMES[10:]}
     assert source.notes[-2:] == [
-        "1 pictures of a later part left the validation part",
-        "5 pictures of a later part left the train part",
+        "1 images of a later part left the validation part",
+        "5 images of a later part left the train part",
     ]
     _, drawn = _parts(place, table, test=table[10:])
     assert drawn["test"] == _NAMES[10:]
     assert sorted([*drawn["train"], *drawn["validation"]]) == sorted(_NAMES[:10])
 
 
-def test_other_pictures_of_the_same_name_stay_apart(place: Path, tmp_path: Path) -> None:
+def test_other_images_of_the_same_name_stay_apart(place: Path, tmp_path: Path) -> None:
     Image.new("RGB", (20, 24), "white").save(tmp_path / "0.png")
     pd.DataFrame({"image": ["0.png"], "caption": ["nothing"]}).to_csv(tmp_path / "t.csv")
     source, found = _parts(place, _table(), test=tmp_path / "t.csv")
@@ -309,14 +311,14 @@ def test_other_pictures_of_the_same_name_stay_apart(place: Path, tmp_path: Path)
 
 def test_parts_that_cannot_be_are_told(place: Path) -> None:
     table = _table()
-    with pytest.raises(ValueError, match="every picture of data is in test= or validation="):
+    with pytest.raises(ValueError, match="every image of data is in test= or validation="):
         _parts(place, table[:3], test=table)
-    with pytest.raises(ValueError, match="test= has no picture for the test part: it tells"):
+    with pytest.raises(ValueError, match="test= has no image for the test part: it tells"):
         _parts(place, table[:10], test=table[10:].assign(split="train"))
-    with pytest.raises(ValueError, match=r"validation= has no picture .*: all are in test=, too"):
+    with pytest.raises(ValueError, match=r"validation= has no image .*: all are in test=, too"):
         _parts(place, table[:10], validation=table[11:], test=table[10:])
     missing = table[10:].assign(image="none.png")
-    with pytest.raises(ValueError, match="no picture of test= is there"):
+    with pytest.raises(ValueError, match="no image of test= is there"):
         _parts(place, table[:10], test=missing, skip_bad=True)
     marked = table.assign(split=["train"] * 10 + ["test"] * 2)
     with pytest.raises(ValueError, match="data tells its test part itself: leave test= out"):
@@ -329,13 +331,13 @@ def test_parts_that_cannot_be_are_told(place: Path) -> None:
         _parts(place, table[:10], validation=table[["caption"]], test=table[10:])
 
 
-def test_pictures_that_a_part_puts_elsewhere_and_its_remarks_are_told(place: Path) -> None:
+def test_images_that_a_part_puts_elsewhere_and_its_remarks_are_told(place: Path) -> None:
     table = _table()
     later = table[7:].assign(split=["train", "val", "val", "test", "test"])
     later.loc[9, "caption"] = ""
     source, found = _parts(place, table[:7], test=later)
     assert found["test"] == _NAMES[10:]
-    assert source.notes[-1] == "2 pictures that test= puts into other parts left out: 7.png, 8.png"
+    assert source.notes[-1] == "2 images that test= puts into other parts left out: 7.png, 8.png"
     assert "test=: 1 captions are empty, and left out" in source.notes
 
 

@@ -31,7 +31,7 @@ NEW = pd.DataFrame({"month": ["2022-01-01"] * 2, "sold": [20.0, 200.0], "shop": 
         ("forecasting", "evaluate", {"data": SERIES}),
         ("forecasting-seasons", "forecast", {"paths": 2}),
         ("forecasting-seasons", "update", {"rows": NEW}),
-        ("captioning", "predict", {"data": ["data/pictures/0.png"]}),
+        ("captioning", "predict", {"data": ["data/images/0.png"]}),
         ("captioning-features", "predict", {"data": "data/features.npz", "beam_width": 1}),
         (
             "captioning-features",

@@ -1,4 +1,4 @@
-"""Pictures of searches say what the table says."""
+"""Images of searches say what the table says."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_parameters_are_written_out_however_far_apart(
     assert 1 <= len(_ticks(axis)) <= 9
 
 
-def test_a_default_that_could_not_be_trained_is_in_no_picture() -> None:
+def test_a_default_that_could_not_be_trained_is_in_no_image() -> None:
     trials = _trials()
     trials.loc[4, ["score", "parameters"]] = None
     assert "default" not in _legend(_axis(figures.score_by_parameters(trials, "accuracy", True)))

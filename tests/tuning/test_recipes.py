@@ -49,7 +49,7 @@ def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
     [
         (
             "captioning",
-            "decoder min_count cell units dropout embedding_dropout picture_dropout "
+            "decoder min_count cell units dropout embedding_dropout image_dropout "
             "label_smoothing learning_rate batch_size",
         ),
         (

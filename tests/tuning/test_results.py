@@ -1,4 +1,4 @@
-"""Tables and pictures of searches, from journals that no search wrote."""
+"""Tables and images of searches, from journals that no search wrote."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_tables_are_written_whatever_the_settings_are(tmp_path: Path) -> None:
     ]
 
 
-def test_a_search_without_any_score_has_a_table_and_no_pictures(tmp_path: Path) -> None:
+def test_a_search_without_any_score_has_a_table_and_no_images(tmp_path: Path) -> None:
     result = _result(tmp_path, [None, None])
     result.save()
     assert result.plots() == {}

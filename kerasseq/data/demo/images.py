@@ -1,4 +1,4 @@
-"""Small pictures that are drawn here, and sentences that say what is in them."""
+"""Small images that are drawn here, and sentences that say what is in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["SIZE", "demo_pictures"]
+__all__ = ["SIZE", "demo_images"]
 
 SIZE = 32
 COLOURS = {
@@ -20,7 +20,7 @@ COLOURS = {
 SHAPES = ("circle", "square", "triangle", "cross")
 RELATIONS = ("above", "left of")
 _TRAIN, _VALIDATION, _TEST = 2400, 300, 300
-_HELD_OUT = 0.2  # of the scenes: no picture to learn from shows one of them
+_HELD_OUT = 0.2  # of the scenes: no image to learn from shows one of them
 _SEED = 20
 
 
@@ -39,8 +39,8 @@ class Scene:
         return [said, f"there is {said}"]
 
     def draw(self, random: np.random.Generator) -> np.ndarray:
-        """A picture of it, uint8 (SIZE, SIZE, 3): places, sizes and the ground vary."""
-        picture = np.full((SIZE, SIZE, 3), random.integers(225, 256), dtype=np.float64)
+        """An image of it, uint8 (SIZE, SIZE, 3): places, sizes and the ground vary."""
+        image = np.full((SIZE, SIZE, 3), random.integers(225, 256), dtype=np.float64)
         # How far things are apart the way that the relation says is more than the other way.
         along = random.uniform(7, 9), random.uniform(SIZE - 10, SIZE - 8)
         across = random.uniform(10, SIZE - 11, 2)
@@ -48,9 +48,9 @@ class Scene:
             row, column = place if self.relation == "above" else place[::-1]
             cover = _cover(shape, row, column, random.uniform(5.5, 7))
             tint = np.array(COLOURS[colour]) + random.normal(0, 8, 3)
-            picture += cover[..., None] * (tint - picture)
-        picture += random.normal(0, 4, picture.shape)
-        return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+            image += cover[..., None] * (tint - image)
+        image += random.normal(0, 4, image.shape)
+        return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
 def scenes() -> list[Scene]:
@@ -60,20 +60,20 @@ def scenes() -> list[Scene]:
     return [Scene(a, relation, b) for a, b in pairs for relation in RELATIONS]
 
 
-def demo_pictures() -> tuple[np.ndarray, list[list[str]], list[str]]:
-    """Pictures, what is said of each, and the part of each: always the same.
+def demo_images() -> tuple[np.ndarray, list[list[str]], list[str]]:
+    """Images, what is said of each, and the part of each: always the same.
 
-    A scene is two coloured shapes and how they lie. A fifth of the scenes are held out: pictures of
+    A scene is two coloured shapes and how they lie. A fifth of the scenes are held out: images of
     them are in the test part and nowhere else, so that a caption there is one never heard before.
 
     Returns:
-        uint8 (pictures, 32, 32, 3); two captions for each; "train", "validation" or "test" for
+        uint8 (images, 32, 32, 3); two captions for each; "train", "validation" or "test" for
         each.
 
     Example:
 
-    >>> pictures, captions, parts = demo_pictures()
-    >>> pictures.shape
+    >>> images, captions, parts = demo_images()
+    >>> images.shape
     (3000, 32, 32, 3)
     >>> captions[0]
     ['a red circle left of a red cross', 'there is a red circle left of a red cross']
@@ -88,8 +88,8 @@ def demo_pictures() -> tuple[np.ndarray, list[list[str]], list[str]]:
         # As many of each scene as can be.
         numbers = np.resize(random.permutation(shown[part]), count)
         drawn += [(everything[number], part) for number in numbers]
-    pictures = np.stack([scene.draw(random) for scene, _ in drawn])
-    return pictures, [scene.captions for scene, _ in drawn], [part for _, part in drawn]
+    images = np.stack([scene.draw(random) for scene, _ in drawn])
+    return images, [scene.captions for scene, _ in drawn], [part for _, part in drawn]
 
 
 def _cover(shape: str, row: float, column: float, radius: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What is said of pictures, from the files in which data sets say it."""
+"""What is said of images, from the files in which data sets say it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "PARTS",
     "Captions",
     "captions_file",
-    "picture_name",
+    "image_name",
     "read_captions",
     "read_names",
 ]
@@ -55,16 +55,16 @@ _FLICKR30K = re.compile(r"\s*image_name\s*\|\s*comment_number\s*\|\s*comment\s*"
 _SHORT_LINE = re.compile(r"([^|]+)\|\s*(\d+)\s+([^|]*\S)\s*")
 _SHOWN = 3  # rows or lines in a note or an error
 
-_Row = tuple[str, str, str]  # a picture, a caption, the part or nothing
+_Row = tuple[str, str, str]  # an image, a caption, the part or nothing
 
 
 @dataclass
 class Captions:
-    """What is said of pictures.
+    """What is said of images.
 
     Args:
-        of: plain captions by the picture's name.
-        parts: "train", "validation" or "test" by the picture's name; empty where the data does not
+        of: plain captions by the image's name.
+        parts: "train", "validation" or "test" by the image's name; empty where the data does not
             tell.
         notes: what was found out, to be shown.
     """
@@ -86,7 +86,7 @@ def read_captions(data: str | os.PathLike[str] | pd.DataFrame) -> Captions:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it holds no captions, or tells a picture's part in two ways.
+        ValueError: if it holds no captions, or tells an image's part in two ways.
 
     Example:
 
@@ -104,19 +104,19 @@ def read_captions(data: str | os.PathLike[str] | pd.DataFrame) -> Captions:
 
 
 def read_names(data: str | os.PathLike[str] | pd.DataFrame) -> list[str]:
-    """The names of the pictures in what `read_captions` takes; a table needs no captions for that.
+    """The names of the images in what `read_captions` takes; a table needs no captions for that.
 
     >>> import pandas as pd
     >>> read_names(pd.DataFrame({"image": ["1.jpg", "2.jpg", "1.jpg"]}))
     ['1.jpg', '2.jpg']
     """
-    return list(dict.fromkeys(picture_name(image) for image, _, _ in _rows(data, False)[0]))
+    return list(dict.fromkeys(image_name(image) for image, _, _ in _rows(data, False)[0]))
 
 
-def picture_name(written: str) -> str:
-    """The one form of a picture's name or path, however it is written.
+def image_name(written: str) -> str:
+    """The one form of an image's name or path, however it is written.
 
-    >>> picture_name("./Images\\\\1.jpg")
+    >>> image_name("./Images\\\\1.jpg")
     'Images/1.jpg'
     """
     return os.path.normpath(written.replace("\\", "/"))
@@ -157,7 +157,7 @@ def _rows(data: Any, said: bool = True) -> tuple[Iterable[_Row], str, Path | Non
         raise FileNotFoundError(f"there is no file of captions {path}. Check the path.")
     kind = path.suffix.lower()
     if not read_bytes(path).strip():
-        raise ValueError(f"{path} is empty. Give a file with pictures and captions.")
+        raise ValueError(f"{path} is empty. Give a file with images and captions.")
     if kind == ".json":
         return _from_json(path, said), str(path), None, []
     if kind not in (".csv", ".txt", ".token"):
@@ -224,7 +224,7 @@ def _collected(rows: Iterable[_Row], where: str) -> Captions:
                 f"{where} must hold texts as names, captions and parts. Received: "
                 f"{str(odd[0])[:60]!r}. Mend the file."
             )
-        words, image = plain(caption), picture_name(image)
+        words, image = plain(caption), image_name(image)
         captions = found.of.setdefault(image, [])
         if words:
             captions.append(words)
@@ -232,7 +232,7 @@ def _collected(rows: Iterable[_Row], where: str) -> Captions:
         if part:
             _assign(found.parts, image, part, where)
     if not any(found.of.values()):
-        raise ValueError(f"{where} holds no caption. Give a file with pictures and captions.")
+        raise ValueError(f"{where} holds no caption. Give a file with images and captions.")
     if empty:
         found.notes.append(f"{empty:,} captions are empty, and left out")
     return found
@@ -271,7 +271,7 @@ def _read_lists(captions: Captions, folder: Path) -> None:
         if found and own_file(path, folder):
             for name in read_text(path)[0].split("\n"):
                 if name.strip():
-                    _assign(captions.parts, picture_name(name.strip()), found[1], f"{folder}")
+                    _assign(captions.parts, image_name(name.strip()), found[1], f"{folder}")
 
 
 def _from_frame(frame: pd.DataFrame, where: str, said: bool = True) -> Iterator[_Row]:

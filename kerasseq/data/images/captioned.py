@@ -1,4 +1,4 @@
-"""Pictures and what is said of them, matched, checked and parted."""
+"""Images and what is said of them, matched, checked and parted."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from kerasseq.data.images.caption_files import (
     PARTS,
     Captions,
     captions_file,
-    picture_name,
+    image_name,
     read_captions,
 )
-from kerasseq.data.images.features import Seen, read_features
+from kerasseq.data.images.features import ImageInputs, read_features
 from kerasseq.data.images.lists import placed
 from kerasseq.io import paths
 
@@ -30,7 +30,7 @@ __all__ = [
     "from_files",
     "part_rows",
     "parted",
-    "picture_files",
+    "image_files",
     "scored",
     "taken",
 ]
@@ -40,26 +40,25 @@ _SHOWN = 3  # names in a note or an error
 
 @dataclass
 class Captioned:
-    """Pictures, what is seen in each, and what is said of it.
+    """Images, their inputs and their captions.
 
     Args:
-        names: of the pictures.
-        captions: of each picture, at least one, plain.
-        seen: what is seen in each picture: pixels, or features.
-        network: where pixels are seen, the `name` and `size` of the network that is to learn to
-            see them.
-        sight: state of the network that saw the features, see `kerasseq.tasks.captioning.sight`;
-            None where that is not known.
-        parts: "train", "validation" or "test" for each picture; None where the data does not tell.
-        files: where each picture lies, "" where that is not known.
+        names: of the images.
+        captions: of each image, at least one, plain.
+        inputs: pixels or features of each image.
+        network: where the inputs are pixels, `name` and `size` of the network that is trained.
+        extractor: state of the feature extractor (`kerasseq.tasks.captioning.feature_extractor`);
+            None where it is unknown.
+        parts: "train", "validation" or "test" for each image; None where the data does not tell.
+        files: where each image lies, "" where that is not known.
         notes: what was found out, to be shown.
     """
 
     names: list[str]
     captions: list[list[str]]
-    seen: Seen
+    inputs: ImageInputs
     network: dict[str, Any] | None = None
-    sight: dict[str, Any] | None = None
+    extractor: dict[str, Any] | None = None
     parts: list[str] | None = None
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -73,11 +72,11 @@ class Captioned:
 
 @dataclass
 class Files:
-    """Picture files and what is said of them.
+    """Image files and what is said of them.
 
     Args:
-        paths: where each picture ought to lie.
-        captions: what is said, by the pictures' names, in the order of the paths.
+        paths: where each image ought to lie.
+        captions: what is said, by the images' names, in the order of the paths.
     """
 
     paths: list[Path]
@@ -85,30 +84,30 @@ class Files:
 
 
 def demo() -> Captioned:
-    """The pictures that are drawn here."""
-    from kerasseq.data.demo.images import SIZE, demo_pictures
+    """The images that are drawn here."""
+    from kerasseq.data.demo.images import SIZE, demo_images
 
-    pictures, captions, parts = demo_pictures()
+    images, captions, parts = demo_images()
     return Captioned(
-        names=[f"picture {number}" for number in range(len(pictures))],
+        names=[f"image {number}" for number in range(len(images))],
         captions=captions,
-        seen=Seen(pictures),
+        inputs=ImageInputs(images),
         network={"name": "cnn", "size": SIZE},
         parts=parts,
-        notes=["pictures drawn for the demo, some scenes for the test part alone"],
+        notes=["images drawn for the demo, some scenes for the test part alone"],
     )
 
 
-def picture_files(
+def image_files(
     data: Any, images: Any = None, captions: Any = None, places: Sequence[Any] = ()
 ) -> Files:
-    """Where pictures ought to lie, and what is said of them.
+    """Where images ought to lie, and what is said of them.
 
     Args:
-        data: a folder with pictures and captions, or a file or DataFrame of captions.
-        images: the folder of pictures; found in or beside `data` where it is not given.
+        data: a folder with images and captions, or a file or DataFrame of captions.
+        images: the folder of images; found in or beside `data` where it is not given.
         captions: the file of captions, where `data` is a folder with several.
-        places: further folders to find the pictures in.
+        places: further folders to find the images in.
 
     Raises:
         FileNotFoundError: if there is no such folder or file.
@@ -132,12 +131,12 @@ def picture_files(
 
 
 def parted(files: Files, parts: Mapping[str, Files]) -> Files:
-    """Pictures with the validation and test part that were given on their own.
+    """Images with the validation and test part that were given on their own.
 
-    Pictures of the test part leave the others, and those of the validation part the training part.
+    Images of the test part leave the others, and those of the validation part the training part.
 
     Args:
-        files: the pictures of `data`.
+        files: the images of `data`.
         parts: "validation", "test" or both. Where one tells parts itself, that part of it counts.
 
     Raises:
@@ -167,12 +166,12 @@ def parted(files: Files, parts: Mapping[str, Files]) -> Files:
             rows = [row for row in rows if row[2] == part]
             if others and rows:
                 notes.append(
-                    f"{len(others):,} pictures that {part}= puts into other parts left out: "
+                    f"{len(others):,} images that {part}= puts into other parts left out: "
                     f"{_some([name for name, _, _ in others])}"
                 )
         if own is not files and all(_identity(name, path) in seen for name, path, _ in rows):
             raise ValueError(
-                f"{part}= has no picture for the {part} part: "
+                f"{part}= has no image for the {part} part: "
                 + ("all are in test=, too" if rows else "it tells another part for each")
                 + ". Give others, or leave it out."
             )
@@ -183,51 +182,51 @@ def parted(files: Files, parts: Mapping[str, Files]) -> Files:
                 paths.append(path)
         seen |= {_identity(name, path) for name, path, _ in rows}
         if (shared := len(rows) - len(paths) + before) > 0:
-            notes.append(f"{shared:,} pictures of a later part left the {part} part")
+            notes.append(f"{shared:,} images of a later part left the {part} part")
     if "train" not in captions.parts.values():
         raise ValueError(
-            "every picture of data is in test= or validation=, too: there is nothing to learn from."
+            "every image of data is in test= or validation=, too: there is nothing to learn from."
         )
     return Files(paths, captions)
 
 
 def _identity(name: str, path: Path) -> Path | str:
-    """The same for the same picture: its file, or its name where that is not there."""
+    """The same for the same image: its file, or its name where that is not there."""
     return path.resolve() if path.is_file() else name
 
 
 def check_there(files: Files, skip_bad: bool) -> None:
-    """Raise a ValueError if pictures are missing; with `skip_bad`, if all are."""
+    """Raise a ValueError if images are missing; with `skip_bad`, if all are."""
     missing = [str(path) for path in files.paths if not path.is_file()]
     where = "Pass images=, the folder that holds them."
     if len(missing) == len(files.paths):
         raise ValueError(
-            f"none of the {len(missing):,} pictures that the captions name is there: the first "
+            f"none of the {len(missing):,} images that the captions name is there: the first "
             f"was looked for in {missing[0]}. {where}"
         )
     if missing and not skip_bad:
         raise ValueError(
-            f"{len(missing):,} of the {len(files.paths):,} pictures that the captions name are not "
-            f"there: {_some(missing)}. {where} With skip_bad=True such pictures are listed and "
+            f"{len(missing):,} of the {len(files.paths):,} images that the captions name are not "
+            f"there: {_some(missing)}. {where} With skip_bad=True such images are listed and "
             "left out."
         )
 
 
 def from_files(
     files: Files,
-    seen: Seen,
+    inputs: ImageInputs,
     bad: Mapping[int, str],
     network: dict[str, Any] | None = None,
-    sight: dict[str, Any] | None = None,
+    extractor: dict[str, Any] | None = None,
 ) -> Captioned:
-    """What is seen in picture files, with their captions.
+    """Join the inputs of image files with their captions.
 
     Args:
-        files: as `picture_files` gives them.
-        seen: a row for each of them.
+        files: as `image_files` gives them.
+        inputs: a row for each of them.
         bad: what is wrong with some, by number; those are left out.
         network: as of `Captioned`.
-        sight: as of `Captioned`.
+        extractor: as of `Captioned`.
 
     Raises:
         ValueError: if none is left.
@@ -239,17 +238,17 @@ def from_files(
     broken = [names[i] for i in bad if files.paths[i].is_file()]
     for left, reason in ((missing, "are not there"), (broken, "cannot be read")):
         if left:
-            notes.append(f"{len(left):,} pictures {reason}, and are left out: {_some(left)}")
+            notes.append(f"{len(left):,} images {reason}, and are left out: {_some(left)}")
     if not len(kept):
         raise ValueError(
-            f"none of the {len(names):,} pictures can be read: {next(iter(bad.values()))}"
+            f"none of the {len(names):,} images can be read: {next(iter(bad.values()))}"
         )
     found = Captioned(
         names,
         list(files.captions.of.values()),
-        seen,
+        inputs,
         network,
-        sight,
+        extractor,
         _parts(names, files.captions),
         [os.path.abspath(path) for path in files.paths],
         notes,
@@ -258,33 +257,33 @@ def from_files(
 
 
 def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
-    """Features that were computed elsewhere, with the captions of their pictures.
+    """Features that were computed elsewhere, with the captions of their images.
 
     Args:
-        files: as `picture_files` gives them; the pictures need not be there.
+        files: as `image_files` gives them; the images need not be there.
         features: the file that holds them, see `read_features`.
-        skip_bad: whether pictures without features are left out.
+        skip_bad: whether images without features are left out.
 
     Raises:
         ValueError: if captions and features do not match.
     """
-    names, seen = read_features(features)
-    place = {picture_name(name): number for number, name in enumerate(names)}
+    names, inputs = read_features(features)
+    place = {image_name(name): number for number, name in enumerate(names)}
     rows = {name: place[name] for name in files.captions.of if name in place}
     missing = [name for name in files.captions.of if name not in place]
     if not rows:
         raise ValueError(
-            f"no picture that has captions has features in {features}: it has {names[0]!r}, and "
-            f"the captions {missing[0]!r}. Give the features of these pictures, or features=None."
+            f"no image that has captions has features in {features}: it has {names[0]!r}, and "
+            f"the captions {missing[0]!r}. Give the features of these images, or features=None."
         )
     if missing and not skip_bad:
         raise ValueError(
-            f"{features} has no features of {len(missing):,} pictures: {_some(missing)}. "
-            "With skip_bad=True such pictures are listed and left out."
+            f"{features} has no features of {len(missing):,} images: {_some(missing)}. "
+            "With skip_bad=True such images are listed and left out."
         )
     notes = list(files.captions.notes)
     if missing:
-        told = f"{len(missing):,} pictures have no features, and are left out: {_some(missing)}"
+        told = f"{len(missing):,} images have no features, and are left out: {_some(missing)}"
         notes.append(told)
     kept = list(rows)
     order = np.array(list(rows.values()))
@@ -292,7 +291,7 @@ def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
     return Captioned(
         kept,
         [files.captions.of[name] for name in kept],
-        seen.at(order),
+        inputs.at(order),
         parts=_parts(kept, files.captions),
         files=[os.path.abspath(paths[name]) if paths[name].is_file() else "" for name in kept],
         notes=notes,
@@ -300,12 +299,12 @@ def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
 
 
 def taken(source: Captioned, rows: np.ndarray) -> Captioned:
-    """Some of the pictures."""
+    """Some of the images."""
     return replace(
         source,
         names=[source.names[i] for i in rows],
         captions=[source.captions[i] for i in rows],
-        seen=source.seen.at(rows),
+        inputs=source.inputs.at(rows),
         parts=None if source.parts is None else [source.parts[i] for i in rows],
         files=[source.files[i] for i in rows],
     )
@@ -325,23 +324,23 @@ def part_rows(
     seed: int,
     fold: tuple[int, int] | None = None,
 ) -> dict[str, np.ndarray]:
-    """The pictures of each part, as the data tells them, else drawn.
+    """The images of each part, as the data tells them, else drawn.
 
-    A picture is in one part, with all its captions.
+    An image is in one part, with all its captions.
 
     Args:
-        source: the pictures.
-        validation: share of the pictures that are not tested on; unused where the data tells.
-        test: share of all pictures; unused where the data tells.
+        source: the images.
+        validation: share of the images that are not tested on; unused where the data tells.
+        test: share of all images; unused where the data tells.
         seed: of what is drawn.
         fold: `(k, n)` makes the k-th of n folds of all but the test part the validation part.
 
     Raises:
-        ValueError: if a part has no pictures.
+        ValueError: if a part has no images.
 
     Example:
 
-    >>> source = Captioned([*"abcde"], [["a dog"]] * 5, Seen(np.eye(5)))
+    >>> source = Captioned([*"abcde"], [["a dog"]] * 5, ImageInputs(np.eye(5)))
     >>> {part: len(rows) for part, rows in part_rows(source, 0.2, 0.2, seed=0).items()}
     {'train': 3, 'validation': 1, 'test': 1}
     """
@@ -350,7 +349,7 @@ def part_rows(
     rows = {part: np.flatnonzero(told == part) for part in PARTS}
     for part, share in (("test", test), ("validation", validation)):
         if not (len(rows[part]) or isinstance(share, Real)):
-            raise ValueError(f"no picture of {part}= is there: check its names, or images=.")
+            raise ValueError(f"no image of {part}= is there: check its names, or images=.")
     if not len(rows["test"]):
         rows["train"], rows["test"] = _drawn(rows["train"], test, random)
     if fold is not None:
@@ -364,8 +363,8 @@ def part_rows(
     for part, own in rows.items():
         if not len(own):
             raise ValueError(
-                f"there is no picture for the {part} part: {len(source):,} pictures are too few, "
-                "or the lists of parts leave it empty. Give more pictures."
+                f"there is no image for the {part} part: {len(source):,} images are too few, "
+                "or the lists of parts leave it empty. Give more images."
             )
     return rows
 
@@ -385,27 +384,27 @@ def _drawn(
 
 
 def _used(captions: Captions) -> Captions:
-    """Without pictures that have no caption, or are in no part where others are."""
+    """Without images that have no caption, or are in no part where others are."""
     silent = [name for name, own in captions.of.items() if not own]
     notes = list(captions.notes)
     if silent:
-        notes.append(f"{len(silent):,} pictures have no caption, and are left out: {silent[0]}")
+        notes.append(f"{len(silent):,} images have no caption, and are left out: {silent[0]}")
     kept = {name: own for name, own in captions.of.items() if own}
     if captions.parts:
         outside = [name for name in kept if name not in captions.parts]
         if outside:
-            notes.append(f"{len(outside):,} pictures are in no part, and are left out")
+            notes.append(f"{len(outside):,} images are in no part, and are left out")
         kept = {name: own for name, own in kept.items() if name in captions.parts}
         if not kept:
             raise ValueError(
-                f"the lists of parts name none of the pictures that have captions: {outside[0]} is "
-                "not in them. Give the lists of these pictures."
+                f"the lists of parts name none of the images that have captions: {outside[0]} is "
+                "not in them. Give the lists of these images."
             )
     return replace(captions, of=kept, notes=notes)
 
 
 def _merged(paths: Sequence[Path], told: Captions) -> Files:
-    """One picture for each file, which may go by several names."""
+    """One image for each file, which may go by several names."""
     files: dict[str, tuple[str, Path]] = {}
     for name, path in zip([*told.of], paths):
         first, _ = files.setdefault(os.path.abspath(path), (name, path))

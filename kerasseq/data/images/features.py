@@ -1,4 +1,4 @@
-"""What networks see in pictures: read from files, or computed once and kept on disk."""
+"""What networks see in images: read from files, or computed once and kept on disk."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from typing import Any
 
 import numpy as np
 
-from kerasseq.data.images.files import Pictures, read_picture
+from kerasseq.data.images.files import Images, read_image
 from kerasseq.io import atomic, paths
 from kerasseq.io.digest import digest
 from kerasseq.io.files import read_text
 from kerasseq.io.limits import check_npz
 
-__all__ = ["CACHE", "Seen", "cache_folder", "check_finite", "read_features", "see"]
+__all__ = ["CACHE", "ImageInputs", "cache_folder", "check_finite", "extract", "read_features"]
 
-#: The environment variable that says where what was seen is kept.
+#: The environment variable that says the folder in which features are kept.
 CACHE = "KERASSEQ_CACHE"
 _BATCH = 32
-_CHUNK = 256  # pictures at a time, to take the mean of
+_CHUNK = 256  # images at a time, to take the mean of
 _LEAST = 1e-6
 
 Encode = Callable[[np.ndarray], np.ndarray]  # from uint8 (batch, size, size, 3) to features
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Numbers for each of some pictures, features or the pixels themselves, in any order.
+class ImageInputs:
+    """Numbers for each of some images, features or the pixels themselves, in any order.
 
-    An array as far as batches need one: the same picture has several captions, and all that was
+    An array as far as batches need one: the same image has several captions, and all that was
     seen may be larger than memory.
 
     Args:
-        values: with the pictures first; they may lie on disk, or be read where they are asked for.
+        values: with the images first; they may lie on disk, or be read where they are asked for.
         scale: what to multiply the last axis by, where they are quantised or scaled.
         shift: what to add to it then.
         rows: which of them, and how often; all where it is not given.
@@ -44,14 +44,14 @@ class Seen:
 
     Example:
 
-    >>> seen = Seen(np.eye(3)).at(np.array([2, 0, 0]))
-    >>> len(seen), seen.shape
+    >>> inputs = ImageInputs(np.eye(3)).at(np.array([2, 0, 0]))
+    >>> len(inputs), inputs.shape
     (3, (3,))
-    >>> seen[np.array([0, 1])].tolist()
+    >>> inputs[np.array([0, 1])].tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
 
-    values: np.ndarray | Pictures
+    values: np.ndarray | Images
     scale: np.ndarray | None = None
     shift: np.ndarray | None = None
     rows: np.ndarray | None = None
@@ -66,20 +66,20 @@ class Seen:
         return len(self.values) if self.rows is None else len(self.rows)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        """What is seen in some of the pictures, float32."""
+        """Inputs of some of the images, float32."""
         found = self.values[rows if self.rows is None else self.rows[rows]]
         found = np.asarray(found, dtype=np.float32)
         if self.scale is not None:
             found = found * self.scale
         return found if self.shift is None else found + self.shift
 
-    def at(self, rows: np.ndarray) -> Seen:
-        """Some of the pictures, in any order, still where they are."""
+    def at(self, rows: np.ndarray) -> ImageInputs:
+        """Some of the images, in any order, still where they are."""
         told = digest([self.fingerprint, rows])
         return replace(self, rows=rows if self.rows is None else self.rows[rows], fingerprint=told)
 
     def moments(self) -> dict[str, np.ndarray]:
-        """`mean` and `deviation` of the last axis, over all pictures, for `scaled`."""
+        """`mean` and `deviation` of the last axis, over all images, for `scaled`."""
         count = 0
         total, squares = np.zeros((2, self.shape[-1]))
         for start in range(0, len(self), _CHUNK):
@@ -93,25 +93,25 @@ class Seen:
         deviation[deviation < _LEAST] = 1.0  # what never changes is left as it is
         return {"mean": mean.astype(np.float32), "deviation": deviation.astype(np.float32)}
 
-    def scaled(self, mean: np.ndarray, deviation: np.ndarray) -> Seen:
+    def scaled(self, mean: np.ndarray, deviation: np.ndarray) -> ImageInputs:
         """The same, less the mean and over the deviation, still where it is."""
         scale = np.float32(1) if self.scale is None else self.scale
         return replace(self, scale=scale / deviation, shift=-mean / deviation)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one picture."""
+        """Of one image."""
         return self.values.shape[1:]
 
 
 def read_features(
     path: str | os.PathLike[str], names: Sequence[str] | None = None
-) -> tuple[list[str], Seen]:
-    """Features that were computed elsewhere, and the names of their pictures.
+) -> tuple[list[str], ImageInputs]:
+    """Features that were computed elsewhere, and the names of their images.
 
     Args:
-        path: an .npz file with `names` and `features`, (pictures, features) or
-            (pictures, regions, features); or with `names`, `grid` and perhaps `scale`, where
+        path: an .npz file with `names` and `features`, (images, features) or
+            (images, regions, features); or with `names`, `grid` and perhaps `scale`, where
             `grid * scale` are the features; or an .npy file of features, with the names in a .txt
             file of the same name, one a line.
 
@@ -145,8 +145,8 @@ def read_features(
     fitting = values.ndim in (2, 3) and len(values) == len(names) and 0 not in values.shape
     if not fitting or values.dtype.kind not in "fiu":
         raise ValueError(
-            "features must be numbers (pictures, features) or (pictures, regions, features), with "
-            f"a name for each picture. Received: {values.dtype} {values.shape} and {len(names)} "
+            "features must be numbers (images, features) or (images, regions, features), with "
+            f"a name for each image. Received: {values.dtype} {values.shape} and {len(names)} "
             f"names in {path}"
         )
     if scale is not None and scale.shape not in ((), values.shape[-1:]):
@@ -155,16 +155,16 @@ def read_features(
             f"Received: {scale.shape} in {path}"
         )
     if len({*names}) < len(names):
-        raise ValueError(f"{path} names a picture twice. Leave one of them out.")
-    found = Seen(values, scale)
+        raise ValueError(f"{path} names an image twice. Leave one of them out.")
+    found = ImageInputs(values, scale)
     check_finite(names, found, str(path))
     return list(names), found
 
 
-def check_finite(names: Sequence[str], seen: Seen, where: str) -> None:
-    """Raise a ValueError if features are missing or infinite; it names the first such picture."""
-    for start in range(0, len(seen), _CHUNK):
-        found = seen[np.arange(start, min(start + _CHUNK, len(seen)))]
+def check_finite(names: Sequence[str], inputs: ImageInputs, where: str) -> None:
+    """Raise a ValueError if features are missing or infinite; it names the first such image."""
+    for start in range(0, len(inputs), _CHUNK):
+        found = inputs[np.arange(start, min(start + _CHUNK, len(inputs)))]
         whole = np.isfinite(found.reshape(len(found), -1)).all(axis=1)
         if not whole.all():
             raise ValueError(
@@ -179,7 +179,7 @@ def cache_folder() -> Path:
     return paths.given(os.environ.get(CACHE) or default, CACHE)
 
 
-def see(
+def extract(
     paths: Sequence[Path],
     size: int,
     encode: Encode | None = None,
@@ -188,8 +188,8 @@ def see(
     skip_bad: bool = False,
     folder: Path | None = None,
     quiet: bool = False,
-) -> tuple[Seen, dict[int, str]]:
-    """What a network sees in picture files; computed once, then read from disk.
+) -> tuple[ImageInputs, dict[int, str]]:
+    """What a network sees in image files; computed once, then read from disk.
 
     Kept by key, size and the list of files, with their sizes and times. It is written beside and
     renamed, so that nothing is ever half there.
@@ -204,7 +204,7 @@ def see(
         quiet: whether to show no progress.
 
     Returns:
-        What was seen, a row for each file, and what is wrong with the files that cannot be read, by
+        The inputs, a row for each file, and what is wrong with the files that cannot be read, by
         number; their rows mean nothing.
 
     Raises:
@@ -218,13 +218,13 @@ def see(
     if kept is None:
         _make_room(folder)
         bad = _compute(paths, size, encode, values, skip_bad, quiet)
-        about = {"key": key, "size": size, "pictures": len(paths), "bad": bad}
+        about = {"key": key, "size": size, "images": len(paths), "bad": bad}
         atomic.write_text(record, json.dumps(about))
         kept = np.load(values, mmap_mode="r", allow_pickle=False), bad
     found, bad = kept
     if bad and not skip_bad:
         raise _bad(next(iter(bad.values())))
-    return Seen(found, fingerprint=name), bad
+    return ImageInputs(found, fingerprint=name), bad
 
 
 def _kept(values: Path, record: Path, count: int) -> tuple[np.ndarray, dict[int, str]] | None:
@@ -247,7 +247,7 @@ def _make_room(folder: Path) -> None:
         reason = error.strerror
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise ValueError(
-            f"what is seen in pictures cannot be kept in {folder} ({reason}): name a folder that "
+            f"features of images cannot be kept in {folder} ({reason}): name a folder that "
             f"can be written in the environment variable {CACHE}."
         )
 
@@ -260,7 +260,7 @@ def _compute(
     skip_bad: bool,
     quiet: bool,
 ) -> dict[int, str]:
-    """Write what is seen in pictures to a file; what is wrong with some, by number."""
+    """Write features of images to a file; what is wrong with some, by number."""
     bad: dict[int, str] = {}
     out: Any = None
     with atomic.replacing(target) as temporary:
@@ -268,7 +268,7 @@ def _compute(
             pixels = np.zeros((len(paths[start : start + _BATCH]), size, size, 3), dtype=np.uint8)
             for i, path in enumerate(paths[start : start + _BATCH]):
                 try:
-                    pixels[i] = read_picture(path, size)
+                    pixels[i] = read_image(path, size)
                 except (OSError, ValueError) as error:
                     if not skip_bad:
                         raise _bad(str(error)) from None
@@ -285,7 +285,7 @@ def _compute(
 
 
 def _bad(reason: str) -> ValueError:
-    return ValueError(f"{reason} With skip_bad=True such pictures are listed and left out.")
+    return ValueError(f"{reason} With skip_bad=True such images are listed and left out.")
 
 
 def _progress(batches: range, quiet: bool) -> Any:
@@ -295,7 +295,7 @@ def _progress(batches: range, quiet: bool) -> Any:
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         return batches
-    return track(batches, "looking at pictures", console=console, transient=True)
+    return track(batches, "looking at images", console=console, transient=True)
 
 
 def _identity(path: Path) -> list[str | int]:

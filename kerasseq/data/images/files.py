@@ -1,4 +1,4 @@
-"""Pictures of any kind as arrays of one size and three colours."""
+"""Images of any kind as arrays of one size and three colours."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENDINGS",
-    "Pictures",
-    "as_picture",
-    "check_picture",
-    "read_picture",
-    "read_pictures",
+    "Images",
+    "as_image",
+    "check_image",
+    "read_image",
+    "read_images",
 ]
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
@@ -30,8 +30,8 @@ _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 _ORIENTATION = 0x0112  # the tag in which a camera says how it was held
 
 
-def read_picture(path: str | os.PathLike[str], size: int) -> np.ndarray:
-    """A picture from a file, uint8 (size, size, 3): all of it, squeezed into a square.
+def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
+    """An image from a file, uint8 (size, size, 3): all of it, squeezed into a square.
 
     Turned as its camera says. Of an animation the first frame; what is transparent is white.
 
@@ -41,23 +41,23 @@ def read_picture(path: str | os.PathLike[str], size: int) -> np.ndarray:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no picture, cut off, or too large to decode safely.
+        ValueError: if it is no image, cut off, or too large to decode safely.
     """
     from PIL import Image, UnidentifiedImageError
 
     path = paths.given(path, "path")
     if not path.is_file():
-        raise FileNotFoundError(f"there is no picture {path}. Check the path.")
+        raise FileNotFoundError(f"there is no image {path}. Check the path.")
     try:
         with warnings.catch_warnings():
             # Pillow warns of what is large, and refuses what is twice as large.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as picture:
-                picture.draft("RGB", (2 * size, 2 * size))  # decodes a large JPEG at a fraction
-                return _array(picture, size)
+            with Image.open(path, formats=_FORMATS) as image:
+                image.draft("RGB", (2 * size, 2 * size))  # decodes a large JPEG at a fraction
+                return _array(image, size)
     except UnidentifiedImageError:
         raise ValueError(
-            f"{path} is no picture that can be read: known are {', '.join(_FORMATS)}. Convert it "
+            f"{path} is no image that can be read: known are {', '.join(_FORMATS)}. Convert it "
             "to JPEG."
         ) from None
     except Image.DecompressionBombError:
@@ -68,8 +68,8 @@ def read_picture(path: str | os.PathLike[str], size: int) -> np.ndarray:
         ) from None
 
 
-def as_picture(value: Any, size: int) -> np.ndarray:
-    """A picture from an array or a Pillow image, as `read_picture` gives it.
+def as_image(value: Any, size: int) -> np.ndarray:
+    """An image from an array or a Pillow image, as `read_image` gives it.
 
     Args:
         value: (height, width), (height, width, 1), (..., 3) or (..., 4), uint8, or float from 0 to
@@ -81,7 +81,7 @@ def as_picture(value: Any, size: int) -> np.ndarray:
 
     Example:
 
-    >>> as_picture(np.zeros((10, 20)), 4).shape
+    >>> as_image(np.zeros((10, 20)), 4).shape
     (4, 4, 3)
     """
     from PIL import Image
@@ -91,12 +91,12 @@ def as_picture(value: Any, size: int) -> np.ndarray:
     return _array(Image.fromarray(_pixels(value)), size)
 
 
-def check_picture(value: Any) -> None:
-    """Raise a ValueError unless a value is a Pillow image or an array that `as_picture` takes.
+def check_image(value: Any) -> None:
+    """Raise a ValueError unless a value is a Pillow image or an array that `as_image` takes.
 
-    >>> check_picture(None)
+    >>> check_image(None)
     Traceback (most recent call last):
-    ValueError: a picture must be a path, an array or a Pillow image. Received: None
+    ValueError: an image must be a path, an array or a Pillow image. Received: None
     """
     from PIL import Image
 
@@ -112,51 +112,51 @@ def _pixels(value: Any) -> np.ndarray:
         array = np.array(None)
     if array.dtype.kind not in "buif" or array.ndim == 0:
         raise ValueError(
-            f"a picture must be a path, an array or a Pillow image. Received: {repr(value)[:60]}"
+            f"an image must be a path, an array or a Pillow image. Received: {repr(value)[:60]}"
         )
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if 0 in array.shape or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)):
         raise ValueError(
-            f"a picture must be (height, width) or (height, width, 3). Received: {array.shape}"
+            f"an image must be (height, width) or (height, width, 3). Received: {array.shape}"
         )
     if array.dtype.kind == "f":
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
             raise ValueError(
-                "a picture of floats must lie between 0 and 1; give uint8 for 0 to 255. "
+                "an image of floats must lie between 0 and 1; give uint8 for 0 to 255. "
                 f"Received: {array.min():g} to {array.max():g}"
             )
         array = np.rint(array * 255).astype(np.uint8)
     if array.dtype != np.uint8:
         raise ValueError(
-            f"a picture must be uint8, or float from 0 to 1. Received: dtype={array.dtype}"
+            f"an image must be uint8, or float from 0 to 1. Received: dtype={array.dtype}"
         )
     return array
 
 
-def read_pictures(pictures: Sequence[Any], size: int) -> np.ndarray:
-    """Pictures from paths, arrays or Pillow images, uint8 (pictures, size, size, 3)."""
-    out = np.empty((len(pictures), size, size, 3), dtype=np.uint8)
-    for target, picture in zip(out, pictures):
-        path = isinstance(picture, str | os.PathLike)
-        target[:] = read_picture(picture, size) if path else as_picture(picture, size)
+def read_images(images: Sequence[Any], size: int) -> np.ndarray:
+    """Images from paths, arrays or Pillow images, uint8 (images, size, size, 3)."""
+    out = np.empty((len(images), size, size, 3), dtype=np.uint8)
+    for target, image in zip(out, images):
+        path = isinstance(image, str | os.PathLike)
+        target[:] = read_image(image, size) if path else as_image(image, size)
     return out
 
 
-class Pictures:
-    """Pictures as an array, uint8 (pictures, size, size, 3), read where they are asked for.
+class Images:
+    """Images as an array, uint8 (images, size, size, 3), read where they are asked for.
 
     Args:
         given: paths, arrays or Pillow images.
         size: height and width, in pixels.
 
     Raises:
-        ValueError: as `read_pictures`, and of the first of several says how many more there are.
+        ValueError: as `read_images`, and of the first of several says how many more there are.
 
     Example:
 
-    >>> pictures = Pictures([np.zeros((10, 20)), np.ones((10, 20))], 4)
-    >>> pictures.shape, int(pictures[np.array([1])].max())
+    >>> images = Images([np.zeros((10, 20)), np.ones((10, 20))], 4)
+    >>> images.shape, int(images[np.array([1])].max())
     ((2, 4, 4, 3), 255)
     """
 
@@ -174,43 +174,43 @@ class Pictures:
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         used, place = np.unique(rows, return_inverse=True)
         try:
-            return read_pictures([self._given[row] for row in used], self._size)[place]
+            return read_images([self._given[row] for row in used], self._size)[place]
         except (OSError, ValueError) as error:
             bad = sum(self._is_bad(row) for row in range(len(self)))
             if bad < 2:
                 raise
             raise ValueError(
-                f"{error} {bad - 1:,} more of the {len(self):,} pictures cannot be read either: "
+                f"{error} {bad - 1:,} more of the {len(self):,} images cannot be read either: "
                 "leave them out."
             ) from None
 
     def _is_bad(self, row: int) -> bool:
         try:
-            read_pictures([self._given[row]], self._size)
+            read_images([self._given[row]], self._size)
         except (OSError, ValueError):
             return True
         return False
 
 
-def _array(picture: Image, size: int) -> np.ndarray:
+def _array(image: Image, size: int) -> np.ndarray:
     """It may be large: it is turned or converted, and so copied, only where it has to be."""
     from PIL import Image, ImageOps
 
-    if picture.getexif().get(_ORIENTATION, 1) != 1:
-        picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I;16"):  # which a conversion would clip, not scale
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    elif picture.mode in ("I", "F"):
-        values = np.asarray(picture, dtype=np.float64)
-        share = picture.mode == "F" and values.max() <= 1  # as arrays of floats are
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):  # which a conversion would clip, not scale
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        values = np.asarray(image, dtype=np.float64)
+        share = image.mode == "F" and values.max() <= 1  # as arrays of floats are
         values = values / (1.0 if share else max(255.0, values.max())) * 255
-        picture = Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture)
-    if picture.mode != "RGB":
-        picture = picture.convert("RGB")
-    if picture.size != (size, size):
-        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(picture)
+        image = Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image)

@@ -1,4 +1,4 @@
-"""Which pictures are meant: by paths, folders, tables that name them, lists or arrays."""
+"""Which images are meant: by paths, folders, tables that name them, lists or arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from kerasseq.data.images.caption_files import ENDINGS as CAPTION_FILES
 from kerasseq.data.images.caption_files import read_names
-from kerasseq.data.images.files import ENDINGS, check_picture
+from kerasseq.data.images.files import ENDINGS, check_image
 from kerasseq.io import paths
 
 __all__ = ["listed", "placed"]
@@ -24,22 +24,22 @@ _COLOURS = (1, 3, 4)  # what the last axis of an array may hold
 
 
 def listed(data: Any, places: Sequence[Any] = ()) -> tuple[list[str], list[Any]]:
-    """Pictures from whatever they are given as, and their names.
+    """Images from whatever they are given as, and their names.
 
     Args:
         data: a list of paths, folders, tables, arrays or Pillow images; one path, folder or table,
-            as a file or a DataFrame with a column `image`; or an array (pictures, height, width, 3)
-            or (pictures, height, width).
-        places: further folders in which pictures that a table names may lie.
+            as a file or a DataFrame with a column `image`; or an array (images, height, width, 3)
+            or (images, height, width).
+        places: further folders in which images that a table names may lie.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if that is no list of pictures, or an empty one.
+        ValueError: if that is no list of images, or an empty one.
 
     Example:
 
-    >>> names, pictures = listed(np.zeros((2, 8, 9, 3), np.uint8))
-    >>> names, pictures[1].shape
+    >>> names, images = listed(np.zeros((2, 8, 9, 3), np.uint8))
+    >>> names, images[1].shape
     (['0', '1'], (8, 9, 3))
     """
     pandas = sys.modules.get("pandas")
@@ -50,47 +50,47 @@ def listed(data: Any, places: Sequence[Any] = ()) -> tuple[list[str], list[Any]]
     single = isinstance(data, np.ndarray) and data.dtype.kind not in "OU" and _is_one(data.shape)
     if single or isinstance(data, Mapping) or not hasattr(data, "__len__"):
         what = f"an array {data.shape}" if single else repr(str(data)[:60])
-        raise ValueError(f"give a list of pictures, even for one. Received: {what}")
+        raise ValueError(f"give a list of images, even for one. Received: {what}")
     _check_items(data)
     names: list[str] = []
-    pictures: list[Any] = []
+    images: list[Any] = []
     for number, own in enumerate(data):
         path = isinstance(own, str | os.PathLike)
         found = _of_path(own, places) if path else ([str(number)], [own])
         names += found[0]
-        pictures += found[1]
-    if not pictures:
-        raise ValueError("there is no picture to caption: the list is empty.")
-    return names, pictures
+        images += found[1]
+    if not images:
+        raise ValueError("there is no image to caption: the list is empty.")
+    return names, images
 
 
 def _check_items(items: Sequence[Any]) -> None:
-    """Raise a ValueError for the first item that cannot be a picture, which counts the others."""
+    """Raise a ValueError for the first item that cannot be an image, which counts the others."""
     faults: list[tuple[int, str]] = []
     for number, item in enumerate(items):
         try:
             if isinstance(item, str | os.PathLike):
                 paths.given(item, "path")
             else:
-                check_picture(item)
+                check_image(item)
         except ValueError as error:
             faults.append((number, str(error)))
     if faults:
         number, fault = faults[0]
-        more = f" {len(faults) - 1:,} more are no pictures either." if len(faults) > 1 else ""
+        more = f" {len(faults) - 1:,} more are no images either." if len(faults) > 1 else ""
         raise ValueError(
-            f"item {number} of the list (counted from 0) is no picture: {fault.rstrip('.')}.{more} "
-            "Leave such items out, or give pictures in their place."
+            f"item {number} of the list (counted from 0) is no image: {fault.rstrip('.')}.{more} "
+            "Leave such items out, or give images in their place."
         )
 
 
 def placed(
     names: Sequence[str], folder: Path, images: Any = None, places: Sequence[Any] = ()
 ) -> list[Path]:
-    """Where pictures ought to lie.
+    """Where images ought to lie.
 
     Args:
-        names: lists may name pictures with folders that are not there, which are left out, or in
+        names: lists may name images with folders that are not there, which are left out, or in
             another case than the files, which is overlooked, if that makes no two names one.
         folder: they lie in it, or in a folder inside: that which has most of them.
         images: the folder that they do lie in, where it is known.
@@ -117,7 +117,7 @@ def placed(
     if images is not None:
         found = paths.given(images, "images")
         if not found.is_dir():
-            raise FileNotFoundError(f"there is no folder of pictures {found}. Check images=.")
+            raise FileNotFoundError(f"there is no folder of images {found}. Check images=.")
     else:
         below = sorted(path for path in folder.iterdir() if path.is_dir())
         further = [paths.given(place, "images") for place in places]
@@ -153,7 +153,7 @@ def _in_any_case(
 
 
 def _is_one(shape: tuple[int, ...]) -> bool:
-    """Whether an array of that shape is one picture, or no pictures at all."""
+    """Whether an array of that shape is one image, or no images at all."""
     return len(shape) < 3 or (len(shape) == 3 and shape[-1] in _COLOURS)
 
 
@@ -173,18 +173,18 @@ def _of_table(data: Any, folder: Path, places: Sequence[Any]) -> tuple[list[str]
 
 
 def _of_folder(folder: Path) -> list[Path]:
-    """The pictures in a folder, else in the one folder inside that has any."""
-    if found := _pictures_in(folder):
+    """The images in a folder, else in the one folder inside that has any."""
+    if found := _images_in(folder):
         return found
-    inside = [_pictures_in(path) for path in sorted(folder.iterdir()) if path.is_dir()]
+    inside = [_images_in(path) for path in sorted(folder.iterdir()) if path.is_dir()]
     inside = [found for found in inside if found]
     if len(inside) != 1:
         where = "but in several folders inside" if inside else "nor in a folder inside"
         raise ValueError(
-            f"there is no picture in {folder}, {where}: give the folder that holds them."
+            f"there is no image in {folder}, {where}: give the folder that holds them."
         )
     return inside[0]
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def _images_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)

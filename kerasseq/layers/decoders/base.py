@@ -1,4 +1,4 @@
-"""What decoders of captions share: from a picture and the words so far to the word that follows."""
+"""What decoders of captions share: from an image and the words so far to the word that follows."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ State = dict[str, Any]
 
 
 class CaptionDecoder(keras.layers.Layer):
-    """Base of the decoders, which differ in how the picture comes in.
+    """Base of the decoders, which differ in how the image comes in.
 
     It runs over all words of known captions in one go, or from word to word, by the same code:
-    `start` makes a state of pictures, and `read` takes that over any number of words.
+    `start` makes a state of images, and `read` takes that over any number of words.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
         words: How many words there are; 0 is padding.
         embedding: Width of embedded words.
-        encoder: A Keras model that makes features of pixels; without one, a picture is features.
-        tied: Whether the last layer shares its matrix with the embedding.
+        encoder: A Keras model that makes features of pixels; without one, an image is features.
+        tie_embeddings: Whether the last layer shares its matrix with the embedding.
         dropout: Dropout before the last layer.
         embedding_dropout: Dropout on embedded words.
-        picture_dropout: Dropout on the features of the picture.
-        scheduled: Share of the words that are the decoder's own guesses in training (Bengio et al.
-            2015, arXiv 1506.03099, in two passes as Mihaylova & Martins 2019, arXiv 1906.07651).
+        image_dropout: Dropout on the features of the image.
+        scheduled_sampling: Share of the words that are replaced by the decoder's predictions in
+            training (Bengio et al. 2015, arXiv 1506.03099, in two passes as Mihaylova & Martins
+            2019, arXiv 1906.07651).
         seed: Of the choice of these.
         **kwargs: Those of `keras.layers.Layer`.
 
     Call arguments:
-        picture: (batch, features), (batch, regions, features), or what the encoder takes.
+        image: (batch, features), (batch, regions, features), or what the encoder takes.
         tokens: int (batch, timesteps), the start and the words of captions, padded on the right.
         training: Whether dropout is drawn and guesses are mixed in.
 
@@ -42,7 +43,7 @@ class CaptionDecoder(keras.layers.Layer):
         (batch, timesteps, words), logits of the word after each token.
 
     Raises:
-        ValueError: If a size is not a positive integer, or `scheduled` is no share.
+        ValueError: If a size is not a positive integer, or `scheduled_sampling` is no share.
     """
 
     def __init__(
@@ -52,48 +53,54 @@ class CaptionDecoder(keras.layers.Layer):
         words: int,
         embedding: int,
         encoder: Any = None,
-        tied: bool = False,
+        tie_embeddings: bool = False,
         dropout: float = 0.0,
         embedding_dropout: float = 0.0,
-        picture_dropout: float = 0.0,
-        scheduled: float = 0.0,
+        image_dropout: float = 0.0,
+        scheduled_sampling: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= scheduled <= 1:
+        if not 0 <= scheduled_sampling <= 1:
             raise ValueError(
-                f"`scheduled` must be a share from 0 to 1. Received: scheduled={scheduled!r}"
+                "`scheduled_sampling` must be a share from 0 to 1. "
+                f"Received: scheduled_sampling={scheduled_sampling!r}"
             )
         self.recurrent, self.encoder = recurrent, encoder
         self.words, self.width = positive_int("words", words), positive_int("embedding", embedding)
-        self.tied, self.scheduled, self.seed = tied, scheduled, seed
+        self.tie_embeddings, self.scheduled_sampling, self.seed = (
+            tie_embeddings,
+            scheduled_sampling,
+            seed,
+        )
         self.embedding = keras.layers.Embedding(
             words, embedding, name="embedding", dtype=self.dtype_policy
         )
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.embedding_dropout = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")
-        self.picture_dropout = keras.layers.Dropout(picture_dropout, name="picture_dropout")
+        self.image_dropout = keras.layers.Dropout(image_dropout, name="image_dropout")
         self.seed_generator = keras.random.SeedGenerator(seed=seed)
 
-    def build(self, picture_shape: Any, tokens_shape: Any) -> None:
-        """Sized by the features of a picture."""
+    def build(self, image_shape: Any, tokens_shape: Any) -> None:
+        """Sized by the features of an image."""
         if self.encoder is not None:
-            picture_shape = self.encoder.compute_output_shape(picture_shape)
+            image_shape = self.encoder.compute_output_shape(image_shape)
         self.embedding.build(tokens_shape)
         recurrent = (None, None, self.recurrent_inputs())
         if not self.recurrent.built:  # one that comes from a file is
             self.recurrent.build(recurrent)
         output, *states = self.recurrent.compute_output_shape(recurrent)
         self.state_widths = [shape[-1] for shape in states]
-        joint = self.build_picture(picture_shape[-1], output[-1])
-        if not self.tied:
+        joint = self.build_image(image_shape[-1], output[-1])
+        if not self.tie_embeddings:
             self.kernel = self.add_weight(
                 shape=(joint, self.words), name="kernel", initializer="glorot_uniform"
             )
         elif joint != self.width:
             raise ValueError(
-                f"`tied` needs outputs as wide as the embedding, {self.width}. Received: {joint}"
+                "`tie_embeddings` needs outputs as wide as the embedding, "
+                f"{self.width}. Received: {joint}"
             )
         self.bias = self.add_weight(shape=(self.words,), name="bias", initializer="zeros")
         self.built = True
@@ -102,11 +109,11 @@ class CaptionDecoder(keras.layers.Layer):
         """What the recurrent layer sees of each word."""
         return self.width
 
-    def build_picture(self, features: int, output: int) -> int:
-        """Builds what brings the picture in; gives the width of what `join` gives."""
+    def build_image(self, features: int, output: int) -> int:
+        """Builds what brings the image in; gives the width of what `join` gives."""
         raise NotImplementedError
 
-    def bring(self, picture: Tensor, training: bool) -> State:
+    def bring(self, image: Tensor, training: bool) -> State:
         """The state before the first word, from features."""
         raise NotImplementedError
 
@@ -118,32 +125,30 @@ class CaptionDecoder(keras.layers.Layer):
         """What the last layer sees, from (batch, timesteps, width) outputs."""
         return output
 
-    def call(self, picture: Tensor, tokens: Tensor, training: bool = False) -> Tensor:
+    def call(self, image: Tensor, tokens: Tensor, training: bool = False) -> Tensor:
         """Logits after each token of known captions."""
-        state = self.start(picture, training=training)
-        if training and self.scheduled:
+        state = self.start(image, training=training)
+        if training and self.scheduled_sampling:
             guessed = ops.argmax(self.read(tokens, state, training=True)[0][:, :-1], axis=-1)
             drawn = keras.random.uniform(ops.shape(guessed), seed=self.seed_generator)
-            mixed = ops.logical_and(drawn < self.scheduled, tokens[:, 1:] != 0)
+            mixed = ops.logical_and(drawn < self.scheduled_sampling, tokens[:, 1:] != 0)
             after = ops.where(mixed, ops.cast(guessed, tokens.dtype), tokens[:, 1:])
             tokens = ops.concatenate([tokens[:, :1], after], axis=1)
         return self.read(tokens, state, training=training)[0]
 
-    def start(self, picture: Tensor, training: bool = False) -> State:
+    def start(self, image: Tensor, training: bool = False) -> State:
         """The state before the first word, a nest of tensors with the batch first.
 
         Args:
-            picture: See the class.
+            image: See the class.
             training: Whether dropout is drawn.
         """
         if self.encoder is not None:
-            picture = self.encoder(picture, training=training)
-        picture = ops.cast(picture, self.compute_dtype)
-        if len(picture.shape) == 4:  # rows and columns of regions
-            picture = ops.reshape(
-                picture, (-1, picture.shape[1] * picture.shape[2], picture.shape[3])
-            )
-        return self.bring(self.picture_dropout(picture, training=training), training)
+            image = self.encoder(image, training=training)
+        image = ops.cast(image, self.compute_dtype)
+        if len(image.shape) == 4:  # rows and columns of regions
+            image = ops.reshape(image, (-1, image.shape[1] * image.shape[2], image.shape[3]))
+        return self.bring(self.image_dropout(image, training=training), training)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits of the next word, (batch, words), and the state after one more token.
@@ -170,17 +175,17 @@ class CaptionDecoder(keras.layers.Layer):
             ops.cast(new, old.dtype) for new, old in zip(states, state["states"], strict=True)
         ]
         joint = self.dropout(self.join(output, state), training=training)
-        matrix = ops.transpose(self.embedding.embeddings) if self.tied else self.kernel
+        matrix = ops.transpose(self.embedding.embeddings) if self.tie_embeddings else self.kernel
         logits = ops.matmul(joint, ops.cast(matrix, joint.dtype)) + ops.cast(self.bias, joint.dtype)
         return ops.cast(logits, "float32"), {**state, "states": states}
 
-    def first_states(self, picture: Tensor) -> list[Tensor]:
-        """The initial states of the recurrent layer, for each row of a picture."""
-        nothing = ops.zeros((ops.shape(picture)[0], 0, self.recurrent_inputs()), picture.dtype)
+    def first_states(self, image: Tensor) -> list[Tensor]:
+        """The initial states of the recurrent layer, for each row of an image."""
+        nothing = ops.zeros((ops.shape(image)[0], 0, self.recurrent_inputs()), image.dtype)
         _, *states = self.recurrent(nothing)
         return states
 
-    def compute_output_shape(self, picture_shape: Any, tokens_shape: Any) -> Any:
+    def compute_output_shape(self, image_shape: Any, tokens_shape: Any) -> Any:
         """(batch, timesteps, words)."""
         return (*tokens_shape, self.words)
 
@@ -193,11 +198,11 @@ class CaptionDecoder(keras.layers.Layer):
             "encoder": None if self.encoder is None else serialize(self.encoder),
             "words": self.words,
             "embedding": self.width,
-            "tied": self.tied,
+            "tie_embeddings": self.tie_embeddings,
             "dropout": self.dropout.rate,
             "embedding_dropout": self.embedding_dropout.rate,
-            "picture_dropout": self.picture_dropout.rate,
-            "scheduled": self.scheduled,
+            "image_dropout": self.image_dropout.rate,
+            "scheduled_sampling": self.scheduled_sampling,
             "seed": self.seed,
         }
 
@@ -212,6 +217,6 @@ class CaptionDecoder(keras.layers.Layer):
         return cls(**{**config, **given})
 
 
-def pooled(picture: Tensor) -> Tensor:
-    """One vector of each picture, (batch, features): the mean of its regions where it has any."""
-    return ops.mean(picture, axis=1) if len(picture.shape) == 3 else picture
+def pooled(image: Tensor) -> Tensor:
+    """One vector of each image, (batch, features): the mean of its regions where it has any."""
+    return ops.mean(image, axis=1) if len(image.shape) == 3 else image

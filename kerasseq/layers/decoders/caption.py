@@ -1,4 +1,4 @@
-"""Decoders of captions, by where the picture comes in."""
+"""Decoders of captions, by where the image comes in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 @keras.saving.register_keras_serializable("kerasseq")
 class InitInjectDecoder(CaptionDecoder):
-    """The recurrent layer starts from states that are made of the picture.
+    """The recurrent layer starts from states that are made of the image.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
@@ -38,17 +38,17 @@ class InitInjectDecoder(CaptionDecoder):
     Reference: Tanti, Gatt & Camilleri (2018), arXiv 1703.09137.
     """
 
-    def build_picture(self, features: int, output: int) -> int:
+    def build_image(self, features: int, output: int) -> int:
         self.to_states = _dense(self, sum(self.state_widths), "to_states", features, "tanh")
         return output
 
-    def bring(self, picture: Tensor, training: bool) -> State:
-        return {"states": _split(self.to_states(pooled(picture)), self.state_widths)}
+    def bring(self, image: Tensor, training: bool) -> State:
+        return {"states": _split(self.to_states(pooled(image)), self.state_widths)}
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class PreInjectDecoder(CaptionDecoder):
-    """The picture is the first word that the recurrent layer reads.
+    """The image is the first word that the recurrent layer reads.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
@@ -64,22 +64,20 @@ class PreInjectDecoder(CaptionDecoder):
     Reference: Vinyals et al. (2015), arXiv 1411.4555.
     """
 
-    def build_picture(self, features: int, output: int) -> int:
+    def build_image(self, features: int, output: int) -> int:
         self.to_word = _dense(self, self.width, "to_word", features)
         return output
 
-    def bring(self, picture: Tensor, training: bool) -> State:
-        picture = pooled(picture)
-        word = self.to_word(picture)[:, None]
-        _, *states = self.recurrent(
-            word, initial_state=self.first_states(picture), training=training
-        )
+    def bring(self, image: Tensor, training: bool) -> State:
+        image = pooled(image)
+        word = self.to_word(image)[:, None]
+        _, *states = self.recurrent(word, initial_state=self.first_states(image), training=training)
         return {"states": states}
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class ParInjectDecoder(CaptionDecoder):
-    """The recurrent layer reads the picture beside each word.
+    """The recurrent layer reads the image beside each word.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
@@ -98,22 +96,22 @@ class ParInjectDecoder(CaptionDecoder):
     def recurrent_inputs(self) -> int:
         return 2 * self.width
 
-    def build_picture(self, features: int, output: int) -> int:
+    def build_image(self, features: int, output: int) -> int:
         self.to_word = _dense(self, self.width, "to_word", features)
         return output
 
-    def bring(self, picture: Tensor, training: bool) -> State:
-        picture = pooled(picture)
-        return {"states": self.first_states(picture), "picture": self.to_word(picture)}
+    def bring(self, image: Tensor, training: bool) -> State:
+        image = pooled(image)
+        return {"states": self.first_states(image), "image": self.to_word(image)}
 
     def inputs(self, embedded: Tensor, state: State) -> Tensor:
-        beside = ops.broadcast_to(state["picture"][:, None], ops.shape(embedded))
+        beside = ops.broadcast_to(state["image"][:, None], ops.shape(embedded))
         return ops.concatenate([embedded, beside], axis=-1)
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class MergeDecoder(CaptionDecoder):
-    """The recurrent layer reads words alone; the picture meets what it gives, before the words.
+    """The recurrent layer reads words alone; the image meets what it gives, before the words.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
@@ -129,23 +127,23 @@ class MergeDecoder(CaptionDecoder):
     Reference: Tanti, Gatt & Camilleri (2018), arXiv 1703.09137.
     """
 
-    def build_picture(self, features: int, output: int) -> int:
-        self.of_picture = _dense(self, self.width, "of_picture", features)
-        self.of_words = _dense(self, self.width, "of_words", output)
+    def build_image(self, features: int, output: int) -> int:
+        self.image_projection = _dense(self, self.width, "image_projection", features)
+        self.text_projection = _dense(self, self.width, "text_projection", output)
         return self.width
 
-    def bring(self, picture: Tensor, training: bool) -> State:
-        picture = pooled(picture)
-        return {"states": self.first_states(picture), "picture": self.of_picture(picture)}
+    def bring(self, image: Tensor, training: bool) -> State:
+        image = pooled(image)
+        return {"states": self.first_states(image), "image": self.image_projection(image)}
 
     def join(self, output: Tensor, state: State) -> Tensor:
         # Linear, as in the paper: what learns here is slower by far behind another tanh.
-        return self.of_words(output) + state["picture"][:, None]
+        return self.text_projection(output) + state["image"][:, None]
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class AttentionDecoder(CaptionDecoder):
-    """Looks at the regions of the picture again before each word.
+    """Looks at the regions of the image again before each word.
 
     The recurrent layer starts from the mean of the regions. What it gives chooses among them, and
     both together give the word: attention after the recurrent layer, as in Lu et al. (2017), arXiv
@@ -165,43 +163,43 @@ class AttentionDecoder(CaptionDecoder):
     Reference: soft attention of Xu et al. (2015), arXiv 1502.03044.
     """
 
-    def build_picture(self, features: int, output: int) -> int:
+    def build_image(self, features: int, output: int) -> int:
         self.to_states = _dense(self, sum(self.state_widths), "to_states", features, "tanh")
-        self.of_regions = _dense(self, self.width, "of_regions", features, "tanh")
+        self.region_keys = _dense(self, self.width, "region_keys", features, "tanh")
         self.attention = AdditiveAttention(self.width, name="attention", dtype=self.dtype_policy)
         self.attention.build((None, None, output), (None, None, self.width))
-        self.of_words = _dense(self, self.width, "of_words", output)
-        self.of_seen = _dense(self, self.width, "of_seen", self.width)
+        self.text_projection = _dense(self, self.width, "text_projection", output)
+        self.context_projection = _dense(self, self.width, "context_projection", self.width)
         return self.width
 
-    def bring(self, picture: Tensor, training: bool) -> State:
-        if len(picture.shape) != 3:
+    def bring(self, image: Tensor, training: bool) -> State:
+        if len(image.shape) != 3:
             raise ValueError(
-                "Attention needs pictures of several regions, (batch, regions, features). "
-                f"Received: {picture.shape}"
+                "Attention needs images of several regions, (batch, regions, features). "
+                f"Received: {image.shape}"
             )
-        regions = self.of_regions(picture)
+        regions = self.region_keys(image)
         return {
-            "states": _split(self.to_states(pooled(picture)), self.state_widths),
+            "states": _split(self.to_states(pooled(image)), self.state_widths),
             "regions": regions,
             "keys": self.attention.keys(regions),
         }
 
     def join(self, output: Tensor, state: State) -> Tensor:
         seen = self.attention(output, state["regions"], keys=state["keys"])
-        return ops.tanh(self.of_words(output) + self.of_seen(seen))
+        return ops.tanh(self.text_projection(output) + self.context_projection(seen))
 
-    def look(self, picture: Tensor, tokens: Tensor) -> Tensor:
+    def look(self, image: Tensor, tokens: Tensor) -> Tensor:
         """How much each region counts for the word after each token.
 
         Args:
-            picture: (batch, regions, features), or what the encoder takes.
+            image: (batch, regions, features), or what the encoder takes.
             tokens: int (batch, timesteps), the start and the words of captions.
 
         Returns:
             (batch, timesteps, regions); they sum to one over the regions.
         """
-        state = self.start(picture)
+        state = self.start(image)
         output, *_ = self.recurrent(self.embedding(tokens), initial_state=state["states"])
         return self.attention(output, state["regions"], keys=state["keys"], return_weights=True)[1]
 

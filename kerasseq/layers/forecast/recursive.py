@@ -17,17 +17,17 @@ class RecursiveForecast(Forecast):
 
     At each timestep the recurrent layer reads the values there, what was observed beside them (held
     at its last values in the horizon), and what is known of the timestep that follows. In training
-    it reads what was observed in the horizon, if it is given (`ahead`), or with `scheduled` in some
-    places its own forecasts: those of a first pass over the same values, so that both passes run
-    over all timesteps in one go. Else, and always outside of training, it steps through the
-    horizon on its own forecasts.
+    it reads what was observed in the horizon, if it is given (`ahead`), or with
+    `scheduled_sampling` in some places its forecasts from a first pass over the same values, so
+    that both passes run over all timesteps in one go. Else, and always outside of training,
+    it steps through the horizon on its forecasts.
 
     Its weights do not depend on the horizon.
 
     Args:
         recurrent: A recurrent layer that returns sequences and its states.
-        scheduled: Share of the timesteps in the horizon that are the layer's own forecasts in
-            training.
+        scheduled_sampling: Share of the timesteps in the horizon whose values are replaced by the
+            layer's forecasts in training.
         seed: Seed of which they are.
         **kwargs: Those of `Forecast`; the first number of each target is its forecast.
 
@@ -42,7 +42,7 @@ class RecursiveForecast(Forecast):
         (batch, horizon, outputs).
 
     Raises:
-        ValueError: If a size is not a positive integer, or `scheduled` is no share.
+        ValueError: If a size is not a positive integer, or `scheduled_sampling` is no share.
 
     Example:
         >>> import kerasseq, numpy as np
@@ -56,14 +56,20 @@ class RecursiveForecast(Forecast):
     """
 
     def __init__(
-        self, recurrent: Any, *, scheduled: float = 0.0, seed: int | None = None, **kwargs: Any
+        self,
+        recurrent: Any,
+        *,
+        scheduled_sampling: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(recurrent, **kwargs)
-        if not 0 <= scheduled <= 1:
+        if not 0 <= scheduled_sampling <= 1:
             raise ValueError(
-                f"`scheduled` must be a share from 0 to 1. Received: scheduled={scheduled!r}"
+                "`scheduled_sampling` must be a share from 0 to 1. "
+                f"Received: scheduled_sampling={scheduled_sampling!r}"
             )
-        self.scheduled, self.seed = scheduled, seed
+        self.scheduled_sampling, self.seed = scheduled_sampling, seed
         self.seed_generator = keras.random.SeedGenerator(seed=seed)
         self.head = keras.layers.Dense(self.outputs, name="head")
 
@@ -114,10 +120,10 @@ class RecursiveForecast(Forecast):
         ahead = features["ahead"][:, :-1]
         seen = ops.logical_not(ops.isnan(ahead))
         ahead = ops.where(seen, ahead, 0.0)
-        if self.scheduled:
+        if self.scheduled_sampling:
             own = ops.stop_gradient(self._forecast(self._pass(features, ahead, seen)[:, :-1]))
             drawn = keras.random.uniform(ops.shape(own[..., :1]), seed=self.seed_generator)
-            chosen = drawn < self.scheduled
+            chosen = drawn < self.scheduled_sampling
             ahead, seen = ops.where(chosen, own, ahead), ops.logical_or(seen, chosen)
         return self._pass(features, ahead, seen)
 
@@ -156,7 +162,11 @@ class RecursiveForecast(Forecast):
 
     def get_config(self) -> dict[str, Any]:
         """One entry per constructor argument."""
-        return {**super().get_config(), "scheduled": self.scheduled, "seed": self.seed}
+        return {
+            **super().get_config(),
+            "scheduled_sampling": self.scheduled_sampling,
+            "seed": self.seed,
+        }
 
 
 def _padded(values: Tensor, steps: int, by: float = 0.0) -> Tensor:

@@ -1,4 +1,4 @@
-"""Captions without a model: the most frequent one, and that of the nearest picture."""
+"""Captions without a model: the most frequent one, and that of the nearest image."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 __all__ = ["commonest", "nearest"]
 
 _CHUNK = 1024
-_SIDE = 16  # pixels each way, where pictures are compared by their pixels
+_SIDE = 16  # pixels each way, where images are compared by their pixels
 
 
 def commonest(captions: Sequence[Sequence[str]]) -> str:
-    """The caption that most pictures have; of several, the one most like those of others.
+    """The caption that most images have; of several, the one most like those of others.
 
     >>> commonest([["a dog runs", "a dog"], ["a cat", "a dog"]])
     'a dog'
@@ -30,16 +30,16 @@ def commonest(captions: Sequence[Sequence[str]]) -> str:
     return max(sorted(c for c, n in counts.items() if n == most), key=usual)
 
 
-def nearest(seen: Sequence[Any], captions: Sequence[Sequence[str]], asked: Any) -> list[str]:
-    """A caption of the nearest picture, by the angle between what is seen.
+def nearest(inputs: Sequence[Any], captions: Sequence[Sequence[str]], asked: Any) -> list[str]:
+    """A caption of the nearest image, by the angle between image features.
 
     Of its captions, the one that has most words in common with the others.
 
     Args:
-        seen: in the known pictures, in one part or several: `part[rows]` gives (rows, features),
+        inputs: in the known images, in one part or several: `part[rows]` gives (rows, features),
             (rows, regions, features), whose mean is taken, or pixels (rows, height, width, 3).
-        captions: of each known picture, part after part.
-        asked: the same of the pictures to find captions for.
+        captions: of each known image, part after part.
+        asked: the same of the images to find captions for.
 
     Example:
 
@@ -50,7 +50,7 @@ def nearest(seen: Sequence[Any], captions: Sequence[Sequence[str]], asked: Any) 
     best = np.full(len(wanted), -np.inf)
     place = np.zeros(len(wanted), dtype=np.int64)
     before = 0
-    for part in seen:
+    for part in inputs:
         for rows in _chunks(len(part)):
             likeness = wanted @ _flat(part[rows]).T
             closest = likeness.argmax(axis=1)
@@ -66,7 +66,7 @@ def _chunks(rows: int) -> list[np.ndarray]:
 
 
 def _flat(values: np.ndarray) -> np.ndarray:
-    """One row of length one for each picture."""
+    """One row of length one for each image."""
     if values.ndim == 3:
         values = values.mean(axis=1)
     elif values.ndim == 4:

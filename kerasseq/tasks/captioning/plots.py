@@ -1,4 +1,4 @@
-"""Figures of captions: pictures with what was said of them, and where the model looked."""
+"""Figures of captions: images with what was said of them, and where the model looked."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ T = TypeVar("T")
 __all__ = ["attention", "contact_sheet"]
 
 _COLUMNS, _PANELS = 4, 8  # most in a row of the contact sheet, and of words
-_REFERENCES, _LINES = 2, 4  # shown of each picture, and of each caption
-_BOLD, _PLAIN = 29, 42  # letters of a line above and below a picture
-_SIDE, _LINE = 2.5, 0.165  # inches of a picture, and of a line
-_LETTERS = 14  # of a word above its picture
-_DARK = 0.25  # what is left of a picture where the model does not look
+_REFERENCES, _LINES = 2, 4  # shown of each image, and of each caption
+_BOLD, _PLAIN = 29, 42  # letters of a line above and below an image
+_SIDE, _LINE = 2.5, 0.165  # inches of an image, and of a line
+_LETTERS = 14  # of a word above its image
+_DARK = 0.25  # what is left of an image where the model does not look
 
 
 def contact_sheet(
-    pictures: Sequence[np.ndarray],
+    images: Sequence[np.ndarray],
     captions: Sequence[str],
     references: Sequence[Sequence[str]],
 ) -> Figure:
-    """Pictures, each with its caption above, and some of what people said below.
+    """Images, each with its caption above, and some of what people said below.
 
     Args:
-        pictures: uint8 (height, width, 3) each.
+        images: uint8 (height, width, 3) each.
         captions: of the model.
-        references: what people said of each picture; the first two are shown, and how many more
+        references: what people said of each image; the first two are shown, and how many more
             there are.
     """
-    columns = min(_COLUMNS, len(pictures))
+    columns = min(_COLUMNS, len(images))
     above = _rows([_wrapped(caption, _BOLD) for caption in captions], columns)
     below = _rows([_listed(told) for told in references], columns)
     heights = [
@@ -53,12 +53,12 @@ def contact_sheet(
     )
     for axis in axes:
         axis.axis("off")
-    bands = zip(_rows(pictures, columns), above, below, _rows(axes, 3 * columns))
+    bands = zip(_rows(images, columns), above, below, _rows(axes, 3 * columns))
     for shown, said, told, band in bands:
         for axis, lines in zip(band, said):
             _write(axis, lines, 0, fontsize=9, fontweight="bold", va="bottom")
-        for axis, picture in zip(band[columns:], shown):
-            axis.imshow(picture)
+        for axis, image in zip(band[columns:], shown):
+            axis.imshow(image)
             axis.set_anchor("W")  # where the texts begin
         for axis, lines in zip(band[2 * columns :], told):
             _write(axis, lines, 1, fontsize=8, color="#555555", va="top")
@@ -66,12 +66,12 @@ def contact_sheet(
 
 
 def attention(
-    pictures: Sequence[np.ndarray], captions: Sequence[str], weights: Sequence[np.ndarray]
+    images: Sequence[np.ndarray], captions: Sequence[str], weights: Sequence[np.ndarray]
 ) -> Figure:
-    """Each picture, and once more for each word of its caption, lit where the model looked.
+    """Each image, and once more for each word of its caption, lit where the model looked.
 
     Args:
-        pictures: uint8 (height, width, 3) each.
+        images: uint8 (height, width, 3) each.
         captions: of the model.
         weights: (words, rows, columns) for each caption, as `Writer.look` gives them.
     """
@@ -82,30 +82,30 @@ def attention(
     for axis in axes:
         axis.axis("off")
     places = np.cumsum([0, *rows]) * columns
-    for place, picture, caption, own in zip(places, pictures, captions, weights):
-        axes[place].imshow(picture)
+    for place, image, caption, own in zip(places, images, captions, weights):
+        axes[place].imshow(image)
         for axis, word, looked in zip(axes[place + 1 :], caption.split(), own):
-            axis.imshow(_lit(picture, looked))
+            axis.imshow(_lit(image, looked))
             title = word if len(word) <= _LETTERS else f"{word[: _LETTERS - 1]}…"
             axis.set_title(title, fontsize=9, parse_math=False)  # a $ is a dollar
     return figure
 
 
-def _lit(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """A picture, dark where its (rows, columns) weights are small, and itself at the largest."""
+def _lit(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """An image, dark where its (rows, columns) weights are small, and itself at the largest."""
     from PIL import Image
 
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     share = weights / max(weights.max(), np.finfo(np.float32).tiny)
     smooth = Image.fromarray(share.astype(np.float32)).resize(
         (width, height), Image.Resampling.BICUBIC
     )
     light = np.asarray(smooth).clip(0, 1)[..., None]  # bicubic curves go beyond their points
-    return np.rint(picture * (_DARK + (1 - _DARK) * light)).astype(np.uint8)
+    return np.rint(image * (_DARK + (1 - _DARK) * light)).astype(np.uint8)
 
 
 def _listed(told: Sequence[str]) -> list[str]:
-    """The first captions, in lines that fit below a picture, and how many more there are."""
+    """The first captions, in lines that fit below an image, and how many more there are."""
     lines = [line for own in told[:_REFERENCES] for line in _wrapped(own, _PLAIN, bullet="• ")]
     more = len(told) - _REFERENCES
     return [*lines, f"+{more} more"] if more > 0 else lines

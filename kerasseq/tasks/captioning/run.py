@@ -25,7 +25,7 @@ class CaptionRun(Run):
     >>> import numpy as np
     >>> run = kerasseq.captioning(epochs=1, units=4, quiet=True)
     >>> run.predict([np.zeros((32, 32, 3), np.uint8)], beam_width=1).columns.tolist()
-    ['picture', 'caption', 'log_probability']
+    ['image', 'caption', 'log_probability']
     """
 
     def predict(
@@ -35,17 +35,17 @@ class CaptionRun(Run):
         length_penalty: float | None = None,
         no_repeat_ngram_size: int | None = None,
     ) -> pd.DataFrame:
-        """Captions of new pictures.
+        """Captions of new images.
 
         Args:
-            data: pictures as files or arrays, folders of them, or a table that names them; or their
+            data: images as files or arrays, folders of them, or a table that names them; or their
                 features, as an array or a file.
             beam_width: as in the recipe; that of the run where it is not given.
             length_penalty: as in the recipe; that of the run where it is not given.
             no_repeat_ngram_size: as in the recipe; that of the run where it is not given.
 
         Returns:
-            A row for each picture: `picture`, its name, `caption`, and `log_probability` of the
+            A row for each image: `image`, its name, `caption`, and `log_probability` of the
             caption.
 
         Raises:
@@ -61,7 +61,7 @@ class CaptionRun(Run):
         given = {name: value for name, value in asked.items() if value is not None}
         names, written = self.task.write(self.model, self.state, self.resolved, data, given)
         return pd.DataFrame(
-            {"picture": names, "caption": written.texts, "log_probability": written.log_probs}
+            {"image": names, "caption": written.texts, "log_probability": written.log_probs}
         )
 
     def remarks(self) -> list[str]:
@@ -73,14 +73,14 @@ class CaptionRun(Run):
         from kerasseq.tasks.captioning import plots
 
         found, shown = super().figures(), self.state.get("shown", {})
-        if not {"pictures", "seen"} <= {*shown}:
+        if not {"images", "inputs"} <= {*shown}:
             return found
         captions = [own["caption"] for own in self.metrics["examples"]]
         references = [own["references"] for own in self.metrics["examples"]]
-        found["captions"] = plots.contact_sheet(shown["pictures"], captions, references)
+        found["captions"] = plots.contact_sheet(shown["images"], captions, references)
         if self.resolved.decoder == "attention":
-            few = slice(0, len(shown["seen"]))
+            few = slice(0, len(shown["inputs"]))
             writer = self.task.writer(self.model, self.state, self.resolved)
-            looked = writer.look(shown["seen"], captions[few])
-            found["attention"] = plots.attention(shown["pictures"][few], captions[few], looked)
+            looked = writer.look(shown["inputs"], captions[few])
+            found["attention"] = plots.attention(shown["images"][few], captions[few], looked)
         return found

@@ -21,13 +21,13 @@ class _Network(TypedDict):
 
 class _DataInfo(TypedDict):
     words: int
-    seen: list[int]
+    inputs: list[int]
     network: _Network | None
     timesteps: NotRequired[float]  # earlier runs do without
 
 
-class _Sight(TypedDict):
-    """A frozen network, see `kerasseq.tasks.captioning.sight.Sight`."""
+class _Extractor(TypedDict):
+    """A frozen network, see `kerasseq.tasks.captioning.feature_extractor.FeatureExtractor`."""
 
     network: str
     size: int
@@ -42,10 +42,10 @@ class _Scaling(TypedDict):
 
 
 class _Shown(TypedDict, total=False):
-    """Pictures for plots, and of the first few what is seen in them; both or none."""
+    """Images for plots, and of the first few inputs of them; both or none."""
 
-    pictures: Annotated[np.ndarray, Array("u", 4)]
-    seen: Annotated[np.ndarray, Array("fiu")]
+    images: Annotated[np.ndarray, Array("u", 4)]
+    inputs: Annotated[np.ndarray, Array("fiu")]
 
 
 class CaptionState(TypedDict):
@@ -54,7 +54,7 @@ class CaptionState(TypedDict):
     data_info: _DataInfo
     words: EarlierCaptionWords | TokenizerState
     known: Annotated[np.ndarray, Array("u", 1)]
-    sight: _Sight | None
+    extractor: _Extractor | None
     scaling: _Scaling | None
     shown: NotRequired[_Shown]
 

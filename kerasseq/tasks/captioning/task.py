@@ -27,11 +27,11 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
 
     run = CaptionRun
     headline: ClassVar[str] = "bleu_4"
-    rows: ClassVar[str] = "pictures"
+    rows: ClassVar[str] = "images"
 
     @property
     def reading(self) -> tuple[str, ...]:
-        # The network that sees the pictures is that of the run.
+        # The network that sees the images is that of the run.
         own = ("encoder", "weights", "size")
         return tuple(name for name in super().reading if name not in own)
 
@@ -47,11 +47,11 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
 
     def load(self, data: Any, settings: CaptioningSettings) -> Captioned:
         from kerasseq.data.images.captioned import Captioned
-        from kerasseq.tasks.captioning import sight
+        from kerasseq.tasks.captioning import feature_extractor
 
         if isinstance(data, Captioned):
             return data
-        return sight.captioned(data, settings)
+        return feature_extractor.captioned(data, settings)
 
     def split(
         self,
@@ -80,7 +80,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         parts = {part: taken(source, own) for part, own in rows.items()}
         notes = [
             *source.notes,
-            f"{len(rows['train']):,} pictures to train on, {len(rows['validation']):,} to stop by, "
+            f"{len(rows['train']):,} images to train on, {len(rows['validation']):,} to stop by, "
             f"{len(rows['test']):,} to score on",
         ]
         return Parts(parts["train"], parts["validation"], parts["test"] if test else None, notes)
@@ -90,26 +90,26 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         from kerasseq.tasks.captioning import writing
 
         source = parts.train
-        scaling = None if source.network else source.seen.moments()
+        scaling = None if source.network else source.inputs.moments()
         said = [caption for own in source.captions for caption in own]
         words = caption_tokenizer(said, settings.min_count, settings.length)
         longest = max(len(caption.split()) for caption in said)
         known = len(words) - 4  # beside padding, unknown, start and end
         notes = [f"{known:,} words are known, of {len(said):,} captions of up to {longest} words"]
         train, validation = (
-            writing.taught(words, writing.scaled(part, scaling))[0]
+            writing.teacher_forcing_examples(words, writing.scaled(part, scaling))[0]
             for part in (source, parts.validation)
         )
         state = {
             "data_info": {
                 "words": len(words),
-                "seen": list(source.seen.shape),
+                "inputs": list(source.inputs.shape),
                 "network": source.network,
                 "timesteps": train.mean_length("tokens"),
             },
             "words": words.state(),
             "known": writing.fingerprints(sorted({*said})),
-            "sight": source.sight,
+            "extractor": source.extractor,
             "scaling": scaling,
         }
         test = None
@@ -123,16 +123,16 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         self, data_info: Mapping[str, Any], settings: CaptioningSettings, weights: str | None = None
     ) -> Captioner:
         from kerasseq.models import Captioner
-        from kerasseq.tasks.captioning import sight
+        from kerasseq.tasks.captioning import feature_extractor
 
-        network = sight.trained_network(
+        network = feature_extractor.trained_network(
             data_info, settings, settings.decoder == "attention", weights
         )
-        seen = data_info["seen"] if network is None else network.output_shape[1:]
+        inputs = data_info["inputs"] if network is None else network.output_shape[1:]
         return Captioner(
             words=data_info["words"],
-            features=seen[-1],
-            regions=len(seen) > 1,
+            features=inputs[-1],
+            regions=len(inputs) > 1,
             encoder=network,
             decoder=settings.decoder,
             cell=settings.cell,
@@ -142,13 +142,13 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             tie_embeddings=settings.tie_embeddings,
             dropout=settings.dropout,
             embedding_dropout=settings.embedding_dropout,
-            picture_dropout=settings.picture_dropout,
+            image_dropout=settings.image_dropout,
             scheduled_sampling=settings.scheduled_sampling,
             options=settings.cell_options,
         )
 
     def macs(self, data_info: Mapping[str, Any], settings: CaptioningSettings) -> int:
-        regions = data_info["seen"][0] if len(data_info["seen"]) == 2 else None
+        regions = data_info["inputs"][0] if len(data_info["inputs"]) == 2 else None
         return self.config(data_info, settings).macs(data_info["timesteps"], regions)
 
     def build(self, data_info: Mapping[str, Any], settings: CaptioningSettings) -> keras.Model:
@@ -200,11 +200,11 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             return {}
         # They stop by nothing, and so learn from the validation part too.
         known = [*parts.train.captions, *parts.validation.captions]
-        seen = [parts.train.seen, parts.validation.seen]
+        inputs = [parts.train.inputs, parts.validation.inputs]
         common = baselines.commonest(known)
         return {
             "most frequent caption": Written([common] * len(parts.test)),
-            "nearest picture's caption": Written(baselines.nearest(seen, known, parts.test.seen)),
+            "nearest image's caption": Written(baselines.nearest(inputs, known, parts.test.inputs)),
         }
 
     def read(
@@ -216,10 +216,10 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
     ) -> CaptionExamples:
         from kerasseq.data.images.captioned import Captioned, scored
         from kerasseq.data.tokenizers.tokenizer import Tokenizer
-        from kerasseq.tasks.captioning import sight, writing
+        from kerasseq.tasks.captioning import feature_extractor, writing
 
         if not isinstance(data, Captioned):
-            data = sight.captioned(data, settings, state, reading)
+            data = feature_extractor.captioned(data, settings, state, reading)
         part = writing.scaled(scored(data), state["scaling"])
         return writing.examples(Tokenizer.from_state(state["words"]), part)
 
@@ -255,9 +255,9 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
     ) -> tuple[CaptioningSettings, list[str]]:
         if settings.decoder != "auto":
             return settings, []
-        network, seen = data_info["network"], data_info["seen"]
+        network, inputs = data_info["network"], data_info["inputs"]
         if network is None:
-            regions = len(seen) == 2 and seen[0] > 1
+            regions = len(inputs) == 2 and inputs[0] > 1
         else:
             regions = network["name"] == "cnn" and network["size"] > 8  # pixels across a region
         return changed(settings, decoder="attention" if regions else "init"), []
@@ -270,28 +270,37 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         data: Any,
         asked: Mapping[str, Any],
     ) -> tuple[list[str], Written]:
-        """Names and captions of new pictures.
+        """Names and captions of new images.
 
         Args:
             model: the trained model.
             state: state of the fitted preprocessing.
             settings: settings of the run.
-            data: pictures or their features.
+            data: images or their features.
             asked: settings of beam search that replace those of the run.
         """
-        from kerasseq.tasks.captioning import sight
+        from kerasseq.tasks.captioning import feature_extractor
 
         settings = changed(settings, **asked)
         check(settings)
         writer = self.writer(model, state, settings)
 
-        def eyes() -> sight.Sight:
-            self._eyes = self._eyes if self._eyes and self._eyes[0] is state else None
-            self._eyes = self._eyes or (state, sight.eyes(state, settings))
-            return self._eyes[1]
+        def load_extractor() -> feature_extractor.FeatureExtractor:
+            self._extractor = (
+                self._extractor if self._extractor and self._extractor[0] is state else None
+            )
+            self._extractor = self._extractor or (
+                state,
+                feature_extractor.load_extractor(state, settings),
+            )
+            return self._extractor[1]
 
-        names, seen = sight.seen(data, state["data_info"], eyes, settings.images)
-        return names, writer.write(seen.scaled(**state["scaling"]) if state["scaling"] else seen)
+        names, inputs = feature_extractor.read_inputs(
+            data, state["data_info"], load_extractor, settings.images
+        )
+        return names, writer.write(
+            inputs.scaled(**state["scaling"]) if state["scaling"] else inputs
+        )
 
     def _check_sizes(self, settings: CaptioningSettings) -> None:
         """The cell and the rest, by their own checks; "auto" if none of what it may be passes."""
@@ -299,8 +308,8 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         decoders: list[Any] = ["init", "attention"] if auto else [settings.decoder]
         faults = []
         for decoder in decoders:
-            seen = [2, 1] if decoder == "attention" else [1]
-            data_info = {"words": 5, "network": None, "seen": seen}
+            inputs = [2, 1] if decoder == "attention" else [1]
+            data_info = {"words": 5, "network": None, "inputs": inputs}
             try:
                 self.count(data_info, changed(settings, decoder=decoder))
             except ValueError as error:
@@ -324,15 +333,15 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
 
     # Of the run that was used last.
     _writer: Writer | None = None
-    _eyes: tuple[Mapping[str, Any], Any] | None = None
+    _extractor: tuple[Mapping[str, Any], Any] | None = None
 
 
 def _check_encoder(settings: CaptioningSettings) -> None:
-    from kerasseq.models import picture_size
+    from kerasseq.models import image_size
 
     if settings.encoder in ("auto", "cnn"):
         return
-    picture_size(settings.encoder)  # raises if there is no such network
+    image_size(settings.encoder)  # raises if there is no such network
     if settings.features is not None and settings.weights is None:
         raise ValueError(
             "encoder= beside features= is the network that they are from, and with random weights "

@@ -1,4 +1,4 @@
-"""Captions from a trained model: for what it is scored on, and for new pictures."""
+"""Captions from a trained model: for what it is scored on, and for new images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from kerasseq import training
 from kerasseq.data.images.captioned import Captioned
-from kerasseq.data.images.features import Seen
-from kerasseq.data.images.files import read_pictures
+from kerasseq.data.images.features import ImageInputs
+from kerasseq.data.images.files import read_images
 from kerasseq.data.tokenizers.tokenizer import END, START, UNKNOWN, Tokenizer
 from kerasseq.training.batches import Examples
 
@@ -30,22 +30,22 @@ __all__ = [
     "predicted",
     "scaled",
     "shown",
-    "taught",
+    "teacher_forcing_examples",
 ]
 
 #: The settings of the beam search.
 SEARCH = ("beam_width", "length_penalty", "no_repeat_ngram_size")
-_SHOWN, _LOOKED_AT = 12, 3  # pictures in the contact sheet, and with attention
+_SHOWN, _LOOKED_AT = 12, 3  # images in the contact sheet, and with attention
 _THUMBNAIL = 160  # pixels
 
 
 @dataclass(frozen=True)
 class References:
-    """What was said of pictures, to score captions by.
+    """What was said of images, to score captions by.
 
     Args:
-        captions: of each picture.
-        shown: numbers of the pictures that are to be shown.
+        captions: of each image.
+        shown: numbers of the images that are to be shown.
     """
 
     captions: list[list[str]]
@@ -54,19 +54,19 @@ class References:
 
 @dataclass(frozen=True)
 class CaptionExamples:
-    """Pictures to find captions for, and what was said of them.
+    """Images to find captions for, and what was said of them.
 
     Args:
-        seen: a row for each picture.
+        inputs: a row for each image.
         targets: what was said.
-        told: a row for each caption, as the model learns from them.
-        picture: which picture each of these belongs to.
+        examples: a row for each caption, for teacher forcing.
+        image: which image each of these belongs to.
     """
 
-    seen: Seen
+    inputs: ImageInputs
     targets: References
-    told: Examples
-    picture: np.ndarray
+    examples: Examples
+    image: np.ndarray
 
     def __len__(self) -> int:
         return len(self.targets.captions)
@@ -74,12 +74,12 @@ class CaptionExamples:
 
 @dataclass(frozen=True)
 class Written:
-    """Captions, one for each picture.
+    """Captions, one for each image.
 
     Args:
         texts: the captions.
         log_probs: of each caption, in nats.
-        nats: how surprising its references are to the model, for each picture, in nats.
+        nats: how surprising its references are to the model, for each image, in nats.
         words: of these references, their ends among them.
         new: whether this caption has words, and nobody has said it in the training part.
     """
@@ -91,50 +91,50 @@ class Written:
     new: np.ndarray | None = None
 
 
-def taught(tokenizer: Tokenizer, part: Captioned) -> tuple[Examples, np.ndarray]:
-    """Examples, a row for each caption, and which picture each belongs to.
+def teacher_forcing_examples(tokenizer: Tokenizer, part: Captioned) -> tuple[Examples, np.ndarray]:
+    """Examples, a row for each caption, and which image each belongs to.
 
     Args:
         tokenizer: the vocabulary of captions.
-        part: the pictures.
+        part: the images.
     """
     captions = part.captions
-    picture = np.repeat(np.arange(len(captions)), [len(own) for own in captions])
+    image = np.repeat(np.arange(len(captions)), [len(own) for own in captions])
     rows = tokenizer.encode([caption for own in captions for caption in own], start=True, end=True)
     lengths = (rows != 0).sum(axis=1) - 1
-    inputs: dict[str, Any] = {"picture": part.seen.at(picture), "tokens": _without_end(rows)}
-    told = Examples(inputs, rows[:, 1:], {"tokens": lengths, "targets": lengths})
-    return told, picture
+    inputs: dict[str, Any] = {"image": part.inputs.at(image), "tokens": _without_end(rows)}
+    examples = Examples(inputs, rows[:, 1:], {"tokens": lengths, "targets": lengths})
+    return examples, image
 
 
 def examples(tokenizer: Tokenizer, part: Captioned, show: bool = False) -> CaptionExamples:
-    """Pictures to find captions for and to score them on.
+    """Images to find captions for and to score them on.
 
     Args:
         tokenizer: the vocabulary of captions.
-        part: the pictures.
+        part: the images.
         show: whether some of them are to be shown.
     """
-    told, picture = taught(tokenizer, part)
+    examples, image = teacher_forcing_examples(tokenizer, part)
     there = [i for i, file in enumerate(part.files) if part.network or file]
     targets = References(part.captions, there[:_SHOWN] if show else ())
-    return CaptionExamples(part.seen, targets, told, picture)
+    return CaptionExamples(part.inputs, targets, examples, image)
 
 
 def scaled(part: Captioned, scaling: Mapping[str, np.ndarray] | None) -> Captioned:
-    """The same pictures, what is seen in them scaled by `Seen.moments`, where it is."""
-    return part if scaling is None else replace(part, seen=part.seen.scaled(**scaling))
+    """The same images, inputs of them scaled by `ImageInputs.moments`, where it is."""
+    return part if scaling is None else replace(part, inputs=part.inputs.scaled(**scaling))
 
 
 def shown(part: Captioned, rows: Sequence[int]) -> dict[str, Any]:
-    """What figures need of some pictures: themselves, and of the first what is seen in them."""
+    """What figures need of some images: themselves, and of the first inputs of them."""
     if not rows:
         return {}
     if part.network:
-        pictures = part.seen[np.array(rows)].astype(np.uint8)
+        images = part.inputs[np.array(rows)].astype(np.uint8)
     else:
-        pictures = read_pictures([part.files[row] for row in rows], _THUMBNAIL)
-    return {"pictures": pictures, "seen": part.seen[np.array(rows[:_LOOKED_AT])]}
+        images = read_images([part.files[row] for row in rows], _THUMBNAIL)
+    return {"images": images, "inputs": part.inputs[np.array(rows[:_LOOKED_AT])]}
 
 
 def fingerprints(captions: Sequence[str]) -> np.ndarray:
@@ -167,8 +167,8 @@ class Writer:
         """The settings of the beam search."""
         return {name: getattr(self, name) for name in SEARCH}
 
-    def write(self, seen: Any) -> Written:
-        """Captions of what is seen, one for each row."""
+    def write(self, inputs: Any) -> Written:
+        """Captions of image inputs, one for each row."""
         if self._search is None:
             from kerasseq.generation import BeamSearch
 
@@ -183,7 +183,7 @@ class Writer:
                 end=END,
                 forbidden=(UNKNOWN, START),
             )
-        found = self._search.run(seen)
+        found = self._search.run(inputs)
         log_probs = np.asarray(found.log_probs[:, 0]).sum(axis=-1)
         training.finite(log_probs, self.model)
         return Written(self.tokenizer.decode(found.tokens[:, 0]), log_probs)
@@ -206,11 +206,11 @@ class Writer:
         )
         return training.outputs(scorer, given).astype(np.float64)
 
-    def look(self, seen: np.ndarray, captions: Sequence[str]) -> list[np.ndarray]:
+    def look(self, inputs: np.ndarray, captions: Sequence[str]) -> list[np.ndarray]:
         """Where the model looked for each word, (words, rows, columns) for each caption.
 
         Args:
-            seen: a row for each caption.
+            inputs: a row for each caption.
             captions: as the model wrote them.
 
         Raises:
@@ -222,7 +222,7 @@ class Writer:
         if not hasattr(decoder, "look"):
             raise ValueError("this captioner looks at no regions: train one with attention.")
         tokens = _without_end(self.tokenizer.encode(captions, start=True, end=True))
-        weights = decoder.look(ops.convert_to_tensor(seen), ops.convert_to_tensor(tokens))
+        weights = decoder.look(ops.convert_to_tensor(inputs), ops.convert_to_tensor(tokens))
         weights = np.asarray(ops.convert_to_numpy(weights))
         side = round(weights.shape[-1] ** 0.5)
         if side**2 != weights.shape[-1]:
@@ -240,18 +240,18 @@ def predicted(writer: Writer, examples: CaptionExamples, known: np.ndarray) -> W
 
     Args:
         writer: what writes them.
-        examples: the pictures.
+        examples: the images.
         known: fingerprints of the captions that were learned from.
     """
-    written = writer.write(examples.seen)
-    nats = writer.nats(examples.told)
-    lengths = examples.told.lengths["tokens"]
+    written = writer.write(examples.inputs)
+    nats = writer.nats(examples.examples)
+    lengths = examples.examples.lengths["tokens"]
     repeated = np.isin(fingerprints(written.texts), known)
     return Written(
         written.texts,
         written.log_probs,
-        np.bincount(examples.picture, nats, len(examples)),
-        np.bincount(examples.picture, lengths, len(examples)),
+        np.bincount(examples.image, nats, len(examples)),
+        np.bincount(examples.image, lengths, len(examples)),
         np.array([bool(text) for text in written.texts]) & ~repeated,
     )
 

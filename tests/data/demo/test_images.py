@@ -1,33 +1,33 @@
-"""The pictures that are drawn here are what their captions say."""
+"""The images that are drawn here are what their captions say."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from kerasseq.data.demo.images import COLOURS, SIZE, demo_pictures
+from kerasseq.data.demo.images import COLOURS, SIZE, demo_images
 
 
 @pytest.fixture(scope="module")
 def demo() -> tuple[np.ndarray, list[list[str]], list[str]]:
-    return demo_pictures()
+    return demo_images()
 
 
-def _places(picture: np.ndarray, colour: str) -> np.ndarray:
+def _places(image: np.ndarray, colour: str) -> np.ndarray:
     """Rows and columns of the pixels of a colour."""
     distances = [
-        np.abs(picture.astype(float) - tint).sum(axis=-1)
+        np.abs(image.astype(float) - tint).sum(axis=-1)
         for tint in (*COLOURS.values(), (240, 240, 240))
     ]
     return np.argwhere(np.argmin(distances, axis=0) == list(COLOURS).index(colour))
 
 
 def test_the_demo_is_the_same_every_time(demo: tuple) -> None:
-    pictures, captions, parts = demo_pictures()
-    np.testing.assert_array_equal(pictures, demo[0])
+    images, captions, parts = demo_images()
+    np.testing.assert_array_equal(images, demo[0])
     assert captions == demo[1]
     assert parts == demo[2]
-    assert pictures.shape == (len(captions), SIZE, SIZE, 3)
+    assert images.shape == (len(captions), SIZE, SIZE, 3)
 
 
 def test_scenes_of_the_test_part_are_in_no_other(demo: tuple) -> None:
@@ -41,14 +41,14 @@ def test_scenes_of_the_test_part_are_in_no_other(demo: tuple) -> None:
 
 
 def test_things_lie_as_the_captions_say(demo: tuple) -> None:
-    pictures, captions, _ = demo
+    images, captions, _ = demo
     checked = 0
-    for picture, (caption, other) in zip(pictures[:400], captions):
+    for image, (caption, other) in zip(images[:400], captions):
         words = caption.split()
         first, second = words[1], words[-2]
         if first == second:
             continue
-        places = [_places(picture, colour).mean(axis=0) for colour in (first, second)]
+        places = [_places(image, colour).mean(axis=0) for colour in (first, second)]
         apart = places[1] - places[0]
         assert np.argmax(np.abs(apart)) == (0 if words[3] == "above" else 1), caption
         assert apart.max() > 0, caption

@@ -166,7 +166,7 @@ def test_flickr30ks_table_of_lists(tmp_path: Path) -> None:
     assert found.parts == {"1.jpg": "train", "2.jpg": "validation"}
 
 
-def test_a_picture_has_one_name_however_it_is_written(tmp_path: Path) -> None:
+def test_a_image_has_one_name_however_it_is_written(tmp_path: Path) -> None:
     names = ["1.jpg", "./1.jpg", "x/../1.jpg", "x\\\\2.jpg"]
     frame = pd.DataFrame({"image": names, "caption": [*"abcd"]})
     assert read_captions(frame).of == {"1.jpg": ["a", "b", "c"], "x/2.jpg": ["d"]}
@@ -191,7 +191,7 @@ def test_a_table_of_names_needs_no_captions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), " "])
-def test_a_row_without_a_picture_is_named(missing: Any) -> None:
+def test_a_row_without_a_image_is_named(missing: Any) -> None:
     frame = pd.DataFrame({"image": ["1.jpg", missing], "caption": ["a dog", "a cat"]})
     with pytest.raises(
         ValueError, match="row 2 of the DataFrame has no name in the column 'image'"
@@ -237,10 +237,10 @@ def test_empty_captions_are_left_out() -> None:
             '{"images": [{"filename": "a", "sentences": [{"raw": "b"}], "split": ["c"]}]}',
             "must hold texts as names, captions and parts. Received: ",
         ),
-        ("a.json", '{"pictures": []}', "in none of the known ways"),
+        ("a.json", '{"photos": []}', "in none of the known ways"),
         ("a.json", '{"images": [{"id": 1}], "annotations": [{}]}', "in none of the known ways"),
         ("a.txt", "\0\1\2", "is a binary file"),
-        ("a.csv", " \n", r"a\.csv is empty\. Give a file with pictures and captions"),
+        ("a.csv", " \n", r"a\.csv is empty\. Give a file with images and captions"),
         (
             "a.json",
             '{"images": [{"id": 1, "file_name": "a"}], "annotations": [{"image_id": 2}]}',

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerasseq.data.images.features import CACHE, Seen, cache_folder, read_features, see
+from kerasseq.data.images.features import CACHE, ImageInputs, cache_folder, extract, read_features
 
 
-def _pictures(folder: Path, count: int = 40) -> list[Path]:
+def _images(folder: Path, count: int = 40) -> list[Path]:
     paths = [folder / f"{number}.png" for number in range(count)]
     for number, path in enumerate(paths):
         Image.new("RGB", (6, 6), (number, 0, 0)).save(path)
@@ -26,17 +26,17 @@ def _pictures(folder: Path, count: int = 40) -> list[Path]:
 
 
 def test_what_was_seen_is_kept(tmp_path: Path) -> None:
-    paths, calls = _pictures(tmp_path), []
+    paths, calls = _images(tmp_path), []
 
     def encode(pixels: np.ndarray) -> np.ndarray:
         calls.append(len(pixels))
         return pixels[:, 0, 0].astype(np.float32)
 
     cache = tmp_path / "cache"
-    first, bad = see(paths, 4, encode, key="net", folder=cache)
+    first, bad = extract(paths, 4, encode, key="net", folder=cache)
     assert calls == [32, 8]
     assert bad == {}
-    again, _ = see(paths, 4, encode, key="net", folder=cache)
+    again, _ = extract(paths, 4, encode, key="net", folder=cache)
     assert calls == [32, 8]
     assert isinstance(again.values, np.memmap)
     assert again.fingerprint == first.fingerprint
@@ -44,44 +44,44 @@ def test_what_was_seen_is_kept(tmp_path: Path) -> None:
 
 
 def test_another_key_size_or_file_is_seen_anew(tmp_path: Path) -> None:
-    paths = _pictures(tmp_path, 3)
+    paths = _images(tmp_path, 3)
     cache = tmp_path / "cache"
-    first = see(paths, 4, folder=cache)[0].fingerprint
+    first = extract(paths, 4, folder=cache)[0].fingerprint
     others = [
-        see(paths, 5, folder=cache)[0].fingerprint,
-        see(paths, 4, key="other", folder=cache)[0].fingerprint,
-        see(paths[:2], 4, folder=cache)[0].fingerprint,
+        extract(paths, 5, folder=cache)[0].fingerprint,
+        extract(paths, 4, key="other", folder=cache)[0].fingerprint,
+        extract(paths[:2], 4, folder=cache)[0].fingerprint,
     ]
     Image.new("RGB", (6, 6), "white").save(paths[0])
     os.utime(paths[0], ns=(1, 1))
-    seen, _ = see(paths, 4, folder=cache)
+    seen, _ = extract(paths, 4, folder=cache)
     assert len({first, *others, seen.fingerprint}) == 5
     assert (seen[np.array([0])] == 255).all()
 
 
 def test_pixels_are_kept_as_they_are(tmp_path: Path) -> None:
-    seen, _ = see(_pictures(tmp_path, 3), 4, folder=tmp_path / "cache")
+    seen, _ = extract(_images(tmp_path, 3), 4, folder=tmp_path / "cache")
     assert seen.values.dtype == np.uint8
     assert seen.shape == (4, 4, 3)
 
 
-def test_the_first_picture_that_cannot_be_read_is_named_and_nothing_is_left(tmp_path: Path) -> None:
-    paths = _pictures(tmp_path, 3)
-    paths[1].write_text("no picture")
+def test_the_first_image_that_cannot_be_read_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    paths = _images(tmp_path, 3)
+    paths[1].write_text("no image")
     paths.append(tmp_path / "none.png")
     cache = tmp_path / "cache"
-    with pytest.raises(ValueError, match=r"1\.png is no picture .* skip_bad=True"):
-        see(paths, 4, folder=cache)
+    with pytest.raises(ValueError, match=r"1\.png is no image .* skip_bad=True"):
+        extract(paths, 4, folder=cache)
     assert list(cache.iterdir()) == []
-    seen, bad = see(paths, 4, skip_bad=True, folder=cache)
+    seen, bad = extract(paths, 4, skip_bad=True, folder=cache)
     assert len(seen) == 4
     assert [*bad] == [1, 3]
-    with pytest.raises(ValueError, match=r"1\.png is no picture"):  # from what was kept, too
-        see(paths, 4, folder=cache)
+    with pytest.raises(ValueError, match=r"1\.png is no image"):  # from what was kept, too
+        extract(paths, 4, folder=cache)
 
 
 def test_an_interruption_leaves_nothing_half_written(tmp_path: Path) -> None:
-    paths, cache = _pictures(tmp_path), tmp_path / "cache"
+    paths, cache = _images(tmp_path), tmp_path / "cache"
     calls = []
 
     def encode(pixels: np.ndarray) -> np.ndarray:
@@ -91,7 +91,7 @@ def test_an_interruption_leaves_nothing_half_written(tmp_path: Path) -> None:
         return np.zeros((len(pixels), 2))
 
     with pytest.raises(KeyboardInterrupt):
-        see(paths, 4, encode, folder=cache)
+        extract(paths, 4, encode, folder=cache)
     assert list(cache.iterdir()) == []
 
 
@@ -109,24 +109,24 @@ def test_an_interruption_leaves_nothing_half_written(tmp_path: Path) -> None:
 def test_what_is_damaged_or_missing_is_seen_anew(
     tmp_path: Path, ending: str, damage: Callable[[Path], object]
 ) -> None:
-    paths, cache = _pictures(tmp_path, 3), tmp_path / "cache"
-    whole = see(paths, 4, folder=cache)[0][np.arange(3)]
+    paths, cache = _images(tmp_path, 3), tmp_path / "cache"
+    whole = extract(paths, 4, folder=cache)[0][np.arange(3)]
     damage(next(cache.glob(f"*{ending}")))
     for _ in range(2):
-        seen, bad = see(paths, 4, folder=cache)
+        seen, bad = extract(paths, 4, folder=cache)
         assert bad == {}
         np.testing.assert_array_equal(seen[np.arange(3)], whole)
     assert len([*cache.iterdir()]) == 2
 
 
 def test_a_folder_that_cannot_be_used_is_told_with_its_variable(tmp_path: Path) -> None:
-    paths = _pictures(tmp_path, 1)
+    paths = _images(tmp_path, 1)
     with pytest.raises(
         ValueError, match=r"cannot be kept in .*0\.png \(File exists\).*KERASSEQ_CA"
     ):
-        see(paths, 4, folder=paths[0])
+        extract(paths, 4, folder=paths[0])
     with pytest.raises(ValueError, match=r"cannot be kept in .*0\.png/below \(Not a dir.*KERASSEQ"):
-        see(paths, 4, folder=paths[0] / "below")
+        extract(paths, 4, folder=paths[0] / "below")
 
 
 def test_what_a_process_that_was_killed_left_goes_with_the_next(tmp_path: Path) -> None:
@@ -139,13 +139,15 @@ def test_what_a_process_that_was_killed_left_goes_with_the_next(tmp_path: Path) 
     others = [cache / f".new.{os.getppid()}@{here}.a.npy", cache / f".new.{ended.pid}@far.a.npy"]
     for path in (dead, *others):
         path.touch()
-    see(_pictures(tmp_path, 1), 4, folder=cache)
+    extract(_images(tmp_path, 1), 4, folder=cache)
     assert not dead.exists()
     assert all(path.exists() for path in others)
 
 
 def test_rows_are_taken_without_copying_what_is_seen() -> None:
-    seen = Seen(np.arange(12, dtype=np.int8).reshape(4, 3), np.array([1, 10, 100], np.float32))
+    seen = ImageInputs(
+        np.arange(12, dtype=np.int8).reshape(4, 3), np.array([1, 10, 100], np.float32)
+    )
     some = seen.at(np.array([3, 1, 1])).at(np.array([2, 0]))
     assert some.values is seen.values
     np.testing.assert_array_equal(some[np.arange(2)], [[3, 40, 500], [9, 100, 1100]])
@@ -155,7 +157,7 @@ def test_rows_are_taken_without_copying_what_is_seen() -> None:
 def test_what_is_scaled_has_no_mean_and_a_deviation_of_one() -> None:
     values = np.random.default_rng(0).normal(5, 3, (700, 4, 3)).astype(np.float16)
     values[..., 2] = 7
-    seen = Seen(values, np.array([1, 2, 3], np.float32)).at(np.arange(600))
+    seen = ImageInputs(values, np.array([1, 2, 3], np.float32)).at(np.arange(600))
     found = seen.scaled(**seen.moments())[np.arange(600)]
     np.testing.assert_allclose(found.mean(axis=(0, 1)), 0, atol=1e-3)
     np.testing.assert_allclose(found.std(axis=(0, 1)), [1, 1, 0], atol=1e-3)
@@ -187,8 +189,8 @@ def test_names_of_features_are_read_as_any_text(tmp_path: Path) -> None:
 def test_features_that_cannot_be_read(tmp_path: Path) -> None:
     one = np.ones((2, 3))
     for arrays, match in (
-        ({"names": ["a"], "features": one}, r"a name for each picture. Received: .* 1 names"),
-        ({"names": ["a", "a"], "features": one}, "names a picture twice"),
+        ({"names": ["a"], "features": one}, r"a name for each image. Received: .* 1 names"),
+        ({"names": ["a", "a"], "features": one}, "names an image twice"),
         ({"names": ["a", "b"], "features": np.ones(2)}, "features must be numbers"),
         ({"features": one}, "holds no features that can be read"),
         ({"names": ["a", "b"]}, "holds no features that can be read"),

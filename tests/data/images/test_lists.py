@@ -1,4 +1,4 @@
-"""Pictures are found by whatever they are given as."""
+"""Images are found by whatever they are given as."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def test_a_path_a_folder_or_several_of_them(
     assert listed("~/x.png") == (["~/x.png"], [tmp_path / "x.png"])
     for given in (folder, tmp_path / "data", [str(folder)]):
         assert listed(given) == ([str(a), str(b)], [a, b])
-    names, pictures = listed([folder, np.zeros((4, 4)), b])
+    names, images = listed([folder, np.zeros((4, 4)), b])
     assert names == [str(a), str(b), "1", str(b)]
-    assert [pictures[0], pictures[3]] == [a, b]
+    assert [images[0], images[3]] == [a, b]
 
 
 @pytest.mark.parametrize("kind", [pd.Series, np.array, tuple])
@@ -43,7 +43,7 @@ def test_any_kind_of_list(kind: Any) -> None:
     assert listed(given) == (["a.png", "b.png"], [Path("a.png"), Path("b.png")])
 
 
-def test_a_table_that_names_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_names_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _folder(tmp_path / "img", "1.png", "2.png")
     table = pd.DataFrame({"image": ["2.png", "1.png", "2.png"], "caption": [*"abc"]})
     expected = (["2.png", "1.png"], [folder / "2.png", folder / "1.png"])
@@ -57,10 +57,10 @@ def test_a_table_that_names_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("shape", "kind"), [((3, 8, 9, 3), float), ((3, 8, 9), np.uint8), ((3, 8, 9, 1), np.uint8)]
 )
-def test_a_stack_is_so_many_pictures(shape: tuple[int, ...], kind: Any) -> None:
-    names, pictures = listed(np.zeros(shape, kind))
+def test_a_stack_is_so_many_images(shape: tuple[int, ...], kind: Any) -> None:
+    names, images = listed(np.zeros(shape, kind))
     assert names == ["0", "1", "2"]
-    assert pictures[0].shape == shape[1:]
+    assert images[0].shape == shape[1:]
 
 
 @pytest.mark.parametrize(
@@ -73,40 +73,40 @@ def test_a_stack_is_so_many_pictures(shape: tuple[int, ...], kind: Any) -> None:
         {"a": 1},
     ],
 )
-def test_one_picture_is_no_list(one: Any) -> None:
-    with pytest.raises(ValueError, match="give a list of pictures, even for one"):
+def test_one_image_is_no_list(one: Any) -> None:
+    with pytest.raises(ValueError, match="give a list of images, even for one"):
         listed(one)
 
 
 @pytest.mark.parametrize(
     ("item", "fault"),
     [
-        (None, r"a picture must be a path, an array or a Pillow image\. Received: None"),
+        (None, r"an image must be a path, an array or a Pillow image\. Received: None"),
         (3, r"a path, an array or a Pillow image\. Received: 3"),
         (["a.png"], r"a path, an array or a Pillow image\. Received: \['a\.png'\]"),
         ([[1, 2], [3]], r"a path, an array or a Pillow image\. Received: \[\[1, 2\], \[3\]\]"),
-        ([], r"a picture must be \(height, width\)"),
+        ([], r"an image must be \(height, width\)"),
         (b"a.png", r"a path, an array or a Pillow image\. Received: b'a\.png'"),
         ("", "path must be a path, and not an empty text"),
         (np.zeros((4, 4), np.int64), "uint8, or float from 0 to 1. Received: dtype=int64"),
         (np.full((4, 4), 7.0), "must lie between 0 and 1"),
     ],
 )
-def test_an_item_that_is_no_picture_is_named_by_its_place(item: Any, fault: str) -> None:
+def test_an_item_that_is_no_image_is_named_by_its_place(item: Any, fault: str) -> None:
     with pytest.raises(ValueError, match=rf"^item 1 of the list \(counted from 0\) .*{fault}"):
         listed(["a.png", item])
     with pytest.raises(
-        ValueError, match=r"item 0 .*\. 1 more are no pictures either\. Leave such items out"
+        ValueError, match=r"item 0 .*\. 1 more are no images either\. Leave such items out"
     ):
         listed([item, np.zeros((4, 4)), item])
 
 
-def test_folders_in_which_no_pictures_are_found(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no picture in .*, nor in a folder inside"):
+def test_folders_in_which_no_images_are_found(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no image in .*, nor in a folder inside"):
         listed(tmp_path)
     _folder(tmp_path / "one", "1.png")
     _folder(tmp_path / "two", "1.png")
-    with pytest.raises(ValueError, match=r"no picture in .*, but in several folders inside"):
+    with pytest.raises(ValueError, match=r"no image in .*, but in several folders inside"):
         listed(tmp_path)
     with pytest.raises(ValueError, match="the list is empty"):
         listed([])

@@ -10,7 +10,7 @@ import pytest
 
 from kerasseq.data.classes.splits import stratified_folds
 from kerasseq.data.images.caption_text import caption_tokenizer
-from kerasseq.data.images.captioned import from_features, part_rows, picture_files
+from kerasseq.data.images.captioned import from_features, image_files, part_rows
 from kerasseq.data.text.labelled import read_labelled
 from kerasseq.data.text.ngrams import NgramEncoder
 from kerasseq.data.tokenizers.tokenizer import Tokenizer
@@ -51,7 +51,7 @@ def test_imdb_from_its_archive(shared_data: Path) -> None:
 @pytest.mark.parametrize(("kind", "shape"), [("pooled", (1280,)), ("grid", (49, 128))])
 def test_flickr8k_in_its_own_split(shared_data: Path, kind: str, shape: tuple[int, ...]) -> None:
     folder = _there(shared_data / "flickr8k")
-    files = picture_files(folder)
+    files = image_files(folder)
     found = from_features(files, folder / f"flickr8k_mobilenetv2_{kind}.npz", skip_bad=False)
     assert found.seen.shape == shape
     assert np.isfinite(found.seen[np.arange(100)]).all()

@@ -120,11 +120,13 @@ def test_what_is_only_observed_is_held_over_the_horizon() -> None:
     assert_close(found[:, 2], array(layer(longer))[:, 0])
 
 
-@pytest.mark.parametrize("scheduled", [-0.1, 1.1])
-def test_shares_that_cannot_be_are_named(scheduled: float) -> None:
+@pytest.mark.parametrize("scheduled_sampling", [-0.1, 1.1])
+def test_shares_that_cannot_be_are_named(scheduled_sampling: float) -> None:
     recurrent = kerasseq.gru(4, return_sequences=True, return_state=True)
-    with pytest.raises(ValueError, match=f"Received: scheduled={scheduled}"):
-        RecursiveForecast(recurrent, horizon=3, outputs=1, width=4, scheduled=scheduled)
+    with pytest.raises(ValueError, match=f"Received: scheduled_sampling={scheduled_sampling}"):
+        RecursiveForecast(
+            recurrent, horizon=3, outputs=1, width=4, scheduled_sampling=scheduled_sampling
+        )
 
 
 def test_layers_come_back_from_their_configs() -> None:

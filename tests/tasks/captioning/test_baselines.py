@@ -7,14 +7,14 @@ import numpy as np
 from kerasseq.tasks.captioning.baselines import commonest, nearest
 
 
-def test_the_commonest_caption_is_that_of_most_pictures() -> None:
-    # Said twice of one picture is not said of two.
+def test_the_commonest_caption_is_that_of_most_images() -> None:
+    # Said twice of one image is not said of two.
     assert commonest([["a cat", "a cat", "a dog"], ["a dog"]]) == "a dog"
     # Of equals, the one whose words others use most.
     assert commonest([["a zebra"], ["a dog"], ["dogs"], ["the dog"]]) == "a dog"
 
 
-def test_the_nearest_picture_is_the_one_at_the_smallest_angle() -> None:
+def test_the_nearest_image_is_the_one_at_the_smallest_angle() -> None:
     parts = [np.array([[9.0, 0.0], [0.1, 0.1]]), np.array([[0.0, 0.2]])]
     captions = [["right"], ["both"], ["up"]]
     asked = np.array([[1.0, 0.1], [3.0, 2.9], [0.1, 5.0], [0.0, 0.0]])

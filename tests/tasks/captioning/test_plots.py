@@ -24,7 +24,7 @@ LONG = "a man in a red shirt and black shorts is climbing up a steep rock face w
 WIDE = "a woman in a warm maroon swimming costume mows many damp summer meadows"
 
 
-def _pictures(count: int) -> list[np.ndarray]:
+def _images(count: int) -> list[np.ndarray]:
     return [np.full((8, 8, 3), 20 * number, np.uint8) for number in range(count)]
 
 
@@ -46,12 +46,12 @@ def _boxes(figure: Figure) -> list[Bbox]:
     ]
 
 
-def test_a_contact_sheet_has_each_picture_with_its_caption_and_references() -> None:
-    pictures = _pictures(5)
+def test_a_contact_sheet_has_each_image_with_its_caption_and_references() -> None:
+    images = _images(5)
     told = [[f"said {number}", "also", "too", "much"] for number in range(5)]
-    figure = plots.contact_sheet(pictures, [f"caption {n}" for n in range(5)], told)
-    for axis, picture in zip(_shown(figure), pictures, strict=True):
-        np.testing.assert_array_equal(axis.images[0].get_array(), picture)
+    figure = plots.contact_sheet(images, [f"caption {n}" for n in range(5)], told)
+    for axis, image in zip(_shown(figure), images, strict=True):
+        np.testing.assert_array_equal(axis.images[0].get_array(), image)
     captions = [f"caption {number}" for number in range(5)]
     said = [f"• said {number}\n• also\n+2 more" for number in range(5)]
     assert _texts(figure) == [*captions[:4], *said[:4], *captions[4:], *said[4:]]
@@ -59,7 +59,7 @@ def test_a_contact_sheet_has_each_picture_with_its_caption_and_references() -> N
 
 def test_long_references_stay_apart_and_end_in_dots() -> None:
     told = [["a dog " * 40, LONG]]
-    lines = _texts(plots.contact_sheet(_pictures(1), ["a dog"], told))[1].split("\n")
+    lines = _texts(plots.contact_sheet(_images(1), ["a dog"], told))[1].split("\n")
     assert [number for number, line in enumerate(lines) if line.startswith("• ")] == [0, 4]
     assert all(line.startswith(("• ", "  ")) for line in lines)
     assert lines[3].endswith("…")
@@ -70,7 +70,7 @@ def test_long_references_stay_apart_and_end_in_dots() -> None:
 def test_nothing_in_a_contact_sheet_is_cut_or_overlaps(count: int) -> None:
     captions = [WIDE, LONG, "a dog", f"{LONG} " * 3] * 3
     told = [[WIDE] * 5, [], [LONG * 9, "a dog"], [LONG]] * 3
-    figure = plots.contact_sheet(_pictures(count), captions[-count:], told[-count:])
+    figure = plots.contact_sheet(_images(count), captions[-count:], told[-count:])
     boxes = _boxes(figure)
     assert len(boxes) >= 2 * count
     for box in boxes:
@@ -79,32 +79,32 @@ def test_nothing_in_a_contact_sheet_is_cut_or_overlaps(count: int) -> None:
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
-def test_attention_has_a_picture_for_each_word_below_the_picture_itself() -> None:
-    pictures = _pictures(2)
+def test_attention_has_a_image_for_each_word_below_the_image_itself() -> None:
+    images = _images(2)
     weights = [np.random.default_rng(0).random((words, 4, 4)) for words in (2, 3)]
-    figure = plots.attention(pictures, ["a dog", "a black cat"], weights)
+    figure = plots.attention(images, ["a dog", "a black cat"], weights)
     titles = [axis.get_title() for axis in _shown(figure)]
     assert titles == ["", "a", "dog", "", "a", "black", "cat"]
-    for place, picture in zip((0, 3), pictures):
-        np.testing.assert_array_equal(_shown(figure)[place].images[0].get_array(), picture)
+    for place, image in zip((0, 3), images):
+        np.testing.assert_array_equal(_shown(figure)[place].images[0].get_array(), image)
 
 
 def test_attention_keeps_colours_where_the_model_looks_and_darkens_the_rest() -> None:
-    picture = np.full((32, 32, 3), (200, 40, 120), np.uint8)
+    image = np.full((32, 32, 3), (200, 40, 120), np.uint8)
     weights = np.full((1, 4, 4), 0.001)
     weights[0, 1, 2] = 0.985  # rows from 8 to 16, columns from 16 to 24
-    figure = plots.attention([picture], ["dog"], [weights])
+    figure = plots.attention([image], ["dog"], [weights])
     found = np.asarray(_shown(figure)[1].images[0].get_array())
     assert found.dtype == np.uint8
-    np.testing.assert_allclose(found[12, 20], picture[12, 20], atol=12)
-    np.testing.assert_allclose(found[28, 4], 0.25 * picture[28, 4], atol=1)
-    np.testing.assert_allclose(found / found[..., :1], picture / 200, atol=0.03)  # the hue
+    np.testing.assert_allclose(found[12, 20], image[12, 20], atol=12)
+    np.testing.assert_allclose(found[28, 4], 0.25 * image[28, 4], atol=1)
+    np.testing.assert_allclose(found / found[..., :1], image / 200, atol=0.03)  # the hue
     assert np.abs(np.diff(found[..., 0].astype(int), axis=1)).max() < 40  # no edges of regions
 
 
 def test_long_captions_go_on_in_further_rows_of_equal_lengths() -> None:
     weights = [np.ones((len(LONG.split()), 2, 2)), np.ones((1, 2, 2))]
-    figure = plots.attention(_pictures(2), [LONG, "antidisestablishmentarianism"], weights)
+    figure = plots.attention(_images(2), [LONG, "antidisestablishmentarianism"], weights)
     shown = _shown(figure)
     assert [axis.get_title() for axis in shown[1:-2]] == LONG.split()
     assert shown[-1].get_title() == "antidisestabl…"
@@ -116,19 +116,19 @@ def test_long_captions_go_on_in_further_rows_of_equal_lengths() -> None:
 
 
 def test_dollars_in_captions_are_no_formulas() -> None:
-    sheet = plots.contact_sheet(_pictures(1), ["$5 and $6"], [[r"a $\sign$"]])
-    looked = plots.attention(_pictures(1), [r"$\for$"], [np.ones((1, 2, 2))])
+    sheet = plots.contact_sheet(_images(1), ["$5 and $6"], [[r"a $\sign$"]])
+    looked = plots.attention(_images(1), [r"$\for$"], [np.ones((1, 2, 2))])
     for figure in (sheet, looked):
         figure.draw_without_rendering()  # which is where a formula is read
 
 
-def test_the_figures_of_the_notebook_have_the_colours_of_the_pictures() -> None:
+def test_the_figures_of_the_notebook_have_the_colours_of_the_images() -> None:
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
     stored = [data["image/png"] for data in outputs if "image/png" in data]
     for figure in stored[:2]:  # the contact sheet and attention
-        picture = Image.open(io.BytesIO(base64.b64decode(figure))).convert("RGB")
-        pixels = np.asarray(picture).astype(int)
+        image = Image.open(io.BytesIO(base64.b64decode(figure))).convert("RGB")
+        pixels = np.asarray(image).astype(int)
         for name, colour in COLOURS.items():
             near = (np.abs(pixels - colour) < 32).all(axis=-1)
             assert near.mean() > 0.001, name

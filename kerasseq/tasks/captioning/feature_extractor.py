@@ -1,4 +1,4 @@
-"""What a captioner sees of pictures: their pixels, or what a frozen network makes of them."""
+"""What a captioner sees of images: their pixels, or what a frozen network makes of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseq.data.images import captioned as sources
-from kerasseq.data.images.features import Seen, check_finite, read_features, see
-from kerasseq.data.images.files import Pictures
+from kerasseq.data.images.features import ImageInputs, check_finite, extract, read_features
+from kerasseq.data.images.files import Images
 from kerasseq.data.images.lists import listed
 from kerasseq.data.parts import naming
 from kerasseq.io import paths
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from kerasseq.data.images.captioned import Captioned
     from kerasseq.recipes.captioning import CaptioningSettings
 
-__all__ = ["READING", "Sight", "captioned", "eyes", "seen", "trained_network"]
+__all__ = [
+    "READING",
+    "FeatureExtractor",
+    "captioned",
+    "load_extractor",
+    "read_inputs",
+    "trained_network",
+]
 
 #: What may be said of how data is read, and what it is where that is left out.
 READING: dict[str, Any] = {"images": None, "captions": None, "features": None, "skip_bad": False}
@@ -38,18 +45,18 @@ _OF_NETWORKS = {"weights": "imagenet", "size": None, "fine_tune": 0}
 
 
 @dataclass(frozen=True)
-class Sight:
+class FeatureExtractor:
     """A frozen network, kept with its weights, so that it sees the same everywhere.
 
     Args:
-        network: its name, see `kerasseq.models.picture_network`.
+        network: its name, see `kerasseq.models.image_network`.
         model: the network itself, from pixels to features.
         key: what tells its features from those of others.
 
     Example:
 
-    >>> sight = Sight.of_network("mobilenet_v2", weights=None, size=32)
-    >>> sight(np.zeros((1, 32, 32, 3), np.uint8)).shape
+    >>> extractor = FeatureExtractor.of_network("mobilenet_v2", weights=None, size=32)
+    >>> extractor(np.zeros((1, 32, 32, 3), np.uint8)).shape
     (1, 1280)
     """
 
@@ -67,24 +74,24 @@ class Sight:
         grid: bool = False,
         seed: int = 0,
         quiet: bool = False,
-    ) -> Sight:
+    ) -> FeatureExtractor:
         """A network of `keras.applications`; with weights=None, random ones from the seed."""
         import keras
 
-        from kerasseq.models import picture_network
+        from kerasseq.models import image_network
 
         keras.utils.set_random_seed(int(seed))
-        model = picture_network(network, weights=weights, size=size, grid=grid, quiet=quiet)
+        model = image_network(network, weights=weights, size=size, grid=grid, quiet=quiet)
         shape = "grid" if grid else "mean"
         return cls(network, model, f"{network}-{shape}-{digest(model.get_weights())[:12]}")
 
     @property
     def size(self) -> int:
-        """Height and width of the pictures, in pixels."""
+        """Height and width of the images, in pixels."""
         return int(self.model.input_shape[1])
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Features of (pictures, size, size, 3), with a row for each region where it sees some."""
+        """Features of (images, size, size, 3), with a row for each region where it sees some."""
         found = np.asarray(self.model.predict_on_batch(pixels))
         if found.ndim == 4:
             found = found.reshape(len(found), -1, found.shape[-1])
@@ -101,12 +108,12 @@ class Sight:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Sight:
+    def from_state(cls, state: Mapping[str, Any]) -> FeatureExtractor:
         """What a state was taken from."""
-        from kerasseq.models import picture_network
+        from kerasseq.models import image_network
 
         given = {name: state[name] for name in ("size", "grid")}
-        model = picture_network(state["network"], weights=None, **given)
+        model = image_network(state["network"], weights=None, **given)
         model.set_weights(state["weights"])
         return cls(state["network"], model, state["key"])
 
@@ -117,7 +124,7 @@ def captioned(
     state: Mapping[str, Any] | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> Captioned:
-    """Pictures with their captions, and what is seen in them.
+    """Images with their captions, and inputs of them.
 
     Args:
         data: what the recipe takes.
@@ -136,22 +143,22 @@ def captioned(
     if isinstance(data, str) and data == "demo":
         _check_demo(settings, READING if state is not None else {**READING, **_OF_NETWORKS})
         return _checked(sources.demo(), state)
-    files = sources.picture_files(data, settings.images, settings.captions, places)
+    files = sources.image_files(data, settings.images, settings.captions, places)
     if state is None and (parts := _parts(settings)):
         near = [path.parent for path in files.paths[:1]]
         own = {}
         for name, part in parts.items():
             with naming(name):
-                own[name] = sources.picture_files(part, places=near)
+                own[name] = sources.image_files(part, places=near)
         files = sources.parted(files, own)
     if settings.features is not None:
         if settings.fine_tune:
-            raise ValueError("fine_tune needs pictures: it cannot go with features.")
+            raise ValueError("fine_tune needs images: it cannot go with features.")
         found = sources.from_features(files, settings.features, settings.skip_bad)
-        if settings.decoder == "attention" and not _has_regions(found.seen.shape):
+        if settings.decoder == "attention" and not _has_regions(found.inputs.shape):
             raise ValueError(
-                "decoder='attention' needs features of several regions of each picture. Received: "
-                f"{found.seen.shape} in {settings.features}. Give others, or choose another "
+                "decoder='attention' needs features of several regions of each image. Received: "
+                f"{found.inputs.shape} in {settings.features}. Give others, or choose another "
                 "decoder."
             )
         return _checked(found, state)
@@ -159,67 +166,70 @@ def captioned(
     options: dict[str, Any] = {"skip_bad": settings.skip_bad, "quiet": settings.quiet}
     network = _network(settings) if state is None else state["data_info"]["network"]
     if network is not None:
-        return sources.from_files(files, *see(files.paths, network["size"], **options), network)
+        return sources.from_files(files, *extract(files.paths, network["size"], **options), network)
     if state is not None:
-        sight = eyes(state, settings)
+        extractor = load_extractor(state, settings)
     else:
-        sight = _frozen(settings, grid=settings.decoder == "attention")
-        _check_regions(sight.model, settings)
-    found_, bad = see(files.paths, sight.size, sight, key=sight.key, **options)
-    return sources.from_files(files, found_, bad, sight=sight.state())
+        extractor = _frozen(settings, grid=settings.decoder == "attention")
+        _check_regions(extractor.model, settings)
+    found_, bad = extract(files.paths, extractor.size, extractor, key=extractor.key, **options)
+    return sources.from_files(files, found_, bad, extractor=extractor.state())
 
 
-def seen(
-    data: Any, data_info: Mapping[str, Any], eyes: Callable[[], Sight], images: Any = None
-) -> tuple[list[str], Seen]:
-    """What a model is to see of new pictures, and their names.
+def read_inputs(
+    data: Any,
+    data_info: Mapping[str, Any],
+    load_extractor: Callable[[], FeatureExtractor],
+    images: Any = None,
+) -> tuple[list[str], ImageInputs]:
+    """What a model is to see of new images, and their names.
 
     Args:
-        data: pictures, see `kerasseq.data.images.lists.listed`; or features, as an array or a
+        data: images, see `kerasseq.data.images.lists.listed`; or features, as an array or a
             file.
         data_info: of the run.
-        eyes: gives what sees pictures, where features are needed.
-        images: a further folder in which pictures that a table names may lie.
+        load_extractor: gives what sees images, where features are needed.
+        images: a further folder in which images that a table names may lie.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if there is nothing to see, or it does not fit the model.
     """
-    shape = tuple(data_info["seen"])
+    shape = tuple(data_info["inputs"])
     features = None if data_info["network"] is not None else _features(data, shape)
     if features is not None:
         return features
     names, given = listed(data, _places(images))
     if data_info["network"] is not None:
-        return names, Seen(Pictures(given, shape[0]), fingerprint="pictures")
-    sight = eyes()
-    pictures, rows = Pictures(given, sight.size), np.arange(len(given))
-    parts = [pictures[rows[start : start + _BATCH]] for start in range(0, len(rows), _BATCH)]
-    return names, Seen(np.concatenate([sight(part) for part in parts]))
+        return names, ImageInputs(Images(given, shape[0]), fingerprint="images")
+    extractor = load_extractor()
+    images, rows = Images(given, extractor.size), np.arange(len(given))
+    parts = [images[rows[start : start + _BATCH]] for start in range(0, len(rows), _BATCH)]
+    return names, ImageInputs(np.concatenate([extractor(part) for part in parts]))
 
 
-def eyes(state: Mapping[str, Any], settings: CaptioningSettings) -> Sight:
-    """What sees pictures for a run.
+def load_extractor(state: Mapping[str, Any], settings: CaptioningSettings) -> FeatureExtractor:
+    """What sees images for a run.
 
     Raises:
         ValueError: if it was made from features, and nobody said of which network.
     """
-    if state["sight"] is not None:
-        return Sight.from_state(state["sight"])
+    if state["extractor"] is not None:
+        return FeatureExtractor.from_state(state["extractor"])
     if settings.encoder == "auto":
         raise ValueError(
             "this run was made from a file of features, and does not know what saw them: give "
             "features, or name the network as encoder= when you train."
         )
-    wanted = tuple(state["data_info"]["seen"])
-    sight = _frozen(settings, grid=len(wanted) == 2)
-    given = sight(np.zeros((1, sight.size, sight.size, 3), dtype=np.uint8)).shape[1:]
+    wanted = tuple(state["data_info"]["inputs"])
+    extractor = _frozen(settings, grid=len(wanted) == 2)
+    given = extractor(np.zeros((1, extractor.size, extractor.size, 3), dtype=np.uint8)).shape[1:]
     if given != wanted:
         raise ValueError(
             f"{settings.encoder} sees features of shape {given}, and this run was made from "
             f"others, of shape {wanted}: give features as they were."
         )
-    return sight
+    return extractor
 
 
 def trained_network(
@@ -236,32 +246,32 @@ def trained_network(
     network = data_info["network"]
     if network is None:
         return None
-    from kerasseq.models import picture_cnn, picture_network
+    from kerasseq.models import image_cnn, image_network
 
     if network["name"] == "cnn":
-        found = picture_cnn(network["size"], grid)
+        found = image_cnn(network["size"], grid)
     else:
         given = {"size": network["size"], "fine_tune": settings.fine_tune, "grid": grid}
-        found = picture_network(network["name"], weights=weights, quiet=True, **given)
+        found = image_network(network["name"], weights=weights, quiet=True, **given)
     _check_regions(found, settings)
     return found
 
 
 def _network(settings: CaptioningSettings) -> dict[str, Any] | None:
     """The network that is to learn to see, if any is."""
-    from kerasseq.models import picture_size
+    from kerasseq.models import image_size
 
     name, size = settings.encoder, settings.size
     if name == "cnn":
         return {"name": name, "size": size or _SMALL}
     if settings.fine_tune:
         name = _NETWORK if name == "auto" else name
-        return {"name": name, "size": size or picture_size(name)}
+        return {"name": name, "size": size or image_size(name)}
     return None
 
 
-def _frozen(settings: CaptioningSettings, grid: bool) -> Sight:
-    return Sight.of_network(
+def _frozen(settings: CaptioningSettings, grid: bool) -> FeatureExtractor:
+    return FeatureExtractor.of_network(
         _NETWORK if settings.encoder == "auto" else settings.encoder,
         weights=settings.weights,
         size=settings.size,
@@ -272,14 +282,14 @@ def _frozen(settings: CaptioningSettings, grid: bool) -> Sight:
 
 
 def _has_regions(shape: Sequence[int]) -> bool:
-    """Whether features of that shape are of several regions of a picture."""
+    """Whether features of that shape are of several regions of an image."""
     return math.prod(shape[:-1]) > 1
 
 
 def _check_regions(network: keras.Model, settings: CaptioningSettings) -> None:
     if settings.decoder == "attention" and not _has_regions(network.output_shape[1:]):
         raise ValueError(
-            "decoder='attention' needs several regions of each picture to look at, and size="
+            "decoder='attention' needs several regions of each image to look at, and size="
             f"{network.input_shape[1]} leaves one. Give a larger size, or choose another decoder."
         )
 
@@ -289,7 +299,7 @@ def _places(images: Any) -> list[Any]:
 
 
 def _as_before(data: Any, settings: CaptioningSettings) -> dict[str, Any]:
-    """How a run read its own data, as far as that goes for this; where pictures lie is found."""
+    """How a run read its own data, as far as that goes for this; where images lie is found."""
     if isinstance(data, str) and data == "demo":
         return READING
     folder = isinstance(data, str | os.PathLike) and paths.given(data, "data").is_dir()
@@ -315,28 +325,28 @@ def _check_demo(settings: CaptioningSettings, untouched: Mapping[str, Any]) -> N
         given.append(f"encoder={settings.encoder!r}")
     if given:
         raise ValueError(
-            "the demo has pictures, captions and a small network of its own: leave this out. "
+            "the demo has images, captions and a small network of its own: leave this out. "
             f"Received: {', '.join(given)}"
         )
 
 
 def _checked(found: Captioned, state: Mapping[str, Any] | None) -> Captioned:
     """What was found, if a run that is there can see it."""
-    if state is not None and tuple(state["data_info"]["seen"]) != found.seen.shape:
+    if state is not None and tuple(state["data_info"]["inputs"]) != found.inputs.shape:
         raise ValueError(
-            f"this run sees {tuple(state['data_info']['seen'])} numbers of each picture, and these "
-            f"have {found.seen.shape}: give pictures or features as it was made from."
+            f"this run sees {tuple(state['data_info']['inputs'])} numbers of each image, and these "
+            f"have {found.inputs.shape}: give images or features as it was made from."
         )
     return found
 
 
-def _features(data: Any, shape: tuple[int, ...]) -> tuple[list[str], Seen] | None:
+def _features(data: Any, shape: tuple[int, ...]) -> tuple[list[str], ImageInputs] | None:
     """Names and features, if it is features that were given."""
     if isinstance(data, np.ndarray):
         floats = data.dtype.kind == "f" and data.ndim in (2, 3)
         if not data.size or not (floats or (data.dtype.kind in "iu" and data.shape[1:] == shape)):
             return None
-        names, found = [str(number) for number in range(len(data))], Seen(data)
+        names, found = [str(number) for number in range(len(data))], ImageInputs(data)
         check_finite(names, found, "the array")
     else:
         path = data[0] if isinstance(data, list | tuple) and len(data) == 1 else data
@@ -347,7 +357,7 @@ def _features(data: Any, shape: tuple[int, ...]) -> tuple[list[str], Seen] | Non
         names, found = read_features(path)
     if found.shape != shape:
         raise ValueError(
-            f"this run captions features of shape {shape} for each picture; pictures must be in a "
+            f"this run captions features of shape {shape} for each image; images must be in a "
             f"list, even one. Received: {found.shape}"
         )
     return names, found

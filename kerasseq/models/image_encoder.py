@@ -1,4 +1,4 @@
-"""Networks that turn the pixels of a picture into features."""
+"""Networks that turn the pixels of an image into features."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from keras import ops
 from kerasseq.io import paths
 
 __all__ = [
-    "PictureScaling",
-    "picture_cnn",
-    "picture_macs",
-    "picture_network",
-    "picture_networks",
-    "picture_size",
+    "ImageScaling",
+    "image_cnn",
+    "image_macs",
+    "image_network",
+    "image_networks",
+    "image_size",
 ]
 
 # How the names of a block's layers begin: block_16_, conv5_block3_, block7a_, expanded_conv_10_
@@ -31,27 +31,27 @@ _TOLD = 200  # characters of what Keras says
 _SIZES = {"inception": 299, "xception": 299, "nasnetlarge": 331}  # by the name's beginning
 
 
-def picture_networks() -> list[str]:
-    """The names of the networks that `picture_network` knows: those of `keras.applications`.
+def image_networks() -> list[str]:
+    """The names of the networks that `image_network` knows: those of `keras.applications`.
 
-    >>> "mobilenetv2" in picture_networks()
+    >>> "mobilenetv2" in image_networks()
     True
     """
     return sorted(_applications())
 
 
-def picture_size(name: str) -> int:
-    """Height and width, in pixels, of the pictures that a network was made for.
+def image_size(name: str) -> int:
+    """Height and width, in pixels, of the images that a network was made for.
 
-    >>> picture_size("mobilenet_v2")
+    >>> image_size("mobilenet_v2")
     224
     """
     plain = _known(name)
     return next((size for start, size in _SIZES.items() if plain.startswith(start)), 224)
 
 
-def picture_cnn(size: int, grid: bool = False) -> keras.Model:
-    """A small network for small pictures, to be trained from their pixels.
+def image_cnn(size: int, grid: bool = False) -> keras.Model:
+    """A small network for small images, to be trained from their pixels.
 
     Args:
         size: height and width, in pixels.
@@ -59,7 +59,7 @@ def picture_cnn(size: int, grid: bool = False) -> keras.Model:
 
     Example:
 
-    >>> picture_cnn(32).output_shape
+    >>> image_cnn(32).output_shape
     (None, 2048)
     """
     blocks = []
@@ -80,7 +80,7 @@ def picture_cnn(size: int, grid: bool = False) -> keras.Model:
     )
 
 
-def picture_network(
+def image_network(
     name: str,
     *,
     weights: str | None = "imagenet",
@@ -94,24 +94,24 @@ def picture_network(
     Args:
         name: such as "mobilenet_v2"; underscores and capitals do not matter.
         weights: "imagenet", which is downloaded once, a file of weights, or None for random ones.
-        size: height and width of the pictures; what it was made for where it is not given.
-        grid: whether it gives (rows, columns, features) in place of their mean over the picture.
+        size: height and width of the images; what it was made for where it is not given.
+        grid: whether it gives (rows, columns, features) in place of their mean over the image.
         fine_tune: how many of its last blocks are trained; its normalisation stays as it is.
         quiet: whether Keras is to say nothing of what it downloads.
 
     Raises:
         FileNotFoundError: if there is no such file of weights.
-        ValueError: if there is no such network, it has not so many blocks or sees no pictures of
+        ValueError: if there is no such network, it has not so many blocks or sees no images of
             that size, or its weights cannot be had.
 
     Example:
 
-    >>> picture_network("mobilenet_v2", weights=None, size=64, grid=True).output_shape
+    >>> image_network("mobilenet_v2", weights=None, size=64, grid=True).output_shape
     (None, 2, 2, 1280)
     """
     plain = _known(name)
     build, _ = _applications()[plain]
-    size = size or picture_size(plain)
+    size = size or image_size(plain)
     if weights not in (None, "imagenet"):
         weights = str(paths.given(weights, "weights"))
         if not Path(weights).is_file():
@@ -124,7 +124,7 @@ def picture_network(
         reason = _reason(error)
         if weights is None or not _builds(build, given):
             raise ValueError(
-                f"{name} sees no pictures of size={size} ({reason}). Give a larger size."
+                f"{name} sees no images of size={size} ({reason}). Give a larger size."
             ) from error
         raise ValueError(
             f"the weights {weights!r} of {name} cannot be had ({reason}). Without a network, pass "
@@ -135,7 +135,7 @@ def picture_network(
     return keras.Sequential(
         [
             keras.Input((size, size, 3), name="pixels"),
-            PictureScaling(plain, name="scaling"),
+            ImageScaling(plain, name="scaling"),
             network,
             *pooling,
         ],
@@ -143,8 +143,8 @@ def picture_network(
     )
 
 
-def picture_macs(network: keras.Model) -> int:
-    """Multiply-accumulates with a weight of a network, for one picture.
+def image_macs(network: keras.Model) -> int:
+    """Multiply-accumulates with a weight of a network, for one image.
 
     Args:
         network: of dense layers and convolutions, each of which has its kernels once for each place
@@ -152,13 +152,13 @@ def picture_macs(network: keras.Model) -> int:
 
     Example:
 
-    >>> picture_macs(picture_cnn(32))  # 16 x 16 places, 8 x 8 and 4 x 4
+    >>> image_macs(image_cnn(32))  # 16 x 16 places, 8 x 8 and 4 x 4
     2973696
     """
     found = 0
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            found += picture_macs(layer)
+            found += image_macs(layer)
             continue
         kernels = [w for w in layer.weights if w.name.endswith("kernel")]
         if kernels:
@@ -168,7 +168,7 @@ def picture_macs(network: keras.Model) -> int:
 
 
 @keras.saving.register_keras_serializable("kerasseq")
-class PictureScaling(keras.layers.Layer):
+class ImageScaling(keras.layers.Layer):
     """Scales pixels between 0 and 255 as a network of `keras.applications` wants them.
 
     Args:
@@ -178,7 +178,7 @@ class PictureScaling(keras.layers.Layer):
     Example:
 
     >>> import numpy as np
-    >>> scaled = PictureScaling("mobilenet_v2")(np.array([[[[0.0, 127.5, 255.0]]]]))
+    >>> scaled = ImageScaling("mobilenet_v2")(np.array([[[[0.0, 127.5, 255.0]]]]))
     >>> [round(float(value), 3) for value in scaled[0, 0, 0]]
     [-1.0, 0.0, 1.0]
     """
@@ -246,9 +246,7 @@ def _reason(error: Exception) -> str:
 def _known(name: str) -> str:
     plain = name.replace("_", "").lower()
     if plain not in _applications():
-        raise ValueError(
-            f"there is no network {name!r}. There are: {', '.join(picture_networks())}."
-        )
+        raise ValueError(f"there is no network {name!r}. There are: {', '.join(image_networks())}.")
     return plain
 
 

@@ -1,4 +1,4 @@
-"""Networks that see pictures."""
+"""Networks that see images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseq.models import picture_cnn, picture_network, picture_size
+from kerasseq.models import image_cnn, image_network, image_size
 
 
 def _trained(model: keras.Model) -> set[str]:
@@ -18,23 +18,23 @@ def _trained(model: keras.Model) -> set[str]:
 
 def test_names_are_taken_as_they_are_written() -> None:
     shapes = {
-        picture_network(name, weights=None, size=32).output_shape
+        image_network(name, weights=None, size=32).output_shape
         for name in ("mobilenet_v2", "MobileNetV2", "mobilenetv2")
     }
     assert shapes == {(None, 1280)}
     with pytest.raises(ValueError, match=r"no network 'mobilenet_v9'.*mobilenetv2"):
-        picture_network("mobilenet_v9")
+        image_network("mobilenet_v9")
 
 
 def test_sizes_are_those_that_networks_were_made_for() -> None:
-    found = [picture_size(name) for name in ("mobilenet_v2", "inception_v3", "Xception")]
+    found = [image_size(name) for name in ("mobilenet_v2", "inception_v3", "Xception")]
     assert found == [224, 299, 299]
 
 
 def test_the_mean_is_that_of_the_grid() -> None:
     keras.utils.set_random_seed(0)
-    grid = picture_network("mobilenet_v2", weights=None, size=64, grid=True)
-    mean = picture_network("mobilenet_v2", weights=None, size=64)
+    grid = image_network("mobilenet_v2", weights=None, size=64, grid=True)
+    mean = image_network("mobilenet_v2", weights=None, size=64)
     mean.set_weights(grid.get_weights())
     pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
     regions = np.asarray(grid.predict(pixels, verbose=0))
@@ -52,8 +52,8 @@ def test_the_mean_is_that_of_the_grid() -> None:
     ],
 )
 def test_the_last_blocks_are_trained_and_nothing_else(name: str, last: str) -> None:
-    assert _trained(picture_network(name, weights=None, size=32)) == set()
-    model = picture_network(name, weights=None, size=32, fine_tune=1)
+    assert _trained(image_network(name, weights=None, size=32)) == set()
+    model = image_network(name, weights=None, size=32, fine_tune=1)
     names = [layer.name for layer in model.layers[1].layers]
     trained = _trained(model)
     assert last in trained
@@ -63,17 +63,17 @@ def test_the_last_blocks_are_trained_and_nothing_else(name: str, last: str) -> N
 
 def test_too_many_blocks_are_refused() -> None:
     with pytest.raises(ValueError, match=r"fine_tune must be at most 5.*fine_tune=6"):
-        picture_network("vgg16", weights=None, size=32, fine_tune=6)
+        image_network("vgg16", weights=None, size=32, fine_tune=6)
 
 
 def test_weights_that_cannot_be_had_are_told_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(FileNotFoundError, match=r"no file of weights .*none\.h5\. Check weights="):
-        picture_network("mobilenet_v2", weights=str(tmp_path / "none.h5"), size=32)
+        image_network("mobilenet_v2", weights=str(tmp_path / "none.h5"), size=32)
     (tmp_path / "a.weights.h5").write_text("text")
     with pytest.raises(ValueError, match=r"cannot be had \(.*pass weights=None .* or features="):
-        picture_network("mobilenet_v2", weights=str(tmp_path / "a.weights.h5"), size=32)
+        image_network("mobilenet_v2", weights=str(tmp_path / "a.weights.h5"), size=32)
 
     def refused(*args: object, weights: str | None, **kwargs: object) -> keras.Model:
         if weights is None:
@@ -85,20 +85,20 @@ def test_weights_that_cannot_be_had_are_told_with_a_remedy(
     with pytest.raises(
         ValueError, match=r"'imagenet' of vgg16 cannot be had \(URL fetch .*none\.h5"
     ):
-        picture_network("vgg16", size=32, quiet=True)
+        image_network("vgg16", size=32, quiet=True)
     assert capsys.readouterr().out == ""
     assert keras.config.is_interactive_logging_enabled()
 
 
 @pytest.mark.parametrize("weights", [None, "imagenet"])
 def test_a_size_that_is_too_small_is_told(weights: str | None) -> None:
-    with pytest.raises(ValueError, match=r"mobilenet_v2 sees no pictures of size=8 \(.*32x32"):
-        picture_network("mobilenet_v2", weights=weights, size=8)
+    with pytest.raises(ValueError, match=r"mobilenet_v2 sees no images of size=8 \(.*32x32"):
+        image_network("mobilenet_v2", weights=weights, size=8)
 
 
 @pytest.mark.parametrize("grid", [False, True])
 def test_the_small_network_survives_saving(tmp_path: Path, grid: bool) -> None:
-    model = picture_cnn(32, grid)
+    model = image_cnn(32, grid)
     assert model.output_shape == ((None, 4, 4, 128) if grid else (None, 2048))
     model.save(tmp_path / "a.keras")
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
@@ -109,7 +109,7 @@ def test_the_small_network_survives_saving(tmp_path: Path, grid: bool) -> None:
 
 
 def test_a_network_inside_a_file_needs_no_weights_from_elsewhere(tmp_path: Path) -> None:
-    model = picture_network("mobilenet_v2", weights=None, size=32)
+    model = image_network("mobilenet_v2", weights=None, size=32)
     model.save(tmp_path / "a.keras")
     again = keras.models.load_model(tmp_path / "a.keras")
     pixels = np.full((1, 32, 32, 3), 100.0, np.float32)
