@@ -411,8 +411,8 @@ def forecasting_seasons() -> Any:
     return kerasseq.forecasting(
         SERIES, **_SMALL, time="month", target="sold", series="shop", horizon=4,
         lookback_seasons=2.0, model="recursive", scheduled_sampling=0.3, cell="lstm",
-        normalization="none", scaling="log", output="normal", series_embedding=True, embedding=2, lags=(12,),
-        epochs=1,
+        normalization="none", scaling="log", output="normal", series_embedding=True,
+        embedding=2, lags=(12,), epochs=1,
     )  # fmt: skip
 
 

@@ -373,7 +373,7 @@ def test_a_withheld_test_part_is_trained_on_in_no_fold() -> None:
         assert parts.test is None
         assert test.isdisjoint(parts.train.names + parts.validation.names)
         seen += parts.validation.names
-    assert len(inputs) == len({*seen}) == 40 - len(test)
+    assert len(seen) == len({*seen}) == 40 - len(test)
 
 
 def test_no_mark_is_in_any_metric(run: CaptionRun) -> None:

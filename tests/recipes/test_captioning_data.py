@@ -115,7 +115,7 @@ def test_bad_images_are_counted(seeing: CaptionRun, place: Path, tmp_path: Path)
 
 def test_features_that_are_no_numbers_are_not_captioned(featured: CaptionRun) -> None:
     inputs = np.eye(3, 5)
-    assert len(featured.predict(inputs)) == len(featured.predict(seen.astype(np.int8))) == 3
+    assert len(featured.predict(inputs)) == len(featured.predict(inputs.astype(np.int8))) == 3
     inputs[1, 2] = np.nan
     with pytest.raises(ValueError, match="finite numbers, and those of 1 in the array are not"):
         featured.predict(inputs)
