@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from kerasseq import atomic, schema, training
+from kerasseq.reading import TooLarge
 from kerasseq.settings import Settings
 from kerasseq.state import read_json, write_json
 from kerasseq.tasks import perform
@@ -114,6 +115,7 @@ def run(
 
     Raises:
         OSError: if its folder cannot be written.
+        ValueError: if a checkpoint is larger than memory is meant for.
     """
     started, before = time.perf_counter(), 0.0
     own = folder(task, name)
@@ -125,6 +127,8 @@ def run(
         begun = _read_begun(own / _BEGUN)
         if begun is not None:  # it is no fault of the trial
             write_json(own / _BEGUN, {**begun, "times": 0})
+        raise
+    except TooLarge:  # a checkpoint that the limit of this machine does not let in
         raise
     except Exception as error:  # whatever it is, the next trial may do without
         if _unwritable(error, task.folder):

@@ -225,11 +225,27 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         return CaptionMetrics
 
     def check_saved(
-        self, model: keras.Model, state: Mapping[str, Any], settings: CaptioningSettings
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: CaptioningSettings,
+        metrics: Mapping[str, Any],
     ) -> None:
         from kerasseq.data.tokenizer import Tokenizer
+        from kerasseq.tasks.captioning import writing
 
-        super().check_saved(model, state, settings)
+        super().check_saved(model, state, settings, metrics)
+        taken, seen = model.input["picture"].shape[1:], state["facts"]["seen"]
+        if len(taken) != len(seen) or any(own not in (None, n) for own, n in zip(taken, seen)):
+            raise ValueError(f"the model takes {tuple(taken)}, and facts.seen is {seen}")
+        network = state["facts"]["network"]
+        if network and network["size"] != seen[0]:
+            raise ValueError(f"facts.network.size is {network['size']:,}, and facts.seen is {seen}")
+        if state["scaling"]:
+            for name, own in state["scaling"].items():
+                if own.shape != (seen[-1],):
+                    raise ValueError(f"scaling.{name} is {own.shape}, and facts.seen is {seen}")
+        writing.check_shown(state.get("shown", {}), seen, len(metrics["examples"]))
         words = len(Tokenizer.from_state(state["words"]))
         if words != state["facts"]["words"]:
             raise ValueError(f"facts.words is {state['facts']['words']:,}, and there are {words:,}")

@@ -25,6 +25,7 @@ __all__ = [
     "References",
     "Writer",
     "Written",
+    "check_shown",
     "examples",
     "fingerprints",
     "predicted",
@@ -135,6 +136,24 @@ def shown(part: Captioned, rows: Sequence[int]) -> dict[str, Any]:
     else:
         pictures = read_pictures([part.files[row] for row in rows], _THUMBNAIL)
     return {"pictures": pictures, "seen": part.seen[np.array(rows[:_LOOKED_AT])]}
+
+
+def check_shown(shown: Mapping[str, np.ndarray], seen: Sequence[int], examples: int) -> None:
+    """Raise a ValueError unless figures can be drawn of what `shown` gave.
+
+    Args:
+        shown: pictures, and what is seen in the first; or nothing.
+        seen: shape of what is seen in a picture.
+        examples: number of captions that go with the pictures.
+    """
+    if not {"pictures", "seen"} <= {*shown}:
+        return
+    pictures, looked_at = shown["pictures"], (min(examples, _LOOKED_AT), *seen)
+    if len(pictures) != examples or 0 in pictures.shape or shown["seen"].shape != looked_at:
+        raise ValueError(
+            f"{examples:,} pictures are shown, and there are arrays {pictures.shape} of them and "
+            f"{shown['seen'].shape} of what is seen in {looked_at[0]}"
+        )
 
 
 def fingerprints(captions: Sequence[str]) -> np.ndarray:

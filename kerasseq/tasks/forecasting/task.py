@@ -190,12 +190,18 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return {**state, "facts": {**facts, "suggested": suggested}}
 
     def check_saved(
-        self, model: keras.Model, state: Mapping[str, Any], settings: ForecastingSettings
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: ForecastingSettings,
+        metrics: Mapping[str, Any],
     ) -> None:
         from kerasseq.tasks.forecasting import forecasts
 
-        super().check_saved(model, state, settings)
+        super().check_saved(model, state, settings, metrics)
         forecasts.check_state(model, state, self.config(state["facts"], settings))
+        for example in metrics["examples"]:
+            forecasts.fan(example)
 
     def config(self, facts: Mapping[str, Any], settings: ForecastingSettings) -> Forecaster:
         from kerasseq.models import Forecaster
