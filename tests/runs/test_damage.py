@@ -28,10 +28,12 @@ ARRAYS = "state.npz"
 NAMES = sorted(path.stem for path in RUNS.glob("*.json"))
 FEW = 12  # damages of a run, unless all are asked for
 MANY = 12  # keys of one mapping
-#: Entries that say how data is read: with others the verbs tell what is wrong with the data.
+#: Entries that say how data is read, and in which unit: verbs tell what is wrong with the data,
+#: or that a model gives no finite numbers.
 READING = (
     *("images", "captions", "features", "fine_tune", "'text'", "'label'", "classes", "roles"),
     *("'test'", "'validation'", "'time'", "'target'", "'series'", "'ids'", "'keys'"),
+    *("'location'", "'scale'", "'shift'"),
 )
 GIB = 2**30
 DEEP = "nested 100,000 deep"
@@ -320,6 +322,13 @@ def test_values_of_the_right_type_that_cannot_be(
     _changed(file, place, "retyped", other)(folder)
     with pytest.raises(ValueError, match=rf"{file}.*{told}"):
         kerasseq.load(folder)
+
+
+def test_a_column_of_times_may_be_named_by_a_number(tmp_path: Path) -> None:
+    folder = tmp_path / "forecasting"
+    shutil.copytree(RUNS / "forecasting", folder)
+    _changed("state.json", ("history", "encoding", "roles", "time", 0), "retyped", 7)(folder)
+    assert "7" in kerasseq.load(folder).forecast().columns
 
 
 def test_the_file_of_arrays_is_blamed_for_what_is_wrong_in_it(tmp_path: Path) -> None:
