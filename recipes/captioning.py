@@ -138,13 +138,22 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
         40, "words of the longest caption to learn from, and to write", stage="prepare", least=1
     )
     beam_width: int = setting(
-        3, "number of captions that beam search follows; 1 for greedy decoding", least=1
+        3,
+        "number of captions that beam search follows; 1 for greedy decoding",
+        least=1,
+        most=1000,
     )
     length_penalty: float = setting(
-        0.7, "exponent of the length that divides the log-probability of a caption", least=0
+        0.7,
+        "exponent of the length that divides the log-probability of a caption",
+        least=0,
+        most=10,
     )
     no_repeat_ngram_size: int = setting(
-        0, "words of the shortest run that must not come twice in a caption; 0 for any", least=0
+        0,
+        "words of the shortest run that must not come twice in a caption; 0 for any",
+        least=0,
+        most=1000,
     )
     validation: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,

@@ -13,17 +13,23 @@ The environment variable `KERASSEQ_MAX_BYTES` says another number of bytes in pl
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "MAX_BYTES",
     "VALUE",
+    "Damaged",
+    "TooLarge",
     "check_npz",
     "check_size",
     "check_table",
@@ -32,6 +38,7 @@ __all__ = [
     "parse_json",
     "read_bytes",
     "read_member",
+    "read_npz",
 ]
 
 #: The environment variable that says how many bytes may be read.
@@ -46,8 +53,16 @@ _LOOK = 2 * 2**20
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character, as JSON may have it
 
 
+class Damaged(ValueError):
+    """A file that does not hold what it was written with, such as a power cut leaves."""
+
+
+class TooLarge(ValueError):
+    """More to read than memory is meant for."""
+
+
 def check_size(size: int, what: str, stored: int | None = None) -> None:
-    """Raise a ValueError if there is more to read than memory is meant for.
+    """Raise TooLarge, a ValueError, if there is more to read than memory is meant for.
 
     Args:
         size: Bytes to be read, or made room for.
@@ -60,7 +75,7 @@ def check_size(size: int, what: str, stored: int | None = None) -> None:
     most = _given() or min(_MOST, _MOST if stored is None else max(_SMALL, _RATIO * stored))
     if size > most:
         packed = "" if stored is None or stored >= size else f" in a file of {stored:,}"
-        raise ValueError(
+        raise TooLarge(
             f"{what} holds {size:,} bytes{packed}, and at most {most:,} are read. If that is "
             f"meant, set the environment variable {MAX_BYTES} to {size} or more."
         )
@@ -99,6 +114,10 @@ def check_npz(path: Path) -> None:
     """Raise a ValueError if an .npz file unpacks to too much, or declares more than it holds.
 
     NumPy makes room for all that is declared. What is damaged otherwise is left to it.
+
+    Raises:
+        TooLarge: If it unpacks to too much.
+        Damaged: If it declares more than it holds.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -108,10 +127,38 @@ def check_npz(path: Path) -> None:
         for member in members:
             declared = _declared(archive, member)
             if declared > member.file_size:
-                raise ValueError(
-                    f"{path}: the array {member.filename} declares {declared:,} bytes and holds "
-                    f"{member.file_size:,}: it is cut off or damaged. Write the file again."
+                raise Damaged(
+                    f"{path} is damaged: the array {member.filename} declares {declared:,} bytes "
+                    f"and holds {member.file_size:,}"
                 )
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, by name.
+
+    Raises:
+        OSError: If the disk cannot be read.
+        TooLarge: If it unpacks to too much.
+        Damaged: If it cannot be read; it names the array, if a single one cannot be.
+    """
+    import numpy as np
+
+    name, arrays = "", {}
+    try:
+        check_npz(path)
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            for name in file.files:
+                arrays[name] = np.asarray(file[name])  # what is no array comes as bytes
+    except (Damaged, TooLarge):
+        raise
+    except Exception as error:  # NumPy has no error of its own for a file that it cannot read
+        sought = isinstance(error, OSError) and error.errno == errno.EINVAL  # before its beginning
+        if isinstance(error, OSError | MemoryError) and not sought:
+            raise  # which is no fault of the file
+        what = f"its array {name!r}" if name else "it"
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise Damaged(f"{path} is damaged: {what} cannot be read ({reason})") from error
+    return arrays
 
 
 def parse_json(text: str) -> Any:

@@ -2,12 +2,15 @@
 
 What a file holds is declared as a `TypedDict` beside the code that writes it. These types are
 understood: TypedDicts, `dict[str, T]`, `list[T]`, `tuple[T, U]` (a list of that length),
-`Literal`, unions, `None`, `bool`, `int`, `float` (whole numbers too), `str`, `Any`, and
-`Annotated[np.ndarray, Array(...)]`.
+`Literal`, unions, `None`, `bool`, `int` (of 64 bits), `float` (whole numbers too, and finite),
+`str`, `Any`, and `Annotated` types with rules: `Array`, `Limits`, `Length`, `SameLength`, or any
+function of a value that says what is wrong with it, and None for nothing.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,14 +31,14 @@ from typing import (
 
 import numpy as np
 
-__all__ = ["Array", "check", "faults"]
+__all__ = ["AnyFloat", "Array", "Count", "Length", "Limits", "SameLength", "check", "faults"]
 
 _SHOWN = 3  # faults of a file
 _LONG = 40  # characters of a wrong value
 _NAMES: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
-    float: "a number",
+    float: "a finite number",
     str: "a text",
     types.NoneType: "null",
     dict: "a mapping",
@@ -51,17 +54,109 @@ class Array:
     Args:
         kinds: letters of `dtype.kind` that it may have.
         dimensions: number of its dimensions; None for any.
+        above: its numbers must be larger than this one; None for any.
+        missing: whether NaN, or no time, may stand for a value that is missing. Infinity never may.
     """
 
     kinds: str
     dimensions: int | None = None
+    above: float | None = None
+    missing: bool = False
 
-    def __contains__(self, value: Any) -> bool:
+    @property
+    def name(self) -> str:
+        """The kind in words."""
         return (
-            isinstance(value, np.ndarray)
-            and value.dtype.kind in self.kinds
-            and self.dimensions in (None, value.ndim)
+            "an array" if self.dimensions is None else f"an array of {self.dimensions} dimensions"
         )
+
+    def __call__(self, value: np.ndarray) -> str | None:
+        """What is wrong in an array; None for nothing."""
+        if value.dtype.kind not in self.kinds or self.dimensions not in (None, value.ndim):
+            return f"must be {self.name}, and is {_short(value)}"
+        if self.above is not None and (value <= self.above).any():
+            return f"must have numbers above {self.above}, and has {value.min()}"
+        if value.dtype.kind == "f":
+            bad = np.isinf(value) if self.missing else ~np.isfinite(value)
+            return f"must have finite numbers, and has {value[bad][0]}" if bad.any() else None
+        if value.dtype.kind == "M" and not self.missing and np.isnat(value).any():
+            return "must have times, and has NaT"
+        return None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a number, in an `Annotated[int, ...]` or `Annotated[float, ...]`.
+
+    Args:
+        least: smallest number allowed.
+        most: largest number allowed.
+        above: numbers must be larger than this one.
+        finite: whether NaN and infinity are refused.
+    """
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+    finite: bool = True
+
+    def __call__(self, value: float) -> str | None:
+        """What is wrong with a number; None for nothing."""
+        if not self.finite:
+            return None
+        if not abs(value) <= sys.float_info.max:
+            return f"must be a finite number, and is {_short(value)}"
+        if self.least <= value <= self.most and (value > self.above or self.above == -math.inf):
+            return None
+        limits = {"above": self.above, "at least": self.least, "at most": self.most}
+        named = [f"{word} {own}" for word, own in limits.items() if abs(own) != math.inf]
+        return f"must be {' and '.join(named)}, and is {_short(value)}"
+
+
+@dataclass(frozen=True)
+class Length:
+    """The number of entries, in an `Annotated` list or mapping."""
+
+    least: int
+    most: int | None = None
+
+    def __call__(self, value: list[Any] | dict[str, Any]) -> str | None:
+        """What is wrong with a list; None for nothing."""
+        if self.least <= len(value) and (self.most is None or len(value) <= self.most):
+            return None
+        most = "or more" if self.most is None else f"to {self.most:,}"
+        return f"must have {self.least:,} {most} entries, and has {len(value):,}"
+
+
+class SameLength:
+    """Lists of one length, in an `Annotated` list or mapping of lists.
+
+    Args:
+        *names: names of the lists in the mapping; all, if none is given.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __call__(self, value: Any) -> str | None:
+        """What is wrong with the lists; None for nothing."""
+        if isinstance(value, list):
+            lengths = {f"[{place}]": len(own) for place, own in enumerate(value)}
+        else:
+            lengths = {name: len(value[name]) for name in self.names or value}
+        if len({*lengths.values()}) <= 1:
+            return None
+        first, size = next(iter(lengths.items()))
+        name, other = next(own for own in lengths.items() if own[1] != size)
+        return f"must have lists of one length: {first} has {size:,} entries, and {name} {other:,}"
+
+
+#: A number that may be infinite or NaN, such as a loss or a score.
+AnyFloat = Annotated[float, Limits(finite=False)]
+#: A number of things.
+Count = Annotated[int, Limits(least=0)]
+# What arrays, and most computations, have room for.
+_WHOLE, _FINITE = Limits(-(2**63), 2**63 - 1), Limits()
 
 
 def check(value: Any, kind: Any, where: str = "") -> None:
@@ -93,21 +188,45 @@ def faults(value: Any, kind: Any, where: str) -> Iterator[str]:
         yield from _of_union(value, arguments, where)
     elif not _is(value, kind):
         yield f"{where or 'it'} must be {_named(kind)}, and is {_short(value)}"
-    elif is_typeddict(origin):
+    elif origin is Annotated:
+        yield from _of_rules(value, arguments[0], arguments[1:], where)
+    elif origin in (int, float):
+        yield from _of_rules(value, origin, (), where)
+    else:
+        yield from _inside(value, origin, arguments, where)
+
+
+def _inside(value: Any, origin: Any, arguments: tuple[Any, ...], where: str) -> Iterator[str]:
+    """What is wrong in the parts of a value that is of the kind itself."""
+    if is_typeddict(origin):
         for name, own in _fields(origin).items():
             if name in value:
-                yield from faults(value[name], own, _inside(where, name))
+                yield from faults(value[name], own, _joined(where, name))
             elif _is_required(origin, own):
                 yield f"{where or 'it'} lacks {name}"
     elif origin is dict:
         for name, own in value.items():
-            yield from faults(own, arguments[1], _inside(where, name))
+            yield from faults(own, arguments[1], _joined(where, name))
     elif origin is list:
         for place, own in enumerate(value):
             yield from faults(own, arguments[0], f"{where}[{place}]")
     elif origin is tuple:
         for place, (own, argument) in enumerate(zip(value, arguments)):
             yield from faults(own, argument, f"{where}[{place}]")
+
+
+def _of_rules(value: Any, kind: Any, rules: tuple[Any, ...], where: str) -> Iterator[str]:
+    """What is wrong in a value of a kind with rules, which are for values that are whole."""
+    if kind in (int, float):
+        rules = (*rules, _WHOLE) if kind is int else rules or (_FINITE,)
+        inside: list[str] = []
+    else:
+        inside = list(islice(faults(value, kind, where), _SHOWN + 1))
+    yield from inside
+    if not inside:
+        for rule in rules:
+            if fault := rule(value):
+                yield f"{where or 'it'} {fault}"
 
 
 def _of_union(value: Any, options: tuple[Any, ...], where: str) -> Iterator[str]:
@@ -120,7 +239,7 @@ def _of_union(value: Any, options: tuple[Any, ...], where: str) -> Iterator[str]
         yield from found[-1]
 
 
-def _inside(where: str, name: str) -> str:
+def _joined(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
@@ -128,7 +247,7 @@ def _is(value: Any, kind: Any) -> bool:
     """Whether a value is of the kind, whatever is inside it."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Annotated:
-        return value in arguments[1]
+        return _is(value, arguments[0])
     if origin is Literal:
         return any(type(value) is type(option) and value == option for option in arguments)
     if origin is Any:
@@ -158,8 +277,8 @@ def _named(kind: Any) -> str:
     """A kind in words."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Annotated:
-        sizes = arguments[1].dimensions
-        return "an array" if sizes is None else f"an array of {sizes} dimensions"
+        rule = arguments[1]
+        return rule.name if isinstance(rule, Array) else _named(arguments[0])
     if origin is Literal:
         return f"one of {', '.join(map(repr, arguments))}"
     if origin is tuple:

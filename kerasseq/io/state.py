@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kerasseq.io import atomic
-from kerasseq.io.limits import check_npz
+from kerasseq.io.limits import Damaged, check_size, read_npz
 
 __all__ = ["read_json", "read_state", "write_json", "write_state"]
 
@@ -34,21 +35,18 @@ def read_json(path: Path) -> Any:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it holds something else, or is nested too deep.
+        Damaged: if it holds something else, or is nested too deep.
+        TooLarge: if it is larger than memory is meant for.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: restore it from a copy, or train again.")
+    check_size(path.stat().st_size, str(path))
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is not valid JSON ({error}): restore it from a copy, or train again."
-        ) from error
+        raise Damaged(f"{path} is damaged: it is not valid JSON ({error})") from error
     if _is_deep(found):
-        raise ValueError(
-            f"{path} has values nested more than {_DEEPEST} deep: restore it from a copy, or train "
-            "again."
-        )
+        raise Damaged(f"{path} is damaged: it has values nested more than {_DEEPEST} deep")
     return found
 
 
@@ -81,33 +79,44 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     write_json(path, values)
 
 
-def read_state(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> Any:
     """What `write_state` wrote.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if one cannot be read.
+        Damaged: if one cannot be read, or they do not go together.
+        TooLarge: if one is larger than memory is meant for.
     """
     values = read_json(path)
     archive = path.with_suffix(".npz")
-    if not archive.exists():
-        arrays: Mapping[str, np.ndarray] = {}
-    else:
-        check_npz(archive)
-        try:
-            with np.load(archive, allow_pickle=False) as file:
-                arrays = dict(file)
-        except Exception as error:  # NumPy has no error of its own for a file that it cannot read
-            raise ValueError(
-                f"{archive} is damaged: restore it from a copy, or train again."
-            ) from error
-    try:
-        found: dict[str, Any] = _with(values, arrays)
-    except KeyError as error:
-        raise FileNotFoundError(
-            f"{archive} lacks {error.args[0]!r}: restore it from a copy, or train again."
-        ) from error
-    return found
+    arrays = read_npz(archive) if archive.exists() else None
+    return _with(values, _Arrays(path, archive, arrays), "")
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """The arrays in an .npz file, None if there is no such file, for the JSON file beside it."""
+
+    path: Path
+    archive: Path
+    arrays: Mapping[str, np.ndarray] | None
+
+    def named(self, name: Any, where: str) -> np.ndarray:
+        """The array that the JSON file refers to at some place."""
+        what = f"{where or 'it'} must be"
+        if not isinstance(name, str):
+            raise Damaged(f"{self.path} is damaged: {what} the name of an array, and is {name!r}")
+        if self.arrays is None:
+            raise FileNotFoundError(
+                f"{self.archive} is missing, and {self.path} needs it: restore it from a copy, or "
+                "train again."
+            )
+        if name not in self.arrays:
+            raise Damaged(
+                f"{self.path} and {self.archive.name} do not go together: {what} the array "
+                f"{name!r}, which is not there"
+            )
+        return self.arrays[name]
 
 
 def _without(value: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -123,12 +132,14 @@ def _without(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     return value
 
 
-def _with(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+def _with(value: Any, arrays: _Arrays, where: str) -> Any:
     if isinstance(value, dict):
         if value.keys() == {_ARRAY}:
-            name = value[_ARRAY]
-            if not isinstance(name, str):
-                raise KeyError(name)
-            return arrays[name]
-        return {key: _with(item, arrays) for key, item in value.items()}
-    return [_with(item, arrays) for item in value] if isinstance(value, list) else value
+            return arrays.named(value[_ARRAY], where)
+        return {
+            key: _with(item, arrays, f"{where}.{key}" if where else key)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_with(item, arrays, f"{where}[{place}]") for place, item in enumerate(value)]
+    return value

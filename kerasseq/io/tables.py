@@ -12,10 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasseq.io.files import read_text
-from kerasseq.io.limits import MAX_BYTES, check_table, most_columns, parse_json
+from kerasseq.io.limits import (
+    MAX_BYTES,
+    TooLarge,
+    check_size,
+    check_table,
+    most_columns,
+    parse_json,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow
+    from pyarrow import parquet
 
 __all__ = [
     "TABLES",
@@ -182,13 +191,50 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         told = parquet.read_metadata(path)
     except (ValueError, OSError, pyarrow.ArrowException) as error:
         raise _unreadable(path, "Parquet", str(error)) from None
-    check_table(told.num_rows, told.num_columns, str(path), path.stat().st_size)
+    stored = path.stat().st_size
+    check_table(told.num_rows, told.num_columns, str(path), stored)
+    check_size(_declared(told), str(path), stored)
     try:
+        # A value that many rows refer to is kept once so, and not yet written out.
+        table = parquet.read_table(path, read_dictionary=_texts(told))
         # Else a text that is not UTF-8 would fail where it is used.
-        parquet.read_table(path).validate(full=True)
+        table.validate(full=True)
+        check_size(sum(map(_unpacked, table.columns)), f"{path}, unpacked,", stored)
         return pd.read_parquet(path)
+    except TooLarge:
+        raise
     except (ValueError, OSError, pyarrow.ArrowException) as error:
         raise _unreadable(path, "Parquet", str(error)) from None
+
+
+def _declared(told: parquet.FileMetaData) -> int:
+    """The bytes in a Parquet file that is not compressed, values that rows share counted once."""
+    return sum(told.row_group(group).total_byte_size for group in range(told.num_row_groups))
+
+
+def _texts(told: parquet.FileMetaData) -> list[str]:
+    """The columns of texts in a Parquet file, those in lists and structures among them."""
+    columns = (told.schema.column(place) for place in range(len(told.schema)))
+    return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+
+
+def _unpacked(column: pyarrow.ChunkedArray | pyarrow.Array) -> int:
+    """The bytes of a column in which each row has a value of its own."""
+    import pyarrow
+    from pyarrow import compute, types
+
+    if isinstance(column, pyarrow.ChunkedArray):
+        return sum(map(_unpacked, column.chunks))
+    if types.is_dictionary(column.type):
+        lengths = compute.binary_length(column.dictionary).take(column.indices)
+        return compute.sum(lengths).as_py() or 0
+    if types.is_struct(column.type):
+        return sum(map(_unpacked, column.flatten()))
+    if types.is_map(column.type):
+        return _unpacked(column.keys) + _unpacked(column.items)
+    if types.is_nested(column.type):
+        return _unpacked(column.flatten())
+    return int(column.nbytes)
 
 
 def read_separated(path: Path, content: str, kind: str = "CSV") -> pd.DataFrame:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
+from kerasseq.io.schema import Count, Length, Limits, SameLength
 from kerasseq.runs.run import Run
 from kerasseq.settings import require_bool
 
@@ -36,17 +37,27 @@ class Unlabelled:
     instead: str
 
 
+_Share = Annotated[float, Limits(least=0, most=1 + 1e-6)]
+
+
 class _Reliability(TypedDict):
-    rows: list[int]
-    confidence: list[float]
-    accuracy: list[float]
+    rows: Annotated[list[Count], Length(1)]
+    confidence: list[_Share]
+    accuracy: list[_Share]
+
+
+def _square(rows: list[list[int]]) -> str | None:
+    """What is wrong with a matrix that must have as many columns as rows."""
+    if all(len(row) == len(rows) for row in rows):
+        return None
+    return f"must have {len(rows):,} columns, as many as rows"
 
 
 class ClassificationMetrics(TypedDict):
     """The entries of metrics.json that runs of classifiers have beside those of all recipes."""
 
-    confusion: list[list[int]]
-    reliability: _Reliability
+    confusion: Annotated[list[list[Count]], _square]
+    reliability: Annotated[_Reliability, SameLength("rows", "confidence", "accuracy")]
 
 
 class ClassificationRun(Run):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from kerasseq.io import atomic, lock, paths, schema
+from kerasseq.io.limits import Damaged
 from kerasseq.io.state import read_json
 from kerasseq.settings import aliases
 
@@ -23,6 +24,7 @@ __all__ = [
     "PLOTS",
     "RECORD",
     "REFIT",
+    "REMEDY",
     "STATE",
     "check_free",
     "holds",
@@ -39,6 +41,7 @@ FORMAT = 2
 RECORD, MODEL, STATE = "run.json", "model.keras", "state.json"
 METRICS, HISTORY, PLOTS = "metrics.json", "history.json", "plots"
 CHECKPOINT, REFIT = "checkpoint.npz", "refit.npz"
+REMEDY = "Restore it from a copy, or train again."
 _LIBRARIES = ("kerasseq", "keras", "numpy", "scikit-learn", "tokenizers")
 _BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -158,7 +161,10 @@ def read_record(folder: Path) -> dict[str, Any]:
                 "call its recipe with the same settings, data and `out` to go on."
             )
         raise ValueError(f"{folder} is not a run: it has no {RECORD}. Give the folder of a run.")
-    record: dict[str, Any] = read_json(folder / RECORD)
+    try:
+        record: dict[str, Any] = read_json(folder / RECORD)
+    except Damaged as error:
+        raise ValueError(f"{error}. {REMEDY}") from error
     if not isinstance(record, dict) or type(record.get("format")) is not int:
         raise ValueError(f"{folder / RECORD} is not the record of a run: restore it from a copy.")
     if record["format"] > FORMAT:
@@ -169,9 +175,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         schema.check(record, Record)
     except ValueError as error:
-        raise ValueError(
-            f"{folder / RECORD} is damaged: {error}. Restore it from a copy, or train again."
-        ) from error
+        raise ValueError(f"{folder / RECORD} is damaged: {error}. {REMEDY}") from error
     if record["format"] == 1:
         record["settings"] = aliases.current(record["recipe"], record["settings"])
     return record

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from kerasseq import settings
 from kerasseq.io import schema
+from kerasseq.io.limits import Damaged, TooLarge
 from kerasseq.io.state import read_json, read_state
-from kerasseq.runs.folder import HISTORY, METRICS, MODEL, RECORD, STATE
+from kerasseq.runs.folder import HISTORY, METRICS, MODEL, RECORD, REMEDY, STATE
 
 if TYPE_CHECKING:
     import keras
@@ -18,33 +19,39 @@ if TYPE_CHECKING:
 __all__ = ["Metrics", "read_files"]
 
 
+_Scores = dict[str, schema.AnyFloat]
+
+
 class _Rows(TypedDict):
-    train: int
-    validation: int
-    test: int
+    train: schema.Count
+    validation: schema.Count
+    test: schema.Count
 
 
 class _Epochs(TypedDict):
-    trained: int
-    kept: int
+    trained: schema.Count
+    kept: schema.Count
 
 
 class Metrics(TypedDict):
     """The entries of metrics.json that the runs of all recipes have."""
 
     recipe: str
-    test: dict[str, float]
-    interval: dict[str, tuple[float, float]]
-    baselines: dict[str, dict[str, float]]
-    parameters: int
-    macs: NotRequired[int]  # earlier runs do without
-    seconds: float
+    test: _Scores
+    interval: dict[str, tuple[schema.AnyFloat, schema.AnyFloat]]
+    baselines: dict[str, _Scores]
+    parameters: schema.Count
+    macs: NotRequired[schema.Count]  # earlier runs do without
+    seconds: Annotated[float, schema.Limits(least=0)]
     seed: int
     versions: dict[str, str]
     verdict: str
     rows: _Rows
     epochs: _Epochs
     remarks: NotRequired[list[str]]
+
+
+_History = Annotated[dict[str, list[schema.AnyFloat]], schema.SameLength()]
 
 
 def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, Any]:
@@ -64,9 +71,9 @@ def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, 
     """
     readers: dict[str, tuple[str, Callable[[Path], Any]]] = {
         "settings": (RECORD, lambda path: _settings(record, task)),
-        "state": (STATE, lambda path: _state(path, task)),
-        "metrics": (METRICS, lambda path: _metrics(path, task)),
-        "history": (HISTORY, lambda path: _checked(read_json(path), dict[str, list[float]])),
+        "state": (STATE, lambda path: _checked(task.upgraded(read_state(path)), task.state_type())),
+        "metrics": (METRICS, lambda path: _checked(read_json(path), Metrics, task.metrics_type())),
+        "history": (HISTORY, lambda path: _checked(read_json(path), _History)),
         "model": (MODEL, _model),
     }
     found: dict[str, Any] = {}
@@ -76,26 +83,25 @@ def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, 
             found[field] = read(folder / name)
         except FileNotFoundError as error:
             missing.append(str(error))
+        except (Damaged, TooLarge) as error:  # which names the file
+            damaged.append(str(error))
         except ValueError as error:
             damaged.append(f"{folder / name} is damaged: {error}")
     if damaged:
-        raise ValueError(f"{'; '.join([*missing, *damaged])}. {_REMEDY}")
+        raise ValueError(f"{'; '.join([*missing, *damaged])}. {REMEDY}")
     if missing:
         raise FileNotFoundError("; ".join(missing))
     typed = found.pop("settings")
     try:
         resolved, _ = task.resolve(found["state"]["data_info"], typed)
-        task.check_saved(found["model"], found["state"], resolved)
+        task.check_saved(found["model"], found["state"], resolved, found["metrics"])
     except Exception as error:  # of any kind: it was made of what is in the files
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"the files of {folder} do not go together, {RECORD}, {STATE} and {MODEL}: "
-            f"{reason or type(error).__name__}. {_REMEDY}"
+            f"the files of {folder} do not go together, {RECORD}, {STATE}, {METRICS} and {MODEL}: "
+            f"{reason or type(error).__name__}. {REMEDY}"
         ) from error
     return found
-
-
-_REMEDY = "Restore it from a copy, or train again."
 
 
 def _checked(value: Any, *kinds: Any) -> Any:
@@ -108,16 +114,6 @@ def _settings(record: Mapping[str, Any], task: Any) -> Any:
     """The settings of the record as a typed object."""
     found = task.saved(record["settings"])
     settings.check(found)
-    return found
-
-
-def _state(path: Path, task: Any) -> dict[str, Any]:
-    found: dict[str, Any] = _checked(task.upgraded(read_state(path)), task.state_type())
-    return found
-
-
-def _metrics(path: Path, task: Any) -> dict[str, Any]:
-    found: dict[str, Any] = _checked(read_json(path), Metrics, task.metrics_type())
     return found
 
 

@@ -302,13 +302,20 @@ class Task(abc.ABC, Generic[S, R]):
         """
         return state
 
-    def check_saved(self, model: keras.Model, state: Mapping[str, Any], settings: S) -> None:
+    def check_saved(
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: S,
+        metrics: Mapping[str, Any],
+    ) -> None:
         """Raise an error unless what was loaded from the files of a run goes together.
 
         Args:
             model: the model.
             state: state of the preprocessing, of the type `state_type()`.
             settings: settings of the run, resolved.
+            metrics: metrics of the run, of the type `metrics_type()`.
         """
         expected, found = self.count(state["data_info"], settings), model.count_params()
         if found != expected:

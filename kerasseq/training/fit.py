@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 import time
@@ -10,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import keras
 import numpy as np
 
 from kerasseq.io import atomic, schema
+from kerasseq.io.limits import Damaged, read_npz
 from kerasseq.training import optimizers
 from kerasseq.training.batches import OWN, Batches, Examples, Generated
 from kerasseq.training.optimizers import check, recorded
@@ -209,7 +209,8 @@ def fit(
         quiet: whether to show no progress.
 
     Raises:
-        ValueError: if the loss is no number any more.
+        ValueError: if the loss is no number any more, or the checkpoint is larger than memory is
+            meant for.
     """
     batches = Batches(train, config.batch_size, config.seed, config.branches)
     training_model = config.compiled(model, len(batches))
@@ -247,17 +248,13 @@ def sign(monitor: str | None) -> float:
     return 1.0 if monitor is None or monitor.endswith("loss") else -1.0
 
 
-class Damaged(ValueError):
-    """A checkpoint that cannot be read, such as a power cut leaves."""
-
-
 class _State(TypedDict):
     """The JSON values of a checkpoint, beside its arrays."""
 
     stamp: dict[str, Any]
-    history: History
-    best_epoch: int
-    best: float
+    history: Annotated[dict[str, list[schema.AnyFloat]], schema.SameLength()]
+    best_epoch: schema.Count
+    best: schema.AnyFloat
     seconds: float
 
 
@@ -266,6 +263,7 @@ def read_stamp(checkpoint: Path) -> dict[str, Any]:
 
     Raises:
         Damaged: if it cannot be read.
+        TooLarge: if it is larger than memory is meant for.
     """
     state, _ = _read(checkpoint)
     epochs = len(state["history"].get("loss", []))
@@ -274,18 +272,15 @@ def read_stamp(checkpoint: Path) -> dict[str, Any]:
 
 def _read(checkpoint: Path) -> tuple[_State, dict[str, np.ndarray]]:
     """The JSON values and the arrays of a checkpoint."""
+    arrays = read_npz(checkpoint)
     try:
-        with open(checkpoint, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = dict(file)
         state = json.loads(str(arrays.pop("state")))
         schema.check(state, _State, "its state")
-        return state, arrays
-    except Exception as error:  # NumPy has no error of its own for a file that it cannot read
-        sought = isinstance(error, OSError) and error.errno == errno.EINVAL  # before its beginning
-        if isinstance(error, OSError | MemoryError) and not sought:
-            raise  # which is no fault of the file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise Damaged(f"{checkpoint} is damaged ({reason})") from error
+    except KeyError:
+        raise Damaged(f"{checkpoint} is damaged: it has no state") from None
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{checkpoint} is damaged: {error}") from error
+    return state, arrays
 
 
 class _Clock(keras.callbacks.Callback):
@@ -394,7 +389,9 @@ class _BestEpochCheckpoint(keras.callbacks.Callback):
         best = {f"best/{i}": weight for i, weight in enumerate(self.best_weights)}
         for name, own in {**variables, **best}.items():
             if name not in arrays or arrays[name].shape != tuple(own.shape):
-                raise Damaged(f"{self._checkpoint} is damaged ({name} missing or of another shape)")
+                raise Damaged(
+                    f"{self._checkpoint} is damaged: {name} is missing or of another shape"
+                )
         for name, variable in variables.items():
             variable.assign(arrays[name])
         self.best_weights = [arrays[name] for name in best]

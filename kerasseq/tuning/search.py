@@ -70,16 +70,26 @@ class Search:
                     progress.go_on(event)
                     self._log(event, again=False)
                 if self.events[-1]["event"] != "finished":
-                    if workers > 1 and not remote:
-                        self.spread(workers)
-                    elif not self.trials(remote):
-                        self.spread(1)
+                    if not self._all_ended:
+                        self._run_trials(workers, remote)
                     self._finish()
             finally:
                 self.journal.close()
         result = Result(self.task.folder, self.events)
         result.save()
         return result
+
+    @property
+    def _all_ended(self) -> bool:
+        """Whether the recipe's own setting was begun, which comes after all trials."""
+        return any(event.get("trial") == DEFAULT for event in self.events)
+
+    def _run_trials(self, workers: int, remote: bool) -> None:
+        """Run the trials that are left, see `run`."""
+        if workers > 1 and not remote:
+            self.spread(workers)
+        elif not self.trials(remote):
+            self.spread(1)
 
     def record(self, event: dict[str, Any]) -> None:
         """Write an event down, show it, and clear up after it."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from kerasseq import training
 from kerasseq.io import atomic, schema
+from kerasseq.io.limits import TooLarge
 from kerasseq.io.state import read_json, write_json
 from kerasseq.settings import Settings
 from kerasseq.tasks import perform
@@ -115,6 +116,7 @@ def run(
 
     Raises:
         OSError: if its folder cannot be written.
+        ValueError: if a checkpoint is larger than memory is meant for.
     """
     started, before = time.perf_counter(), 0.0
     own = folder(task, name)
@@ -126,6 +128,8 @@ def run(
         begun = _read_begun(own / _BEGUN)
         if begun is not None:  # it is no fault of the trial
             write_json(own / _BEGUN, {**begun, "times": 0})
+        raise
+    except TooLarge:  # a checkpoint that the limit of this machine does not let in
         raise
     except Exception as error:  # whatever it is, the next trial may do without
         if _unwritable(error, task.folder):

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from kerasseq.io.limits import (
     MAX_BYTES,
+    Damaged,
+    TooLarge,
     check_npz,
     check_size,
     check_table,
@@ -23,6 +25,7 @@ from kerasseq.io.limits import (
     parse_json,
     read_bytes,
     read_member,
+    read_npz,
 )
 
 GIB = 2**30
@@ -139,6 +142,26 @@ def test_an_archive_of_arrays_that_unpacks_to_too_much(
     monkeypatch.setenv(MAX_BYTES, "80000")
     with pytest.raises(ValueError, match=r"a\.npz holds 80,128 bytes in a file of"):
         check_npz(tmp_path / "a.npz")
+
+
+def test_arrays_are_read_by_name_and_the_damaged_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.eye(3), b=np.arange(2))
+    found = read_npz(path)
+    assert [*found] == ["a", "b"]
+    np.testing.assert_array_equal(found["a"], np.eye(3))
+    monkeypatch.setenv(MAX_BYTES, "100")
+    with pytest.raises(TooLarge, match=r"a\.npz holds"):
+        read_npz(path)
+    monkeypatch.delenv(MAX_BYTES)
+    np.savez(path, a=np.eye(3), b=np.array([None]))
+    with pytest.raises(Damaged, match=r"a\.npz is damaged: its array 'b' cannot be read \(Object"):
+        read_npz(path)
+    path.write_text("no archive")
+    with pytest.raises(Damaged, match=r"a\.npz is damaged: it cannot be read"):
+        read_npz(path)
 
 
 @given(

@@ -41,8 +41,28 @@ def test_a_missing_or_damaged_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"state\.npz is damaged"):
         read_state(tmp_path / "state.json")
     (tmp_path / "state.npz").unlink()
-    with pytest.raises(FileNotFoundError, match=r"state\.npz lacks '0'"):
+    with pytest.raises(FileNotFoundError, match=r"state\.npz is missing, and .*state\.json needs"):
         read_state(tmp_path / "state.json")
+
+
+def test_each_file_is_blamed_for_what_is_wrong_in_it(tmp_path: Path) -> None:
+    path, archive = tmp_path / "state.json", tmp_path / "state.npz"
+    write_state(path, STATE)
+    text = path.read_text()
+    path.write_text(text.replace('file": "0"', 'file": ["0"]'))
+    named = (
+        r"state\.json is damaged: nested\[0\]\.values must be the name of an array, and is \['0'\]"
+    )
+    with pytest.raises(ValueError, match=named):
+        read_state(path)
+    path.write_text(text.replace('file": "0"', 'file": "7"'))
+    both = r"state\.json and state\.npz do not go together: .*\.values must be the array '7'"
+    with pytest.raises(ValueError, match=both):
+        read_state(path)
+    path.write_text(text)
+    np.savez(archive, **{"0": np.zeros(2), "1": np.array([None])})
+    with pytest.raises(ValueError, match=r"state\.npz is damaged: its array '1' cannot be read"):
+        read_state(path)
 
 
 def test_an_array_that_is_declared_and_not_there(tmp_path: Path) -> None:
@@ -54,7 +74,9 @@ def test_an_array_that_is_declared_and_not_there(tmp_path: Path) -> None:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
         )
-    with pytest.raises(ValueError, match=r"state\.npz: the array 0\.npy declares 8,000,000,000,00"):
+    with pytest.raises(
+        ValueError, match=r"state\.npz is damaged: the array 0\.npy declares 8,000,000,000,00"
+    ):
         read_state(tmp_path / "state.json")
 
 

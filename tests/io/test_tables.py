@@ -207,6 +207,63 @@ def test_a_small_parquet_file_of_a_huge_table_is_refused(tmp_path: Path) -> None
     read.assert_not_called()
 
 
+_SHARED = pyarrow.array(["a" * 500_000])  # which a file holds once
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 800), _SHARED),
+        pyarrow.array([["a" * 500_000] * 8] * 100),
+        pyarrow.array([{"a": "a" * 500_000}] * 800),
+    ],
+    ids=["text", "list", "structure"],
+)
+def test_a_small_parquet_file_of_one_huge_text_is_refused(
+    column: pyarrow.Array, tmp_path: Path
+) -> None:
+    parquet.write_table(pyarrow.table({"text": column}), tmp_path / "a.parquet")
+    before = pyarrow.total_allocated_bytes()
+    with (
+        mock.patch("pandas.read_parquet") as read,
+        pytest.raises(
+            ValueError, match=r"a\.parquet, unpacked, holds 400,\d{3},\d{3} bytes in a fil"
+        ),
+    ):
+        read_table(tmp_path / "a.parquet")
+    read.assert_not_called()
+    assert pyarrow.total_allocated_bytes() - before < 10**7
+
+
+def test_a_small_parquet_file_that_unpacks_to_much_is_refused(tmp_path: Path) -> None:
+    table = pyarrow.table({"text": [letter * 30_000_000 for letter in "abcdefghij"]})
+    parquet.write_table(table, tmp_path / "a.parquet", use_dictionary=False, compression="zstd")
+    with (
+        mock.patch("pyarrow.parquet.read_table") as read,
+        pytest.raises(ValueError, match=r"a\.parquet holds 300,\d{3},\d{3} bytes in a file of"),
+    ):
+        read_table(tmp_path / "a.parquet")
+    read.assert_not_called()
+
+
+def test_parquet_columns_of_all_kinds_are_read_as_they_are(tmp_path: Path) -> None:
+    table = pyarrow.table(
+        {
+            "text": ["a", "b", None],
+            "list": [["x", "x"], ["y"], None],
+            "structure": [{"a": "t", "b": 1}, {"a": "u", "b": 2}, None],
+            "map": pyarrow.array([[("k", "v")], [], None], pyarrow.map_("string", "string")),
+            "bytes": [b"a", b"b", None],
+            "category": pd.Categorical(["u", "v", "u"]),
+            "number": [1.0, 2.0, None],
+        }
+    )
+    parquet.write_table(table, tmp_path / "a.parquet")
+    frame, notes = read_table(tmp_path / "a.parquet")
+    assert frame.equals(table.to_pandas())
+    assert notes == []
+
+
 def test_many_columns_are_not_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pd.DataFrame(np.zeros((4, 3_000))).rename(columns=str)
     frame["0"], frame["1"] = "a text of words", [*"abab"]

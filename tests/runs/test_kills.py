@@ -6,6 +6,7 @@ folder is copied at each moment, and the same call is made again with each copy.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -20,9 +21,9 @@ import numpy as np
 import pytest
 
 import kerasseq
+from kerasseq.tuning.search import Search
 from tests.toy import toy
 
-ROOT = Path(__file__).parents[2]
 TOY: dict[str, Any] = {"final": "validation"}
 SEARCH: dict[str, Any] = {"trials": 2, "epochs": 2, "space": {"units": [2, 4, 8]}, "quiet": True}
 # Calls before and after which a process may be killed.
@@ -149,6 +150,10 @@ def test_replacing_a_run_leaves_the_old_one_or_the_new_one(
 # Searches
 
 
+def _no_trials(*given: Any) -> None:
+    raise AssertionError("no process is started for trials that have all ended")
+
+
 def _search_goes_on(folder: Path, count: int | None, tmp_path: Path, workers: int) -> None:
     def in_the_end(path: str) -> bool:
         own = Path(path).relative_to(folder).parts
@@ -158,7 +163,9 @@ def _search_goes_on(folder: Path, count: int | None, tmp_path: Path, workers: in
         whole = kerasseq.tune(toy, out=folder, workers=workers, **SEARCH)
     trials = whole.trials.drop(columns=["seconds"])
     for copy in _moments(tmp_path / "copies", count):
-        again = kerasseq.tune(toy, out=copy, workers=workers, **SEARCH)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Search, "_run_trials", _no_trials)
+            again = kerasseq.tune(toy, out=copy, workers=workers, **SEARCH)
         assert again.trials.drop(columns=["seconds"]).equals(trials)
         assert again.gain == whole.gain
         for name in ("best", "default"):
@@ -179,40 +186,39 @@ def test_a_search_goes_on_from_many_moments_of_saving(tmp_path: Path, workers: i
 # The same with real kills
 
 
-KILLED = """
-import os, signal, sys
-from tests.toy import toy
-from tests.runs.test_kills import TOY
-folder, last = sys.argv[1], int(sys.argv[2])
-replace, seen = os.replace, 0
+def _killed(folder: Path, last: int, seen: Any) -> None:
+    """Train, and kill this process before or after the call of `os.replace` with this number."""
+    replace = os.replace
 
-def killed(source, target):
-    global seen
-    for moment in (lambda: None, lambda: replace(source, target)):
-        moment()
-        if seen == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        seen += 1
+    def killed(source: Any, target: Any) -> None:
+        for step in (lambda: None, lambda: replace(source, target)):
+            step()
+            if seen.value == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            seen.value += 1
 
-os.replace = killed
-toy(out=folder, **TOY)
-print(seen)
-"""
-
-
-def _killed(folder: Path, moment: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", KILLED, str(folder), str(moment)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        toy(out=folder, **TOY)
 
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_at_twenty_moments_goes_on(
     whole: tuple[Any, Path], tmp_path: Path
 ) -> None:
-    ended = _killed(tmp_path / "ended", -1)
-    assert ended.returncode == 0, ended.stderr
-    moments = np.linspace(0, int(ended.stdout.split()[-1]) - 1, MOMENTS).astype(int)
-    for moment in moments.tolist():
-        killed = _killed(tmp_path / str(moment), moment)
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    # Processes are forked from one that has imported everything, which takes longest.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
+    count = processes.Value("i", 0)
+
+    def exit_code(folder: Path, last: int) -> int | None:
+        count.value = 0
+        process = processes.Process(target=_killed, args=(folder, last, count))
+        process.start()
+        process.join(300)
+        return process.exitcode
+
+    assert exit_code(tmp_path / "ended", -1) == 0
+    for moment in np.linspace(0, count.value - 1, MOMENTS).astype(int).tolist():
+        assert exit_code(tmp_path / str(moment), moment) == -signal.SIGKILL
         _goes_on(whole[0], tmp_path / str(moment))

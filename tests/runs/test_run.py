@@ -149,7 +149,7 @@ def test_a_missing_file(folder: Path, name: str) -> None:
 def test_a_file_that_was_cut_off(folder: Path, name: str) -> None:
     text = (folder / name).read_text()
     (folder / name).write_text(text[: len(text) // 2])
-    with pytest.raises(ValueError, match=rf"{name} is not valid JSON .*restore it"):
+    with pytest.raises(ValueError, match=rf"{name} is damaged: it is not valid JSON .*Restore it"):
         load(folder)
 
 

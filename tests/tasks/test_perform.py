@@ -490,6 +490,17 @@ def test_a_damaged_checkpoint_is_no_run_and_loading_says_so(
         kerasseq.load(folder)
 
 
+def test_a_checkpoint_that_is_too_large_is_told_and_stays(
+    interrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(interrupted, folder)
+    monkeypatch.setenv("KERASSEQ_MAX_BYTES", "1000")
+    with pytest.raises(ValueError, match=r"checkpoint\.npz holds .* set the environment variable"):
+        toy(out=folder)
+    assert (folder / "checkpoint.npz").exists()
+
+
 def test_a_disk_that_cannot_be_read_is_no_damage(
     interrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

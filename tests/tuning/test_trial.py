@@ -251,6 +251,18 @@ def test_a_trial_with_a_damaged_checkpoint_is_begun_anew(task: Make) -> None:
         assert _same(_run(search), whole), damage
 
 
+def test_a_checkpoint_that_is_too_large_is_no_failure_of_its_trial(
+    task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = task()
+    whole = _run(search)
+    monkeypatch.setenv("KERASSEQ_MAX_BYTES", "1000")
+    with pytest.raises(ValueError, match=r"0\.npz holds .* set the environment variable"):
+        _run(search)
+    monkeypatch.delenv("KERASSEQ_MAX_BYTES")
+    assert _same(_run(search), whole)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"epochs": "two", "times": 1}', "[" * 100_000])
 def test_a_trial_with_a_damaged_record_of_its_beginning_goes_on(task: Make, text: str) -> None:
     search = task()

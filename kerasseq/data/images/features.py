@@ -15,7 +15,7 @@ from kerasseq.data.images.files import Images, read_image
 from kerasseq.io import atomic, paths
 from kerasseq.io.digest import digest
 from kerasseq.io.files import read_text
-from kerasseq.io.limits import check_npz
+from kerasseq.io.limits import Damaged, TooLarge, check_npz
 
 __all__ = ["CACHE", "ImageInputs", "cache_folder", "check_finite", "extract", "read_features"]
 
@@ -124,18 +124,20 @@ def read_features(
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of features {path}. Check the path.")
     scale = None
-    check_npz(path)
     try:
+        check_npz(path)
         if path.suffix.lower() == ".npy":
             values = np.lib.format.open_memmap(path, mode="r")
             names = _listed(path.with_suffix(".txt"))
         else:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 values = file["features"] if "features" in file else file["grid"]
                 scale = file["scale"].astype(np.float32) if "scale" in file else None
                 names = [str(name) for name in file["names"]]
-    except FileNotFoundError:
+    except (FileNotFoundError, TooLarge):
         raise
+    except Damaged as error:
+        raise ValueError(f"{error}. Write the file again.") from None
     except Exception:  # np.load raises many types of errors for an unreadable file
         raise ValueError(
             f"{path} holds no features that can be read: an .npz file with the arrays names (of "

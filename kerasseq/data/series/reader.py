@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from kerasseq.data.series.panel import Encoding, Panel
 from kerasseq.data.series.scaling import Scaler, ScalerState
 from kerasseq.data.series.splits import Split
 from kerasseq.data.series.windows import Windows, latest
+from kerasseq.io.schema import Limits
 
-__all__ = ["Part", "SeriesExamples", "SeriesReader", "SeriesReaderState", "Truth"]
+__all__ = ["Part", "SeriesExamples", "SeriesReader", "SeriesReaderState", "Steps", "Truth"]
 
 _COVARIATES = ("past", "future", "static")
 _FIGURES = ("location", "scale", "power", "shift")
@@ -190,14 +191,18 @@ class SeriesExamples:
         return self.scaler.inverse(values, series)
 
 
+#: Steps of a window, for which memory is set aside.
+Steps = Annotated[int, Limits(least=1, most=2**24)]
+
+
 class SeriesReaderState(TypedDict):
     """The JSON values of a reader."""
 
-    lookback: int
-    horizon: int
+    lookback: Steps
+    horizon: Steps
     masked: bool
     series_ids: bool
-    lags: list[int]
+    lags: list[Steps]
     cycles: list[str]
     ids: list[str]
     scalers: _Scalers

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 from scipy import special  # type: ignore[import-untyped]  # it has no types
+
+from kerasseq.io.schema import Limits
 
 __all__ = ["KINDS", "Scaler", "ScalerState"]
 
@@ -21,8 +23,8 @@ class ScalerState(TypedDict):
     per_series: bool
     only: list[bool]
     location: list[list[float]]
-    scale: list[list[float]]
-    power: list[list[float]]
+    scale: list[list[Annotated[float, Limits(above=0)]]]
+    power: list[list[Annotated[float, Limits(least=0, most=1)]]]
     shift: list[list[float]]
 
 
@@ -180,8 +182,15 @@ class Scaler:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Scaler:
-        """The scaler that has this state."""
+        """The scaler that has this state.
+
+        Raises:
+            ValueError: if its figures are not of the same series and columns.
+        """
         figures = [np.array(state[name], dtype=np.float64) for name in _FIGURES]
+        sizes = {own.shape for own in figures}
+        if len(sizes) > 1 or len(state["only"]) != figures[0].shape[-1]:
+            raise ValueError(f"scalers have figures of shapes {', '.join(map(str, sorted(sizes)))}")
         return cls(state["kind"], state["per_series"], np.array(state["only"], bool), *figures)
 
     def _figures(

@@ -10,20 +10,22 @@ import pandas as pd
 
 from kerasseq.data.series.frequency import Stamps
 from kerasseq.data.series.panel import Encoding, Names, Panel
-from kerasseq.io.schema import Array
+from kerasseq.io.schema import Array, Length, Limits
 
 __all__ = ["PanelState", "panel_of", "panel_state"]
 
 _ARRAYS = ("targets", "past", "future")
-_Numbers = Annotated[np.ndarray, Array("f", 2)]  # (time of all series, columns)
-_Counts = Annotated[np.ndarray, Array("i", 1)]
+_Numbers = Annotated[np.ndarray, Array("f", 2, missing=True)]  # (time of all series, columns)
+_Whole = Annotated[np.ndarray, Array("i", 1)]
+_Counts = Annotated[np.ndarray, Array("i", 1, above=-1)]
+_Lengths = Annotated[np.ndarray, Array("i", 1, above=0)]
 
 
 class _Steps(TypedDict):
     """Stamps that are whole numbers: where each series begins, and its step."""
 
-    starts: _Counts
-    steps: _Counts
+    starts: _Whole
+    steps: _Lengths
 
 
 class _Times(TypedDict):
@@ -36,13 +38,13 @@ class _Times(TypedDict):
 class PanelState(TypedDict):
     """The JSON values and arrays of a panel; runs of earlier versions lack the last two."""
 
-    ids: list[str]
+    ids: Annotated[list[str], Length(1)]
     frequency: str | None
-    season: int
+    season: Annotated[int, Limits(least=1)]
     names: Names
     encoding: Encoding
     static: _Numbers
-    lengths: _Counts
+    lengths: _Lengths
     ahead: _Counts
     stamps: _Steps | _Times
     targets: _Numbers
@@ -110,9 +112,15 @@ def panel_of(state: Mapping[str, Any]) -> Panel:
 
 def _check_sizes(state: Mapping[str, Any]) -> None:
     """Raise a ValueError unless arrays have a row for each step, and a column for each name."""
-    series, steps = len(state["ids"]), int(state["lengths"].sum())
+    series = len(state["ids"])
+    steps, ahead = (sum(state[name].tolist()) for name in ("lengths", "ahead"))
     stamps, filled = state["stamps"], state.get("filled")
-    rows = {"targets": steps, "past": steps, "future": int(state["ahead"].sum()), "static": series}
+    rows = {
+        "targets": steps,
+        "past": steps,
+        "future": ahead,
+        "static": series,
+    }
     expected = {name: (size, len(state["names"][name])) for name, size in rows.items()}
     found = {name: state[name].shape for name in expected}
     if filled is not None:

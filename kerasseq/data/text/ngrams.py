@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
 from kerasseq.data.tokenizers.tokenizer import UNKNOWN
+from kerasseq.io.schema import Limits
 
 __all__ = ["NgramEncoder", "NgramState"]
 
@@ -23,11 +24,11 @@ _BATCH = 2_000_000
 class NgramState(TypedDict):
     """The JSON values of a fitted encoder."""
 
-    order: int
-    min_count: int
-    size: int
-    width: int
-    bits: int
+    order: Annotated[int, Limits(least=1, most=_HIGHEST_ORDER)]
+    min_count: Annotated[int, Limits(least=1)]
+    size: Annotated[int, Limits(least=1)]
+    width: Annotated[int, Limits(least=1)]
+    bits: Annotated[int, Limits(least=0, most=_CODE_BITS)]
     codes: str
 
 
@@ -200,6 +201,9 @@ class NgramEncoder:
     def from_state(cls, state: dict[str, Any]) -> NgramEncoder:
         """The encoder that `state` was taken from.
 
+        Raises:
+            ValueError: if it is damaged.
+
         >>> encoder = NgramEncoder(min_count=1).fit([[2, 3]])
         >>> NgramEncoder.from_state(encoder.state()).encode([[2, 3]]).tolist()
         [[1, 2, 3]]
@@ -207,6 +211,11 @@ class NgramEncoder:
         encoder = cls(**{name: state[name] for name in ("order", "min_count", "size", "width")})
         encoder._bits = state["bits"]
         encoder._take(np.frombuffer(base64.b64decode(state["codes"]), "<i8").astype(np.int64))
+        if encoder.order * encoder._bits > _CODE_BITS or encoder.width > max(1, encoder.size):
+            raise ValueError(
+                f"n-grams of {encoder.order} tokens of {encoder._bits} bits, in rows of "
+                f"{encoder.width:,}, are not those of {encoder.size:,} codes"
+            )
         return encoder
 
     def _take(self, codes: np.ndarray) -> None:

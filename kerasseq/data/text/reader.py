@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
 
 from kerasseq.data.classes.labels import Label, class_numbers
 from kerasseq.data.text.ngrams import NgramEncoder, NgramState
 from kerasseq.data.tokenizers.tokenizer import UNKNOWN, Kind, Tokenizer, TokenizerState, Truncate
+from kerasseq.io.schema import Count, Limits
 from kerasseq.training import Examples
 
 __all__ = ["Reader", "ReaderState", "informed"]
@@ -19,11 +20,11 @@ MOST_WORDS = 1_000_000  # the numbers of n-grams of three words have room for so
 
 
 class _DataInfo(TypedDict):
-    classes: int
-    vocabulary: int
-    ngrams: int
-    length: int
-    timesteps: NotRequired[float]  # earlier runs do without
+    classes: Annotated[int, Limits(least=2)]
+    vocabulary: Annotated[int, Limits(least=2)]
+    ngrams: Count
+    length: Annotated[int, Limits(least=1)]
+    timesteps: NotRequired[Annotated[float, Limits(least=0)]]  # earlier runs do without
 
 
 class ReaderState(TypedDict):
@@ -34,7 +35,7 @@ class ReaderState(TypedDict):
     encoder: TokenizerState
     ngrams: NgramState | None
     reading: NotRequired[dict[str, str]]
-    shares: NotRequired[list[float]]
+    shares: NotRequired[list[Annotated[float, Limits(least=0, most=1)]]]
 
 
 class Reader:
@@ -133,10 +134,14 @@ class Reader:
             "classes": len(reader.classes),
             "ngrams": reader.ngrams.size + 1 if reader.ngrams else 0,
             "vocabulary": min(reader.known, len(reader.tokenizer)),
+            "length": reader.tokenizer.length,
         }
         for name, size in sizes.items():
             if data_info[name] != size:
                 raise ValueError(f"data_info.{name} is {data_info[name]:,}, and there are {size:,}")
+        shares = state.get("shares")
+        if shares is not None and len(shares) != len(reader.classes):
+            raise ValueError(f"shares are of {len(shares):,} of {len(reader.classes):,} classes")
         return reader
 
     def read(self, texts: Sequence[str], labels: Sequence[Label] | None = None) -> Examples:

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Literal, NotRequired, TypedDict, get_args
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, get_args
 
 import numpy as np
 import tokenizers
@@ -15,6 +15,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from kerasseq.data.tokenizers import splitting
 from kerasseq.data.tokenizers.splitting import Kind, Texts
+from kerasseq.io.schema import Count, Limits
 
 __all__ = [
     "END",
@@ -35,6 +36,8 @@ PADDING, UNKNOWN, START, END = range(4)
 _SPECIAL = ("[padding]", "[unknown]", "[start]", "[end]")
 _FEWEST_SUBWORDS = 300
 _LENGTH_SHARE, _LONGEST = 95, 400
+_MOST = 2**20  # tokens of a row, for which memory is set aside
+_Length = Annotated[int, Limits(least=1, most=_MOST)]
 
 
 class TokenizerState(TypedDict):
@@ -44,10 +47,10 @@ class TokenizerState(TypedDict):
     """
 
     kind: Kind
-    vocabulary_size: int | None
-    min_count: int
+    vocabulary_size: Annotated[int, Limits(least=1)] | None
+    min_count: Annotated[int, Limits(least=1)]
     lowercase: bool
-    length: int
+    length: _Length
     truncate: Truncate
     notes: list[str]
     tokenizer: _Library
@@ -59,7 +62,7 @@ class EarlierCaptionWords(TypedDict):
     """The JSON values of the vocabulary that captions had in an earlier version."""
 
     words: list[str]
-    length: int
+    length: _Length
 
 
 class _Library(TypedDict):
@@ -69,7 +72,7 @@ class _Library(TypedDict):
 
 
 class _Model(TypedDict):
-    vocab: dict[str, int]
+    vocab: dict[str, Count]
     unk_token: Literal["[unknown]"]
     merges: NotRequired[list[list[str] | str]]
     # Never in use here; with some values of these, the library ends the program.
@@ -167,8 +170,8 @@ class Tokenizer:
             )
         if min_count < 1:
             raise ValueError(f"min_count must be at least 1. Received: min_count={min_count!r}")
-        if length is not None and length < 1:
-            raise ValueError(f"length must be at least 1, or None. Received: length={length!r}")
+        if length is not None and not 1 <= length <= _MOST:
+            raise ValueError(f"length must be 1 to {_MOST:,}, or None. Received: length={length!r}")
         self.kind: Kind = kind
         self.vocabulary_size = vocabulary_size
         self.min_count = min_count

@@ -7,30 +7,31 @@ from typing import Annotated, NotRequired, TypedDict
 import numpy as np
 
 from kerasseq.data.tokenizers.tokenizer import EarlierCaptionWords, TokenizerState
-from kerasseq.io.schema import Array
+from kerasseq.io.schema import Array, Length, Limits
 
 __all__ = ["CaptionMetrics", "CaptionState"]
 
 _Features = Annotated[np.ndarray, Array("f", 1)]
+_Pixels = Annotated[int, Limits(least=1, most=2**14)]  # height and width of images
 
 
 class _Network(TypedDict):
     name: str
-    size: int
+    size: _Pixels
 
 
 class _DataInfo(TypedDict):
-    words: int
-    inputs: list[int]
+    words: Annotated[int, Limits(least=4)]
+    inputs: Annotated[list[Annotated[int, Limits(least=1)]], Length(1, 3)]
     network: _Network | None
-    timesteps: NotRequired[float]  # earlier runs do without
+    timesteps: NotRequired[Annotated[float, Limits(least=0)]]  # earlier runs do without
 
 
 class _Extractor(TypedDict):
     """A frozen network, see `kerasseq.tasks.captioning.feature_extractor.FeatureExtractor`."""
 
     network: str
-    size: int
+    size: _Pixels
     grid: bool
     key: str
     weights: list[Annotated[np.ndarray, Array("f")]]
@@ -38,7 +39,7 @@ class _Extractor(TypedDict):
 
 class _Scaling(TypedDict):
     mean: _Features
-    deviation: _Features
+    deviation: Annotated[np.ndarray, Array("f", 1, above=0)]
 
 
 class _Shown(TypedDict, total=False):

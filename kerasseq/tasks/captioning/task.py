@@ -234,11 +234,31 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         return CaptionMetrics
 
     def check_saved(
-        self, model: keras.Model, state: Mapping[str, Any], settings: CaptioningSettings
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: CaptioningSettings,
+        metrics: Mapping[str, Any],
     ) -> None:
         from kerasseq.data.tokenizers.tokenizer import Tokenizer
+        from kerasseq.tasks.captioning import writing
 
-        super().check_saved(model, state, settings)
+        super().check_saved(model, state, settings, metrics)
+        taken, seen = model.input["image"].shape[1:], state["data_info"]["inputs"]
+        if len(taken) != len(seen) or any(own not in (None, n) for own, n in zip(taken, seen)):
+            raise ValueError(f"the model takes {tuple(taken)}, and data_info.inputs is {seen}")
+        network = state["data_info"]["network"]
+        if network and network["size"] != seen[0]:
+            raise ValueError(
+                f"data_info.network.size is {network['size']:,}, and data_info.inputs is {seen}"
+            )
+        if state["scaling"]:
+            for name, own in state["scaling"].items():
+                if own.shape != (seen[-1],):
+                    raise ValueError(
+                        f"scaling.{name} is {own.shape}, and data_info.inputs is {seen}"
+                    )
+        writing.check_shown(state.get("shown", {}), seen, len(metrics["examples"]))
         words = len(Tokenizer.from_state(state["words"]))
         if words != state["data_info"]["words"]:
             raise ValueError(

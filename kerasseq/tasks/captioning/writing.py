@@ -25,6 +25,7 @@ __all__ = [
     "References",
     "Writer",
     "Written",
+    "check_shown",
     "examples",
     "fingerprints",
     "predicted",
@@ -135,6 +136,24 @@ def shown(part: Captioned, rows: Sequence[int]) -> dict[str, Any]:
     else:
         images = read_images([part.files[row] for row in rows], _THUMBNAIL)
     return {"images": images, "inputs": part.inputs[np.array(rows[:_LOOKED_AT])]}
+
+
+def check_shown(shown: Mapping[str, np.ndarray], seen: Sequence[int], examples: int) -> None:
+    """Raise a ValueError unless figures can be drawn of what `shown` gave.
+
+    Args:
+        shown: images, and what is seen in the first; or nothing.
+        seen: shape of what is seen in an image.
+        examples: number of captions that go with the images.
+    """
+    if not {"images", "seen"} <= {*shown}:
+        return
+    images, looked_at = shown["images"], (min(examples, _LOOKED_AT), *seen)
+    if len(images) != examples or 0 in images.shape or shown["inputs"].shape != looked_at:
+        raise ValueError(
+            f"{examples:,} images are shown, and there are arrays {images.shape} of them and "
+            f"{shown['seen'].shape} of what is seen in {looked_at[0]}"
+        )
 
 
 def fingerprints(captions: Sequence[str]) -> np.ndarray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
 from kerasseq.evaluation.forecast_metrics import Forecasts, intervals
+from kerasseq.io.schema import Length, Limits
 
 __all__ = ["LEVELS", "Calibration", "CalibrationState"]
 
@@ -19,7 +20,7 @@ LEAST_ERRORS = 50  # behind an offset at least; where a step has fewer, its neig
 class CalibrationState(TypedDict):
     """The JSON values of a calibration; offsets are (levels, horizon, targets)."""
 
-    levels: list[float]
+    levels: Annotated[list[Annotated[float, Limits(least=0, most=1)]], Length(1)]
     offsets: list[list[list[float]]]
 
 

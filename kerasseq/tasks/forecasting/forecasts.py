@@ -165,7 +165,7 @@ def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
     """
     targets = panel.names["targets"]
     roles = panel.encoding.get("roles", {})
-    time = " ".join(roles.get("time", ()))
+    time = " ".join(map(str, roles.get("time", ())))
     rows = steps * len(targets)
     columns: dict[str, Any] = {}
     for name, keys in zip(roles.get("series", ()), zip(*panel.keys)):

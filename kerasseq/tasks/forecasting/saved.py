@@ -6,15 +6,16 @@ from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
 
-from kerasseq.data.series.reader import SeriesReaderState
+from kerasseq.data.series.reader import SeriesReaderState, Steps
 from kerasseq.data.series.state import PanelState
-from kerasseq.io.schema import Array
+from kerasseq.io.schema import AnyFloat, Array, Count, Length, Limits, SameLength
 from kerasseq.tasks.forecasting.conformal import CalibrationState
 
 __all__ = ["EarlierState", "ForecastMetrics", "ForecastState"]
 
 _Numbers = list[float | None]  # null where there is no value
-_ByMetric = dict[str, _Numbers]
+_Level = Annotated[float, Limits(least=0, most=1)]
+_ByMetric = Annotated[dict[str, list[AnyFloat | None]], SameLength()]
 
 
 class _Suggested(TypedDict):
@@ -27,15 +28,15 @@ class _Suggested(TypedDict):
 
 class _DataInfo(TypedDict):
     suggested: _Suggested
-    lookback: int
-    horizon: int
-    targets: int
-    past: int
-    future: int
-    static: int
-    series: int
+    lookback: Steps
+    horizon: Steps
+    targets: Annotated[int, Limits(least=1)]
+    past: Count
+    future: Count
+    static: Count
+    series: Count
     masked: bool
-    season: int
+    season: Annotated[int, Limits(least=1)]
 
 
 _Arrays = Annotated[np.ndarray, Array("f")]
@@ -74,17 +75,27 @@ class EarlierState(TypedDict):
 
 
 class _Covered(TypedDict):
-    levels: list[float]
-    shares: list[float]
+    levels: list[_Level]
+    shares: list[_Level]
 
 
 class _Example(TypedDict):
     title: str
-    stamps: list[str | int]
+    stamps: list[str] | list[int]
     history: _Numbers
-    forecast: _Numbers
-    quantiles: list[tuple[float, _Numbers]]
+    forecast: Annotated[_Numbers, Length(1)]
+    quantiles: list[tuple[_Level, _Numbers]]
     truth: _Numbers
+
+
+def _whole(example: _Example) -> str | None:
+    """What is wrong with an example whose lists must be of the steps of its stamps."""
+    steps = len(example["forecast"])
+    ahead = [example["truth"], *(own for _, own in example["quantiles"])]
+    stamps = len(example["stamps"]) == len(example["history"]) + steps
+    if stamps and all(len(own) == steps for own in ahead):
+        return None
+    return "must have a stamp for each step, and a value for each step in each list"
 
 
 class ForecastMetrics(TypedDict):
@@ -93,7 +104,7 @@ class ForecastMetrics(TypedDict):
     by_step: _ByMetric
     by_series: _ByMetric
     by_target: _ByMetric
-    error_by_step: dict[str, _Numbers]
-    coverage_by_level: dict[str, _Covered]
-    nominal_coverage: NotRequired[float]
-    examples: list[_Example]
+    error_by_step: Annotated[_ByMetric, Length(1)]
+    coverage_by_level: dict[str, Annotated[_Covered, SameLength("levels", "shares")]]
+    nominal_coverage: NotRequired[_Level]
+    examples: list[Annotated[_Example, _whole]]

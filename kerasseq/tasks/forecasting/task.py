@@ -195,12 +195,18 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return {**state, "data_info": {**data_info, "suggested": suggested}}
 
     def check_saved(
-        self, model: keras.Model, state: Mapping[str, Any], settings: ForecastingSettings
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: ForecastingSettings,
+        metrics: Mapping[str, Any],
     ) -> None:
         from kerasseq.tasks.forecasting import forecasts
 
-        super().check_saved(model, state, settings)
+        super().check_saved(model, state, settings, metrics)
         forecasts.check_state(model, state, self.config(state["data_info"], settings))
+        for example in metrics["examples"]:
+            forecasts.fan(example)
 
     def config(self, data_info: Mapping[str, Any], settings: ForecastingSettings) -> Forecaster:
         from kerasseq.models import Forecaster

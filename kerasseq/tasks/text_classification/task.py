@@ -324,10 +324,16 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         return ClassificationMetrics
 
     def check_saved(
-        self, model: keras.Model, state: Mapping[str, Any], settings: SentimentSettings
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: SentimentSettings,
+        metrics: Mapping[str, Any],
     ) -> None:
-        super().check_saved(model, state, settings)
-        self._reader(state)
+        super().check_saved(model, state, settings, metrics)
+        classes, scored = len(self._reader(state).classes), len(metrics["confusion"])
+        if classes != scored:
+            raise ValueError(f"the confusion matrix is of {scored:,} classes, of {classes:,}")
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         reader = self._reader(state)
