@@ -302,7 +302,7 @@ def test_each_wrong_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
         (
             "captioning",
             "state.json",
-            ("data_info", "seen"),
+            ("data_info", "inputs"),
             [],
             "data_info.inputs must have 1 to 3 entries",
         ),
