@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from kerasseq.kernels import associative, crossovers, cudnn, fused, loop, native, scan, stopwatch
+from kerasseq.kernels import associative, crossovers, cudnn, fused, loop, native, scan
 from kerasseq.kernels.sequence_call import CallContext, Result, SequenceCall
 
 __all__ = [
@@ -102,20 +102,17 @@ def choose(
     Args:
         cell: A cell of ours or any other Keras cell.
         context: Backend and what is known of the sequence.
-        wanted: `"auto"`; `"fastest"` to time those that can run, once in this process for each cell
-            and context, and take the fastest; or the name of a kernel to be used and no other.
+        wanted: `"auto"`, or the name of a kernel to be used and no other.
         strict: Whether a wanted kernel that cannot run raises, or is one that `reasons` tells of.
 
     Raises:
         ValueError: If `wanted` is unknown, or cannot run the cell and `strict` is true.
     """
-    if wanted == "fastest":
-        return _timed(cell, context)
     reasons: dict[str, str] = {}
     if wanted != "auto":
         if wanted not in _KERNELS:
             raise ValueError(
-                f"`kernel` must be 'auto', 'fastest' or one of {', '.join(_KERNELS)}. "
+                f"`kernel` must be 'auto' or one of {', '.join(_KERNELS)}. "
                 f"Received: kernel={wanted!r}"
             )
         reason = why_not(wanted, cell, context)
@@ -137,28 +134,9 @@ def choose(
     raise AssertionError("the last kernel takes any cell")
 
 
-def _timed(cell: Any, context: CallContext) -> KernelChoice:
-    reasons = {name: why_not(name, cell, context) for name in _KERNELS}
-    able = [name for name, reason in reasons.items() if reason is None]
-    rivals = [name for name in able if name != loop.NAME]
-    fastest = able[0]
-    if len(rivals) > 1 and context.inputs is not None:  # unknown before the first call
-        times = stopwatch.times(cell, context, rivals, _run)
-        fastest = min(rivals, key=lambda name: times[name])
-        for name in rivals:
-            took = f"{1e3 * times[name]:.3g} ms, and {fastest} {1e3 * times[fastest]:.3g} ms"
-            reasons[name] = f"timed here it took {took}"
-    faster = names()[: names().index(fastest)]
-    return KernelChoice(fastest, {name: str(reasons[name]) for name in faster})
-
-
-def _run(name: str, cell: Any, sequence: SequenceCall) -> Result:
-    return _KERNELS[name].run(cell, sequence)
-
-
 def run(choice: KernelChoice, cell: Any, sequence: SequenceCall) -> Result:
     """Last output, all outputs (the last alone unless asked for) and final states."""
-    return _run(choice.name, cell, sequence)
+    return _KERNELS[choice.name].run(cell, sequence)
 
 
 def compiles_with_xla(choice: KernelChoice, backend: str) -> bool:

@@ -63,8 +63,7 @@ def rnn(
             they always do in the sequences of a bidirectional layer).
         residual: Add each level's input to its output where they are equally wide.
         highway: Gate between each level's input and output where they are equally wide.
-        kernel: `"auto"`, the name of the kernel to be used and no other, or `"fastest"` to time
-            those that can run on the first call (so not the same ones need run another time).
+        kernel: `"auto"`, or the name of the one kernel that may run the layer.
         name: Name of the layer.
         dtype: Dtype or dtype policy, where `cell` is a name.
         trainable: Whether the weights are trained.

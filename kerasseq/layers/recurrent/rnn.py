@@ -31,8 +31,7 @@ class RNN(keras.layers.RNN):
             `predict`, where Keras drops them; pass states by hand there).
         unroll: Unroll the loop over time.
         zero_output_for_mask: Masked timesteps give zeros instead of the previous output.
-        kernel: `"auto"`, the name of the kernel to be used and no other, or `"fastest"` to time
-            those that can run on the first call (so not the same ones need run another time).
+        kernel: `"auto"`, or the name of the one kernel that may run the layer.
         **kwargs: Those of `keras.layers.Layer`.
 
     Call arguments:
@@ -203,6 +202,8 @@ class RNN(keras.layers.RNN):
         A model must load where the extension, the backend or the GPU it was made with is missing.
         """
         wanted = config.get("kernel", "auto")
+        if wanted == "fastest":  # a choice by stopwatch that layers had before
+            wanted = "auto"
         layer: RNN = super().from_config({**config, "kernel": "auto"}, custom_objects)
         layer._wanted, layer._strict = wanted, False
         reason = layer.choose().reasons.get(wanted)
