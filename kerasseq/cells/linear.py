@@ -27,7 +27,7 @@ class LinearCell(Cell):
         return self.compute_dtype if self.compute_dtype == "float64" else "float32"
 
     def coefficients(self, projected: Tensor) -> tuple[Parts, Parts]:
-        """Compute a and b of h = a * h' + b from projected inputs, each a tuple of `parts` tensors."""
+        """Compute a and b of h = a * h' + b from projected inputs, each in `parts` tensors."""
         raise NotImplementedError
 
     def multiply(self, a: Parts, b: Parts) -> Parts:
