@@ -57,7 +57,7 @@ def test_large_budgets_are_met_exactly() -> None:
 
 
 def test_the_smallest_budget_is_named_and_is_enough() -> None:
-    with pytest.raises(ValueError, match=r"1 unit of gru.*smallest that does is 201.*budget=200"):
+    with pytest.raises(ValueError, match=r"1 unit of gru.*must be at least 201.*budget=200"):
         units_for("gru", 200, 64)
     assert units_for("gru", 201, 64).units == 1
 
