@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kerasseq.formatting.table import Table, Tabular
-from kerasseq.io.paths import given
+from kerasseq.io.paths import user_path
 from kerasseq.params import live
 from kerasseq.params.contents import Contents, Entry
 
@@ -143,7 +143,7 @@ def report(x: Any) -> Report:
     if isinstance(x, str | os.PathLike):
         from kerasseq.params import archive  # imported only to read files
 
-        return Report(archive.read(given(x, "x")))
+        return Report(archive.read(user_path(x, "x")))
     return Report(live.read(x))
 
 

@@ -38,7 +38,7 @@ def read_picture(path: str | os.PathLike[str], size: int) -> np.ndarray:
     """
     from PIL import Image, UnidentifiedImageError
 
-    path = paths.given(path, "path")
+    path = paths.user_path(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"there is no picture {path}. Check the path.")
     try:

@@ -356,7 +356,12 @@ ERRORS: list[tuple[str, tuple[Any, ...], dict[str, Any], list[str]]] = [
         {"dtype": "float16"},
         ["dtype", "cell objects"],
     ),
-    ("option beside a cell", ([cells.get("gru")(4)],), {"dropout": 0.1}, ["dropout", "ready"]),
+    (
+        "option beside a cell",
+        ([cells.get("gru")(4)],),
+        {"dropout": 0.1},
+        ["dropout", "cell objects"],
+    ),
     ("nothing to drop", ("mingru", 4), {"weight_drop": 0.1}, ["`weight_drop`", "'mingru'"]),
     ("projection 0", ("lstm", 4), {"projection": 0}, ["`projection`", "positive", "projection=0"]),
     ("rates of states", ("lstm", 4), {"zoneout": (0.1,)}, ["`zoneout`", "2 states", "(0.1,)"]),
@@ -398,7 +403,7 @@ def test_an_unknown_cell_or_option_lists_all_that_are_known() -> None:
 
 def test_a_cell_given_twice_is_refused() -> None:
     cell = cells.get("gru")(WIDTH)
-    with pytest.raises(ValueError, match="twice; give each level its own"):
+    with pytest.raises(ValueError, match="twice; create one object for each level"):
         kerasseq.rnn([cell, cell])
 
 
