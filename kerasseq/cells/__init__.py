@@ -18,25 +18,26 @@ _CELLS: dict[str, type[Cell]] = {}
 
 
 def _add(cell: type[Cell]) -> None:
-    """Make a cell class known by its `kind`; a second class of the same kind raises."""
-    known = _CELLS.setdefault(cell.kind, cell)
-    if known is not cell:
+    """Register a cell class by its `kind`; a second class of the same kind raises a ValueError."""
+    registered = _CELLS.setdefault(cell.kind, cell)
+    if registered is not cell:
         raise ValueError(
-            f"Two cells are named '{cell.kind}': {known.__module__}.{known.__name__} and "
+            f"Two cells are named '{cell.kind}': {registered.__module__}.{registered.__name__} and "
             f"{cell.__module__}.{cell.__name__}. Give one of them another `kind`."
         )
 
 
-def _walk() -> None:
-    for found in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{found.name}")
+def _add_all() -> None:
+    """Register the cell classes of every module of this package."""
+    for info in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{info.name}")
         for member in vars(module).values():
-            own = isinstance(member, type) and member.__module__ == module.__name__
-            if own and issubclass(member, Cell) and "kind" in vars(member):
+            defined_here = isinstance(member, type) and member.__module__ == module.__name__
+            if defined_here and issubclass(member, Cell) and "kind" in vars(member):
                 _add(member)
 
 
-_walk()
+_add_all()
 
 
 def names() -> list[str]:
@@ -56,7 +57,7 @@ def get(name: str) -> type[Cell]:
         name: Its name, one of `names()`.
 
     Raises:
-        ValueError: If there is no such cell; the message lists the cells there are.
+        ValueError: If there is no cell of that name; the message lists the names.
 
     Example:
         >>> get("gru").__name__

@@ -1,4 +1,4 @@
-"""What every recurrent cell is: weights from its spec, and one step in a known form."""
+"""Base class of all recurrent cells: weights from a spec, and one step in a known form."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from keras import ops
 from kerasseq.params import catalogue
 from kerasseq.params.spec import Spec, Weight, positive_int
 
-Tensor = Any  # a tensor of whichever backend runs
+Tensor = Any  # a tensor of the backend in use
 States = list[Tensor]
 
-# Which of the cell's initializers, regularizers and constraints a weight's role listens to.
+# By the role of a weight: whose initializer, regularizer and constraint it takes.
 _GROUPS = {
     "kernel": "kernel",
     "readout": "kernel",
@@ -31,18 +31,18 @@ _INITIALIZERS = {"gain": "ones", "initial": "zeros", "peephole": "random_uniform
 
 @dataclass(frozen=True)
 class Frame:
-    """What holds for one pass over a sequence: effective weights and noise, drawn once.
+    """Effective recurrent weights and noise of one pass over a sequence, drawn once.
 
-    `Cell.begin` makes it; kernels hand it back to `Cell.advance` at every step.
+    `Cell.begin` returns it, and kernels pass it to `Cell.advance` at every step.
 
     Args:
         recurrent_kernel: The recurrent kernel after weight drop, or None if the cell has none.
-        recurrent_mask: Multiplies the state that meets the recurrent kernel, (batch, width);
+        recurrent_mask: Multiplies the state before the recurrent kernel does, (batch, width);
             the same at every step.
-        noise: What differs from step to step, time first: `recurrent` (time, batch, width)
-            and `zoneout`, one (time, batch, width) per state, 1 where the old value stays.
-        training: Whether zoneout draws (True) or takes its expectation.
-        product: Multiplies rows by a weight; a kernel that knows the result puts its own.
+        noise: Noise that differs from step to step, with time first: `recurrent`, (time, batch,
+            width), and `zoneout`, one (time, batch, width) per state, 1 where the old value stays.
+        training: Whether zoneout takes the drawn values (True) or their expectation.
+        product: Multiplies rows by a weight. A kernel replaces it where it knows the result.
 
     Example:
         >>> import numpy as np, kerasseq
@@ -61,11 +61,11 @@ class Frame:
 
 
 class Cell(keras.layers.Layer):
-    """Base of all cells: one timestep of a recurrent network, in a form that kernels know.
+    """Base class of all cells: one timestep of a recurrent network, in a form that kernels know.
 
-    A subclass names its spec (`kind`) and writes its arithmetic in the methods of its form:
-    `step` (row, diagonal), `gate` and `step` (gated), or `coefficients` (linear). Weights,
-    wrappers, states, config and the step that `keras.layers.RNN` calls all come from here.
+    A subclass names its spec (`kind`) and implements the methods of its form: `step` (row,
+    diagonal), `gate` and `step` (gated), or `coefficients` (linear). This class has the weights,
+    the dropouts and zoneout, the states, the config and the `call` for `keras.layers.RNN`.
 
     Args:
         units: Width of the cell.
@@ -74,7 +74,7 @@ class Cell(keras.layers.Layer):
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers.
         kernel_constraint, recurrent_constraint, bias_constraint: Constraints.
         dropout: Share of the input features dropped while training.
-        recurrent_dropout: Share of the state dropped where it meets the recurrent kernel.
+        recurrent_dropout: Share of the state dropped before the recurrent product.
         variational: One dropout mask per sequence (Gal & Ghahramani 2016, arXiv 1512.05287)
             rather than a new one at each step.
         zoneout: Probability that a unit keeps its old state (Krueger et al. 2016, arXiv
@@ -82,10 +82,10 @@ class Cell(keras.layers.Layer):
         weight_drop: Share of the recurrent kernel dropped for a whole sequence (DropConnect,
             as in the AWD-LSTM of Merity et al. 2017, arXiv 1708.02182).
         projection: Width of an output projection. Cells of the LSTM family feed it back
-            (Sak et al. 2014, arXiv 1402.1128); the others only emit it.
+            (Sak et al. 2014, arXiv 1402.1128); the other cells project the output only.
         trainable_initial_state: Learn the first state instead of starting from zeros.
         seed: Seed of the noise.
-        **kwargs: The spec's own options, then those of `keras.layers.Layer`.
+        **kwargs: Options of the cell's spec, and arguments of `keras.layers.Layer`.
 
     Call arguments:
         inputs: (batch, inputs), one timestep.
@@ -95,7 +95,7 @@ class Cell(keras.layers.Layer):
         (batch, `output_size`), and the list of new states.
 
     Raises:
-        ValueError: For a width or rate out of range, or a wrapper that the form cannot take.
+        ValueError: For a width or rate out of range, or an option that the cell cannot take.
 
     Example:
         >>> import kerasseq
@@ -105,11 +105,11 @@ class Cell(keras.layers.Layer):
     """
 
     kind: ClassVar[str]
-    # The hand-written recurrence that computes this class's step; a kernel reads it from the class
-    # itself, since a subclass may step in its own way.
+    # Name of the fused recurrence that computes this class's step. Kernels read it from the class
+    # itself and not from a parent, since a subclass may have another step.
     fused: ClassVar[str]
     unit_forget_bias: bool = False
-    # How many of the states `emit` reads, and whether it reads the projected inputs too.
+    # Number of states that `emit` reads, and whether it also reads the projected inputs.
     emits_from: ClassVar[int] = 1
     emits_inputs: ClassVar[bool] = False
 
@@ -159,7 +159,7 @@ class Cell(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed=seed)
         if not use_bias and "use_bias" not in self.spec.options:
             raise ValueError(f"`use_bias`: the cell '{self.kind}' has no biases; leave it out.")
-        # The spec checks the widths, here rather than at the first call.
+        # Raises for a wrong width now rather than at the first call.
         self.state_size = self.spec.state_sizes(units, **self.options)
         self.zoneout_rates = self._zoneout_rates(zoneout)
         self.zoneout = self.zoneout_rates[0] if isinstance(zoneout, Real) else self.zoneout_rates
@@ -169,11 +169,11 @@ class Cell(keras.layers.Layer):
                 f"Received: weight_drop={weight_drop}. Use `zoneout` or `recurrent_dropout`."
             )
 
-    # What the cell has
+    # Weights and states
 
     @property
     def spec(self) -> Spec:
-        """The spec that the cell is built from."""
+        """The spec of the cell: its weights, states and gates."""
         return catalogue.get(self.kind)
 
     @property
@@ -198,8 +198,8 @@ class Cell(keras.layers.Layer):
 
     @property
     def _recurrent_weight(self) -> str | None:
-        found = [w.name for w in self.spec.weights if w.role in ("recurrent", "diagonal")]
-        return "recurrent_kernel" if "recurrent_kernel" in found else None
+        names = [w.name for w in self.spec.weights if w.role in ("recurrent", "diagonal")]
+        return "recurrent_kernel" if "recurrent_kernel" in names else None
 
     @property
     def _projects_state(self) -> bool:
@@ -227,12 +227,12 @@ class Cell(keras.layers.Layer):
         self.built = True
 
     def initializer_for(self, weight: Weight) -> Any:
-        """The initializer of one weight; cells with starting points of their own override it."""
+        """The initializer of one weight; cells with special initial values override this method."""
         if weight.role in _INITIALIZERS:
             return _INITIALIZERS[weight.role]
         if weight.name == "bias" and self.unit_forget_bias:
-            others = self.bias_initializer or keras.initializers.GlorotUniform()  # as Keras
-            return _one_at("forget", self.spec.gates, others)
+            rest = self.bias_initializer or keras.initializers.GlorotUniform()  # as in Keras
+            return _ones_for_gate("forget", self.spec.gates, rest)
         return getattr(self, f"{_GROUPS[weight.role]}_initializer")
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> States:
@@ -240,7 +240,7 @@ class Cell(keras.layers.Layer):
         zeros = [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_size]
         if not self.trainable_initial_state:
             return zeros
-        # Added, not broadcast: on PyTorch the rows of a stateful layer need memory of their own.
+        # Added to zeros, not broadcast: rows of a stateful layer must not share memory on PyTorch.
         return [
             zero + ops.cast(getattr(self, f"initial_{state.name}"), self.compute_dtype)
             for zero, state in zip(zeros, self.spec.states, strict=True)
@@ -249,7 +249,7 @@ class Cell(keras.layers.Layer):
     # One pass over a sequence
 
     def drop_inputs(self, sequences: Tensor, training: bool) -> Tensor:
-        """Input dropout on (batch, time, inputs), one mask per sequence if `variational`."""
+        """Apply dropout to (batch, time, inputs), with one mask per sequence if `variational`."""
         if not (training and self.dropout):
             return sequences
         if not self.variational:
@@ -258,7 +258,7 @@ class Cell(keras.layers.Layer):
         return sequences * keras.random.dropout(ones, self.dropout, seed=self.seed_generator)
 
     def begin(self, sequences: Tensor, training: bool) -> Frame:
-        """Effective weights and all noise for one pass over (batch, time, inputs)."""
+        """Draw the noise of one pass over (batch, time, inputs), and apply weight drop."""
         kernel = getattr(self, self._recurrent_weight) if self._recurrent_weight else None
         if kernel is not None:
             kernel = ops.convert_to_tensor(kernel)
@@ -271,54 +271,62 @@ class Cell(keras.layers.Layer):
         if self.recurrent_dropout:
             width = self.state_size[0]
             shape = (batch, width) if self.variational else (time, batch, width)
-            drawn = keras.random.dropout(
+            mask_values = keras.random.dropout(
                 ops.ones(shape, self.state_dtype), self.recurrent_dropout, seed=self.seed_generator
             )
-            mask, noise = (drawn, {}) if self.variational else (None, {"recurrent": drawn})
+            mask, noise = (
+                (mask_values, {}) if self.variational else (None, {"recurrent": mask_values})
+            )
         if any(self.zoneout_rates):
             noise["zoneout"] = self._draw_zoneout(time, batch)
         return Frame(kernel, mask, noise, True)
 
     def project(self, inputs: Tensor) -> Tensor:
-        """The part of a step that needs no state, for any leading axes."""
+        """Project (..., inputs) to (..., columns), the part of a step that needs no state."""
         projected = ops.matmul(inputs, self.kernel)
         return projected + self.bias if self.use_bias else projected
 
     def step(self, projected: Tensor, recurrent: Tensor, states: States) -> States:
-        """New states from projected inputs and the recurrent product (row, diagonal, gated)."""
+        """Compute the new states from projected inputs and recurrent product (all but linear)."""
         raise NotImplementedError
 
     def gate(self, projected: Tensor, recurrent: Tensor, states: States) -> tuple[Tensor, Tensor]:
-        """The gated state that meets the second product, and the gates (gated form)."""
+        """Compute the gated state that enters the second product, and the gates (gated form)."""
         raise NotImplementedError
 
     def advance(
         self, projected: Tensor, states: States, frame: Frame, noise: dict[str, Any]
     ) -> States:
-        """New states after one step of projected inputs, wrappers included.
+        """Compute the new states after one step, with projection, dropout and zoneout.
 
-        `noise` holds this step's share of `frame.noise`.
+        Args:
+            projected: Projected inputs of the step, (batch, columns).
+            states: The states before the step, (batch, width) each.
+            frame: The frame of the pass, from `begin`.
+            noise: The slice of `frame.noise` at this step.
         """
-        new = self._recur(projected, states, frame, noise)
+        new_states = self._recur(projected, states, frame, noise)
         if self._projects_state:
-            new = [frame.product(new[0], self.projection_kernel), *new[1:]]
+            new_states = [frame.product(new_states[0], self.projection_kernel), *new_states[1:]]
         if any(self.zoneout_rates):
-            kept = noise["zoneout"] if frame.training else self.zoneout_rates
-            new = [
+            zoneout = noise["zoneout"] if frame.training else self.zoneout_rates
+            new_states = [
                 n + k * (s - n) if rate else n
-                for n, s, k, rate in zip(new, states, kept, self.zoneout_rates, strict=True)
+                for n, s, k, rate in zip(
+                    new_states, states, zoneout, self.zoneout_rates, strict=True
+                )
             ]
-        return new
+        return new_states
 
     def emit(self, states: States, projected: Tensor) -> Tensor:
-        """The output that goes with states after a step, for any leading axes."""
+        """Compute the output from the states after a step, (..., width) each."""
         output = states[0]
         if self.projection is not None and not self._projects_state:
             output = ops.matmul(output, self.projection_kernel)
         return output
 
     def call(self, inputs: Tensor, states: States, training: bool = False) -> Any:
-        """One timestep as `keras.layers.RNN` asks for it."""
+        """Run one timestep, as `keras.layers.RNN` calls it."""
         if training and self.noisy:
             raise ValueError(
                 f"{', '.join(self.noisy)} of the cell '{self.name}' must be drawn once per "
@@ -329,13 +337,13 @@ class Cell(keras.layers.Layer):
         kernel = getattr(self, self._recurrent_weight) if self._recurrent_weight else None
         projected = self.project(inputs)
         carried = [ops.cast(state, self.state_dtype) for state in states]
-        new = self.advance(projected, carried, Frame(kernel, None, {}, False), {})
-        output = ops.cast(self.emit(new, projected), self.compute_dtype)
-        return output, [ops.cast(state, self.compute_dtype) for state in new]
+        new_states = self.advance(projected, carried, Frame(kernel, None, {}, False), {})
+        output = ops.cast(self.emit(new_states, projected), self.compute_dtype)
+        return output, [ops.cast(state, self.compute_dtype) for state in new_states]
 
     @property
     def noisy(self) -> list[str]:
-        """The wrappers that draw noise while training."""
+        """Names of the options that draw noise while training: dropouts, weight drop, zoneout."""
         names = ("dropout", "recurrent_dropout", "weight_drop", "zoneout")
         return [name for name in names if _any_rate(getattr(self, name))]
 
@@ -358,18 +366,18 @@ class Cell(keras.layers.Layer):
     def _recur(
         self, projected: Tensor, states: States, frame: Frame, noise: dict[str, Any]
     ) -> States:
-        seen = states[0]
+        state = states[0]
         mask = noise.get("recurrent", frame.recurrent_mask)
         if mask is not None:
-            seen = seen * mask
+            state = state * mask
         kernel: Any = frame.recurrent_kernel
         if self.form == "diagonal":
-            return self.step(projected, seen * kernel, states)
+            return self.step(projected, state * kernel, states)
         if self.form == "row":
-            return self.step(projected, frame.product(seen, kernel), states)
+            return self.step(projected, frame.product(state, kernel), states)
         columns = ops.shape(kernel)[-1] - self.units
-        first = frame.product(seen, kernel[:, :columns])
-        gated, gates = self.gate(projected, first, [seen, *states[1:]])
+        first = frame.product(state, kernel[:, :columns])
+        gated, gates = self.gate(projected, first, [state, *states[1:]])
         second = frame.product(gated, kernel[:, columns:])
         return self.step(projected, ops.concatenate([gates, second], axis=-1), states)
 
@@ -394,9 +402,9 @@ class Cell(keras.layers.Layer):
 
 
 def _rate(name: str, value: Any, *, whole: bool = False) -> float:
-    """A share as a plain float, NumPy's included; all of it (1) only where `whole`."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not (0 <= value < 1 or (whole and value == 1)):
+    """Validate a rate and return it as a float; 1 is allowed only if `whole`."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not (0 <= value < 1 or (whole and value == 1)):
         span = "[0, 1]" if whole else "[0, 1)"
         raise ValueError(f"`{name}` must be a share in {span}. Received: {name}={value!r}")
     return float(value)
@@ -406,8 +414,8 @@ def _any_rate(value: float | Sequence[float]) -> bool:
     return bool(value) if isinstance(value, float) else any(value)
 
 
-def _one_at(gate: str, gates: Sequence[str], initializer: Any) -> Callable[..., Tensor]:
-    """An initializer that sets one gate's part of a bias to ones (Jozefowicz et al. 2015)."""
+def _ones_for_gate(gate: str, gates: Sequence[str], initializer: Any) -> Callable[..., Tensor]:
+    """An initializer of a bias with ones for one gate (Jozefowicz et al. 2015)."""
 
     def initialize(shape: Sequence[int], dtype: Any = None, **_: Any) -> Tensor:
         parts = list(split(initializer(shape, dtype=dtype), len(gates)))
@@ -418,17 +426,17 @@ def _one_at(gate: str, gates: Sequence[str], initializer: Any) -> Callable[..., 
 
 
 def split(tensor: Tensor, parts: int) -> list[Tensor]:
-    """The gates that lie side by side along the last axis."""
+    """Split the last axis into equal parts, such as the gates that lie there side by side."""
     return ops.split(tensor, parts, axis=-1)
 
 
 def normalize(tensor: Tensor) -> Tensor:
-    """Zero mean and unit variance along the last axis, without gain or shift."""
-    # The second derivative of ops.layer_normalization is wrong on TensorFlow, whose moments hold
-    # the mean constant.
-    centred = tensor - ops.mean(tensor, axis=-1, keepdims=True)
-    variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-    return centred * ops.rsqrt(variance + 1e-5)
+    """Normalise to zero mean and unit variance along the last axis, without gain or shift."""
+    # Not ops.layer_normalization: its second derivative is wrong on TensorFlow, which treats the
+    # mean in the variance as constant.
+    centered = tensor - ops.mean(tensor, axis=-1, keepdims=True)
+    variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
+    return centered * ops.rsqrt(variance + 1e-5)
 
 
 class GatedCell(Cell):
@@ -463,7 +471,7 @@ class GatedCell(Cell):
 
 
 class ForgetBiasCell(GatedCell):
-    """A gated cell whose forget gate may start open.
+    """A gated cell with the option to start the bias of the forget gate at one.
 
     Args:
         units: Width of the cell.

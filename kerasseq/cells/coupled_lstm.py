@@ -9,7 +9,7 @@ from kerasseq.cells.base import ForgetBiasCell, States, Tensor, split
 
 @keras.saving.register_keras_serializable("kerasseq")
 class CoupledLSTMCell(ForgetBiasCell):
-    """An LSTM that writes exactly as much as it forgets (CIFG): three gates instead of four.
+    """An LSTM with coupled gates (CIFG): the input gate is 1 - forget gate; three gates, not four.
 
     Args:
         units: Width of the cell.

@@ -12,7 +12,7 @@ from kerasseq.cells.base import GatedCell, States, Tensor, split
 
 @keras.saving.register_keras_serializable("kerasseq")
 class GRUCell(GatedCell):
-    """An update gate between old state and candidate, and a reset gate inside the candidate.
+    """A GRU: an update gate mixes old state and candidate, a reset gate acts in the candidate.
 
     Weights have the names, order and layout of `keras.layers.GRUCell`. With `reset_after` the
     reset gate acts on the recurrent product (as cuDNN's does, one product per step: form

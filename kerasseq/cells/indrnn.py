@@ -8,21 +8,21 @@ import keras
 
 from kerasseq.cells.base import Cell, States, Tensor
 
-# The config of an initializer, of which each cell makes its own: one object would give all of them
-# the same numbers.
-_ANY_MEMORY = {"class_name": "RandomUniform", "config": {"minval": 0.0, "maxval": 1.0}}
+# A config and not an initializer: one object would give all cells the same numbers.
+_UNIFORM = {"class_name": "RandomUniform", "config": {"minval": 0.0, "maxval": 1.0}}
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class IndRNNCell(Cell):
-    """Each unit feeds back to itself alone; units mix in the next layer.
+    """An RNN in which each unit's state feeds back to that unit alone; the next layer mixes units.
 
     Args:
         units: Width of the cell.
         activation: Activation of the hidden state.
-        recurrent_initializer: Where each unit's own weight starts; uniform in [0, 1), so that
-            units span short to long memories.
-        recurrent_constraint: Give a bound below `2 ** (1 / timesteps)` for very long sequences.
+        recurrent_initializer: Initializer of the recurrent weight of each unit; by default
+            uniform in [0, 1), so that units have short and long memories.
+        recurrent_constraint: Constraint of the recurrent weights; for very long sequences, use a
+            bound below `2 ** (1 / timesteps)`.
         **kwargs: See `Cell`.
 
     Example:
@@ -40,7 +40,7 @@ class IndRNNCell(Cell):
         units: int,
         *,
         activation: Any = "relu",
-        recurrent_initializer: Any = _ANY_MEMORY,
+        recurrent_initializer: Any = _UNIFORM,
         **kwargs: Any,
     ) -> None:
         super().__init__(units, recurrent_initializer=recurrent_initializer, **kwargs)

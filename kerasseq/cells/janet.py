@@ -11,11 +11,11 @@ from kerasseq.cells.base import ForgetBiasCell, States, Tensor, split
 
 @keras.saving.register_keras_serializable("kerasseq")
 class JANETCell(ForgetBiasCell):
-    """Just another network: one forget gate, one state.
+    """JANET ("just another network"): an LSTM with only a forget gate, and one state.
 
     Args:
         units: Width of the cell.
-        beta: How much earlier the cell stops writing than it starts forgetting.
+        beta: Offset of the input gate: it is 1 - sigmoid(s - beta), the forget gate sigmoid(s).
         **kwargs: `activation`, `recurrent_activation`, `unit_forget_bias`, and those of `Cell`.
 
     Example:

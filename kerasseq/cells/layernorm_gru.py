@@ -10,10 +10,9 @@ from kerasseq.cells.base import GatedCell, States, Tensor, normalize, split
 
 @keras.saving.register_keras_serializable("kerasseq")
 class LayerNormGRUCell(GatedCell):
-    """A GRU that normalises the sums of its gates and of its candidate apart.
+    """A GRU with layer normalisation, separately for the gates and for the candidate.
 
-    Here the update gate is the share of the candidate, as in the paper; in `gru` it is the
-    share of the old state.
+    The update gate weights the candidate, as in the paper; in `gru` it weights the old state.
 
     Args:
         units: Width of the cell.

@@ -10,7 +10,9 @@ from kerasseq.cells.base import ForgetBiasCell, States, Tensor, normalize, split
 
 @keras.saving.register_keras_serializable("kerasseq")
 class LayerNormLSTMCell(ForgetBiasCell):
-    """An LSTM that normalises its two sums (over all gates at once) and its cell state.
+    """An LSTM with layer normalisation of input sums, recurrent sums and cell state.
+
+    The sums are normalised over all gates at once.
 
     Args:
         units: Width of the cell.
@@ -35,5 +37,5 @@ class LayerNormLSTMCell(ForgetBiasCell):
         i, f, g, o = split(projected + normalize(recurrent) * self.recurrent_gain, 4)
         gate = self.recurrent_activation
         c = gate(f) * states[1] + gate(i) * self.activation(g)
-        shown = normalize(c) * self.state_gain + self.state_shift
-        return [gate(o) * self.activation(shown), c]
+        normalized = normalize(c) * self.state_gain + self.state_shift
+        return [gate(o) * self.activation(normalized), c]

@@ -14,8 +14,8 @@ from kerasseq.cells.base import GatedCell, States, Tensor, normalize, split
 class LiGRUCell(GatedCell):
     """A GRU without reset gate, with a relu candidate and normalised inputs.
 
-    A departure from the paper: inputs are layer-normalised, gate by gate, where the paper
-    normalises over the batch; so a row's output does not depend on its neighbours.
+    Unlike the paper, it normalises the projected inputs by layer normalisation, gate by gate, and
+    not over the batch, so that the output of a row does not depend on other rows.
 
     Args:
         units: Width of the cell.

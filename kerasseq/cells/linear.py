@@ -1,4 +1,4 @@
-"""What the linear cells share: h = a * h' + b, elementwise, with a and b from the inputs."""
+"""Base class of linear cells: h = a * h' + b, elementwise, with a and b from the inputs."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ Parts = tuple[Tensor, ...]  # one tensor, or real and imaginary part
 
 
 class LinearCell(Cell):
-    """Base of the cells whose state is a linear recurrence, run as an associative scan.
+    """Base class of cells with a linear recurrence, which an associative scan computes.
 
-    A subclass writes `coefficients`; where the state is complex, `parts` is 2. Masks, zoneout
-    and recurrent dropout are linear too, so that they fold into the coefficients.
+    A subclass implements `coefficients`; if the state is complex, `parts` is 2. Masks, zoneout and
+    recurrent dropout are linear too, so they become part of the coefficients.
     """
 
     parts = 1
 
     @property
     def state_dtype(self) -> str:
-        """Products over a whole sequence need float32 at least."""
+        """Dtype of the states: float32 or float64, since products over a whole sequence need it."""
         return self.compute_dtype if self.compute_dtype == "float64" else "float32"
 
     def coefficients(self, projected: Tensor) -> tuple[Parts, Parts]:
-        """a and b for any leading axes, each in `parts` parts."""
+        """Compute a and b of h = a * h' + b from projected inputs, each in `parts` tensors."""
         raise NotImplementedError
 
     def multiply(self, a: Parts, b: Parts) -> Parts:
-        """The elementwise product, complex where there are two parts."""
+        """Multiply elementwise; complex numbers if there are two parts."""
         if self.parts == 1:
             return (a[0] * b[0],)
         return (a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0])
@@ -39,16 +39,19 @@ class LinearCell(Cell):
     def effective(
         self, projected: Tensor, frame: Frame, noise: dict[str, Any]
     ) -> tuple[Parts, Parts]:
-        """Coefficients with recurrent dropout and zoneout folded in."""
-        wide = ops.cast(projected, self.state_dtype)
-        a, b = self.coefficients(wide)
+        """Compute a and b of h = a * h' + b with recurrent dropout and zoneout in them."""
+        cast_inputs = ops.cast(projected, self.state_dtype)
+        a, b = self.coefficients(cast_inputs)
         mask = noise.get("recurrent", frame.recurrent_mask)
         if mask is not None:
             a = tuple(part * mask for part in a)
         if any(self.zoneout_rates):
-            kept = noise["zoneout"][0] if frame.training else self.zoneout_rates[0]
-            a = tuple(part + kept * (one - part) for part, one in zip(a, (1.0, 0.0), strict=False))
-            b = tuple(part - kept * part for part in b)
+            zoneout = noise["zoneout"][0] if frame.training else self.zoneout_rates[0]
+            a = tuple(
+                part + zoneout * (identity - part)
+                for part, identity in zip(a, (1.0, 0.0), strict=False)
+            )
+            b = tuple(part - zoneout * part for part in b)
         return a, b
 
     def advance(
@@ -59,10 +62,10 @@ class LinearCell(Cell):
         return [c + part for c, part in zip(carried, b, strict=True)]
 
     def _draw_zoneout(self, time: int | Tensor, batch: int | Tensor) -> tuple[Tensor, ...]:
-        # A unit is kept as a whole: real and imaginary part share one draw.
+        # One draw per unit: its real and imaginary part keep their old values together.
         shape = (time, batch, self.state_size[0])
-        drawn = keras.random.uniform(shape, seed=self.seed_generator) < self.zoneout_rates[0]
-        return (ops.cast(drawn, self.state_dtype),)
+        keeps = keras.random.uniform(shape, seed=self.seed_generator) < self.zoneout_rates[0]
+        return (ops.cast(keeps, self.state_dtype),)
 
     def _zoneout_rates(self, zoneout: Any) -> tuple[float, ...]:
         rates = super()._zoneout_rates(zoneout)

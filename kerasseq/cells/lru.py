@@ -18,8 +18,8 @@ from kerasseq.params.spec import Weight
 class LRUCell(LinearCell):
     """A diagonal complex linear recurrence, stable by construction, with a real readout.
 
-    The state is kept as two real states and carried in float32. The paper's block has a
-    nonlinearity after the layer; add one (a Dense with GLU, say) between levels.
+    The state is carried as two real states in float32. The block of the paper has a nonlinearity
+    after the layer; add one between levels, for example a Dense layer with a GLU.
 
     Args:
         units: Width of the output.
@@ -60,13 +60,13 @@ class LRUCell(LinearCell):
         return self.state_size[0]
 
     def initializer_for(self, weight: Weight) -> Any:
-        starts = {
+        initializers = {
             "nu_log": self._nu_log,
             "theta_log": self._theta_log,
             "gamma_log": self._gamma_log,
         }
-        if weight.name in starts:
-            return starts[weight.name]
+        if weight.name in initializers:
+            return initializers[weight.name]
         if weight.name == "skip_kernel":
             return "glorot_uniform"
         if weight.role == "kernel":  # the real and the imaginary part share a variance of 1/inputs
@@ -76,7 +76,7 @@ class LRUCell(LinearCell):
         return super().initializer_for(weight)
 
     def _nu_log(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Tensor:
-        # Moduli uniform on the ring between the two radii.
+        # Eigenvalues uniform on the ring between the two radii, as in the paper.
         low, high = self.radius
         u = keras.random.uniform(shape, dtype=dtype, seed=self.seed_generator)
         squared = u * (high**2 - low**2) + low**2
@@ -87,12 +87,12 @@ class LRUCell(LinearCell):
         return ops.log(self.phase * ops.maximum(u, 1e-6))
 
     def _gamma_log(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Tensor:
-        # Inputs scaled so that the state has unit variance: sqrt(1 - |a|^2).
+        # Scales the inputs by sqrt(1 - |a|^2), which gives the state unit variance.
         modulus = ops.exp(-ops.exp(ops.cast(ops.convert_to_tensor(self.nu_log), dtype)))
         return 0.5 * ops.log(1 - ops.square(modulus))
 
     def project(self, inputs: Tensor) -> Tensor:
-        """x B, real and imaginary, and x D side by side."""
+        """Compute x B (real and imaginary part) and x D, side by side: (..., 2 * state + units)."""
         kernels = [self.kernel_real, self.kernel_imaginary, self.skip_kernel]
         return ops.matmul(inputs, ops.concatenate([ops.convert_to_tensor(k) for k in kernels], -1))
 
@@ -102,8 +102,8 @@ class LRUCell(LinearCell):
             for weight in (self.nu_log, self.theta_log, self.gamma_log)
         )
         modulus = ops.exp(-nu)
-        like = ops.zeros_like(projected[..., : self._width])
-        a = (modulus * ops.cos(theta) + like, modulus * ops.sin(theta) + like)
+        zeros = ops.zeros_like(projected[..., : self._width])
+        a = (modulus * ops.cos(theta) + zeros, modulus * ops.sin(theta) + zeros)
         real = projected[..., : self._width] * gamma
         imaginary = projected[..., self._width : 2 * self._width] * gamma
         return a, (real, imaginary)
@@ -115,5 +115,5 @@ class LRUCell(LinearCell):
         return super().emit([output], projected)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"state": self.state, "radius": self.radius, "phase": self.phase}
-        return {**super().get_config(), **own}
+        options = {"state": self.state, "radius": self.radius, "phase": self.phase}
+        return {**super().get_config(), **options}

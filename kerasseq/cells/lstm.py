@@ -9,7 +9,7 @@ from kerasseq.cells.base import ForgetBiasCell, States, Tensor, split
 
 @keras.saving.register_keras_serializable("kerasseq")
 class LSTMCell(ForgetBiasCell):
-    """Input, forget and output gates around a cell state that adds up over time.
+    """An LSTM: input, forget and output gates around a cell state that is summed over time.
 
     Weights have the names, order and layout of `keras.layers.LSTMCell`.
 

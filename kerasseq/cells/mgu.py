@@ -9,7 +9,7 @@ from kerasseq.cells.base import GatedCell, States, Tensor, split
 
 @keras.saving.register_keras_serializable("kerasseq")
 class MGUCell(GatedCell):
-    """A GRU with one gate for both of its jobs.
+    """A GRU in which one gate serves as update gate and as reset gate.
 
     Args:
         units: Width of the cell.

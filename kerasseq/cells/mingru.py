@@ -12,7 +12,7 @@ from kerasseq.cells.linear import LinearCell, Parts
 
 @keras.saving.register_keras_serializable("kerasseq")
 class MinGRUCell(LinearCell):
-    """A GRU whose gate and candidate see the inputs alone, so that time runs in parallel.
+    """A GRU whose gate and candidate depend on inputs alone, so all timesteps run in parallel.
 
     Args:
         units: Width of the cell.

@@ -12,7 +12,7 @@ from kerasseq.cells.linear import LinearCell, Parts
 
 @keras.saving.register_keras_serializable("kerasseq")
 class MinLSTMCell(LinearCell):
-    """An LSTM whose gates see the inputs alone and share out one unit of memory.
+    """An LSTM whose gates depend on the inputs alone; input and forget gate sum to one.
 
     Args:
         units: Width of the cell.

@@ -9,7 +9,9 @@ from kerasseq.cells.base import ForgetBiasCell, States, Tensor, split
 
 @keras.saving.register_keras_serializable("kerasseq")
 class PeepholeLSTMCell(ForgetBiasCell):
-    """An LSTM whose gates see the cell state: input and forget the old, output the new one.
+    """An LSTM whose gates also read the cell state.
+
+    The input and forget gate read the old cell state, the output gate the new one.
 
     Args:
         units: Width of the cell.

@@ -11,7 +11,7 @@ from kerasseq.cells.base import Cell, States, Tensor
 
 @keras.saving.register_keras_serializable("kerasseq")
 class SimpleRNNCell(Cell):
-    """One product and one activation: h = activation(x W + h' U + b).
+    """The simple (Elman) recurrent network: h = activation(x W + h' U + b).
 
     Its gradient through time is a product of Jacobians, which vanishes or explodes; gates
     (`lstm`, `gru`), clipping and `recurrent_initializer="identity"` with `activation="relu"`

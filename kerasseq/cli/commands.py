@@ -49,7 +49,7 @@ def number(text: str) -> int:
 def path(text: str) -> Path:
     """A path, as typer reads the value of an argument."""
     try:
-        return paths.given(text, "path")
+        return paths.user_path(text, "path")
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
@@ -321,7 +321,7 @@ def resumable(out: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        folder = paths.given(out, "out")
+        folder = paths.user_path(out, "out")
         begun = folder.is_dir() and any(folder.iterdir())
         on = f"; the same command with --out {out} goes on" if begun else ""
         raise Interrupted(f"interrupted{on}") from None

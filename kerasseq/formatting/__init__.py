@@ -1,1 +1,1 @@
-"""Numbers, lists and tables as people read them."""
+"""Formatting of numbers and tables for people to read."""

@@ -1,4 +1,4 @@
-"""Numbers, amounts and times as people read them."""
+"""Formatting of numbers, amounts and times for people to read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["duration", "plural", "score", "setting", "value"]
 
 
 def value(number: float) -> str:
-    """A number with separated thousands, and four significant digits where it is no whole one.
+    """Format a number: thousands separated, and four significant digits unless it is an int.
 
     >>> value(98816), value(0.123456), value(1234.5)
     ('98,816', '0.1235', '1,234')
@@ -17,7 +17,7 @@ def value(number: float) -> str:
 
 
 def score(number: float) -> str:
-    """A score with three decimals, or with fewer where there are many digits before them.
+    """Format a score with three decimals, or with fewer if it is large.
 
     >>> score(0.98765), score(13.8912), score(1234567.8)
     ('0.988', '13.89', '1,234,568')
@@ -27,20 +27,21 @@ def score(number: float) -> str:
     return f"{number:,.{decimals}f}"
 
 
-def setting(given: Any) -> str:
-    """The value of a setting, with at most four significant digits.
+def setting(content: Any) -> str:
+    """Format the value of a setting; a float gets at most four significant digits.
 
     >>> setting(0.123456), setting(1.0), setting(20_000), setting("gru"), setting(None)
     ('0.1235', '1.0', '20000', 'gru', 'None')
     """
-    if not isinstance(given, float):
-        return str(given)
-    text = f"{given:.4g}"  # and 1.0 as it is, which may mean something else than 1
+    if not isinstance(content, float):
+        return str(content)
+    text = f"{content:.4g}"
+    # 1.0 is not shortened to 1, since a float and an int may mean different things.
     return f"{text}.0" if text.lstrip("-").isdecimal() else text
 
 
 def plural(number: int, word: str) -> str:
-    """A number with what it counts.
+    """Format a number with the noun that it counts.
 
     >>> plural(1, "bias"), plural(2, "bias"), plural(1024, "input")
     ('1 bias', '2 biases', '1,024 inputs')
@@ -51,7 +52,7 @@ def plural(number: int, word: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in its two largest units.
+    """Format a time in its two largest units.
 
     >>> duration(7.2), duration(65), duration(3 * 3600 + 120)
     ('7 s', '1 min 5 s', '3 h 2 min')

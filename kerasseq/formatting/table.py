@@ -1,4 +1,4 @@
-"""One small table, and every format and place it can be read in."""
+"""A small table, and its text, JSON, Markdown, LaTeX, CSV, HTML, rich and pandas formats."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from kerasseq.formatting.numbers import value as number
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.table import Table as Drawn
+    from rich.table import Table as RichTable
 
 _LONG = 40  # characters; a longer word, such as a path, may be broken
 
-# Control characters but tabs and ends of lines, and halves of characters, which cannot be encoded.
-_STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Control characters except tabs and line ends, and lone surrogates, which cannot be encoded.
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 FORMATS = ("table", "json", "markdown", "latex", "csv")
 
@@ -39,20 +39,20 @@ _LATEX = str.maketrans(
 
 
 def printable(text: str) -> str:
-    """A text for a terminal, which names in a file must not steer: control characters as JSON has.
+    """Escape control characters as in JSON, so that names in a file cannot steer a terminal.
 
     Example:
         >>> print(printable("dense\\x1b[2J"))
         dense\\u001b[2J
     """
-    return _STEERING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
+    return _CONTROL.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 class Tabular:
-    """What is a table, or can be shown as one: gives every format from `table` and `to_dict`."""
+    """Base class of results shown as a table: every format comes from `table` and `to_dict`."""
 
     def table(self) -> Table:
-        """The same as a table."""
+        """The result as a table."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,14 +60,14 @@ class Tabular:
         raise NotImplementedError
 
     def render(self, format: str = "table", *, width: int | None = None) -> str:
-        """The whole as text in one of `FORMATS`.
+        """Format the result as text in one of `FORMATS`.
 
         Args:
             format: `table` (text), `json`, `markdown`, `latex` or `csv`.
-            width: Characters a text table may take; as many as it needs by default.
+            width: Largest width of a text table in characters; no limit by default.
 
         Raises:
-            ValueError: For a format that there is not.
+            ValueError: If the format is unknown.
         """
         if format not in FORMATS:
             raise ValueError(
@@ -100,13 +100,13 @@ class Table(Tabular):
     """Rows under named columns.
 
     Args:
-        columns: The heads.
-        rows: One value per column and row; numbers stay numbers until they are printed.
-        title: A line above.
-        total: A last row, shown below a rule and left out of CSV and of the DataFrame.
-        notes: Lines below.
-        right: Names of the columns that are aligned to the right; by default, of those that hold
-            numbers alone.
+        columns: Names of the columns.
+        rows: One value per column and row; numbers are formatted when the table is printed.
+        title: A line above the table.
+        total: A last row, shown below a rule; CSV and DataFrame do not have it.
+        notes: Lines below the table.
+        right: Names of the columns that are aligned to the right; by default, the columns that
+            have only numbers.
 
     Example:
         >>> table = Table(("cell", "parameters"), (("gru", 98816),))
@@ -127,13 +127,13 @@ class Table(Tabular):
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        named: dict[str, Any] = {"title": self.title} if self.title else {}
-        named["rows"] = [self._named(row) for row in self.rows]
+        values: dict[str, Any] = {"title": self.title} if self.title else {}
+        values["rows"] = [self._row_dict(row) for row in self.rows]
         if self.total is not None:
-            named["total"] = self._named(self.total)
+            values["total"] = self._row_dict(self.total)
         if self.notes:
-            named["notes"] = list(self.notes)
-        return named
+            values["notes"] = list(self.notes)
+        return values
 
     def frame(self) -> pd.DataFrame:
         """The rows as a pandas DataFrame."""
@@ -142,14 +142,14 @@ class Table(Tabular):
         return pd.DataFrame([list(row) for row in self.rows], columns=list(self.columns))
 
     def text(self, width: int | None = None) -> str:
-        """Aligned columns, as rich draws them."""
+        """The table as text with aligned columns, drawn by rich."""
         from rich import box
         from rich.console import Console
         from rich.text import Text
 
         widths = self._widths(width)
         page = io.StringIO()
-        # A console of its own: what is printed must not hang on the terminal's colours or size.
+        # A separate console: the text must not depend on the colours or the size of the terminal.
         console = Console(
             file=page,
             width=10_000 if width is None else max(width, sum(widths) + 3 * len(widths)),
@@ -159,64 +159,66 @@ class Table(Tabular):
         )
         if self.title:
             console.print(Text(printable(self.title)))
-        console.print(self.drawn(widths, box=box.SIMPLE, pad_edge=False))
+        console.print(self.to_rich(widths, box=box.SIMPLE, pad_edge=False))
         for note in self.notes:
             console.print(Text(printable(note)))
         return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).strip("\n")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The table between lines, in the width that the terminal has."""
+        """Draw the table in a rich console, in the width of the terminal."""
         from rich.text import Text
 
         widths = self._widths(options.max_width - 1, whole=True)
-        yield self.drawn(widths, title=Text(printable(self.title)), title_justify="left")
+        yield self.to_rich(widths, title=Text(printable(self.title)), title_justify="left")
         yield from (Text(printable(note)) for note in self.notes)
 
-    def drawn(
+    def to_rich(
         self, widths: Sequence[int] | None = None, bold: int | None = None, **style: Any
-    ) -> Drawn:
-        """The rows as a table of rich, without title and notes.
+    ) -> RichTable:
+        """The rows as a `rich.table.Table`, without title and notes.
 
         Args:
-            widths: Of the columns; as they need by default.
-            bold: The row to set in bold.
+            widths: Widths of the columns; as wide as their content by default.
+            bold: Index of a row to set in bold.
             style: Arguments of `rich.table.Table`.
         """
-        from rich.table import Table as Drawn
+        from rich.table import Table as RichTable
         from rich.text import Text
 
-        drawn = Drawn(show_footer=self.total is not None, **style)
+        table = RichTable(show_footer=self.total is not None, **style)
         feet = self.total or [None] * len(self.columns)
         for name, foot, right, width in zip(
-            self.columns, feet, self._to_the_right(), widths or self._widths(None)
+            self.columns, feet, self._is_right_aligned(), widths or self._widths(None)
         ):
-            drawn.add_column(
+            table.add_column(
                 Text(printable(name)),
-                Text(_shown(foot)),
+                Text(_format(foot)),
                 justify="right" if right else "left",
                 width=width,
                 overflow="fold",
             )
         for place, row in enumerate(self.rows):
-            cells = [Text(_shown(value)) for value in row]
-            drawn.add_row(*cells, style="bold" if place == bold else None)
-        return drawn
+            cells = [Text(_format(value)) for value in row]
+            table.add_row(*cells, style="bold" if place == bold else None)
+        return table
 
     def markdown(self) -> str:
-        """A Markdown table, the title above it and the notes below."""
-        rule = ["---:" if number else "---" for number in self._to_the_right()]
-        lines = [[_marked(value) for value in row] for row in self._all_rows()]
-        table = [f"| {' | '.join(row)} |" for row in ([_marked(c) for c in self.columns], rule)]
+        """The table in Markdown, with the title above and the notes below."""
+        rule = ["---:" if number else "---" for number in self._is_right_aligned()]
+        lines = [[_format_markdown(value) for value in row] for row in self._all_rows()]
+        table = [
+            f"| {' | '.join(row)} |" for row in ([_format_markdown(c) for c in self.columns], rule)
+        ]
         table += [f"| {' | '.join(row)} |" for row in lines]
         parts = [self.title, "\n".join(table), *self.notes]
         return "\n\n".join(part for part in parts if part)
 
     def latex(self) -> str:
-        """A LaTeX `tabular`, which needs no package; title and notes are comments."""
-        places = "".join("r" if number else "l" for number in self._to_the_right())
+        """The table as a LaTeX `tabular` without packages; title and notes are comments."""
+        places = "".join("r" if number else "l" for number in self._is_right_aligned())
 
         def line(row: Sequence[Any]) -> str:
-            return " & ".join(_shown(value).translate(_LATEX) for value in row) + r" \\"
+            return " & ".join(_format(value).translate(_LATEX) for value in row) + r" \\"
 
         lines = [f"% {self.title}"] if self.title else []
         lines += [f"\\begin{{tabular}}{{{places}}}", r"\hline", line(self.columns), r"\hline"]
@@ -228,7 +230,7 @@ class Table(Tabular):
         return "\n".join(lines)
 
     def csv(self) -> str:
-        """Comma-separated values with plain numbers: the rows alone."""
+        """The rows as comma-separated values, with unformatted numbers."""
         page = io.StringIO()
         writer = csv.writer(page, lineterminator="\n")
         writer.writerow(self.columns)
@@ -236,13 +238,13 @@ class Table(Tabular):
         return page.getvalue().rstrip("\n")
 
     def html(self) -> str:
-        """An HTML table, as notebooks show it."""
+        """The table in HTML, as notebooks show it."""
 
         def line(row: Sequence[Any], tag: str) -> str:
             cells = [
                 f'<{tag} style="text-align: {"right" if number else "left"}">'
-                f"{html.escape(_shown(value))}</{tag}>"
-                for value, number in zip(row, self._to_the_right(), strict=True)
+                f"{html.escape(_format(value))}</{tag}>"
+                for value, number in zip(row, self._is_right_aligned(), strict=True)
             ]
             return f"<tr>{''.join(cells)}</tr>"
 
@@ -254,22 +256,26 @@ class Table(Tabular):
         return f"<table>{title}{head}<tbody>{body}</tbody>{foot}</table>{notes}"
 
     def _widths(self, available: int | None, whole: bool = False) -> list[int]:
-        """How wide each column is: as it needs, or less where it can be broken between words.
+        """Width of each column, so that the table fits into the available width if possible.
 
-        With `whole`, heads alone are broken.
+        Args:
+            available: Largest width of the table in characters; None for no limit.
+            whole: Break only the heads of columns between words, not the values.
         """
-        columns = zip(self.columns, *([_shown(v) for v in row] for row in self._all_rows()))
-        held = [list(column) for column in columns]
-        widths = [max(map(len, column)) for column in held]
-        least = [
+        columns = zip(self.columns, *([_format(v) for v in row] for row in self._all_rows()))
+        columns_text = [list(column) for column in columns]
+        widths = [max(map(len, column)) for column in columns_text]
+        least_widths = [
             min(max(len(word) for text in column for word in text.split() or [""]), _LONG)
-            for column in ([[head] for head in self.columns] if whole else held)
+            for column in ([[head] for head in self.columns] if whole else columns_text)
         ]
         if whole:
-            cells = [max(map(len, column[1:]), default=0) for column in held]
-            least = [max(both) for both in zip(least, cells)]
+            cells = [max(map(len, column[1:]), default=0) for column in columns_text]
+            least_widths = [max(pair) for pair in zip(least_widths, cells)]
         while available is not None and sum(widths) + 3 * len(widths) > available:
-            spare = [(wide, place) for place, wide in enumerate(widths) if wide > least[place]]
+            spare = [
+                (wide, place) for place, wide in enumerate(widths) if wide > least_widths[place]
+            ]
             if not spare:
                 break
             widths[max(spare)[1]] -= 1
@@ -278,25 +284,25 @@ class Table(Tabular):
     def _all_rows(self) -> list[tuple[Any, ...]]:
         return [*self.rows, *([] if self.total is None else [self.total])]
 
-    def _named(self, row: Sequence[Any]) -> dict[str, Any]:
+    def _row_dict(self, row: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(self.columns, row, strict=True))
 
-    def _to_the_right(self) -> list[bool]:
-        """Which columns are aligned to the right."""
+    def _is_right_aligned(self) -> list[bool]:
+        """Whether each column is aligned to the right."""
         if self.right is not None:
             return [name in self.right for name in self.columns]
-        held: list[list[Any]] = [
+        columns: list[list[Any]] = [
             [value for value in column if value is not None]
             for column in zip(*self._all_rows(), strict=True)
         ] or [[] for _ in self.columns]
         return [
             bool(column) and all(isinstance(value, int | float) for value in column)
-            for column in held
+            for column in columns
         ]
 
 
 def from_frame(frame: pd.DataFrame) -> Table:
-    """The rows of a DataFrame, without its index."""
+    """Create a table from a DataFrame, without its index."""
     rows = frame.astype(object).itertuples(index=False, name=None)
     return Table(
         columns=tuple(map(str, frame.columns)),
@@ -304,8 +310,8 @@ def from_frame(frame: pd.DataFrame) -> Table:
     )
 
 
-def _shown(value: Any) -> str:
-    """A value as people read it."""
+def _format(value: Any) -> str:
+    """Format a value for people to read."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -314,7 +320,7 @@ def _shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value without ornament: words are listed, shapes stand side by side."""
+    """Format a value for CSV: words separated by commas, shapes side by side, plain numbers."""
     if isinstance(value, tuple | list):
         if all(isinstance(part, str) for part in value):
             return ", ".join(value)
@@ -324,5 +330,5 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, int | float) else "" if value is None else str(value)
 
 
-def _marked(value: Any) -> str:
-    return _shown(value).replace("|", "\\|").replace("\n", "<br>")
+def _format_markdown(value: Any) -> str:
+    return _format(value).replace("|", "\\|").replace("\n", "<br>")

@@ -117,7 +117,7 @@ def explain(x: Any) -> Explanation:
         "MGUCell is of the form 'gated', and only linear cells can"
     """
     if isinstance(x, str | os.PathLike):
-        x = _loaded(paths.given(x, "x"))
+        x = _loaded(paths.user_path(x, "x"))
     if not isinstance(x, keras.layers.Layer):
         raise TypeError(
             "`explain` takes a Keras model or layer, or the path of a .keras file or of a run's "

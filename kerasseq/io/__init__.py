@@ -1,1 +1,1 @@
-"""Files, and what every reader and writer of them shares: it knows no data, model or task."""
+"""Reading, writing, locking and checking of files, without any kind of data, model or task."""

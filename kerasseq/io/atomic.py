@@ -1,11 +1,12 @@
-"""Files that appear whole or not at all, whenever the process or the machine stops.
+"""Atomic writing: a file is replaced as a whole or not at all, even if the process is killed.
 
-A file is written under a temporary name in the same folder, synced to disk and renamed. A process
-that is killed in between leaves the temporary file; the next write into the folder removes it.
+A file is written under a temporary name in the same folder, synced to disk and renamed. If the
+process is killed before that, the temporary file remains, and the next write into the folder
+removes it.
 
-Several files that belong together are written into a temporary folder beside those that they
-replace. Renaming that folder is the moment from which on they count; then each is moved to its
-place. Where a process is killed in between, `finish` moves the rest.
+Several files that belong together are written into a temporary folder, in the folder of the files
+that they replace. Renaming the temporary folder to `.committed` commits them; then each file is
+moved to its place. If the process is killed while it moves them, `finish` moves the rest.
 """
 
 from __future__ import annotations
@@ -30,31 +31,31 @@ __all__ = [
     "write_text",
 ]
 
-#: The folder of files that are complete, and not all in their places yet.
+#: Name of the folder with files that are committed, but not all moved to their places.
 COMMITTED = ".committed"
 
-_LEFTOVER = re.compile(r"\.new\..+|\..+\.new")  # the second form is of earlier versions
+_LEFTOVER = re.compile(r"\.new\..+|\..+\.new")  # earlier versions used the second form
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # which Windows lacks
-_STAGED = re.compile(r"\.new\.\d+@.+\.files")  # a folder of files that are not complete
-# What a file system or a folder answers that cannot be synced.
+_STAGED = re.compile(r"\.new\.\d+@.+\.files")  # a temporary folder that is not committed
+# Errors of a file system or a folder that cannot be synced.
 _UNSUPPORTED = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file to write, which replaces another file in the end.
+    """Write a temporary file that replaces another file when the block ends.
 
-    Where the block raises, the temporary file is removed and the other one stays as it was.
+    If the block raises an error, the temporary file is removed and the other file does not change.
 
     Args:
-        path: the file to replace, in a folder that exists.
+        path: The file to replace, in a folder that exists.
 
     Yields:
-        An empty file in the same folder, its name ending in that of `path`. The name cannot be
-        guessed and no link is followed, so that nobody can redirect what is written.
+        The path of an empty file in the same folder, whose name ends in the name of `path`. The
+        name cannot be guessed and links are not followed, so nobody can redirect the writing.
 
     Raises:
-        OSError: if the disk does not take it.
+        OSError: If the files cannot be written.
 
     Example:
 
@@ -69,7 +70,7 @@ def replacing(path: Path) -> Iterator[Path]:
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o666))
     try:
         yield temporary
-        _sync(temporary, os.O_RDWR | _NO_FOLLOW)  # else the name could reach the disk first
+        _sync(temporary, os.O_RDWR | _NO_FOLLOW)  # content on disk before the name
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -80,19 +81,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_together(folder: Path) -> Iterator[Path]:
-    """Write several files to a temporary folder, then move them all into `folder`, or none.
+    """Write several files to a temporary folder, then move all of them into `folder`, or none.
 
-    Files in `folder` without a new version stay. If the block raises an error, `folder` stays as it
-    was.
+    Other files in `folder` do not change. If the block raises an error, no file changes.
 
     Args:
-        folder: the folder whose files are replaced; it exists.
+        folder: The folder whose files are replaced; it exists.
 
     Yields:
-        A temporary folder, in `folder`.
+        The path of a temporary folder inside `folder`.
 
     Raises:
-        OSError: if the disk does not take it.
+        OSError: If the files cannot be written.
 
     Example:
 
@@ -125,12 +125,15 @@ def replacing_together(folder: Path) -> Iterator[Path]:
 
 
 def finish(folder: Path) -> None:
-    """Move files to their places that a killed process had completed, and not moved any more.
+    """Move committed files to their places, if a killed process has not moved all of them.
 
-    Several processes may do so at a time.
+    Several processes may do this at the same time.
+
+    Args:
+        folder: The folder that the files belong to.
 
     Raises:
-        OSError: if the disk does not take it.
+        OSError: If the files cannot be written.
 
     Example:
 
@@ -143,30 +146,30 @@ def finish(folder: Path) -> None:
     committed = folder / COMMITTED
     if not committed.is_dir():
         return
-    inside = [committed, *sorted(committed.rglob("*"))]
-    folders = [path for path in inside if path.is_dir()]
-    for own in folders:
-        (folder / own.relative_to(committed)).mkdir(exist_ok=True)
-    for path in inside:
+    paths = [committed, *sorted(committed.rglob("*"))]
+    folders = [path for path in paths if path.is_dir()]
+    for inner_folder in folders:
+        (folder / inner_folder.relative_to(committed)).mkdir(exist_ok=True)
+    for path in paths:
         if path not in folders:
             with contextlib.suppress(FileNotFoundError):  # another process was faster
                 os.replace(path, folder / path.relative_to(committed))
-    for own in folders:
-        sync_folder(folder / own.relative_to(committed))
+    for inner_folder in folders:
+        sync_folder(folder / inner_folder.relative_to(committed))
     with contextlib.suppress(OSError):
-        for own in reversed(folders):
-            own.rmdir()
+        for inner_folder in reversed(folders):
+            inner_folder.rmdir()
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file by a text, in UTF-8.
 
     Args:
-        path: the file, in a folder that exists.
-        text: all of its content.
+        path: The file, in a folder that exists.
+        text: Its new content.
 
     Raises:
-        OSError: if the disk does not take it; the file is then as it was.
+        OSError: If the file cannot be written; the old file is then unchanged.
 
     Example:
 
@@ -179,7 +182,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names of the files in a folder are on disk, where the system can tell."""
+    """Wait until the names of the files in a folder are on disk, if the system can sync them."""
     if os.name != "posix":  # elsewhere a folder cannot be opened
         return
     try:
@@ -190,7 +193,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether a file or folder is a temporary one, which a killed process may have left.
+    """Whether a file or folder is temporary, so a killed process may have left it there.
 
     Example:
 
@@ -204,7 +207,7 @@ def is_leftover(path: Path) -> bool:
 
 
 def _temporary(path: Path) -> Path:
-    """A name in the same folder that cannot be guessed, and tells which process has made it."""
+    """A temporary path in the same folder, with the process and random digits in its name."""
     owner = f"{os.getpid()}@{platform.node()}"
     return path.with_name(f".new.{owner}.{secrets.token_hex(8)}.{path.name}")
 
@@ -221,29 +224,29 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of processes that have ended, and those of earlier versions."""
-    earlier = {f".new.{path.name}", f".{path.name}.new"}
-    owned = re.compile(rf"\.new\.(\d+)@{re.escape(platform.node())}\.")
+    """Remove temporary files of processes that have ended, and of earlier versions."""
+    old_names = {f".new.{path.name}", f".{path.name}.new"}
+    with_owner = re.compile(rf"\.new\.(\d+)@{re.escape(platform.node())}\.")
     if not path.parent.is_dir():
         return
-    with contextlib.suppress(OSError):  # they may stay
-        for other in path.parent.iterdir():
-            owner = owned.match(other.name)
-            if other.name in earlier or (owner is not None and not _lives(int(owner[1]))):
-                if other.is_dir() and not other.is_symlink():
-                    shutil.rmtree(other)
+    with contextlib.suppress(OSError):  # leftovers do no harm
+        for entry in path.parent.iterdir():
+            owner = with_owner.match(entry.name)
+            if entry.name in old_names or (owner is not None and not _is_running(int(owner[1]))):
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
                 else:
-                    other.unlink(missing_ok=True)
+                    entry.unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
-    """Whether a process of this machine is still there, as far as that can be told."""
-    if os.name != "posix":  # elsewhere, a signal ends it
+def _is_running(process: int) -> bool:
+    """Whether a process of this machine is running; True if that is unknown."""
+    if os.name != "posix":  # on Windows, `os.kill` would end the process
         return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):  # somebody else's, or no number of a process
+    except (OSError, OverflowError):  # of another user, or not a process number
         return True
     return True

@@ -1,4 +1,4 @@
-"""A fingerprint of data, by which a run is known to be the same."""
+"""A fingerprint of data, to recognise equal data of two runs."""
 
 from __future__ import annotations
 
@@ -12,39 +12,37 @@ import numpy as np
 
 __all__ = ["LATER", "digest"]
 
-#: Metadata of a dataclass field, None by default, that was added after data had fingerprints.
+#: Metadata of a dataclass field that was added later, so that its default None does not count.
 LATER = {"digest": "later"}
 
 
 def digest(value: Any) -> str:
-    """A fingerprint of data: of texts, numbers, arrays and pandas' indexes of numbers or times.
+    """Hash data: texts, numbers, arrays, pandas indexes; lists, mappings and dataclasses of them.
 
-    They may be in lists, mappings and dataclasses.
-
-    Fields named `notes`, those that take no part in comparisons and those of the metadata `LATER`
-    that are None do not count. What has a `fingerprint` is told by that.
+    An object with an attribute `fingerprint` is hashed by that text. Dataclass fields do not count
+    if they are named `notes`, have compare=False, or are None with the metadata `LATER`.
 
     >>> digest(["a", "b"]) == digest(["a", "b"]) != digest(["ab"])
     True
     """
-    found = hashlib.sha256()
+    result = hashlib.sha256()
     for piece in _pieces(value):
-        found.update(len(piece).to_bytes(8, "little"))
-        found.update(piece)
-    return found.hexdigest()
+        result.update(len(piece).to_bytes(8, "little"))
+        result.update(piece)
+    return result.hexdigest()
 
 
 def _pieces(value: Any) -> Iterator[bytes]:
-    """The bytes that a value is made of, its structure included."""
+    """Yield the bytes of a value, including its structure."""
     if isinstance(getattr(value, "fingerprint", None), str):
         yield b"fingerprint " + value.fingerprint.encode()
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for item in dataclasses.fields(value):
-            own = getattr(value, item.name)
+            content = getattr(value, item.name)
             counts = item.compare and item.name != "notes"
-            if counts and not (own is None and item.metadata == LATER):
+            if counts and not (content is None and item.metadata == LATER):
                 yield item.name.encode()
-                yield from _pieces(own)
+                yield from _pieces(content)
     elif isinstance(value, np.ndarray) and value.dtype != object:
         yield f"{value.dtype.str}{value.shape}".encode()
         yield np.ascontiguousarray(value).tobytes()

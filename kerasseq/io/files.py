@@ -1,4 +1,4 @@
-"""Bytes to text, and the text files of a folder or an archive, read without unpacking it."""
+"""Decoding of text, and reading of the text files in a folder or an archive."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Self
 
 from kerasseq.io.limits import check_size, read_bytes, read_member
 
-__all__ = ["ARCHIVES", "decode", "own_file", "read_text", "text_files"]
+__all__ = ["ARCHIVES", "decode", "is_file_inside", "read_text", "text_files"]
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
-# As the WHATWG has it: the five bytes that Windows leaves undefined are control characters.
+# As in the WHATWG standard: the five bytes that Windows leaves undefined are control characters.
 _WINDOWS_1252 = "".join(
     bytes([byte]).decode("cp1252" if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else "latin-1")
     for byte in range(256)
 )
 _LONGEST_NAME = 2**20
-_BROKEN = (
+_ARCHIVE_ERRORS = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -35,20 +35,20 @@ _BROKEN = (
 
 
 def decode(raw: bytes, name: str) -> tuple[str, str]:
-    """Text from bytes: UTF-8, UTF-16 with its mark, else Windows-1252.
+    """Decode bytes to text: UTF-8, UTF-16 with a byte order mark, else Windows-1252.
 
-    Who says latin-1 means Windows-1252, says the WHATWG's Encoding Standard: the two differ in
-    control characters alone, where it has quotation marks, dashes and the euro sign.
+    Windows-1252 stands for latin-1 too, as in the Encoding Standard of the WHATWG: it has quotation
+    marks, dashes and the euro sign where latin-1 has control characters.
 
     Args:
-        raw: the content of a file.
-        name: what to call the file in an error.
+        raw: The content of a file.
+        name: Name of the file, for an error.
 
     Returns:
         The text, and the encoding.
 
     Raises:
-        ValueError: if it is not text at all.
+        ValueError: If it is not text.
 
     Example:
 
@@ -61,7 +61,7 @@ def decode(raw: bytes, name: str) -> tuple[str, str]:
             return raw.decode("utf-16"), "UTF-16"
         except UnicodeDecodeError:
             raise binary from None
-    # Windows-1252 takes any bytes: text is told from the rest by its lack of control characters.
+    # Windows-1252 decodes any bytes, so binary files are recognised by their control characters.
     control = len(raw) - len(raw.translate(None, _CONTROL))
     if b"\0" in raw or control > len(raw) / 50:
         raise binary
@@ -72,36 +72,36 @@ def decode(raw: bytes, name: str) -> tuple[str, str]:
 
 
 def read_text(path: Path) -> tuple[str, str]:
-    """The text of a file, and its encoding, as `decode` tells them.
+    """Read the text of a file, and its encoding as `decode` names it.
 
     Raises:
-        ValueError: if it is too large, or no text at all.
+        ValueError: If the file is too large, or is not text.
     """
     return decode(read_bytes(path), str(path))
 
 
 def text_files(path: Path) -> Iterator[tuple[tuple[str, ...], bytes]]:
-    """The .txt files below a folder or in an archive, hidden ones apart.
+    """Read the .txt files below a folder or in an archive, except hidden files.
 
     Args:
-        path: a folder, or a file whose name ends on one of `ARCHIVES`.
+        path: A folder, or a file whose name ends with one of `ARCHIVES`.
 
     Returns:
-        The parts of each file's path in there, and its content; sorted by path.
+        For each file, the parts of its relative path and its content; sorted by path.
 
     Raises:
-        ValueError: if the archive is corrupt, cut off, locked or too large, or a link leads out of
-            the folder.
+        ValueError: If the archive is corrupt, cut off, locked or too large, or if a link leads out
+            of the folder.
     """
     if path.is_dir():
-        found = _in_folder(path)
+        members = _read_folder(path)
     elif path.name.lower().endswith(".zip"):
-        found = _in_zip(path)
+        members = _read_zip(path)
     else:
-        found = _in_tar(path)
+        members = _read_tar(path)
     try:
-        files = [(PurePosixPath(name).parts, raw) for name, raw in found]
-    except _BROKEN as error:
+        files = [(PurePosixPath(name).parts, raw) for name, raw in members]
+    except _ARCHIVE_ERRORS as error:
         if path.is_dir():
             raise
         raise ValueError(
@@ -112,11 +112,11 @@ def text_files(path: Path) -> Iterator[tuple[tuple[str, ...], bytes]]:
     return iter(sorted(f for f in files if not any(part.startswith(hidden) for part in f[0])))
 
 
-def own_file(path: Path, folder: Path) -> bool:
-    """Whether a file that was found in a folder is one, and no link that leads out of it.
+def is_file_inside(path: Path, folder: Path) -> bool:
+    """Whether a path in a folder is a file, and not a link to a file outside the folder.
 
     Raises:
-        ValueError: if it is such a link, which shows somebody else's file as one of the folder's.
+        ValueError: If it is a link to a file outside the folder.
     """
     if not path.is_file():
         return False
@@ -127,16 +127,16 @@ def own_file(path: Path, folder: Path) -> bool:
     return True
 
 
-def _in_folder(path: Path) -> Iterator[tuple[str, bytes]]:
+def _read_folder(path: Path) -> Iterator[tuple[str, bytes]]:
     total = 0
     for file in path.rglob("*.txt"):
-        if own_file(file, path):
+        if is_file_inside(file, path):
             total += file.stat().st_size
             check_size(total, str(path))
             yield file.relative_to(path).as_posix(), file.read_bytes()
 
 
-def _in_zip(path: Path) -> Iterator[tuple[str, bytes]]:
+def _read_zip(path: Path) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(path) as archive:
         texts = [member for member in archive.infolist() if member.filename.endswith(".txt")]
         check_size(sum(member.file_size for member in texts), str(path), path.stat().st_size)
@@ -144,7 +144,7 @@ def _in_zip(path: Path) -> Iterator[tuple[str, bytes]]:
             yield member.filename.lstrip("/"), read_member(archive, member)
 
 
-def _in_tar(path: Path) -> Iterator[tuple[str, bytes]]:
+def _read_tar(path: Path) -> Iterator[tuple[str, bytes]]:
     with open(path, "rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
     total, stored = 0, path.stat().st_size
@@ -152,18 +152,18 @@ def _in_tar(path: Path) -> Iterator[tuple[str, bytes]]:
         # In the order of the file: looking members up by name would unpack it again and again.
         with tarfile.open(fileobj=content, mode="r:", tarinfo=_Member) as archive:
             for member in archive:
-                total += member.size  # a sparse one stands for more than is there
+                total += member.size  # a sparse member may be larger than the archive
                 check_size(total, str(path), stored)
                 file = archive.extractfile(member) if member.isreg() else None
                 if file is not None and member.name.endswith(".txt"):
                     yield member.name.removeprefix("./").lstrip("/"), file.read()
-        while part := content.read(1 << 20):  # gzip compares its checksum where the content ends
+        while part := content.read(1 << 20):  # gzip checks its checksum at the end of the content
             total += len(part)
             check_size(total, str(path), stored)
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose header is checked: tarfile would take a damaged one for the archive's end."""
+    """A member with a checked header; tarfile takes a damaged header for the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:

@@ -12,29 +12,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-if sys.platform != "win32":  # which has no such locks: there, nobody is kept out
+if sys.platform != "win32":  # without these locks, other processes are not kept out on Windows
     import fcntl
 
-__all__ = ["NAME", "acquire", "held"]
+__all__ = ["NAME", "acquire", "hold"]
 
-#: Name of the file by which a folder is locked.
+#: Name of the lock file in a folder.
 NAME = ".lock"
 _PAUSE = 0.1  # seconds between two attempts
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-# What a file system answers that has no locks: work there goes on without.
+# Errors of a file system without locks, where work goes on without a lock.
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
-_held: set[tuple[int, str]] = set()  # threads and folders
+_locked: set[tuple[int, str]] = set()  # ids of threads, and folders
 
 
 def acquire(file: IO[Any], patience: float = 0.0) -> bool:
     """Lock an open file, until it is closed or this process ends.
 
     Args:
-        file: the file; its content does not matter.
-        patience: seconds to wait for another process that has the lock.
+        file: The file; its content does not matter.
+        patience: Seconds to wait if another process has the lock.
 
     Returns:
-        False if another process still has it, else True.
+        False if another process still has the lock, else True.
 
     Example:
 
@@ -59,47 +59,47 @@ def acquire(file: IO[Any], patience: float = 0.0) -> bool:
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing to a folder.
+def hold(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, so that no other process of kerasseq writes to it.
 
-    The folder is made where it is not there, and removed in the end if it is still empty. Within
-    one thread, the lock may be taken again while it is held.
+    A folder that does not exist is created, and removed in the end if it is empty. The thread that
+    has the lock may take it again.
 
     Args:
-        folder: the folder, in which a file `.lock` lies in the meantime.
+        folder: The folder; it has a file `.lock` while the lock is held.
 
     Raises:
-        OSError: if the folder cannot be written.
-        ValueError: if another process, or another thread, has the lock.
+        OSError: If the folder cannot be written.
+        ValueError: If another process, or another thread, has the lock.
 
     Example:
 
-    >>> with held(Path("run")):
+    >>> with hold(Path("run")):
     ...     [path.name for path in Path("run").iterdir()]
     ['.lock']
     >>> Path("run").exists()
     False
     """
     owner = (threading.get_ident(), os.path.realpath(folder))
-    if owner in _held:
+    if owner in _locked:
         yield
         return
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    file = _locked(folder / NAME)
-    _held.add(owner)
+    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
+    file = _open_locked(folder / NAME)
+    _locked.add(owner)
     try:
         yield
     finally:
-        _held.discard(owner)
-        with contextlib.suppress(OSError):  # it may stay: nobody has locked it
+        _locked.discard(owner)
+        with contextlib.suppress(OSError):  # the file may remain: it is no longer locked
             (folder / NAME).unlink()
         file.close()
-        with contextlib.suppress(OSError):  # something was written
-            for path in made:
+        with contextlib.suppress(OSError):  # folders with files remain
+            for path in new_folders:
                 path.rmdir()
 
 
-def _locked(path: Path) -> IO[bytes]:
+def _open_locked(path: Path) -> IO[bytes]:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -115,7 +115,7 @@ def _locked(path: Path) -> IO[bytes]:
             )
         if _is_at(path, descriptor):
             return file
-        file.close()  # the process that had the lock has removed the file
+        file.close()  # another process has removed the file: try again with a new one
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

@@ -1,31 +1,31 @@
-"""Paths as users give them."""
+"""Paths that users pass, checked and expanded."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["given"]
+__all__ = ["user_path"]
 
 _SHOWN = 60  # characters of a path in an error
 
 
-def given(value: str | os.PathLike[str], name: str) -> Path:
-    """The path that a user gave, with `~` as the home folder.
+def user_path(value: str | os.PathLike[str], name: str) -> Path:
+    """Check a path that a user passed, and expand `~` to the home folder.
 
     Args:
-        value: the path.
-        name: name of the argument, for the error.
+        value: The path.
+        name: Name of the argument, for the error.
 
     Raises:
-        ValueError: if it is empty, no path, or begins with the home folder of nobody.
-        FileNotFoundError: if no file can have such a name, or it lies where nobody may look.
+        ValueError: If it is empty or no path, or begins with `~` and an unknown user.
+        FileNotFoundError: If no file can have this name, or its folder may not be read.
 
     Example:
 
-    >>> given("runs/reviews", "out").as_posix()
+    >>> user_path("runs/reviews", "out").as_posix()
     'runs/reviews'
-    >>> given("", "out")
+    >>> user_path("", "out")
     Traceback (most recent call last):
     ValueError: out must be a path, and not an empty text. Received: out=''
     """
@@ -37,7 +37,7 @@ def given(value: str | os.PathLike[str], name: str) -> Path:
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     try:
         path = Path(text).expanduser()
-        path.is_file()  # raises where no file can have such a name, or nobody may look
+        path.is_file()  # raises if no file can have this name, or its folder may not be read
     except RuntimeError as error:
         raise ValueError(
             f"{name} begins with a user that this machine does not have. Give the path in full. "

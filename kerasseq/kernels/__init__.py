@@ -1,4 +1,4 @@
-"""How a cell is run through time: one strategy per file; `choose` says which, and why."""
+"""Kernels, the ways to run a cell over time: one per file; `choose` picks one and says why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from kerasseq.kernels import associative, crossovers, cudnn, fused, loop, native, scan, stopwatch
+from kerasseq.kernels import associative, crossovers, cudnn, fused, loop, native, scan
 from kerasseq.kernels.sequence_call import CallContext, Result, SequenceCall
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 _KERNELS: dict[str, ModuleType] = {
     module.NAME: module for module in (cudnn, fused, native, associative, scan, loop)
 }
-# What calls compiled code of its own, so that a graph with it needs what it needs.
+# Kernels that call compiled code, so that a traced graph depends on the library with that code.
 _COMPILED = frozenset({"cudnn", "fused", "native"})
 
 _portable: ContextVar[bool] = ContextVar("portable", default=False)
@@ -36,7 +36,11 @@ _portable: ContextVar[bool] = ContextVar("portable", default=False)
 
 @dataclass(frozen=True)
 class KernelChoice:
-    """Which kernel runs, and for each faster one, in words, why it does not.
+    """The kernel that runs a layer, and for each faster kernel the reason why it cannot.
+
+    Args:
+        name: Name of the kernel, one of `names()`.
+        reasons: The reason in words, by the name of each faster kernel.
 
     Example:
         >>> print(KernelChoice("scan", {"associative": "lstm is not a linear cell"}))
@@ -53,16 +57,17 @@ class KernelChoice:
 
 
 def names() -> list[str]:
-    """The kernels there are, fastest first."""
+    """Names of all kernels, fastest first."""
     return list(_KERNELS)
 
 
 @contextmanager
 def portable() -> Iterator[None]:
-    """While it lasts, every layer runs on `keras.ops` alone, also one that asks for a kernel.
+    """Run every layer on `keras.ops` alone inside this context, even a layer with a fixed kernel.
 
-    What is traced in it, such as an export, then runs where kerasseq's extension and the GPU
-    libraries are missing. Choices are made while tracing: what was traced before stays as it is.
+    A function that is traced inside it, such as an export, runs without kerasseq's extension and
+    without the GPU libraries. The kernel is chosen while tracing, so a function that was traced
+    before keeps its kernel.
 
     Example:
         >>> import kerasseq
@@ -79,51 +84,52 @@ def portable() -> Iterator[None]:
 
 
 def is_portable() -> bool:
-    """Whether `portable` is active."""
+    """Whether the code runs inside `portable()`."""
     return _portable.get()
 
 
-def _gives_way(name: str) -> bool:
+def _is_ruled_out_by_portable(name: str) -> bool:
     return name in _COMPILED and is_portable()
 
 
 def why_not(name: str, cell: Any, context: CallContext) -> str | None:
-    """Why a kernel cannot run a cell in a context, with the remedy; None if it can."""
-    if _gives_way(name):
+    """Why a kernel cannot run a cell in a context, with the remedy; None if it can run it."""
+    if _is_ruled_out_by_portable(name):
         return "kernels.portable() is active"
     return _KERNELS[name].why_not(cell, context)
 
 
 def choose(
-    cell: Any, context: CallContext, wanted: str = "auto", *, strict: bool = True
+    cell: Any, context: CallContext, kernel: str = "auto", *, strict: bool = True
 ) -> KernelChoice:
-    """The kernel for a cell in a context: the first in order, unless another was measured faster.
+    """Choose the kernel for a cell in a context.
+
+    It is the first kernel in order that can run the cell, unless the committed measurements say
+    that a later one is faster.
 
     Args:
-        cell: A cell of ours or any other Keras cell.
-        context: Backend and what is known of the sequence.
-        wanted: `"auto"`; `"fastest"` to time those that can run, once in this process for each cell
-            and context, and take the fastest; or the name of a kernel to be used and no other.
-        strict: Whether a wanted kernel that cannot run raises, or is one that `reasons` tells of.
+        cell: A cell of kerasseq or any other Keras cell.
+        context: The backend, the device and the sizes of the call.
+        kernel: `"auto"`, or the name of the one kernel that may run the cell.
+        strict: If the named kernel cannot run the cell, raise an error; otherwise choose as for
+            `"auto"` and put the reason into `reasons`.
 
     Raises:
-        ValueError: If `wanted` is unknown, or cannot run the cell and `strict` is true.
+        ValueError: If `kernel` is unknown, or if it cannot run the cell and `strict` is true.
     """
-    if wanted == "fastest":
-        return _timed(cell, context)
     reasons: dict[str, str] = {}
-    if wanted != "auto":
-        if wanted not in _KERNELS:
+    if kernel != "auto":
+        if kernel not in _KERNELS:
             raise ValueError(
-                f"`kernel` must be 'auto', 'fastest' or one of {', '.join(_KERNELS)}. "
-                f"Received: kernel={wanted!r}"
+                f"`kernel` must be 'auto' or one of {', '.join(_KERNELS)}. "
+                f"Received: kernel={kernel!r}"
             )
-        reason = why_not(wanted, cell, context)
+        reason = why_not(kernel, cell, context)
         if reason is None:
-            return KernelChoice(wanted)
-        if strict and not _gives_way(wanted):
-            raise ValueError(f"kernel={wanted!r} cannot run this layer: {reason}. Use 'auto'.")
-        reasons[wanted] = reason
+            return KernelChoice(kernel)
+        if strict and not _is_ruled_out_by_portable(kernel):
+            raise ValueError(f"kernel={kernel!r} cannot run this layer: {reason}. Use 'auto'.")
+        reasons[kernel] = reason
     measured = crossovers.fastest(cell, context)
     if measured is not None and why_not(measured.kernel, cell, context) is not None:
         measured = None
@@ -137,30 +143,19 @@ def choose(
     raise AssertionError("the last kernel takes any cell")
 
 
-def _timed(cell: Any, context: CallContext) -> KernelChoice:
-    reasons = {name: why_not(name, cell, context) for name in _KERNELS}
-    able = [name for name, reason in reasons.items() if reason is None]
-    rivals = [name for name in able if name != loop.NAME]
-    fastest = able[0]
-    if len(rivals) > 1 and context.inputs is not None:  # unknown before the first call
-        times = stopwatch.times(cell, context, rivals, _run)
-        fastest = min(rivals, key=lambda name: times[name])
-        for name in rivals:
-            took = f"{1e3 * times[name]:.3g} ms, and {fastest} {1e3 * times[fastest]:.3g} ms"
-            reasons[name] = f"timed here it took {took}"
-    faster = names()[: names().index(fastest)]
-    return KernelChoice(fastest, {name: str(reasons[name]) for name in faster})
-
-
-def _run(name: str, cell: Any, sequence: SequenceCall) -> Result:
-    return _KERNELS[name].run(cell, sequence)
-
-
 def run(choice: KernelChoice, cell: Any, sequence: SequenceCall) -> Result:
-    """Last output, all outputs (the last alone unless asked for) and final states."""
-    return _run(choice.name, cell, sequence)
+    """Run a cell with the chosen kernel.
+
+    Returns:
+        The last output, (batch, width); all outputs, (batch, time, width), or the last output
+        alone if the sequence call does not return sequences; and the final states.
+    """
+    return _KERNELS[choice.name].run(cell, sequence)
 
 
 def compiles_with_xla(choice: KernelChoice, backend: str) -> bool:
-    """Whether XLA can compile what a kernel runs: on TensorFlow not an operation of its own."""
+    """Whether XLA can compile a kernel.
+
+    On TensorFlow it cannot compile the kernels that are operations of a compiled library.
+    """
     return backend != "tensorflow" or choice.name not in _COMPILED

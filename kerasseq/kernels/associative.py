@@ -1,4 +1,4 @@
-"""A linear recurrence over all chunks of time at once, of any length and differentiable."""
+"""The kernel for linear cells: a scan over chunks of time that run in parallel."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ NAME = "associative"
 
 Tensor = Any
 
-# A chunk has as many steps as there are chunks, which is fewest; shorter sequences are one chunk,
-# and what is of unknown length has chunks of this many.
+# Steps of a chunk for sequences of unknown length; a sequence of at most this length is one chunk.
+# A longer one has as many chunks as a chunk has steps, which makes both loops shortest.
 _CHUNK = 32
 
 _ONE = (1.0, 0.0)  # real and imaginary part
 
 
 def why_not(cell: Any, context: CallContext) -> str | None:
-    """None for a linear cell, unless the loop is to be unrolled."""
+    """Why it cannot run a cell; None for a linear cell, unless the loop is unrolled."""
     form = getattr(cell, "form", "opaque")
     if form != "linear":
         return f"{type(cell).__name__} is of the form '{form}', and only linear cells can"
@@ -34,40 +34,51 @@ def why_not(cell: Any, context: CallContext) -> str | None:
 
 
 def run(cell: Any, sequence: SequenceCall) -> Result:
-    """Run a linear cell; a masked step is the identity of the recurrence."""
+    """Run a linear cell; a masked step leaves the state as it is (a = 1, b = 0)."""
     sequence = prepare(cell, sequence)
     projected, a, b = terms(cell, sequence)
     chunks = _Chunks.from_sequences(sequence.sequences)
-    # Behind the end the identity too, so that the last state is that of the last step.
-    a = tuple(chunks.fold(part, o) for part, o in zip(a, _ONE, strict=False))
+    # Padding behind the end leaves the state as it is too, so the last state is the final one.
+    a = tuple(chunks.fold(part, identity) for part, identity in zip(a, _ONE, strict=False))
     b = tuple(chunks.fold(part, 0.0) for part in b)
     trail = recurrence.run(cell.multiply, a, b, sequence.states)
     final = [part[-1, -1] for part in trail]
-    shown = None
+    emitted = None
     if sequence.return_sequences:
-        shown = [chunks.unfold(part) for part in trail[: cell.emits_from]]
-    return finish(cell, sequence, projected, shown, final)
+        emitted = [chunks.unfold(part) for part in trail[: cell.emits_from]]
+    return finish(cell, sequence, projected, emitted, final)
 
 
 def terms(
     cell: Any, sequence: SequenceCall
 ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Projected inputs, and the a and b of h = a h' + b for every step, of what `prepare` gave."""
+    """Projected inputs and the coefficients of h = a * h' + b for every step.
+
+    Args:
+        cell: A linear cell.
+        sequence: A sequence call, as `prepare` returns it.
+
+    Returns:
+        The projected inputs, (batch, time, columns), and the factors a and the summands b, each
+        a tuple with one (batch, time, width) tensor per part (real, or real and imaginary).
+    """
     frame = cell.begin(sequence.sequences, sequence.training)
     projected = project(cell, sequence.sequences)
-    # Noise is drawn time first, as loops want it.
-    noise = {name: _batch_first(drawn) for name, drawn in frame.noise.items()}
-    a, b = cell.effective(projected, _over_time(frame), noise)
+    # Noise is drawn with time first, as loops need it.
+    noise = {name: _batch_first(values) for name, values in frame.noise.items()}
+    a, b = cell.effective(projected, _broadcast_mask(frame), noise)
     if sequence.mask is not None:
-        counts = sequence.mask[..., None]
-        a = tuple(ops.where(counts, part, o) for part, o in zip(a, _ONE, strict=False))
-        b = tuple(ops.where(counts, part, 0.0) for part in b)
+        unmasked = sequence.mask[..., None]
+        a = tuple(
+            ops.where(unmasked, part, identity) for part, identity in zip(a, _ONE, strict=False)
+        )
+        b = tuple(ops.where(unmasked, part, 0.0) for part in b)
     return projected, a, b
 
 
 @dataclass(frozen=True)
 class _Chunks:
-    """How a sequence is cut: `time` steps in `count` chunks of `steps` each."""
+    """A sequence of `time` steps, cut into `count` chunks of `steps` timesteps each."""
 
     time: Any  # a tensor where it is unknown while tracing
     steps: int
@@ -75,11 +86,12 @@ class _Chunks:
 
     @property
     def exact(self) -> bool:
-        """Whether nothing is to be filled up."""
+        """Whether the chunks have exactly `time` steps, so that no padding is needed."""
         return isinstance(self.time, int) and self.steps * self.count == self.time
 
     @classmethod
     def from_sequences(cls, sequences: Tensor) -> _Chunks:
+        """The chunks of (batch, time, inputs) sequences."""
         time = sequences.shape[1]
         if time is None:
             time = ops.shape(sequences)[1]
@@ -88,30 +100,30 @@ class _Chunks:
         return cls(time, steps, math.ceil(time / steps))
 
     def fold(self, x: Tensor, fill: float) -> Tensor:
-        """(batch, time, width) to (steps, chunks, batch, width), filled up at the end."""
+        """Reshape (batch, time, width) to (steps, chunks, batch, width), padded at the end."""
         batch, width = ops.shape(x)[0], x.shape[-1]
         if not self.exact:
-            missing = self.steps * self.count - self.time
-            more = ops.full((batch, missing, width), fill, x.dtype)
-            x = ops.concatenate([x, more], axis=1)
+            padding_steps = self.steps * self.count - self.time
+            padding = ops.full((batch, padding_steps, width), fill, x.dtype)
+            x = ops.concatenate([x, padding], axis=1)
         x = ops.reshape(x, (batch, self.count, self.steps, width))
         return ops.transpose(x, (2, 1, 0, 3))
 
     def unfold(self, x: Tensor) -> Tensor:
-        """Back again, without what filled up the end."""
+        """Reshape (steps, chunks, batch, width) to (batch, time, width), without the padding."""
         batch, width = ops.shape(x)[2], x.shape[-1]
         x = ops.transpose(x, (2, 1, 0, 3))
         x = ops.reshape(x, (batch, self.steps * self.count, width))
         return x if self.exact else x[:, : self.time]
 
 
-def _batch_first(drawn: Any) -> Any:
-    if isinstance(drawn, tuple):
-        return tuple(_batch_first(part) for part in drawn)
-    return ops.transpose(drawn, (1, 0, 2))
+def _batch_first(values: Any) -> Any:
+    if isinstance(values, tuple):
+        return tuple(_batch_first(part) for part in values)
+    return ops.transpose(values, (1, 0, 2))
 
 
-def _over_time(frame: Any) -> Any:
+def _broadcast_mask(frame: Any) -> Any:
     """The same frame with its mask broadcast over time."""
     if frame.recurrent_mask is None:
         return frame

@@ -1,16 +1,22 @@
-"""Backpropagation through time with the gradient of the state alone in the loop.
+"""Backpropagation through time that keeps only the states of the forward pass.
 
-A loop's own gradient keeps the intermediates of every step, and adds up each weight's gradient step
-by step. Here the states are all that is kept. Going back, one product for all steps makes their
-recurrent products anew; the loop carries the gradient of the state; and one product for all steps
-gives the gradient of each weight. (Werbos 1990, Backpropagation through time, for the method;
-Appleyard et al. 2016, arXiv 1604.01946, for what can leave the loop.)
+The gradient that a backend derives for a loop keeps the intermediates of every step and adds up the
+gradient of each weight step by step. Here the forward pass keeps the states alone. The backward
+pass has three parts:
+
+1. The recurrent products of all steps are computed again, as one product over all steps.
+2. A loop runs from the last step to the first and carries the gradient of the state. It takes the
+   recurrent products of part 1 as known, so a step multiplies once, by the transposed weight.
+3. The gradient of each weight is one product over all steps.
+
+Werbos (1990), Backpropagation through time, for the method; Appleyard et al. (2016), arXiv
+1604.01946, for the products that can leave the loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -21,18 +27,21 @@ from kerasseq.kernels.gradient import pullback, with_gradient
 
 Tensor = Any
 Product = Callable[[Tensor, Tensor], Tensor]
-Step = Callable[[list[Tensor], "Given", Product], list[Tensor]]
+Step = Callable[[list[Tensor], "StepTensors", Product], list[Tensor]]
 
 
 @dataclass(frozen=True)
-class Given:
-    """What a step reads beside the states, for one step or, in rows, for all of them.
+class StepTensors:
+    """The tensors that a step reads beside the states, of one step or of all steps.
+
+    The shapes are those of one step. With all steps, `projected` and `noise` have time as first
+    axis, or time and batch merged into one axis of rows.
 
     Args:
         projected: Projected inputs, (batch, width).
         noise: A nest of tensors of this step, (batch, ...) each: noise and masks.
         rows: A nest of tensors, (batch, ...) each, that are the same at every step.
-        weights: Tensors that have no batch.
+        weights: Tensors without a batch axis.
     """
 
     projected: Tensor
@@ -42,154 +51,181 @@ class Given:
 
 
 def run(
-    step: Step, states: list[Tensor], given: Given, unroll: bool
+    step: Step, states: list[Tensor], tensors: StepTensors, unroll: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Carry states over time; see `kerasseq.kernels.timeloop.run`.
+    """Carry states over time, with the gradient that this module describes.
 
     Args:
-        step: (states, what is given, product) -> new states, row by row; it reads no other tensor,
-            and multiplies rows by a weight through `product(rows, weight)`.
+        step: (states, tensors of the step, product) -> new states. Each row of the new states
+            depends on the same row of the arguments alone. It reads no other tensor, and
+            multiplies rows by a weight through `product(rows, weight)`.
         states: The first states, (batch, width) each.
-        given: With time first in `projected` and `noise`.
+        tensors: The tensors of all steps, with time as first axis in `projected` and `noise`.
         unroll: Unroll the loops.
 
     Returns:
         The final states, and all states after every step, time first.
     """
-    nest = [states, given.projected, given.noise, given.rows, given.weights]
+    nest = [states, tensors.projected, tensors.noise, tensors.rows, tensors.weights]
     count = len(states)
 
-    def unpacked(inputs: Iterable[Tensor]) -> tuple[list[Tensor], Given]:
+    def unpack(inputs: Iterable[Tensor]) -> tuple[list[Tensor], StepTensors]:
         states, *rest = keras.tree.pack_sequence_as(nest, list(inputs))
-        return states, Given(*rest)
+        return states, StepTensors(*rest)
 
     def forward(inputs: Any) -> Any:
-        states, given = unpacked(inputs)
+        states, tensors = unpack(inputs)
 
-        def one(states: list[Tensor], now: Any) -> list[Tensor]:
-            projected, noise = now
-            here = Given(projected, noise, given.rows, given.weights)
-            return step(states, here, ops.matmul)
+        def forward_step(states: list[Tensor], slices: Any) -> list[Tensor]:
+            projected, noise = slices
+            of_step = StepTensors(projected, noise, tensors.rows, tensors.weights)
+            return step(states, of_step, ops.matmul)
 
-        over_time = [given.projected, given.noise]
-        final, trail = timeloop.run(one, states, over_time, count, unroll)
+        over_time = [tensors.projected, tensors.noise]
+        final, trail = timeloop.run(forward_step, states, over_time, count, unroll)
         return [*final, *trail]
 
     def keep(inputs: Any, outputs: Any) -> Any:
         return [*inputs, *outputs[count:]]
 
-    def backward(kept: Any, gradients: Any) -> Any:
-        states, given = unpacked(kept[:-count])
-        found = _gradients(step, states, given, kept[-count:], gradients, unroll)
+    def backward(residuals: Any, gradients: Any) -> Any:
+        states, tensors = unpack(residuals[:-count])
+        trail = residuals[-count:]
+        of_states, of_projected, of_weights = _gradients(
+            step, states, tensors, trail, gradients, unroll
+        )
         none = [keras.tree.map_structure(lambda _: None, part) for part in nest[2:4]]
-        return keras.tree.flatten([*found[:2], *none, found[2]])
+        return keras.tree.flatten([of_states, of_projected, *none, of_weights])
 
     outputs = with_gradient(forward, keep, backward, keras.tree.flatten(nest))
     return outputs[:count], outputs[count:]
 
 
 def _gradients(
-    step: Step, states: list[Tensor], given: Given, trail: Any, gradients: Any, unroll: bool
+    step: Step,
+    states: list[Tensor],
+    tensors: StepTensors,
+    trail: Any,
+    gradients: Any,
+    unroll: bool,
 ) -> tuple[list[Tensor], Tensor, list[Tensor | None]]:
-    """Those of the first states, of the projected inputs and of the weights."""
+    """Gradients of the first states, of the projected inputs and of the weights.
+
+    Args:
+        step: As in `run`.
+        states: The first states, (batch, width) each.
+        tensors: The tensors of all steps.
+        trail: The states after every step, (time, batch, width) each.
+        gradients: Gradients of the final states, then of the trail.
+        unroll: Unroll the loop.
+    """
     count, (time, batch) = len(states), ops.shape(trail[0])[:2]
     before = [ops.concatenate([s[None], t])[:-1] for s, t in zip(states, trail, strict=True)]
-    every = Given(
-        _rows(given.projected),
-        keras.tree.map_structure(_rows, given.noise),
-        keras.tree.map_structure(lambda x: _repeated(x, time), given.rows),
-        given.weights,
+    all_tensors = StepTensors(
+        _rows(tensors.projected),
+        keras.tree.map_structure(_rows, tensors.noise),
+        keras.tree.map_structure(lambda x: _repeat(x, time), tensors.rows),
+        tensors.weights,
     )
-    every_before = [_rows(state) for state in before]
+    all_before = [_rows(state) for state in before]
 
+    # Part 1: the recurrent products of all steps, as one product each.
     products: list[Tensor] = []
 
     def multiply(x: Tensor, weight: Tensor) -> Tensor:
         products.append(ops.matmul(x, weight))
         return products[-1]
 
-    step(every_before, every, multiply)
-    # In the loop they depend on what they are made of through `_known` alone, or another derivative
-    # would count that twice.
+    step(all_before, all_tensors, multiply)
+    # Constants here: in the loop, `_replay` knows how a product depends on its factors, and a
+    # second derivative would count that dependence twice.
     per_step = [ops.stop_gradient(ops.reshape(p, (time, batch, p.shape[-1]))) for p in products]
 
-    def back(later: list[Tensor], now: Any) -> list[Tensor]:
-        before, projected, noise, products, shown = now
-        upstream = [a + b for a, b in zip(later, shown, strict=False)]
+    # Part 2: the loop from the last step to the first.
+    def backward_step(carried: list[Tensor], slices: Any) -> list[Tensor]:
+        before, projected, noise, products, of_trail = slices
+        upstream = [a + b for a, b in zip(carried, of_trail, strict=False)]
 
-        def new(inputs: list[Tensor]) -> list[Tensor]:
+        def forward_step(inputs: list[Tensor]) -> list[Tensor]:
             states, (projected, *products) = inputs[:count], inputs[count:]
-            here = Given(projected, noise, given.rows, given.weights)
-            return step(states, here, _known(products))
+            of_step = StepTensors(projected, noise, tensors.rows, tensors.weights)
+            return step(states, of_step, _replay(products))
 
         inputs = [*before, projected, *products]
-        found = pullback(new, inputs, upstream)
-        return [ops.zeros_like(x) if g is None else g for g, x in zip(found, inputs, strict=True)]
+        pulled = pullback(forward_step, inputs, upstream)
+        return [ops.zeros_like(x) if g is None else g for g, x in zip(pulled, inputs, strict=True)]
 
-    final, shown = list(gradients[:count]), list(gradients[count:])
-    # Those of inputs and products are carried for their trail alone.
-    carried = [*final, *(_zeros(x, batch) for x in (given.projected, *per_step))]
-    over_time = [before, given.projected, given.noise, per_step, shown]
-    first, trail = timeloop.run(back, carried, over_time, len(carried), unroll, backwards=True)
-    entered, of_projected, of_products = trail[:count], trail[count], trail[count + 1 :]
+    of_final, of_trail = list(gradients[:count]), list(gradients[count:])
+    # Gradients of inputs and products are carried too, because the loop returns carried tensors
+    # after every step.
+    carried = [*of_final, *(_zeros(x, batch) for x in (tensors.projected, *per_step))]
+    over_time = [before, tensors.projected, tensors.noise, per_step, of_trail]
+    of_first, back_trail = timeloop.run(
+        backward_step, carried, over_time, len(carried), unroll, backwards=True
+    )
+    of_before, of_projected = back_trail[:count], back_trail[count]
+    of_products = back_trail[count + 1 :]
 
-    def made(weights: list[Tensor]) -> list[Tensor]:
-        own: list[Tensor] = []
-        here = Given(every.projected, every.noise, every.rows, weights)
-        new = step(every_before, here, _known(products, own))
-        return [*new, *own]
+    # Part 3: the gradient of each weight, over all steps at once.
+    def all_steps(weights: list[Tensor]) -> list[Tensor]:
+        replayed: list[Tensor] = []
+        with_weights = replace(all_tensors, weights=weights)
+        new_states = step(all_before, with_weights, _replay(products, replayed))
+        return [*new_states, *replayed]
 
     upstream = [
-        ops.concatenate([e, last[None]])[1:] + own
-        for e, last, own in zip(entered, final, shown, strict=True)
+        ops.concatenate([later, last[None]])[1:] + of_state
+        for later, last, of_state in zip(of_before, of_final, of_trail, strict=True)
     ]
-    found = pullback(made, given.weights, [_rows(g) for g in (*upstream, *of_products)])
-    return first[:count], of_projected, found
+    rows = [_rows(g) for g in (*upstream, *of_products)]
+    return of_first[:count], of_projected, pullback(all_steps, tensors.weights, rows)
 
 
-def _known(products: list[Tensor], own: list[Tensor] | None = None) -> Product:
-    """Gives products that were made already, in their order, with the gradient of a product.
+def _replay(products: list[Tensor], replayed: list[Tensor] | None = None) -> Product:
+    """A product function that returns known results, in order, with the gradient of a product.
 
     Args:
-        products: The results.
-        own: Takes the products as functions of what was multiplied, where the gradients of the
-            products are known; to the rest of a step they are then constants.
+        products: The results, in the order of the calls.
+        replayed: A list that receives each product as a function of its factors. Then the function
+            itself returns constants: the gradients of the products are known, and only the way
+            from the products to their factors is differentiated. None to return the products as
+            functions of their factors.
     """
-    left = iter(products)
+    remaining = iter(products)
 
-    def backward(kept: Any, gradients: Any) -> Any:
-        (x, weight), (gradient,) = kept, gradients
+    def backward(residuals: Any, gradients: Any) -> Any:
+        (x, weight), (gradient,) = residuals, gradients
         of_x = ops.matmul(gradient, ops.transpose(weight))
         of_weight = ops.matmul(ops.transpose(x), gradient)
-        return [of_x, of_weight, gradient if own is None else None]
+        return [of_x, of_weight, gradient if replayed is None else None]
 
     def product(x: Tensor, weight: Tensor) -> Tensor:
-        known = next(left)
+        value = next(remaining)
         result = with_gradient(
             forward=lambda inputs: [inputs[2]],
             keep=lambda inputs, outputs: inputs[:2],
             backward=backward,
-            inputs=[x, weight, known],
+            inputs=[x, weight, value],
         )[0]
-        if own is None:
+        if replayed is None:
             return result
-        own.append(result)
-        return known
+        replayed.append(result)
+        return value
 
     return product
 
 
 def _zeros(x: Tensor, batch: Any) -> Tensor:
-    """Those of one step of (time, batch, width), be there any or none."""
+    """Zeros of the shape of one step of (time, batch, width), even if there are no steps."""
     return ops.zeros((batch, x.shape[-1]), x.dtype)
 
 
 def _rows(x: Tensor) -> Tensor:
-    """(time, batch, ...) to (time * batch, ...)."""
+    """Merge time and batch: (time, batch, ...) to (time * batch, ...)."""
     time, batch, *rest = ops.shape(x)
     return ops.reshape(x, (time * batch, *rest))
 
 
-def _repeated(x: Tensor, time: Any) -> Tensor:
-    """(batch, ...) to (time * batch, ...)."""
+def _repeat(x: Tensor, time: Any) -> Tensor:
+    """Repeat (batch, ...) at every timestep: (time * batch, ...)."""
     return _rows(ops.broadcast_to(x[None], (time, *ops.shape(x))))

@@ -1,10 +1,10 @@
-"""Where a kernel further down the order was measured to be the faster one: a committed table.
+"""A committed table of measurements: where a kernel later in the order is the faster one.
 
 A row of crossovers.json names the `fastest` kernel for a `cell` on a `backend` and `device`, and
-how many times as fast it was as the one that runs else (`ratio`, a geometric mean over shapes).
-`when` bounds it: `training` and `masked` by a truth value; `batch`, `timesteps`, `inputs` and
-`units` by [low, high], where null is no bound. The first row that fits counts, and none does that
-bounds what is unknown.
+how many times as fast it is as the kernel that the order would choose (`ratio`, a geometric mean
+over shapes). `when` limits the row: `training` and `masked` by true or false; `batch`, `timesteps`,
+`inputs` and `units` by [low, high], where null is no limit. The first row that matches counts. A
+row with a limit on a size that is unknown does not match.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _FILE = "crossovers.json"
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The kernel that was fastest, and by how much."""
+class Measurement:
+    """The kernel that was measured to be fastest, and how many times as fast as the next."""
 
     kernel: str
     ratio: float
@@ -33,14 +33,14 @@ class Measured:
 
 @cache
 def table() -> dict[str, Any]:
-    """What the file holds: `processor`, `command` and `rows`."""
+    """The content of crossovers.json: `processor`, `command` and `rows`."""
     text = resources.files("kerasseq.kernels").joinpath(_FILE).read_text(encoding="utf-8")
     return dict(json.loads(text))
 
 
-def fastest(cell: Any, context: CallContext) -> Measured | None:
-    """What the table says of a cell in a context, if it says anything."""
-    known = {
+def fastest(cell: Any, context: CallContext) -> Measurement | None:
+    """The measurement for a cell in a context; None if no row of the table matches."""
+    values = {
         "backend": context.backend,
         "device": context.device,
         "cell": vars(type(cell)).get("kind"),
@@ -52,13 +52,13 @@ def fastest(cell: Any, context: CallContext) -> Measured | None:
         "units": getattr(cell, "units", None),
     }
     for row in table()["rows"]:
-        wanted = {name: row[name] for name in ("backend", "device", "cell")} | row.get("when", {})
-        if all(_fits(known[name], bound) for name, bound in wanted.items()):
-            return Measured(row["fastest"], row["ratio"])
+        bounds = {name: row[name] for name in ("backend", "device", "cell")} | row.get("when", {})
+        if all(_matches(values[name], bound) for name, bound in bounds.items()):
+            return Measurement(row["fastest"], row["ratio"])
     return None
 
 
-def _fits(value: Any, bound: Any) -> bool:
+def _matches(value: Any, bound: Any) -> bool:
     if not isinstance(bound, list):
         return bool(value == bound)
     low, high = bound

@@ -1,4 +1,4 @@
-"""PyTorch's own LSTM, GRU and simple RNN: oneDNN or one C++ loop on a CPU, cuDNN on a GPU."""
+"""The kernel of PyTorch: its LSTM, GRU and simple RNN, on cuDNN, oneDNN or one loop in C++."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KINDS = ("lstm", "gru", "simple_rnn")
 
 
 def why_not(cell: Any, context: CallContext) -> str | None:
-    """PyTorch alone, and only what its functions compute."""
+    """Why it cannot run a cell; None on PyTorch for the cells that its functions compute."""
     if context.backend != "torch":
         return f"it is PyTorch's, and the backend is {context.backend}; KERAS_BACKEND=torch has it"
     reason = vendor.why_not(cell, context, _KINDS)
@@ -27,11 +27,12 @@ def why_not(cell: Any, context: CallContext) -> str | None:
 
 
 def run(cell: Any, sequence: SequenceCall) -> Result:
-    """Run without a loop of ours; a mask costs two gathers.
+    """Run a cell by the functions of PyTorch; a mask costs two gathers.
 
-    The functions know no masks, and packed sequences miss oneDNN (measured: half the speed of
-    running all steps). So the steps that count are moved to the front, in order, the rows run to
-    the end whatever their length, and each step shows the output of the last that counted.
+    The functions take no masks, and packed sequences do not use oneDNN (measured: half the speed
+    of running all steps). So the unmasked steps are moved to the front, in order; the rows run over
+    all timesteps, whatever their length; and each masked step gets the output of the last unmasked
+    step before it.
     """
     sequence = prepare(cell, sequence)
     mask = sequence.mask
@@ -44,20 +45,20 @@ def run(cell: Any, sequence: SequenceCall) -> Result:
     if mask is None:
         outputs, final = _call(cell, inputs, sequence.states, weights)
     else:
-        # Zeroed, since what is not a number would reach the weights' gradient from any step.
+        # Zeros, since a NaN at a masked step would reach the gradient of the weights.
         inputs = ops.where(mask[..., None], inputs, 0.0)
         time = ops.arange(inputs.shape[1])[None]
         order = ops.argsort(ops.where(mask, time, time + inputs.shape[1]), axis=1)
         inputs = _take(inputs, order)
         lengths = ops.sum(ops.cast(mask, "int32"), axis=1)
         if len(sequence.states) > 1 and sequence.return_state:
-            inputs, weights = _close_behind(inputs, weights, lengths)
+            inputs, weights = _hold_behind_end(inputs, weights, lengths)
         outputs, final = _call(cell, inputs, sequence.states, weights)
         last = _take(outputs, ops.maximum(lengths - 1, 0)[:, None])[:, 0]
         final = [ops.where(lengths[:, None] > 0, last, sequence.states[0]), *final[1:]]
         if sequence.return_sequences:
-            seen = ops.cumsum(ops.cast(mask, "int32"), axis=1)
-            outputs = _take(outputs, ops.maximum(seen - 1, 0))
+            counts = ops.cumsum(ops.cast(mask, "int32"), axis=1)
+            outputs = _take(outputs, ops.maximum(counts - 1, 0))
     trail = [outputs] if sequence.return_sequences else None
     return finish(cell, sequence, inputs, trail, final)
 
@@ -71,9 +72,9 @@ def _call(
     kind = vendor.kind_of(cell)
     kernel, recurrent, *bias = weights
     if kind == "gru":  # (z, r, n) in Keras, (r, z, n) in PyTorch
-        kernel, recurrent, *bias = (_swapped(weight) for weight in weights)
+        kernel, recurrent, *bias = (_swap_gates(weight) for weight in weights)
     flat = [kernel.t().contiguous(), recurrent.t().contiguous()]
-    if bias:  # that of Keras's LSTM stands for the sum of the two that PyTorch has
+    if bias:  # PyTorch adds two biases; the one of the LSTM of Keras is the first, zeros the other
         flat += list(bias[0]) if kind == "gru" else [bias[0], torch.zeros_like(bias[0])]
     first = [state.contiguous()[None] for state in states]
     shared = (flat, bool(bias), 1, 0.0, torch.is_grad_enabled(), False, True)
@@ -87,31 +88,32 @@ def _call(
     return outputs, [h[0]]
 
 
-def _swapped(weight: Tensor) -> Tensor:
-    """The first two thirds of the last axis exchanged."""
+def _swap_gates(weight: Tensor) -> Tensor:
+    """Exchange the first and the second third of the last axis."""
     first, second, third = ops.split(weight, 3, axis=-1)
     return ops.concatenate([second, first, third], axis=-1)
 
 
-def _close_behind(
+def _hold_behind_end(
     inputs: Tensor, weights: list[Tensor], lengths: Tensor
 ) -> tuple[Tensor, list[Tensor]]:
-    """One feature more, which closes an LSTM's input gate and opens its forget gate behind the end.
+    """Hold the cell state of an LSTM behind the end of each row, by one more input feature.
 
-    So the cell state arrives at the last step as it was, exactly: the gates are 0 and 1 there.
+    The feature is 1 behind the end. Its weights close the input gate and open the forget gate, to
+    exactly 0 and 1, so that the cell state at the last step is that at the end of the row.
     """
     kernel = weights[0]
     units = kernel.shape[1] // 4
     behind = ops.arange(inputs.shape[1])[None] >= lengths[:, None]
     inputs = ops.concatenate([inputs, ops.cast(behind, inputs.dtype)[..., None]], axis=-1)
-    gates = [-_SHUT, _SHUT, 0.0, 0.0]
+    gates = [-_SATURATING, _SATURATING, 0.0, 0.0]
     row = ops.concatenate([ops.full((1, units), gate, kernel.dtype) for gate in gates], axis=1)
     return inputs, [ops.concatenate([kernel, row], axis=0), *weights[1:]]
 
 
-_SHUT = 1e4  # far beyond what any other input to a gate adds up to, and within float16
+_SATURATING = 1e4  # far larger than the other inputs of a gate together, and within float16
 
 
-def _take(values: Tensor, places: Tensor) -> Tensor:
-    """Timesteps of (batch, time, width) by their places, (batch, steps)."""
-    return ops.take_along_axis(values, places[..., None], axis=1)
+def _take(values: Tensor, indices: Tensor) -> Tensor:
+    """Take timesteps of (batch, time, width) by their indices, (batch, steps)."""
+    return ops.take_along_axis(values, indices[..., None], axis=1)

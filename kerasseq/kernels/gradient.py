@@ -20,15 +20,15 @@ Backward = Callable[[Tensors, Tensors], Sequence[Tensor | None]]
 def with_gradient(
     forward: Forward, keep: Keep, backward: Backward, inputs: Tensors
 ) -> list[Tensor]:
-    """The outputs of `forward(inputs)`, whose gradient is what `backward` says.
+    """Compute `forward(inputs)` with a gradient that `backward` computes.
 
-    It can be differentiated again, through what `backward` does.
+    Second derivatives work too, since `backward` is differentiated like any other function.
 
     Args:
         forward: inputs -> outputs; reads no other tensor than its inputs.
-        keep: (inputs, outputs) -> those of them that `backward` needs.
-        backward: (what was kept, gradients of the outputs) -> gradients of the inputs, None
-            where an input has none.
+        keep: (inputs, outputs) -> residuals, the tensors among them that `backward` needs.
+        backward: (residuals, gradients of the outputs) -> gradients of the inputs, None for an
+            input without gradient.
         inputs: Tensors.
 
     Example:
@@ -36,7 +36,7 @@ def with_gradient(
         >>> square = with_gradient(
         ...     forward=lambda inputs: [inputs[0] * inputs[0]],
         ...     keep=lambda inputs, outputs: inputs,
-        ...     backward=lambda kept, gradients: [2 * kept[0] * gradients[0]],
+        ...     backward=lambda residuals, gradients: [2 * residuals[0] * gradients[0]],
         ...     inputs=[ops.convert_to_tensor(3.0)],
         ... )
         >>> float(square[0])
@@ -49,16 +49,18 @@ def with_gradient(
 def _tensorflow(forward: Forward, keep: Keep, backward: Backward, inputs: list[Tensor]) -> Tensors:
     import tensorflow as tf
 
-    # What a gradient reads must be what the tape knows, or it could not be differentiated again:
-    # the inputs and outputs of the whole, not those within.
+    # The gradient reads the inputs and outputs of the whole function, which the tape knows; with
+    # the tensors inside `run`, second derivatives would not work.
     outputs: list[Tensor] = []
-    inputs = [tf.convert_to_tensor(x) for x in inputs]  # a variable is no input, but read inside
+    inputs = [
+        tf.convert_to_tensor(x) for x in inputs
+    ]  # a variable would be read inside, not passed
 
-    def run(*within: Tensor) -> tuple[list[Tensor], Callable[..., Any]]:
+    def run(*arguments: Tensor) -> tuple[list[Tensor], Callable[..., Any]]:
         def gradient(*gradients: Tensor) -> Any:
             return backward(keep(inputs, outputs), gradients)
 
-        return list(forward(within)), gradient
+        return list(forward(arguments)), gradient
 
     outputs.extend(tf.custom_gradient(run)(*inputs))
     return outputs
@@ -71,12 +73,14 @@ def _jax(forward: Forward, keep: Keep, backward: Backward, inputs: list[Tensor])
     def run(*inputs: Tensor) -> Tensors:
         return list(forward(inputs))
 
-    def outputs_and_kept(*inputs: Tensor) -> tuple[Tensors, Tensors]:
+    def outputs_and_residuals(*inputs: Tensor) -> tuple[Tensors, Tensors]:
         outputs = run(*inputs)
         return outputs, list(keep(inputs, outputs))
 
-    run.defvjp(outputs_and_kept, lambda kept, gradients: tuple(backward(kept, gradients)))
-    return run(*map(ops.convert_to_tensor, inputs))  # of a variable, its value
+    run.defvjp(
+        outputs_and_residuals, lambda residuals, gradients: tuple(backward(residuals, gradients))
+    )
+    return run(*map(ops.convert_to_tensor, inputs))  # a variable is passed by its value
 
 
 def _torch(forward: Forward, keep: Keep, backward: Backward, inputs: list[Tensor]) -> Tensors:
@@ -93,7 +97,7 @@ def _torch_function() -> Any:
             ctx: Any, forward: Forward, keep: Keep, backward: Backward, *inputs: Tensor
         ) -> tuple[Tensor, ...]:
             outputs = tuple(forward(inputs))
-            # Outputs held by anything else would never be freed.
+            # Outputs that are kept in any other way would never be freed.
             ctx.save_for_backward(*keep(inputs, outputs))
             ctx.run = backward
             return outputs
@@ -108,15 +112,15 @@ def _torch_function() -> Any:
 def pullback(
     function: Callable[[list[Tensor]], Tensors], inputs: Tensors, gradients: Tensors
 ) -> list[Tensor | None]:
-    """Gradients of a function's inputs from those of its outputs, on TensorFlow and JAX.
+    """Gradients of a function's inputs from the gradients of its outputs (TensorFlow and JAX).
 
     Args:
         function: inputs -> outputs.
         inputs: Tensors.
-        gradients: Of the outputs.
+        gradients: Gradients of the outputs, one for each.
 
     Returns:
-        One for each input; None where TensorFlow sees that an output does not depend on it.
+        One gradient for each input; None where TensorFlow sees that no output depends on it.
     """
     if backend() == "jax":
         import jax

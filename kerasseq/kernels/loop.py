@@ -1,4 +1,4 @@
-"""Keras's own loop over the cell, step by step: takes any cell."""
+"""The kernel for any cell: the loop of `keras.layers.RNN`, step by step."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ NAME = "keras"
 
 
 def why_not(cell: Any, context: CallContext) -> str | None:
-    """None: every Keras cell can be called."""
+    """None: this kernel runs every Keras cell."""
     return None
 
 
 def run(cell: Any, sequence: SequenceCall) -> Result:
-    """Hand the call to Keras; input dropout and noise stay the cell's own affair."""
+    """Run the loop of Keras; the cell draws its dropout and noise itself."""
     return sequence.fallback()

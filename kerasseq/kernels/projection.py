@@ -1,4 +1,4 @@
-"""The part of all steps that needs no state."""
+"""Projection of the inputs of all timesteps, which needs no state."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ Tensor = Any
 
 
 def project(cell: Any, sequences: Tensor) -> Tensor:
-    """`cell.project` over (batch, time, inputs), as one product of two matrices.
+    """Apply `cell.project` to (batch, time, inputs) as one product of two matrices.
 
-    XLA takes three times as long for the gradient of a product that has two axes for its rows.
+    Batch and time are merged into one axis, because XLA takes three times as long for the gradient
+    of a product with both axes.
     """
     batch, time = ops.shape(sequences)[:2]
     rows = cell.project(ops.reshape(sequences, (batch * time, sequences.shape[-1])))

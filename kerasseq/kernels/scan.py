@@ -1,4 +1,4 @@
-"""Inputs projected once for the whole sequence, then a loop that only meets the state."""
+"""The kernel for every cell of kerasseq: one input projection, then a loop over the state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = "scan"
 
 
 def why_not(cell: Any, context: CallContext) -> str | None:
-    """A cell of another library shows only its `call`."""
+    """Why the kernel cannot run a cell; None for every cell of kerasseq."""
     if hasattr(cell, "advance"):
         return None
     return f"{type(cell).__name__} is not a kerasseq cell: of its step only `call` is known"
@@ -34,40 +34,45 @@ def run(cell: Any, sequence: SequenceCall) -> Result:
     """Run a cell of any form, step by step."""
     sequence = prepare(cell, sequence)
     frame = cell.begin(sequence.sequences, sequence.training)
-    within = _projects_within(cell, sequence)
-    projected = sequence.sequences if within else project(cell, sequence.sequences)
+    projects_within = _projects_within(cell, sequence)
+    projected = sequence.sequences if projects_within else project(cell, sequence.sequences)
     noise = dict(frame.noise)
     if sequence.mask is not None:
         noise["mask"] = _time_first(sequence.mask)[..., None]
     keep = cell.emits_from if sequence.return_sequences else 0
     over_time = _time_first(projected), noise
-    if _has_own_gradient(cell, sequence):
+    if _has_bptt_gradient(cell, sequence):
         final, trail = _run_for_training(cell, frame, sequence, *over_time)
     else:
 
-        def step(states: list[Any], now: Any) -> list[Any]:
-            inputs, noise = now
-            inputs = cell.project(inputs) if within else inputs
+        def step(states: list[Any], slices: Any) -> list[Any]:
+            inputs, noise = slices
+            inputs = cell.project(inputs) if projects_within else inputs
             return _step(cell, frame, states, inputs, noise)
 
         final, trail = timeloop.run(step, sequence.states, over_time, keep, sequence.unroll)
-    shown = [_time_first(states) for states in trail[:keep]] if keep else None
-    return finish(cell, sequence, projected, shown, final)
+    emitted = [_time_first(states) for states in trail[:keep]] if keep else None
+    return finish(cell, sequence, projected, emitted, final)
 
 
 def _step(
-    cell: Any, frame: Any, states: list[Any], projected: Any, now: dict[str, Any]
+    cell: Any, frame: Any, states: list[Any], projected: Any, noise: dict[str, Any]
 ) -> list[Any]:
     inputs = ops.cast(projected, cell.state_dtype)
     # Keras computes some products of float64 in float32 on JAX; a loop carries one dtype.
-    new = [ops.cast(n, cell.state_dtype) for n in cell.advance(inputs, states, frame, now)]
-    if "mask" in now:
-        new = [ops.where(now["mask"], n, s) for n, s in zip(new, states, strict=True)]
-    return new
+    new_states = [ops.cast(n, cell.state_dtype) for n in cell.advance(inputs, states, frame, noise)]
+    if "mask" in noise:
+        new_states = [
+            ops.where(noise["mask"], n, s) for n, s in zip(new_states, states, strict=True)
+        ]
+    return new_states
 
 
 def _is_left_to_xla(sequence: SequenceCall, rows: int = 8) -> bool:
-    """Whether XLA, on a CPU, makes a faster loop of plain steps than of what is prepared for it."""
+    """Whether XLA on a CPU compiles a loop of plain steps to faster code than a prepared loop.
+
+    Measured: it does from 8 rows on, in projecting inputs while training from 32 rows on.
+    """
     batch = sequence.sequences.shape[0]
     return (
         backend() == "jax"
@@ -78,23 +83,24 @@ def _is_left_to_xla(sequence: SequenceCall, rows: int = 8) -> bool:
 
 
 def _projects_within(cell: Any, sequence: SequenceCall) -> bool:
-    """Whether inputs are projected step by step, their products in reach of the cache.
+    """Whether each step projects its own inputs, so that the products stay in the cache.
 
-    In training each step then adds to the kernel's gradient, which pays off with many rows.
+    In training every step then adds to the gradient of the kernel, which pays off with many rows.
     """
-    # What a cell emits with its states has to be there after the loop too.
+    # A cell that emits projected inputs reads them after the loop too.
     return not cell.emits_inputs and _is_left_to_xla(sequence, 32 if sequence.training else 8)
 
 
-def _has_own_gradient(cell: Any, sequence: SequenceCall) -> bool:
-    """Whether a gradient is likely to be asked for, and is not left to the backend.
+def _has_bptt_gradient(cell: Any, sequence: SequenceCall) -> bool:
+    """Whether the loop takes the gradient of `bptt` instead of the backend's.
 
-    PyTorch runs every step by itself either way. Where weights are wider than what is computed
-    with, a gradient of our own would have to know what Keras casts, and when.
+    Only in training. Not on PyTorch, which runs every step by itself either way. Not if the dtype
+    of the weights differs from the compute dtype: the gradient would have to follow the casts of
+    Keras.
     """
     same_dtype = cell.compute_dtype == cell.variable_dtype
-    left = backend() == "torch" or _is_left_to_xla(sequence)
-    return sequence.training and same_dtype and not left
+    left_to_backend = backend() == "torch" or _is_left_to_xla(sequence)
+    return sequence.training and same_dtype and not left_to_backend
 
 
 def _run_for_training(
@@ -105,16 +111,17 @@ def _run_for_training(
     if frame.recurrent_kernel is not None:
         weights.append(frame.recurrent_kernel)
 
-    def step(states: list[Any], given: bptt.Given, product: bptt.Product) -> list[Any]:
-        own, rest = given.weights[: len(cell.weights)], given.weights[len(cell.weights) :]
-        kernel = {"recurrent_kernel": rest[0]} if rest else {}
-        here = replace(frame, product=product, **given.rows, **kernel)
-        # The cell reads these tensors where it reads its variables.
-        with keras.StatelessScope(state_mapping=list(zip(cell.weights, own, strict=True))):
-            return list(_step(cell, here, states, given.projected, given.noise))
+    def step(states: list[Any], tensors: bptt.StepTensors, product: bptt.Product) -> list[Any]:
+        count = len(cell.weights)
+        of_cell, effective = tensors.weights[:count], tensors.weights[count:]
+        kernel = {"recurrent_kernel": effective[0]} if effective else {}
+        step_frame = replace(frame, product=product, **tensors.rows, **kernel)
+        # Inside the scope, the cell reads these tensors in place of its variables.
+        with keras.StatelessScope(state_mapping=list(zip(cell.weights, of_cell, strict=True))):
+            return list(_step(cell, step_frame, states, tensors.projected, tensors.noise))
 
-    given = bptt.Given(projected, noise, rows, weights)
-    return bptt.run(step, sequence.states, given, sequence.unroll)
+    tensors = bptt.StepTensors(projected, noise, rows, weights)
+    return bptt.run(step, sequence.states, tensors, sequence.unroll)
 
 
 def _time_first(tensor: Any) -> Any:

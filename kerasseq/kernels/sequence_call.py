@@ -1,4 +1,4 @@
-"""One pass of a cell over a batch of sequences, and what every kernel does before and after."""
+"""The call of a layer on a batch of sequences, and the steps common to all kernels."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Result = tuple[Tensor, Tensor, list[Tensor]]
 
 @dataclass(frozen=True)
 class CallContext:
-    """What decides which kernels can run.
+    """The properties of a call that decide which kernels can run it.
 
     Args:
         backend: `tensorflow`, `jax` or `torch`.
-        timesteps: Length of the sequences, None if unknown while tracing.
-        unroll: Whether the loop over time is to be unrolled.
-        device: `cpu`, `gpu`, or what else the backend computes on.
-        masked: Whether a mask comes with the call.
-        training: Whether the cell's wrappers draw noise, if it has any.
-        batch: Rows, None if unknown while tracing.
-        inputs: Features of a timestep, None before the first call.
+        timesteps: Length of the sequences; None if it is unknown while tracing.
+        unroll: Whether the loop over time has to be unrolled.
+        device: `cpu`, `gpu`, or the backend's name of another kind of device.
+        masked: Whether the call has a mask.
+        training: Whether the call is in training, so that dropout and zoneout draw noise.
+        batch: Number of rows; None if it is unknown while tracing.
+        inputs: Features of a timestep; None before the first call.
     """
 
     backend: str
@@ -40,20 +40,20 @@ class CallContext:
 
 @dataclass(frozen=True)
 class SequenceCall:
-    """What a kernel is given.
+    """The arguments of a kernel: one call of a recurrent layer.
 
     Args:
         sequences: (batch, time, inputs).
         states: One (batch, width) tensor per state.
         mask: (batch, time) booleans or None; a masked step holds the states and repeats the
             previous output (zeros before the first).
-        training: Whether wrappers draw noise.
+        training: Whether dropout and zoneout draw noise.
         go_backwards: Run from the last timestep, with outputs in the order of the run.
-        return_sequences: Whether all outputs are asked for.
+        return_sequences: Whether the layer returns all outputs, or the last one alone.
         zero_output_for_mask: Masked steps give zeros instead of the previous output.
         unroll: Unroll the loop over time.
-        fallback: Keras's own loop over the cell.
-        return_state: Whether the final states are read.
+        fallback: Runs the loop of Keras over the cell.
+        return_state: Whether the layer reads the final states.
     """
 
     sequences: Tensor
@@ -69,7 +69,7 @@ class SequenceCall:
 
 
 def typed_mask(mask: Tensor | None) -> Tensor | None:
-    """A mask as (batch, time) booleans."""
+    """Cast a mask to (batch, time) booleans; None stays None."""
     if mask is None:
         return None
     mask = ops.cast(mask, "bool")
@@ -77,14 +77,18 @@ def typed_mask(mask: Tensor | None) -> Tensor | None:
 
 
 def last_step(mask: Tensor) -> Tensor:
-    """The last timestep of each row that counts, (batch,); the first where none does."""
+    """The last unmasked timestep of each row, (batch,); 0 for a row that is fully masked."""
     time = ops.arange(ops.shape(mask)[1])[None]
-    # Not a maximum, which Keras does not take over a batch of no rows.
+    # Not `ops.max`, which fails in Keras for a batch without rows.
     return ops.argmax(ops.where(mask, time, -1), axis=1)
 
 
 def prepare(cell: Any, sequence: SequenceCall) -> SequenceCall:
-    """The same pass in running order: flipped, inputs dropped out, mask and states typed."""
+    """Put a call into the order of the run, with input dropout applied.
+
+    Sequences and mask are flipped if the call runs backwards; the mask becomes (batch, time)
+    booleans, and the states get the cell's state dtype.
+    """
     sequences = cell.drop_inputs(sequence.sequences, sequence.training)
     mask = typed_mask(sequence.mask)
     if sequence.go_backwards:
@@ -101,76 +105,88 @@ def finish(
     trail: list[Tensor] | None,
     final: list[Tensor],
 ) -> Result:
-    """Outputs from states.
+    """Compute the outputs from the states.
 
     Args:
         cell: The cell.
-        sequence: What `prepare` gave.
+        sequence: The call, as `prepare` returns it.
         projected: Projected inputs, (batch, time, ...).
-        trail: The states that `emit` reads after every step, (batch, time, width) each; None
-            if only the last output is asked for.
-        final: The states after the last step.
+        trail: The states that `emit` reads, after every step, (batch, time, width) each; None
+            if only the last output is needed.
+        final: The states after the last step, (batch, width) each.
+
+    Returns:
+        The last output, all outputs (or the last one alone) and the final states.
     """
     mask = sequence.mask
     if trail is None:
-        return _last(cell, sequence, projected, final)
-    outputs = ops.cast(cell.emit(_compute(cell, trail), projected), cell.compute_dtype)
+        return _last_output(cell, sequence, projected, final)
+    outputs = ops.cast(cell.emit(_cast_states(cell, trail), projected), cell.compute_dtype)
     if mask is not None:
         if sequence.zero_output_for_mask:
             outputs = outputs * ops.cast(mask[..., None], outputs.dtype)
         else:
-            outputs = _hold(outputs, mask, gather=cell.emits_inputs)
+            outputs = _repeat_at_masked(outputs, mask, gather=cell.emits_inputs)
     return outputs[:, -1], outputs, final
 
 
-def _last(cell: Any, sequence: SequenceCall, projected: Tensor, final: list[Tensor]) -> Result:
+def _last_output(
+    cell: Any, sequence: SequenceCall, projected: Tensor, final: list[Tensor]
+) -> Result:
     mask = sequence.mask
     if not cell.emits_inputs or mask is None:
-        shown = projected[:, -1]
+        emitted_inputs = projected[:, -1]
     else:
-        latest = last_step(mask)[:, None, None]
-        shown = ops.take_along_axis(projected, latest, axis=1)[:, 0]
-    output = ops.cast(cell.emit(_compute(cell, final), shown), cell.compute_dtype)
+        last = last_step(mask)[:, None, None]
+        emitted_inputs = ops.take_along_axis(projected, last, axis=1)[:, 0]
+    output = ops.cast(cell.emit(_cast_states(cell, final), emitted_inputs), cell.compute_dtype)
     if mask is not None:
-        real = mask[:, -1] if sequence.zero_output_for_mask else ops.any(mask, axis=1)
-        output = output * ops.cast(real[:, None], output.dtype)
+        has_output = mask[:, -1] if sequence.zero_output_for_mask else ops.any(mask, axis=1)
+        output = output * ops.cast(has_output[:, None], output.dtype)
     return output, output[:, None], final
 
 
-def _compute(cell: Any, states: list[Tensor]) -> list[Tensor]:
+def _cast_states(cell: Any, states: list[Tensor]) -> list[Tensor]:
     return [ops.cast(state, cell.compute_dtype) for state in states]
 
 
-def _hold(outputs: Tensor, mask: Tensor, gather: bool) -> Tensor:
-    """Repeat the previous output at masked steps; zeros before the first step that counts."""
-    seen = ops.cumsum(ops.cast(mask, "int32"), axis=1)
-    if gather:  # else held states have given the same output already
+def _repeat_at_masked(outputs: Tensor, mask: Tensor, gather: bool) -> Tensor:
+    """Repeat the previous output at masked steps; zeros before the first unmasked step.
+
+    Args:
+        outputs: (batch, time, width).
+        mask: (batch, time) booleans.
+        gather: Whether outputs at masked steps differ from the previous one. They are equal
+            already if the cell emits from its states alone, which masked steps hold.
+    """
+    counts = ops.cumsum(ops.cast(mask, "int32"), axis=1)
+    if gather:
         time = ops.arange(ops.shape(mask)[1])[None]
-        # Sorting puts the steps that count first, in order: the n-th is the n-th seen.
+        # Sorting puts the unmasked steps first, in order: `places[n]` is that of the n-th.
         places = ops.argsort(ops.where(mask, time, time + ops.shape(mask)[1]), axis=1)
-        latest = ops.take_along_axis(places, ops.maximum(seen - 1, 0), axis=1)
+        latest = ops.take_along_axis(places, ops.maximum(counts - 1, 0), axis=1)
         outputs = ops.take_along_axis(outputs, latest[..., None], axis=1)
-    return outputs * ops.cast(seen[..., None] > 0, outputs.dtype)
+    return outputs * ops.cast(counts[..., None] > 0, outputs.dtype)
 
 
 def backend() -> str:
-    """The Keras backend that runs."""
+    """Name of the Keras backend in use: `tensorflow`, `jax` or `torch`."""
     return str(keras.backend.backend())
 
 
 def device(tensor: Tensor = None) -> str:
-    """Where the backend computes: `cpu`, `gpu`, or another kind by the backend's own name.
+    """The kind of device that computes: `cpu`, `gpu`, or the backend's name of another kind.
 
     Args:
-        tensor: What is computed with. It decides on PyTorch, where every tensor has its place,
-            and on TensorFlow where a graph is traced under `tf.device`.
+        tensor: A tensor of the computation. It decides on PyTorch, where every tensor lies on one
+            device, and on TensorFlow if a graph is traced under `tf.device`.
     """
     kind = ""
     if backend() == "torch":
         import torch
 
         kind = getattr(getattr(tensor, "device", None), "type", "meta")
-        if kind == "meta":  # only shapes are asked for: what will be run, where there is a choice
+        if kind == "meta":  # shapes alone are computed: assume a GPU if there is one
             kind = "cuda" if torch.cuda.is_available() else "cpu"
     elif backend() == "jax":
         import jax
@@ -180,7 +196,7 @@ def device(tensor: Tensor = None) -> str:
         import tensorflow as tf
 
         placed = "" if tf.executing_eagerly() else str(getattr(tensor, "device", "") or "")
-        held_back = "device:CPU" in placed
-        # Asked so, TensorFlow does not start up yet, and can still be configured.
-        kind = "gpu" if tf.config.get_visible_devices("GPU") and not held_back else "cpu"
+        placed_on_cpu = "device:CPU" in placed
+        # This call does not initialise TensorFlow, which can still be configured afterwards.
+        kind = "gpu" if tf.config.get_visible_devices("GPU") and not placed_on_cpu else "cpu"
     return "gpu" if kind in ("cuda", "rocm") else kind or "cpu"

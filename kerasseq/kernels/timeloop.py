@@ -1,7 +1,7 @@
-"""A loop over time on each backend: the one place where backends are told apart here.
+"""A loop over time on each backend: the one module of the kernels with code per backend for it.
 
-`keras.ops.scan` would serve, but on TensorFlow it copies the carried states through an array
-at every step and asks that a step emits exactly what it carries.
+`keras.ops.scan` is not used: on TensorFlow it copies the carried states through an array at every
+step, and a step has to emit exactly the states that it carries.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def run(
     """Carry states over time.
 
     Args:
-        step: (states, this step's share of `steps`) -> new states, of the same shapes.
+        step: (states, the slice of `steps` at this timestep) -> new states, of the same shapes.
         states: The first states, (batch, width) each.
         steps: A nest of tensors with time first.
         keep: How many of the states to return for every step.
@@ -37,8 +37,8 @@ def run(
         backwards: Run from the last step to the first.
 
     Returns:
-        The final states, and the first `keep` states after every step, time first and each at
-        its own place, whichever way the loop runs.
+        The final states, and the first `keep` states after every step, with time first and in
+        the order of time, even if the loop runs backwards.
     """
     length = keras.tree.flatten(steps)[0].shape[0]
     if unroll or backend() == "torch":
@@ -57,7 +57,7 @@ def _unrolled(
         trail.append(states[:keep])
     if backwards:
         trail.reverse()
-    return states, [ops.stack(kept) for kept in zip(*trail, strict=True)]
+    return states, [ops.stack(states_over_time) for states_over_time in zip(*trail, strict=True)]
 
 
 def _jax(
@@ -65,9 +65,9 @@ def _jax(
 ) -> tuple[list[Tensor], list[Tensor]]:
     import jax
 
-    def body(carried: tuple[Tensor, ...], now: Any) -> Any:
-        new = tuple(step(list(carried), now))
-        return new, new[:keep]
+    def body(carried: tuple[Tensor, ...], inputs: Any) -> Any:
+        new_states = tuple(step(list(carried), inputs))
+        return new_states, new_states[:keep]
 
     final, trail = jax.lax.scan(body, tuple(states), steps, reverse=backwards)
     return list(final), list(trail)
@@ -86,7 +86,7 @@ def _tensorflow(
     flat = [tf.convert_to_tensor(x) for x in keras.tree.flatten(steps)]
     states = [tf.convert_to_tensor(state) for state in states]
     count = tf.shape(flat[0])[0] if length is None else length
-    # Room for one step even if there is none, since an empty array knows no shape to stack.
+    # Room for at least one step, since an array without elements has no shape to stack.
     room = tf.maximum(count, 1) if length is None else length
     inputs = [tf.TensorArray(x.dtype, count, element_shape=x.shape[1:]).unstack(x) for x in flat]
     arrays = [tf.TensorArray(s.dtype, room, element_shape=s.shape) for s in states[:keep]]
@@ -95,12 +95,12 @@ def _tensorflow(
 
     def body(n: Tensor, carried: list[Tensor], arrays: list[Any]) -> Any:
         t = count - 1 - n if backwards else n
-        now = keras.tree.pack_sequence_as(steps, [array.read(t) for array in inputs])
-        new = step(list(carried), now)
-        for tensor, old in zip(new, carried, strict=True):
+        step_inputs = keras.tree.pack_sequence_as(steps, [array.read(t) for array in inputs])
+        new_states = step(list(carried), step_inputs)
+        for tensor, old in zip(new_states, carried, strict=True):
             tensor.set_shape(old.shape)
-        arrays = [array.write(t, s) for array, s in zip(arrays, new, strict=False)]
-        return n + 1, new, arrays
+        arrays = [array.write(t, s) for array, s in zip(arrays, new_states, strict=False)]
+        return n + 1, new_states, arrays
 
     _, final, arrays = tf.while_loop(
         lambda n, *_: n < count,
@@ -109,6 +109,6 @@ def _tensorflow(
         maximum_iterations=count,
     )
     trail = [array.stack()[:count] for array in arrays]
-    for kept, state in zip(trail, states, strict=False):
-        kept.set_shape((length, *state.shape))
+    for states_over_time, state in zip(trail, states, strict=False):
+        states_over_time.set_shape((length, *state.shape))
     return list(final), trail

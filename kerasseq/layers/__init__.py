@@ -62,5 +62,5 @@ __all__ = [
     "simple_rnn",
 ]
 
-# A model that was exported with operations of the extension loads where they are known.
+# Loads the extension, so that exported models with its operations can be loaded.
 native.status()

@@ -1,4 +1,4 @@
-"""Attention of queries over a sequence: which of its timesteps matter now."""
+"""Attention of queries over the timesteps of a sequence, additive and by dot product."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Tensor = Any
 
 
 class _Attention(keras.layers.Layer):
-    """What both attentions share: scores, a masked softmax, a weighted sum."""
+    """Base class of both attentions: scores, a masked softmax, a weighted sum."""
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -37,7 +37,7 @@ class _Attention(keras.layers.Layer):
         return_weights: bool = False,
         keys: Tensor | None = None,
     ) -> Any:
-        """Attend from (batch, ..., width) queries to (batch, timesteps, width) values."""
+        """Attend from (batch, [queries,] width) to (batch, timesteps, width); see the subclass."""
         single = len(query.shape) == 2
         queries = query[:, None] if single else query
         keys = self.keys(values) if keys is None else keys
@@ -53,11 +53,11 @@ class _Attention(keras.layers.Layer):
         return (context, weights) if return_weights else context
 
     def keys(self, values: Tensor) -> Tensor:
-        """What queries meet of (batch, timesteps, width) values: (batch, timesteps, units)."""
+        """Project values, (batch, timesteps, width), to keys, (batch, timesteps, units)."""
         return ops.matmul(values, self.value_kernel)
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """(batch, queries, timesteps), from queries and keys of the same width."""
+        """Scores, (batch, queries, timesteps), of queries and keys of the same width."""
         raise NotImplementedError
 
     def compute_output_shape(self, query_shape: Any, values_shape: Any) -> Any:
@@ -72,35 +72,35 @@ class _Attention(keras.layers.Layer):
         return_weights: bool = False,
         keys: Tensor | None = None,
     ) -> Any:
-        """The context, and the weights if asked for, as symbols."""
+        """The context, and with `return_weights` the weights, as `KerasTensor`."""
         context = self.compute_output_shape(query.shape, values.shape)
         shapes = [context, (*query.shape[:-1], values.shape[1])]
         symbols = [keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes]
         return tuple(symbols) if return_weights else symbols[0]
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
-        """Contexts are of the queries' length; they carry no mask of the values."""
+        """None: a context belongs to a query, and the mask to the values."""
         return None
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class AdditiveAttention(_Attention):
-    """score = v . tanh(query W + value U + b), softmax over the values that count.
+    """score = v . tanh(query W + value U + b), softmax over the unmasked values.
 
     Args:
         units: Width of the tanh layer.
-        **kwargs: Those of `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         query: (batch, width) or (batch, queries, width).
         values: (batch, timesteps, width).
         values_mask: (batch, timesteps) booleans.
         return_weights: Return (batch, [queries,] timesteps) weights beside the context.
-        keys: What `keys(values)` gave, where the same values are attended to again and again.
+        keys: The result of `keys(values)`, to compute it once for several calls on the same values.
 
     Output shape:
         (batch, width of values) or (batch, queries, width of values).
@@ -126,25 +126,25 @@ class AdditiveAttention(_Attention):
         )
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """(batch, queries, timesteps), from queries and keys of the same width."""
+        """Scores, (batch, queries, timesteps), of queries and keys of the same width."""
         both = ops.tanh(queries[:, :, None] + keys[:, None] + self.bias)
         return ops.matmul(both, self.scorer)[..., 0]
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class DotProductAttention(_Attention):
-    """score = (query W) . (value U) / sqrt(units), softmax over the values that count.
+    """score = (query W) . (value U) / sqrt(units), softmax over the unmasked values.
 
     Args:
-        units: Width in which queries and values meet.
-        **kwargs: Those of `keras.layers.Layer`.
+        units: Width that queries and values are projected to.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         query: (batch, width) or (batch, queries, width).
         values: (batch, timesteps, width).
         values_mask: (batch, timesteps) booleans.
         return_weights: Return (batch, [queries,] timesteps) weights beside the context.
-        keys: What `keys(values)` gave, where the same values are attended to again and again.
+        keys: The result of `keys(values)`, to compute it once for several calls on the same values.
 
     Output shape:
         (batch, width of values) or (batch, queries, width of values).
@@ -163,6 +163,6 @@ class DotProductAttention(_Attention):
     """
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """(batch, queries, timesteps), from queries and keys of the same width."""
+        """Scores, (batch, queries, timesteps), of queries and keys of the same width."""
         product = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
         return product / float(self.units) ** 0.5

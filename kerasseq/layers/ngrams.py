@@ -1,4 +1,4 @@
-"""N-grams in a model: what each of them says about the classes, and their vote."""
+"""Layers for n-gram classifiers: log-count ratios of n-grams, and their weighted sum."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ def _positive(name: str, value: int) -> int:
 
 @keras.saving.register_keras_serializable("kerasseq")
 class NgramRatios(keras.layers.Layer):
-    """Looks up what n-grams say about the classes: log-count ratios, fitted beforehand and frozen.
+    """Look up log-count ratios of n-grams for the classes, fitted beforehand and not trained.
 
-    A training text has had a part in the ratios of its own n-grams. `corrections` take that part
-    out again: a model that was given the answers leaves itself nothing to learn.
+    The ratios were counted with the labels of the training texts, so they leak a training text's
+    label. `corrections` subtract the text's part of the counts again; without them, the model
+    would learn to trust the ratios too much.
 
     Args:
-        ngrams: how many n-grams there are, number 0 (none) among them.
+        ngrams: Number of n-grams, including number 0 (none).
         logits: 1 for two classes, else the number of classes.
-        **kwargs: those of `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         ids: int (batch, ...); 0 stands for no n-gram.
-        corrections: (batch, ..., logits), added to the ratios, or anything that broadcasts to it;
-            None for none.
+        corrections: (batch, ..., logits) or a shape that broadcasts to it, added to the ratios;
+            None to add nothing.
 
     Output shape:
         (batch, ..., logits).
 
     Raises:
-        ValueError: if a size is not positive.
+        ValueError: If a size is not positive.
 
     Example:
 
@@ -55,52 +56,52 @@ class NgramRatios(keras.layers.Layer):
         self.logits = _positive("logits", logits)
 
     def build(self, ids_shape: Any, corrections_shape: Any = None) -> None:
-        """One row per n-gram."""
+        """Create the table of ratios, one row per n-gram."""
         self.ratios = self.add_weight(
             shape=(self.ngrams, self.logits), name="ratios", initializer="zeros", trainable=False
         )
         self.built = True
 
     def call(self, ids: Tensor, corrections: Tensor | None = None) -> Tensor:
-        """The ratios of (batch, ...) n-grams."""
-        found = ops.take(self.ratios, ids, axis=0)
+        """Look up the ratios of (batch, ...) n-grams; see the class."""
+        ratios = ops.take(self.ratios, ids, axis=0)
         if corrections is None:
-            return found
-        there = ops.cast(ops.not_equal(ids, 0), found.dtype)[..., None]
-        return found + there * ops.cast(corrections, found.dtype)
+            return ratios
+        is_ngram = ops.cast(ops.not_equal(ids, 0), ratios.dtype)[..., None]
+        return ratios + is_ngram * ops.cast(corrections, ratios.dtype)
 
     def compute_output_shape(self, ids_shape: Any, corrections_shape: Any = None) -> Any:
         """(batch, ..., logits)."""
         return (*ids_shape, self.logits)
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         return {**super().get_config(), "ngrams": self.ngrams, "logits": self.logits}
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class NgramVotes(keras.layers.Layer):
-    """Sums what the n-grams of a text say, each its ratios times a learned gain.
+    """Sum the log-count ratios of the n-grams of a text, each times a learned gain.
 
     logits = bias + sum over n-grams of gain[n-gram] * ratios[n-gram]
 
     With log-count ratios this is NBSVM (Wang & Manning 2012, https://aclanthology.org/P12-2018).
 
     Args:
-        ngrams: how many n-grams there are, number 0 (padding) among them.
-        dropout: share of the n-grams that is left out in training.
-        **kwargs: those of `keras.layers.Layer`.
+        ngrams: Number of n-grams, including number 0 (padding).
+        dropout: Share of the n-grams that are dropped in training.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         ids: int (batch, n); 0 is padding and does not vote.
         ratios: (batch, n, logits).
-        training: whether n-grams are left out.
+        training: Whether n-grams are dropped.
 
     Output shape:
         (batch, logits).
 
     Raises:
-        ValueError: if `ngrams` is not positive.
+        ValueError: If `ngrams` is not positive.
 
     Example:
 
@@ -117,15 +118,15 @@ class NgramVotes(keras.layers.Layer):
         self._drop = keras.layers.Dropout(dropout)
 
     def build(self, ids_shape: Any, ratios_shape: Any) -> None:
-        """A gain for each n-gram, and a bias."""
+        """Create a gain for each n-gram, and a bias."""
         self.gain = self.add_weight(shape=(self.ngrams,), name="gain", initializer="ones")
         self.bias = self.add_weight(shape=(ratios_shape[-1],), name="bias", initializer="zeros")
         self.built = True
 
     def call(self, ids: Tensor, ratios: Tensor, training: bool = False) -> Tensor:
-        """The votes of (batch, n) n-grams, added up."""
-        there = ops.cast(ops.not_equal(ids, 0), ratios.dtype)
-        gain = self._drop(ops.take(self.gain, ids, axis=0) * there, training=training)
+        """Sum over the n-grams of a text; see the class."""
+        is_ngram = ops.cast(ops.not_equal(ids, 0), ratios.dtype)
+        gain = self._drop(ops.take(self.gain, ids, axis=0) * is_ngram, training=training)
         return ops.sum(gain[..., None] * ratios, axis=1) + self.bias
 
     def compute_output_shape(self, ids_shape: Any, ratios_shape: Any) -> Any:
@@ -133,5 +134,5 @@ class NgramVotes(keras.layers.Layer):
         return (ids_shape[0], ratios_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         return {**super().get_config(), "ngrams": self.ngrams, "dropout": self.dropout}

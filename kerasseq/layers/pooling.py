@@ -1,4 +1,4 @@
-"""From one output per timestep to one per sequence."""
+"""Pooling over time: from one output per timestep to one per sequence."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ MODES = ("last", "mean", "max", "attention")
 
 @keras.saving.register_keras_serializable("kerasseq")
 class SequencePooling(keras.layers.Layer):
-    """Pool over time, masked timesteps left out.
+    """Pool over time, without masked timesteps.
 
     Args:
-        mode: `"last"` (the last timestep that counts), `"mean"`, `"max"`, or `"attention"`
+        mode: `"last"` (the last unmasked timestep), `"mean"`, `"max"`, or `"attention"`
             (weights from a learned query over a tanh layer, Yang et al. 2016, Hierarchical
             attention networks).
-        units: Width of the tanh layer of `"attention"`; that of the inputs by default.
-        **kwargs: Those of `keras.layers.Layer`.
+        units: Width of the tanh layer of `"attention"`; the width of the inputs by default.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         sequences: (batch, timesteps, width).
         mask: (batch, timesteps) booleans.
 
     Output shape:
-        (batch, width); zeros for a sequence without a timestep that counts.
+        (batch, width); zeros for a fully masked sequence.
 
     Raises:
         ValueError: If `mode` is unknown or `units` is not a positive integer.
@@ -50,7 +50,7 @@ class SequencePooling(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, sequences_shape: Any) -> None:
-        """Attention has weights, the other modes none."""
+        """Create the weights of the mode `"attention"`; the other modes have none."""
         if self.mode == "attention":
             width = sequences_shape[-1]
             units = self.units or width
@@ -70,28 +70,30 @@ class SequencePooling(keras.layers.Layer):
         if mask is None:
             mask = ops.ones(ops.shape(sequences)[:2], "bool")
         mask = ops.cast(mask, "bool")[..., None]
-        counts = ops.cast(mask, sequences.dtype)
-        some = ops.cast(ops.any(mask, axis=1), sequences.dtype)
+        weights = ops.cast(mask, sequences.dtype)
+        has_timesteps = ops.cast(ops.any(mask, axis=1), sequences.dtype)
         if self.mode == "mean":
-            total = ops.sum(sequences * counts, axis=1)
-            return total / ops.maximum(ops.sum(counts, axis=1), 1)
+            total = ops.sum(sequences * weights, axis=1)
+            return total / ops.maximum(ops.sum(weights, axis=1), 1)
         if self.mode == "max":
-            low = -65504.0 if self.compute_dtype == "float16" else -1e30
-            return ops.max(ops.where(mask, sequences, low), axis=1, initial=low) * some
+            lowest = -65504.0 if self.compute_dtype == "float16" else -1e30
+            return (
+                ops.max(ops.where(mask, sequences, lowest), axis=1, initial=lowest) * has_timesteps
+            )
         if self.mode == "attention":
-            return ops.sum(sequences * self.weigh(sequences, mask), axis=1) * some
+            return ops.sum(sequences * self.weigh(sequences, mask), axis=1) * has_timesteps
         last = last_step(mask[..., 0])[:, None, None]
-        return ops.take_along_axis(sequences, last, axis=1)[:, 0] * some
+        return ops.take_along_axis(sequences, last, axis=1)[:, 0] * has_timesteps
 
     def weigh(self, sequences: Tensor, mask: Tensor) -> Tensor:
-        """Attention weights, (batch, timesteps, 1), which sum to one over what counts."""
+        """Attention weights, (batch, timesteps, 1), which sum to one over unmasked timesteps."""
         hidden = ops.tanh(ops.matmul(sequences, self.projection) + self.bias)
         scores = ops.cast(ops.matmul(hidden, self.query), "float32")
         weights = ops.softmax(ops.where(mask, scores, -1e9), axis=1)
         return ops.cast(weights, sequences.dtype)
 
     def compute_mask(self, sequences: Tensor, mask: Tensor | None = None) -> None:
-        """Nothing is left to mask."""
+        """None: there is no time axis to mask after pooling."""
         return None
 
     def compute_output_shape(self, sequences_shape: Any) -> Any:
@@ -99,12 +101,12 @@ class SequencePooling(keras.layers.Layer):
         return (sequences_shape[0], sequences_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         return {**super().get_config(), "mode": self.mode, "units": self.units}
 
 
 def pool(mode: str = "max", **kwargs: Any) -> SequencePooling:
-    """A mask-aware pooling layer: `last`, `mean`, `max` or `attention`.
+    """Create a pooling layer over time: `last`, `mean`, `max` or `attention`.
 
     Args:
         mode: How to pool.

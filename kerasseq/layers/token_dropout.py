@@ -1,4 +1,4 @@
-"""Dropout on token numbers, before they are embedded."""
+"""Dropout of tokens, before they are embedded."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ Tensor = Any
 
 @keras.saving.register_keras_serializable("kerasseq")
 class TokenDropout(keras.layers.Layer):
-    """Makes some tokens unknown in training, so that no text hangs on one word.
+    """Replace a share of the tokens by the unknown token in training.
 
-    It also teaches what an unknown token is worth, which the training texts of a vocabulary fitted
-    on them hardly do (Iyyer et al. 2015, https://aclanthology.org/P15-1162).
+    So the model does not depend on single words (Iyyer et al. 2015,
+    https://aclanthology.org/P15-1162). It also trains the embedding of the unknown token, which is
+    rare in the texts that the vocabulary was fitted on.
 
     Args:
-        rate: share of the tokens that becomes unknown.
-        unknown: the number of the unknown token; 0 is padding, and stays.
-        seed: of the draws.
-        **kwargs: those of `keras.layers.Layer`.
+        rate: Share of the tokens that become unknown.
+        unknown: Number of the unknown token; 0 is padding, and is not replaced.
+        seed: Seed of the draws.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         ids: int (batch, timesteps).
-        training: whether tokens are dropped.
+        training: Whether tokens are dropped.
 
     Output shape:
-        That of `ids`.
+        The shape of `ids`.
 
     Raises:
-        ValueError: if `rate` is not at least 0 and below 1.
+        ValueError: If `rate` is not at least 0 and below 1.
 
     Example:
 
@@ -55,18 +56,18 @@ class TokenDropout(keras.layers.Layer):
         self.built = True
 
     def call(self, ids: Tensor, training: bool = False) -> Tensor:
-        """Replaces some of (batch, timesteps) token numbers."""
+        """Replace a share of (batch, timesteps) token numbers; see the class."""
         if not training or self.rate == 0:
             return ids
-        drawn = keras.random.uniform(ops.shape(ids), seed=self._generator)
-        dropped = ops.logical_and(drawn < self.rate, ops.not_equal(ids, 0))
+        draws = keras.random.uniform(ops.shape(ids), seed=self._generator)
+        dropped = ops.logical_and(draws < self.rate, ops.not_equal(ids, 0))
         return ops.where(dropped, ops.cast(self.unknown, ids.dtype), ids)
 
     def compute_output_shape(self, ids_shape: Any) -> Any:
-        """That of the ids."""
+        """The shape of `ids`."""
         return ids_shape
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         config = {"rate": self.rate, "unknown": self.unknown, "seed": self.seed}
         return {**super().get_config(), **config}

@@ -113,7 +113,7 @@ def image_network(
     build, _ = _applications()[plain]
     size = size or image_size(plain)
     if weights not in (None, "imagenet"):
-        weights = str(paths.given(weights, "weights"))
+        weights = str(paths.user_path(weights, "weights"))
         if not Path(weights).is_file():
             raise FileNotFoundError(f"there is no file of weights {weights}. Check weights=.")
     given = {"include_top": False, "input_shape": (size, size, 3)}

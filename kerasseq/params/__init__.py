@@ -1,4 +1,4 @@
-"""Exact parameter accounting that needs no backend."""
+"""Exact parameter counts, without a backend."""
 
 from __future__ import annotations
 

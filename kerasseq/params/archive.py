@@ -1,9 +1,9 @@
 """Reads .keras and .weights.h5 files without a backend and without custom objects.
 
-Weights lie in HDF5 groups that follow the attributes of the layers: `layers/lstm/cell/vars/0`. A
-group in a list is named after its layer's class, and the attribute `name` of `vars` is the
-layer's name. What class it is and whether it is trained stands in config.json, which only .keras
-files have.
+The HDF5 groups of the weights follow the attributes of the layers: `layers/lstm/cell/vars/0`. A
+group in a list is named after the class of its layer, and the attribute `name` of `vars` is the
+layer's name. Its class, and whether it is trainable, stand in config.json, which only .keras files
+have.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from kerasseq.params.contents import Contents, Entry
 
 Node = Mapping[str, Any]  # a layer in config.json: `class_name`, `config` and more
 
-# How many of a layer's own weights, the last ones, are never trained.
+# How many of the weights of a layer, counted from the last, are never trained.
 _UNTRAINED = {"BatchNormalization": 2, "Normalization": 3, "SpectralNormalization": 1}
-# Attributes that hold one layer; the config of a Bidirectional calls the first one `layer`.
+# Attributes with one layer; the config of a Bidirectional calls its forward layer `layer`.
 _SINGLE = ("cell", "layer", "forward_layer", "backward_layer")
-# State that is saved beside weights in files of older versions, and is no parameter.
+# Variables that older versions of Keras saved beside the weights, and that are no parameters.
 _STATE = re.compile(r"seed_generator|metrics?$|tracker$")
-_MADE_OF_CELLS = ("LSTM", "GRU", "SimpleRNN")
+_WITH_CELL = ("LSTM", "GRU", "SimpleRNN")
 _BLOCK = 2**24  # bytes of a weight that are read at a time
 _ACRONYMS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "lru": "LRU", "mgu": "MGU"}
 _BARE = (
-    "A .weights.h5 file holds shapes and totals only: what is trained, and the order of the "
-    "layers, stand in a .keras file."
+    "A .weights.h5 file holds shapes and totals only: which weights are trained, and the order "
+    "of the layers, stand in a .keras file."
 )
 
 
 def read(path: Path) -> Contents:
-    """The layers in a .keras or .weights.h5 file, or in the model.keras of a folder.
+    """Read the layers of a .keras or .weights.h5 file, or of the model.keras in a folder.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is another kind of file, or a damaged one.
+        ValueError: If it is another kind of file, or is damaged.
     """
     if path.is_dir():
         finish(path)
@@ -67,7 +67,7 @@ def read(path: Path) -> Contents:
             with h5py.File(path, "r") as file:
                 return _Reader(file, None, size).contents(path.name)
         raise ValueError("it is neither a .keras archive nor an HDF5 file, or it is damaged")
-    # What the readers of zip, JSON and HDF5 raise where a file is damaged.
+    # Errors that the readers of zip, JSON and HDF5 raise for a damaged file.
     except (
         *(ValueError, KeyError, OSError, EOFError, RuntimeError),
         *(zipfile.BadZipFile, zlib.error),
@@ -77,23 +77,23 @@ def read(path: Path) -> Contents:
 
 
 def _members(archive: zipfile.ZipFile, stored: int) -> list[bytes]:
-    """The JSON files that Keras writes into an archive, beside weights that may be read."""
+    """Read the JSON files of a .keras archive, after checking the sizes of all its members."""
     texts, weights = ("config.json", "metadata.json"), "model.weights.h5"
     if not {*texts, weights} <= {*archive.namelist()}:
-        raise ValueError("it is a zip archive, but none that Keras 3 wrote")
+        raise ValueError("it is a zip archive, but not one that Keras 3 wrote")
     for name in (*texts, weights):
         _check_more(archive.getinfo(name).file_size, f"its {name}", stored)
     return [read_member(archive, archive.getinfo(name)) for name in texts]
 
 
 def _check_more(size: int, what: str, stored: int) -> None:
-    """Raise a ValueError if bytes are many more than the file; they are read in parts."""
+    """Raise a ValueError if a part is far larger than the `stored` bytes of the file."""
     if size > stored:
         check_size(size, what, stored)
 
 
 class _Reader:
-    """One pass over a file's groups, led by its config where it has one."""
+    """Walks the groups of a file once, in the order of its config if it has one."""
 
     def __init__(self, file: Any, config: Any, stored: int) -> None:
         if "layer_names" in file.attrs or "model_weights" in file:
@@ -108,59 +108,61 @@ class _Reader:
             raise ValueError("its config.json describes no model")
         self.stored = stored
         self.places: set[Any] = set()
-        self.seen: dict[tuple[str, str], str] = {}
+        self.paths: dict[tuple[str, str], str] = {}
         self.arrays: list[tuple[str, Any]] = []
 
     def contents(self, name: str) -> Contents:
-        """Everything in the file."""
+        """The layers, the optimizer variables and the notes of the file."""
         groups = self.groups(self.file)
         optimizer = groups.pop("optimizer", None)
         trained = bool(_config(self.node).get("trainable", True))
         root = str(self.node["class_name"]) if self.node else ""
-        own = self.entry(self.file, root, self.node, _name(self.file, self.node, "model"), trained)
-        entries = list(self.inside(groups, root, self.node, "", trained))
-        if own.params:
-            entries.insert(0, own)
+        root_entry = self.entry(
+            self.file, root, self.node, _name(self.file, self.node, "model"), trained
+        )
+        entries = list(self.inner_entries(groups, root, self.node, "", trained))
+        if root_entry.params:
+            entries.insert(0, root_entry)
         if not entries and _vars(self.file) is None:
-            raise ValueError("it is an HDF5 file, but none with the weights of a Keras model")
+            raise ValueError("it is an HDF5 file, but has no weights of a Keras model")
         return Contents(
             name=f"{name} ({root})" if root else name,
             entries=tuple(entries),
             optimizer=0 if optimizer is None else sum(self.sizes(optimizer)),
-            notes=(*([_BARE] if self.bare else []), *self.twins()),
+            notes=(*([_BARE] if self.bare else []), *self.equal_weights()),
         )
 
     def visit(
         self, group: Any, name: str, class_name: str, node: Node | None, trained: bool
     ) -> Iterator[Entry]:
-        """A layer, named as it is found below its parent, and those inside it."""
+        """Yield the entry of a layer, then the entries of the layers inside it."""
         if node is not None:
             class_name = str(node["class_name"])
         trained = trained and bool(_config(node).get("trainable", True))
         yield self.entry(group, class_name, node, name, trained)
-        yield from self.inside(self.groups(group), class_name, node, f"{name}/", trained)
+        yield from self.inner_entries(self.groups(group), class_name, node, f"{name}/", trained)
 
     def entry(
         self, group: Any, class_name: str, node: Node | None, path: str, trained: bool
     ) -> Entry:
-        """What a layer owns itself."""
-        held = _datasets(group)
-        if class_name == "SpectralNormalization" and len(held) == 2:
-            held = held[1:]  # the first is the kernel of the layer inside, which has it too
+        """The entry of one layer, with its weights but not those of layers inside it."""
+        arrays = _datasets(group)
+        if class_name == "SpectralNormalization" and len(arrays) == 2:
+            arrays = arrays[1:]  # the first is the kernel of the layer inside, counted there
         if node is not None:
-            self.seen.setdefault((class_name, str(node["config"].get("name"))), path)
-        self.arrays += [(path, array) for array in held]
-        learned = _learned(class_name, _config(node), held) if trained else []
+            self.paths.setdefault((class_name, str(node["config"].get("name"))), path)
+        self.arrays += [(path, array) for array in arrays]
+        trained_arrays = _trained_weights(class_name, _config(node), arrays) if trained else []
         return Entry(
             layer=path,
             class_name=class_name,
-            weights=tuple(array.shape for array in held),
-            params=sum(prod(array.shape) for array in held),
-            trainable=None if self.bare else sum(prod(array.shape) for array in learned),
-            bytes=sum(prod(array.shape) * array.dtype.itemsize for array in held),
+            weights=tuple(array.shape for array in arrays),
+            params=sum(prod(array.shape) for array in arrays),
+            trainable=None if self.bare else sum(prod(array.shape) for array in trained_arrays),
+            bytes=sum(prod(array.shape) * array.dtype.itemsize for array in arrays),
         )
 
-    def inside(
+    def inner_entries(
         self,
         groups: dict[str, Any],
         class_name: str,
@@ -168,119 +170,121 @@ class _Reader:
         parent: str,
         trained: bool,
     ) -> Iterator[Entry]:
-        """The layers that the attributes of a layer hold, alone or in lists."""
+        """Yield the entries of the layers in the attributes of a layer, single or in lists."""
         config = dict(_config(node))
         if "forward_layer" in groups:
             config = {("forward_layer" if k == "layer" else k): v for k, v in config.items()}
-        order = [*config, *_SINGLE]  # a file sorts by name
+        order = [*config, *_SINGLE]  # the groups of a file are sorted by name
         for key in sorted(groups, key=lambda k: order.index(k) if k in order else len(order)):
-            group, found = groups[key], _node(config.get(key))
+            group, child = groups[key], _node(config.get(key))
             if _STATE.search(key):
                 continue
-            if _vars(group) is None and found is None and key not in _SINGLE:
-                yield from self.listed(self.groups(group), config.get(key), parent, trained)
+            if _vars(group) is None and child is None and key not in _SINGLE:
+                yield from self.list_entries(self.groups(group), config.get(key), parent, trained)
                 continue
-            found = found or _by_name(config, _said(group))
-            # LSTM, GRU and SimpleRNN do not say in their config which cell they are made of.
-            made = f"{class_name}Cell" if key == "cell" and class_name in _MADE_OF_CELLS else ""
-            name = f"{parent}{_name(group, found, key)}"
-            yield from self.visit(group, name, made, found, trained)
+            child = child or _by_name(config, _saved_name(group))
+            # The configs of LSTM, GRU and SimpleRNN do not name the class of their cell.
+            cell_class = f"{class_name}Cell" if key == "cell" and class_name in _WITH_CELL else ""
+            name = f"{parent}{_name(group, child, key)}"
+            yield from self.visit(group, name, cell_class, child, trained)
 
-    def listed(
+    def list_entries(
         self, groups: dict[str, Any], nodes: Any, parent: str, trained: bool
     ) -> Iterator[Entry]:
-        """The layers in a list, in the order of the config where it tells."""
-        named = {_said(group): key for key, group in groups.items() if _said(group)}
-        left = dict(groups)
-        for expected, node in _expected(nodes):
+        """Yield the entries of the layers in a list, in the order of the config if there is one."""
+        keys = {_saved_name(group): key for key, group in groups.items() if _saved_name(group)}
+        remaining = dict(groups)
+        for default_key, node in _layers_in_list(nodes):
             name, class_name = str(node["config"].get("name")), str(node["class_name"])
-            key = named.get(name, expected)
-            if key in left:
-                group = left.pop(key)
+            key = keys.get(name, default_key)
+            if key in remaining:
+                group = remaining.pop(key)
                 path = f"{parent}{_name(group, node, key)}"
                 yield from self.visit(group, path, class_name, node, trained)
-            elif "shared_object_id" in node and (class_name, name) in self.seen:
-                # Saved where it came first, and counted there.
-                owner = self.seen[class_name, name]
+            elif "shared_object_id" in node and (class_name, name) in self.paths:
+                # A shared layer is saved and counted at its first place.
+                owner = self.paths[class_name, name]
                 yield Entry(f"{parent}{name}", class_name, shared=owner)
-        for key, group in left.items():
+        for key, group in remaining.items():
             if _STATE.search(key):
                 continue
             if key.startswith("container") and _vars(group) is None:
-                yield from self.listed(self.groups(group), None, parent, trained)
+                yield from self.list_entries(self.groups(group), None, parent, trained)
             else:
                 name = f"{parent}{_name(group, None, key)}"
-                yield from self.visit(group, name, _guess(key), None, trained)
+                yield from self.visit(group, name, _class_from_key(key), None, trained)
 
     def groups(self, group: Any) -> dict[str, Any]:
-        """The groups in a group, each of which lies in no other."""
+        """The groups in a group; raises a ValueError for a group that lies in several places."""
         import h5py
 
-        found = _groups(group)
-        for key, inner in found.items():
+        groups = _groups(group)
+        for key, inner in groups.items():
             place = h5py.h5o.get_info(inner.id).addr
-            if place in self.places:  # the walk would never end, or take a lifetime
+            if place in self.places:  # else the walk might never end
                 raise ValueError(f"its group {inner.name or key} lies in several places")
             self.places.add(place)
-        return found
+        return groups
 
     def sizes(self, group: Any) -> Iterator[int]:
-        """The sizes of all arrays in a group, at any depth."""
+        """Yield the number of elements of every array in a group, at any depth."""
         yield from (prod(array.shape) for array in _datasets(group))
         for inner in self.groups(group).values():
             yield from self.sizes(inner)
 
-    def twins(self) -> Iterator[str]:
-        """Says which weights hold equal values: a file keeps a tied weight once per layer."""
+    def equal_weights(self) -> Iterator[str]:
+        """Yield a note for each set of equal weights: a file has a tied weight once per layer."""
         shapes = [(array.shape, array.dtype) for _, array in self.arrays]
         counts, total = Counter(shapes), 0
-        alike: dict[tuple[Any, ...], list[str]] = {}
+        paths_by_digest: dict[tuple[Any, ...], list[str]] = {}
         for (path, array), shape in zip(self.arrays, shapes, strict=True):
             if len(array.shape) > 1 and counts[shape] > 1:
                 total += prod(array.shape) * array.dtype.itemsize
                 _check_more(total, "its weights of one shape", self.stored)
                 digest = _digest(array)
                 if digest is not None:
-                    alike.setdefault((*shape, digest), []).append(path)
-        for paths in alike.values():
+                    paths_by_digest.setdefault((*shape, digest), []).append(path)
+        for paths in paths_by_digest.values():
             if len(paths) > 1:
                 yield (
                     f"{' and '.join(paths)} hold a weight of equal values: if the model shares it, "
-                    "it is counted more than once here."
+                    "it is counted once for each of them here."
                 )
 
 
 def _groups(group: Any) -> dict[str, Any]:
-    """The groups in a group, `dense_10` after `dense_9`; links to elsewhere are not followed."""
+    """The groups in a group, `dense_10` after `dense_9`; links to other places are left out."""
     import h5py
 
-    found = {
+    groups = {
         key: group[key]
         for key in group
         if key != "vars"
         and isinstance(group.get(key, getlink=True), h5py.HardLink)
         and isinstance(group[key], h5py.Group)
     }
-    return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
+    return dict(sorted(groups.items(), key=lambda item: _natural(item[0])))
 
 
 def _vars(group: Any) -> Any:
-    """The group `vars` of a group, where it has one of its own."""
+    """The group `vars` inside a group, None without one; a link does not count."""
     import h5py
 
-    own = isinstance(group.get("vars", getlink=True), h5py.HardLink)
-    return group["vars"] if own and isinstance(group["vars"], h5py.Group) else None
+    is_hard_link = isinstance(group.get("vars", getlink=True), h5py.HardLink)
+    return group["vars"] if is_hard_link and isinstance(group["vars"], h5py.Group) else None
 
 
 def _datasets(group: Any) -> list[Any]:
-    """The arrays in the `vars` of a group, in their order; links are not followed here either."""
+    """The arrays in the `vars` of a group, in their order; links are left out."""
     import h5py
 
-    held = _vars(group)
-    if held is None:
+    variables = _vars(group)
+    if variables is None:
         return []
-    names = [key for key in held if isinstance(held.get(key, getlink=True), h5py.HardLink)]
-    arrays = [held[key] for key in sorted(names, key=_natural)]
+    names = [
+        key for key in variables if isinstance(variables.get(key, getlink=True), h5py.HardLink)
+    ]
+    arrays = [variables[key] for key in sorted(names, key=_natural)]
     arrays = [array for array in arrays if isinstance(array, h5py.Dataset)]
     for array in arrays:
         if array.shape is None:
@@ -291,17 +295,17 @@ def _datasets(group: Any) -> list[Any]:
 
 
 def _digest(array: Any) -> bytes | None:
-    """What tells values apart; None for initial ones, such as zeros, which are equal anyway."""
+    """A hash of the values; None for initial values such as zeros, which many weights share."""
     rows = max(1, _BLOCK // max(1, prod(array.shape[1:]) * array.dtype.itemsize))
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for start in range(0, array.shape[0], rows):
         values = array[start : start + rows]
         if start == 0:
-            some = values.ravel()[:10_000].tolist()
-            if len({*some}) <= len(some) // 2:
+            sample = values.ravel()[:10_000].tolist()
+            if len({*sample}) <= len(sample) // 2:
                 return None
-        found.update(values.tobytes())
-    return found.digest() if array.size else None
+        digest.update(values.tobytes())
+    return digest.digest() if array.size else None
 
 
 def _natural(name: str) -> tuple[str, int]:
@@ -309,19 +313,19 @@ def _natural(name: str) -> tuple[str, int]:
     return stem, int(number or -1)
 
 
-def _said(group: Any) -> str:
-    """The layer's name as the file says; older versions of Keras did not say it."""
-    held = _vars(group)
-    return "" if held is None else str(held.attrs.get("name", ""))
+def _saved_name(group: Any) -> str:
+    """The layer's name in the file; "" in files of older versions, which do not have it."""
+    variables = _vars(group)
+    return "" if variables is None else str(variables.attrs.get("name", ""))
 
 
 def _name(group: Any, node: Node | None, default: str) -> str:
-    """The layer's name as the file says, else as the config says."""
-    return _said(group) or str(_config(node).get("name") or default)
+    """The layer's name in the file, else in the config, else the default."""
+    return _saved_name(group) or str(_config(node).get("name") or default)
 
 
 def _node(value: Any) -> Node | None:
-    """The value if it describes a layer."""
+    """The value if it is the config of a layer, else None."""
     if isinstance(value, Mapping) and isinstance(value.get("config"), Mapping):
         return value if "class_name" in value else None
     return None
@@ -332,7 +336,7 @@ def _config(node: Node | None) -> Mapping[str, Any]:
 
 
 def _by_name(config: Mapping[str, Any], name: str) -> Node | None:
-    """The layer of that name anywhere right inside a config."""
+    """The layer of that name among the values of a config and their lists, else None."""
     for value in config.values():
         for item in value if isinstance(value, list) else [value]:
             node = _node(item)
@@ -341,12 +345,12 @@ def _by_name(config: Mapping[str, Any], name: str) -> Node | None:
     return None
 
 
-def _expected(nodes: Any) -> Iterator[tuple[str, Node]]:
-    """The layers of a list in a config, each with the key that Keras saves it under."""
+def _layers_in_list(nodes: Any) -> Iterator[tuple[str, Node]]:
+    """Yield the layers of a list in a config, each with the key of its group in the file."""
     used: dict[str, int] = {}
     for value in nodes if isinstance(nodes, list) else []:
         node = _node(value)
-        # An operation between layers is listed with them and saved nowhere.
+        # An operation between layers is listed too, but has no group in the file.
         if node is None or ".ops" in str(node.get("module")):
             continue
         key = _snake(str(node["class_name"]).rpartition(">")[2])
@@ -359,17 +363,19 @@ def _snake(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _guess(key: str) -> str:
-    """The class that a key in a list was made from, as far as it shows."""
+def _class_from_key(key: str) -> str:
+    """The likely class name behind a key, such as `LSTM` behind `lstm_1`."""
     words = re.sub(r"_\d+$", "", key).split("_")
     return "".join(_ACRONYMS.get(word, word.capitalize()) for word in words)
 
 
-def _learned(class_name: str, config: Mapping[str, Any], held: Sequence[Any]) -> list[Any]:
-    """The weights that training changes in a layer that is trained."""
-    last = len(held) - _UNTRAINED.get(class_name, 0)
-    if any(array.dtype.kind in "iu" for array in held[:last]):
-        # A quantised layer: integers and their scales stay; what may change is the bias.
-        biased = "use_bias" in config and config["use_bias"]
-        return list(held[1:2]) if biased else []
-    return list(held[:last])
+def _trained_weights(
+    class_name: str, config: Mapping[str, Any], arrays: Sequence[Any]
+) -> list[Any]:
+    """The weights that training changes in a trainable layer."""
+    last = len(arrays) - _UNTRAINED.get(class_name, 0)
+    if any(array.dtype.kind in "iu" for array in arrays[:last]):
+        # A quantised layer: integers and their scales are fixed; only a bias is trained.
+        has_bias = "use_bias" in config and config["use_bias"]
+        return list(arrays[1:2]) if has_bias else []
+    return list(arrays[:last])

@@ -50,7 +50,7 @@ _SPECS: dict[str, Spec] = {}
 
 
 def register(spec: Spec) -> Spec:
-    """Make a spec known by its name.
+    """Register a spec by its name.
 
     Raises:
         ValueError: If the name is taken or the form is unknown.
@@ -64,10 +64,10 @@ def register(spec: Spec) -> Spec:
 
 
 def get(name: str) -> Spec:
-    """The spec of a cell.
+    """Look up the spec of a cell.
 
     Raises:
-        ValueError: If there is no such cell; the message lists the cells there are.
+        ValueError: If there is no cell of that name; the message lists the names.
 
     Example:
         >>> get("gru").gates

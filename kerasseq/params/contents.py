@@ -1,4 +1,4 @@
-"""What a model holds, layer by layer, whether it was read from memory or from a file."""
+"""The layers and parameters of a model, read from memory or from a file."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Entry:
-    """One layer, with the weights that it owns itself and that no entry before it has.
+    """One layer, with its weights; not those of layers inside it or of entries before it.
 
     Args:
-        layer: Its path: the names of the layers around it and its own, joined by slashes.
-        class_name: Its class; empty where a file does not tell.
-        output: The shape of its output, where it is known; several for several outputs.
-        weights: The shape of each weight.
-        params: Their elements.
-        trainable: The elements that training changes; None where a file does not tell.
-        bytes: What they take as stored.
-        shared: The path under which what it shares was counted already.
+        layer: Path of the layer: the names of the layers around it and its name, with slashes.
+        class_name: Name of its class; empty if the file does not say.
+        output: Shape of its output, or a shape per output; None if it is unknown.
+        weights: Shape of each weight.
+        params: Number of elements of the weights.
+        trainable: Number of elements that training changes; None if the file does not say.
+        bytes: Size of the weights as stored.
+        shared: Path of the layer where its shared weights were counted; empty without shared ones.
     """
 
     layer: str
@@ -33,19 +33,19 @@ class Entry:
 
     @property
     def frozen(self) -> int | None:
-        """The elements that training leaves alone."""
+        """Number of elements that training does not change; None if the file does not say."""
         return None if self.trainable is None else self.params - self.trainable
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A model's layers and optimiser.
+    """The layers and the optimizer of a model.
 
     Args:
-        name: What was read.
+        name: Name and class of the model, or of its file.
         entries: One per layer; their `params` sum to the total.
-        optimizer: Elements of the optimiser's variables, which are no parameters.
-        notes: What a reader of the numbers should know.
+        optimizer: Number of elements of the optimizer's variables, which are no parameters.
+        notes: Remarks on the numbers, for the reader of a report.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What parts of a model cost, of which its closed form is the sum."""
+"""Parameters and multiply-accumulates of the parts of a model, in closed form."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from kerasseq.params.count_result import Count
 
 @dataclass(frozen=True)
 class Cost:
-    """What a part of a model costs.
+    """Parameters and multiply-accumulates of a part of a model; the parts are added by `+`.
 
     Args:
-        params: Its parameters.
-        macs: Its multiply-accumulates with a weight in one forward pass, for one row. Biases, gains
-            of a normalisation, lookups, and products of two activations do not count.
+        params: Number of parameters.
+        macs: Multiply-accumulates with a weight in one forward pass, for one row. Biases, gains of
+            a normalisation, lookups, and products of two activations do not count.
 
     Example:
         >>> dense(3, 2, times=10) + table(5, 3)
@@ -28,27 +28,27 @@ class Cost:
         return Cost(self.params + other.params, self.macs + other.macs)
 
     def repeated(self, times: int) -> Cost:
-        """The same weights, used so many times as often."""
+        """The cost of using the same weights `times` times as often."""
         return Cost(self.params, self.macs * times)
 
 
 def dense(inputs: int, outputs: int, times: int = 1, *, bias: bool = True) -> Cost:
-    """A matrix that so many vectors of a row meet.
+    """The cost of a dense layer.
 
     Args:
-        inputs: Width of these vectors.
-        outputs: Width of what comes of them.
-        times: How many vectors.
+        inputs: Width of an input vector.
+        outputs: Width of an output vector.
+        times: Number of vectors per row.
         bias: Whether a bias is added.
     """
     return Cost((inputs + bias) * outputs, inputs * outputs * times)
 
 
 def table(rows: int, width: int) -> Cost:
-    """Vectors that are looked up, or added."""
+    """The cost of a table of `rows` vectors that are looked up or added, such as an embedding."""
     return Cost(rows * width)
 
 
 def over_time(count: Count, timesteps: int) -> Cost:
-    """A recurrent layer over so many timesteps."""
+    """The cost of a recurrent layer over a sequence of `timesteps` timesteps."""
     return Cost(count.total, count.macs_for(timesteps))

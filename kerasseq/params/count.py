@@ -11,8 +11,8 @@ from kerasseq.params.spec import COMMON_OPTIONS, MOST_LEVELS, Spec, positive_int
 
 MERGES = ("concat", "sum", "mul", "ave", None)
 
-# What `kerasseq.rnn` takes and no weight depends on: accepted here, so that one set of arguments
-# serves both, and ignored.
+# Arguments of `kerasseq.rnn` that no weight depends on. They are accepted and ignored here, so that
+# the same arguments can be passed to both functions.
 WEIGHTLESS = frozenset(
     {
         *("activation", "recurrent_activation", "unit_forget_bias", "beta", "radius"),
@@ -43,24 +43,23 @@ def count(
     dtype: str = "float32",
     **options: Any,
 ) -> Count:
-    """The exact parameters of `kerasseq.rnn(cell, units, ...)` on `inputs` features.
+    """Count the parameters of `kerasseq.rnn(cell, units, ...)` on `inputs` features, exactly.
 
     Args:
-        cell: A cell's name, or one per level: names that share `units`, or (name, units) pairs.
+        cell: Name of a cell, or a list with one per level: names, or (name, units) pairs.
         inputs: Features of one timestep.
         units: Width of every level.
-        depth: Number of levels; a list of cells says it by its length.
-        bidirectional: Whether every level runs both ways.
+        depth: Number of levels; leave it out with a list of cells.
+        bidirectional: Whether every level runs in both directions.
         merge: How the two directions of a level are merged: `concat`, `sum`, `mul`, `ave`, or
-            None (left apart, for a single level).
+            None (two outputs, for a single level).
         residual: Add the input of a level to its output, wherever their widths agree.
-        highway: Mix the two by a learned gate instead, wherever their widths agree.
-        timesteps: Length to count memory and sequences for.
-        batch: Rows to count memory for.
-        dtype: Dtype to count memory in.
-        **options: The cell's own options (`use_bias`, `reset_after`, `state`), `projection`,
-            `trainable_initial_state`, and anything else that `kerasseq.rnn` takes, which no
-            parameter depends on.
+        highway: Mix input and output of a level by a learned gate, wherever their widths agree.
+        timesteps: Length of the sequences, for memory and multiply-accumulates.
+        batch: Number of rows, for memory.
+        dtype: Dtype of the activations, for memory.
+        **options: Options of the cell (`use_bias`, `reset_after`, `state`), `projection`,
+            `trainable_initial_state`, and any other argument of `kerasseq.rnn`, which is ignored.
 
     Raises:
         ValueError: For an unknown cell or option, or a value out of range.
@@ -77,23 +76,34 @@ def count(
         raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}. Received: dtype={dtype!r}")
     if residual and highway:
         raise ValueError("`residual` and `highway` exclude each other: choose one.")
-    plan = _plan(cell, units, depth)
-    names = [spec.name for spec, _ in plan]
-    if bidirectional and merge is None and len(plan) > 1:
+    cells = _specs_and_units(cell, units, depth)
+    names = [spec.name for spec, _ in cells]
+    if bidirectional and merge is None and len(cells) > 1:
         raise ValueError(
-            f"`merge=None` leaves two outputs, which no next level can take. "
-            f"Received: {len(plan)} levels. Merge by 'concat', 'sum', 'mul' or 'ave'."
+            f"`merge=None` gives two outputs, which a next level cannot take. "
+            f"Received: {len(cells)} levels. Merge by 'concat', 'sum', 'mul' or 'ave'."
         )
-    settings = _settings([spec for spec, _ in plan], options)
+    settings = _weight_options([spec for spec, _ in cells], options)
     factor = 2 if bidirectional and merge == "concat" else 1
     levels: list[Level] = []
     skips, width = 0, positive_int("inputs", inputs)
-    for number, ((spec, wide), chosen) in enumerate(zip(plan, settings, strict=True), start=1):
-        output = factor * spec.dimensions(width, wide, **chosen)["projection"]
-        agree = width == output and not (bidirectional and merge is None)
-        skips += agree
+    for number, ((spec, width_of_level), level_options) in enumerate(
+        zip(cells, settings, strict=True), start=1
+    ):
+        output = factor * spec.dimensions(width, width_of_level, **level_options)["projection"]
+        equal_widths = width == output and not (bidirectional and merge is None)
+        skips += equal_widths
         levels.append(
-            _level(number, spec, width, wide, output, bidirectional, highway and agree, chosen)
+            _level(
+                number,
+                spec,
+                width,
+                width_of_level,
+                output,
+                bidirectional,
+                highway and equal_widths,
+                level_options,
+            )
         )
         width = output
     if (residual or highway) and not skips:
@@ -112,7 +122,7 @@ def count(
     )
 
 
-def _plan(
+def _specs_and_units(
     cell: str | Sequence[str | tuple[str, int]], units: int | None, depth: int
 ) -> list[tuple[Spec, int]]:
     """The spec and the width of every level."""
@@ -122,7 +132,8 @@ def _plan(
         levels = list(cell)
         if depth != 1:
             raise ValueError(
-                f"A list of cells says the depth by its length. Received: depth={depth}"
+                "`depth` must be left out with a list of cells, whose length is the depth. "
+                f"Received: depth={depth}"
             )
         if not levels:
             raise ValueError("`cell` must name a cell for at least one level. Received: cell=[]")
@@ -132,15 +143,18 @@ def _plan(
             f"A level of `cell` must be a name or a (name, units) pair. Received: cell={cell!r}"
         )
     if pairs and units is not None:
-        raise ValueError(f"(name, units) pairs say the widths already. Received: units={units}")
+        raise ValueError(
+            "`units` must be left out with (name, units) pairs, which give the widths. "
+            f"Received: units={units}"
+        )
     if len(pairs) < len(levels) and units is None:
         raise ValueError("`units`, the width of every level, must be given. Received: units=None")
     named = [level if isinstance(level, tuple | list) else (level, units) for level in levels]
-    return [(catalogue.get(name), positive_int("units", wide)) for name, wide in named]
+    return [(catalogue.get(name), positive_int("units", width)) for name, width in named]
 
 
-def _settings(specs: Sequence[Spec], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The options of every level that decide about weights; the weightless ones fall away."""
+def _weight_options(specs: Sequence[Spec], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The options of every level that its weights depend on."""
     known = {*COMMON_OPTIONS}.union(*(spec.options for spec in specs))
     for name in options:
         if name in known or name in WEIGHTLESS:
@@ -175,8 +189,8 @@ def _level(
         for direction in directions
         for w in weights
     ]
-    kept = sum(size.value(dimensions) for size in spec.kept)
-    held = len(directions) * (inputs + len(spec.gates) * units + sum(states) + kept)
+    extra = sum(size.value(dimensions) for size in spec.kept)
+    held = len(directions) * (inputs + len(spec.gates) * units + sum(states) + extra)
     if highway:
         rows.append(Row(number, "merged", "highway_kernel", (output, output), (), output**2))
         rows.append(Row(number, "merged", "highway_bias", (output,), (), 0))
@@ -203,10 +217,10 @@ def _level(
 def _pytorch(
     levels: Sequence[Level], options: Mapping[str, Any], merge: str | None, skips: bool
 ) -> int | None:
-    """The parameters of torch.nn.RNN, LSTM or GRU of the same shape, if there is one."""
+    """Parameters of torch.nn.RNN, LSTM or GRU of the same shape; None if PyTorch has none."""
     first = levels[0]
     directions, units, projection = first.directions, first.units, options.get("projection")
-    apart = (
+    has_no_counterpart = (
         first.cell not in PYTORCH
         or any((level.cell, level.units) != (first.cell, units) for level in levels)
         or (directions == 2 and merge != "concat")
@@ -214,11 +228,11 @@ def _pytorch(
         or bool(options.get("trainable_initial_state"))
         or (projection is not None and (first.cell != "lstm" or projection >= units))
     )
-    if apart or skips:
+    if has_no_counterpart or skips:
         return None
     gates = PYTORCH[first.cell][1]
-    fed = units if projection is None else projection
+    recurrent_width = units if projection is None else projection
     biases = 2 if options.get("use_bias", True) else 0
-    each = [gates * units * (level.inputs + fed + biases) for level in levels]
+    per_level = [gates * units * (level.inputs + recurrent_width + biases) for level in levels]
     projected = 0 if projection is None else projection * units
-    return directions * (sum(each) + len(levels) * projected)
+    return directions * (sum(per_level) + len(levels) * projected)

@@ -1,4 +1,4 @@
-"""What a count of a recurrent layer's parameters says, and what follows from it."""
+"""The result of counting the parameters of a recurrent layer, with memory and work."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from kerasseq.params.spec import positive_int
 
 DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 
-# PyTorch's layer of a cell, and how many gates it has.
+# For a cell: the name of PyTorch's layer, and its number of gates.
 PYTORCH = {"simple_rnn": ("RNN", 1), "lstm": ("LSTM", 4), "gru": ("GRU", 3)}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One weight of one level and direction (`merged`: what stands behind both directions)."""
+    """One weight of one level and direction.
+
+    The direction is `forward` or `backward`, or `merged` for a weight behind both directions.
+    """
 
     level: int
     direction: str
@@ -29,26 +32,26 @@ class Row:
 
     @property
     def params(self) -> int:
-        """Its number of elements."""
+        """Number of elements."""
         return prod(self.shape)
 
 
 @dataclass(frozen=True)
 class Level:
-    """One level of a stack: a cell in one or two directions, and what wraps it.
+    """One level of a stack: a cell in one or two directions, with its highway gate if it has one.
 
     Args:
-        number: Counted from 1.
-        cell: The cell's name.
-        form: The cell's form with its options.
-        inputs: Features it receives.
+        number: Number of the level, from 1.
+        cell: Name of the cell.
+        form: Form of the cell with its options.
+        inputs: Features of its input.
         units: Width of its cell.
-        output: Features it hands on, after its directions are merged.
+        output: Features of its output, after its directions are merged.
         directions: 1, or 2 if bidirectional.
         weights: Its weights, direction by direction.
-        states: The width of each state, direction by direction.
+        states: Width of each state, direction by direction.
         formula: The sum over its weights, in words and numbers.
-        held: Numbers per timestep and row that backpropagation through time keeps.
+        held: Numbers per timestep and row that backpropagation through time keeps in memory.
     """
 
     number: int
@@ -65,22 +68,22 @@ class Level:
 
     @property
     def total(self) -> int:
-        """Its parameters."""
+        """Number of parameters."""
         return sum(row.params for row in self.weights)
 
 
 @dataclass(frozen=True, repr=False)
 class Count(Tabular):
-    """The parameters of a recurrent layer, and what follows from them.
+    """The parameters of a recurrent layer, with its memory and multiply-accumulates.
 
     Args:
-        cell: The cell, or the cells level by level.
+        cell: Name of the cell, or the names level by level.
         levels: One entry per level.
-        timesteps: The length that memory is counted for; a single step if None.
-        batch: The rows that memory is counted for.
-        dtype: The dtype that memory is counted in.
-        pytorch: What PyTorch's layer of the same name and shape would have (it keeps two bias
-            vectors); None where PyTorch has no such layer.
+        timesteps: Length of the sequences, for memory; a single step if None.
+        batch: Number of rows, for memory.
+        dtype: Dtype of the activations, for memory.
+        pytorch: Parameters of PyTorch's layer of the same name and shape, which has two bias
+            vectors; None if PyTorch has no such layer.
 
     Example:
         >>> from kerasseq.params import count
@@ -97,7 +100,7 @@ class Count(Tabular):
 
     @property
     def total(self) -> int:
-        """All parameters."""
+        """Number of parameters of all levels."""
         return sum(level.total for level in self.levels)
 
     @property
@@ -107,14 +110,14 @@ class Count(Tabular):
 
     @property
     def gates(self) -> dict[str, int]:
-        """Parameters per gate; what belongs to no gate is `shared`."""
-        found: dict[str, int] = {}
+        """Parameters per gate; those of weights without gates are `shared`."""
+        params: dict[str, int] = {}
         shared = 0
         for row in self.weights:
             for gate in row.gates:
-                found[gate] = found.get(gate, 0) + row.params // len(row.gates)
+                params[gate] = params.get(gate, 0) + row.params // len(row.gates)
             shared += 0 if row.gates else row.params
-        return {**found, "shared": shared} if shared else found
+        return {**params, "shared": shared} if shared else params
 
     @property
     def formula(self) -> str:
@@ -129,7 +132,7 @@ class Count(Tabular):
 
     @property
     def states(self) -> int:
-        """Numbers that one row carries from step to step, all levels and directions."""
+        """Numbers that one row carries from step to step, over all levels and directions."""
         return sum(sum(level.states) for level in self.levels)
 
     @property
@@ -138,45 +141,48 @@ class Count(Tabular):
         return sum(row.macs for row in self.weights)
 
     def macs_for(self, timesteps: int) -> int:
-        """Multiply-accumulates with a weight for a whole sequence and one row."""
+        """Multiply-accumulates with a weight, for one row of `timesteps` timesteps."""
         return positive_int("timesteps", timesteps) * self.macs
 
     @property
     def bytes(self) -> dict[str, int]:
-        """What the parameters take, by dtype."""
+        """Size of the parameters in bytes, by dtype."""
         return {name: size * self.total for name, size in DTYPES.items()}
 
     @property
     def activation_bytes(self) -> int:
-        """What backpropagation through time holds for `batch` rows of `timesteps` in `dtype`.
+        """Bytes that backpropagation through time keeps, for `batch` rows of `timesteps`.
 
-        Per timestep and row, and for every level and direction: the inputs, every gate, every
-        state, and what the spec says is `kept` beside them; for a highway level its gate too.
+        For every timestep, row, level and direction these are the inputs, every gate, every state
+        and the further activations of the spec (`Spec.kept`); and the gate of a highway level.
         """
-        held = sum(level.held for level in self.levels)
-        return held * (self.timesteps or 1) * self.batch * DTYPES[self.dtype]
+        numbers = sum(level.held for level in self.levels)
+        return numbers * (self.timesteps or 1) * self.batch * DTYPES[self.dtype]
 
     def table(self) -> Table:
-        """One row per weight, their total, and the rest as notes."""
+        """The weights as rows, their total, and formula, memory and work as notes."""
         deep, both = len(self.levels) > 1, any(level.directions > 1 for level in self.levels)
         heads = (("level", deep), ("direction", both), ("weight", True), ("shape", True))
-        keep = [shown for _, shown in heads]
+        shown_heads = [is_shown for _, is_shown in heads]
 
         def row(*cells: Any) -> tuple[Any, ...]:
-            return (*(cell for cell, shown in zip(cells[:4], keep, strict=True) if shown), cells[4])
+            return (
+                *(cell for cell, is_shown in zip(cells[:4], shown_heads, strict=True) if is_shown),
+                cells[4],
+            )
 
-        last = [""] * sum(keep)
-        last[0] = "total"
+        total_row = [""] * sum(shown_heads)
+        total_row[0] = "total"
         return Table(
-            columns=(*(name for name, shown in heads if shown), "params"),
+            columns=(*(name for name, is_shown in heads if is_shown), "params"),
             rows=tuple(row(w.level, w.direction, w.name, w.shape, w.params) for w in self.weights),
             title=self._title(),
-            total=(*last, self.total),
-            notes=(*self.formula.splitlines(), *self._facts()),
+            total=(*total_row, self.total),
+            notes=(*self.formula.splitlines(), *self._notes()),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, in types that JSON knows."""
+        """All values as types that JSON has."""
         return {
             "cell": self.cell,
             "total": self.total,
@@ -203,12 +209,12 @@ class Count(Tabular):
         first, last = self.levels[0], self.levels[-1]
         return f"{self.cell}: {plural(first.inputs, 'input')} to {plural(last.output, 'output')}"
 
-    def _facts(self) -> list[str]:
+    def _notes(self) -> list[str]:
         steps = self.timesteps or 1
         macs = f"{self.macs:,} per step"
         if self.timesteps is not None:
             macs += f", {self.macs_for(steps):,} for {plural(steps, 'step')}"
-        facts = {
+        notes = {
             "per gate": ", ".join(f"{name} {number:,}" for name, number in self.gates.items()),
             "state size": f"{self.states:,}",
             "multiply-accumulates": macs,
@@ -219,5 +225,5 @@ class Count(Tabular):
         }
         if self.pytorch is not None:
             name = PYTORCH[self.levels[0].cell][0]
-            facts[f"PyTorch's {name}"] = f"{self.pytorch:,}"
-        return [f"{name}: {value}" for name, value in facts.items()]
+            notes[f"PyTorch's {name}"] = f"{self.pytorch:,}"
+        return [f"{name}: {value}" for name, value in notes.items()]

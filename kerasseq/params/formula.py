@@ -8,7 +8,7 @@ from math import prod
 from kerasseq.formatting.numbers import plural
 from kerasseq.params.spec import OUTPUT, UNITS, Size, Sized, Spec
 
-# How a role is called where it stands in the sum of every gate, and in which order.
+# Words for the roles of weights that every gate has, in the order of the formula.
 _PER_GATE = {
     "kernel": "input",
     "recurrent": "unit",
@@ -25,12 +25,12 @@ _DIMENSIONS = {
 
 
 def of_cell(spec: Spec, weights: Sequence[Sized], dimensions: Mapping[str, int]) -> str:
-    """The sum over one cell's weights.
+    """Write the parameters of one cell as a formula.
 
     Args:
-        spec: The cell's spec.
-        weights: Its weights, from `spec.sized`.
-        dimensions: Its dimensions, from `spec.dimensions`.
+        spec: Spec of the cell.
+        weights: Weights of the cell, from `spec.sized`.
+        dimensions: Dimensions of the cell, from `spec.dimensions`.
     """
     units = dimensions["units"]
     gated = [sized for sized in weights if _in_every_gate(spec, sized)]
@@ -38,15 +38,21 @@ def of_cell(spec: Spec, weights: Sequence[Sized], dimensions: Mapping[str, int])
     terms = list(_other_terms(other))
     if gated:
         inner = " + ".join(_gate_terms(gated, units))
-        whole = f"{plural(units, 'unit')} x ({inner})"
+        term = f"{plural(units, 'unit')} x ({inner})"
         if len(spec.gates) > 1:
-            whole = f"{plural(len(spec.gates), 'gate')} x ({whole})"
-        terms.insert(0, whole)
+            term = f"{plural(len(spec.gates), 'gate')} x ({term})"
+        terms.insert(0, term)
     return " + ".join(terms)
 
 
 def of_level(cell: str, directions: int, highway: int | None) -> str:
-    """The sum over one level: its directions, and the highway gate over their merged output."""
+    """Write the parameters of one level as a formula.
+
+    Args:
+        cell: The formula of one cell, from `of_cell`.
+        directions: 1, or 2 if bidirectional.
+        highway: Width of the merged output if the level has a highway gate, else None.
+    """
     terms = [cell if directions == 1 else f"{plural(directions, 'direction')} x ({cell})"]
     if highway is not None:
         inner = f"{plural(highway, 'input')} + {plural(1, 'bias')}"
@@ -65,7 +71,7 @@ def _in_every_gate(spec: Spec, sized: Sized) -> bool:
 
 
 def _gate_terms(weights: Iterable[Sized], units: int) -> list[str]:
-    """What one unit of one gate has."""
+    """Terms of the parameters of one unit of one gate."""
     words, numbers = dict(_PER_GATE), dict.fromkeys(_PER_GATE, 0)
     for sized in weights:
         weight = sized.weight
@@ -76,11 +82,11 @@ def _gate_terms(weights: Iterable[Sized], units: int) -> list[str]:
 
 
 def _other_terms(weights: Iterable[Sized]) -> Iterable[str]:
-    """Terms of the weights that lie outside the gates, alike ones as one term."""
-    alike: dict[tuple[str, tuple[Size, ...]], list[Sized]] = {}
+    """Terms of the weights outside the gates; weights of equal role and shape are one term."""
+    groups: dict[tuple[str, tuple[Size, ...]], list[Sized]] = {}
     for sized in weights:
-        alike.setdefault((sized.weight.role, sized.weight.shape), []).append(sized)
-    for (role, sizes), group in alike.items():
+        groups.setdefault((sized.weight.role, sized.weight.shape), []).append(sized)
+    for (role, sizes), group in groups.items():
         shape, weight = group[0].shape, group[0].weight
         if role == "initial":
             for sized in group:

@@ -1,4 +1,4 @@
-"""Reads a built Keras model or layer, by its public attributes alone."""
+"""Reads the layers of a built Keras model or layer, by its public attributes alone."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 from kerasseq.params.contents import Contents, Entry
 
-# Numbers of bits in the names of dtypes, for what a weight takes.
+# Bits per element of the dtypes whose name does not end with that number.
 _BITS = {"bool": 8, "float8_e4m3fn": 8, "float8_e5m2": 8}
 
 
 def read(model: Any) -> Contents:
-    """The layers of a built Keras model or layer.
+    """Read the layers of a built Keras model or layer.
 
     Raises:
-        TypeError: If it is neither.
+        TypeError: If it is neither a model nor a layer.
         ValueError: If it is not built, so that it has no weights yet.
     """
-    keras = sys.modules.get("keras")  # what is no Keras layer needs no Keras to say so
+    keras = sys.modules.get("keras")  # without Keras loaded, there is no Keras layer
     if keras is None or not isinstance(model, keras.layers.Layer):
         raise TypeError(
             "`report` takes a built Keras model or layer, or the path of a .keras or "
@@ -43,7 +43,7 @@ def read(model: Any) -> Contents:
 
 
 class _Walk:
-    """One pass over a model, which remembers what it has seen."""
+    """Walks the layers of a model once, and remembers layers and weights that it has visited."""
 
     def __init__(self, keras: Any, trainable: set[int]) -> None:
         self.keras = keras
@@ -52,19 +52,19 @@ class _Walk:
         self.weights: dict[int, str] = {}
 
     def root(self, model: Any) -> Iterator[Entry]:
-        """The layers of a model, whose own name leads no path."""
+        """Yield the entries of a model or layer; the name of a model is not part of the paths."""
         if not isinstance(model, self.keras.Model):
             yield from self.visit(model, "", [])
             return
         children = self.children(model, [])
-        own = self.entry(model, model.name, children)
-        if own.params or own.shared:
-            yield own
+        entry = self.entry(model, model.name, children)
+        if entry.params or entry.shared:
+            yield entry
         for child in children:
             yield from self.visit(child, "", [model])
 
     def visit(self, layer: Any, parent: str, around: list[Any]) -> Iterator[Entry]:
-        """A layer and those inside it."""
+        """Yield the entry of a layer, then the entries of the layers inside it."""
         path = f"{parent}{layer.name}"
         if id(layer) in self.layers:
             if layer.weights:
@@ -77,65 +77,71 @@ class _Walk:
             yield from self.visit(child, f"{path}/", [*around, layer])
 
     def entry(self, layer: Any, path: str, children: list[Any]) -> Entry:
-        """What the layer itself owns: its weights less those of the layers inside it."""
+        """The entry of one layer, with its weights except those of the layers inside it."""
         inside = {id(weight) for child in children for weight in child.weights}
-        own = [weight for weight in layer.weights if id(weight) not in inside]
-        new = [weight for weight in own if id(weight) not in self.weights]
-        owners = [self.weights[id(weight)] for weight in own if id(weight) in self.weights]
-        self.weights.update((id(weight), path) for weight in new)
-        sizes = [prod(weight.shape) for weight in new]
+        weights = [weight for weight in layer.weights if id(weight) not in inside]
+        uncounted = [weight for weight in weights if id(weight) not in self.weights]
+        owners = [self.weights[id(weight)] for weight in weights if id(weight) in self.weights]
+        self.weights.update((id(weight), path) for weight in uncounted)
+        sizes = [prod(weight.shape) for weight in uncounted]
         return Entry(
             layer=path,
             class_name=type(layer).__name__,
             output=_output(layer),
-            weights=tuple(tuple(int(n) for n in weight.shape) for weight in new),
+            weights=tuple(tuple(int(n) for n in weight.shape) for weight in uncounted),
             params=sum(sizes),
-            trainable=sum(n for n, w in zip(sizes, new) if id(w) in self.trainable),
-            bytes=sum(n * _bits(str(w.dtype)) // 8 for n, w in zip(sizes, new)),
+            trainable=sum(n for n, w in zip(sizes, uncounted) if id(w) in self.trainable),
+            bytes=sum(n * _bits(str(w.dtype)) // 8 for n, w in zip(sizes, uncounted)),
             shared=", ".join(dict.fromkeys(owners)),
         )
 
     def children(self, layer: Any, around: list[Any]) -> list[Any]:
-        """The layers directly inside, in the order in which their weights were made.
+        """The layers directly inside a layer, in the order in which their weights were created.
 
-        A layer may lead to those that are `around` it, too, and does not own them.
+        Args:
+            layer: A layer.
+            around: The layers around it; an attribute may refer to one of them, which is no child.
         """
         if isinstance(layer, self.keras.Model):
             return list(layer.layers)
         outer = [*around, layer]
-        held = [child for child in self._held(layer) if all(child is not one for one in outer)]
-        deeper = {id(below) for child in held for below in self._below(child, outer)}
-        return [child for child in held if id(child) not in deeper]
+        candidates = [
+            child
+            for child in self._layers_of(layer)
+            if all(child is not parent for parent in outer)
+        ]
+        deeper = {id(below) for child in candidates for below in self._below(child, outer)}
+        return [child for child in candidates if id(child) not in deeper]
 
-    def _held(self, layer: Any) -> list[Any]:
-        """The layers that public attributes lead to and that have no weights but its own."""
+    def _layers_of(self, layer: Any) -> list[Any]:
+        """The layers in public attributes all of whose weights belong to the layer."""
         order = {id(weight): place for place, weight in enumerate(layer.weights)}
-        held: dict[int, tuple[int, Any]] = {}
-        for value in self._public(layer):
+        children: dict[int, tuple[int, Any]] = {}
+        for value in self._attributes(layer):
             for child in self._layers_in(value):
                 places = [order.get(id(weight), -1) for weight in child.weights]
                 if min(places, default=0) >= 0:
-                    held[id(child)] = (min(places, default=len(order)), child)
-        return [child for _, child in sorted(held.values(), key=lambda pair: pair[0])]
+                    children[id(child)] = (min(places, default=len(order)), child)
+        return [child for _, child in sorted(children.values(), key=lambda pair: pair[0])]
 
     def _below(self, layer: Any, around: list[Any]) -> Iterator[Any]:
-        """Every layer inside that has weights."""
+        """Yield every layer inside a layer, at any depth, that has weights."""
         for child in self.children(layer, around) if layer.weights else []:
             if child.weights:
                 yield child
                 yield from self._below(child, [*around, layer])
 
-    def _public(self, layer: Any) -> Iterator[Any]:
-        """The values of the public attributes that its class adds to those of every layer."""
+    def _attributes(self, layer: Any) -> Iterator[Any]:
+        """Yield the values of the public attributes that `keras.layers.Layer` does not have."""
         base = self.keras.layers.Layer
         for name in dir(layer):
             if name.startswith("_") or hasattr(base, name):
                 continue
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of attributes that are on their way out
+                warnings.simplefilter("ignore")  # reading deprecated attributes warns
                 try:
                     yield getattr(layer, name)
-                except Exception:  # a property may refuse, in any way it likes
+                except Exception:  # a property may raise any error
                     continue
 
     def _layers_in(self, value: Any) -> Iterator[Any]:
@@ -150,7 +156,7 @@ class _Walk:
 
 
 def _output(layer: Any) -> Any:
-    """The shape of the output, where the layer was called once and symbolically."""
+    """The shape of the output; None unless the layer was called exactly once, symbolically."""
     try:
         outputs = layer.output
     except (AttributeError, ValueError):
@@ -163,4 +169,4 @@ def _output(layer: Any) -> Any:
 def _bits(dtype: str) -> int:
     if dtype in _BITS:
         return _BITS[dtype]
-    return int("".join(sign for sign in dtype if sign.isdigit()) or 32)
+    return int("".join(character for character in dtype if character.isdigit()) or 32)

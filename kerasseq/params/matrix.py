@@ -1,4 +1,4 @@
-"""The cells there are, side by side."""
+"""A table of all cells, side by side."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from kerasseq.formatting.table import Table
 from kerasseq.params import catalogue
 from kerasseq.params.spec import Spec
 
-# Letters of the count at a glance. Without options the output is as wide as the cell, and so is
-# a linear cell's state.
+# Letters of dimensions in a short formula. With default options, the output and the state of a
+# linear cell are as wide as the cell.
 _LETTERS = {"one": "", "inputs": "d", "units": "u", "output": "u", "state": "u"}
 
 
 def cells() -> Table:
-    """All cells: their form, gates, parameters at a glance, paper, and the wrappers they take.
+    """List all cells with form, gates, parameters, projection, weight drop and paper.
 
     Example:
         >>> cells().to_frame().set_index("cell").loc["gru", "params"]
@@ -29,7 +29,7 @@ def cells() -> Table:
             at_a_glance(spec),
             spec.feeds_projection,
             has_recurrent_kernel(spec),
-            _cited(spec.paper),
+            _short_reference(spec.paper),
         )
         for spec in catalogue.specs()
     )
@@ -38,8 +38,8 @@ def cells() -> Table:
         rows=rows,
         notes=(
             "params: for d inputs and u units, with biases and the defaults of every option.",
-            "fed back: whether an output projection is what the recurrence sees; else it is on the "
-            "output only.",
+            "fed back: whether the recurrence reads the projected output; else the projection is "
+            "on the output only.",
             "weight drop needs a recurrent kernel; every cell takes dropout, recurrent and "
             "variational dropout, zoneout, residual, highway and a trainable initial state.",
             *(
@@ -52,7 +52,7 @@ def cells() -> Table:
 
 
 def at_a_glance(spec: Spec) -> str:
-    """The parameters of a cell with default options, in d inputs and u units.
+    """Write the parameters of a cell with default options, for d inputs and u units.
 
     Example:
         >>> at_a_glance(catalogue.get("peephole_lstm"))
@@ -66,12 +66,12 @@ def at_a_glance(spec: Spec) -> str:
             continue
         letters = [_LETTERS[size.dimension] for size in weight.shape]
         factor = prod(size.factor for size in weight.shape)
-        shared = bool(spec.gates) and weight.gates == spec.gates and letters[-1] == "u"
-        into = per_gate if shared else other
-        if shared:
+        per_unit = bool(spec.gates) and weight.gates == spec.gates and letters[-1] == "u"
+        terms_of_kind = per_gate if per_unit else other
+        if per_unit:
             letters, factor = letters[:-1], factor // len(spec.gates)
         monomial = "".join(sorted(letters)).replace("uu", "u²")
-        into[monomial] = into.get(monomial, 0) + factor
+        terms_of_kind[monomial] = terms_of_kind.get(monomial, 0) + factor
     terms = []
     if per_gate:
         number = len(spec.gates) if len(spec.gates) > 1 else ""
@@ -82,22 +82,22 @@ def at_a_glance(spec: Spec) -> str:
 
 
 def has_recurrent_kernel(spec: Spec) -> bool:
-    """Whether there are recurrent weights that weight drop can drop."""
+    """Whether a cell has a recurrent kernel, which weight drop needs."""
     return any(weight.name == "recurrent_kernel" for weight in spec.weights)
 
 
 def _sum(monomials: dict[str, int]) -> str:
-    """Terms with letters first, such as `d + u + 1`."""
+    """Write a sum with the letters first, such as `d + u + 1`."""
     ordered = sorted(monomials.items(), key=lambda item: (not item[0], item[0]))
     return " + ".join(f"{'' if n == 1 and m else n}{m}" for m, n in ordered)
 
 
-def _cited(paper: str) -> str:
-    """Who, when, and the arXiv number where there is one: the first work that is named."""
-    found = re.match(r"(.*?) \((\d{4})\)([^.;]*(?:\.\d[^.;]*)*)", paper)
-    if found is None:
+def _short_reference(paper: str) -> str:
+    """Shorten a reference to authors, year and arXiv number of the first work in it."""
+    match = re.match(r"(.*?) \((\d{4})\)([^.;]*(?:\.\d[^.;]*)*)", paper)
+    if match is None:
         return paper
-    authors, year, rest = found.groups()
+    authors, year, rest = match.groups()
     if "," in authors:
         authors = f"{authors.partition(',')[0]} et al."
     number = re.search(r"arXiv \d{4}\.\d{4,5}", rest)

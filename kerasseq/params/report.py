@@ -1,4 +1,4 @@
-"""The parameters of a whole model, layer by layer: tables only."""
+"""Report of the parameters of a whole model, layer by layer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kerasseq.formatting.table import Table, Tabular
-from kerasseq.io.paths import given
+from kerasseq.io.paths import user_path
 from kerasseq.params import live
 from kerasseq.params.contents import Contents, Entry
 
@@ -17,7 +17,7 @@ class Report(Tabular):
     """The parameters of a model, one entry per layer.
 
     Args:
-        contents: What was read.
+        contents: The layers that were read from the model or file.
 
     Example:
         >>> import keras
@@ -31,56 +31,56 @@ class Report(Tabular):
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """One per layer, those inside others after them."""
+        """One entry per layer; the layers inside a layer follow it."""
         return self.contents.entries
 
     @property
     def total(self) -> int:
-        """All parameters; the optimiser's variables are none."""
+        """Number of parameters, without the optimizer's variables."""
         return sum(entry.params for entry in self.entries)
 
     @property
     def trainable(self) -> int | None:
-        """Those that training changes; None where the file does not tell."""
+        """Number of parameters that training changes; None if the file does not say."""
         known = [entry.trainable for entry in self.entries if entry.trainable is not None]
         return sum(known) if len(known) == len(self.entries) else None
 
     @property
     def frozen(self) -> int | None:
-        """Those that training leaves alone; None where the file does not tell."""
+        """Number of parameters that training does not change; None if the file does not say."""
         return None if self.trainable is None else self.total - self.trainable
 
     @property
     def optimizer(self) -> int:
-        """Elements of the optimiser's variables."""
+        """Number of elements of the optimizer's variables."""
         return self.contents.optimizer
 
     @property
     def bytes(self) -> int:
-        """What the parameters take as they are stored."""
+        """Size of the parameters in bytes, as stored."""
         return sum(entry.bytes for entry in self.entries)
 
     def table(self) -> Table:
         """One row per layer, and their total."""
-        told = self.trainable is not None
-        shaped = any(entry.output is not None for entry in self.entries)
+        knows_trainable = self.trainable is not None
+        has_outputs = any(entry.output is not None for entry in self.entries)
         rows: list[dict[str, Any]] = []
         for entry in self.entries:
             row: dict[str, Any] = {"layer": entry.layer, "class": entry.class_name}
-            if shaped:
+            if has_outputs:
                 row["output"] = entry.output
             row["weights"] = _weights(entry)
-            if told:
+            if knows_trainable:
                 row |= {"trainable": entry.trainable, "frozen": entry.frozen}
             rows.append({**row, "params": entry.params})
         total: dict[str, Any] = {"layer": "total", "params": self.total}
-        if told:
+        if knows_trainable:
             total |= {"trainable": self.trainable, "frozen": self.frozen}
         columns = (
             *("layer", "class"),
-            *(["output"] if shaped else []),
+            *(["output"] if has_outputs else []),
             "weights",
-            *(["trainable", "frozen"] if told else []),
+            *(["trainable", "frozen"] if knows_trainable else []),
             "params",
         )
         return Table(
@@ -88,11 +88,11 @@ class Report(Tabular):
             rows=tuple(tuple(row[name] for name in columns) for row in rows),
             title=self.contents.name,
             total=tuple(total.get(name) for name in columns),
-            notes=(*self._facts(), *self.contents.notes),
+            notes=(*self._notes(), *self.contents.notes),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, in types that JSON knows."""
+        """All values as types that JSON has."""
         return {
             "name": self.contents.name,
             "total": self.total,
@@ -104,13 +104,13 @@ class Report(Tabular):
             "notes": list(self.contents.notes),
         }
 
-    def _facts(self) -> list[str]:
-        facts = [f"parameters: {self.total:,} ({self.bytes:,} bytes)"]
+    def _notes(self) -> list[str]:
+        notes = [f"parameters: {self.total:,} ({self.bytes:,} bytes)"]
         if self.trainable is not None:
-            facts.append(f"trainable: {self.trainable:,}, frozen: {self.frozen:,}")
+            notes.append(f"trainable: {self.trainable:,}, frozen: {self.frozen:,}")
         if self.optimizer:
-            facts.append(f"optimiser variables, apart: {self.optimizer:,}")
-        return facts
+            notes.append(f"optimizer variables (not parameters): {self.optimizer:,}")
+        return notes
 
 
 def report(x: Any) -> Report:
@@ -141,14 +141,14 @@ def report(x: Any) -> Report:
         trainable: 8, frozen: 0
     """
     if isinstance(x, str | os.PathLike):
-        from kerasseq.params import archive  # only files need what reads files
+        from kerasseq.params import archive  # imported only to read files
 
-        return Report(archive.read(given(x, "x")))
+        return Report(archive.read(user_path(x, "x")))
     return Report(live.read(x))
 
 
 def _weights(entry: Entry) -> Any:
-    """The shapes of the weights, or where they were counted."""
+    """The shapes of the weights, or the layer that they are shared with."""
     if not entry.shared:
         return entry.weights
     shapes = " ".join(str(shape) for shape in entry.weights)

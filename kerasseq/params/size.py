@@ -1,4 +1,4 @@
-"""The other way round: the largest layer that a budget of parameters pays for."""
+"""The largest layer within a budget of parameters."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Fit(Tabular):
     """The widest layer within a budget.
 
     Args:
-        units: Its width.
-        count: Its parameters.
-        total: How many they are.
-        left: How much of the budget is left.
+        units: Width of the layer.
+        count: Its parameters, weight by weight.
+        total: Number of its parameters.
+        left: Number of parameters of the budget that are not used.
 
     Example:
         >>> units_for("lstm", budget=1_000, inputs=8).count.formula
@@ -35,7 +35,7 @@ class Fit(Tabular):
     left: int
 
     def table(self) -> Table:
-        """One row."""
+        """The result as a table of one row."""
         return Table(
             columns=("cell", "units", "params", "left"),
             rows=((self.count.cell, self.units, self.total, self.left),),
@@ -43,22 +43,22 @@ class Fit(Tabular):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, in types that JSON knows."""
+        """All values as types that JSON has."""
         named = {"units": self.units, "total": self.total, "left": self.left}
         return {**named, "count": self.count.to_dict()}
 
 
 def units_for(cell: str | Sequence[str], budget: int, inputs: int, **options: Any) -> Fit:
-    """The largest `units` whose parameters fit a budget.
+    """Find the largest `units` whose parameters fit a budget.
 
     Args:
-        cell: A cell's name, or one per level, which share the width.
-        budget: Parameters that the layer may have.
+        cell: Name of a cell, or a list with one per level; all levels have the same width.
+        budget: Number of parameters that the layer may have.
         inputs: Features of one timestep.
         **options: Everything else that `kerasseq.count` takes.
 
     Raises:
-        ValueError: If not even one unit fits; the message says what would.
+        ValueError: If not even one unit fits; the message names the smallest budget.
 
     Example:
         >>> fit = units_for("gru", budget=100_000, inputs=64, depth=2)
@@ -67,20 +67,24 @@ def units_for(cell: str | Sequence[str], budget: int, inputs: int, **options: An
     """
     positive_int("budget", budget)
     if "units" in options:
-        raise ValueError(f"`units` is what is looked for. Received: units={options['units']!r}")
+        raise ValueError(
+            f"`units` must be left out: it is the result. Received: units={options['units']!r}"
+        )
 
-    def at(units: int) -> Count:
+    def count_at(units: int) -> Count:
         return count(cell, inputs, units, **options)
 
-    forced = _forced_units(cell, inputs, options)
-    smallest = at(forced or 1)
+    only_width = _only_width(cell, inputs, options)
+    smallest = count_at(only_width or 1)
     if smallest.total > budget:
         raise ValueError(
-            f"`budget` does not pay for {plural(smallest.levels[0].units, 'unit')} of "
-            f"{smallest.cell}: the smallest that does is {smallest.total:,}. "
+            f"`budget` is too small for {plural(smallest.levels[0].units, 'unit')} of "
+            f"{smallest.cell}: it must be at least {smallest.total:,}. "
             f"Received: budget={budget:,}"
         )
-    best = smallest if forced else at(_largest(lambda units: at(units).total, budget))
+    best = (
+        smallest if only_width else count_at(_largest(lambda units: count_at(units).total, budget))
+    )
     return Fit(best.levels[0].units, best, best.total, budget - best.total)
 
 
@@ -92,13 +96,13 @@ def compare(
     units: int | None = None,
     **options: Any,
 ) -> Table:
-    """Cells side by side, at an equal budget of parameters or at equal width.
+    """Compare cells side by side, at an equal budget of parameters or at equal width.
 
     Args:
-        cells: Their names.
+        cells: Names of the cells.
         inputs: Features of one timestep.
-        budget: Parameters that each may have; each gets the most units that fit.
-        units: Width of each, instead of a budget.
+        budget: Number of parameters that each may have; each gets the most units that fit.
+        units: Width of each cell, instead of a budget.
         **options: Everything else that `kerasseq.count` takes; an option of some cells only
             is passed to those.
 
@@ -118,38 +122,39 @@ def compare(
     if isinstance(cells, str) or not isinstance(cells, Sequence) or not cells:
         raise ValueError(f"`cells` must be a list of names. Received: cells={cells!r}")
     rows = []
-    for name, chosen in zip(cells, _per_cell(cells, options), strict=True):
-        fit = None if budget is None else units_for(name, budget, inputs, **chosen)
-        found = count(name, inputs, units, **chosen) if fit is None else fit.count
-        first = found.levels[0]
+    for name, cell_options in zip(cells, _per_cell(cells, options), strict=True):
+        fit = None if budget is None else units_for(name, budget, inputs, **cell_options)
+        result = count(name, inputs, units, **cell_options) if fit is None else fit.count
+        first = result.levels[0]
         rows.append(
             {
                 "cell": name,
                 "form": first.form,
                 "units": first.units,
-                "params": found.total,
+                "params": result.total,
                 **({} if fit is None else {"left": fit.left}),
-                "MACs/step": found.macs,
-                "state size": found.states,
-                "activation bytes": found.activation_bytes,
+                "MACs/step": result.macs,
+                "state size": result.states,
+                "activation bytes": result.activation_bytes,
                 "gates": len(catalogue.get(name).gates),
             }
         )
     basis = f"{units:,} units" if budget is None else f"at most {budget:,} parameters"
-    held = (
-        f"Activation bytes: what backpropagation through time holds for "
-        f"{plural(found.batch, 'row')} x {plural(found.timesteps or 1, 'step')} in {found.dtype}."
+    note = (
+        "Activation bytes: kept by backpropagation through time for "
+        f"{plural(result.batch, 'row')} x {plural(result.timesteps or 1, 'step')} in "
+        f"{result.dtype}."
     )
     return Table(
         columns=tuple(rows[0]),
         rows=tuple(tuple(row.values()) for row in rows),
         title=f"{plural(inputs, 'input')}, {basis}",
-        notes=(held,),
+        notes=(note,),
     )
 
 
-def _forced_units(cell: str | Sequence[str], inputs: int, options: dict[str, Any]) -> int | None:
-    """The one width that a single level with a skip over it can have, if it is bound to one."""
+def _only_width(cell: str | Sequence[str], inputs: int, options: dict[str, Any]) -> int | None:
+    """The only possible width of a single level with a skip connection; None if it is free."""
     single = options.get("depth", 1) == 1 if isinstance(cell, str) else len(cell) == 1
     skips = options.get("residual") or options.get("highway")
     if not (single and skips) or options.get("projection") is not None:
@@ -159,12 +164,14 @@ def _forced_units(cell: str | Sequence[str], inputs: int, options: dict[str, Any
 
 
 def _largest(total: Callable[[int], int], budget: int) -> int:
-    """The largest units within the budget, by bisection.
+    """Find the largest number of units within the budget, by bisection.
 
-    A highway over the first level, which only one width has, makes that width dearer than the
-    next: the cheaper of two neighbours grows steadily with the width, and is what is bisected.
+    A bisection needs parameters that grow with the width. They do, with one exception: at the one
+    width that is equal to the inputs, the first level has a highway gate too, and may have more
+    parameters than at the next width. The minimum over two neighbouring widths always grows, so
+    the bisection runs on that minimum.
     """
-    low, high = 1, budget + 1  # every unit has a parameter at least
+    low, high = 1, budget + 1  # a unit has at least one parameter
     while high - low > 1:
         middle = (low + high) // 2
         if min(total(middle), total(middle + 1)) <= budget:
@@ -175,11 +182,11 @@ def _largest(total: Callable[[int], int], budget: int) -> int:
 
 
 def _per_cell(cells: Sequence[str], options: dict[str, Any]) -> list[dict[str, Any]]:
-    """The options of each cell: all of them, less those that only others have."""
-    own = [set(catalogue.get(name).options) for name in cells]
-    some = set().union(*own)
+    """The options of each cell: all options except those that only other cells have."""
+    names_by_cell = [set(catalogue.get(name).options) for name in cells]
+    all_names = set().union(*names_by_cell)
     shared = {*COMMON_OPTIONS, *WEIGHTLESS}
     return [
-        {k: v for k, v in options.items() if k in shared or k in mine or k not in some}
-        for mine in own
+        {k: v for k, v in options.items() if k in shared or k in names or k not in all_names}
+        for names in names_by_cell
     ]

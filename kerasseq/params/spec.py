@@ -1,7 +1,7 @@
-"""What weights a recurrent cell has, as shapes in (inputs, units): pure Python, no backend.
+"""Specs of recurrent cells: their weights as shapes in (inputs, units), without a backend.
 
-A cell builds its weights from its `Spec` and the counter counts from the same `Spec`, so that
-the two cannot disagree. The entries, one per cell, are in `catalogue.py`.
+A cell builds its weights from its `Spec`, and `count` counts from the same `Spec`, so the two
+cannot disagree. `catalogue.py` has the spec of every cell.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ class Size:
         return self.dimension if self.factor == 1 else f"{self.factor}*{self.dimension}"
 
     def value(self, dimensions: Mapping[str, int]) -> int:
-        """The number that this size has where `dimensions` are known."""
+        """The size as a number, for given dimensions."""
         return self.factor * dimensions[self.dimension]
 
 
-ONE = Size("one")  # counts rows that depend on no dimension, as in a bias of shape (2, 3*units)
+ONE = Size("one")  # a constant, as the 2 in a bias of shape (2, 3*units)
 INPUTS = Size("inputs")  # features of one timestep
 UNITS = Size("units")  # width of the cell
-OUTPUT = Size("output")  # what the cell feeds back to itself: `projection`, else `units`
+OUTPUT = Size("output")  # width of the output that is fed back: `projection`, else `units`
 PROJECTION = Size("projection")  # width of an output projection
-STATE = Size("state")  # width of a linear cell's hidden state, where it is not `units`
+STATE = Size("state")  # width of a linear cell's hidden state, `units` by default
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,13 @@ class Weight:
     """One weight of a cell.
 
     Args:
-        name: The attribute that holds it.
-        shape: Its sizes; the gates, where it has any, lie side by side along the last axis.
-        role: `kernel` (meets the inputs), `recurrent` (meets the state), `diagonal` (meets it
-            unit by unit), `peephole`, `projection`, `readout`, `gain`, `bias` or `initial`.
-        gates: The gates that share it in equal parts.
-        when: The options that must be on (or `!option`, off) for the weight to exist.
+        name: Name of the cell's attribute.
+        shape: Its sizes; the gates, if it has any, lie side by side along the last axis.
+        role: `kernel` (multiplies the inputs), `recurrent` (multiplies the state), `diagonal`
+            (multiplies it unit by unit), `peephole`, `projection`, `readout`, `gain`, `bias` or
+            `initial`.
+        gates: The gates that it belongs to, in equal parts.
+        when: Options that must be on for the weight to exist (with `!option`, off).
         macs: Multiply-accumulates per element and timestep.
     """
 
@@ -81,7 +82,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class State:
-    """One state that a cell carries from step to step, and its width."""
+    """Name and width of one state that a cell carries from step to step."""
 
     name: str
     size: Size
@@ -89,7 +90,7 @@ class State:
 
 @dataclass(frozen=True)
 class Sized:
-    """A weight whose shape is known in numbers."""
+    """A weight with its shape in numbers."""
 
     weight: Weight
     shape: tuple[int, ...]
@@ -106,7 +107,7 @@ class Sized:
         return total
 
 
-# Options that every cell takes; a spec adds its own.
+# Options of every cell; a spec adds further ones.
 COMMON_OPTIONS: Mapping[str, object] = MappingProxyType(
     {"projection": None, "trainable_initial_state": False}
 )
@@ -114,21 +115,21 @@ COMMON_OPTIONS: Mapping[str, object] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Spec:
-    """What one recurrent cell has: weights, states, gates, equations and its paper.
+    """Description of one recurrent cell: weights, states, gates, equations and paper.
 
     Args:
-        name: How users ask for the cell.
-        title: Its name in words.
-        form: How a step meets the state, one of `FORMS`; `form_of` knows its exceptions.
+        name: Name of the cell, as in `kerasseq.rnn(name, units)`.
+        title: Title of the cell.
+        form: How a step uses the state, one of `FORMS`; `form_of` also considers options.
         gates: Its gates, in the order in which they lie in the weights.
-        states: Its states; the first is what the recurrent product sees.
-        weights: Its weights, in creation order.
-        equations: One timestep, line by line.
-        paper: Where it comes from, and departures from it.
-        options: Boolean options that decide which weights exist, with defaults.
-        kept: What backpropagation through time holds per step and row beside every gate and
-            every state.
-        gated_unless: The option without which the form is `gated`.
+        states: Its states; the recurrent product reads the first.
+        weights: Its weights, in the order of creation.
+        equations: The equations of one timestep, line by line.
+        paper: Its source, and differences from it.
+        options: Options that decide which weights exist, with their defaults.
+        kept: Numbers that backpropagation through time keeps per step and row, beside every gate
+            and every state.
+        gated_unless: The option that must be on, or else the form is `gated`.
     """
 
     name: str
@@ -144,33 +145,33 @@ class Spec:
     gated_unless: str = ""
 
     def form_of(self, **options: object) -> str:
-        """The form of a cell with these options (a GRU that resets first is `gated`)."""
+        """The form of a cell with these options (a GRU with reset_after=False is `gated`)."""
         if self.gated_unless and not self.settings(**options)[self.gated_unless]:
             return "gated"
         return self.form
 
     @property
     def feeds_projection(self) -> bool:
-        """Whether the projected output is what the recurrence sees (as in the LSTMP)."""
+        """Whether the recurrence reads the projected output (as in the LSTMP)."""
         return self.states[0].size == OUTPUT
 
     def settings(self, **options: object) -> dict[str, object]:
-        """All options with their defaults filled in.
+        """The options, with defaults for those that are not passed.
 
         Raises:
             ValueError: If the cell has no such option.
         """
-        known = {**COMMON_OPTIONS, **self.options}
-        unknown = sorted(set(options) - set(known))
+        defaults = {**COMMON_OPTIONS, **self.options}
+        unknown = sorted(set(options) - set(defaults))
         if unknown:
             raise ValueError(
                 f"The cell '{self.name}' has no option '{unknown[0]}'. "
-                f"Its options are: {', '.join(sorted(known))}."
+                f"Its options are: {', '.join(sorted(defaults))}."
             )
-        return {**known, **options}
+        return {**defaults, **options}
 
     def dimensions(self, inputs: int, units: int, **options: object) -> dict[str, int]:
-        """Every named dimension in numbers."""
+        """Every dimension of a cell as a number, by name."""
         settings = self.settings(**options)
         projection = settings["projection"]
         width = units if projection is None else positive_int("projection", projection)
@@ -185,17 +186,17 @@ class Spec:
         }
 
     def state_sizes(self, units: int, **options: object) -> list[int]:
-        """The width of each state."""
+        """Width of each state."""
         dimensions = self.dimensions(1, units, **options)
         return [state.size.value(dimensions) for state in self.states]
 
     def sized(self, inputs: int, units: int, **options: object) -> list[Sized]:
-        """Every weight that a cell with these options has, with its shape in numbers.
+        """The weights of a cell with these options, with their shapes in numbers.
 
         Args:
             inputs: Features of one timestep.
             units: Width of the cell.
-            **options: The spec's own `options`, `projection` and `trainable_initial_state`.
+            **options: Options of the spec, `projection` and `trainable_initial_state`.
 
         Example:
             >>> from kerasseq.params import catalogue
@@ -218,12 +219,21 @@ class Spec:
         ]
 
 
-#: The deepest stack of recurrent layers that is counted or built.
+#: Largest number of levels of a stack of recurrent layers.
 MOST_LEVELS = 1_000
 
 
 def positive_int(name: str, value: object, most: int | None = None) -> int:
-    """The value as an int, or a ValueError that names the argument."""
+    """Validate a positive integer and return it as an int.
+
+    Args:
+        name: Name of the argument, for the error.
+        value: The value.
+        most: Its upper limit, if there is one.
+
+    Raises:
+        ValueError: If the value is not a positive integer, or is above the limit.
+    """
     if most is not None and getattr(value, "__index__", int)() > most:
         raise ValueError(f"`{name}` must be at most {most:,}. Received: {name}={value!r}")
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:

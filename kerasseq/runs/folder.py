@@ -82,7 +82,7 @@ def located(folder: str | os.PathLike[str], name: str = "folder") -> Path:
         OSError: if files cannot be moved to their places.
         ValueError: if it is no path.
     """
-    path = paths.given(folder, name)
+    path = paths.user_path(folder, name)
     atomic.finish(path)
     return path
 
@@ -109,7 +109,7 @@ def writing(out: str | os.PathLike[str] | None) -> Iterator[Path | None]:
         return
     if not holds(folder, CHECKPOINT):
         check_free(folder)
-    with lock.held(folder):
+    with lock.hold(folder):
         yield folder
 
 
@@ -117,7 +117,7 @@ def tidy(folder: Path) -> None:
     """Remove from the folder of a finished run what it took to get there, as far as that goes."""
     if holds(folder, CHECKPOINT, REFIT, lock.NAME):
         # Where another process has the lock, or the folder is read-only, they stay: no harm done.
-        with contextlib.suppress(OSError, ValueError), lock.held(folder):
+        with contextlib.suppress(OSError, ValueError), lock.hold(folder):
             for name in (CHECKPOINT, REFIT):
                 (folder / name).unlink(missing_ok=True)
 

@@ -191,7 +191,7 @@ class Run:
                 )
         elif not holds(target, CHECKPOINT, MODEL):
             check_free(target)
-        with lock.held(target):
+        with lock.hold(target):
             with atomic.replacing_together(target) as temporary:
                 self._write(temporary)
                 has_arrays = (temporary / STATE).with_suffix(".npz").exists()

@@ -139,7 +139,7 @@ class Progress:
             columns = (*columns, "settings")
             cells = [(*own, formatting.cut(self._told(row), room)) for own, row in zip(cells, rows)]
         bold = next((place for place, row in enumerate(rows) if row is self._best()), None)
-        return Table(columns, tuple(cells), right=heads).drawn(
+        return Table(columns, tuple(cells), right=heads).to_rich(
             bold=bold,
             box=box.SIMPLE,
             pad_edge=False,

@@ -345,7 +345,7 @@ def tuned(folder: str | os.PathLike[str]) -> Result:
     Traceback (most recent call last):
     FileNotFoundError: there is no folder searches/demo: give that of a search.
     """
-    folder = paths.given(folder, "folder")
+    folder = paths.user_path(folder, "folder")
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}: give that of a search.")
     events = sound(folder)

@@ -222,7 +222,7 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
 
 def _path(given: Mapping[str, Any], name: str) -> Path:
     """A path that was given."""
-    return paths.given(given[name], name)
+    return paths.user_path(given[name], name)
 
 
 def _listening(host: str, port: int) -> tuple[str, int]:

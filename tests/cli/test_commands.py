@@ -211,7 +211,7 @@ def test_wrong_arguments_get_one_line_and_where_to_look(
         ("count gru --inputs 0 --units 5", "`inputs` must be a positive integer"),
         ("count lstm --inputs 3 --units 5 --reset-after", "no option 'reset_after' for 'lstm'"),
         ("count gru --inputs 3 --units 5 --format xml", "`format` must be one of table, json"),
-        ("units gru --inputs 3 --budget 5", "`budget` does not pay for 1 unit of gru"),
+        ("units gru --inputs 3 --budget 5", "`budget` is too small for 1 unit of gru"),
         ("compare gru lstm --inputs 3", "give one of the two"),
         ("report nowhere.keras", "There is no file 'nowhere.keras'."),
         ("explain nowhere.keras", "There is no file 'nowhere.keras'."),

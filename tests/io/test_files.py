@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.io.files import decode, own_file, text_files
+from kerasseq.io.files import decode, is_file_inside, text_files
 from kerasseq.io.limits import MAX_BYTES
 
 WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1)
@@ -249,5 +249,5 @@ def test_links_within_a_folder_are_files_of_it(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("tree")
     for folder in (tmp_path / "tree", tmp_path / "link"):
         assert [parts for parts, _ in text_files(folder)] == [("a", "1.txt"), ("all", "1.txt")]
-        assert own_file(folder / "a" / "1.txt", folder)
-        assert not own_file(folder / "a" / "2.txt", folder)
+        assert is_file_inside(folder / "a" / "1.txt", folder)
+        assert not is_file_inside(folder / "a" / "2.txt", folder)

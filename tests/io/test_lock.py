@@ -20,7 +20,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from kerasseq.io import lock
-with lock.held(Path(sys.argv[1])):
+with lock.hold(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -49,10 +49,10 @@ def test_another_process_is_refused_in_words(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with _another_process(folder) as process:
         refused = pytest.raises(ValueError, match=r"another process writes to .*run: wait until")
-        with refused, lock.held(folder):
+        with refused, lock.hold(folder):
             pass
         process.communicate("")  # it ends
-        with lock.held(folder):
+        with lock.hold(folder):
             pass
     assert not folder.exists()
 
@@ -63,7 +63,7 @@ def test_a_killed_process_has_no_lock_any_more(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert (folder / ".lock").exists()
-    with lock.held(folder):
+    with lock.hold(folder):
         pass
     assert not (folder / ".lock").exists()
 
@@ -73,12 +73,12 @@ def test_another_thread_is_refused_and_the_same_one_is_not(tmp_path: Path) -> No
 
     def take() -> None:
         try:
-            with lock.held(tmp_path):
+            with lock.hold(tmp_path):
                 told.append("held")
         except ValueError as error:
             told.append(str(error))
 
-    with lock.held(tmp_path), lock.held(tmp_path / "."):
+    with lock.hold(tmp_path), lock.hold(tmp_path / "."):
         thread = threading.Thread(target=take)
         thread.start()
         thread.join()
@@ -90,18 +90,18 @@ def test_another_thread_is_refused_and_the_same_one_is_not(tmp_path: Path) -> No
 
 def test_folders_are_made_and_go_if_nothing_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "one"
-    with lock.held(folder):
+    with lock.hold(folder):
         assert [path.name for path in folder.iterdir()] == [".lock"]
     assert list(tmp_path.iterdir()) == []
-    with lock.held(folder):
+    with lock.hold(folder):
         (folder / "run.json").touch()
     assert [path.name for path in folder.iterdir()] == ["run.json"]
 
 
 def test_a_lock_ends_with_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="no memory"), lock.held(tmp_path):
+    with pytest.raises(RuntimeError, match="no memory"), lock.hold(tmp_path):
         raise RuntimeError("no memory")
-    with lock.held(tmp_path):
+    with lock.hold(tmp_path):
         pass
 
 
@@ -109,7 +109,7 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     victim, folder = tmp_path / "victim", tmp_path / "run"
     folder.mkdir()
     (folder / ".lock").symlink_to(victim)
-    with pytest.raises(OSError, match="symbolic link"), lock.held(folder):
+    with pytest.raises(OSError, match="symbolic link"), lock.hold(folder):
         pass
     assert not victim.exists()
 
@@ -127,7 +127,7 @@ def test_a_lock_on_a_file_that_is_gone_is_none(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lock, "acquire", late)
-        with lock.held(tmp_path):
+        with lock.hold(tmp_path):
             assert (tmp_path / ".lock").exists()
     assert removed
 
@@ -142,5 +142,5 @@ def test_a_file_system_without_locks_keeps_nobody_out(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
-    with lock.held(tmp_path / "run"):
+    with lock.hold(tmp_path / "run"):
         pass

@@ -41,20 +41,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_home_folder_has_its_short_name(home: Path) -> None:
-    assert paths.given("~/runs/x", "out") == home / "runs" / "x"
-    assert paths.given(Path("~"), "out") == home
-    assert paths.given("runs/~", "out") == Path("runs/~")
+    assert paths.user_path("~/runs/x", "out") == home / "runs" / "x"
+    assert paths.user_path(Path("~"), "out") == home
+    assert paths.user_path("runs/~", "out") == Path("runs/~")
 
 
 @pytest.mark.parametrize("value", ["", b"", None, 3, ["a"]])
 def test_what_is_no_path_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"out must be a path.* Received: out="):
-        paths.given(value, "out")
+        paths.user_path(value, "out")
 
 
 def test_the_home_folder_of_nobody_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"a user that this machine does not have.*~nosuchuser"):
-        paths.given("~nosuchuser/runs", "out")
+        paths.user_path("~nosuchuser/runs", "out")
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -71,11 +71,11 @@ def test_readers_refuse_an_empty_text(name: str, home: Path) -> None:
 
 def test_a_path_that_no_file_can_have() -> None:
     with pytest.raises(FileNotFoundError, match=r"data .*\(file name too long\).*'a{60}\.\.\.'"):
-        paths.given("a" * 300, "data")
+        paths.user_path("a" * 300, "data")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may look everywhere")
 def test_a_path_where_nobody_may_look(tmp_path: Path) -> None:
     (tmp_path / "shut").mkdir(mode=0)
     with pytest.raises(FileNotFoundError, match=r"\(permission denied\)"):
-        paths.given(tmp_path / "shut" / "a", "data")
+        paths.user_path(tmp_path / "shut" / "a", "data")

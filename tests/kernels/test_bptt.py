@@ -80,7 +80,7 @@ def test_it_is_what_the_backend_makes_of_the_same_noise(
     found = []
     for own in (True, False):
         if not own:
-            monkeypatch.setattr(scan, "_has_own_gradient", lambda *_: False)
+            monkeypatch.setattr(scan, "_has_bptt_gradient", lambda *_: False)
         cell.seed_generator.state.assign(np.array([7, 7], cell.seed_generator.state.dtype))
         mask = ops.convert_to_tensor(MASK)
         found.append(gradients.of_layer(layer, loss.of_result, x, mask=mask, training=True))

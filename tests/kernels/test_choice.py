@@ -11,10 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from kerasseq import cells, kernels
-from kerasseq.kernels import CallContext, crossovers, cudnn, fused, scan, stopwatch
+from kerasseq.kernels import CallContext, crossovers, cudnn, fused, scan
 from kerasseq.layers import RNN
 from kerasseq.layers.recurrent.bidirectional import Bidirectional
 from tests.cells.harness import BACKEND, KINDS, LINEAR, sequences, variant
@@ -73,10 +72,10 @@ def test_pytorch_has_functions_for_three_cells(kind: str) -> None:
         ("gru", {"zoneout": 0.1}, "zoneout=0.1 acts inside the loop; use weight_drop"),
         ("lstm", {"zoneout": (0.0, 0.1)}, r"zoneout=\(0.0, 0.1\) acts inside the loop"),
         ("lstm", {"projection": 2}, "projection=2 changes the state .*put a Dense layer behind"),
-        ("gru", {"reset_after": False}, "reset_after=False .*use reset_after=True"),
-        ("lstm", {"activation": "relu"}, "activation='relu' is not .*use 'tanh'"),
-        ("gru", {"recurrent_activation": "hard_sigmoid"}, "='hard_sigmoid' is not .*use 'sigmoid'"),
-        ("lstm", {"activation": lambda x: x}, "activation='<lambda>' is not .*use 'tanh'"),
+        ("gru", {"reset_after": False}, "compute reset_after=False; use reset_after=True"),
+        ("lstm", {"activation": "relu"}, "compute activation='relu'; use 'tanh'"),
+        ("gru", {"recurrent_activation": "hard_sigmoid"}, "='hard_sigmoid'; use 'sigmoid'"),
+        ("lstm", {"activation": lambda x: x}, "activation='<lambda>'; use 'tanh'"),
     ],
 )  # fmt: skip
 def test_what_a_fused_recurrence_cannot_says_so_and_what_to_do(
@@ -152,9 +151,7 @@ def test_a_kernel_can_be_asked_for(name: str) -> None:
 
 
 def test_an_unknown_kernel_lists_the_kernels() -> None:
-    message = (
-        "must be 'auto', 'fastest' or one of cudnn, fused, .*scan, keras. Received: kernel='fast'"
-    )
+    message = "must be 'auto' or one of cudnn, fused, .*scan, keras. Received: kernel='fast'"
     with pytest.raises(ValueError, match=message):
         RNN(cells.get("gru")(4), kernel="fast")
 
@@ -201,8 +198,17 @@ def test_a_kernel_that_is_missing_where_a_layer_is_loaded_gives_way() -> None:
     assert layer.kernel.name == "scan"
     assert "only linear cells" in layer.kernel.reasons["associative"]
     assert layer.get_config()["kernel"] == "associative"
-    with pytest.raises(ValueError, match="must be 'auto', 'fastest' or one of"):
+    with pytest.raises(ValueError, match="must be 'auto' or one of"):
         RNN.from_config(config | {"kernel": "fast"})
+
+
+def test_a_config_of_the_removed_fastest_kernel_loads_as_auto() -> None:
+    with pytest.raises(ValueError, match=r"must be 'auto' or one of .*'fastest'"):
+        RNN(cells.get("mgu")(4), kernel="fastest")
+    config = RNN(cells.get("mgu")(4)).get_config()
+    layer = RNN.from_config(copy.deepcopy(config) | {"kernel": "fastest"})
+    assert layer.get_config()["kernel"] == "auto"
+    assert layer.kernel == RNN.from_config(config).kernel
 
 
 # Measured
@@ -257,80 +263,6 @@ def test_the_committed_table_says_where_it_comes_from_and_names_what_there_is() 
         assert row["fastest"] in kernels.names()
         assert row["ratio"] > 1
         assert {*row.get("when", {})} <= known
-
-
-# Timed
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
-    """Kernels take what the last entry says, whatever they take."""
-    said: list[dict[str, float]] = []
-
-    def times(cell: Any, context: CallContext, names: list[str], run: Any) -> dict[str, float]:
-        return {name: said[-1].get(name, 1.0) for name in names}
-
-    monkeypatch.setattr(stopwatch, "times", times)
-    return said
-
-
-def test_the_fastest_is_the_one_that_took_least(clock: list[dict[str, float]]) -> None:
-    cell, context = cells.get("mingru")(4), CallContext("jax", 10, inputs=3)
-    clock.append({"scan": 0.25, "associative": 0.0025})
-    assert kernels.choose(cell, context, "fastest").name == "associative"
-    clock.append({"scan": 0.0025, "associative": 0.25})
-    choice = kernels.choose(cell, context, "fastest")
-    assert choice.name == "scan"
-    assert choice.reasons["associative"] == "timed here it took 250 ms, and scan 2.5 ms"
-    assert list(choice.reasons) == ["cudnn", "fused", "native", "associative"]
-
-
-def test_nothing_is_timed_where_there_is_no_choice_or_no_call(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delattr(stopwatch, "times")
-    context = CallContext("jax", 10, inputs=3)
-    assert kernels.choose(cells.get("mgu")(4), context, "fastest").name == "scan"
-    assert kernels.choose(keras.layers.GRUCell(4), context, "fastest").name == "keras"
-    unknown = CallContext("jax", 10, device="gpu")
-    assert kernels.choose(cells.get("mingru")(4), unknown, "fastest").name == "associative"
-
-
-@pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
-def test_a_layer_that_times_its_kernels_runs_and_does_not_change_its_mind(
-    monkeypatch: pytest.MonkeyPatch, dtype: str, training: bool
-) -> None:
-    cell = variant("mingru", dtype=dtype, recurrent_dropout=0.1, seed=1)
-    layer = RNN(cell, kernel="fastest")
-    x = ops.convert_to_tensor(sequences(4, 5, 3), layer.compute_dtype)
-    assert layer(x, training=training).shape == (4, 4)
-    name = layer.kernel.name
-    assert name in ("native", "associative", "scan")
-    assert layer.get_config()["kernel"] == "fastest"
-    assert len(cell.weights) == len(layer.weights)
-    monkeypatch.delattr(stopwatch, "_measure")
-    again = RNN(cell, kernel="fastest")
-    assert again(x, training=training).shape == (4, 4)
-    assert again.kernel.name == name
-
-
-@pytest.mark.skipif(BACKEND == "torch", reason="nothing is traced")
-def test_kernels_are_timed_in_the_middle_of_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[dict[str, float]] = []
-    timed = stopwatch.times
-
-    def times(*arguments: Any) -> dict[str, float]:
-        found.append(timed(*arguments))
-        return found[-1]
-
-    monkeypatch.setattr(stopwatch, "times", times)
-    layer = RNN(cells.get("mingru")(4), kernel="fastest")
-    model = keras.Sequential([keras.layers.Masking(), layer, keras.layers.Dense(1)])
-    model.compile(loss="mse")
-    model.fit(sequences(4, 6, 3), np.ones((4, 1)), verbose=0)
-    assert {"associative", "scan"} <= {*found[-1]}
-    assert all(0 < seconds < 60 for seconds in found[-1].values())
 
 
 # Portable

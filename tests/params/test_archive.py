@@ -124,9 +124,9 @@ def _config(change: Callable[[Any], Any]) -> Callable[[dict[str, bytes]], None]:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda members: members.pop("config.json"), "none that Keras 3 wrote"),
-        (lambda members: members.pop("model.weights.h5"), "none that Keras 3 wrote"),
-        (lambda members: members.pop("metadata.json"), "none that Keras 3 wrote"),
+        (lambda members: members.pop("config.json"), "not one that Keras 3 wrote"),
+        (lambda members: members.pop("model.weights.h5"), "not one that Keras 3 wrote"),
+        (lambda members: members.pop("metadata.json"), "not one that Keras 3 wrote"),
         (lambda members: members.update({"config.json": b"{"}), "Expecting property name"),
         (lambda members: members.update({"config.json": b"\xff"}), "decode"),
         (_config(lambda config: [config]), "describes no model"),

@@ -251,7 +251,7 @@ def test_optimiser_variables_stand_apart(tmp_path: Path) -> None:
         found = report(source)
         assert found.total == model.count_params() == 11
         assert found.optimizer == _sizes(model.optimizer.variables) == 2 + 2 * 8
-        assert "optimiser variables, apart: 18" in str(found)
+        assert "optimizer variables (not parameters): 18" in str(found)
 
 
 def test_a_weight_held_by_two_layers_counts_once() -> None:

@@ -28,7 +28,7 @@ def test_the_fit_is_the_largest_that_the_budget_pays_for(layer: Layer, budget: i
     widths = [units for units in range(1, min(budget, 200) + 1) if _fits(layer, units, budget)]
     assume(not widths or widths[-1] < 200)
     if not widths:
-        with pytest.raises(ValueError, match="does not pay for"):
+        with pytest.raises(ValueError, match="`budget` is too small"):
             units_for(layer.cell, budget, layer.inputs, **layer.options)
         return
     fit = units_for(layer.cell, budget, layer.inputs, **layer.options)
@@ -57,7 +57,7 @@ def test_large_budgets_are_met_exactly() -> None:
 
 
 def test_the_smallest_budget_is_named_and_is_enough() -> None:
-    with pytest.raises(ValueError, match=r"1 unit of gru.*smallest that does is 201.*budget=200"):
+    with pytest.raises(ValueError, match=r"1 unit of gru.*must be at least 201.*budget=200"):
         units_for("gru", 200, 64)
     assert units_for("gru", 201, 64).units == 1
 
@@ -73,7 +73,7 @@ def test_a_list_of_cells_shares_the_width() -> None:
     [
         ({"budget": 0}, "`budget` must be a positive integer. Received: budget=0"),
         ({"budget": 1e6}, "`budget` must be a positive integer"),
-        ({"budget": 1000, "units": 3}, "`units` is what is looked for"),
+        ({"budget": 1000, "units": 3}, "`units` must be left out"),
         ({"budget": 1000, "depthh": 3}, "no option 'depthh'"),
         ({"budget": 1000, "inputs": 0}, "`inputs` must be a positive integer"),
         (
@@ -145,7 +145,7 @@ def test_an_option_of_some_cells_goes_to_those() -> None:
         (["gru"], {"budget": 10**6, "depth": 10**12}, "`depth` must be at most 1,000"),
         (["gru", "gruu"], {"units": 3}, "no cell named 'gruu'"),
         (["gru"], {"units": 3, "reset_aftr": False}, "no option 'reset_aftr'"),
-        (["gru"], {"budget": 5}, "does not pay for 1 unit of gru"),
+        (["gru"], {"budget": 5}, "too small for 1 unit of gru"),
     ],
 )
 def test_what_cannot_be_compared_says_why(

@@ -401,7 +401,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from kerasseq.io import lock
-with lock.held(Path(sys.argv[1])):
+with lock.hold(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kerasseq.data.images.caption_cells import captions_in
 from kerasseq.data.images.caption_text import plain
 from kerasseq.io import paths
-from kerasseq.io.files import own_file, read_text
+from kerasseq.io.files import is_file_inside, read_text
 from kerasseq.io.limits import encodable, parse_json, read_bytes
 from kerasseq.io.tables import TABLES, from_objects, listed, read_separated, read_table
 
@@ -137,7 +137,7 @@ def captions_file(folder: Path) -> Path:
         or path.name.lower().startswith("captions")
     ]
     found = tokens or others
-    if len(found) == 1 and own_file(found[0], folder):
+    if len(found) == 1 and is_file_inside(found[0], folder):
         return found[0]
     which = f"several: {', '.join(path.name for path in found)}" if found else "none"
     raise ValueError(
@@ -152,7 +152,7 @@ def _rows(data: Any, said: bool = True) -> tuple[Iterable[_Row], str, Path | Non
         return _from_frame(data, "the DataFrame", said), "the DataFrame", None, []
     if not isinstance(data, str | os.PathLike):
         raise ValueError(f"captions must be a file or a DataFrame. Received: {type(data).__name__}")
-    path = paths.given(data, "captions")
+    path = paths.user_path(data, "captions")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of captions {path}. Check the path.")
     kind = path.suffix.lower()
@@ -268,7 +268,7 @@ def _read_lists(captions: Captions, folder: Path) -> None:
     """The parts from lists such as `Flickr_8k.trainImages.txt`, one name a line."""
     for path in sorted(folder.glob("*.txt")):
         found = _LIST.search(path.name)
-        if found and own_file(path, folder):
+        if found and is_file_inside(path, folder):
             for name in read_text(path)[0].split("\n"):
                 if name.strip():
                     _assign(captions.parts, image_name(name.strip()), found[1], f"{folder}")

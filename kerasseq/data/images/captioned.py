@@ -114,7 +114,7 @@ def image_files(
         ValueError: if no captions are found, or cannot be read.
     """
     folder = Path()
-    path = paths.given(data, "data") if isinstance(data, str | os.PathLike) else None
+    path = paths.user_path(data, "data") if isinstance(data, str | os.PathLike) else None
     if path is not None:
         if not path.exists():
             raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")

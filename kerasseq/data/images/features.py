@@ -120,7 +120,7 @@ def read_features(
         ValueError: if it cannot be read, names and features do not match, or features are no
             numbers.
     """
-    path = paths.given(path, "features")
+    path = paths.user_path(path, "features")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of features {path}. Check the path.")
     scale = None
@@ -178,7 +178,7 @@ def check_finite(names: Sequence[str], inputs: ImageInputs, where: str) -> None:
 def cache_folder() -> Path:
     """Where what was seen is kept: `KERASSEQ_CACHE`, else the user's folder for such things."""
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kerasseq")
-    return paths.given(os.environ.get(CACHE) or default, CACHE)
+    return paths.user_path(os.environ.get(CACHE) or default, CACHE)
 
 
 def extract(

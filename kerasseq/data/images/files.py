@@ -45,7 +45,7 @@ def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
     """
     from PIL import Image, UnidentifiedImageError
 
-    path = paths.given(path, "path")
+    path = paths.user_path(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"there is no image {path}. Check the path.")
     try:

@@ -70,7 +70,7 @@ def _check_items(items: Sequence[Any]) -> None:
     for number, item in enumerate(items):
         try:
             if isinstance(item, str | os.PathLike):
-                paths.given(item, "path")
+                paths.user_path(item, "path")
             else:
                 check_image(item)
         except ValueError as error:
@@ -115,12 +115,12 @@ def placed(
         return next(filter(None, (_in_any_case(place, own, inside) for own in others)), None)
 
     if images is not None:
-        found = paths.given(images, "images")
+        found = paths.user_path(images, "images")
         if not found.is_dir():
             raise FileNotFoundError(f"there is no folder of images {found}. Check images=.")
     else:
         below = sorted(path for path in folder.iterdir() if path.is_dir())
-        further = [paths.given(place, "images") for place in places]
+        further = [paths.user_path(place, "images") for place in places]
         found = max(
             [folder, *below, *further],
             key=lambda place: sum(at(place, name) is not None for name in names),
@@ -158,7 +158,7 @@ def _is_one(shape: tuple[int, ...]) -> bool:
 
 
 def _of_path(own: str | os.PathLike[str], places: Sequence[Any]) -> tuple[list[str], list[Any]]:
-    path = paths.given(own, "data")
+    path = paths.user_path(own, "data")
     if path.is_dir():
         found = _of_folder(path)
         return [str(file) for file in found], list(found)

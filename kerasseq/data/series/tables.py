@@ -72,7 +72,7 @@ def load_table(data: Any) -> tuple[pd.DataFrame, str, list[str]]:
         frame, where = demo_series(), "'demo'"
         notes = ["demo: monthly air passengers 1949-1960 and sunspots 1749-1983"]
     elif isinstance(data, str | os.PathLike):
-        path = paths.given(data, "data")
+        path = paths.user_path(data, "data")
         where = str(path)
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}. Check the path.")

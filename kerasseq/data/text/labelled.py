@@ -15,7 +15,7 @@ from kerasseq.data.classes.labels import Label, class_name, given
 from kerasseq.data.text.folders import Rows, read_class_folders, read_polar_files
 from kerasseq.io import paths
 from kerasseq.io.digest import LATER
-from kerasseq.io.files import ARCHIVES, own_file
+from kerasseq.io.files import ARCHIVES, is_file_inside
 from kerasseq.io.tables import TABLES, find_columns, read_table
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def read_labelled(
         rows, notes = read_polar_files(_paths(data))
         found = _joined(rows, None, notes)
     else:
-        path = paths.given(data, "data")
+        path = paths.user_path(data, "data")
         where = str(path)
         if path.suffix.lower() in TABLES and path.is_file():
             frame, notes = read_table(path)
@@ -135,7 +135,7 @@ def _from_path(path: Path) -> LabelledTexts:
         polar = sorted(
             file
             for file in path.iterdir()
-            if file.suffix.lower() in (".pos", ".neg") and own_file(file, path)
+            if file.suffix.lower() in (".pos", ".neg") and is_file_inside(file, path)
         )
         if polar:
             rows, notes = read_polar_files(polar)
@@ -218,7 +218,7 @@ def _paths(data: Iterable[Any]) -> list[Path]:
                 "a list given as data must hold the paths of NAME.pos and NAME.neg; put texts and "
                 f"labels into a DataFrame. Received: {str(entry)[:60]!r}"
             )
-        found.append(paths.given(entry, "data"))
+        found.append(paths.user_path(entry, "data"))
     return found
 
 

@@ -41,7 +41,7 @@ def read_texts(data: Any, *, text: str | None = None, usual: str | None = None) 
     if pandas is not None and isinstance(data, pandas.DataFrame):
         rows = _column(data, text, usual, "the DataFrame")
     elif isinstance(data, str | os.PathLike) and Path(data).suffix.lower() in TABLES:
-        path = paths.given(data, "data")
+        path = paths.user_path(data, "data")
         if not path.is_file():
             raise FileNotFoundError(
                 f"there is no file {path}. Check the path, or give a list, even for one text."

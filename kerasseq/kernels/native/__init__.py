@@ -1,8 +1,9 @@
 """The recurrence in C++ on a CPU, forward and backward: whole sequences in one call.
 
-Threads split the batch and do not meet until a sequence is over. Inputs are projected, and weights'
-gradients summed, a stretch of timesteps at a time, so that neither leaves the cache; recurrent
-weights are packed once per call, with a unit's gates side by side.
+Threads split the batch, and each runs its rows over all timesteps without waiting for the others.
+Inputs are projected, and the gradients of weights summed, a block of timesteps at a time, so that
+the block stays in the cache. Recurrent weights are packed once per call, with the gates of a unit
+side by side.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ NAME = "native"
 Tensor = Any
 
 _BACKENDS = ("tensorflow", "jax", "torch")
-# Small weights, in the order in which the extension takes them.
+# Names of further small weights of a cell, in the order in which the extension takes them.
 _EXTRA = {
     "peephole_lstm": ["peephole_kernel"],
     "layernorm_lstm": ["kernel_gain", "recurrent_gain", "state_gain", "state_shift"],
@@ -44,16 +45,16 @@ _EXTRA = {
 
 @dataclass(frozen=True)
 class Recurrence:
-    """What a backend's entry point is given beside tensors.
+    """The arguments of a backend's entry point beside tensors.
 
     Args:
         cell: One of `library.CELLS`.
         activation: One of `library.ACTIVATIONS`.
-        recurrent_activation: The same for the gates.
+        recurrent_activation: Activation of the gates, one of `library.ACTIVATIONS`.
         go_backwards: Run from the last timestep.
-        zero_output: Skipped steps show zeros.
-        sequences: Whether all outputs are asked for.
-        training: Whether a backward pass is likely.
+        zero_output: Masked steps give zeros instead of the previous output.
+        sequences: Whether all outputs are returned, or the last one alone.
+        training: Whether the call is in training, so that a backward pass is likely.
     """
 
     cell: str
@@ -66,11 +67,11 @@ class Recurrence:
 
 
 def why_not(cell: Any, context: CallContext) -> str | None:
-    """None where the extension is there and computes what the cell does."""
+    """Why it cannot run a cell; None if the extension is installed and computes the cell."""
     linear = getattr(cell, "form", "opaque") == "linear"
     kind = vars(type(cell)).get("fused")
     if not linear and kind not in library.CELLS:
-        return f"{type(cell).__name__} is none of the cells it computes ({', '.join(_computed())})"
+        return f"{type(cell).__name__} is none of the cells it computes ({', '.join(_kinds())})"
     if context.device != "cpu":
         return f"it runs on a CPU, and the device is {context.device}"
     if context.backend not in _BACKENDS:
@@ -84,14 +85,15 @@ def why_not(cell: Any, context: CallContext) -> str | None:
         reason = _backend().why_not(context)
         if reason is not None:
             return str(reason)
-    return None if linear else _ruled_out(cell, context)
+    return None if linear else _unsupported_option(cell, context)
 
 
-def _computed() -> list[str]:
+def _kinds() -> list[str]:
     return [*library.CELLS, "linear cells"]
 
 
-def _ruled_out(cell: Any, context: CallContext) -> str | None:
+def _unsupported_option(cell: Any, context: CallContext) -> str | None:
+    """Why the extension does not compute a cell with its options; None if it does."""
     if cell.compute_dtype not in ("float32", "float64"):
         return f"dtype {cell.compute_dtype} rules it out; use float32 or float64"
     if not getattr(cell, "reset_after", True):
@@ -100,7 +102,7 @@ def _ruled_out(cell: Any, context: CallContext) -> str | None:
         function = getattr(cell, name, None)
         if function is not None and _activation(function) is None:
             known = ", ".join(library.ACTIVATIONS)
-            return f"{name} is none of those it computes; use one of {known}"
+            return f"{name} is none of the functions it computes; use one of {known}"
     if any(cell.zoneout_rates):
         return "zoneout rules it out; use recurrent_dropout or weight_drop"
     if context.training and cell.recurrent_dropout and not cell.variational:
@@ -114,7 +116,7 @@ def _ruled_out(cell: Any, context: CallContext) -> str | None:
 
 
 def _activation(function: Any) -> str | None:
-    """The name of a Keras activation among those that are computed."""
+    """The name of an activation in `library.ACTIVATIONS`; None for any other."""
     for name in library.ACTIVATIONS:
         if function is keras.activations.get(name):
             return name
@@ -122,7 +124,7 @@ def _activation(function: Any) -> str | None:
 
 
 def run(cell: Any, sequence: SequenceCall) -> Result:
-    """Run a cell over a batch of sequences."""
+    """Run a cell over a batch of sequences in the extension."""
     if cell.form == "linear":
         return _run_linear(cell, sequence)
     # Inputs may be integers.
@@ -155,10 +157,10 @@ def run(cell: Any, sequence: SequenceCall) -> Result:
     )
     last = final[0]
     if mask is not None:
-        # The last step of the run, which a row may have skipped.
-        end = mask[:, 0] if sequence.go_backwards else mask[:, -1]
-        shown = end if sequence.zero_output_for_mask else ops.any(mask, axis=1)
-        last = last * ops.cast(shown[:, None], last.dtype)
+        # At the last step of the run, which may be masked in some rows.
+        last_step_mask = mask[:, 0] if sequence.go_backwards else mask[:, -1]
+        has_output = last_step_mask if sequence.zero_output_for_mask else ops.any(mask, axis=1)
+        last = last * ops.cast(has_output[:, None], last.dtype)
     if not sequence.return_sequences:
         last = cell.emit([last], None)
         return last, last[:, None], final
@@ -170,11 +172,11 @@ def _run_linear(cell: Any, sequence: SequenceCall) -> Result:
     sequence = prepare(cell, sequence)
     projected, a, b = associative.terms(cell, sequence)
     trail = _backend().linear(a, b, sequence.states)
-    # The first states are the last where a traced length turns out to be none.
-    ends = zip(sequence.states, trail, strict=True)
-    final = [ops.concatenate([h[:, None], part[:, -1:]], axis=1)[:, -1] for h, part in ends]
-    shown = trail[: cell.emits_from] if sequence.return_sequences else None
-    return finish(cell, sequence, projected, shown, final)
+    # If the length is unknown while tracing and 0 when run, the final states are the first ones.
+    pairs = zip(sequence.states, trail, strict=True)
+    final = [ops.concatenate([h[:, None], part[:, -1:]], axis=1)[:, -1] for h, part in pairs]
+    emitted = trail[: cell.emits_from] if sequence.return_sequences else None
+    return finish(cell, sequence, projected, emitted, final)
 
 
 def _backend() -> ModuleType:

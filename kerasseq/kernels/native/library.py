@@ -1,4 +1,4 @@
-"""The compiled recurrences, and how to call them on memory."""
+"""The compiled library: loading it, and calling its functions on memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 from kerasseq.kernels.sequence_call import backend
 
 CELLS = ["lstm", "gru", "simple_rnn", "peephole_lstm", "coupled_lstm", "layernorm_lstm"]
-GATES = [4, 3, 1, 4, 3, 4]  # of each of the cells
-SMALL = [0, 0, 0, 3, 0, 10]  # their small weights, for every unit
+GATES = [4, 3, 1, 4, 3, 4]  # number of gates of each cell
+SMALL = [0, 0, 0, 3, 0, 10]  # number of small weights of each cell, per unit
 ACTIVATIONS = ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid"]
 PATH = Path(__file__).with_name("recurrence.so.1")
 
@@ -52,7 +52,7 @@ class Linear(ctypes.Structure):
 
 @cache
 def load() -> Any:
-    """The library.
+    """Load the library, once in a process.
 
     Raises:
         OSError: If it was not built or cannot be loaded, with the remedy.
@@ -61,7 +61,7 @@ def load() -> Any:
         raise OSError(f"the extension was not built; {_remedy()}")
     try:
         if backend() == "tensorflow":
-            operations()  # of which it takes note only where it loads the library before others do
+            operations()  # first: TensorFlow registers them only if it is the first to load it
         library = ctypes.CDLL(str(PATH))
         if backend() == "jax":
             importlib.import_module("kerasseq.kernels.native.xla").register(library)
@@ -74,7 +74,7 @@ def load() -> Any:
 
 @cache
 def operations() -> Any:
-    """TensorFlow's module of our operations.
+    """Load TensorFlow's module with the operations of the library.
 
     Raises:
         OSError: If they cannot be loaded into this TensorFlow.
@@ -90,7 +90,7 @@ def operations() -> Any:
 
 
 def _remedy() -> str:
-    # What is run in a checkout finds it before an installed copy that has the extension.
+    # In a checkout, Python imports the checkout before an installed copy with the extension.
     if (PATH.parents[3] / "setup.py").exists():
         return (
             "this kerasseq is a checkout: with a C++ compiler (GCC or Clang) there, "
@@ -103,7 +103,7 @@ def _remedy() -> str:
 
 
 def status() -> str | None:
-    """None if the extension can be used, else why not, with the remedy."""
+    """Why the extension cannot be used, with the remedy; None if it can."""
     try:
         load()
     except OSError as error:
@@ -117,7 +117,12 @@ def instructions() -> str:
 
 
 def reserve(problem: Problem, wide: bool) -> int:
-    """Elements that the backward pass needs to be kept."""
+    """Number of elements of the buffer that the forward pass writes for the backward pass.
+
+    Args:
+        problem: Sizes and cell of the call.
+        wide: Whether the dtype is float64 rather than float32.
+    """
     return int(load().ks_reserve(ctypes.byref(problem), int(wide)))
 
 
@@ -126,26 +131,26 @@ def call(name: str, problem: Any, wide: bool) -> None:
 
     Args:
         name: `forward`, `backward`, `linear` or `linear_gradient`.
-        problem: A `Problem` or `Linear`, its pointers to dense memory of one dtype.
-        wide: Whether that is float64 rather than float32.
+        problem: A `Problem` or `Linear` whose pointers are to contiguous memory of one dtype.
+        wide: Whether the dtype is float64 rather than float32.
 
     Raises:
-        MemoryError: If there is not enough.
+        MemoryError: If there is not enough memory.
     """
     if getattr(load(), f"ks_{name}")(ctypes.byref(problem), int(wide)):
         raise MemoryError("a recurrent layer ran out of memory")
 
 
 def check(cell: str, tensors: Sequence[Any]) -> None:
-    """Raise where tensors do not fit each other, since the C++ side trusts sizes.
+    """Check the shapes of the tensors of a call, since the C++ side does not.
 
     Args:
         cell: One of `CELLS`.
         tensors: Sequences, kernel, recurrent kernel, bias, small weights, state, cell state,
-            recurrent mask and mask; None where there is none.
+            recurrent mask and mask, in this order; None for an absent one.
 
     Raises:
-        ValueError: If one is of another shape than the first and the third say.
+        ValueError: If a shape does not fit the shapes of sequences and recurrent kernel.
     """
     (batch, time, inputs), units = tensors[0].shape, tensors[2].shape[0]
     index = CELLS.index(cell)
@@ -162,27 +167,32 @@ def check(cell: str, tensors: Sequence[Any]) -> None:
         "mask": (batch, time),
     }
     for (name, shape), tensor in zip(shapes.items(), tensors, strict=True):
-        _expect(name, shape, tensor)
+        _check_shape(name, shape, tensor)
 
 
 def check_linear(a: Any, b: Any, start: Any) -> None:
-    """The same for a linear recurrence: factors, summands and first states, parts stacked.
+    """Check the shapes of the tensors of a linear recurrence.
+
+    Args:
+        a: Factors, (parts, batch, time, units).
+        b: Summands, of the same shape.
+        start: First states, (parts, batch, units).
 
     Raises:
-        ValueError: If one is of another shape than the first says.
+        ValueError: If a shape does not fit the shape of `a`.
     """
     parts, batch, _, units = a.shape
-    _expect("summands", tuple(a.shape), b)
-    _expect("state", (parts, batch, units), start)
+    _check_shape("summands", tuple(a.shape), b)
+    _check_shape("state", (parts, batch, units), start)
 
 
-def _expect(name: str, shape: tuple[int, ...], tensor: Any) -> None:
+def _check_shape(name: str, shape: tuple[int, ...], tensor: Any) -> None:
     if tensor is not None and tuple(tensor.shape) != shape:
         raise ValueError(f"The {name} must be of shape {shape}. Received: {tuple(tensor.shape)}")
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -19,16 +19,16 @@ Shape = tuple[int, ...]
 
 
 def why_not(context: CallContext) -> str | None:
-    """What of a program XLA could not compile with it, or not well, with the remedy; None if all.
+    """Why XLA cannot compile a program with the extension, with the remedy; None if it can.
 
     Args:
-        context: Of the layer; its sizes are symbols where a program is exported for any size.
+        context: The call; its sizes are symbols if the program is exported for any size.
     """
     devices = jax.device_count()
     if devices > 1:
         return (
-            f"JAX has {devices} devices, over which XLA would not divide its work; give it one "
-            "(jax_num_cpu_devices=1)"
+            f"JAX has {devices} devices, and XLA cannot divide the extension's work among them; "
+            "use one (jax_num_cpu_devices=1)"
         )
     sizes = (context.batch, context.timesteps)
     if not all(size is None or isinstance(size, int) for size in sizes):
@@ -37,14 +37,14 @@ def why_not(context: CallContext) -> str | None:
 
 
 def threads() -> int:
-    """Threads for one operation: as many as XLA has on a CPU."""
+    """Number of threads of one operation: as many as XLA uses on a CPU."""
     return library.cores()
 
 
 def _call(
     name: str, shapes: Sequence[Shape], settings: Sequence[int], tensors: Sequence[Tensor]
 ) -> list[Tensor]:
-    """The results of an entry point, of these shapes; a tensor that is None is an empty one."""
+    """Call an entry point; results have the given shapes, and None is passed as an empty array."""
     dtype = tensors[0].dtype
     absent = jnp.zeros((0,), dtype)
     call = jax.ffi.ffi_call(
@@ -52,19 +52,19 @@ def _call(
         [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes],
         vmap_method="sequential",
     )
-    given = [absent if tensor is None else tensor for tensor in tensors]
-    return list(call(*given, settings=np.array(settings, np.int32)))
+    arguments = [absent if tensor is None else tensor for tensor in tensors]
+    return list(call(*arguments, settings=np.array(settings, np.int32)))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
-def _once(
+def _call_once_differentiable(
     name: str, shapes: Sequence[Shape], settings: Sequence[int], tensors: Sequence[Tensor]
 ) -> list[Tensor]:
-    """The same, of a function that is part of a gradient, and has none of its own."""
+    """Call an entry point that computes a gradient, and refuse its derivatives."""
     return _call(name, shapes, settings, tensors)
 
 
-@_once.defjvp
+@_call_once_differentiable.defjvp
 def _refuse(*_: Any) -> Any:
     raise NotImplementedError(library.NO_SECOND_DERIVATIVES)
 
@@ -81,27 +81,27 @@ def run(
     mask: Tensor | None,
     recurrent_mask: Tensor | None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """All outputs, if asked for, and the final states."""
+    """All outputs (no timesteps unless `recurrence.sequences`) and the final states."""
     dtype = sequences.dtype
-    given = [
+    optional = [
         *(sequences, kernel, recurrent_kernel, bias, extra, states[0]),
         *(states[1] if states[1:] else None, recurrent_mask),
     ]
-    tensors = [None if t is None else ops.convert_to_tensor(t).astype(dtype) for t in given]
+    tensors = [None if t is None else ops.convert_to_tensor(t).astype(dtype) for t in optional]
     library.check(recurrence.cell, [*tensors, mask])
     outputs, h, c = _recurrence((recurrence, threads()), mask, *tensors)
     return outputs, [h, c][: len(states)]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _recurrence(how: Any, mask: Tensor | None, *tensors: Tensor) -> Any:
-    """Inputs: sequences, the four weights, h, c, recurrent mask; outputs: outputs, h, c."""
-    return _call(*_forward(how, mask, tensors, keep=False))[:3]
+def _recurrence(setup: Any, mask: Tensor | None, *tensors: Tensor) -> Any:
+    """Run: tensors are sequences, the four weights, h, c, recurrent mask; returns outputs, h, c."""
+    return _call(*_forward(setup, mask, tensors, keep=False))[:3]
 
 
-def _forward(how: Any, mask: Tensor | None, tensors: Sequence[Tensor], keep: bool) -> Any:
-    """What the forward pass is called with; whether it keeps what the backward pass reads."""
-    recurrence, _ = how
+def _forward(setup: Any, mask: Tensor | None, tensors: Sequence[Tensor], keep: bool) -> Any:
+    """Arguments of `_call` for the forward pass; `keep` makes it write the backward buffer."""
+    recurrence, _ = setup
     x, _, recurrent, *_ = tensors
     (batch, time, _), units = x.shape, recurrent.shape[0]
     shapes = (
@@ -109,17 +109,17 @@ def _forward(how: Any, mask: Tensor | None, tensors: Sequence[Tensor], keep: boo
         *[(batch, units)] * 2,
         (_reserve(recurrence, x, units) if keep else 0,),
     )
-    return "forward", shapes, _settings(how, keep), _ordered(mask, tensors)
+    return "forward", shapes, _settings(setup, keep), _operation_inputs(mask, tensors)
 
 
-def _ordered(mask: Tensor | None, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The inputs of an operation: the mask, of booleans, before the recurrent one."""
+def _operation_inputs(mask: Tensor | None, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The inputs of an operation in order: the mask comes before the recurrent mask."""
     return [*tensors[:-1], jnp.zeros((0,), bool) if mask is None else mask, tensors[-1]]
 
 
-def _settings(how: Any, keep: bool) -> tuple[int, ...]:
-    """`Settings` of src/operation.h."""
-    recurrence, threads = how
+def _settings(setup: Any, keep: bool) -> tuple[int, ...]:
+    """The fields of `Settings` in src/operation.h, in order."""
+    recurrence, threads = setup
     return (
         library.CELLS.index(recurrence.cell),
         library.ACTIVATIONS.index(recurrence.activation),
@@ -144,31 +144,32 @@ def _reserve(recurrence: Any, x: Tensor, units: int) -> int:
     return library.reserve(problem, x.dtype == np.float64)
 
 
-def _keep(how: Any, mask: Any, *primals: Any) -> Any:
-    """What runs where a gradient will be asked for; `primals` know whether it is theirs."""
+def _keep(setup: Any, mask: Any, *primals: Any) -> Any:
+    """Run forward for a gradient; `primals` say which of them it is needed for (`perturbed`)."""
     mask = None if mask is None else mask.value
     tensors = [None if p is None else p.value for p in primals]
-    *outputs, reserve = _once(*_forward(how, mask, tensors, keep=True))
-    wanted = [None if p is None or not p.perturbed else () for p in primals]  # of no arrays
-    return outputs, (mask, tensors, reserve, wanted)
+    *outputs, reserve = _call_once_differentiable(*_forward(setup, mask, tensors, keep=True))
+    # A flag per tensor, as a pytree without arrays: () if its gradient is needed, else None.
+    needed = [None if p is None or not p.perturbed else () for p in primals]
+    return outputs, (mask, tensors, reserve, needed)
 
 
-def _pull_back(how: Any, kept: Any, gradients: Any) -> Any:
-    mask, tensors, reserve, wanted = kept
-    zero = jax.custom_derivatives.SymbolicZero
-    upstream = [None if isinstance(g, zero) else g for g in gradients]
-    asked = tuple(want is not None for want in wanted[:-1])  # the recurrent mask has none
-    shapes = tuple(t.shape if want else (0,) for t, want in zip(tensors, asked, strict=False))
-    given = [*_ordered(mask, tensors), reserve, *upstream]
-    found = _once("backward", shapes, _settings(how, keep=True), given)
-    return None, *(g if want else None for g, want in zip(found, asked, strict=True)), None
+def _pull_back(setup: Any, residuals: Any, gradients: Any) -> Any:
+    mask, tensors, reserve, needed = residuals
+    symbolic_zero = jax.custom_derivatives.SymbolicZero
+    upstream = [None if isinstance(g, symbolic_zero) else g for g in gradients]
+    flags = tuple(flag is not None for flag in needed[:-1])  # the recurrent mask has none
+    shapes = tuple(t.shape if flag else (0,) for t, flag in zip(tensors, flags, strict=False))
+    inputs = [*_operation_inputs(mask, tensors), reserve, *upstream]
+    results = _call_once_differentiable("backward", shapes, _settings(setup, keep=True), inputs)
+    return None, *(g if flag else None for g, flag in zip(results, flags, strict=True)), None
 
 
 _recurrence.defvjp(_keep, _pull_back, symbolic_zeros=True)
 
 
 def linear(a: Sequence[Tensor], b: Sequence[Tensor], start: Sequence[Tensor]) -> list[Tensor]:
-    """Every h of h = a h' + b: (batch, time, width) for each part."""
+    """Compute h = a * h' + b for every step: (batch, time, width) for each part."""
     together = [jnp.stack(parts) if parts[1:] else parts[0][None] for parts in (a, b, start)]
     library.check_linear(*together)
     return list(_linear(threads(), *together))
@@ -176,7 +177,7 @@ def linear(a: Sequence[Tensor], b: Sequence[Tensor], start: Sequence[Tensor]) ->
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _linear(threads: int, a: Tensor, b: Tensor, start: Tensor) -> Tensor:
-    """Inputs: a, b and h0 with their parts stacked; output: every h."""
+    """Run: a, b and h0 have their parts stacked on the first axis; returns h at every step."""
     return _call("linear", [a.shape], [threads], [a, b, start])[0]
 
 
@@ -185,10 +186,12 @@ def _keep_linear(threads: int, a: Tensor, b: Tensor, start: Tensor) -> Any:
     return trail, (a, start, trail)
 
 
-def _pull_back_linear(threads: int, kept: Any, dtrail: Tensor) -> Any:
-    a, start, _ = kept
+def _pull_back_linear(threads: int, residuals: Any, dtrail: Tensor) -> Any:
+    a, start, _ = residuals
     shapes = (a.shape, a.shape, start.shape)
-    return tuple(_once("linear_gradient", shapes, (threads,), [*kept, dtrail]))
+    return tuple(
+        _call_once_differentiable("linear_gradient", shapes, (threads,), [*residuals, dtrail])
+    )
 
 
 _linear.defvjp(_keep_linear, _pull_back_linear)

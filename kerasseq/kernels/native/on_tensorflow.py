@@ -19,14 +19,14 @@ _ATTRIBUTES = (
 
 
 def threads() -> int:
-    """Threads that TensorFlow gives to one operation: configured, or as it reads them itself."""
-    given = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    """Number of threads of one operation, as configured in TensorFlow or its environment."""
+    variable = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     configured = tf.config.threading.get_intra_op_parallelism_threads()
-    return configured or (int(given) if given.isdigit() else 0) or library.cores()
+    return configured or (int(variable) if variable.isdigit() else 0) or library.cores()
 
 
 def _check(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, states: Sequence[Tensor]) -> None:
-    """What is known of shapes while tracing; the operation itself counts elements alone."""
+    """Check the shapes known while tracing: the operation compares only numbers of elements."""
     if x.shape[-1] not in (None, kernel.shape[0]):
         raise ValueError(
             f"The layer was built for {kernel.shape[0]} features of a timestep. Received: "
@@ -53,14 +53,14 @@ def run(
     mask: Tensor | None,
     recurrent_mask: Tensor | None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """All outputs, if asked for, and the final states."""
+    """All outputs (no timesteps unless `recurrence.sequences`) and the final states."""
     x = tf.convert_to_tensor(sequences)
     _check(x, kernel, recurrent_kernel, states)
     absent = tf.zeros([0], x.dtype)
-    given = [kernel, recurrent_kernel, bias, extra, states[0], states[1] if states[1:] else None]
-    tensors = [absent if t is None else tf.cast(t, x.dtype) for t in given]
+    optional = [kernel, recurrent_kernel, bias, extra, states[0], states[1] if states[1:] else None]
+    tensors = [absent if t is None else tf.cast(t, x.dtype) for t in optional]
     mask = tf.zeros([0], tf.bool) if mask is None else tf.convert_to_tensor(mask)
-    dropped = absent if recurrent_mask is None else tf.cast(recurrent_mask, x.dtype)
+    state_mask = absent if recurrent_mask is None else tf.cast(recurrent_mask, x.dtype)
     outputs, h, c, _ = library.operations().kerasseq_recurrence(
         x=x,
         kernel=tensors[0],
@@ -70,7 +70,7 @@ def run(
         h=tensors[4],
         c=tensors[5],
         mask=mask,
-        recurrent_mask=dropped,
+        recurrent_mask=state_mask,
         cell=library.CELLS.index(recurrence.cell),
         activation=library.ACTIVATIONS.index(recurrence.activation),
         recurrent_activation=library.ACTIVATIONS.index(recurrence.recurrent_activation),
@@ -92,7 +92,7 @@ def run(
 def _recurrence_gradient(op: Any, doutputs: Tensor, dh: Tensor, dc: Tensor, _: Tensor) -> Any:
     attributes = {name: op.get_attr(name) for name in _ATTRIBUTES}
     reserve = op.outputs[3]
-    if not attributes["keep"]:  # called for inference, and differentiated all the same
+    if not attributes["keep"]:  # the call was for inference, and is differentiated anyway
         attributes["keep"] = 1
         *_, reserve = library.operations().kerasseq_recurrence(*op.inputs, **attributes)
     gradients = library.operations().kerasseq_recurrence_gradient(
@@ -100,11 +100,11 @@ def _recurrence_gradient(op: Any, doutputs: Tensor, dh: Tensor, dc: Tensor, _: T
     )
     for gradient, tensor in zip(gradients, op.inputs, strict=False):
         gradient.set_shape(tensor.shape)
-    return [*gradients, None, None]  # neither mask has one
+    return [*gradients, None, None]  # the two masks have no gradient
 
 
 def linear(a: Sequence[Tensor], b: Sequence[Tensor], start: Sequence[Tensor]) -> list[Tensor]:
-    """Every h of h = a h' + b: (batch, time, width) for each part."""
+    """Compute h = a * h' + b for every step: (batch, time, width) for each part."""
     together = [tf.stack(parts) if parts[1:] else parts[0][None] for parts in (a, b, start)]
     trail = library.operations().kerasseq_linear(*together, threads=threads())
     trail.set_shape(together[0].shape)

@@ -24,15 +24,15 @@ def run(
     mask: Tensor | None,
     recurrent_mask: Tensor | None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """All outputs, if asked for, and the final states."""
+    """All outputs (no timesteps unless `recurrence.sequences`) and the final states."""
     dtype = sequences.dtype
-    given = [
+    optional = [
         *(sequences, kernel, recurrent_kernel, bias, extra, states[0]),
         *(states[1] if states[1:] else None, recurrent_mask),
     ]
-    tensors = [None if t is None else _tensor(t, dtype) for t in given]
+    tensors = [None if t is None else _tensor(t, dtype) for t in optional]
     mask = None if mask is None else mask.to(torch.bool).contiguous()
-    if sequences.device.type == "meta":  # shapes alone are asked for
+    if sequences.device.type == "meta":  # shapes alone are computed
         batch, time, _ = sequences.shape
         units = recurrent_kernel.shape[0]
         shape = (batch, time if recurrence.sequences else 0, units)
@@ -51,7 +51,7 @@ def _pointer(tensor: Tensor | None) -> int | None:
 
 
 class _Recurrence(torch.autograd.Function):
-    """Inputs: sequences, the four weights, h, c, recurrent mask; outputs: outputs, h, c."""
+    """Inputs: sequences, the four weights, h, c, recurrent mask; outputs: all outputs, h, c."""
 
     @staticmethod
     def forward(ctx: Any, recurrence: Any, mask: Tensor | None, *tensors: Tensor) -> Any:
@@ -80,21 +80,26 @@ class _Recurrence(torch.autograd.Function):
         upstream = [g.contiguous() for g in gradients]
         problem.dy, problem.dh, problem.dc = map(_pointer, upstream)
         problem.reserve = _pointer(reserve)
-        found: list[Tensor | None] = []
+        results: list[Tensor | None] = []
         names = ("dx", "dkernel", "drecurrent", "dbias", "dextra", "dh0", "dc0")
         for name, tensor, needed in zip(names, tensors, ctx.needs_input_grad[2:], strict=False):
             gradient = torch.empty_like(tensor) if needed else None
             setattr(problem, name, _pointer(gradient))
-            found.append(gradient)
+            results.append(gradient)
         library.call("backward", problem, tensors[0].dtype == torch.float64)
-        return None, None, *_once(found, *tensors, *gradients), None
+        return None, None, *_refuse_second_derivatives(results, *tensors, *gradients), None
 
 
-def _once(found: Sequence[Tensor], *read: Tensor) -> Sequence[Tensor]:
-    """Gradients that refuse to be differentiated in what they were computed from."""
+def _refuse_second_derivatives(gradients: Sequence[Tensor], *sources: Tensor) -> Sequence[Tensor]:
+    """The gradients, with an error if they are differentiated.
+
+    Args:
+        gradients: Gradients that the extension computed.
+        *sources: The tensors that they were computed from.
+    """
     if not torch.is_grad_enabled():
-        return found
-    return _Refusal.apply(len(found), *found, *read)
+        return gradients
+    return _Refusal.apply(len(gradients), *gradients, *sources)
 
 
 class _Refusal(torch.autograd.Function):
@@ -108,7 +113,7 @@ class _Refusal(torch.autograd.Function):
 
 
 def _problem(recurrence: Any, mask: Tensor | None, *tensors: Tensor) -> library.Problem:
-    x, kernel, recurrent, bias, extra, h, c, dropped = tensors
+    x, kernel, recurrent, bias, extra, h, c, state_mask = tensors
     batch, time, inputs = x.shape
     return library.Problem(
         cell=library.CELLS.index(recurrence.cell),
@@ -128,13 +133,13 @@ def _problem(recurrence: Any, mask: Tensor | None, *tensors: Tensor) -> library.
         extra=_pointer(extra),
         h0=_pointer(h),
         c0=_pointer(c),
-        recurrent_mask=_pointer(dropped),
+        recurrent_mask=_pointer(state_mask),
         mask=_pointer(mask),
     )
 
 
 def linear(a: Sequence[Tensor], b: Sequence[Tensor], start: Sequence[Tensor]) -> list[Tensor]:
-    """Every h of h = a h' + b: (batch, time, width) for each part."""
+    """Compute h = a * h' + b for every step: (batch, time, width) for each part."""
     if a[0].device.type == "meta":
         return [torch.empty_like(part) for part in a]
     trail = _Linear.apply(*(torch.stack(list(parts)) for parts in (a, b, start)))
@@ -142,7 +147,7 @@ def linear(a: Sequence[Tensor], b: Sequence[Tensor], start: Sequence[Tensor]) ->
 
 
 class _Linear(torch.autograd.Function):
-    """Inputs: a, b and h0 with their parts stacked; output: every h."""
+    """Inputs: a, b and h0 with their parts stacked on the first axis; output: h at every step."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, start: Tensor) -> Tensor:
@@ -158,12 +163,12 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, dtrail: Tensor) -> Any:
         a, start, trail = ctx.saved_tensors
         dtrail = dtrail.contiguous()
-        found = [torch.empty_like(a), torch.empty_like(a), torch.empty_like(start)]
+        results = [torch.empty_like(a), torch.empty_like(a), torch.empty_like(start)]
         problem = _linear_problem(a, start, trail)
         problem.dtrail = _pointer(dtrail)
-        problem.da, problem.db, problem.dh0 = map(_pointer, found)
+        problem.da, problem.db, problem.dh0 = map(_pointer, results)
         library.call("linear_gradient", problem, a.dtype == torch.float64)
-        return tuple(_once(found, a, start, trail, dtrail))
+        return tuple(_refuse_second_derivatives(results, a, start, trail, dtrail))
 
 
 def _linear_problem(a: Tensor, start: Tensor, trail: Tensor) -> library.Linear:

@@ -1,4 +1,4 @@
-"""Makes the functions of the compiled library known to XLA, for JAX."""
+"""Registers the functions of the compiled library with XLA, for JAX."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import jax
 __all__ = ["register"]
 
 _TARGETS = ("forward", "backward", "linear", "linear_gradient")
-# Minor versions of XLA's interface that are alike in what src/xla.cpp uses of it. An XLA takes some
-# of them, an old one its own alone.
+# Minor versions of XLA's interface; the parts that src/xla.cpp uses are equal in all of them. A new
+# XLA accepts several versions, an old one only its own.
 _VERSIONS = (3, 2, 1)
 
 
 def register(extension: Any) -> None:
-    """Make the functions of the library known to XLA.
+    """Register the functions of the library as XLA custom calls.
+
+    Args:
+        extension: The loaded library.
 
     Raises:
         OSError: If this JAX does not take them.
@@ -24,7 +27,7 @@ def register(extension: Any) -> None:
     for version in _VERSIONS:
         try:
             extension.ks_xla_version(version)
-            jax.devices("cpu")  # else they were checked later, and a refusal ended XLA's start
+            jax.devices("cpu")  # starts XLA first: a refusal at its start would end the process
             for name in _TARGETS:
                 function = jax.ffi.pycapsule(getattr(extension, f"ks_xla_{name}"))
                 jax.ffi.register_ffi_target(f"kerasseq_{name}", function, platform="cpu")

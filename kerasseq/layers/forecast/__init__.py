@@ -1,1 +1,1 @@
-"""Layers that make forecasts of windows."""
+"""Layers that forecast a series from a window of its past."""

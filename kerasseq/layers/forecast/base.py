@@ -1,4 +1,4 @@
-"""What the layers share that make forecasts of windows."""
+"""Base class and helper functions of the forecasting layers."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from keras import ops
 from kerasseq.params.spec import positive_int
 
 Tensor = Any
-_WINDOW = ("history", "observed", "past")  # what has a value for every timestep of the window
+_WINDOW = ("history", "observed", "past")  # features with a value at every timestep of the window
 
 
 class Forecast(keras.layers.Layer):
-    """Base of the layers that forecast: from features of a window to numbers for each step ahead.
+    """Base class of forecasting layers: from a window to numbers for each timestep ahead.
 
     Args:
         recurrent: The recurrent layer that reads the window.
-        horizon: Timesteps ahead.
-        outputs: Numbers to give for each timestep.
-        width: Width of the vectors inside, beside those of the recurrent layer.
+        horizon: Number of timesteps ahead.
+        outputs: Numbers per timestep ahead.
+        width: Width of the vectors inside, except those of the recurrent layer.
         dropout: Dropout before the last layer.
-        **kwargs: Those of `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        features: By name: `history`, (batch, lookback, columns), and where there are any
-            `observed` and `past`, of the same length, `future`, (batch, horizon, columns), and
-            `traits`, (batch, columns), what is known of the series.
+        features: Tensors by name: `history`, (batch, lookback, columns), the targets; and optional
+            ones: `observed` and `past`, (batch, lookback, columns), whether a target was observed,
+            and covariates; `future`, (batch, horizon, columns), covariates known ahead; and
+            `traits`, (batch, columns), static features of the series.
 
     Output shape:
         (batch, horizon, outputs).
@@ -36,7 +37,7 @@ class Forecast(keras.layers.Layer):
         ValueError: If a size is not a positive integer.
     """
 
-    layers_given: ClassVar[tuple[str, ...]] = ("recurrent",)
+    layer_arguments: ClassVar[tuple[str, ...]] = ("recurrent",)
 
     def __init__(
         self,
@@ -62,58 +63,59 @@ class Forecast(keras.layers.Layer):
         return (features_shape["history"][0], self.horizon, self.outputs)
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument, layers as their own configs."""
-        given = {
+        """The config, with one entry per constructor argument."""
+        layers = {
             name: keras.saving.serialize_keras_object(getattr(self, name))
-            for name in self.layers_given
+            for name in self.layer_arguments
         }
-        own = {name: getattr(self, name) for name in ("horizon", "outputs", "width")}
-        return {**super().get_config(), **given, **own, "dropout": self.dropout.rate}
+        sizes = {name: getattr(self, name) for name in ("horizon", "outputs", "width")}
+        return {**super().get_config(), **layers, **sizes, "dropout": self.dropout.rate}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Forecast:
-        """The layer of a config."""
-        given = {
-            name: keras.saving.deserialize_keras_object(config[name]) for name in cls.layers_given
+        """Create the layer from its config."""
+        layers = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in cls.layer_arguments
         }
-        return cls(**{**config, **given})
+        return cls(**{**config, **layers})
 
 
-def joined(parts: list[Tensor]) -> Tensor:
-    """Side by side along the last axis."""
+def concatenate_columns(parts: list[Tensor]) -> Tensor:
+    """Concatenate tensors along the last axis."""
     return ops.concatenate(parts, axis=-1) if parts[1:] else parts[0]
 
 
 def window(features: dict[str, Tensor]) -> Tensor:
     """All columns of the window, (batch, lookback, columns)."""
-    return joined([features[name] for name in _WINDOW if name in features])
+    return concatenate_columns([features[name] for name in _WINDOW if name in features])
 
 
 def window_columns(shapes: dict[str, Any]) -> int:
-    """How many columns `window` gives."""
+    """Number of columns of `window`."""
     return sum(shapes[name][-1] for name in _WINDOW if name in shapes)
 
 
-def told_window(features: dict[str, Tensor]) -> Tensor:
-    """All columns of the window, and at every timestep what is known of the series."""
+def window_with_traits(features: dict[str, Tensor]) -> Tensor:
+    """All columns of the window, and the traits of the series at every timestep."""
     values = window(features)
     if "traits" not in features:
         return values
-    return joined([values, at_every_step(features["traits"], values)])
+    return concatenate_columns([values, at_every_step(features["traits"], values)])
 
 
-def told_columns(shapes: dict[str, Any]) -> int:
-    """How many columns `told_window` gives."""
+def window_with_traits_columns(shapes: dict[str, Any]) -> int:
+    """Number of columns of `window_with_traits`."""
     return window_columns(shapes) + (shapes["traits"][-1] if "traits" in shapes else 0)
 
 
 def at_every_step(traits: Tensor, sequences: Tensor) -> Tensor:
-    """(batch, columns) as (batch, time, columns), for all timesteps of sequences."""
+    """Repeat traits, (batch, columns), at every timestep of sequences: (batch, time, columns)."""
     return traits[:, None] + ops.zeros_like(sequences[..., :1])
 
 
 def for_every_row(steps: Tensor, sequences: Tensor) -> Tensor:
-    """(1, time, columns) as (batch, time, columns), for all rows of sequences."""
+    """Repeat steps, (1, time, columns), for every row of sequences: (batch, time, columns)."""
     if steps.shape[0] != 1:
         return steps
     return ops.tile(steps, (ops.shape(sequences)[0], 1, 1))

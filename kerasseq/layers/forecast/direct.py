@@ -1,4 +1,4 @@
-"""Forecasts of all timesteps at once, from what a window leaves behind."""
+"""Forecasts of all timesteps at once, from the last output over a window."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.layers.forecast.base import Forecast, Tensor, told_columns, told_window
+from kerasseq.layers.forecast.base import (
+    Forecast,
+    Tensor,
+    window_with_traits,
+    window_with_traits_columns,
+)
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class DirectForecast(Forecast):
-    """Reads a window, and forecasts every timestep ahead from the last output.
+    """Forecast every timestep ahead from the last output of a recurrent layer.
 
-    One dense layer gives all timesteps. Where something is known of the timesteps ahead, a small
-    network, the same for each of them, adds what that changes: it sees their columns and a
-    projection of the last output.
+    One dense layer gives all timesteps. If covariates are known ahead (`future`), a small network
+    with the same weights at every timestep adds a correction, from the covariates of the timestep
+    and a projection of the last output.
 
     Args:
         recurrent: A recurrent layer that returns its last output alone.
-        **kwargs: Those of `Forecast`; `width` is that of the small network.
+        **kwargs: Arguments of `Forecast`; `width` is the width of the small network.
 
     Call arguments:
         features: See `Forecast`.
@@ -43,12 +48,12 @@ class DirectForecast(Forecast):
         self.head = keras.layers.Dense(self.horizon * self.outputs, name="head")
 
     def build(self, features_shape: Any) -> None:
-        """Sized by the columns that there are; the small network only where it is needed."""
+        """Create the weights; the small network only if there are covariates known ahead."""
         batch, lookback, _ = features_shape["history"]
-        read = (batch, lookback, told_columns(features_shape))
-        if not self.recurrent.built:  # one that comes from a file is
-            self.recurrent.build(read)
-        last = self.recurrent.compute_output_shape(read)
+        window_shape = (batch, lookback, window_with_traits_columns(features_shape))
+        if not self.recurrent.built:  # a layer that was loaded from a file is built
+            self.recurrent.build(window_shape)
+        last = self.recurrent.compute_output_shape(window_shape)
         self.head.build(last)
         if "future" in features_shape:
             self.known = keras.layers.Dense(self.width, name="known")
@@ -61,7 +66,7 @@ class DirectForecast(Forecast):
 
     def call(self, features: dict[str, Tensor], training: bool = False) -> Tensor:
         """Forecast from (batch, lookback, columns); see the class."""
-        last = self.recurrent(told_window(features), training=training)
+        last = self.recurrent(window_with_traits(features), training=training)
         last = self.dropout(last, training=training)
         ahead = ops.reshape(self.head(last), (-1, self.horizon, self.outputs))
         if "future" in features:

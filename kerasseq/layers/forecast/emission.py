@@ -1,4 +1,4 @@
-"""From a network's numbers to a forecast, in the units of the window that it was given."""
+"""From the numbers of a network to the parameters of a forecast, in the units of the window."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from kerasseq.layers.forecast.window_norm import spread
 Tensor = Any
 OUTPUTS = ("point", "quantiles", "normal", "student_t", "negative_binomial")
 _SIZES = {"point": 1, "normal": 2, "student_t": 3, "negative_binomial": 2}
-_FLOOR = 1e-3  # of spreads, as a part of the window's scale: a likelihood must stay finite
+_FLOOR = 1e-3  # least spread, as a share of the window's scale, so that likelihoods stay finite
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class Emission(keras.layers.Layer):
-    """Makes parameters of a forecast of unbounded numbers, and undoes the window's normalisation.
+    """Turn unbounded numbers into parameters of a forecast, and undo the window's normalisation.
 
     | output | parameters |
     |---|---|
-    | point | the forecast itself |
-    | quantiles | one for each level, never falling: the middle one, and steps away from it |
+    | point | the forecast |
+    | quantiles | one per level, in rising order: the middle one, and positive steps from it |
     | normal | mean, standard deviation |
     | student_t | location, scale, degrees of freedom (above 2, so that there is a variance) |
     | negative_binomial | mean, dispersion a: the variance is mean + a * mean^2 |
 
-    The first number of a target is where its forecast lies, in units of the normalised window.
+    The first number of a target is the location of its forecast, in units of the normalised window.
 
     Args:
-        output: One of the above.
-        quantiles: Levels, rising, where `output` is `"quantiles"`.
-        **kwargs: Those of `keras.layers.Layer`.
+        output: One of the outputs of this table.
+        quantiles: Levels in rising order, if `output` is `"quantiles"`.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        numbers: (batch, horizon, targets * size), `size` as `emission_size` gives it.
+        numbers: (batch, horizon, targets * size), with `size` of `emission_size`.
         centre: (batch, season, targets), from `WindowNorm`.
         scale: (batch, 1, targets), from `WindowNorm`.
 
@@ -45,7 +45,7 @@ class Emission(keras.layers.Layer):
         (batch, horizon, targets), with a last axis of parameters unless `output` is `"point"`.
 
     Raises:
-        ValueError: If `output` is unknown, or the quantiles are no rising levels.
+        ValueError: If `output` is unknown, or the quantiles are not in rising order.
 
     Example:
         >>> import numpy as np
@@ -64,25 +64,25 @@ class Emission(keras.layers.Layer):
         self.size = emission_size(output, self.quantiles)
 
     def call(self, numbers: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
-        """Parameters of the forecast; see the class."""
+        """Compute the parameters of the forecast; see the class."""
         horizon, targets = numbers.shape[1], centre.shape[-1]
         numbers = ops.reshape(numbers, (-1, horizon, targets, self.size))
-        where, rest = numbers[..., 0], numbers[..., 1:]
-        where = where * scale + spread(centre, horizon)
+        location, rest = numbers[..., 0], numbers[..., 1:]
+        location = location * scale + spread(centre, horizon)
         if self.output_kind == "point":
-            return where
+            return location
         positive, scale = ops.softplus(rest), scale[..., None]
         if self.output_kind == "quantiles":
             middle = len(self.quantiles) // 2
             below = -ops.flip(ops.cumsum(positive[..., :middle], axis=-1), axis=-1)
             above = ops.cumsum(positive[..., middle:], axis=-1)
-            here = ops.zeros_like(numbers[..., :1])
-            return where[..., None] + scale * ops.concatenate([below, here, above], axis=-1)
+            zero = ops.zeros_like(numbers[..., :1])
+            return location[..., None] + scale * ops.concatenate([below, zero, above], axis=-1)
         if self.output_kind == "negative_binomial":
-            where, spreads = ops.softplus(where) + _FLOOR, positive + _FLOOR
+            location, spreads = ops.softplus(location) + _FLOOR, positive + _FLOOR
         else:
             spreads = scale * (positive[..., :1] + _FLOOR)
-        parameters = [where[..., None], spreads]
+        parameters = [location[..., None], spreads]
         if self.output_kind == "student_t":
             parameters.append(2.0 + positive[..., 1:] + _FLOOR)
         return ops.concatenate(parameters, axis=-1)
@@ -94,7 +94,7 @@ class Emission(keras.layers.Layer):
         return (batch, horizon, centre_shape[-1], *parameters)
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         return {
             **super().get_config(),
             "output": self.output_kind,
@@ -103,14 +103,14 @@ class Emission(keras.layers.Layer):
 
 
 def emission_size(output: str, quantiles: Sequence[float] = ()) -> int:
-    """How many numbers a network is to give for each target and timestep.
+    """Number of values that a network has to give per target and timestep.
 
     Args:
         output: One of `OUTPUTS`.
-        quantiles: Levels, where it is `"quantiles"`.
+        quantiles: Levels, if the output is `"quantiles"`.
 
     Raises:
-        ValueError: If the output is unknown, or the quantiles are no rising levels.
+        ValueError: If the output is unknown, or the quantiles are not in rising order.
 
     Example:
         >>> emission_size("student_t"), emission_size("quantiles", (0.1, 0.5))

@@ -14,22 +14,22 @@ from kerasseq.params.spec import positive_int
 
 @keras.saving.register_keras_serializable("kerasseq")
 class SegmentForecast(Forecast):
-    """Reads a window segment by segment, and forecasts all segments ahead at once.
+    """Read a window segment by segment, and forecast all segments ahead in parallel.
 
-    A dense layer makes one vector of each segment, and a recurrent layer reads these. Its final
-    states are then repeated for every segment ahead, from each of which the same layer takes one
-    more step: on what is known of that segment, its place first of all. A long window takes few
-    steps, and errors do not add up.
+    A dense layer turns each segment into one vector, and a recurrent layer reads these vectors.
+    Then it takes one more step for every segment ahead, each from the same final states. The input
+    of that step is a vector for the position of the segment, and its known covariates. So a long
+    window takes few steps, and no forecast depends on another.
 
     Args:
         recurrent: A recurrent layer that returns its last output and its states.
-        segment: Timesteps of a segment. The window is padded with zeros before its beginning, and
-            the last segment ahead is cut, where they do not fit.
-        linear: Whether to add a linear map of the segments of the window, by which each place in a
-            segment ahead follows from the same place in those before: what a recurrent layer, which
-            saturates, cannot carry on beyond the levels that it was trained on.
-        **kwargs: Those of `Forecast`; `width` is that of the vectors that the recurrent layer
-            reads, and the first number of each target is its forecast.
+        segment: Timesteps of a segment. If the lengths are no multiples of it, the window is padded
+            with zeros at its beginning, and the last segment ahead is cut.
+        linear: Whether to add a linear map from the segments of the window to the segments ahead,
+            with the same weights for every timestep of a segment. It can follow a trend beyond the
+            levels of the training data; a recurrent layer cannot, since its activations saturate.
+        **kwargs: Arguments of `Forecast`; `width` is the width of the vectors that the recurrent
+            layer reads, and the first number of each target is its forecast.
 
     Call arguments:
         features: See `Forecast`.
@@ -47,10 +47,10 @@ class SegmentForecast(Forecast):
         >>> layer({"history": np.ones((2, 10, 1), "float32")}).shape == (2, 8, 1)
         True
 
-    Reference: SegRNN, Lin et al. (2023), arXiv 2308.11200. There position and target have half of
-    the width each; here all that is known of a segment is projected on the width, and added. The
-    linear map is SparseTSF, Lin et al. (2024), arXiv 2405.00946, beside a recurrent layer as in
-    LSTNet, Lai et al. (2018), arXiv 1703.07015.
+    Reference: SegRNN, Lin et al. (2023), arXiv 2308.11200. There, position and target have
+    half of the width each; here, position and covariates of a segment are projected to the width
+    and added. The linear map is SparseTSF, Lin et al. (2024), arXiv 2405.00946, beside a recurrent
+    layer as in LSTNet, Lai et al. (2018), arXiv 1703.07015.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class SegmentForecast(Forecast):
         self.head = keras.layers.Dense(self.segment * self.outputs, name="head")
 
     def build(self, features_shape: Any) -> None:
-        """Sized by the columns that there are."""
+        """Create the weights, sized by the columns of the features."""
         batch = features_shape["history"][0]
         future = features_shape.get("future")
         if future is not None:
             future = (batch, self.steps, self.segment * future[-1])
         self.embed.build((batch, None, self.segment * window_columns(features_shape)))
-        if not self.recurrent.built:  # one that comes from a file is
+        if not self.recurrent.built:  # a layer that was loaded from a file is built
             self.recurrent.build((batch, None, self.width))
         self.step_inputs.build(future, features_shape.get("traits"))
         last, *_ = self.recurrent.compute_output_shape((batch, None, self.width))
@@ -98,26 +98,26 @@ class SegmentForecast(Forecast):
         ahead = self.head(self.dropout(output, training=training))
         ahead = ops.reshape(ahead, (-1, self.steps * self.segment, self.outputs))
         if self.linear:
-            ahead = ahead + self._mapped(features["history"])
+            ahead = ahead + self._linear_forecast(features["history"])
         return ahead[:, : self.horizon]
 
-    def _mapped(self, history: Tensor) -> Tensor:
-        """What the linear map gives, for the first number of each target."""
+    def _linear_forecast(self, history: Tensor) -> Tensor:
+        """Map the history linearly to the first number of each target; the others are zeros."""
         targets = history.shape[-1]
         ahead = ops.matmul(self.map, self._cut(history, before=True))
         ahead = ops.reshape(ahead, (-1, self.steps * self.segment, targets, 1))
-        others = self.outputs // targets - 1
-        ahead = ops.pad(ahead, ((0, 0), (0, 0), (0, 0), (0, others)))
+        other_numbers = self.outputs // targets - 1
+        ahead = ops.pad(ahead, ((0, 0), (0, 0), (0, 0), (0, other_numbers)))
         return ops.reshape(ahead, (-1, self.steps * self.segment, self.outputs))
 
     def _cut(self, values: Tensor, *, before: bool) -> Tensor:
-        """(batch, segments, segment * columns), filled up with zeros before or after the values."""
+        """Cut values to (batch, segments, segment * columns), padded with zeros before or after."""
         timesteps, columns = values.shape[1:]
         segments = -(-timesteps // self.segment)
-        short = segments * self.segment - timesteps
-        values = ops.pad(values, ((0, 0), (short, 0) if before else (0, short), (0, 0)))
+        padding = segments * self.segment - timesteps
+        values = ops.pad(values, ((0, 0), (padding, 0) if before else (0, padding), (0, 0)))
         return ops.reshape(values, (-1, segments, self.segment * columns))
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         return {**super().get_config(), "segment": self.segment, "linear": self.linear}

@@ -1,4 +1,4 @@
-"""Forecasts by a decoder, which starts from where the encoder of the window ended."""
+"""Forecasts by an encoder over the window and a decoder over the horizon."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from kerasseq.layers.attention import DotProductAttention
 from kerasseq.layers.forecast.base import (
     Forecast,
     Tensor,
+    concatenate_columns,
     for_every_row,
-    joined,
-    told_columns,
-    told_window,
+    window_with_traits,
+    window_with_traits_columns,
 )
 from kerasseq.layers.forecast.step_inputs import StepInputs
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class Seq2SeqForecast(Forecast):
-    """Reads a window with one recurrent layer, and runs another from its states over the horizon.
+    """Read a window with an encoder, and run a decoder from its final states over the horizon.
 
-    The decoder reads at each timestep ahead what is known of it: its place, what the calendar and
-    the plans say, and what kind of series it is. It is not fed its own forecasts, so that it is
-    trained as it is used, and runs over all timesteps in one go.
+    At each timestep ahead the decoder reads a vector for the position, the covariates known ahead
+    and the traits of the series. It does not read forecasts, so training and inference are the
+    same, and it runs over all timesteps in one call.
 
     Args:
         recurrent: The encoder, a recurrent layer that returns its states, and with `attention` its
             sequences too.
-        decoder: A recurrent layer with states like those of the encoder, that returns sequences.
-        attention: Whether the decoder looks back at every timestep of the window.
-        **kwargs: Those of `Forecast`; `width` is that of the vectors that the decoder reads, and in
-            which it looks back.
+        decoder: A recurrent layer with the same state shapes as the encoder, that returns
+            sequences.
+        attention: Whether the decoder attends to every timestep of the window.
+        **kwargs: Arguments of `Forecast`; `width` is the width of the vectors that the decoder
+            reads, and of the attention.
 
     Call arguments:
         features: See `Forecast`.
@@ -55,7 +56,7 @@ class Seq2SeqForecast(Forecast):
     arXiv 1508.04025.
     """
 
-    layers_given: ClassVar[tuple[str, ...]] = ("recurrent", "decoder")
+    layer_arguments: ClassVar[tuple[str, ...]] = ("recurrent", "decoder")
 
     def __init__(
         self, recurrent: Any, decoder: Any, *, attention: bool = False, **kwargs: Any
@@ -67,18 +68,18 @@ class Seq2SeqForecast(Forecast):
         self.head = keras.layers.Dense(self.outputs, name="head")
 
     def build(self, features_shape: Any) -> None:
-        """Sized by the columns that there are."""
+        """Create the weights, sized by the columns of the features."""
         batch, lookback, _ = features_shape["history"]
-        read = (batch, lookback, told_columns(features_shape))
+        window_shape = (batch, lookback, window_with_traits_columns(features_shape))
         steps = (batch, self.horizon, self.width)
-        if not self.recurrent.built:  # one that comes from a file is
-            self.recurrent.build(read)
+        if not self.recurrent.built:  # a layer that was loaded from a file is built
+            self.recurrent.build(window_shape)
         if not self.decoder.built:
             self.decoder.build(steps)
         self.step_inputs.build(features_shape.get("future"), features_shape.get("traits"))
         decoded = self.decoder.compute_output_shape(steps)
         if self.attention is not None:
-            encoded, *_ = self.recurrent.compute_output_shape(read)
+            encoded, *_ = self.recurrent.compute_output_shape(window_shape)
             self.attention.build(decoded, encoded)
             decoded = (*decoded[:2], decoded[-1] + encoded[-1])
         self.head.build(decoded)
@@ -86,15 +87,15 @@ class Seq2SeqForecast(Forecast):
 
     def call(self, features: dict[str, Tensor], training: bool = False) -> Tensor:
         """Forecast from (batch, lookback, columns); see the class."""
-        read = told_window(features)
-        encoded, *states = self.recurrent(read, training=training)
+        inputs = window_with_traits(features)
+        encoded, *states = self.recurrent(inputs, training=training)
         steps = self.step_inputs(features.get("future"), features.get("traits"))
-        steps = for_every_row(steps, read)
+        steps = for_every_row(steps, inputs)
         decoded = self.decoder(steps, initial_state=states, training=training)
         if self.attention is not None:
-            decoded = joined([decoded, self.attention(decoded, encoded)])
+            decoded = concatenate_columns([decoded, self.attention(decoded, encoded)])
         return self.head(self.dropout(decoded, training=training))
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         return {**super().get_config(), "attention": self.attention is not None}

@@ -14,15 +14,15 @@ Tensor = Any
 
 @keras.saving.register_keras_serializable("kerasseq")
 class SeriesEmbedding(keras.layers.Layer):
-    """Looks up the vector of a series; one that was never seen has the mean of all.
+    """Look up the vector of a series; a series that was not in training gets the mean of all.
 
     Args:
-        series: How many series there are.
+        series: Number of series.
         width: Width of the vectors.
-        **kwargs: Those of `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        ids: int (batch,), from 0; a negative one stands for a series that was never seen.
+        ids: int (batch,), from 0; negative for a series that was not in training.
 
     Output shape:
         (batch, width).
@@ -44,22 +44,22 @@ class SeriesEmbedding(keras.layers.Layer):
         self.series, self.width = positive_int("series", series), positive_int("width", width)
 
     def build(self, ids_shape: Any) -> None:
-        """One row per series."""
+        """Create the table, one row per series."""
         self.table = self.add_weight(
             shape=(self.series, self.width), name="table", initializer="uniform"
         )
         self.built = True
 
     def call(self, ids: Tensor) -> Tensor:
-        """The vectors of (batch,) series."""
-        found = ops.take(self.table, ops.maximum(ids, 0), axis=0)
+        """Look up the vectors of (batch,) series."""
+        vectors = ops.take(self.table, ops.maximum(ids, 0), axis=0)
         mean = ops.mean(self.table, axis=0, keepdims=True)
-        return ops.where(ids[:, None] < 0, mean, found)
+        return ops.where(ids[:, None] < 0, mean, vectors)
 
     def compute_output_shape(self, ids_shape: Any) -> Any:
         """(batch, width)."""
         return (ids_shape[0], self.width)
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         return {**super().get_config(), "series": self.series, "width": self.width}

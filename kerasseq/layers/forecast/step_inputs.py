@@ -1,4 +1,4 @@
-"""What a decoder is told about each step that it is to forecast."""
+"""The inputs of a decoder at each step ahead: position, known covariates and traits."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Tensor = Any
 
 @keras.saving.register_keras_serializable("kerasseq")
 class StepInputs(keras.layers.Layer):
-    """One vector per step ahead: a learned one, plus projections of what is known.
+    """One vector per step ahead: a learned vector plus projected covariates and traits.
 
     Args:
-        steps: How many steps there are ahead.
+        steps: Number of steps ahead.
         width: Width of the vectors.
-        **kwargs: Those of `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        future: (batch, steps, columns), what is known of each step, or None.
-        traits: (batch, columns), what is known of the series, or None.
+        future: (batch, steps, columns), covariates known ahead, or None.
+        traits: (batch, columns), static features of the series, or None.
 
     Output shape:
-        (batch, steps, width), or (1, steps, width) where nothing is known: it is the same for all.
+        (batch, steps, width), or (1, steps, width) without `future` and `traits`.
 
     Raises:
         ValueError: If a size is not a positive integer.
@@ -42,7 +42,7 @@ class StepInputs(keras.layers.Layer):
         self.steps, self.width = positive_int("steps", steps), positive_int("width", width)
 
     def build(self, future_shape: Any = None, traits_shape: Any = None) -> None:
-        """Positions, and a projection of each kind of knowledge."""
+        """Create the vectors of positions, and the projections of covariates and traits."""
         self.positions = self.add_weight(
             shape=(self.steps, self.width), name="positions", initializer="uniform"
         )
@@ -57,19 +57,19 @@ class StepInputs(keras.layers.Layer):
         self.built = True
 
     def call(self, future: Tensor | None = None, traits: Tensor | None = None) -> Tensor:
-        """The vectors of all steps; see the class."""
-        found = ops.convert_to_tensor(self.positions)[None]
+        """Compute the vectors of all steps; see the class."""
+        vectors = ops.convert_to_tensor(self.positions)[None]
         if future is not None:
-            found = found + ops.matmul(future, self.future_kernel)
+            vectors = vectors + ops.matmul(future, self.future_kernel)
         if traits is not None:
-            found = found + ops.matmul(traits, self.traits_kernel)[:, None]
-        return found
+            vectors = vectors + ops.matmul(traits, self.traits_kernel)[:, None]
+        return vectors
 
     def compute_output_shape(self, future_shape: Any = None, traits_shape: Any = None) -> Any:
         """(batch, steps, width)."""
-        known = future_shape or traits_shape
-        return (known[0] if known else 1, self.steps, self.width)
+        features_shape = future_shape or traits_shape
+        return (features_shape[0] if features_shape else 1, self.steps, self.width)
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         return {**super().get_config(), "steps": self.steps, "width": self.width}

@@ -1,4 +1,4 @@
-"""The level and scale of a window: taken off its history, given back to what is forecast."""
+"""Reversible normalisation of a window by its level and scale."""
 
 from __future__ import annotations
 
@@ -17,28 +17,27 @@ _EPSILON = 1e-5  # as in the paper: keeps the variance of a constant window from
 
 @keras.saving.register_keras_serializable("kerasseq")
 class WindowNorm(keras.layers.Layer):
-    """Normalises each window by its own history, reversibly and without weights.
+    """Normalise each window by its history, reversibly and without weights.
 
-    A forecaster sees shapes instead of levels, and what it gives is put back where the window was:
-    the cure for series that drift away from where they were in training.
+    The network reads normalised windows, and `Emission` brings its forecasts back to the level of
+    the window. So the network also works for series whose level drifts away from the training data.
 
     Args:
-        mode: `"none"`; `"last"`, which takes the last value off; `"seasonal"`, which takes the
-            last season off, repeated; or `"instance"`, which takes the mean off and divides by the
-            standard deviation.
-        season: Timesteps of a season; `"seasonal"` alone needs it.
-        **kwargs: Those of `keras.layers.Layer`.
+        mode: `"none"`; `"last"`, subtract the last value; `"seasonal"`, subtract the last season,
+            repeated; or `"instance"`, subtract the mean and divide by the standard deviation.
+        season: Timesteps of a season; only `"seasonal"` needs it.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         history: (batch, lookback, targets).
-        observed: None, or (batch, lookback, targets), 1 where a value was observed. What was not
-            has no part in level and scale, and is given as 0.
+        observed: None, or (batch, lookback, targets), 1 where a value was observed, else 0. Missing
+            values do not count in level and scale, and become 0.
 
     Output shape:
-        The normalised history (batch, lookback, targets); its centre (batch, season, targets), of
-        which row i is taken off every timestep that many after the beginning of a season, the
-        horizon beginning one; and its scale (batch, 1, targets). Outside of `"seasonal"` the season
-        is one timestep.
+        The normalised history, (batch, lookback, targets); the centre that was subtracted, (batch,
+        season, targets); and the scale, (batch, 1, targets). Row i of the centre belongs to the
+        timesteps i after the beginning of a season, and the horizon begins a season. In other modes
+        than `"seasonal"` the season is one timestep.
 
     Raises:
         ValueError: If `mode` is unknown, or the history is shorter than a season.
@@ -62,7 +61,7 @@ class WindowNorm(keras.layers.Layer):
         self.season = positive_int("season", season) if mode == "seasonal" else 1
 
     def build(self, history_shape: Any, *_: Any) -> None:
-        """There are no weights; the history must hold a season."""
+        """Check that the history has at least one season; there are no weights."""
         lookback = history_shape[1]
         if lookback is not None and lookback < self.season:
             raise ValueError(
@@ -72,7 +71,7 @@ class WindowNorm(keras.layers.Layer):
         self.built = True
 
     def call(self, history: Tensor, observed: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Normalised history, centre and scale; see the class."""
+        """Compute normalised history, centre and scale; see the class."""
         centre, scale = self._level(history, observed)
         lookback = history.shape[1]
         normalised = (history - spread(centre, lookback, first=-lookback)) / scale
@@ -89,21 +88,21 @@ class WindowNorm(keras.layers.Layer):
         return centre, ops.ones_like(centre[:, :1])
 
     def compute_output_shape(self, history_shape: Any, observed_shape: Any = None) -> Any:
-        """Of history, centre and scale."""
+        """Shapes of history, centre and scale."""
         batch, _, targets = history_shape
         return tuple(history_shape), (batch, self.season, targets), (batch, 1, targets)
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument."""
+        """The config, with one entry per constructor argument."""
         return {**super().get_config(), "mode": self.mode, "season": self.season}
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class HorizonNorm(keras.layers.Layer):
-    """Normalises what follows a window as `WindowNorm` did the window.
+    """Normalise the values of the horizon by centre and scale of the window before it.
 
     Args:
-        **kwargs: Those of `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         values: (batch, horizon, targets).
@@ -121,7 +120,7 @@ class HorizonNorm(keras.layers.Layer):
     """
 
     def call(self, values: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
-        """Normalised values; see the class."""
+        """Normalise (batch, horizon, targets); see the class."""
         return (values - spread(centre, values.shape[1])) / scale
 
     def compute_output_shape(self, values_shape: Any, centre_shape: Any, scale_shape: Any) -> Any:
@@ -130,12 +129,12 @@ class HorizonNorm(keras.layers.Layer):
 
 
 def spread(centre: Tensor, steps: int, first: int = 0) -> Tensor:
-    """The centre of each of so many timesteps, the first of them counted from the horizon's.
+    """Repeat a seasonal centre over `steps` timesteps.
 
     Args:
         centre: (batch, season, targets).
-        steps: How many timesteps.
-        first: Where they begin: 0 at the first one of the horizon, -1 a timestep before.
+        steps: Number of timesteps.
+        first: The first of them: 0 is the first timestep of the horizon, -1 the one before.
 
     Example:
         >>> import numpy as np
@@ -150,27 +149,26 @@ def spread(centre: Tensor, steps: int, first: int = 0) -> Tensor:
 
 
 def _last(history: Tensor, observed: Tensor | None, season: int) -> Tensor:
-    """The value that was observed last at each place in the season."""
+    """The last observed value at each position in the season, (batch, season, targets)."""
     if observed is None:
         return history[:, -season:]
     seasons = -(-history.shape[1] // season)
-    short = seasons * season - history.shape[1]
+    padding = seasons * season - history.shape[1]
     shape = (-1, seasons, season, history.shape[2])
-    values, seen = (
-        ops.reshape(ops.pad(part, ((0, 0), (short, 0), (0, 0))), shape)
+    values, flags = (
+        ops.reshape(ops.pad(part, ((0, 0), (padding, 0), (0, 0))), shape)
         for part in (history, observed)
     )
-    ages = ops.arange(1, seasons + 1, dtype=seen.dtype)[None, :, None, None]
-    latest = ops.argmax(seen * ages, axis=1)[:, None]
-    found = ops.take_along_axis(values, latest, axis=1)[:, 0]
-    mean, _ = _moments(
-        history, observed
-    )  # of a place that was never observed nothing else is known
-    return ops.where(ops.any(seen > 0, axis=1), found, mean)
+    ages = ops.arange(1, seasons + 1, dtype=flags.dtype)[None, :, None, None]
+    latest = ops.argmax(flags * ages, axis=1)[:, None]
+    values_at_last = ops.take_along_axis(values, latest, axis=1)[:, 0]
+    # A position without any observed value gets the mean of the window.
+    mean, _ = _moments(history, observed)
+    return ops.where(ops.any(flags > 0, axis=1), values_at_last, mean)
 
 
 def _moments(history: Tensor, observed: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over time."""
+    """Mean and standard deviation over time, of observed values."""
     weight = ops.ones_like(history) if observed is None else observed
     count = ops.maximum(ops.sum(weight, axis=1, keepdims=True), 1.0)
     mean = ops.sum(weight * history, axis=1, keepdims=True) / count

@@ -1,4 +1,4 @@
-"""Both directions of a recurrent layer, with masks that arrive and fit."""
+"""A bidirectional recurrent layer that keeps the mask in every kind of call."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from typing import Any
 
 import keras
 
-from kerasseq.layers.recurrent.initial_states import flat, state_count
+from kerasseq.layers.recurrent.initial_states import flatten_states, state_count
 
 Tensor = Any
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class Bidirectional(keras.layers.Bidirectional):
-    """`keras.layers.Bidirectional`, but masks also go with initial states and stateful layers.
+    """`keras.layers.Bidirectional` that also uses masks with initial states and stateful layers.
 
-    The layer of Keras drops an attached mask where an `initial_state` is given, and raises a
-    TypeError for a stateful layer that returns its states and meets a mask.
+    The layer of Keras drops the mask of its input if an `initial_state` is passed, and raises a
+    TypeError for a mask if the layer is stateful and returns its states.
 
     Args:
         layer: The recurrent layer of the forward direction.
-        **kwargs: Those of `keras.layers.Bidirectional`.
+        **kwargs: Arguments of `keras.layers.Bidirectional`.
 
     Call arguments:
         sequences: (batch, timesteps, inputs).
         initial_state: Flat list of states, forward then backward.
         mask: (batch, timesteps) booleans.
-        training: Whether dropout, zoneout and weight drop are drawn.
-        sequences_mask: Where Keras puts the mask attached to `sequences`.
+        training: Whether dropout, zoneout and weight drop are active.
+        sequences_mask: The mask that belongs to `sequences`, passed by Keras.
 
     Output shape:
-        That of the layer with its directions merged, then the states if they are returned.
+        The output shape of the layer with its directions merged, then the states if returned.
 
     Raises:
         ValueError: If `merge_mode` is unknown, or there are too few or too many states in an
@@ -55,11 +55,13 @@ class Bidirectional(keras.layers.Bidirectional):
         """Run both directions; see the class."""
         mask = sequences_mask if mask is None else mask
         if initial_state is not None:
-            initial_state = flat(initial_state, state_count(self), ", forward then backward")
+            initial_state = flatten_states(
+                initial_state, state_count(self), ", forward then backward"
+            )
         return super().call(sequences, initial_state, mask, training)
 
     def compute_mask(self, sequences: Tensor, mask: Tensor | None = None) -> Any:
-        """The mask goes on with every output of all timesteps, and with no state."""
+        """The mask, for every output with all timesteps; None for other outputs and for states."""
         mask = keras.tree.flatten(mask)[0] if mask is not None else None
         outputs = [mask if self.return_sequences else None] * (2 if self.merge_mode is None else 1)
         if self.return_state:

@@ -1,4 +1,4 @@
-"""One call from the name of a cell to a Keras layer."""
+"""Functions that create a recurrent Keras layer from the name of a cell."""
 
 from __future__ import annotations
 
@@ -43,16 +43,17 @@ def rnn(
     use_cudnn: Any = None,
     **options: Any,
 ) -> Any:
-    """A recurrent layer from a cell: one level or many, one direction or two.
+    """Create a recurrent layer from a cell: one level or many, one direction or two.
 
     Args:
-        cell: The name of a cell (`kerasseq cells` lists them), a ready cell, ours
-            (`kerasseq.cells.get("lstm")(units)`) or any other Keras cell, or a list of ready cells,
-            one per level.
-        units: Width of the cell, where `cell` is a name.
-        depth: Number of levels, where `cell` is a name.
+        cell: Name of a cell (`kerasseq cells` lists them); or a cell object, of kerasseq
+            (`kerasseq.cells.get("lstm")(units)`) or any other Keras cell; or a list of cell
+            objects, one per level.
+        units: Width of the cell, if `cell` is a name.
+        depth: Number of levels, if `cell` is a name.
         bidirectional: Run each level in both directions and merge before the next.
-        merge: How: `"concat"`, `"sum"`, `"mul"`, `"ave"`, or None (two outputs; depth 1 only).
+        merge: How directions are merged: `"concat"`, `"sum"`, `"mul"`, `"ave"`, or None (two
+            outputs; depth 1 only).
         return_sequences: Return the output of every timestep.
         return_state: Return the final states too, level by level, forward then backward.
         stateful: Start each batch from the last one's final states (on JAX not in `fit` and
@@ -61,19 +62,18 @@ def rnn(
         unroll: Unroll the loop over time.
         zero_output_for_mask: Masked timesteps give zeros instead of the previous output (as
             they always do in the sequences of a bidirectional layer).
-        residual: Add each level's input to its output where they are equally wide.
-        highway: Gate between each level's input and output where they are equally wide.
-        kernel: `"auto"`, the name of the kernel to be used and no other, or `"fastest"` to time
-            those that can run on the first call (so not the same ones need run another time).
+        residual: Add each level's input to its output, if they are equally wide.
+        highway: Mix each level's input and output by a learned gate, if they are equally wide.
+        kernel: `"auto"`, or the name of the one kernel that may run the layer.
         name: Name of the layer.
-        dtype: Dtype or dtype policy, where `cell` is a name.
+        dtype: Dtype or dtype policy, if `cell` is a name.
         trainable: Whether the weights are trained.
         activity_regularizer: Regularizer of the output of each level and direction.
         autocast: Whether floating point inputs are cast to the compute dtype.
         input_shape: Shape of one row, for a first layer without a `keras.Input`.
-        implementation: Without effect, taken as `keras.layers` has it: see `kernel`.
-        use_cudnn: Without effect, for the same reason.
-        **options: Those of the cell, where `cell` is a name: `dropout`, `recurrent_dropout`,
+        implementation: Has no effect; accepted as an argument of `keras.layers`. See `kernel`.
+        use_cudnn: Has no effect; accepted as an argument of `keras.layers`. See `kernel`.
+        **options: Options of the cell, if `cell` is a name: `dropout`, `recurrent_dropout`,
             `variational`, `zoneout`, `weight_drop`, `projection`, `trainable_initial_state`,
             `activation`, initializers, ...
 
@@ -96,25 +96,25 @@ def rnn(
         raise ValueError(f"`merge` must be one of {_MERGES}. Received: merge={merge!r}")
     if bidirectional and go_backwards:
         raise ValueError("`go_backwards` has no meaning with bidirectional=True; leave it out.")
-    made = _cells(cell, units, depth, dtype, options, trainable)
-    alone = len(made) == 1 and not (residual or highway)
-    if bidirectional and merge is None and not alone:
+    level_cells = _create_cells(cell, units, depth, dtype, options, trainable)
+    is_single = len(level_cells) == 1 and not (residual or highway)
+    if bidirectional and merge is None and not is_single:
         raise ValueError(
-            "merge=None gives two outputs, which neither a next level nor a `residual` or "
-            "`highway` connection can take: merge them, or leave depth=1 and the connection out."
+            "merge=None gives two outputs, which a next level, `residual` or `highway` cannot "
+            "take. Merge them, or use depth=1 without `residual` and `highway`."
         )
-    if go_backwards and not alone:
+    if go_backwards and not is_single:
         raise ValueError(
             "`go_backwards` is for one level without `residual` or `highway`: reverse the "
             "inputs of a deep network."
         )
-    common: dict[str, Any] = {"trainable": trainable, "autocast": autocast}
-    outer = {**common, "name": name, "input_shape": input_shape}
+    shared_arguments: dict[str, Any] = {"trainable": trainable, "autocast": autocast}
+    outer_arguments = {**shared_arguments, "name": name, "input_shape": input_shape}
     levels = []
-    for index, one in enumerate(made):
-        last = index == len(made) - 1
-        level = _layer_of(one)(
-            one,
+    for index, level_cell in enumerate(level_cells):
+        last = index == len(level_cells) - 1
+        level = _layer_class(level_cell)(
+            level_cell,
             return_sequences=return_sequences or not last,
             return_state=return_state,
             stateful=stateful,
@@ -123,16 +123,19 @@ def rnn(
             zero_output_for_mask=zero_output_for_mask,
             kernel=kernel,
             activity_regularizer=activity_regularizer,
-            **(outer if alone and not bidirectional else common),
+            **(outer_arguments if is_single and not bidirectional else shared_arguments),
         )
         if bidirectional:
-            more = {"dtype": level.dtype_policy, **(outer if alone else common)}
-            level = Bidirectional(level, merge_mode=merge, **more)
+            arguments = {
+                "dtype": level.dtype_policy,
+                **(outer_arguments if is_single else shared_arguments),
+            }
+            level = Bidirectional(level, merge_mode=merge, **arguments)
         levels.append(level)
-    if alone:
+    if is_single:
         return levels[0]
     skip = "residual" if residual else "highway" if highway else None
-    return Stack(levels, skip=skip, **outer)
+    return Stack(levels, skip=skip, **outer_arguments)
 
 
 def lstm(
@@ -142,14 +145,14 @@ def lstm(
     use_bias: bool = True,
     **kwargs: Any,
 ) -> Any:
-    """An LSTM layer: `rnn("lstm", units, ...)`. Weights load from and into `keras.layers.LSTM`.
+    """Create an LSTM layer by `rnn("lstm", ...)`, with the weights of `keras.layers.LSTM`.
 
     Args:
         units: Width of the cell.
         activation: Activation of the hidden state; None is linear.
         recurrent_activation: Activation of the gates; None is linear.
-        use_bias: Whether it has biases.
-        **kwargs: See `rnn`; the config of the layer of Keras serves.
+        use_bias: Whether the layer has biases.
+        **kwargs: Arguments of `rnn`, or of the layer of `keras.layers`.
 
     Example:
         >>> import numpy as np
@@ -173,14 +176,14 @@ def gru(
     use_bias: bool = True,
     **kwargs: Any,
 ) -> Any:
-    """A GRU layer: `rnn("gru", units, ...)`. Weights load from and into `keras.layers.GRU`.
+    """Create a GRU layer by `rnn("gru", ...)`, with the weights of `keras.layers.GRU`.
 
     Args:
         units: Width of the cell.
         activation: Activation of the hidden state; None is linear.
         recurrent_activation: Activation of the gates; None is linear.
-        use_bias: Whether it has biases.
-        **kwargs: See `rnn`; the config of the layer of Keras serves.
+        use_bias: Whether the layer has biases.
+        **kwargs: Arguments of `rnn`, or of the layer of `keras.layers`.
 
     Example:
         >>> import numpy as np
@@ -203,13 +206,13 @@ def simple_rnn(
     use_bias: bool = True,
     **kwargs: Any,
 ) -> Any:
-    """A simple RNN layer: `rnn("simple_rnn", units, ...)`.
+    """Create a simple RNN layer by `rnn("simple_rnn", ...)`.
 
     Args:
         units: Width of the cell.
         activation: Activation of the hidden state; None is linear.
-        use_bias: Whether it has biases.
-        **kwargs: See `rnn`; the config of the layer of Keras serves.
+        use_bias: Whether the layer has biases.
+        **kwargs: Arguments of `rnn`, or of the layer of `keras.layers`.
 
     Example:
         >>> import numpy as np
@@ -225,7 +228,7 @@ def simple_rnn(
     )
 
 
-def _cells(
+def _create_cells(
     cell: Any,
     units: int | None,
     depth: int,
@@ -236,57 +239,62 @@ def _cells(
     if isinstance(cell, str):
         if units is None:
             raise ValueError(f"`units` is missing: kerasseq.rnn({cell!r}, units) needs a width.")
-        kind = cells.get(cell)
-        _check_options(kind, options)
+        cell_class = cells.get(cell)
+        _check_options(cell_class, options)
         levels = range(positive_int("depth", depth, MOST_LEVELS))
-        given = {"dtype": dtype, "trainable": trainable}
-        return [kind(units, **given, **_own(options, level)) for level in levels]
-    made = list(cell) if isinstance(cell, list | tuple) else [cell]
-    if not made:
+        arguments = {"dtype": dtype, "trainable": trainable}
+        return [
+            cell_class(units, **arguments, **_level_options(options, level)) for level in levels
+        ]
+    objects = list(cell) if isinstance(cell, list | tuple) else [cell]
+    if not objects:
         raise ValueError("`cell` is an empty list; give one cell per level.")
-    for one in made:
-        layer = isinstance(one, type | keras.layers.RNN)
-        if layer or not (hasattr(one, "state_size") and callable(one)):
+    for item in objects:
+        is_layer = isinstance(item, type | keras.layers.RNN)
+        if is_layer or not (hasattr(item, "state_size") and callable(item)):
             raise ValueError(
-                "`cell` must be the name of a cell, a ready cell (with `call` and `state_size`, "
-                "such as kerasseq.cells.get('lstm')(8)), or a list of ready cells. "
-                f"Received: {one!r}"
+                "`cell` must be the name of a cell, a cell object (with `call` and `state_size`, "
+                "such as kerasseq.cells.get('lstm')(8)), or a list of cell objects. "
+                f"Received: {item!r}"
             )
     if units is not None or depth != 1 or dtype is not None or options:
-        given = {"units": units is not None, "depth": depth != 1, "dtype": dtype is not None}
-        excess = [key for key, present in given.items() if present] + list(options)
+        arguments = {"units": units is not None, "depth": depth != 1, "dtype": dtype is not None}
+        names = [key for key, present in arguments.items() if present] + list(options)
         raise ValueError(
-            f"{', '.join(excess)} cannot be given beside ready cells: they have their own. "
-            "Set them where the cells are made, or pass the name of a cell."
+            f"{', '.join(names)} cannot be passed with cell objects, which have these "
+            "settings. Pass them to the cells, or pass the name of a cell."
         )
-    if len({id(one) for one in made}) < len(made):
-        raise ValueError(f"`cell` has a cell twice; give each level its own. Received: {made}")
-    return made
+    if len({id(item) for item in objects}) < len(objects):
+        raise ValueError(
+            f"`cell` has a cell twice; create one object for each level. Received: {objects}"
+        )
+    return objects
 
 
-def _own(options: dict[str, Any], level: int) -> dict[str, Any]:
-    """One level's options: noise and starting weights that are not those of another level."""
-    own = dict(options)
-    if level and own.get("seed") is not None:
-        own["seed"] += level
-    for name, value in own.items():
+def _level_options(options: dict[str, Any], level: int) -> dict[str, Any]:
+    """The options of one level, so that levels differ in noise and initial weights."""
+    level_options = dict(options)
+    if level and level_options.get("seed") is not None:
+        level_options["seed"] += level
+    for name, value in level_options.items():
         if level and isinstance(value, keras.initializers.Initializer):
-            own[name] = value.clone()  # a random one gives the same numbers each time
-    return own
+            # One object would give the same numbers to every level.
+            level_options[name] = value.clone()
+    return level_options
 
 
-def _layer_of(cell: Any) -> type[RNN]:
+def _layer_class(cell: Any) -> type[RNN]:
     return _NAMED.get(getattr(cell, "kind", ""), RNN)
 
 
-def _check_options(kind: type[cells.Cell], options: dict[str, Any]) -> None:
-    known: set[str] = set()
-    for base in kind.__mro__[: kind.__mro__.index(cells.Cell) + 1]:
-        known |= set(inspect.signature(base).parameters)
-    known -= {"self", "units", "args", "kwargs"}
+def _check_options(cell_class: type[cells.Cell], options: dict[str, Any]) -> None:
+    names: set[str] = set()
+    for base in cell_class.__mro__[: cell_class.__mro__.index(cells.Cell) + 1]:
+        names |= set(inspect.signature(base).parameters)
+    names -= {"self", "units", "args", "kwargs"}
     for option in options:
-        if option not in known:
+        if option not in names:
             raise ValueError(
-                f"kerasseq.rnn({kind.kind!r}, ...) has no option '{option}'. The cell's options "
-                f"are: {', '.join(sorted(known))}."
+                f"kerasseq.rnn({cell_class.kind!r}, ...) has no option '{option}'. The options of "
+                f"the cell are: {', '.join(sorted(names))}."
             )

@@ -1,6 +1,7 @@
-"""Whether an `initial_state` is one that a recurrent layer can start from.
+"""Checks of an `initial_state`.
 
-Backends and kernels would broadcast some states, ignore others, and take zeros for missing ones.
+Without them, backends and kernels would broadcast a state of a wrong shape, ignore surplus states
+and use zeros for missing ones.
 """
 
 from __future__ import annotations
@@ -14,41 +15,41 @@ Tensor = Any
 
 
 def state_count(layer: Any) -> int:
-    """How many states a recurrent layer has, in both directions where it has two."""
+    """Number of states of a recurrent layer, over both directions if it is bidirectional."""
     if isinstance(layer, keras.layers.Bidirectional):
         return state_count(layer.forward_layer) + state_count(layer.backward_layer)
     return len(keras.tree.flatten(layer.state_size))
 
 
-def flat(initial_state: Any, count: int, order: str = "") -> list[Tensor]:
-    """The states as a flat list.
+def flatten_states(initial_state: Any, count: int, order: str = "") -> list[Tensor]:
+    """Flatten an `initial_state` to a list and check its length.
 
     Args:
         initial_state: One state, or a nest of them.
-        count: How many there must be.
-        order: Which comes where, for the message.
+        count: The number of states that the layer has.
+        order: The order of the states in words, for the message.
 
     Raises:
-        ValueError: If there are too few or too many.
+        ValueError: If there are too few or too many states.
     """
-    given = list(keras.tree.flatten(initial_state))
-    if len(given) != count:
+    states = list(keras.tree.flatten(initial_state))
+    if len(states) != count:
         noun = "state" if count == 1 else "states"
         raise ValueError(
-            f"`initial_state` must be a list of {count} {noun}{order}. Received: {len(given)}"
+            f"`initial_state` must be a list of {count} {noun}{order}. Received: {len(states)}"
         )
-    return given
+    return states
 
 
 def check_shapes(states: Sequence[Tensor], widths: Sequence[int], batch: int | None) -> None:
     """Raise a ValueError for a state that is not (batch, width)."""
     for index, (state, width) in enumerate(zip(states, widths, strict=True)):
-        shape, wanted = tuple(state.shape), (batch, width)
+        shape, expected = tuple(state.shape), (batch, width)
         if len(shape) != 2 or any(
-            None not in (length, other) and length != other
-            for length, other in zip(shape, wanted, strict=True)
+            None not in (length, expected_length) and length != expected_length
+            for length, expected_length in zip(shape, expected, strict=True)
         ):
             raise ValueError(
-                f"State {index} of `initial_state` must be of the shape {wanted} (batch, width). "
+                f"State {index} of `initial_state` must be of the shape {expected} (batch, width). "
                 f"Received: {shape}"
             )

@@ -1,4 +1,4 @@
-"""`keras.layers.RNN` on our kernels: states, masks and saving stay Keras's own."""
+"""`keras.layers.RNN` with the loop replaced by a kernel; the rest is the code of Keras."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from keras import ops
 from kerasseq import kernels
 from kerasseq.cells import Cell
 from kerasseq.kernels.sequence_call import backend, device
-from kerasseq.layers.recurrent.initial_states import check_shapes, flat, state_count
+from kerasseq.layers.recurrent.initial_states import check_shapes, flatten_states, state_count
 
 Tensor = Any
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class RNN(keras.layers.RNN):
-    """A recurrent layer over any cell, run by the fastest kernel that applies.
+    """A recurrent layer over any cell, run by the fastest kernel that can run it.
 
-    Takes what `keras.layers.RNN` takes and gives what it gives, on every kernel.
+    It has the arguments and the results of `keras.layers.RNN`, with every kernel.
 
     Args:
         cell: A cell of `kerasseq.cells` or any other Keras cell.
@@ -31,26 +31,25 @@ class RNN(keras.layers.RNN):
             `predict`, where Keras drops them; pass states by hand there).
         unroll: Unroll the loop over time.
         zero_output_for_mask: Masked timesteps give zeros instead of the previous output.
-        kernel: `"auto"`, the name of the kernel to be used and no other, or `"fastest"` to time
-            those that can run on the first call (so not the same ones need run another time).
-        **kwargs: Those of `keras.layers.Layer`.
+        kernel: `"auto"`, or the name of the one kernel that may run the layer.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         sequences: (batch, timesteps, inputs).
         initial_state: One (batch, width) tensor per state.
         mask: (batch, timesteps) booleans; masked steps are skipped.
-        training: Whether dropout, zoneout and weight drop are drawn.
-        sequences_mask: Where Keras puts the mask attached to `sequences` beside an
-            `initial_state` (and drops it for `keras.layers.RNN`).
+        training: Whether dropout, zoneout and weight drop are active.
+        sequences_mask: The mask that belongs to `sequences`, passed by Keras beside an
+            `initial_state` (`keras.layers.RNN` drops it).
 
     Output shape:
         (batch, timesteps, width) with `return_sequences`, else (batch, width); with
-        `return_state` followed by the states. No timesteps give empty outputs (zeros without
-        `return_sequences`) and the initial states.
+        `return_state` followed by the states. Sequences without timesteps give an empty output
+        (zeros without `return_sequences`) and the initial states.
 
     Raises:
-        ValueError: If `kernel` is unknown or cannot run the cell, `dtype` is not the cell's, or an
-            `initial_state` has too few or too many states, or one of another shape.
+        ValueError: If `kernel` is unknown or cannot run the cell, if `dtype` is not that of the
+            cell, or if an `initial_state` has a wrong number of states or a wrong shape.
 
     Example:
         >>> import numpy as np
@@ -70,24 +69,26 @@ class RNN(keras.layers.RNN):
         super().__init__(cell, *args, **kwargs)
         if hasattr(cell, "advance"):  # other cells may take timesteps of more than one axis
             self.input_spec = keras.layers.InputSpec(ndim=3)
-        self._wanted = kernel
+        self._kernel_argument = kernel
         self._strict = True
-        self._ran: kernels.KernelChoice | None = None
-        self.choose()  # a wrong name fails here
+        self._last_choice: kernels.KernelChoice | None = None
+        self.choose()  # raises for a wrong name
 
     @property
     def kernel(self) -> kernels.KernelChoice:
-        """Which kernel ran last (or would run in training, before the first call), and why not a
-        faster one."""
-        return self._ran or self.choose()
+        """The kernel of the last call, and for each faster kernel the reason why it cannot run.
+
+        Before the first call, it is the kernel that would run in training.
+        """
+        return self._last_choice or self.choose()
 
     @property
     def supports_jit(self) -> bool:
-        """Whether XLA can compile the layer, which `compile` of a Keras model asks.
+        """Whether XLA can compile the layer; `compile` of a Keras model reads it.
 
-        On TensorFlow it cannot where the kernel is an operation of its own, be it in training or in
-        inference; `kernel="scan"`, or `kernels.portable()` around `compile` and what traces the
-        model, makes it able to.
+        On TensorFlow it cannot compile a kernel that is an operation of the extension, in training
+        or in inference. To use XLA anyway, pass `kernel="scan"`, or put `kernels.portable()` around
+        `compile` and the first call.
         """
         both = (self.choose(training=training) for training in (True, False))
         return self._supports_jit and all(
@@ -101,15 +102,15 @@ class RNN(keras.layers.RNN):
     def choose(
         self, sequences: Tensor = None, *, masked: bool = False, training: bool = True
     ) -> kernels.KernelChoice:
-        """The kernel that a call would take.
+        """Choose the kernel of a call.
 
         Args:
-            sequences: What it is called on; nothing is known of it by default.
-            masked: Whether a mask comes with it.
-            training: Whether it is in training.
+            sequences: The input of the call; by default, its shape is unknown.
+            masked: Whether the call has a mask.
+            training: Whether the call is in training.
 
         Raises:
-            ValueError: If the kernel that was asked for cannot run.
+            ValueError: If the layer has a fixed kernel and that cannot run.
         """
         shape: Any = (None, 1, None) if sequences is None else sequences.shape
         context = kernels.CallContext(
@@ -122,7 +123,7 @@ class RNN(keras.layers.RNN):
             batch=shape[0],
             inputs=shape[-1],
         )
-        return kernels.choose(self.cell, context, self._wanted, strict=self._strict)
+        return kernels.choose(self.cell, context, self._kernel_argument, strict=self._strict)
 
     def inner_loop(
         self, sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False
@@ -130,10 +131,12 @@ class RNN(keras.layers.RNN):
         """Run the cell over time: the one part of `keras.layers.RNN` that kernels replace."""
         fallback = super().inner_loop
         if self.stateful:
-            # On PyTorch they share the memory of the variables, which take the final states before
-            # the gradient is made.
+            # On PyTorch the states share memory with the variables, and the final states are
+            # written into these before the gradient is computed.
             initial_state = keras.tree.map_structure(ops.copy, initial_state)
-        self._ran = choice = self.choose(sequences, masked=mask is not None, training=training)
+        self._last_choice = choice = self.choose(
+            sequences, masked=mask is not None, training=training
+        )
         sequence = kernels.SequenceCall(
             sequences=sequences,
             states=initial_state,
@@ -159,7 +162,7 @@ class RNN(keras.layers.RNN):
         """Run over (batch, timesteps, inputs); see the class."""
         mask = sequences_mask if mask is None else mask
         if initial_state is not None:
-            states = flat(initial_state, state_count(self))
+            states = flatten_states(initial_state, state_count(self))
             if hasattr(self.cell, "advance"):  # other cells may have states of more than two axes
                 check_shapes(states, self.state_size, sequences.shape[0])
                 initial_state = states
@@ -178,13 +181,13 @@ class RNN(keras.layers.RNN):
         output = ops.zeros(shape, self.compute_dtype)
         if not self.return_state:
             return output
-        # Cells of Keras may nest their states.
+        # The states of a cell of Keras may be nested.
         return output, *keras.tree.map_structure(
             lambda state: ops.convert_to_tensor(state, self.compute_dtype), states
         )
 
     def reset_state(self) -> None:
-        """Set a stateful layer's states back to the initial ones (zeros, or the trained ones)."""
+        """Reset the states of a stateful layer to the initial ones (zeros, or the trained ones)."""
         if self.states is None:
             return
         batch = keras.tree.flatten(self.states)[0].shape[0]
@@ -193,22 +196,25 @@ class RNN(keras.layers.RNN):
             variable.assign(value)
 
     def get_config(self) -> dict[str, Any]:
-        """The config of `keras.layers.RNN`, and the kernel asked for."""
-        return {**super().get_config(), "kernel": self._wanted}
+        """The config of `keras.layers.RNN`, and the argument `kernel`."""
+        return {**super().get_config(), "kernel": self._kernel_argument}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> RNN:
-        """The layer of a config; a kernel that cannot run here gives way, with a warning.
+        """Create the layer from its config; a fixed kernel that cannot run is replaced.
 
-        A model must load where the extension, the backend or the GPU it was made with is missing.
+        A saved model must load on a machine without the extension, the backend or the GPU that it
+        was saved with. A warning names the kernel that runs instead.
         """
-        wanted = config.get("kernel", "auto")
+        kernel = config.get("kernel", "auto")
+        if kernel == "fastest":  # an option of earlier versions, which timed the kernels
+            kernel = "auto"
         layer: RNN = super().from_config({**config, "kernel": "auto"}, custom_objects)
-        layer._wanted, layer._strict = wanted, False
-        reason = layer.choose().reasons.get(wanted)
+        layer._kernel_argument, layer._strict = kernel, False
+        reason = layer.choose().reasons.get(kernel)
         if reason and not kernels.is_portable():
             warnings.warn(
-                f"kernel={wanted!r} cannot run the layer '{layer.name}' here: {reason}. "
+                f"kernel={kernel!r} cannot run the layer '{layer.name}' here: {reason}. "
                 f"'{layer.choose().name}' runs instead, with the same results.",
                 stacklevel=2,
             )
@@ -216,7 +222,7 @@ class RNN(keras.layers.RNN):
 
 
 def _policy(cell: Any, dtype: Any) -> Any:
-    """The dtype policy of the cell, unless a cell of Keras is to have another around it."""
+    """The dtype policy of a layer: the cell's by default; other cells may have a different one."""
     if dtype is None:
         return cell.dtype_policy
     policy = keras.dtype_policies.get(dtype)
@@ -224,18 +230,18 @@ def _policy(cell: Any, dtype: Any) -> Any:
     if isinstance(cell, Cell) and policy != cell.dtype_policy:
         raise ValueError(
             f"`dtype` must be that of the cell, {cell.dtype_policy.name}. Received: "
-            f"dtype={policy.name!r}. Set it where the cell is made, and leave it out here."
+            f"dtype={policy.name!r}. Pass it to the cell, and leave it out here."
         )
     return policy
 
 
-# Keras names the groups of a weights file by class: these three carry the names of the layers
-# of Keras, so that files of either load into the other.
+# Keras names the groups of a weights file after classes. These three have the class names of Keras,
+# so that weights load in both directions.
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class LSTM(RNN):
-    """`RNN` over an LSTM cell, with the weights of `keras.layers.LSTM`; `kerasseq.lstm` makes one.
+    """`RNN` over an LSTM cell, with the weights of `keras.layers.LSTM`; see `kerasseq.lstm`.
 
     Args:
         cell: A cell of the kind `lstm`.
@@ -250,7 +256,7 @@ class LSTM(RNN):
 
 @keras.saving.register_keras_serializable("kerasseq")
 class GRU(RNN):
-    """`RNN` over a GRU cell, with the weights of `keras.layers.GRU`; `kerasseq.gru` makes one.
+    """`RNN` over a GRU cell, with the weights of `keras.layers.GRU`; see `kerasseq.gru`.
 
     Args:
         cell: A cell of the kind `gru`.

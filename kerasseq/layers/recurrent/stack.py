@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from kerasseq.kernels.sequence_call import last_step
-from kerasseq.layers.recurrent.initial_states import flat, state_count
+from kerasseq.layers.recurrent.initial_states import flatten_states, state_count
 
 Tensor = Any
 
@@ -18,32 +18,32 @@ Tensor = Any
 class Stack(keras.layers.Layer):
     """A deep recurrent network as one Keras layer, with residual or highway connections.
 
-    Each level is a recurrent layer or a `keras.layers.Bidirectional` one, merged before the
-    next. All but the last return sequences. `kerasseq.rnn` builds it.
+    Each level is a recurrent layer or a `keras.layers.Bidirectional` layer with merged directions.
+    All levels but the last return sequences. `kerasseq.rnn` creates a stack.
 
     Args:
-        levels: Recurrent layers, the first sees the inputs.
+        levels: Recurrent layers; the first reads the inputs.
         skip: None, `"residual"` (output + input) or `"highway"` (t * output + (1 - t) * input
             with a learned gate t; Srivastava et al. 2015, arXiv 1505.00387), at every level
             whose input is as wide as its output.
-        go_backwards: Refused, with the remedy: a stack runs forwards.
-        **kwargs: Those of `keras.layers.Layer`.
+        go_backwards: Raises an error: a stack only runs forwards.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         sequences: (batch, timesteps, inputs).
         initial_state: Flat list of states, level by level, forward then backward.
         mask: (batch, timesteps) booleans.
-        training: Whether dropout, zoneout and weight drop are drawn.
-        sequences_mask: Where Keras puts the mask attached to `sequences` beside an
+        training: Whether dropout, zoneout and weight drop are active.
+        sequences_mask: The mask that belongs to `sequences`, passed by Keras beside an
             `initial_state`.
 
     Output shape:
-        That of the last level; with `return_state` followed by the states of all levels,
-        level by level, forward then backward.
+        The output shape of the last level; with `return_state` followed by the states of all
+        levels, level by level, forward then backward.
 
     Raises:
-        ValueError: If the levels do not fit each other, no level is as wide as its input where
-            `skip` asks for it, or an `initial_state` has too few or too many states.
+        ValueError: If the levels do not fit each other, if `skip` is set and no level is as wide
+            as its input, or if an `initial_state` has too few or too many states.
 
     Example:
         >>> import numpy as np, kerasseq
@@ -63,7 +63,7 @@ class Stack(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         _check(levels, skip)
-        if go_backwards:  # as keras.layers.Bidirectional asks of its second direction
+        if go_backwards:  # keras.layers.Bidirectional passes it to its second direction
             raise ValueError(
                 "`go_backwards`: a stack runs forwards. For both directions of a deep network pass "
                 "bidirectional=True to kerasseq.rnn, which merges them level by level; for one, "
@@ -81,7 +81,7 @@ class Stack(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
-        """Build every level on the output of the one below."""
+        """Build every level for the output of the level below."""
         shape = tuple(sequences_shape)
         self.skips = []
         for level in self.levels:
@@ -90,7 +90,7 @@ class Stack(keras.layers.Layer):
             below, shape = shape, _output_shape(level, shape)
             self.skips.append(self.skip is not None and below[-1] == shape[-1])
             if self.skip == "highway" and self.skips[-1]:
-                # Biased to carry the input at first, as in the paper.
+                # A negative bias, so that the input is passed on at first, as in the paper.
                 bias = keras.initializers.Constant(-1.0)
                 gate = keras.layers.Dense(
                     shape[-1],
@@ -119,19 +119,25 @@ class Stack(keras.layers.Layer):
     ) -> Any:
         """Run all levels; see the class."""
         mask = sequences_mask if mask is None else mask
-        given = None
+        remaining_states = None
         if initial_state is not None:
             count = sum(state_count(level) for level in self.levels)
-            given = flat(initial_state, count, ", level by level, forward then backward")
+            remaining_states = flatten_states(
+                initial_state, count, ", level by level, forward then backward"
+            )
         gates = iter(self.gates)
         states: list[Tensor] = []
         for level, skip in zip(self.levels, self.skips, strict=True):
             count = state_count(level)
-            first = None if given is None else [given.pop(0) for _ in range(count)]
-            result = level(sequences, initial_state=first, mask=mask, training=training)
+            level_state = (
+                None
+                if remaining_states is None
+                else [remaining_states.pop(0) for _ in range(count)]
+            )
+            result = level(sequences, initial_state=level_state, mask=mask, training=training)
             if level.return_state:
-                result, *new = result
-                states += new
+                result, *level_states = result
+                states += level_states
             if skip:
                 gate = next(gates) if self.skip == "highway" else None
                 result = self._connect(level, sequences, result, mask, gate)
@@ -142,7 +148,7 @@ class Stack(keras.layers.Layer):
         self, level: Any, below: Tensor, above: Tensor, mask: Tensor | None, gate: Any
     ) -> Tensor:
         if not level.return_sequences:
-            below = _last_real(below, mask)
+            below = _last_unmasked(below, mask)
         if gate is None:
             return above + below
         share = gate(below)
@@ -154,18 +160,18 @@ class Stack(keras.layers.Layer):
         for level in self.levels:
             result = level.compute_output_shape(shape)
             if level.return_state:
-                result, *new = result
-                states += new
+                result, *level_states = result
+                states += level_states
             shape = tuple(result)
         return (shape, *states) if self.return_state else shape
 
     def compute_mask(self, sequences: Tensor, mask: Tensor | None = None) -> Any:
-        """The mask goes on if there is an output for every timestep."""
+        """The mask if the output has all timesteps, else None; None for states."""
         mask = keras.tree.flatten(mask)[0] if mask is not None else None
-        passed = mask if self.return_sequences else None
+        output_mask = mask if self.return_sequences else None
         if not self.return_state:
-            return passed
-        return [passed] + [None] * sum(state_count(level) for level in self.levels)
+            return output_mask
+        return [output_mask] + [None] * sum(state_count(level) for level in self.levels)
 
     def reset_state(self) -> None:
         """Reset every level of a stateful stack."""
@@ -174,19 +180,19 @@ class Stack(keras.layers.Layer):
             reset()
 
     def get_config(self) -> dict[str, Any]:
-        """Levels as their own configs."""
+        """The config, with the config of every level."""
         levels = [keras.saving.serialize_keras_object(level) for level in self.levels]
         return {**super().get_config(), "levels": levels, "skip": self.skip}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Stack:
-        """The stack of a config."""
+        """Create the stack from its config."""
         levels = [keras.saving.deserialize_keras_object(level) for level in config["levels"]]
         return cls(**{**config, "levels": levels})
 
 
 def _check(levels: Sequence[Any], skip: str | None) -> None:
-    """Whether the levels can stand on each other."""
+    """Check that the levels can be stacked."""
     if skip not in (None, "residual", "highway"):
         raise ValueError(f"`skip` must be None, 'residual' or 'highway'. Received: skip={skip!r}")
     if not levels:
@@ -228,12 +234,12 @@ def _output_shape(level: Any, shape: Any) -> tuple[int | None, ...]:
     return tuple(result[0]) if level.return_state else tuple(result)
 
 
-def _last_real(sequences: Tensor, mask: Tensor | None) -> Tensor:
-    """The last timestep that counts, zeros where none does."""
+def _last_unmasked(sequences: Tensor, mask: Tensor | None) -> Tensor:
+    """The last unmasked timestep of each row; zeros for a fully masked row."""
     if sequences.shape[1] == 0:
         return ops.sum(sequences, axis=1)
     if mask is None:
         return sequences[:, -1]
     mask = ops.cast(mask, "bool")
-    chosen = ops.take_along_axis(sequences, last_step(mask)[:, None, None], axis=1)[:, 0]
-    return chosen * ops.cast(ops.any(mask, axis=1, keepdims=True), chosen.dtype)
+    last = ops.take_along_axis(sequences, last_step(mask)[:, None, None], axis=1)[:, 0]
+    return last * ops.cast(ops.any(mask, axis=1, keepdims=True), last.dtype)

@@ -302,7 +302,7 @@ def _as_before(data: Any, settings: CaptioningSettings) -> dict[str, Any]:
     """How a run read its own data, as far as that goes for this; where images lie is found."""
     if isinstance(data, str) and data == "demo":
         return READING
-    folder = isinstance(data, str | os.PathLike) and paths.given(data, "data").is_dir()
+    folder = isinstance(data, str | os.PathLike) and paths.user_path(data, "data").is_dir()
     given = {"features": settings.features, "skip_bad": settings.skip_bad}
     return {**READING, **given, "captions": settings.captions if folder else None}
 

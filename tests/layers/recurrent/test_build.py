@@ -342,16 +342,26 @@ ERRORS: list[tuple[str, tuple[Any, ...], dict[str, Any], list[str]]] = [
         ["`residual`", "return_sequences=True", "pool"],
     ),
     ("no cells", ([],), {}, ["`cell`", "empty", "one cell per level"]),
-    ("not a cell", (3,), {}, ["`cell`", "name", "ready cell", "3"]),
-    ("not cells", (["lstm", "gru"],), {}, ["`cell`", "ready cell", "'lstm'"]),
-    ("a class", (cells.get("gru"),), {}, ["`cell`", "ready cell", "GRUCell"]),
-    ("a layer", (keras.layers.Dense(3),), {}, ["`cell`", "ready cell", "Dense"]),
-    ("a recurrent layer", (keras.layers.LSTM(3),), {}, ["`cell`", "ready cell", "LSTM"]),
-    ("units beside a cell", (cells.get("gru")(4), 4), {}, ["units", "ready cells", "name"]),
-    ("depth beside a cell", (cells.get("gru")(4),), {"depth": 2}, ["depth", "ready cells"]),
+    ("not a cell", (3,), {}, ["`cell`", "name", "cell object", "3"]),
+    ("not cells", (["lstm", "gru"],), {}, ["`cell`", "cell object", "'lstm'"]),
+    ("a class", (cells.get("gru"),), {}, ["`cell`", "cell object", "GRUCell"]),
+    ("a layer", (keras.layers.Dense(3),), {}, ["`cell`", "cell object", "Dense"]),
+    ("a recurrent layer", (keras.layers.LSTM(3),), {}, ["`cell`", "cell object", "LSTM"]),
+    ("units beside a cell", (cells.get("gru")(4), 4), {}, ["units", "cell objects", "name"]),
+    ("depth beside a cell", (cells.get("gru")(4),), {"depth": 2}, ["depth", "cell objects"]),
     ("absurd depth", ("gru", 4), {"depth": 10**12}, ["`depth`", "at most 1,000", "depth=1000"]),
-    ("dtype beside a cell", (cells.get("gru")(4),), {"dtype": "float16"}, ["dtype", "ready cells"]),
-    ("option beside a cell", ([cells.get("gru")(4)],), {"dropout": 0.1}, ["dropout", "ready"]),
+    (
+        "dtype beside a cell",
+        (cells.get("gru")(4),),
+        {"dtype": "float16"},
+        ["dtype", "cell objects"],
+    ),
+    (
+        "option beside a cell",
+        ([cells.get("gru")(4)],),
+        {"dropout": 0.1},
+        ["dropout", "cell objects"],
+    ),
     ("nothing to drop", ("mingru", 4), {"weight_drop": 0.1}, ["`weight_drop`", "'mingru'"]),
     ("projection 0", ("lstm", 4), {"projection": 0}, ["`projection`", "positive", "projection=0"]),
     ("rates of states", ("lstm", 4), {"zoneout": (0.1,)}, ["`zoneout`", "2 states", "(0.1,)"]),
@@ -393,7 +403,7 @@ def test_an_unknown_cell_or_option_lists_all_that_are_known() -> None:
 
 def test_a_cell_given_twice_is_refused() -> None:
     cell = cells.get("gru")(WIDTH)
-    with pytest.raises(ValueError, match="twice; give each level its own"):
+    with pytest.raises(ValueError, match="twice; create one object for each level"):
         kerasseq.rnn([cell, cell])
 
 
