@@ -11,40 +11,36 @@ again, as in `units: int = 128`, changes the default and keeps everything else.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import difflib
 import inspect
 import math
-import numbers
+import textwrap
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from types import EllipsisType
 from typing import Any, Literal, TypeVar, cast
 
+from kerasseq.settings.annotations import (
+    PATHS,
+    fits,
+    is_huge,
+    is_number,
+    item_type,
+    literal_options,
+    members,
+)
+from kerasseq.settings.ranges import Range
+
 __all__ = [
-    "Choice",
-    "Float",
-    "Range",
     "Setting",
-    "Stage",
     "Settings",
-    "Conditional",
-    "Int",
-    "check",
+    "Stage",
     "declared",
     "doc",
     "documentation",
-    "listed",
-    "members",
     "names",
-    "one_of",
-    "require_positive",
-    "raise_faults",
     "setting",
-    "unknown",
     "visible",
 ]
 
@@ -56,50 +52,6 @@ S = TypeVar("S")
 #: which rows are scored, and for what; "prepare": how data becomes examples; "train": everything
 #: later; "option": nothing, such as where a run is saved.
 Stage = Literal["read", "split", "prepare", "train", "option"]
-
-
-@dataclass(frozen=True)
-class Int:
-    """A range of whole numbers, both ends included; `log` draws them evenly by their logarithm."""
-
-    low: int
-    high: int
-    step: int = 1
-    log: bool = False
-
-
-@dataclass(frozen=True)
-class Float:
-    """A range of numbers; `log` draws them evenly by their logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few values."""
-
-    options: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Conditional:
-    """A range of a setting that matters only with some values of another setting.
-
-    Args:
-        setting: name of the other setting.
-        values: values of the other setting with which this range applies.
-        range: range of this setting.
-    """
-
-    setting: str
-    values: tuple[Any, ...]
-    range: Int | Float | Choice
-
-
-Range = Int | Float | Choice | Conditional
 
 
 @dataclass(frozen=True)
@@ -135,11 +87,11 @@ class Setting:
         if value is None and "None" in members(self.annotation):
             return None
         for member in members(self.annotation):
-            if _fits(member, value) and self._inside(value):
+            if fits(member, value) and self._inside(value):
                 return None
         text = f"{self.name} must be {self._expected()}. Received: {self.name}={value!r}"
-        text += "; it is out of range." if _huge(value) else ""
-        listed = any(_item(member) for member in members(self.annotation))
+        text += "; it is out of range." if is_huge(value) else ""
+        listed = any(item_type(member) for member in members(self.annotation))
         if listed and isinstance(value, str | int | float):
             text += f"; pass [{value!r}]."
         return text
@@ -148,9 +100,9 @@ class Setting:
         """Whether a number, or each number of a list, is within the limits."""
         if isinstance(value, Iterable) and not (isinstance(value, str) or hasattr(value, "iloc")):
             return all(map(self._inside, value))
-        if not _number(value):
+        if not is_number(value):
             return True
-        if value in (math.inf, -math.inf) or _huge(value):
+        if value in (math.inf, -math.inf) or is_huge(value):
             return False
         return not (
             (self.least is not None and not value >= self.least)
@@ -168,9 +120,9 @@ class Setting:
         return " or ".join(found)
 
     def _named(self, member: str) -> str:
-        if options := _options(member):
+        if options := literal_options(member):
             return f"one of {', '.join(map(repr, options))}"
-        if item := _item(member):
+        if item := item_type(member):
             limits = self._limits(item == "int")
             return f"a list of {'whole numbers' if item == 'int' else f'values of type {item}'}" + (
                 f", each {limits}" if limits else ""
@@ -180,7 +132,7 @@ class Setting:
             if member == "float" and limits and not limits.startswith("above zero"):
                 return limits
             return f"a {'whole ' if member == 'int' else ''}number {limits}".strip()
-        path = "a path" if any(own in self.annotation for own in _PATHS) else "a text"
+        path = "a path" if any(own in self.annotation for own in PATHS) else "a text"
         return {"bool": "True or False", "str": path, "pd.DataFrame": "a table"}.get(member, member)
 
     def _limits(self, whole: bool) -> str:
@@ -319,121 +271,6 @@ class _Visible:
         return getattr(self._settings, name)
 
 
-def check(settings: Any) -> None:
-    """Raise a ValueError that names all settings whose values are not of the declared kind."""
-    faults = (own.fault(getattr(settings, name)) for name, own in declared(type(settings)).items())
-    raise_faults([fault for fault in faults if fault is not None])
-
-
-def raise_faults(faults: Sequence[str]) -> None:
-    """Raise a ValueError that tells all faults at once, if there are any."""
-    if len(faults) == 1:
-        raise ValueError(faults[0])
-    if faults:
-        raise ValueError(f"{len(faults)} settings are wrong: {'; '.join(faults)}")
-
-
-def unknown(name: str, known: Iterable[str], renamed: Mapping[str, str] | None = None) -> str:
-    """A message about a setting that there is not: its new name, or the names there are."""
-    known = list(known)
-    if renamed and name in renamed:
-        return f"{name!r} was renamed to {renamed[name]!r}."
-    near = difflib.get_close_matches(name, known)
-    remedy = (
-        f"Did you mean {' or '.join(map(repr, near))}?"
-        if near
-        else f"It has: {', '.join(sorted(known))}."
-    )
-    return f"there is no setting {name!r}. {remedy}"
-
-
-@cache
-def members(annotation: str) -> tuple[str, ...]:
-    """The members of a union, as they are written; a path is a str."""
-
-    def walk(node: ast.expr) -> Iterable[ast.expr]:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            yield from walk(node.left)
-            yield from walk(node.right)
-        else:
-            yield node
-
-    tree = ast.parse(annotation.replace("typing.", ""), mode="eval")
-    found = [ast.unparse(node) for node in walk(tree.body)]
-    return tuple("str" if member in _PATHS else member for member in found)
-
-
-_PATHS = ("Path", "pathlib.Path", "os.PathLike[str]")
-_LISTS = ("list[", "tuple[", "Sequence[", "Iterable[")
-
-
-def _options(member: str) -> tuple[Any, ...]:
-    """The values of a Literal."""
-    if not member.startswith("Literal["):
-        return ()
-    return tuple(ast.literal_eval(f"[{member.removeprefix('Literal[')}"))
-
-
-def _item(member: str) -> str:
-    """The type of the items of a list, where it is a plain one."""
-    if not member.startswith(_LISTS):
-        return ""
-    item = member.partition("[")[2].rstrip("]").removesuffix(", ...")
-    return item if item in ("bool", "int", "float", "str") else ""
-
-
-def _huge(value: Any) -> bool:
-    """Whether a whole number is one that no array can hold."""
-    return isinstance(value, numbers.Integral) and abs(int(value)) >= 2**63
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def _fits(member: str, value: Any) -> bool:
-    """Whether a value is of the type that a member of an annotation names."""
-    if member in ("Any", "object"):
-        return True
-    if options := _options(member):
-        bools = [own for own in options if isinstance(own, bool) == isinstance(value, bool)]
-        return any(value == option for option in bools)
-    if item := _item(member):
-        listed = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
-        return listed and all(_fits(item, own) for own in value)
-    if member == "bool":
-        return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
-    if member == "int":
-        return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if member == "float":
-        return _number(value)
-    if member == "str":
-        return isinstance(value, str) or hasattr(value, "__fspath__")
-    # A class that only Python code can give: its user checks it.
-    return member != "None" and not isinstance(value, bool | int | float | str | None)
-
-
-def require_positive(settings: Settings, *wanted: str) -> None:
-    """Raise a ValueError unless each of these values is a whole number above zero."""
-    faults = [Setting(name, "int", None, least=1).fault(settings[name]) for name in wanted]
-    raise_faults([fault for fault in faults if fault is not None])
-
-
-def one_of(settings: Settings, name: str, options: Sequence[Any]) -> None:
-    """Raise a ValueError unless this value is one of the options."""
-    if settings[name] not in options:
-        known = ", ".join(map(repr, options))
-        raise ValueError(f"{name} must be one of {known}. Received: {name}={settings[name]!r}")
-
-
-def listed(settings: Settings, name: str) -> list[Any]:
-    """The items of a value; raises a ValueError where it is not a list."""
-    value = settings[name]
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ValueError(f"{name} must be a list. Received: {name}={value!r}; pass [{value!r}].")
-    return list(value)
-
-
 def documentation(settings: type) -> str:
     """The docstring of a recipe: that of its settings, with their `Args:` before `Returns:`."""
     text = inspect.cleandoc(settings.__doc__ or "")
@@ -443,8 +280,6 @@ def documentation(settings: type) -> str:
 
 def arguments(settings: Iterable[Setting]) -> str:
     """Settings as the `Args:` of a docstring."""
-    import textwrap
-
     lines = ["Args:"]
     for own in settings:
         lines += textwrap.wrap(
