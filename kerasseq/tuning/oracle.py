@@ -18,13 +18,13 @@ import keras_tuner
 from threadpoolctl import threadpool_limits
 
 from kerasseq.settings import Choice, Float, Int, Settings
-from kerasseq.tuning.gaussian import Process
+from kerasseq.tuning.gaussian import GaussianProcess
 from kerasseq.tuning.grid import GridOracle
 from kerasseq.tuning.hyperband import factor_for
 from kerasseq.tuning.space import Space, declare, decode, encode, inside, nearest, plain, usable
 from kerasseq.tuning.task import Task, key
 
-__all__ = ["BEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "make", "watched"]
+__all__ = ["HEARTBEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "make", "watched"]
 
 # Values that travel with KerasTuner's own between oracle and workers, as JSON.
 SETTINGS, OUTCOME = "kerasseq/settings", "kerasseq/outcome"
@@ -39,7 +39,7 @@ _SKIPPED = 20_000  # points of a grid in a row, after which it is taken to have 
 _FOREVER = 10**9
 # Seconds: a worker that is at a trial lets the chief know after each of the first, and has its
 # trial given to another one after the second.
-BEAT, SILENCE = 20.0, 180.0
+HEARTBEAT, SILENCE = 20.0, 180.0
 
 Event = dict[str, Any]
 Events = Callable[[Event], None]
@@ -84,9 +84,9 @@ def make(task: Task, fit: Fit, record: Events, settle: Settle | None = None) -> 
         }[task.tuner]
     if task.tuner == "bayesian":
         own["num_initial_points"] = max(5, len(task.space))
-    oracle = type(f"Journalled{kind.__name__}", (_Journalled, kind), {})(**shared, **own)
+    oracle = type(f"Journalled{kind.__name__}", (_JournalMixin, kind), {})(**shared, **own)
     if task.tuner == "bayesian":
-        oracle.gpr = Process(oracle.alpha, oracle.seed)
+        oracle.gpr = GaussianProcess(oracle.alpha, oracle.seed)
     oracle.begin(task, fit, record, settle or (lambda own: own))
     return oracle
 
@@ -97,7 +97,7 @@ def watched(oracle: Any) -> Iterator[None]:
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(BEAT):
+        while not over.wait(HEARTBEAT):
             oracle.give_up()
 
     thread = threading.Thread(target=look, daemon=True)
@@ -111,7 +111,7 @@ def watched(oracle: Any) -> Iterator[None]:
             thread.join()
 
 
-class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
+class _JournalMixin(keras_tuner.Oracle):  # type: ignore[misc]
     """What is ours of an oracle; the proposals are those of KerasTuner's class behind it."""
 
     def begin(self, task: Task, fit: Fit, record: Events, settle: Settle) -> None:

@@ -14,7 +14,7 @@ from kerasseq.tasks.recipe import importable
 from kerasseq.tuning import tensorboard
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.final import DEFAULT, finish
-from kerasseq.tuning.hyperband import factor_for, may_go_on
+from kerasseq.tuning.hyperband import factor_for, promotable
 from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, sound, unwritable
 from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result, rows
@@ -102,7 +102,7 @@ class Search:
         if self.task.tuner == "hyperband":
             epochs = self.task.settings["epochs"]
             factor = factor_for(epochs, self.task.trials)
-            kept |= may_go_on(found, epochs, factor, self.task.recipe.higher_is_better)
+            kept |= promotable(found, epochs, factor, self.task.recipe.higher_is_better)
         for own in (self.task.folder / "trials").glob("*"):
             if own.name not in kept:
                 shutil.rmtree(own, ignore_errors=True)
@@ -206,7 +206,7 @@ class Search:
         try:
             with watched(oracle):
                 runner.search()
-        except runners.Full:
+        except runners.MemoryGrown:
             return False
         except runners.Unwritable as error:
             raise unwritable(error, self.task.folder) from error

@@ -16,7 +16,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from kerasseq.tuning.environment import AGAIN, CHIEF, CORES, addressed
+from kerasseq.tuning.environment import CHIEF, CORES, RESTART, tuner_environment
 from kerasseq.tuning.journal import read
 from kerasseq.tuning.shared_arrays import Lender
 from kerasseq.tuning.task import Task
@@ -97,11 +97,13 @@ def spread(
     members: list[_Member] = []
     try:
         base = _environment()
-        chief = _Member(CHIEF, base | addressed(CHIEF, "127.0.0.1", _free_port()), task, lender)
+        chief = _Member(
+            CHIEF, base | tuner_environment(CHIEF, "127.0.0.1", _free_port()), task, lender
+        )
         members.append(chief)
         port = int(chief._environment["KERASTUNER_ORACLE_PORT"])
         for place in range(workers):
-            own = addressed(f"worker-{place}", "127.0.0.1", port) | _share(place, workers)
+            own = tuner_environment(f"worker-{place}", "127.0.0.1", port) | _share(place, workers)
             members.append(_Member(f"worker-{place}", base | own, task, lender))
         waiting = members[1:]
         while waiting:
@@ -129,7 +131,7 @@ def _done(member: _Member) -> bool:
     code = member.process.poll()
     if code in (None, 0):
         return code == 0
-    member.deaths += code != AGAIN
+    member.deaths += code != RESTART
     if member.deaths >= _DEATHS:
         raise ChildProcessError(
             f"{member.name} of the search ended {_DEATHS} times with nothing done in between "

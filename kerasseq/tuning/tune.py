@@ -15,7 +15,7 @@ from typing import Any
 from kerasseq import registry
 from kerasseq.io import paths
 from kerasseq.settings import one_of, require_positive
-from kerasseq.tuning.environment import CHIEF, addressed
+from kerasseq.tuning.environment import CHIEF, tuner_environment
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
 from kerasseq.tuning.space_checks import asked
@@ -104,7 +104,7 @@ def tune(
     """
     given = locals()
     address = None if chief is None else _listening(*_address(chief))
-    told = {} if address is None else addressed(CHIEF, *address)
+    told = {} if address is None else tuner_environment(CHIEF, *address)
     with _folder(out) as folder, _environment(told):
         result = Search(_task(given, folder), quiet).run(workers, remote=bool(told))
         if out is None:  # what is to be had later must be in memory before the folder goes
@@ -147,7 +147,7 @@ def join(
     call.apply_defaults()
     name = os.environ.get("KERASTUNER_TUNER_ID", f"worker-{socket.gethostname()}-{os.getpid()}")
     name = name.replace(CHIEF, "c")  # by which KerasTuner knows the chief
-    with _folder(out) as folder, _environment(addressed(name, *address)):
+    with _folder(out) as folder, _environment(tuner_environment(name, *address)):
         folder.mkdir(parents=True, exist_ok=True)
         work(_task(call.arguments, folder))
 
