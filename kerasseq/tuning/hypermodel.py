@@ -13,8 +13,8 @@ from kerasseq.settings import Settings
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Prepared, Task
 from kerasseq.tuning.space import Space, declare
-from kerasseq.tuning.space_checks import asked
-from kerasseq.tuning.task import Data, known, typed
+from kerasseq.tuning.space_checks import check_space
+from kerasseq.tuning.task import Data, lookup_recipe, typed
 
 __all__ = ["RecipeModel", "hypermodel"]
 
@@ -50,8 +50,8 @@ def hypermodel(
     >>> tuner.get_best_models()[0].count_params() > 0
     True
     """
-    task, defaults, first = known(recipe)
-    ranges, merged = asked(task, defaults, space, settings)
+    task, defaults, first = lookup_recipe(recipe)
+    ranges, merged = check_space(task, defaults, space, settings)
     source = task.load(first if data is None else data, typed(task, merged))
     return RecipeModel(task, source, merged, ranges)
 

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from kerasseq.tuning.environment import CHIEF, CORES, RESTART
-from kerasseq.tuning.shared_arrays import Borrower, opened
+from kerasseq.tuning.shared_arrays import Borrower, unpack
 
 __all__ = ["lead", "main", "work"]
 
@@ -24,31 +24,31 @@ def main(link: Connection) -> None:
     if cores:
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that `finally` blocks run
-    task = opened(link.recv_bytes())
-    lend = Borrower(link).ask
+    task = unpack(link.recv_bytes())
+    borrow = Borrower(link).ask
     if os.environ["KERASTUNER_TUNER_ID"] == CHIEF:
-        lead(task, lend)
+        lead(task, borrow)
     else:
-        work(task, lend, again=True)
+        work(task, borrow, again=True)
 
 
-def lead(task: Any, lend: Callable[..., Any] | None = None) -> None:
+def lead(task: Any, borrow: Callable[..., Any] | None = None) -> None:
     """Propose trials to workers until none are left; the environment holds the address."""
     from kerasseq.tuning.search import Search
 
-    search = Search(task, quiet=True, lend=lend)
+    search = Search(task, quiet=True, borrow=borrow)
     try:
         search.trials()
     finally:
         search.journal.close()
 
 
-def work(task: Any, lend: Callable[..., Any] | None = None, again: bool = False) -> None:
+def work(task: Any, borrow: Callable[..., Any] | None = None, again: bool = False) -> None:
     """Run the trials that the chief proposes; the environment holds the chief's address.
 
     Args:
         task: the search.
-        lend: requests prepared data from the process that started the search, if there is one.
+        borrow: requests prepared data from the process that started the search, if there is one.
         again: whether this process ends with the exit code `RESTART` once its memory has grown too
             much, to be started again.
     """
@@ -67,7 +67,7 @@ def work(task: Any, lend: Callable[..., Any] | None = None, again: bool = False)
         """Curves of the trials that have ended; none where the journal is on another machine."""
         return [e["curve"] for e in read(task.folder) if e["event"] == "ended" and e["curve"]]
 
-    data = Data(task.recipe, task.source, task.settings, lend)
+    data = Data(task.recipe, task.source, task.settings, borrow)
     try:
         Runner(oracle, task, data, curves, GROWTH if again else None).search()
     except MemoryGrown:

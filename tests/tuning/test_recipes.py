@@ -15,9 +15,9 @@ import kerasseq
 from kerasseq import registry
 from kerasseq.tasks.forecasting import Forecasting
 from kerasseq.tuning import trial
-from kerasseq.tuning.space import declare, narrowed, sizes
-from kerasseq.tuning.space_checks import asked
-from kerasseq.tuning.task import Data, Task, known, typed
+from kerasseq.tuning.space import declare, narrow, sizes
+from kerasseq.tuning.space_checks import check_space
+from kerasseq.tuning.task import Data, Task, lookup_recipe, typed
 from tests.tuning.conftest import said
 from tests.tuning.test_oracle import Driver
 
@@ -25,15 +25,15 @@ RECIPES = registry.builtin()
 
 
 def _data(name: str) -> tuple[Any, Any, dict[str, Any], Data]:
-    recipe, settings, data = known(name)
+    recipe, settings, data = lookup_recipe(name)
     source = recipe.load(data, typed(recipe, settings))
     return recipe, source, settings, Data(recipe, source, settings)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
-    recipe, settings, _ = known(name)
-    space, found = asked(recipe, settings, None, {})  # which tries the ends of all ranges
+    recipe, settings, _ = lookup_recipe(name)
+    space, found = check_space(recipe, settings, None, {})  # which tries the ends of all ranges
     assert len(space) > 3
     assert found == settings
     hp = keras_tuner.HyperParameters()
@@ -72,7 +72,7 @@ def test_the_order_of_a_space_is_that_of_every_version(name: str, names: str) ->
 @pytest.mark.parametrize("name", RECIPES)
 def test_what_a_recipe_is_proposed_is_made_to_fit_by_its_multiply_accumulates(name: str) -> None:
     recipe, source, settings, data = _data(name)
-    space, _ = narrowed(recipe.space(), {}, settings)
+    space, _ = narrow(recipe.space(), {}, settings)
     large = {**settings, **{name: own.high for name, own in sizes(space, settings).items()}}
     most = data.macs(large) // 3
     task = Task(recipe, source, settings, space, Path(), max_macs=most)
@@ -87,11 +87,11 @@ def test_what_a_recipe_is_proposed_is_made_to_fit_by_its_multiply_accumulates(na
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_search_begins_near_the_recipes_own_setting(name: str, tmp_path: Path) -> None:
     recipe, source, settings, data = _data(name)
-    space, _ = narrowed(recipe.space(), {}, settings)
+    space, _ = narrow(recipe.space(), {}, settings)
     most = data.count(settings) // 2
     task = Task(recipe, source, settings, space, tmp_path, trials=1, max_params=most)
     began, _ = Driver(task, data).run()
-    own = data.settled(settings)
+    own = data.resolve_auto(settings)
     near = ("model", "normalization", "cell", "learning_rate", "pooling")
     assert [name for name in near if name in space and began["settings"][name] != own[name]] == []
     assert "auto" not in {own[name] for name in space if name != "scaling"}

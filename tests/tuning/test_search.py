@@ -17,7 +17,7 @@ import kerasseq
 from kerasseq.settings import Choice, Float
 from kerasseq.tuning import final, trial
 from kerasseq.tuning import search as searches
-from kerasseq.tuning.journal import JOURNAL, read, sound
+from kerasseq.tuning.journal import JOURNAL, read, read_checked
 from tests.toy import TASK, numbers, toy
 from tests.tuning.conftest import SPACE
 
@@ -156,14 +156,14 @@ def test_a_process_that_has_grown_leaves_the_rest_to_others(
     quick.clear()
     handed: list[tuple[int, int]] = []
 
-    def spread(self: Any, workers: int) -> None:
+    def run_workers(self: Any, workers: int) -> None:
         handed.append((workers, sum(e["event"] == "ended" for e in self.events)))
         with monkeypatch.context() as patched:
             patched.setattr("kerasseq.tuning.runner.memory", lambda: 0.0)
             assert self.trials()
 
     monkeypatch.setattr("kerasseq.tuning.runner.memory", lambda: 101.0 * len(quick))
-    monkeypatch.setattr(searches.Search, "spread", spread)
+    monkeypatch.setattr(searches.Search, "run_workers", run_workers)
     result = kerasseq.tune(toy, trials=6, out=tmp_path / "a", **TUNE)
     assert handed == [(1, 3)]
     pd.testing.assert_frame_equal(result.trials, whole.trials)
@@ -229,7 +229,7 @@ def test_the_recipes_own_setting_does_not_win_beyond_the_budget_and_the_space(
     found: list[Any] = []
 
     def finish(task: Any, data: Any, rows: Any) -> dict[str, Any]:
-        found.extend(final.rivals(task, data, rows))
+        found.extend(final.candidates(task, data, rows))
         return {"best": None}
 
     monkeypatch.setattr("kerasseq.tuning.search.finish", finish)
@@ -281,11 +281,11 @@ def test_a_search_from_before_settings_were_renamed_is_read(old: Path) -> None:
 def test_a_search_from_before_settings_were_renamed_goes_on(
     old: Path, lines: int, quick: list[Any]
 ) -> None:
-    whole = sound(old)
+    whole = read_checked(old)
     journal = old / JOURNAL
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:lines]))
     _again(old)
-    events = sound(old)
+    events = read_checked(old)
     assert events[:lines] == whole[:lines]
     assert _began(events) == _began(whole)  # the trials that it would have come to by itself
     assert len(quick) == 6 - sum(event["event"] == "ended" for event in whole[:lines])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.settings import Choice, Conditional, Float, Int
-from kerasseq.tuning.space import declare, decode, encode, narrowed, parse, sizes
+from kerasseq.tuning.space import declare, decode, encode, narrow, parse, sizes
 
 SPACE = {
     "cell": Choice(("lstm", "gru")),
@@ -79,7 +79,7 @@ def test_a_text_that_stands_for_no_range_is_told(text: str) -> None:
 
 
 def test_a_space_is_narrowed_widened_and_fixed() -> None:
-    space, fixed = narrowed(
+    space, fixed = narrow(
         SPACE,
         {"cell": ["lstm", "gru", "mgu"], "units": "8..9", "depth": 3, "epochs": "2,4"},
         DEFAULTS,
@@ -93,7 +93,7 @@ def test_a_space_is_narrowed_widened_and_fixed() -> None:
 
 @pytest.mark.parametrize(("cell", "varies"), [("gru", True), ("lstm", False)])
 def test_what_depends_on_a_fixed_setting_varies_always_or_never(cell: str, varies: bool) -> None:
-    space, _ = narrowed(SPACE, {"cell": cell}, DEFAULTS)
+    space, _ = narrow(SPACE, {"cell": cell}, DEFAULTS)
     assert (space.get("zoneout") == Float(0.1, 0.3)) == varies == ("zoneout" in space)
 
 
@@ -113,7 +113,7 @@ def test_what_depends_on_a_fixed_setting_varies_always_or_never(cell: str, varie
 )
 def test_a_range_that_cannot_be_is_told(given: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        narrowed(SPACE, given, DEFAULTS)
+        narrow(SPACE, given, DEFAULTS)
 
 
 def test_defaults_within_their_range_are_the_defaults_of_kerastuner() -> None:

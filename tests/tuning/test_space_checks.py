@@ -13,14 +13,14 @@ import pytest
 
 import kerasseq
 from kerasseq.settings import Choice, Conditional, Float, Int
-from kerasseq.tuning.space_checks import asked
-from kerasseq.tuning.task import known
+from kerasseq.tuning.space_checks import check_space
+from kerasseq.tuning.task import lookup_recipe
 from tests import toy as toys
 
 
 def _asked(recipe: str, space: Any = None, **settings: Any) -> tuple[Any, dict[str, Any]]:
-    task, defaults, _ = known(recipe)
-    return asked(task, defaults, space, settings)
+    task, defaults, _ = lookup_recipe(recipe)
+    return check_space(task, defaults, space, settings)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_an_argument_takes_the_place_of_a_range_of_the_recipe(
     assert name in _asked(recipe)[0]
     space, found = _asked(recipe, **settings)
     assert name not in space
-    assert found == known(recipe)[1] | settings
+    assert found == lookup_recipe(recipe)[1] | settings
     # Also where it is the only value of the space; but the caller's own range is refused.
     assert _asked(recipe, settings) == (space, found)
     with pytest.raises(ValueError, match=f"the range of {name} has 1.5, which cannot be"):
