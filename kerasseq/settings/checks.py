@@ -1,4 +1,4 @@
-"""Checks of settings: all faults at once, unknown names, single values."""
+"""Checks of settings, and the errors they raise."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ __all__ = ["check", "listed", "one_of", "raise_faults", "require_positive", "unk
 
 
 def check(settings: Any) -> None:
-    """Raise a ValueError that names all settings whose values are not of the declared kind."""
-    faults = (own.fault(getattr(settings, name)) for name, own in declared(type(settings)).items())
+    """Check all values of a settings object against their declarations.
+
+    Raises:
+        ValueError: if values are invalid; the message has all of them.
+    """
+    declarations = declared(type(settings))
+    faults = (each.fault(getattr(settings, name)) for name, each in declarations.items())
     raise_faults([fault for fault in faults if fault is not None])
 
 
 def raise_faults(faults: Sequence[str]) -> None:
-    """Raise a ValueError that tells all faults at once, if there are any."""
+    """Raise one ValueError with all faults, if there are any."""
     if len(faults) == 1:
         raise ValueError(faults[0])
     if faults:
@@ -26,7 +31,13 @@ def raise_faults(faults: Sequence[str]) -> None:
 
 
 def unknown(name: str, known: Iterable[str], renamed: Mapping[str, str] | None = None) -> str:
-    """A message about a setting that there is not: its new name, or the names there are."""
+    """Error message for an unknown setting, with its new name, similar names, or all names.
+
+    Args:
+        name: the unknown name.
+        known: names of all settings.
+        renamed: new names of settings by their old ones.
+    """
     known = list(known)
     if renamed and name in renamed:
         return f"{name!r} was renamed to {renamed[name]!r}."
@@ -39,21 +50,21 @@ def unknown(name: str, known: Iterable[str], renamed: Mapping[str, str] | None =
     return f"there is no setting {name!r}. {remedy}"
 
 
-def require_positive(settings: Settings, *wanted: str) -> None:
-    """Raise a ValueError unless each of these values is a whole number above zero."""
-    faults = [Setting(name, "int", None, least=1).fault(settings[name]) for name in wanted]
+def require_positive(settings: Settings, *names: str) -> None:
+    """Raise a ValueError unless all these settings are whole numbers above zero."""
+    faults = [Setting(name, "int", None, least=1).fault(settings[name]) for name in names]
     raise_faults([fault for fault in faults if fault is not None])
 
 
 def one_of(settings: Settings, name: str, options: Sequence[Any]) -> None:
-    """Raise a ValueError unless this value is one of the options."""
+    """Raise a ValueError unless the setting has one of the options."""
     if settings[name] not in options:
         known = ", ".join(map(repr, options))
         raise ValueError(f"{name} must be one of {known}. Received: {name}={settings[name]!r}")
 
 
 def listed(settings: Settings, name: str) -> list[Any]:
-    """The items of a value; raises a ValueError where it is not a list."""
+    """The items of a setting that must be a list; raises a ValueError for other values."""
     value = settings[name]
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ValueError(f"{name} must be a list. Received: {name}={value!r}; pass [{value!r}].")

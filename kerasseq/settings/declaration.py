@@ -83,23 +83,23 @@ class Setting:
     below: float | None = None
 
     def fault(self, value: Any) -> str | None:
-        """Why the setting cannot have a value; None where it can."""
+        """Error message for an invalid value of the setting; None if the value is valid."""
         if value is None and "None" in members(self.annotation):
             return None
         for member in members(self.annotation):
-            if fits(member, value) and self._inside(value):
+            if fits(member, value) and self._within_limits(value):
                 return None
-        text = f"{self.name} must be {self._expected()}. Received: {self.name}={value!r}"
+        text = f"{self.name} must be {self._describe_valid()}. Received: {self.name}={value!r}"
         text += "; it is out of range." if is_huge(value) else ""
         listed = any(item_type(member) for member in members(self.annotation))
         if listed and isinstance(value, str | int | float):
             text += f"; pass [{value!r}]."
         return text
 
-    def _inside(self, value: Any) -> bool:
-        """Whether a number, or each number of a list, is within the limits."""
+    def _within_limits(self, value: Any) -> bool:
+        """Whether a number, or every number of a list, is within the limits."""
         if isinstance(value, Iterable) and not (isinstance(value, str) or hasattr(value, "iloc")):
-            return all(map(self._inside, value))
+            return all(map(self._within_limits, value))
         if not is_number(value):
             return True
         if value in (math.inf, -math.inf) or is_huge(value):
@@ -111,31 +111,31 @@ class Setting:
             or (self.below is not None and not value < self.below)
         )
 
-    def _expected(self) -> str:
-        """The values that are allowed, in words."""
-        named = [text for member in members(self.annotation) if (text := self._named(member))]
-        found = list(dict.fromkeys(named))
-        if len(found) > 1 and found[-1] == "None":
-            return f"{', '.join(found[:-1])}, or None"
-        return " or ".join(found)
+    def _describe_valid(self) -> str:
+        """The valid values as text, such as "a whole number above zero, or None"."""
+        texts = map(self._describe_member, members(self.annotation))
+        expected = list(dict.fromkeys(text for text in texts if text))
+        if len(expected) > 1 and expected[-1] == "None":
+            return f"{', '.join(expected[:-1])}, or None"
+        return " or ".join(expected)
 
-    def _named(self, member: str) -> str:
+    def _describe_member(self, member: str) -> str:
         if options := literal_options(member):
             return f"one of {', '.join(map(repr, options))}"
         if item := item_type(member):
-            limits = self._limits(item == "int")
+            limits = self._describe_limits(item == "int")
             return f"a list of {'whole numbers' if item == 'int' else f'values of type {item}'}" + (
                 f", each {limits}" if limits else ""
             )
         if member in ("int", "float"):
-            limits = self._limits(member == "int")
+            limits = self._describe_limits(member == "int")
             if member == "float" and limits and not limits.startswith("above zero"):
                 return limits
             return f"a {'whole ' if member == 'int' else ''}number {limits}".strip()
-        path = "a path" if any(own in self.annotation for own in PATHS) else "a text"
+        path = "a path" if any(path_type in self.annotation for path_type in PATHS) else "a text"
         return {"bool": "True or False", "str": path, "pd.DataFrame": "a table"}.get(member, member)
 
-    def _limits(self, whole: bool) -> str:
+    def _describe_limits(self, whole: bool) -> str:
         low, high = self.least, self.most if self.most is not None else self.below
         if high is None:
             if low is None and self.above is None:
@@ -160,14 +160,13 @@ def setting(
     most: float | None = None,
     below: float | None = None,
 ) -> T:
-    """The field of a setting; arguments that are left out are those of the class that it extends.
+    """Declare a setting as a dataclass field; omitted arguments are inherited from base classes.
 
     Args:
         default: default value.
         doc: one line of documentation, which begins in lower case.
-        stage: first stage of a recipe that depends on it; "train" where no class says.
-        range: range in which a search varies it; None for no range, also where the class that it
-            extends has one.
+        stage: first stage of a recipe that depends on the setting; "train" if no class gives one.
+        range: range in which a search varies the setting; None removes an inherited range.
         least: smallest number allowed.
         above: numbers must be larger than this one.
         most: largest number allowed.
@@ -184,7 +183,7 @@ def setting(
     >>> declared(Wider)["units"].default, declared(Wider)["units"].doc
     (128, 'width of the cell')
     """
-    given: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "doc": doc,
         "stage": stage,
         "least": least,
@@ -192,68 +191,71 @@ def setting(
         "most": most,
         "below": below,
     }
-    metadata = {name: value for name, value in given.items() if value is not None}
+    metadata = {name: value for name, value in arguments.items() if value is not None}
     if range is not ...:
         metadata["range"] = range
-    own: T = field(default=default, metadata=metadata)
-    return own
+    declaration: T = field(default=default, metadata=metadata)
+    return declaration
 
 
 def doc(text: str) -> dict[str, str]:
-    """Metadata of `dataclasses.field`, for the one argument that may be given by position."""
+    """Metadata of `dataclasses.field` for the `data` argument, which may be positional."""
     return {"doc": text, "stage": "option"}
 
 
 def declared(settings: type) -> dict[str, Setting]:
-    """The settings of a dataclass by name: its own in the order of its source, then inherited ones.
+    """Read the settings of a dataclass, by name.
 
-    The argument that may be given by position comes first.
+    Fields of the class itself come first, in the order of the source, then inherited ones; the
+    positional argument `data` is before all.
     """
-    found = _DECLARED.get(settings)
-    if found is None:
-        found = _DECLARED[settings] = _declared(settings)
-    return found
+    settings_by_name = _CACHE.get(settings)
+    if settings_by_name is None:
+        settings_by_name = _CACHE[settings] = _read_declarations(settings)
+    return settings_by_name
 
 
-_DECLARED: weakref.WeakKeyDictionary[type, dict[str, Setting]] = weakref.WeakKeyDictionary()
+_CACHE: weakref.WeakKeyDictionary[type, dict[str, Setting]] = weakref.WeakKeyDictionary()
 
 
-def _declared(settings: type) -> dict[str, Setting]:
-    found: dict[str, Setting] = {}
-    for name in _ordered(settings):
-        owners = [own for own in settings.__mro__ if name in vars(own).get("__annotations__", {})]
+def _read_declarations(settings: type) -> dict[str, Setting]:
+    declarations: dict[str, Setting] = {}
+    for name in _ordered_names(settings):
+        owners = [base for base in settings.__mro__ if name in _annotations(base)]
         metadata: dict[str, Any] = {}
         for owner in reversed(owners):
             metadata |= owner.__dataclass_fields__[name].metadata  # type: ignore[attr-defined]
-        own = settings.__dataclass_fields__[name]  # type: ignore[attr-defined]
+        dataclass_field = settings.__dataclass_fields__[name]  # type: ignore[attr-defined]
         annotation = owners[0].__annotations__[name]
         if not isinstance(annotation, str):
             annotation = inspect.formatannotation(annotation)
-        found[name] = Setting(name, annotation, own.default, **metadata)
-    return found
+        declarations[name] = Setting(name, annotation, dataclass_field.default, **metadata)
+    return declarations
 
 
-def _ordered(settings: type) -> list[str]:
-    fields = {own.name: own for own in dataclasses.fields(settings)}
+def _annotations(base: type) -> dict[str, Any]:
+    """The annotations in the source of a class, without inherited ones."""
+    annotations: dict[str, Any] = vars(base).get("__annotations__", {})
+    return annotations
+
+
+def _ordered_names(settings: type) -> list[str]:
+    fields = {each.name: each for each in dataclasses.fields(settings)}
     order = dict.fromkeys(
-        name
-        for own in settings.__mro__
-        for name in vars(own).get("__annotations__", {})
-        if name in fields
+        name for base in settings.__mro__ for name in _annotations(base) if name in fields
     )
     return sorted(order, key=lambda name: bool(fields[name].kw_only))
 
 
 def names(settings: type, *stages: Stage) -> tuple[str, ...]:
-    """The names of the settings of these stages, in the order of `declared`."""
-    return tuple(name for name, own in declared(settings).items() if own.stage in stages)
+    """Names of the settings of certain stages, in the order of `declared`."""
+    return tuple(each.name for each in declared(settings).values() if each.stage in stages)
 
 
 def visible(settings: S, *stages: Stage) -> S:
-    """Settings of which only those of these stages can be read.
+    """View of a settings object in which only settings of certain stages can be read.
 
-    A recipe's data is prepared once for all settings of later stages, so that it must not depend
-    on them.
+    Prepared data is reused with other settings of later stages, so it must not depend on them.
     """
     return cast(S, _Visible(settings, names(type(settings), *stages)))
 
@@ -272,18 +274,18 @@ class _Visible:
 
 
 def documentation(settings: type) -> str:
-    """The docstring of a recipe: that of its settings, with their `Args:` before `Returns:`."""
+    """Docstring of a recipe: the docstring of its settings class, with `Args:` inserted."""
     text = inspect.cleandoc(settings.__doc__ or "")
     before, returns, after = text.partition("\n\nReturns:")
     return f"{before}\n\n{arguments(declared(settings).values())}{returns}{after}"
 
 
 def arguments(settings: Iterable[Setting]) -> str:
-    """Settings as the `Args:` of a docstring."""
+    """Format settings as the `Args:` section of a docstring."""
     lines = ["Args:"]
-    for own in settings:
+    for each in settings:
         lines += textwrap.wrap(
-            f"{own.name}: {own.doc}.",
+            f"{each.name}: {each.doc}.",
             96,
             initial_indent=" " * 4,
             subsequent_indent=" " * 8,

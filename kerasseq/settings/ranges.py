@@ -1,4 +1,4 @@
-"""Ranges in which a search varies a setting."""
+"""Ranges from which a search draws the values of a setting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ __all__ = ["Choice", "Conditional", "Float", "Int", "Range"]
 
 @dataclass(frozen=True)
 class Int:
-    """A range of whole numbers, both ends included; `log` draws them evenly by their logarithm."""
+    """A range of whole numbers.
+
+    Args:
+        low: smallest value.
+        high: largest value.
+        step: difference between neighbouring values.
+        log: whether to draw on a logarithmic scale.
+    """
 
     low: int
     high: int
@@ -20,7 +27,13 @@ class Int:
 
 @dataclass(frozen=True)
 class Float:
-    """A range of numbers; `log` draws them evenly by their logarithm."""
+    """A range of real numbers.
+
+    Args:
+        low: smallest value.
+        high: largest value.
+        log: whether to draw on a logarithmic scale.
+    """
 
     low: float
     high: float
@@ -29,18 +42,22 @@ class Float:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few values."""
+    """A list of values to choose from.
+
+    Args:
+        options: the values.
+    """
 
     options: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Conditional:
-    """A range of a setting that matters only with some values of another setting.
+    """A range that applies only with certain values of another setting.
 
     Args:
         setting: name of the other setting.
-        values: values of the other setting with which this range applies.
+        values: values of the other setting with which the range applies.
         range: range of this setting.
     """
 

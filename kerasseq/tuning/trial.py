@@ -233,8 +233,8 @@ def _check_count(model: keras.Model, expected: int) -> int:
 def _start(trial_folder: Path, parent: Path | None) -> float:
     """Make the folder of a trial, and count how many times it was started.
 
-    A trial that repeatedly kills its process before an epoch ends, by using too much memory for example,
-    would be started forever; after five starts from the same epoch it fails instead.
+    A trial that kills its process before an epoch ends, by using too much memory for example, would
+    be started forever; after five starts from the same epoch it fails instead.
 
     Returns:
         The seconds that it was trained in earlier processes.
@@ -243,7 +243,7 @@ def _start(trial_folder: Path, parent: Path | None) -> float:
     path = trial_folder / _BEGUN
     begun = _read_begun(path)
     if parent is not None and not any(trial_folder.glob("*.npz")):
-        for checkpoint in sorted(parent.glob("*.npz")):  # if there are none, it starts from scratch
+        for checkpoint in sorted(parent.glob("*.npz")):  # starts from scratch if none
             with atomic.replacing(trial_folder / checkpoint.name) as temporary:
                 shutil.copyfile(checkpoint, temporary)
     stamps = [_read_checkpoint(checkpoint) for checkpoint in trial_folder.glob("*.npz")]
