@@ -1,8 +1,8 @@
-"""The decoder protocol, and the sentences that a generator makes with a decoder.
+"""The decoder protocol, and the sentences that a generator produces with a decoder.
 
-A decoder has two methods. `start(context) -> state` gives what it knows before the first word, a
-nest of tensors with the batch first. `step(tokens, state) -> (logits, state)` takes one more token
-of each row, (batch,), and gives logits of the next, (batch, words). The prefix is never read again.
+`start(context) -> state` returns the state before the first word, a nest of tensors with the batch
+as first axis. `step(tokens, state) -> (logits, state)` reads one more token of each row, (batch,),
+and returns logits of the next, (batch, words). The state replaces the tokens read so far.
 """
 
 from __future__ import annotations
@@ -19,34 +19,35 @@ PADDING = 0
 
 
 class Decoder(Protocol):
-    """What sentences are made with.
+    """A model that predicts the next word from its state.
 
-    Where it has `words`, how many there are, wrong tokens are found before anything runs.
+    An optional attribute `words`, the size of the vocabulary, lets generators check their token
+    arguments.
     """
 
     def start(self, context: Any) -> Any:
-        """The state before the first word, a nest of tensors with the batch first."""
+        """The state before the first word, a nest of tensors with the batch as first axis."""
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Logits of the next word, (batch, words), and the state, after one token of each row.
+        """Read one token of each row; returns logits of the next, (batch, words), and the state.
 
-        A tensor of the state that the step gives back as it came, the same object, belongs to the
-        context, and is not put in order anew by a search.
+        A tensor of the state that is returned unchanged, as the same object, belongs to the
+        context: beam search does not reorder it.
         """
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """What was found for each row, the best sentence first.
+    """Generated sentences of each row, the best one first.
 
-    A beam search may find fewer sentences than it was asked for, since there are no more. What is
-    left then has no tokens, and minus infinity in `log_probs` and `scores`.
+    A beam search may find fewer sentences than requested if no more are possible. The missing ones
+    have no tokens, and minus infinity in `log_probs` and `scores`.
 
     Args:
-        tokens: int (rows, sentences, length), without the start; after the end come zeros.
-        log_probs: (rows, sentences, length), the decoder's own log-probability of each token, in
-            nats, whatever temperature, cuts and penalties were; zeros after the end.
-        scores: (rows, sentences), what they were ranked by.
+        tokens: int (rows, sentences, length), without the start token; zeros after the end token.
+        log_probs: (rows, sentences, length), log-probability of each token by the decoder, in nats,
+            before temperature, top-k, top-p and penalties; zeros after the end token.
+        scores: (rows, sentences), by which the sentences are ranked.
     """
 
     tokens: np.ndarray
@@ -55,5 +56,5 @@ class Sentences:
 
     @property
     def lengths(self) -> np.ndarray:
-        """(rows, sentences), how many tokens there are, the end among them."""
+        """Number of tokens of each sentence, (rows, sentences), including the end token."""
         return (self.tokens != PADDING).sum(axis=-1)

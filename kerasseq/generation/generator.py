@@ -1,4 +1,4 @@
-"""Base of the generators: a batch of sentences in one compiled loop."""
+"""Base class of the generators: all sentences of a batch in one compiled loop."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from keras import ops
 from kerasseq.generation.decoder import PADDING, Sentences, Tensor
 from kerasseq.params.spec import positive_int
 
-__all__ = ["NEVER", "Generator", "number"]
+__all__ = ["NEVER", "Generator", "check_number"]
 
-NEVER = -1e9  # the log-probability of what must not come; infinities would make NaN
+NEVER = -1e9  # log-probability of forbidden tokens; -inf would lead to NaN
 
 
 class Generator(keras.Model):
-    """Base of what makes sentences with a decoder; on PyTorch the loop is not compiled.
+    """Base class of generators. The loop is compiled on TensorFlow and JAX, not on PyTorch.
 
     Args:
-        decoder: A `Decoder`; a Keras layer, so that its weights are known.
-        length: Most tokens of a sentence, the end among them.
-        start: The token that is read first.
-        end: The token that ends a sentence.
-        forbidden: Tokens that never come; padding, 0, is always among them.
-        no_repeat: Tokens of the shortest run that must not come twice in a sentence; 0 for any.
-        penalty: What the log-probabilities of tokens that the sentence has are multiplied by, at
-            least 1 (after Keskar et al. 2019, arXiv 1909.05858).
-        sentences: How many there are for each row.
+        decoder: A `Decoder`; a Keras layer, so that its weights are tracked.
+        length: Largest number of tokens of a sentence, including the end token.
+        start: The start token.
+        end: The end token.
+        forbidden: Tokens that are never generated; padding, 0, is always forbidden.
+        no_repeat: Size of n-grams that must not occur twice in a sentence; 0 allows repetition.
+        penalty: Repetition penalty, at least 1: the log-probabilities of tokens that the sentence
+            already has are multiplied by it (after Keskar et al. 2019, arXiv 1909.05858).
+        sentences: Number of sentences for each row.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -52,9 +52,10 @@ class Generator(keras.Model):
         super().__init__()
         words = getattr(decoder, "words", None)
         words = words if isinstance(words, int) else math.inf
-        self.first, self.end = number("start", start, 0, words), number("end", end, 1, words)
-        never = [number("forbidden", token, 0, words) for token in forbidden]
-        self.forbidden = sorted({PADDING, *never})
+        self.first = check_number("start", start, 0, words)
+        self.end = check_number("end", end, 1, words)
+        tokens = [check_number("forbidden", token, 0, words) for token in forbidden]
+        self.forbidden = sorted({PADDING, *tokens})
         if end in self.forbidden:
             raise ValueError(f"`forbidden` must not have the end, {end}: no sentence would end.")
         self.decoder = decoder
@@ -62,45 +63,45 @@ class Generator(keras.Model):
             positive_int("length", length),
             positive_int("sentences", sentences),
         )
-        self.no_repeat = number("no_repeat", no_repeat, 0)
-        self.penalty = number("penalty", penalty, 1, kind=numbers.Real)
+        self.no_repeat = check_number("no_repeat", no_repeat, 0)
+        self.penalty = check_number("penalty", penalty, 1, kind=numbers.Real)
         self.built = True
 
     def run(self, context: Any, batch_size: int = 64) -> Sentences:
-        """Sentences for all rows.
+        """Generate sentences for all rows.
 
         Args:
-            context: What the decoder starts from, an array or a nest of them, rows first.
-            batch_size: Rows that run as one.
+            context: Input of the decoder's `start`: an array or a nest of arrays, (rows, ...) each.
+            batch_size: Number of rows in a batch.
 
         Raises:
-            ValueError: If there is no row, or there is something else than arrays of as many rows.
+            ValueError: If there are no rows, or the arrays differ in their number of rows.
         """
-        rows = _rows(context)
-        inputs = {"context": context, **self.drawn(rows)}
-        found = []
+        rows = _count_rows(context)
+        inputs = {"context": context, **self.draw_noise(rows)}
+        outputs = []
         for begin in range(0, rows, positive_int("batch_size", batch_size)):
             # The last batch is filled up with its last row: one shape, one compiled loop.
             size = min(batch_size, rows)
-            taken = np.minimum(np.arange(begin, begin + size), rows - 1)
-            batch = keras.tree.map_structure(lambda values, taken=taken: values[taken], inputs)
-            found.append(self.predict_on_batch(batch))
+            indices = np.minimum(np.arange(begin, begin + size), rows - 1)
+            batch = keras.tree.map_structure(lambda values, rows=indices: values[rows], inputs)
+            outputs.append(self.predict_on_batch(batch))
         joined = {
-            name: np.concatenate([np.asarray(batch[name]) for batch in found])[:rows]
+            name: np.concatenate([np.asarray(batch[name]) for batch in outputs])[:rows]
             for name in ("tokens", "log_probs", "scores")
         }
         return Sentences(**joined)
 
-    def drawn(self, rows: int) -> dict[str, np.ndarray]:
-        """Further inputs of so many rows, drawn by chance."""
+    def draw_noise(self, rows: int) -> dict[str, np.ndarray]:
+        """Random inputs of the model for `rows` rows, by name."""
         return {}
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        """`tokens`, `log_probs` and `scores` of a batch; see `Sentences`."""
+        """Generate the `tokens`, `log_probs` and `scores` of a batch; see `Sentences`."""
         raise NotImplementedError
 
-    def begin(self, inputs: dict[str, Any]) -> tuple[Any, Tensor]:
-        """The state before the first word, once for each sentence, and the first token."""
+    def first_step(self, inputs: dict[str, Any]) -> tuple[Any, Tensor]:
+        """The initial state, repeated for each sentence of a row, and the start tokens."""
         state = keras.tree.map_structure(
             lambda part: ops.repeat(part, self.sentences, axis=0),
             self.decoder.start(inputs["context"]),
@@ -108,37 +109,42 @@ class Generator(keras.Model):
         rows = ops.shape(keras.tree.flatten(state)[0])[0]
         return state, ops.full((rows,), self.first, dtype="int32")
 
-    def ahead(self, token: Tensor, state: Any, tokens: Tensor, time: Tensor) -> tuple[Any, ...]:
-        """What may come next, for (sentences, length) tokens so far.
+    def next_log_probs(
+        self, token: Tensor, state: Any, tokens: Tensor, time: Tensor
+    ) -> tuple[Any, ...]:
+        """Log-probabilities of the next token, given the tokens so far, (sentences, length).
 
         Returns:
-            Log-probabilities of the decoder, (sentences, words), those by which to choose, and the
-            state.
+            The decoder's log-probabilities, (sentences, words); the same with penalties and
+            forbidden tokens, from which to choose; and the new state.
         """
         logits, state = self.decoder.step(token, state)
-        own = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-        words = own.shape[-1]
-        chosen = own
+        log_probs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+        words = log_probs.shape[-1]
+        adjusted = log_probs
         if self.penalty != 1:
-            chosen = ops.where(_marked(tokens, tokens != PADDING, words), own * self.penalty, own)
-        never = ops.convert_to_tensor(np.isin(np.arange(words), self.forbidden))
+            repeated = _occurs(tokens, tokens != PADDING, words)
+            adjusted = ops.where(repeated, log_probs * self.penalty, log_probs)
+        forbidden = ops.convert_to_tensor(np.isin(np.arange(words), self.forbidden))
         if self.no_repeat:
-            never = ops.logical_or(never, _repeating(tokens, time, self.no_repeat, words))
-        return own, ops.where(never, NEVER, chosen), state
+            forbidden = ops.logical_or(
+                forbidden, _repeats_ngram(tokens, time, self.no_repeat, words)
+            )
+        return log_probs, ops.where(forbidden, NEVER, adjusted), state
 
-    def going_on(self, time: Tensor, done: Tensor) -> Tensor:
-        """Whether there are sentences left to go on with."""
+    def continues(self, time: Tensor, done: Tensor) -> Tensor:
+        """Whether the loop continues: some rows are not done, and the length is not reached."""
         return ops.logical_and(time < self.length, ops.logical_not(ops.all(done)))
 
-    def written(self, old: Tensor, new: Tensor, time: Tensor) -> Tensor:
-        """(..., length) values, with new ones, (...), at one timestep."""
+    def write_step(self, old: Tensor, new: Tensor, time: Tensor) -> Tensor:
+        """Replace the values of one timestep: `old` is (..., length), `new` is (...)."""
         return ops.where(ops.arange(self.length) == time, new[..., None], old)
 
 
-def number(
+def check_number(
     name: str, value: Any, least: int, below: float = math.inf, kind: Any = numbers.Integral
 ) -> Any:
-    """The value, or a ValueError that names the argument."""
+    """Check that a number is at least `least` and less than `below`, and return it."""
     if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < below:
         what = "a whole number" if kind is numbers.Integral else "a finite number"
         limit = "" if below == math.inf else f", below the decoder's {below} words"
@@ -148,8 +154,8 @@ def number(
     return value
 
 
-def _rows(context: Any) -> int:
-    """How many rows the arrays of a context have, or a ValueError."""
+def _count_rows(context: Any) -> int:
+    """Number of rows of the arrays of a context; a ValueError if they differ."""
     parts = keras.tree.flatten(context)
     if not parts or not all(getattr(part, "shape", ()) for part in parts):
         raise ValueError(
@@ -167,21 +173,31 @@ def _rows(context: Any) -> int:
     return rows.pop()
 
 
-def _marked(tokens: Tensor, which: Tensor, words: int) -> Tensor:
-    """(sentences, words), whether a word is among those (sentences, n) tokens that count."""
+def _occurs(tokens: Tensor, counts: Tensor, words: int) -> Tensor:
+    """Whether a sentence has a word, (sentences, words), among tokens (sentences, n) that count.
+
+    Args:
+        tokens: int (sentences, n).
+        counts: bool (sentences, n), whether a token counts.
+        words: size of the vocabulary.
+    """
     rows = ops.zeros_like(tokens) + ops.arange(ops.shape(tokens)[0], dtype=tokens.dtype)[:, None]
     indices = ops.reshape(ops.stack([rows, tokens], axis=-1), (-1, 2))
-    counted = ops.reshape(ops.cast(which, "float32"), (-1,))
-    return ops.scatter(indices, counted, (ops.shape(tokens)[0], words)) > 0
+    weights = ops.reshape(ops.cast(counts, "float32"), (-1,))
+    return ops.scatter(indices, weights, (ops.shape(tokens)[0], words)) > 0
 
 
-def _repeating(tokens: Tensor, time: Tensor, size: int, words: int) -> Tensor:
-    """(sentences, words), whether a word would make a run of so many tokens come again."""
+def _repeats_ngram(tokens: Tensor, time: Tensor, size: int, words: int) -> Tensor:
+    """Whether a word would repeat an n-gram of its sentence, (sentences, words).
+
+    The last `size` - 1 tokens are compared with all earlier windows of that size. Where they are
+    equal, the token after the window would complete the n-gram a second time.
+    """
     starts = max(tokens.shape[1] - size + 1, 0)
     last = ops.maximum(time - size + 1 + ops.arange(size - 1), 0)
-    again = ops.arange(starts)[None] + size <= time  # the run lies in what is there
-    for place in range(size - 1):
-        recent = ops.take(tokens, last[place], axis=1)[:, None]
-        again = ops.logical_and(again, tokens[:, place : place + starts] == recent)
+    matches = ops.arange(starts)[None] + size <= time  # the n-gram lies within the tokens so far
+    for offset in range(size - 1):
+        recent = ops.take(tokens, last[offset], axis=1)[:, None]
+        matches = ops.logical_and(matches, tokens[:, offset : offset + starts] == recent)
     following = tokens[:, size - 1 :]
-    return _marked(following, ops.logical_and(again, following != PADDING), words)
+    return _occurs(following, ops.logical_and(matches, following != PADDING), words)
