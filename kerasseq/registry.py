@@ -94,7 +94,7 @@ def register(recipe: Any) -> Any:
     >>> from kerasseq.recipes.sentiment import SentimentSettings
     >>> from kerasseq.tasks.recipe import recipe
     >>> from kerasseq.tasks.text_classification import TextClassification
-    >>> mine = register(recipe(SentimentSettings, TextClassification, name="my_reviews"))
+    >>> my_recipe = register(recipe(SentimentSettings, TextClassification, name="my_reviews"))
     >>> "my_reviews" in names()
     True
     >>> unregister("my_reviews")

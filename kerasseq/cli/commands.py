@@ -324,7 +324,7 @@ def resumable(out: str) -> Iterator[None]:
     except KeyboardInterrupt:
         folder = paths.given(out, "out")
         begun = folder.is_dir() and any(folder.iterdir())
-        hint = f"; the same command with --out {out} goes on" if begun else ""
+        hint = f"; the same command with --out {out} resumes it" if begun else ""
         raise Interrupted(f"interrupted{hint}") from None
 
 

@@ -126,7 +126,7 @@ def _typer_type(option: Option) -> tuple[Any, Any, Reader]:
     scalars = [name for name in _TYPES if name in kinds]
     optional, default = "None" in kinds, option.default
     literal = any(member.startswith("Literal[") for member in kinds)
-    item_types = [found[1] for m in kinds if (found := re.fullmatch(_SEQUENCE, m))]
+    item_types = [match[1] for kind in kinds if (match := re.fullmatch(_SEQUENCE, kind))]
     if item_types and scalars in ([], item_types):  # a single value is read as a list of one
         values = default and list(default)
         return _TYPES[item_types[0]][2], values, partial(_repeated_value, default)

@@ -120,7 +120,7 @@ def _threads(backend: str) -> str:
         threading = importlib.import_module("tensorflow").config.threading
         set_to = threading.get_intra_op_parallelism_threads()
         return str(set_to) if set_to else f"as many as processors ({_cores()})"
-    return "its own affair"
+    return "decided by the backend"
 
 
 def _extension(backend: str, missing: str | None) -> Iterator[Row]:

@@ -196,10 +196,10 @@ def _explain_layer(layer: Any, path: str) -> Explained:
         ("with a mask", {"masked": True}),
         ("in inference", {"training": False}),
     ):
-        other = layer.choose(sequences, **call)
-        if other.name != choice.name:
-            reason = other.reasons.get(choice.name)
-            notes.append(f"{condition} {other.name} runs" + (f": {reason}" if reason else ""))
+        alternative = layer.choose(sequences, **call)
+        if alternative.name != choice.name:
+            reason = alternative.reasons.get(choice.name)
+            notes.append(f"{condition} {alternative.name} runs" + (f": {reason}" if reason else ""))
     return Explained(path, cell, choice.name, device_name, dict(choice.reasons), tuple(notes))
 
 

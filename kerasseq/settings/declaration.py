@@ -56,7 +56,7 @@ Stage = Literal["read", "split", "prepare", "train", "option"]
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a recipe, as its field declares it.
+    """The declaration of one setting of a recipe.
 
     Args:
         name: name of the field.

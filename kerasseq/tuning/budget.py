@@ -95,25 +95,25 @@ class Budget:
         Numbers are at their lower ends; the options of a choice are tried one choice at a time.
         """
 
-        def worst_share(found: Settings) -> float:
-            return max(limit.amount(found) / limit.most for limit in limits)
+        def worst_share(candidate: Settings) -> float:
+            return max(limit.amount(candidate) / limit.most for limit in limits)
 
         def lowest(chosen: Settings) -> dict[str, Any]:
-            found = {**settings, **chosen}
-            found |= {name: range_.low for name, range_ in sizes(self.space, found).items()}
-            return {**found, _WIDTH: 1} if self.match else found
+            candidate = {**settings, **chosen}
+            lows = {name: range_.low for name, range_ in sizes(self.space, candidate).items()}
+            return {**candidate, **lows, **({_WIDTH: 1} if self.match else {})}
 
-        found = lowest({})
+        smallest = lowest({})
         chosen: dict[str, Any] = {}
         for name, range_ in ((name, base_range(range_)) for name, range_ in self.space.items()):
-            if isinstance(range_, Choice) and is_active(self.space[name], found):
+            if isinstance(range_, Choice) and is_active(self.space[name], smallest):
                 candidates = ({**chosen, name: option} for option in range_.options)
                 chosen = min(candidates, key=lambda options: worst_share(lowest(options)))
-                found = lowest(chosen)
-        for name, range_ in sizes(self.space, found).items():
-            if worst_share(found) > 1:  # a large segment, for example, has fewer steps
-                found = min(found, {**found, name: range_.high}, key=worst_share)
-        return found
+                smallest = lowest(chosen)
+        for name, range_ in sizes(self.space, smallest).items():
+            if worst_share(smallest) > 1:  # a large segment, for example, has fewer steps
+                smallest = min(smallest, {**smallest, name: range_.high}, key=worst_share)
+        return smallest
 
     def check(self, settings: Settings) -> None:
         """Check that some settings of the space fit.

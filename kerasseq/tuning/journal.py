@@ -186,5 +186,5 @@ def unwritable_error(error: Exception, folder: Path) -> OSError:
     reason = getattr(error, "strerror", None) or error
     return OSError(
         f"the search cannot write to {folder} ({reason}): make room or give another folder; the "
-        "same call then goes on."
+        "same call then resumes it."
     )

@@ -272,12 +272,12 @@ class Result(Tabular):
         """Remarks on the search, a line each: the best trial, the gain, what is missing."""
         if self._finished_event is None:
             return [
-                f"not finished: the same call with out={str(self.folder)!r} goes on, unless it "
-                "still runs"
+                f"not finished: if it is not running, the same call with out={str(self.folder)!r} "
+                "resumes it"
             ]
         begun = sum(e["event"] == "began" and e["trial"] != "default" for e in self.events)
         planned = self.events[0].get("trials", begun)
-        few = f"{begun} of {planned} trials: nothing else was found in the space within the budget"
+        few = f"{begun} of {planned} trials: the space has no other settings within the budget"
         short = [few] if begun < planned else []
         if self._finished_event["best"] is None:
             return [*short, "no trial was completed"]

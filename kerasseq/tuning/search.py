@@ -241,8 +241,8 @@ class Search:
         ended = [row for row in rows(self.events) if row["status"] != "runs"]
         self.record({"event": "finished", **finish(task, self.data, ended)})
         shutil.rmtree(trials.folder(task, DEFAULT), ignore_errors=True)
-        for left in (path for name in _LEFTOVERS for path in task.folder.glob(name)):
-            shutil.rmtree(left, ignore_errors=True)
+        for path in (path for name in _LEFTOVERS for path in task.folder.glob(name)):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager

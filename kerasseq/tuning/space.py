@@ -147,8 +147,8 @@ def narrow(
     for name, range_ in ranges.items():
         if isinstance(range_, Conditional) and isinstance(ranges.get(range_.setting), Conditional):
             raise ValueError(
-                f"{name} is to vary with {range_.setting}, which does not always vary itself: name "
-                "one setting that does."
+                f"{name} is to vary with {range_.setting}, which is conditional itself: name an "
+                "unconditional setting."
             )
     ordered = {name: ranges[name] for name in _dependency_order(ranges)}
     for name, range_ in ordered.items():

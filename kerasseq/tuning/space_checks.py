@@ -96,7 +96,7 @@ def _check_ranges(
         for value in _values_to_check(base_range(space[name])):
             reason = _rejection(task, space, settings, {name: value})
             if reason is not None:
-                raise ValueError(f"the range of {name} has {value!r}, which cannot be: {reason}")
+                raise ValueError(f"the range of {name} has {value!r}, which is invalid: {reason}")
 
 
 def _unusable_ranges(

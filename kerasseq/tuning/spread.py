@@ -148,7 +148,7 @@ def _chief_has_ended(chief: _Member) -> bool:
     code = chief.process.poll()
     if code not in (None, 0):
         raise ChildProcessError(
-            f"the chief of the search ended ({_exit_reason(code)}); the same call goes on. "
+            f"the chief of the search ended ({_exit_reason(code)}); the same call resumes it. "
             f"Its last output: {chief.tail}"
         )
     return code == 0
@@ -160,7 +160,7 @@ def _exit_reason(code: int | None) -> str:
 
 def _inherited_environment() -> dict[str, str]:
     """The environment of this process, with its import path."""
-    path = os.pathsep.join(own or str(Path.cwd()) for own in sys.path)
+    path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
     return {**os.environ, "PYTHONPATH": path}
 
 

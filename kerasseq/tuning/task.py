@@ -226,7 +226,10 @@ class Data:
     def resolve_auto(self, settings: Settings) -> dict[str, Any]:
         """Replace "auto" in settings by the values that the data suggests."""
         resolved = self._resolve(self._final_data_info(settings), settings)
-        return {n: getattr(resolved, n) if own == "auto" else own for n, own in settings.items()}
+        return {
+            name: getattr(resolved, name) if value == "auto" else value
+            for name, value in settings.items()
+        }
 
     def bytes(self, settings: Settings) -> int:
         """Number of bytes of these parameters."""

@@ -98,9 +98,9 @@ def tune(
 
     Example:
 
-    >>> found = tune("sentiment", trials=1, tuner="random", epochs=1, quiet=True,
-    ...              space={"units": [2, 4], "embedding": 4})
-    >>> found.trials["status"].tolist()
+    >>> result = tune("sentiment", trials=1, tuner="random", epochs=1, quiet=True,
+    ...               space={"units": [2, 4], "embedding": 4})
+    >>> result.trials["status"].tolist()
     ['completed', 'completed']
     """
     arguments = locals()

@@ -136,4 +136,4 @@ def test_an_interruption_says_how_to_go_on(
 
     monkeypatch.setattr(calls, "tune", interrupted)
     assert _main("tune sentiment demo --out search") == 130
-    assert "the same command with --out search goes on" in capsys.readouterr().err
+    assert "the same command with --out search resumes it" in capsys.readouterr().err

@@ -429,7 +429,7 @@ def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
         ({"chief": 3}, "chief must be HOST:PORT"),
         ({"units": 4}, "units is given as 4, and in the space too: leave one of them out"),
         ({"match_params": 9}, "match_params sets units: leave units out"),
-        ({"space": {"units": Float(2, 4)}}, "the range of units has 2.6.*, which cannot be"),
+        ({"space": {"units": Float(2, 4)}}, "the range of units has 2.6.*, which is invalid"),
     ],
 )
 def test_what_cannot_be_is_one_clear_sentence(
@@ -450,7 +450,7 @@ def test_a_space_that_is_exhausted_is_told(tmp_path: Path, quick: list[Any]) -> 
     given = {**TUNE, "space": {"units": [2, 3], "learning_rate": 0.01, "batch_size": 8}}
     result = kerasseq.tune(toy, trials=9, out=tmp_path / "a", **given)
     assert len(result.trials) == 3
-    assert any(own.startswith("2 of 9 trials: nothing else was found") for own in result.remarks)
+    assert any(remark.startswith("2 of 9 trials: the space has no") for remark in result.remarks)
     result = kerasseq.tune(toy, trials=2, out=tmp_path / "b", **given)
     assert not any("trials:" in own for own in result.remarks)
 

@@ -87,7 +87,7 @@ def test_an_argument_takes_the_place_of_a_range_of_the_recipe(
     assert found == lookup_recipe(recipe)[1] | settings
     # Also where it is the only value of the space; but the caller's own range is refused.
     assert _asked(recipe, settings) == (space, found)
-    with pytest.raises(ValueError, match=f"the range of {name} has 1.5, which cannot be"):
+    with pytest.raises(ValueError, match=f"the range of {name} has 1.5, which is invalid"):
         _asked(recipe, {name: "1.5..2.0"}, **settings)
 
 
@@ -103,7 +103,7 @@ def test_what_varies_with_a_setting_stays_where_that_is_narrowed() -> None:
 
 
 def test_a_setting_that_needs_some_of_a_range_is_told() -> None:
-    with pytest.raises(ValueError, match="the range of model has 'direct', which cannot be"):
+    with pytest.raises(ValueError, match="the range of model has 'direct', which is invalid"):
         _asked("forecasting", attention=True)
 
 
@@ -123,7 +123,7 @@ def test_how_data_is_read_cannot_vary(recipe: str, name: str, value: Any) -> Non
 @pytest.mark.parametrize(
     ("space", "told"),
     [
-        ({"cell": ["grux", "gru"]}, "the range of cell has 'grux', which cannot be"),
+        ({"cell": ["grux", "gru"]}, "the range of cell has 'grux', which is invalid"),
         ({"cell": [None, "gru"]}, "the range of cell has None"),
         ({"dropout": "0..2"}, "the range of dropout has 2"),
         ({"dropout": [0.1, 5]}, "the range of dropout has 5"),
@@ -150,7 +150,7 @@ def test_how_data_is_read_cannot_vary(recipe: str, name: str, value: Any) -> Non
         ({"units": "2..99999999999:log"}, "the range of units must end at 2,147,483,647 at most"),
         (
             {"zoneout": "0.1,0.2 if cell=gru", "dropout": "0.1..0.2 if zoneout=0.2"},
-            "dropout is to vary with zoneout, which does not always vary itself",
+            "dropout is to vary with zoneout, which is conditional itself",
         ),
         ({"zoneout": "0.1..0.2 if zoneout=0.1"}, "which does not always vary itself"),
         ("units=3", "space must be a dict"),
