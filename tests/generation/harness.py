@@ -36,12 +36,12 @@ class Toy:
 
 def token_log_probs(row: int, sentence: tuple[int, ...]) -> list[float]:
     """Of each token of a sentence, by the table."""
-    found, before, last = [], 0, START
+    log_probs, before, last = [], 0, START
     for token in sentence:
         logits = TABLE[row, before, last].astype(float)
-        found.append(logits[token] - np.log(np.exp(logits).sum()))
+        log_probs.append(logits[token] - np.log(np.exp(logits).sum()))
         before, last = last, token
-    return found
+    return log_probs
 
 
 def all_sentences(length: int = LENGTH) -> list[tuple[int, ...]]:
@@ -66,10 +66,13 @@ def stripped(tokens: np.ndarray) -> tuple[int, ...]:
 
 
 def greedy_sentence(row: int, length: int = LENGTH) -> tuple[int, ...]:
-    found: tuple[int, ...] = ()
-    while len(found) < length and END not in found:
-        found += (max((END, 4, 5, 6), key=lambda token: token_log_probs(row, (*found, token))[-1]),)
-    return found
+    sentence: tuple[int, ...] = ()
+    while len(sentence) < length and END not in sentence:
+        log_probs = {
+            token: token_log_probs(row, (*sentence, token))[-1] for token in (END, 4, 5, 6)
+        }
+        sentence += (max(log_probs, key=log_probs.__getitem__),)
+    return sentence
 
 
 class Ending(Toy):
@@ -81,6 +84,6 @@ class Ending(Toy):
     def step(self, tokens: Any, state: Any) -> Any:
         self.steps += 1
         over = ops.cast(state["left"] <= 0, "float32")[:, None]
-        wanted = ops.eye(WORDS)
-        logits = 9 * (over * wanted[END] + (1 - over) * (wanted[5] + 0.1 * wanted[4]))
+        expected = ops.eye(WORDS)
+        logits = 9 * (over * expected[END] + (1 - over) * (expected[5] + 0.1 * expected[4]))
         return logits, {"left": state["left"] - 1}

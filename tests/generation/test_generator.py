@@ -28,7 +28,7 @@ def test_no_run_of_words_comes_twice(maker: type[Generator], size: int) -> None:
     if maker is BeamSearch:
         settings["normalization"] = 2.0  # long sentences, which repeat themselves
     free = maker(Toy(), **settings).run(ROWS)
-    found = maker(Toy(), no_repeat=size, **settings).run(ROWS)
+    sentences = maker(Toy(), no_repeat=size, **settings).run(ROWS)
 
     def repeats(tokens: np.ndarray) -> bool:
         sentence = stripped(tokens)
@@ -36,7 +36,7 @@ def test_no_run_of_words_comes_twice(maker: type[Generator], size: int) -> None:
         return len(set(runs)) < len(runs)
 
     assert any(repeats(row) for row in free.tokens[:, 0])
-    assert not any(repeats(row) for row in found.tokens[:, 0])
+    assert not any(repeats(row) for row in sentences.tokens[:, 0])
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX traces a step once")
@@ -50,7 +50,7 @@ def test_the_loop_ends_with_the_last_sentence(maker: type[Generator]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("maker", "wrong", "said"),
+    ("maker", "wrong", "message"),
     [
         (Sampler, {"temperature": -1}, "`temperature` must be a finite number of at least 0"),
         (Sampler, {"top_k": -1}, "`top_k` must be a whole number of at least 0"),
@@ -76,15 +76,15 @@ def test_the_loop_ends_with_the_last_sentence(maker: type[Generator]) -> None:
         (BeamSearch, {"normalization": -0.1}, "`normalization` must be a finite number"),
     ],
 )
-def test_wrong_settings_are_named(maker: Any, wrong: dict[str, Any], said: str) -> None:
+def test_wrong_settings_are_named(maker: Any, wrong: dict[str, Any], message: str) -> None:
     decoder = Toy()
     decoder.words = WORDS
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         maker(decoder, **{**SETTINGS, **wrong})
 
 
 @pytest.mark.parametrize(
-    ("context", "said"),
+    ("context", "message"),
     [
         (ROWS[:0], "`context` has no rows"),
         ([0, 1], "`context` must be an array.*Received: int in a list.*`np.asarray`"),
@@ -94,6 +94,6 @@ def test_wrong_settings_are_named(maker: Any, wrong: dict[str, Any], said: str) 
         ({"row": ROWS, "other": ROWS[:2]}, r"`context` must have as many rows .* \[2, 5\] rows"),
     ],
 )
-def test_what_has_no_rows_gives_no_sentences(context: Any, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_what_has_no_rows_gives_no_sentences(context: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Sampler(Toy(), **SETTINGS).run(context)

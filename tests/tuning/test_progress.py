@@ -100,8 +100,8 @@ def test_time_left_counts_what_follows_the_last_trial(monkeypatch: pytest.Monkey
     for event in events:
         clock[0] += 10 if event["event"] == "ended" else 0
         progress.show(event)
-        found = re.search(r"about (.*) left", _shown(progress))
-        left.append(found and found[1])
+        match = re.search(r"about (.*) left", _shown(progress))
+        left.append(match and match[1])
     # One trial of 10 s, the default and two trainings of 8 s; then the latter three; then two.
     assert left == [None, "34 s", "34 s", "24 s", "24 s", "16 s"]
     clock[0] += 6

@@ -33,9 +33,9 @@ def _data(name: str) -> tuple[Any, Any, dict[str, Any], Data]:
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
     recipe, settings, _ = lookup_recipe(name)
-    space, found = check_space(recipe, settings, None, {})  # which tries the ends of all ranges
+    space, fitted = check_space(recipe, settings, None, {})  # which tries the ends of all ranges
     assert len(space) > 3
-    assert found == settings
+    assert fitted == settings
     hp = keras_tuner.HyperParameters()
     drawn = {**settings, **declare(space, hp, settings)}
     for place, own in enumerate(hp.space):
@@ -76,10 +76,10 @@ def test_what_a_recipe_is_proposed_is_made_to_fit_by_its_multiply_accumulates(na
     large = {**settings, **{name: own.high for name, own in sizes(space, settings).items()}}
     most = data.macs(large) // 3
     task = Task(recipe, source, settings, space, Path(), max_macs=most)
-    found = task.budget(data).fit(large)
-    assert found is not None
-    assert most / 2 < data.macs(found) <= most
-    assert found["units"] < large["units"]
+    fitted = task.budget(data).fit(large)
+    assert fitted is not None
+    assert most / 2 < data.macs(fitted) <= most
+    assert fitted["units"] < large["units"]
     with pytest.raises(ValueError, match="has so few multiply-accumulates: the smallest has "):
         replace(task, max_macs=9).budget(data).check(settings)
 
@@ -139,8 +139,8 @@ def test_data_is_prepared_again_only_for_settings_that_it_depends_on(
         prepared.clear()
         own = {**space, "lookback": lookback, "scaling": "standard"}
         out = tmp_path / str(lookback)
-        found = kerasseq.tune("forecasting", table, space=own, trials=20, out=out, quiet=True)
-        assert all(found.trials[name].nunique() > 1 for name in space)
+        fitted = kerasseq.tune("forecasting", table, space=own, trials=20, out=out, quiet=True)
+        assert all(fitted.trials[name].nunique() > 1 for name in space)
         times.append(len(prepared))
     assert times[0] == 2 < times[1]  # once for the trials, and once for their sizes
 

@@ -226,16 +226,16 @@ def test_the_recipes_own_setting_does_not_win_beyond_the_budget_and_the_space(
     quick: list[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found: list[Any] = []
+    result: list[Any] = []
 
     def finish(task: Any, data: Any, rows: Any) -> dict[str, Any]:
-        found.extend(final.candidates(task, data, rows))
+        result.extend(final.candidates(task, data, rows))
         return {"best": None}
 
     monkeypatch.setattr("kerasseq.tuning.search.finish", finish)
     options = {"space": {"units": units, "learning_rate": [0.04, 0.05]}, "out": tmp_path / "a"}
     kerasseq.tune(toy, trials=1, quiet=True, **options, **limit)
-    assert {row["trial"] for row in found} == {"0000", best}
+    assert {row["trial"] for row in result} == {"0000", best}
 
 
 def test_a_search_from_before_there_was_such_a_limit_goes_on(
@@ -271,10 +271,10 @@ def _again(folder: Path, **options: Any) -> Any:
 
 
 def test_a_search_from_before_settings_were_renamed_is_read(old: Path) -> None:
-    found = kerasseq.tuned(old)
-    assert {"lookback_seasons", "scheduled_sampling"} <= {*found.trials}
-    assert not {"lookback", "scheduled"} & {*found.trials}
-    assert [*found.trials][1:6] == ["model", "lookback_seasons", "cell", "units", "depth"]
+    result = kerasseq.tuned(old)
+    assert {"lookback_seasons", "scheduled_sampling"} <= {*result.trials}
+    assert not {"lookback", "scheduled"} & {*result.trials}
+    assert [*result.trials][1:6] == ["model", "lookback_seasons", "cell", "units", "depth"]
 
 
 @pytest.mark.parametrize("lines", [1, 4, 12])
@@ -357,8 +357,8 @@ def test_two_hundred_trials_take_little_disk(
         own = trial.folder(task, name)
         own.mkdir(parents=True)
         (own / "0.npz").write_bytes(bytes(2**20))  # of 65,000 parameters
-        found = [path for path in task.folder.rglob("*") if path.is_file()]
-        taken.append(sum(path.stat().st_size for path in found) / 2**20)
+        files = [path for path in task.folder.rglob("*") if path.is_file()]
+        taken.append(sum(path.stat().st_size for path in files) / 2**20)
         return run(task, data, name, *given, **options)
 
     monkeypatch.setattr(trial, "run", kept)

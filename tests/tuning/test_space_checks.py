@@ -37,10 +37,10 @@ def _asked(recipe: str, space: Any = None, **settings: Any) -> tuple[Any, dict[s
     ],
 )
 def test_an_argument_of_the_recipe_is_taken_as_it_is(settings: dict[str, Any]) -> None:
-    space, found = _asked("forecasting", horizon=3, lookback=14, **settings)
+    space, values = _asked("forecasting", horizon=3, lookback=14, **settings)
     (name,) = settings
     assert name not in space
-    assert found[name] == settings[name]
+    assert values[name] == settings[name]
 
 
 def test_a_search_reads_its_data_as_the_recipe_does(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_search_reads_its_data_as_the_recipe_does(tmp_path: Path) -> None:
     table = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=150), "a,b": np.sin(steps)})
     table["other"] = steps
     options: dict[str, Any] = {"horizon": 3, "lookback": 8, "epochs": 1, "model": "direct"}
-    found = kerasseq.tune(
+    values = kerasseq.tune(
         "forecasting",
         table,
         target=["a,b"],
@@ -58,10 +58,10 @@ def test_a_search_reads_its_data_as_the_recipe_does(tmp_path: Path) -> None:
         out=tmp_path / "search",
         **options,
     )
-    assert set(found.trials["status"]) == {"completed"}, found.trials["reason"].tolist()
-    assert "target" not in found.trials
-    assert found.best.settings["target"] == ["a,b"]
-    assert not any("2 targets" in note for note in found.best.notes)
+    assert set(values.trials["status"]) == {"completed"}, values.trials["reason"].tolist()
+    assert "target" not in values.trials
+    assert values.best.settings["target"] == ["a,b"]
+    assert not any("2 targets" in note for note in values.best.notes)
     with pytest.raises(ValueError, match="nonsense"):
         kerasseq.tune("forecasting", table, target="nonsense", trials=1, quiet=True, **options)
 
@@ -82,11 +82,11 @@ def test_an_argument_takes_the_place_of_a_range_of_the_recipe(
     recipe: str, settings: dict[str, Any], name: str
 ) -> None:
     assert name in _asked(recipe)[0]
-    space, found = _asked(recipe, **settings)
+    space, values = _asked(recipe, **settings)
     assert name not in space
-    assert found == lookup_recipe(recipe)[1] | settings
+    assert values == lookup_recipe(recipe)[1] | settings
     # Also where it is the only value of the space; but the caller's own range is refused.
-    assert _asked(recipe, settings) == (space, found)
+    assert _asked(recipe, settings) == (space, values)
     with pytest.raises(ValueError, match=f"the range of {name} has 1.5, which is invalid"):
         _asked(recipe, {name: "1.5..2.0"}, **settings)
 
@@ -98,8 +98,8 @@ def test_a_range_takes_the_place_of_one_of_the_recipe_that_excludes_it() -> None
 
 
 def test_what_varies_with_a_setting_stays_where_that_is_narrowed() -> None:
-    found, _ = _asked("forecasting", {"model": ["segment", "seq2seq"]})
-    assert {"attention", "linear", "lookback_seasons"} <= {*found}
+    values, _ = _asked("forecasting", {"model": ["segment", "seq2seq"]})
+    assert {"attention", "linear", "lookback_seasons"} <= {*values}
 
 
 def test_a_setting_that_needs_some_of_a_range_is_told() -> None:
@@ -191,14 +191,14 @@ def test_a_recipe_of_which_no_run_can_be_loaded_is_refused_at_once(
 
 def test_a_value_that_is_possible_with_some_others_may_vary() -> None:
     space = {"model": ["direct", "seq2seq"], "attention": [True, False]}
-    found, _ = _asked("forecasting", space)
-    assert found["attention"] == Choice((True, False))
-    assert "scheduled_sampling" not in found  # which is of another model
+    values, _ = _asked("forecasting", space)
+    assert values["attention"] == Choice((True, False))
+    assert "scheduled_sampling" not in values  # which is of another model
 
 
 def test_what_the_recipe_varies_with_a_setting_is_narrowed_with_it() -> None:
-    found, _ = _asked("sentiment", {"ngrams": [0, 2]})
-    assert found["ngram_count"] == Conditional("ngrams", (2,), Choice((1, 2, 3)))
+    values, _ = _asked("sentiment", {"ngrams": [0, 2]})
+    assert values["ngram_count"] == Conditional("ngrams", (2,), Choice((1, 2, 3)))
     assert "ngram_count" not in _asked("sentiment", {"ngrams": [0]})[0]
     assert _asked("sentiment", {"ngrams": 2})[0]["ngram_count"] == Choice((1, 2, 3))
 
