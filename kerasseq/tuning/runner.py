@@ -69,7 +69,7 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         self._idle = False
         self._allowed_growth = growth
         self._first_memory = math.nan
-        self._is_worker = "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in self.tuner_id
+        self._has_chief = "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in self.tuner_id
 
     def search(self) -> None:
         """Run trials until none are left."""
@@ -120,7 +120,7 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         super().on_trial_end(trial)
         if math.isnan(self._first_memory):
             self._first_memory = memory()
-        if self._is_worker and not (self._task.folder / JOURNAL).is_file():
+        if self._has_chief and not (self._task.folder / JOURNAL).is_file():
             # The chief, which removes checkpoints, runs on a machine without this folder.
             shutil.rmtree(trials.folder(self._task, trial.trial_id), ignore_errors=True)
 
@@ -134,13 +134,13 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
                 self.oracle.create_trial(self.tuner_id)  # returns the current trial again
 
         thread = threading.Thread(target=beat, daemon=True)
-        if self._is_worker:
+        if self._has_chief:
             thread.start()
         try:
             yield
         finally:
             finished.set()
-            if self._is_worker:
+            if self._has_chief:
                 thread.join()
 
     def save(self) -> None:
