@@ -21,7 +21,7 @@ from kerasseq.settings import Choice
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
 from kerasseq.tuning.space import Space
-from kerasseq.tuning.task import Task, known, typed
+from kerasseq.tuning.task import Task, lookup_recipe, typed
 
 TRIALS, SECONDS = 20, 75  # of training: with all around it, a trial takes at most 90
 ETT = {
@@ -173,7 +173,7 @@ class _Watched(Search):
 
 def _equal(folder: Path, trials: int, **settings: Any) -> Task:
     """A search of trials that all take as long."""
-    recipe, defaults, data = known("sentiment")
+    recipe, defaults, data = lookup_recipe("sentiment")
     settings = {**defaults, "patience": 1000, **settings}
     rates = Choice(tuple(float(f"{1e-3 * (1 + k / 100):.4g}") for k in range(trials)))
     space: Space = {"learning_rate": rates}
@@ -190,7 +190,7 @@ def _workers() -> rows.Row:
             search = Search(task, quiet=True)
             started = time.perf_counter()
             if workers > 1 or not search.trials():
-                search.spread(workers)
+                search.run_workers(workers)
             found[workers] = time.perf_counter() - started
             search.journal.close()
             assert len(Result(task.folder, search.events).trials) == 16
@@ -204,7 +204,7 @@ def _overhead() -> rows.Row:
     """
     import dataclasses
 
-    recipe, defaults, data = known("sentiment")
+    recipe, defaults, data = lookup_recipe("sentiment")
     settings = {**defaults, "epochs": 1, "units": 4, "embedding": 4}
     source = recipe.load(data, typed(recipe, settings))
     found = {}
@@ -218,7 +218,7 @@ def _overhead() -> rows.Row:
             search = Search(task, quiet=True)
             started = time.perf_counter()
             if not search.trials():  # a process that has grown too much leaves the rest to another
-                search.spread(1)
+                search.run_workers(1)
             taken = time.perf_counter() - started
             search.journal.close()
             spent = [event["seconds"] for event in search.events if event["event"] == "ended"]

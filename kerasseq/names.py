@@ -1,10 +1,10 @@
-"""The public names of kerasseq and the commands of its shell, without importing any."""
+"""Public names of kerasseq and commands of its shell, listed without importing any module."""
 
 from __future__ import annotations
 
 __all__ = ["COMMANDS", "MODULES", "PUBLIC", "VERBS"]
 
-#: Public names and the modules that they come from.
+#: Public names, and the modules that define them.
 PUBLIC = {
     "CaptionRun": "kerasseq.tasks.captioning",
     "ClassificationRun": "kerasseq.runs",
@@ -27,9 +27,9 @@ PUBLIC = {
     "tuned": "kerasseq.tuning.results",
     "units_for": "kerasseq.params",
 }
-#: Modules and packages that are public as attributes.
+#: Public modules and packages.
 MODULES = ("cells", "generation", "kernels", "layers", "params", "recipes", "settings")
-#: Commands of the shell beside the recipes and the verbs of their runs.
+#: Commands of the shell, besides recipes and verbs of runs.
 COMMANDS = (
     *("count", "units", "compare", "report", "cells", "explain", "doctor"),
     *("show", "load", "tune", "tuned"),

@@ -1,4 +1,4 @@
-"""Recipes by name: files of the recipes folder, entry points of other packages, registered ones.
+"""Registry of recipes: files of the recipes folder, entry points, and registered functions.
 
 A file `recipes/NAME.py` is the recipe NAME. Another package offers recipes as entry points of the
 group `kerasseq.recipes`, and a program registers its own by `kerasseq.register`.
@@ -10,7 +10,7 @@ import importlib
 import os
 from functools import cache
 
-TYPE_CHECKING = False  # spelt out: importing it from typing costs more than all else here
+TYPE_CHECKING = False  # importing it from typing would be slower than the rest of this module
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
@@ -27,7 +27,7 @@ _registered: dict[str, Any] = {}
 
 
 def names() -> list[str]:
-    """The names of all recipes, in alphabetical order; none of them is imported.
+    """Names of all recipes, in alphabetical order; no recipe is imported.
 
     >>> "sentiment" in names()
     True
@@ -37,13 +37,13 @@ def names() -> list[str]:
 
 @cache
 def builtin() -> tuple[str, ...]:
-    """The names of the recipes that come with kerasseq."""
+    """Names of the recipes that come with kerasseq."""
     files = (os.path.splitext(name) for name in os.listdir(_FOLDER))
     return tuple(sorted(stem for stem, kind in files if kind == ".py" and not stem.startswith("_")))
 
 
 def get(name: str) -> Callable[..., Any]:
-    """The recipe of that name, a function that returns a Run.
+    """The recipe with a name: a function that returns a Run.
 
     Raises:
         ValueError: if there is no recipe of that name.
@@ -62,50 +62,50 @@ def get(name: str) -> Callable[..., Any]:
 
 
 def task(name: str) -> Task[Any, Any]:
-    """The task of the recipe of that name.
+    """The task of the recipe with a name.
 
     Raises:
         ValueError: if there is no recipe of that name.
     """
-    found: Task[Any, Any] = get(name).task  # type: ignore[attr-defined]
-    return found
+    recipe_task: Task[Any, Any] = get(name).task  # type: ignore[attr-defined]
+    return recipe_task
 
 
 def find(name: str) -> Callable[..., Any] | None:
-    """The recipe of that name, or None."""
+    """The recipe with a name, or None."""
     return get(name) if name in builtin() or name in names() else None
 
 
 def register(recipe: Any) -> Any:
-    """Make a recipe of one's own known by its name, to `load`, `tune` and the shell.
+    """Register a custom recipe under its name, for `load`, `tune` and the shell.
 
     Args:
-        recipe: a recipe that `kerasseq.recipe` has made.
+        recipe: a recipe that `kerasseq.recipe` returned.
 
     Returns:
-        The recipe, so that the call may stand around its definition.
+        The recipe, so that `register` can be used as a decorator.
 
     Raises:
-        ValueError: if it is no recipe, or its name is taken by another recipe, by a public name of
-            kerasseq or by a command of the shell.
+        ValueError: if it is no recipe, or its name is already the name of another recipe, a public
+            name of kerasseq or a command of the shell.
 
     Example:
 
     >>> from kerasseq.recipes.sentiment import SentimentSettings
     >>> from kerasseq.tasks.recipe import recipe
     >>> from kerasseq.tasks.text_classification import TextClassification
-    >>> mine = register(recipe(SentimentSettings, TextClassification, name="my_reviews"))
+    >>> my_recipe = register(recipe(SentimentSettings, TextClassification, name="my_reviews"))
     >>> "my_reviews" in names()
     True
     >>> unregister("my_reviews")
     """
     name = getattr(recipe, "__name__", "")
     _check(name, recipe)
-    known = _registered.get(name)
-    again = known is not None and _origin(known) == _origin(recipe)
-    if not again and (known is not None or name in builtin() or name in _entry_points()):
+    registered = _registered.get(name)
+    is_update = registered is not None and _origin(registered) == _origin(recipe)
+    if not is_update and (registered is not None or name in builtin() or name in _entry_points()):
         raise ValueError(f"there is a recipe {name!r} already: give this one another name.")
-    if not again and name in _taken():
+    if not is_update and name in _reserved_names():
         raise ValueError(
             f"{name!r} is a name of kerasseq or a command of its shell: give the recipe another "
             "name."
@@ -115,12 +115,12 @@ def register(recipe: Any) -> Any:
 
 
 def unregister(name: str) -> None:
-    """Forget a recipe that was registered."""
+    """Remove a registered recipe; an unknown name is ignored."""
     _registered.pop(name, None)
 
 
 def summary(name: str) -> str:
-    """The first line of the recipe's docstring; files of kerasseq are read, not imported.
+    """First line of a recipe's docstring; kerasseq's recipes are parsed, not imported.
 
     >>> summary("sentiment")
     'Train a recurrent text classifier, and tell how good it is beside simple baselines.'
@@ -131,7 +131,7 @@ def summary(name: str) -> str:
 
     with open(os.path.join(_FOLDER, f"{name}.py"), encoding="utf-8") as file:
         tree = ast.parse(file.read())
-    # The docstring of a recipe is that of its settings, the last class of the file.
+    # A recipe has the docstring of its settings, which are the last class of the file.
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     return (ast.get_docstring(classes[-1]) or "").partition("\n")[0] if classes else ""
 
@@ -141,9 +141,9 @@ def _entry_points() -> dict[str, EntryPoint]:
     from importlib import metadata
 
     return {
-        own.name: own
-        for own in metadata.entry_points(group=GROUP)
-        if own.name not in builtin() and own.name not in _taken()
+        entry_point.name: entry_point
+        for entry_point in metadata.entry_points(group=GROUP)
+        if entry_point.name not in builtin() and entry_point.name not in _reserved_names()
     }
 
 
@@ -160,8 +160,8 @@ def _origin(recipe: Any) -> tuple[str, str]:
 
 
 @cache
-def _taken() -> frozenset[str]:
-    """Names that no recipe from outside may have."""
+def _reserved_names() -> frozenset[str]:
+    """Names that external recipes must not have."""
     from kerasseq.names import COMMANDS, MODULES, PUBLIC, VERBS
 
     return frozenset((*COMMANDS, *MODULES, *PUBLIC, *VERBS))

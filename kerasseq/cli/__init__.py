@@ -1,7 +1,7 @@
-"""The `kerasseq` command: parses, calls and prints; no logic of its own.
+"""The `kerasseq` command: it parses arguments, calls functions and prints results.
 
-Nothing heavy is imported before a command needs it: counting, reports and `--help` load no
-backend, and a recipe is imported when its command is called or its help asked for.
+Heavy modules are imported only when a command needs them: counting, reports and `--help` load no
+backend, and a recipe is imported only for its own command or help.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kerasseq.settings.aliases import renamed
 
 __all__ = ["TRACEBACK", "main"]
 
-# Set to anything, it shows where an error comes from.
+# Environment variable; if it is set, errors keep their traceback.
 TRACEBACK = "KERASSEQ_TRACEBACK"
 
 
@@ -30,11 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        argv: The arguments after the program's name; those of the process by default.
+        argv: The arguments after the program's name; default: the arguments of the process.
 
     Returns:
-        0; 2 for wrong arguments or bad input, told in one line on standard error; 130 after an
-        interruption. What is none of these is a fault of ours, and keeps its traceback.
+        The exit code: 0; 2 after invalid arguments or input, with one line on standard error; 130
+        after an interruption. Other exceptions are bugs of kerasseq, and keep their traceback.
 
     Example:
         >>> main(["count", "gru", "--inputs", "3", "--units", "5", "--format", "csv"])
@@ -46,20 +46,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
-        command = typer.main.get_command(_app(arguments))
+        command = typer.main.get_command(_make_app(arguments))
         code = command.main(arguments, prog_name="kerasseq", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         return _closed_pipe()
-    except SystemExit as stop:  # how a closed pipe is told that was met while a command ran
+    except SystemExit as stop:  # typer raises it with code 1 if a pipe was closed
         return _closed_pipe() if stop.code == 1 else int(stop.code or 0)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
     except commands.Interrupted as interruption:
         return _fail(str(interruption), 130)
     except Exception as error:
-        usage = _usage(error)
-        if not usage and (os.environ.get(TRACEBACK) or not _expected(error)):
+        usage = _usage_message(error)
+        if not usage and (os.environ.get(TRACEBACK) or not _is_input_error(error)):
             raise
         return _fail(f"error: {usage or _one_line(error)}", 2)
     if code == 130:
@@ -73,35 +73,35 @@ def _fail(message: str, code: int) -> int:
 
 
 def _closed_pipe() -> int:
-    """Nobody reads on: what is still in the buffer must not raise at exit."""
-    with contextlib.suppress(OSError, ValueError):  # standard output may be no file
+    """Redirect the rest of the output to nowhere, so that flushing at exit does not raise."""
+    with contextlib.suppress(OSError, ValueError):  # standard output may not be a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141  # what a shell gives for a process that a closed pipe ended
+    return 141  # exit code of a process that SIGPIPE ends
 
 
-def _usage(error: Exception) -> str:
-    """What was wrong about the arguments, if it was that."""
-    # The class of such errors is private to typer; what it offers is not.
+def _usage_message(error: Exception) -> str:
+    """Message of a usage error of typer; "" for other errors."""
+    # The class of these errors is private in typer, but its method is public.
     if not hasattr(error, "format_message"):
         return ""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "kerasseq"
-    told = " ".join(error.format_message().split()).rstrip(".")
+    message = " ".join(error.format_message().split()).rstrip(".")
     option = getattr(error, "option_name", "").lstrip("-").replace("-", "_")
     if context and option in (new := renamed(context.info_name)):
-        told = f"No such option: --{option}: it was renamed to --{new[option].replace('_', '-')}"
-    return f"{told}. Try '{path} --help'."
+        message = f"No such option: --{option}: it was renamed to --{new[option].replace('_', '-')}"
+    return f"{message}. Try '{path} --help'."
 
 
-def _expected(error: Exception) -> bool:
-    """Whether it tells of bad input: a TypeError only where we raise it on purpose."""
+def _is_input_error(error: Exception) -> bool:
+    """Whether an error is about invalid input: a TypeError only if kerasseq raised it itself."""
     return isinstance(error, ValueError | OSError) or (
-        isinstance(error, TypeError) and _on_purpose(error)
+        isinstance(error, TypeError) and _is_raised_by_us(error)
     )
 
 
-def _on_purpose(error: Exception) -> bool:
-    """Whether a `raise` of ours raised it."""
+def _is_raised_by_us(error: Exception) -> bool:
+    """Whether a `raise` statement of kerasseq raised the error."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -114,22 +114,22 @@ def _on_purpose(error: Exception) -> bool:
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    told = " ".join(str(error).split()) or type(error).__name__
-    return told if _on_purpose(error) else f"{told} ({TRACEBACK}=1 shows where)"
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if _is_raised_by_us(error) else f"{message} ({TRACEBACK}=1 shows where)"
 
 
-def _app(arguments: Sequence[str]) -> typer.Typer:
-    """All commands; that of a recipe with its options only if it is the one that is called."""
+def _make_app(arguments: Sequence[str]) -> typer.Typer:
+    """All commands; only the recipe or verb that is called gets its options."""
     app = typer.Typer(
         help="Recurrent sequence models in Keras: recipes, layers, exact parameter counts.",
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # plain help names every option in full, and comes up sooner
+        rich_markup_mode=None,  # plain help does not truncate options, and is faster
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
     called = next((word for word in arguments if not word.startswith("-")), None)
-    after = [word for word in arguments if not word.startswith("-")][1:]
+    operands = [word for word in arguments if not word.startswith("-")][1:]
     for name in registry.names():
         if name == called:
             app.command(name)(commands.recipe(name))
@@ -140,17 +140,17 @@ def _app(arguments: Sequence[str]) -> typer.Typer:
     for name, text in names.VERBS.items():
         if name != called:
             app.command(name, help=text)(_stub)
-    plain = called in (*commands.COMMANDS, *names.COMMANDS, *registry.names())
-    if called is not None and not plain and verbs.known(called):
-        app.command(called)(verbs.command(called, after))
+    is_builtin = called in (*commands.COMMANDS, *names.COMMANDS, *registry.names())
+    if called is not None and not is_builtin and verbs.is_verb(called):
+        app.command(called)(verbs.command(called, operands))
     app.command("tuned")(tuning.tuned)
-    app.add_typer(tuning.app(after[0] if called == "tune" and after else None), name="tune")
+    app.add_typer(tuning.app(operands[0] if called == "tune" and operands else None), name="tune")
     app.command("load", hidden=True)(commands.show)
     return app
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         from kerasseq import __version__
 
         print(f"kerasseq {__version__}")
@@ -167,4 +167,4 @@ def _root(
 
 
 def _stub() -> None:
-    """Stands for a recipe or a verb that is not called."""
+    """Placeholder for a recipe or verb that is not called."""

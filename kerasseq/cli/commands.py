@@ -1,4 +1,4 @@
-"""What each command does: one call, and its result printed."""
+"""The commands of the shell: each makes one call and prints its result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Interrupted(Exception):
-    """An interruption that says how to go on."""
+    """An interruption, with a message on how to resume."""
 
 
 # Parameters
@@ -38,16 +38,16 @@ Format = Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help
 
 
 def number(text: str) -> int:
-    """100000, 100_000, 100k or 2M as a number."""
-    found = re.fullmatch(r"(\d[\d_,]*(?:\.\d+)?)([kKmM]?)", text)
-    if found is None:
+    """Parse a number such as 100000, 100_000, 100k or 2M."""
+    match = re.fullmatch(r"(\d[\d_,]*(?:\.\d+)?)([kKmM]?)", text)
+    if match is None:
         raise typer.BadParameter(f"{text!r} is no number such as 100000, 100k or 2M.")
-    plain = float(found[1].replace(",", "").replace("_", ""))
-    return round(plain * {"": 1, "k": 1_000, "m": 1_000_000}[found[2].lower()])
+    value = float(match[1].replace(",", "").replace("_", ""))
+    return round(value * {"": 1, "k": 1_000, "m": 1_000_000}[match[2].lower()])
 
 
 def path(text: str) -> Path:
-    """A path, as typer reads the value of an argument."""
+    """Parse an argument that is a path, for typer."""
     try:
         return paths.user_path(text, "path")
     except ValueError as error:
@@ -58,7 +58,7 @@ _Budget = Annotated[
     str, typer.Option(metavar="NUMBER", help="Parameters it may have: 100000, 100k, 2M.")
 ]
 
-# What count, units and compare all take: name, type, flag where its name is another, and help.
+# Options of count, units and compare: name, type, flag if it differs from the name, and help.
 _LAYER: tuple[tuple[str, Any, str, str], ...] = (
     ("depth", int | None, "", "Levels."),
     ("bidirectional", bool, "", "Run every level both ways."),
@@ -77,18 +77,18 @@ _LAYER: tuple[tuple[str, Any, str, str], ...] = (
 
 
 def _with_layer_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with the options of a recurrent layer in place of its `**options`."""
+    """Replace the `**options` of a function by the options of a recurrent layer."""
 
-    def command(**given: Any) -> None:
-        options = {name: given.pop(name) for name, *_ in _LAYER}
+    def command(**arguments: Any) -> None:
+        options = {name: arguments.pop(name) for name, *_ in _LAYER}
         options = {name: value for name, value in options.items() if value is not None}
         if options.get("merge") == "none":
             options["merge"] = None
-        function(**given, **options)
+        function(**arguments, **options)
 
     parameters = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
     for name, kind, flag, text in _LAYER:
-        # Without an explicit flag, a bool would have a --no- form that says nothing here.
+        # Without an explicit flag, a bool would get a --no- form, which is useless here.
         flag = flag or ("--" + name.replace("_", "-") if kind is bool else "")
         option = typer.Option(*([flag] if flag else []), help=text)
         parameters.append(
@@ -102,10 +102,10 @@ def _with_layer_options(function: Callable[..., None]) -> Callable[..., None]:
     return signatures.signed(command, parameters, inspect.getdoc(function))
 
 
-def display(shown: Tabular, format: str) -> None:
+def display(table: Tabular, format: str) -> None:
     """Print a table in one of its formats."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(shown.render(format, width=width))
+    print(table.render(format, width=width))
 
 
 def count(
@@ -170,7 +170,7 @@ def explain(
     format: Format = "table",
 ) -> None:
     """Show which kernel runs each recurrent layer, and why not a faster one."""
-    if file.exists():  # what is not there is told without waiting for a backend
+    if file.exists():  # a missing file is reported without waiting for a backend
         import_backend()
     from kerasseq.insight import explain
 
@@ -181,7 +181,7 @@ def doctor(format: Format = "table") -> None:
     """Show what is installed, what kernels can run here, and what is missing."""
     from kerasseq.insight.doctor import examine
 
-    with contextlib.suppress(Exception):  # which is a row of the table
+    with contextlib.suppress(Exception):  # the table has a row for a backend that fails
         import_backend()
     display(examine(), format)
 
@@ -192,7 +192,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run
 
 
 def load(folder: Path) -> Run:
-    """The run in a folder; whether it is one is checked before a backend is loaded."""
+    """Load the run in a folder; other folders are refused before a backend is loaded."""
     from kerasseq import runs
 
     if (runs.located(folder) / runs.RECORD).is_file():
@@ -201,22 +201,22 @@ def load(folder: Path) -> Run:
 
 
 def import_backend() -> None:
-    """Import Keras without what TensorFlow prints as it starts, which no setting silences.
+    """Import Keras without TensorFlow's messages at startup, some of which no setting disables.
 
-    Who sets TF_CPP_MIN_LOG_LEVEL sees all that TensorFlow prints at that level.
+    If TF_CPP_MIN_LOG_LEVEL is set, all messages of that level are shown.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stderr.flush()
-    shown = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    standard_error = os.dup(2)
+    with open(os.devnull, "w") as null:
+        os.dup2(null.fileno(), 2)
     try:
         importlib.import_module("keras")
     finally:
-        os.dup2(shown, 2)
-        os.close(shown)
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
 
 
 def show(folder: Folder) -> None:
@@ -225,7 +225,7 @@ def show(folder: Folder) -> None:
 
 
 def show_result(result: Any, format: str) -> None:
-    """Print the result of a verb: a table, scores, or whatever shows itself."""
+    """Print the result of a verb: scores, a table, or another object that rich can print."""
     if isinstance(result, dict):
         rows = [
             (name, value, *result["interval"].get(name, ("", "")))
@@ -245,13 +245,13 @@ def show_result(result: Any, format: str) -> None:
         get_console().print(result)
 
 
-def listed(rows: list[str] | None, file: Path | None, tables: bool = False) -> list[str] | Path:
-    """The rows of a list: from the command line, a file, or standard input.
+def read_rows(rows: list[str] | None, file: Path | None, tables: bool = False) -> list[str] | Path:
+    """Read a list of rows from the command line, a file or standard input.
 
     Args:
-        rows: rows given on the command line.
-        file: a file with one row a line, or a table.
-        tables: whether the path of a table is handed on.
+        rows: rows on the command line.
+        file: a file with one row per line, or a table.
+        tables: whether to return the path of a table instead of reading it.
     """
     from kerasseq.io.tables import TABLES
 
@@ -259,11 +259,11 @@ def listed(rows: list[str] | None, file: Path | None, tables: bool = False) -> l
         raise ValueError(f"Give rows or --file, not both. Received: {len(rows)} and {file}")
     if file and tables and file.suffix.lower() in TABLES:
         return file
-    return rows or _lines(file)
+    return rows or _read_lines(file)
 
 
-def _lines(file: Path | None) -> list[str]:
-    """The lines of a file or of standard input, blank ones left out."""
+def _read_lines(file: Path | None) -> list[str]:
+    """The lines of a file or of standard input, without blank lines."""
     from kerasseq.io.files import decode
 
     name = "standard input" if file is None or str(file) == "-" else str(file)
@@ -282,32 +282,33 @@ def _lines(file: Path | None) -> list[str]:
 
 @contextlib.contextmanager
 def folder_for(out: str | None, default: str) -> Iterator[str]:
-    """The folder to write to: the one that was given, else a new one, named by the time.
+    """Context with the folder to write to: `out`, or a new folder named by the time.
 
-    A new one is made at once, so that no other process takes it, and goes if it stays empty.
+    A new folder is made at once, so that no other process uses the same name; it is removed if it
+    stays empty.
     """
     if out is not None:
         yield out
         return
-    named = f"{default}-{time.strftime('%Y%m%d-%H%M%S')}"
-    first = not Path(named).parent.exists()
-    folder = next(path for path in _numbered(named) if _made(path))
+    name = f"{default}-{time.strftime('%Y%m%d-%H%M%S')}"
+    is_first = not Path(name).parent.exists()
+    folder = next(path for path in _numbered_folders(name) if _make_folder(path))
     try:
         yield str(folder)
     finally:
-        with contextlib.suppress(OSError):  # something was written
-            for path in (folder, folder.parent) if first else (folder,):
+        with contextlib.suppress(OSError):  # the folder is not empty
+            for path in (folder, folder.parent) if is_first else (folder,):
                 path.rmdir()
 
 
-def _numbered(name: str) -> Iterator[Path]:
-    """Candidate folders: the name, then name-2, name-3, ..., for runs of the same second."""
+def _numbered_folders(name: str) -> Iterator[Path]:
+    """Candidate folders: the name, then name-2, name-3, ..., for runs in the same second."""
     yield Path(name)
     yield from (Path(f"{name}-{number}") for number in itertools.count(2))
 
 
-def _made(folder: Path) -> bool:
-    """Whether a folder could be made that was not there."""
+def _make_folder(folder: Path) -> bool:
+    """Make a folder; False if it exists already."""
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
@@ -317,24 +318,24 @@ def _made(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def resumable(out: str) -> Iterator[None]:
-    """Say of an interruption how to go on, if something was written to a folder."""
+    """Context that turns Ctrl-C into `Interrupted`, which says how to resume."""
     try:
         yield
     except KeyboardInterrupt:
         folder = paths.user_path(out, "out")
         begun = folder.is_dir() and any(folder.iterdir())
-        on = f"; the same command with --out {out} goes on" if begun else ""
-        raise Interrupted(f"interrupted{on}") from None
+        hint = f"; the same command with --out {out} resumes it" if begun else ""
+        raise Interrupted(f"interrupted{hint}") from None
 
 
 def recipe(name: str) -> Callable[..., None]:
-    """The command of a recipe: its arguments as options, its docstring as help."""
+    """The command of a recipe: the recipe's arguments are options, its docstring is the help."""
     function = registry.get(name)
     options, text = signatures.options(function)
     parameters, readers = signatures.parameters(options)
 
-    def command(**given: Any) -> None:
-        values = {key: readers[key](value) for key, value in given.items()}
+    def command(**arguments: Any) -> None:
+        values = {key: readers[key](value) for key, value in arguments.items()}
         with folder_for(values.pop("out"), f"runs/{name}") as out:
             import_backend()
             with resumable(out):

@@ -1,7 +1,8 @@
-"""Write what follows from the recipes: static imports in `__init__.py`, and the verbs of runs.
+"""Generate source from the recipes: static imports in `__init__.py`, and verbs in `names.py`.
 
-`python -m kerasseq.cli.generate`, after a recipe or a verb was added. Type checkers and editors see
-by it what is loaded on first use, and the help of the shell lists verbs without importing recipes.
+Run `python -m kerasseq.cli.generate` after adding a recipe or a verb. Type checkers and editors
+need the imports, since names are loaded on first use; the shell's help needs the verbs, since it
+does not import recipes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _BEGIN, _END = "# Written by `python -m kerasseq.cli.generate`.\n", "# Until her
 
 
 def imports() -> str:
-    """The static imports of `kerasseq/__init__.py`."""
+    """Generate the static imports of `kerasseq/__init__.py`."""
     homes = dict.fromkeys(MODULES, "kerasseq") | PUBLIC
     homes |= {name: f"kerasseq.recipes.{name}" for name in builtin()}
     lines = sorted(f"    from {home} import {name} as {name}\n" for name, home in homes.items())
@@ -26,21 +27,21 @@ def imports() -> str:
 
 
 def verbs() -> str:
-    """The verbs of the runs of kerasseq's recipes."""
-    found = {"predict": "Predict with a run: its first verb."}
+    """Generate the verbs of all runs, with their help."""
+    help_by_verb = {"predict": "Predict with a run: its first verb."}
     for run in (task(name).run for name in builtin()):
         for verb in run.verbs:
-            found.setdefault(verb, (getattr(run, verb).__doc__ or "").partition("\n")[0])
-    return f"VERBS = {json.dumps(found, indent=4)}\n".replace('"\n}', '",\n}')
+            help_by_verb.setdefault(verb, (getattr(run, verb).__doc__ or "").partition("\n")[0])
+    return f"VERBS = {json.dumps(help_by_verb, indent=4)}\n".replace('"\n}', '",\n}')
 
 
 _PACKAGE = Path(__file__).parents[1]
-#: The files with generated lines, and the functions that make these.
+#: Files with generated lines, and the functions that generate them.
 FILES = {_PACKAGE / "__init__.py": imports, _PACKAGE / "names.py": verbs}
 
 
 def written(path: Path) -> str:
-    """The source text of a file with its generated lines made anew."""
+    """The source text of a file, with its generated lines updated."""
     before, begin, rest = path.read_text(encoding="utf-8").partition(_BEGIN)
     return before + begin + FILES[path]() + rest[rest.index(_END) :]
 

@@ -1,4 +1,4 @@
-"""The arguments of a Python function as options of a command."""
+"""Options of a command, made from the arguments of a Python function."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from kerasseq.settings import members
 
 __all__ = ["Option", "Reader", "options", "parameters", "signed"]
 
-Reader = Callable[[Any], Any]  # makes the value of an argument of what the option gives
+Reader = Callable[[Any], Any]  # converts the value of an option to the value of the argument
 
-# What typer is told of a type: as it is, where it may be missing, and as a list.
+# Types for typer: the type itself, the optional type, and the list type.
 _TYPES: dict[str, tuple[Any, Any, Any]] = {
     "bool": (bool, bool | None, list[bool] | None),
     "int": (int, int | None, list[int] | None),
@@ -29,14 +29,14 @@ _TYPES: dict[str, tuple[Any, Any, Any]] = {
 
 @dataclass(frozen=True)
 class Option:
-    """An argument of a function, to become an option of a command.
+    """An argument of a function that becomes an option of a command.
 
     Args:
         name: name of the argument.
         annotation: type, as written in the source.
         default: default value.
-        doc: help.
-        argument: whether it is given by position.
+        doc: help text.
+        argument: whether it is positional in the shell.
     """
 
     name: str
@@ -47,58 +47,59 @@ class Option:
 
 
 def options(function: Callable[..., Any]) -> tuple[list[Option], str]:
-    """The arguments of a function and its help, from signature and docstring.
+    """The arguments of a function, and its help, from signature and docstring.
 
-    Those that must be given, and the first of a recipe, are given by position.
+    Required arguments, and `data` of a recipe, are positional in the shell.
     """
     docstring = inspect.getdoc(function) or ""
     texts = _argument_texts(docstring)
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    found = []
-    for own in inspect.signature(function).parameters.values():
-        if own.kind in kinds or own.name == "self":
+    option_list = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in kinds or parameter.name == "self":
             continue
-        written = own.annotation
-        if not isinstance(written, str):
-            written = inspect.formatannotation(written)
-        position = own.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and own.name == "data"
-        given = position or own.default is inspect.Parameter.empty
-        found.append(Option(own.name, written, own.default, texts.get(own.name), given))
-    return found, docstring.partition("\n\nArgs:")[0]
+        annotation = parameter.annotation
+        if not isinstance(annotation, str):
+            annotation = inspect.formatannotation(annotation)
+        name, default = parameter.name, parameter.default
+        is_data = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and name == "data"
+        is_argument = is_data or default is inspect.Parameter.empty
+        option_list.append(Option(name, annotation, default, texts.get(name), is_argument))
+    return option_list, docstring.partition("\n\nArgs:")[0]
 
 
 def parameters(
     options: Iterable[Option],
 ) -> tuple[list[inspect.Parameter], dict[str, Reader]]:
-    """Options as typer is to see them, and functions that read their values.
+    """Convert options to parameters for typer, and to functions that read their values.
 
-    An argument that only Python can give, such as callbacks, is left out.
+    Arguments that cannot be written as text, such as callbacks, are left out.
     """
-    found: list[inspect.Parameter] = []
+    typer_parameters: list[inspect.Parameter] = []
     readers: dict[str, Reader] = {}
-    for own in options:
-        kind, default, reader = _option(own)
-        declared: Any = typer.Option(help=own.doc)
-        if own.argument:
-            kind, default, reader = str, own.default, _same
-            declared = typer.Argument(help=own.doc)
+    for option in options:
+        kind, default, reader = _typer_type(option)
+        info: Any = typer.Option(help=option.doc)
+        if option.argument:
+            kind, default, reader = str, option.default, _identity
+            info = typer.Argument(help=option.doc)
         if kind is not None:
-            readers[own.name] = reader
-            found.append(
+            readers[option.name] = reader
+            typer_parameters.append(
                 inspect.Parameter(
-                    own.name,
+                    option.name,
                     inspect.Parameter.KEYWORD_ONLY,
                     default=default,
-                    annotation=Annotated[kind, declared],
+                    annotation=Annotated[kind, info],
                 )
             )
-    return found, readers
+    return typer_parameters, readers
 
 
 def signed(
     command: Callable[..., None], parameters: Sequence[inspect.Parameter], text: str | None
 ) -> Callable[..., None]:
-    """The function with the signature that typer is to see."""
+    """Set the signature, annotations and help of a command, for typer."""
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
     )
@@ -107,40 +108,41 @@ def signed(
     return command
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
-def _given(default: Any, value: Any) -> Any:
-    """The values of an option that may be given several times, or the default; `()` for none."""
+def _repeated_value(default: Any, value: Any) -> Any:
+    """Value of an option that can be repeated: its values, else the default; () for "none"."""
     return () if value in (["()"], ["none"]) else value or default
 
 
-def _option(own: Option) -> tuple[Any, Any, Reader]:
-    """The type and default of an option, and a function that reads its value.
+def _typer_type(option: Option) -> tuple[Any, Any, Reader]:
+    """Type and default of an option for typer, and a function that reads its value.
 
-    The type is None for what only Python can give, such as callbacks.
+    The type is None for arguments that cannot be written as text, such as callbacks.
     """
-    kinds = members(own.annotation)
+    kinds = members(option.annotation)
     scalars = [name for name in _TYPES if name in kinds]
-    optional, default = "None" in kinds, own.default
+    optional, default = "None" in kinds, option.default
     literal = any(member.startswith("Literal[") for member in kinds)
-    many = [found[1] for m in kinds if (found := re.fullmatch(_SEQUENCE, m))]
-    if many and scalars in ([], many):  # one is as good as a list of one
-        return _TYPES[many[0]][2], default and list(default), partial(_given, default)
+    item_types = [match[1] for kind in kinds if (match := re.fullmatch(_SEQUENCE, kind))]
+    if item_types and scalars in ([], item_types):  # a single value is read as a list of one
+        values = default and list(default)
+        return _TYPES[item_types[0]][2], values, partial(_repeated_value, default)
     if len(scalars) == 1 and not literal and (default is None or not optional):
-        return _TYPES[scalars[0]][optional], default, _same
+        return _TYPES[scalars[0]][optional], default, _identity
     if scalars or literal:
         text = default if default in (None, inspect.Parameter.empty) else str(default)
-        return str | None, text, partial(_read, own.name, kinds)
-    return None, None, _same
+        return str | None, text, partial(_parse_union, option.name, kinds)
+    return None, None, _identity
 
 
 _SEQUENCE = r"(?:list|tuple|Sequence|Iterable)\[(bool|int|float|str)(?:, \.\.\.)?\]"
 
 
-def _read(name: str, members: Sequence[str], text: str | None) -> Any:
-    """The value that a text stands for, where a parameter takes values of several types."""
+def _parse_union(name: str, members: Sequence[str], text: str | None) -> Any:
+    """Parse the text of an option whose argument has several types."""
     if text is None or ("None" in members and text.lower() == "none"):
         return None
     for member in members:
@@ -162,7 +164,7 @@ def _read(name: str, members: Sequence[str], text: str | None) -> Any:
 
 
 def _argument_texts(docstring: str) -> dict[str, str]:
-    """What the `Args:` of a docstring say of each argument."""
+    """The text of each argument in the `Args:` section of a docstring."""
     section = re.search(r"^Args:\n(.*?)(?:\n\n\S|\Z)", docstring, re.S | re.M)
-    found = re.findall(r"^    (\w+): (.*(?:\n {8,}.*)*)", section[1] if section else "", re.M)
-    return {name: " ".join(text.split()) for name, text in found}
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8,}.*)*)", section[1] if section else "", re.M)
+    return {name: " ".join(text.split()) for name, text in entries}

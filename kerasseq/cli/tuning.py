@@ -18,23 +18,23 @@ __all__ = ["app", "tuned"]
 _HELP = "Look for better settings of a recipe, within a budget."
 _TEXT = f"""{_HELP}
 
-What is given of the recipe's own arguments does not vary. After an interruption the same command
-with the same --out goes on."""
+Arguments of the recipe on the command line do not vary. After an interruption, the same command
+with the same --out resumes the search."""
 
-# Arguments of a recipe that a search has itself, or that say how one run is trained.
-_OWN = ("out", "seed", "quiet", "warm_start", "callbacks", "final")
+# Arguments of a recipe that a search sets itself, or that are for a single run.
+_NOT_SETTINGS = ("out", "seed", "quiet", "warm_start", "callbacks", "final")
 _AMOUNTS = ("max_params", "max_bytes", "max_macs", "match_params")
 
 
 def app(called: str | None) -> typer.Typer:
-    """`tune` with a command for each recipe; that of the one that is called with its options."""
-    found = typer.Typer(help=_HELP, rich_markup_mode=None)
+    """`tune` with a command for each recipe; only the recipe that is called gets its options."""
+    tune_app = typer.Typer(help=_HELP, rich_markup_mode=None)
     for name in registry.names():
         if name == called:
-            found.command(name)(_tune(name))
+            tune_app.command(name)(_tune_command(name))
         else:
-            found.command(name, help=f"Tune {name}.")(_stub)
-    return found
+            tune_app.command(name, help=f"Tune {name}.")(_stub)
+    return tune_app
 
 
 def tuned(
@@ -49,31 +49,33 @@ def tuned(
     commands.display(read(folder), format)
 
 
-def _tune(name: str) -> Callable[..., None]:
+def _tune_command(name: str) -> Callable[..., None]:
     """The command that tunes a recipe."""
-    own, readers = signatures.parameters(signatures.options(registry.get(name))[0])
-    mine, my_readers = signatures.parameters(signatures.options(_options)[0][1:])
-    taken = {*_OWN, *(parameter.name for parameter in mine)}
-    own = [
-        # Only what is given stops to vary.
+    recipe_parameters, readers = signatures.parameters(signatures.options(registry.get(name))[0])
+    search_options = signatures.options(_search_options)[0][1:]
+    search_parameters, search_readers = signatures.parameters(search_options)
+    excluded = {*_NOT_SETTINGS, *(parameter.name for parameter in search_parameters)}
+    recipe_parameters = [
+        # The default is None, to see which settings are on the command line and do not vary.
         parameter if place == 0 else parameter.replace(default=None)
-        for place, parameter in enumerate(own)
-        if parameter.name not in taken
+        for place, parameter in enumerate(recipe_parameters)
+        if parameter.name not in excluded
     ]
 
-    def command(**given: Any) -> None:
+    def command(**arguments: Any) -> None:
         settings = {
-            parameter.name: readers[parameter.name](given[parameter.name])
-            for parameter in own
-            if given[parameter.name] is not None
+            parameter.name: readers[parameter.name](arguments[parameter.name])
+            for parameter in recipe_parameters
+            if arguments[parameter.name] is not None
         }
-        _run(name, settings, {key: my_readers[key](given[key]) for key in my_readers})
+        options = {key: read(arguments[key]) for key, read in search_readers.items()}
+        _run_search(name, settings, options)
 
-    parameters = [*own[:1], *mine, *own[1:]]
+    parameters = [*recipe_parameters[:1], *search_parameters, *recipe_parameters[1:]]
     return signatures.signed(command, parameters, _TEXT)
 
 
-def _run(name: str, settings: dict[str, Any], options: dict[str, Any]) -> None:
+def _run_search(name: str, settings: dict[str, Any], options: dict[str, Any]) -> None:
     from kerasseq.tuning.space import parse
 
     space = {}
@@ -99,15 +101,15 @@ def _run(name: str, settings: dict[str, Any], options: dict[str, Any]) -> None:
         with commands.resumable(out):
             if role == "worker":
                 if not options["quiet"]:
-                    told = f"a worker of the search at {chief}, which it waits for"
-                    print(told, file=sys.stderr, flush=True)
+                    message = f"a worker of the search at {chief}, which it waits for"
+                    print(message, file=sys.stderr, flush=True)
                 join(chief, name, **options, **settings)
                 return
-            found = tune(name, chief=chief, **options, **settings)
-    commands.display(found, "table")
+            result = tune(name, chief=chief, **options, **settings)
+    commands.display(result, "table")
 
 
-def _options(
+def _search_options(
     data: str,
     *,
     trials: int = 30,
@@ -134,28 +136,28 @@ def _options(
     """The options of a search.
 
     Args:
-        trials: how many; each training of Hyperband is one.
+        trials: number of trials; each training of Hyperband counts as one.
         tuner: random, grid, bayesian or hyperband.
         set: a setting and its range, as in units=16..256:log or cell=lstm,gru.
-        fix: a setting and its only value, as in depth=1.
-        max_params: parameters of a model at most, such as 200000, 200k or 2M.
-        max_bytes: bytes of its parameters at most.
-        max_macs: multiply-accumulates of its forward pass at most, for one row.
-        match_params: parameters of each model, by its units.
-        folds: score each trial on so many folds.
-        seeds: train each trial from so many seeds.
+        fix: a setting and its fixed value, as in depth=1.
+        max_params: largest number of parameters of a model, such as 200000, 200k or 2M.
+        max_bytes: largest number of bytes of its parameters.
+        max_macs: largest number of multiply-accumulates of its forward pass, for one row.
+        match_params: number of parameters that the units of each model are chosen for.
+        folds: number of folds to score each trial on.
+        seeds: number of seeds to train each trial with.
         prune: stop trials that are worse than the median of the others.
-        seconds: training time of a trial at most.
-        workers: processes that share the trials.
-        role: chief or worker, of a search over several machines.
+        seconds: largest training time of a trial.
+        workers: number of processes that share the trials.
+        role: chief or worker, in a search over several machines.
         chief: HOST:PORT of the chief.
-        keep: the weights of so many best trials stay on disk.
-        seed: of everything that is drawn.
-        out: folder to write to; after an interruption the same command goes on from there.
-        tensorboard: folder to log trials to, for TensorBoard's HParams.
+        keep: number of best trials whose weights stay on disk.
+        seed: seed of all random numbers.
+        out: folder to write to; after an interruption, the same command resumes from it.
+        tensorboard: folder for logs of the trials, for TensorBoard's HParams.
         quiet: show no progress.
     """
 
 
 def _stub() -> None:
-    """Stands for a recipe that is not called."""
+    """Placeholder for a recipe that is not called."""

@@ -1,4 +1,4 @@
-"""The commands of runs, `kerasseq VERB DIR`: methods of the run's class, with their arguments."""
+"""The commands of runs, `kerasseq VERB DIR`: each calls a method of the run."""
 
 from __future__ import annotations
 
@@ -21,75 +21,88 @@ from kerasseq.settings import declared
 if TYPE_CHECKING:
     from kerasseq.tasks.base import Task
 
-__all__ = ["command", "known"]
+__all__ = ["command", "is_verb"]
 
-_FIRST = "predict"  # the name of the first verb of each run
+_FIRST = "predict"  # name of every run's first verb
 
 
-def known(verb: str) -> bool:
-    """Whether runs of any recipe have a verb."""
+def is_verb(verb: str) -> bool:
+    """Whether the runs of some recipe have a verb."""
     return verb == _FIRST or any(verb in registry.task(n).run.verbs for n in registry.names())
 
 
 def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
-    """The command of a verb, with the options of the run that the command line names.
+    """The command of a verb, with options for the run that the command line names.
 
     Args:
-        verb: name of the command.
-        words: the other words of the command line.
+        verb: name of the verb.
+        words: positional words of the command line after the verb.
     """
     task = _task(verb, words)
     verbs = task.run.verbs
     if verb not in (_FIRST, *verbs):
-        return signatures.signed(_refusal(verb, task), [_folder(), _rest()], None)
+        refusing = _refusing_command(verb, task)
+        return signatures.signed(refusing, [_folder_parameter(), _rest_parameter()], None)
     name = verbs[0] if verb == _FIRST else verb
     method = getattr(task.run, name)
-    own, text = signatures.options(method)
-    listed = {o.name: o.annotation for o in own if o.argument and "list[str]" in o.annotation}
-    rows = {name: "PathLike" in annotation for name, annotation in listed.items()}
-    reading = list(_reading(method, task, [option.name for option in own]))
+    method_options, text = signatures.options(method)
+    # Arguments that are lists of rows, and whether they may also be the path of a table.
+    rows = {
+        option.name: "PathLike" in option.annotation
+        for option in method_options
+        if option.argument and "list[str]" in option.annotation
+    }
+    reading = list(_reading_options(method, task, [option.name for option in method_options]))
     parameters, readers = signatures.parameters(
-        [option for option in (*own, *reading) if option.name not in rows]
+        [option for option in (*method_options, *reading) if option.name not in rows]
     )
-    shown = [_folder(), *map(_rows, rows), *parameters, *([_FILE] if rows else []), _FORMAT]
+    all_parameters = [
+        _folder_parameter(),
+        *map(_rows_parameter, rows),
+        *parameters,
+        *([_FILE] if rows else []),
+        _FORMAT,
+    ]
 
-    def call(**given: Any) -> None:
-        folder, format, file = given.pop("folder"), given.pop("format"), given.pop("file", None)
+    def call(**arguments: Any) -> None:
+        folder, format = arguments.pop("folder"), arguments.pop("format")
+        file = arguments.pop("file", None)
         values: dict[str, Any] = {
-            name: commands.listed(given.pop(name), file, tables) for name, tables in rows.items()
+            name: commands.read_rows(arguments.pop(name), file, tables)
+            for name, tables in rows.items()
         }
-        asked = {option.name for option in reading}
+        reading_names = {option.name for option in reading}
         values |= {
             name: readers[name](value)
-            for name, value in given.items()
-            if name not in asked or value not in (None, False)
+            for name, value in arguments.items()
+            if name not in reading_names or value not in (None, False)
         }
         run = commands.load(folder)
         result = getattr(run, name)(**values)
-        if result is None:  # the run itself has changed
+        if result is None:  # the verb has changed the run
             run.save(folder, overwrite=True)
             print(f"saved in {printable(str(folder))}", file=sys.stderr)
         else:
             commands.show_result(result, format)
 
-    return signatures.signed(call, shown, text)
+    return signatures.signed(call, all_parameters, text)
 
 
 def _task(verb: str, words: Sequence[str]) -> Task[Any, Any]:
-    """The task of the run in the folder that is named; else of any recipe that has the verb."""
+    """The task of the run in the first folder among the words, else the first with the verb."""
     for word in words:
-        record = _record(word)
+        record = _record_path(word)
         if record is not None:
-            name = _recipe(record)
+            name = _recipe_name(record)
             if name in registry.names():
                 return registry.task(name)
             break
     tasks = [registry.task(name) for name in registry.names()]
-    return next((own for own in tasks if verb in own.run.verbs), tasks[0])
+    return next((task for task in tasks if verb in task.run.verbs), tasks[0])
 
 
-def _record(word: str) -> Path | None:
-    """The record of the run in a folder, where a word names such a folder."""
+def _record_path(word: str) -> Path | None:
+    """Path of `run.json` if a word is the folder of a run, else None."""
     from kerasseq.runs.folder import RECORD, located
 
     if word.startswith("-"):
@@ -97,39 +110,39 @@ def _record(word: str) -> Path | None:
     try:
         record = located(word) / RECORD
         return record if record.is_file() else None
-    except (OSError, ValueError):  # no path, or the folder cannot be read, which loading it says
+    except (OSError, ValueError):  # not a path, or unreadable: loading it reports the error
         return None
 
 
-def _recipe(record: Path) -> str:
-    """The recipe of a run; none where the record is damaged, which loading the run says."""
+def _recipe_name(record: Path) -> str:
+    """The recipe of a run; "" if the record is damaged, which loading the run reports."""
     try:
         return str(json.loads(record.read_text(encoding="utf-8"))["recipe"])
     except (ValueError, TypeError, KeyError, RecursionError, OSError):
         return ""
 
 
-def _reading(
+def _reading_options(
     method: Callable[..., Any], task: Task[Any, Any], taken: Sequence[str]
 ) -> Iterator[Option]:
-    """The settings that say how data is read, where a method takes them."""
-    kinds = [own.kind for own in inspect.signature(method).parameters.values()]
+    """The settings about reading data, if a method accepts them as keyword arguments."""
+    kinds = [parameter.kind for parameter in inspect.signature(method).parameters.values()]
     if inspect.Parameter.VAR_KEYWORD not in kinds:
         return
-    for own in declared(task.settings).values():
-        if own.name in task.reading and own.name not in taken:
-            default = False if own.annotation == "bool" else None
-            yield Option(own.name, _optional(own.annotation), default, own.doc)
+    for setting in declared(task.settings).values():
+        if setting.name in task.reading and setting.name not in taken:
+            default = False if setting.annotation == "bool" else None
+            yield Option(setting.name, _optional(setting.annotation), default, setting.doc)
 
 
 def _optional(annotation: str) -> str:
     return annotation if annotation == "bool" or "None" in annotation else f"{annotation} | None"
 
 
-def _refusal(verb: str, task: Task[Any, Any]) -> Callable[..., None]:
+def _refusing_command(verb: str, task: Task[Any, Any]) -> Callable[..., None]:
     def call(folder: Path, rest: list[str] | None) -> None:
-        has = ", ".join(dict.fromkeys((_FIRST, *task.run.verbs)))
-        raise ValueError(f"a run of {task.name} has no {verb}. It has: {has}. Received: {folder}")
+        verbs = ", ".join(dict.fromkeys((_FIRST, *task.run.verbs)))
+        raise ValueError(f"a run of {task.name} has no {verb}. It has: {verbs}. Received: {folder}")
 
     return call
 
@@ -140,22 +153,22 @@ def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empt
     )
 
 
-def _folder() -> inspect.Parameter:
-    found: inspect.Parameter = _parameter("folder", commands.Folder)
-    return found
+def _folder_parameter() -> inspect.Parameter:
+    parameter: inspect.Parameter = _parameter("folder", commands.Folder)
+    return parameter
 
 
-def _rest() -> inspect.Parameter:
-    found: inspect.Parameter = _parameter(
+def _rest_parameter() -> inspect.Parameter:
+    parameter: inspect.Parameter = _parameter(
         "rest", Annotated[list[str] | None, typer.Argument()], None
     )
-    return found
+    return parameter
 
 
-def _rows(name: str) -> inspect.Parameter:
+def _rows_parameter(name: str) -> inspect.Parameter:
     annotation = Annotated[list[str] | None, typer.Argument(metavar=f"[{name.upper()}]...")]
-    found: inspect.Parameter = _parameter(name, annotation, None)
-    return found
+    parameter: inspect.Parameter = _parameter(name, annotation, None)
+    return parameter
 
 
 _FILE = _parameter(

@@ -1,1 +1,1 @@
-"""Why a kernel runs, and what an installation can use."""
+"""Reports on which kernels run and why, and on what the installation supports."""

@@ -1,4 +1,4 @@
-"""What is installed, what the kernels can use of it, and what to do about what is missing."""
+"""Report on the installation: versions, hardware, available kernels, and remedies."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _PACKAGES = ("kerasseq", "keras", *BACKENDS, "numpy")
 _VECTORS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
 _COMPILERS = ("c++", "g++", "clang++")
 
-Row = tuple[str, str, str]  # a part, what was found, and what to do where that is not enough
+Row = tuple[str, str, str]  # part, finding, remedy
 
 
 def examine() -> Table:
-    """Everything that decides how fast recurrent layers run here; nothing is changed.
+    """Examine what decides the speed of recurrent layers on this machine; changes nothing.
 
-    A part that is missing, be it the backend itself, is a row with its remedy.
+    A missing part, even the backend itself, is a row with its remedy.
 
     Example:
-        >>> found = {part: what for part, what, _ in examine().rows}
-        >>> found["Python"] == platform.python_version()
+        >>> findings = {part: finding for part, finding, _ in examine().rows}
+        >>> findings["Python"] == platform.python_version()
         True
     """
     rows = [*_machine(), *_packages(), *_compiler()]
     try:
         keras = importlib.import_module("keras")
-    except Exception as error:  # of whatever kind a backend fails to start with
-        wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
-        told = " ".join(str(error).split()) or type(error).__name__
-        remedy = f"install it (pip install {wanted}), or set KERAS_BACKEND to one that is there"
-        rows.append(("backend", f"{wanted} does not start: {told}", remedy))
+    except Exception as error:  # backends fail to start with errors of any kind
+        name = os.environ.get("KERAS_BACKEND", "tensorflow")
+        reason = " ".join(str(error).split()) or type(error).__name__
+        remedy = f"install it (pip install {name}), or set KERAS_BACKEND to one that is there"
+        rows.append(("backend", f"{name} does not start: {reason}", remedy))
     else:
         rows += _backend(keras)
     return Table(("part", "found", "what to do"), tuple(rows))
@@ -49,13 +49,13 @@ def examine() -> Table:
 def _machine() -> Iterator[Row]:
     yield "Python", platform.python_version(), ""
     yield "system", f"{platform.system()} {platform.release()}, {platform.machine()}", ""
-    told = Path("/proc/cpuinfo")
-    text = told.read_text(encoding="utf-8", errors="replace") if told.exists() else ""
+    cpu_info = Path("/proc/cpuinfo")
+    text = cpu_info.read_text(encoding="utf-8", errors="replace") if cpu_info.exists() else ""
     names = re.findall(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     yield "processor", names[0] if names else platform.processor() or "unknown", ""
     flags = re.findall(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
-    known = [name for name in _VECTORS if flags and name in flags[0].split()]
-    yield "vector instructions", ", ".join(known) or "the system does not tell", ""
+    supported = [name for name in _VECTORS if flags and name in flags[0].split()]
+    yield "vector instructions", ", ".join(supported) or "the system does not tell", ""
     yield "processors to use", str(_cores()), ""
 
 
@@ -90,13 +90,13 @@ def _version(name: str) -> str:
 
 def _compiler() -> Iterator[Row]:
     names = [os.environ["CXX"].split()[0]] if os.environ.get("CXX") else list(_COMPILERS)
-    found = next(filter(None, map(shutil.which, names)), None)
-    remedy = "" if found else "install GCC or Clang (apt install g++, or xcode-select --install)"
-    yield "C++ compiler", found or "none", remedy
+    compiler = next(filter(None, map(shutil.which, names)), None)
+    remedy = "" if compiler else "install GCC or Clang (apt install g++, or xcode-select --install)"
+    yield "C++ compiler", compiler or "none", remedy
 
 
 def _backend(keras: Any) -> Iterator[Row]:
-    """What needs Keras to have started."""
+    """Rows about the backend, which need Keras to be imported."""
     name = keras.backend.backend()
     yield "backend", name, ""
     sequence_call = importlib.import_module("kerasseq.kernels.sequence_call")
@@ -105,11 +105,11 @@ def _backend(keras: Any) -> Iterator[Row]:
     native = importlib.import_module("kerasseq.kernels.native")
     missing = native.status()
     if missing:
-        found, _, remedy = missing.partition("; ")
-        yield "extension", found, remedy
+        finding, _, remedy = missing.partition("; ")
+        yield "extension", finding, remedy
     else:
         yield "extension", f"works ({native.instructions()})", ""
-    yield from _entries(name, missing)
+    yield from _extension(name, missing)
     yield from _kernels()
 
 
@@ -120,11 +120,11 @@ def _threads(backend: str) -> str:
         threading = importlib.import_module("tensorflow").config.threading
         set_to = threading.get_intra_op_parallelism_threads()
         return str(set_to) if set_to else f"as many as processors ({_cores()})"
-    return "its own affair"
+    return "decided by the backend"
 
 
-def _entries(backend: str, missing: str | None) -> Iterator[Row]:
-    """Whether the extension computes, under each framework, what the portable kernel computes."""
+def _extension(backend: str, missing: str | None) -> Iterator[Row]:
+    """Rows that say for each framework whether the extension agrees with the scan kernel."""
     for name in BACKENDS:
         part = f"extension under {name}"
         if name != backend:
@@ -132,28 +132,30 @@ def _entries(backend: str, missing: str | None) -> Iterator[Row]:
         elif missing:
             yield part, "no extension", "see above"
         else:
-            problem = _tried()
+            problem = _compare_extension()
             remedy = "kernel='scan' goes without it; please report this" if problem else ""
             yield part, problem or "works", remedy
 
 
-def _tried() -> str:
-    """What is wrong with the extension, or nothing."""
+def _compare_extension() -> str:
+    """Run the extension and the scan kernel on the same input; "" if they agree, else a message."""
     ops = importlib.import_module("keras").ops
     layers = importlib.import_module("kerasseq.layers")
     cell = importlib.import_module("kerasseq.cells").get("lstm")(5)
     sequences = ops.reshape(ops.arange(24, dtype="float32") / 24, (2, 4, 3))
     try:
         results = [layers.RNN(cell, kernel=kernel)(sequences) for kernel in ("native", "scan")]
-    except Exception as error:  # whatever a framework makes of it
+    except Exception as error:  # frameworks raise errors of any kind
         return f"fails: {' '.join(str(error).split())}"
-    ours, portable = map(ops.convert_to_numpy, results)
-    apart = float(abs(ours - portable).max())
-    return "" if apart < 1e-5 else f"computes something else: {apart:g} away from the scan kernel"
+    native, portable = map(ops.convert_to_numpy, results)
+    difference = float(abs(native - portable).max())
+    if difference < 1e-5:
+        return ""
+    return f"computes something else: {difference:g} away from the scan kernel"
 
 
 def _kernels() -> Iterator[Row]:
-    """What runs the usual cells."""
+    """Rows with the kernels that run the most common cells."""
     kernels = importlib.import_module("kerasseq.kernels")
     cells = importlib.import_module("kerasseq.cells")
     sequence_call = importlib.import_module("kerasseq.kernels.sequence_call")

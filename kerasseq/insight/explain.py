@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _KINDS = {keras.layers.LSTM: "lstm", keras.layers.GRU: "gru", keras.layers.SimpleRNN: "simple_rnn"}
-_LONG = 400  # letters of an error
+_LONG = 400  # characters of an error message
 _OPTIONS = ("activation", "recurrent_activation", "use_bias", "reset_after", "recurrent_dropout")
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What runs one recurrent layer.
+    """The kernel of one recurrent layer, and why no faster one runs it.
 
     Args:
-        layer: Where it stands in the model.
+        layer: Path of the layer in the model.
         cell: Class of its cell.
-        kernel: The kernel that runs it in training, `keras` for a layer of Keras.
-        device: Where it runs.
-        reasons: For each faster kernel, why it does not, and what to do.
-        notes: When another kernel runs, or what Keras does in a layer of its own.
+        kernel: The kernel that runs it in training; `keras` for a layer of Keras.
+        device: Device that it runs on.
+        reasons: For each faster kernel, the reason why it does not run, and a remedy.
+        notes: Calls for which another kernel runs, or how Keras runs a layer of Keras.
     """
 
     layer: str
@@ -61,21 +61,21 @@ class Explanation(Tabular):
     layers: tuple[Explained, ...]
 
     def table(self) -> Table:
-        """One row for each faster kernel of each layer, whose name stands in the first alone."""
+        """One row for each faster kernel of each layer; only the first has the layer's name."""
         return self._table(repeat=False)
 
     def render(self, format: str = "table", *, width: int | None = None) -> str:
-        """The whole as text in one of `kerasseq.formatting.table.FORMATS`."""
-        if format == "csv":  # which no eye reads, but a program
+        """Render as text in one of `kerasseq.formatting.table.FORMATS`."""
+        if format == "csv":  # programs need every column in every row
             return self._table(repeat=True).csv()
         return super().render(format, width=width)
 
     def to_frame(self) -> pd.DataFrame:
-        """The rows as a pandas DataFrame."""
+        """The rows as a pandas DataFrame, with the layer's name in each."""
         return self._table(repeat=True).frame()
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, in types that JSON knows."""
+        """All fields as JSON values."""
         layers = [{**asdict(layer), "notes": list(layer.notes)} for layer in self.layers]
         return {"name": self.name, "layers": layers}
 
@@ -95,59 +95,59 @@ class Explanation(Tabular):
 
 
 def explain(x: Any) -> Explanation:
-    """Which kernel runs each recurrent layer, on which device, and why no faster one does.
+    """Explain which kernel runs each recurrent layer, on which device, and why no faster one does.
 
-    Layers of Keras are told of too: what Keras does in them, and what kerasseq would do.
+    For layers of Keras, the notes say how Keras runs them, and which kernel kerasseq would use.
 
     Args:
         x: A Keras model or layer; or the path of a .keras file, or of a folder with a model.keras.
 
     Raises:
-        TypeError: If it is something else.
-        ValueError: If the file is damaged or another kind of file.
+        TypeError: If `x` is something else.
+        ValueError: If the file is damaged or of another kind.
         FileNotFoundError: If there is no such file.
 
     Example:
         >>> import keras, kerasseq
         >>> layer = kerasseq.rnn("mgu", 8, name="mgu")
-        >>> found = explain(keras.Sequential([keras.Input((5, 3)), layer]))
-        >>> [(row.layer, row.cell, row.kernel) for row in found.layers]
+        >>> explanation = explain(keras.Sequential([keras.Input((5, 3)), layer]))
+        >>> [(row.layer, row.cell, row.kernel) for row in explanation.layers]
         [('mgu', 'MGUCell', 'scan')]
-        >>> found.layers[0].reasons["associative"]
+        >>> explanation.layers[0].reasons["associative"]
         "MGUCell is of the form 'gated', and only linear cells can"
     """
     if isinstance(x, str | os.PathLike):
-        x = _loaded(paths.user_path(x, "x"))
+        x = _load(paths.user_path(x, "x"))
     if not isinstance(x, keras.layers.Layer):
         raise TypeError(
             "`explain` takes a Keras model or layer, or the path of a .keras file or of a run's "
             f"folder. Received: {x!r} of type {type(x).__name__}"
         )
-    found = [_explained(layer, path) for layer, path in _recurrent(x, "", set())]
-    return Explanation(f"{x.name} ({type(x).__name__})", tuple(found))
+    explained = [_explain_layer(layer, path) for layer, path in _recurrent_layers(x, "", set())]
+    return Explanation(f"{x.name} ({type(x).__name__})", tuple(explained))
 
 
-def _loaded(path: Path) -> Any:
+def _load(path: Path) -> Any:
     atomic.finish(path)
     file = path / "model.keras" if path.is_dir() else path
     if not file.is_file():
-        found = f"The folder '{path}' holds no model.keras." if path.is_dir() else ""
-        raise FileNotFoundError(found or f"There is no file '{path}'.")
+        message = f"The folder '{path}' holds no model.keras." if path.is_dir() else ""
+        raise FileNotFoundError(message or f"There is no file '{path}'.")
     if file.suffix != ".keras":
         raise ValueError(f"'{file}' is no .keras file: only these hold the layers of a model.")
     if not zipfile.is_zipfile(file):
         raise ValueError(f"'{file}' is no Keras model, or damaged: restore it from a copy.")
     try:
         return keras.saving.load_model(file, compile=False)
-    except Exception as error:  # Keras and its backend have none of their own for such a file
+    except Exception as error:  # Keras and its backends raise errors of any kind for such a file
         reason = " ".join(str(error).split()) or type(error).__name__
-        if len(reason) > _LONG:  # a whole config, with the cause at either end
+        if len(reason) > _LONG:  # it may have a whole config, with the cause at its start or end
             reason = f"{reason[: _LONG // 2]} ... {reason[-_LONG // 2 :]}"
         raise ValueError(f"'{file}' cannot be loaded: {reason}") from error
 
 
-def _recurrent(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[Any, str]]:
-    """Every recurrent layer inside, once, with its path; that of a model begins in it."""
+def _recurrent_layers(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[Any, str]]:
+    """Every recurrent layer inside a layer, once, with its path; the model's name is left out."""
     if id(layer) in seen:
         return
     seen.add(id(layer))
@@ -158,52 +158,53 @@ def _recurrent(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[Any, str
         inside = layer.layers
     else:
         path = path or layer.name
-        inside = _held(layer)
+        inside = _child_layers(layer)
     for child in inside:
-        yield from _recurrent(child, f"{path}/{child.name}".lstrip("/"), seen)
+        yield from _recurrent_layers(child, f"{path}/{child.name}".lstrip("/"), seen)
 
 
-def _held(layer: Any) -> list[Any]:
-    """The layers that attributes lead to, in the order in which they were built."""
-    held = []
+def _child_layers(layer: Any) -> list[Any]:
+    """The layers in the attributes of a layer, in the order in which they were built."""
+    layers = []
     public = {name for name in dir(layer) if not name.startswith("_")}
     for name in public | {*vars(layer)}:
         if hasattr(keras.layers.Layer, name):
             continue
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of attributes that are on their way out
+            warnings.simplefilter("ignore")  # deprecated attributes warn
             try:
                 values = keras.tree.flatten(getattr(layer, name))
-            except Exception:  # a property may refuse, in any way it likes
+            except Exception:  # properties may raise errors of any kind
                 continue
-        held += [value for value in values if isinstance(value, keras.layers.Layer)]
+        layers += [value for value in values if isinstance(value, keras.layers.Layer)]
     places = {id(weight): place for place, weight in enumerate(layer.weights)}
     return sorted(
-        held, key=lambda child: min((places.get(id(w), 0) for w in child.weights), default=0)
+        layers, key=lambda child: min((places.get(id(w), 0) for w in child.weights), default=0)
     )
 
 
-def _explained(layer: Any, path: str) -> Explained:
-    sequences = _sequences(layer)
-    shown = device(sequences)
+def _explain_layer(layer: Any, path: str) -> Explained:
+    sequences = _symbolic_input(layer)
+    device_name = device(sequences)
     cell = type(layer.cell).__name__
     if not isinstance(layer, RNN):
-        return Explained(path, cell, "keras", shown, *_of_keras(layer, shown))
+        reasons, keras_notes = _explain_keras_layer(layer, device_name)
+        return Explained(path, cell, "keras", device_name, reasons, keras_notes)
     choice = layer.choose(sequences)
     notes = []
-    for told, call in (
+    for condition, call in (
         ("with a mask", {"masked": True}),
         ("in inference", {"training": False}),
     ):
-        other = layer.choose(sequences, **call)
-        if other.name != choice.name:
-            why = other.reasons.get(choice.name)
-            notes.append(f"{told} {other.name} runs" + (f": {why}" if why else ""))
-    return Explained(path, cell, choice.name, shown, dict(choice.reasons), tuple(notes))
+        alternative = layer.choose(sequences, **call)
+        if alternative.name != choice.name:
+            reason = alternative.reasons.get(choice.name)
+            notes.append(f"{condition} {alternative.name} runs" + (f": {reason}" if reason else ""))
+    return Explained(path, cell, choice.name, device_name, dict(choice.reasons), tuple(notes))
 
 
-def _sequences(layer: Any) -> Any:
-    """What the layer was called on, where it was called once and symbolically."""
+def _symbolic_input(layer: Any) -> Any:
+    """The symbolic input of the layer; None if there is none, or several."""
     try:
         inputs = keras.tree.flatten(layer.input)
     except (AttributeError, ValueError):
@@ -214,22 +215,24 @@ def _sequences(layer: Any) -> Any:
 # Layers of Keras
 
 
-def _of_keras(layer: Any, shown: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The reasons and the notes of a layer that Keras runs."""
+def _explain_keras_layer(layer: Any, device_name: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Reasons and notes for a layer of Keras."""
     kind = _KINDS.get(type(layer))
     name = f"keras.layers.{type(layer).__name__}"
     if kind is not None:
         options = {key: getattr(layer.cell, key) for key in _OPTIONS if hasattr(layer.cell, key)}
-        # As a layer of Keras draws it: a new mask at every step.
+        # Like Keras, with a new dropout mask at every step.
         cell = cells.get(kind)(layer.cell.units, variational=False, **options)
         remedy = f"kerasseq.{kind}({layer.cell.units}, ...) takes the same weights"
     elif isinstance(layer.cell, cells.Cell):
         cell, remedy = layer.cell, "kerasseq.rnn(cell, ...) runs it"
     else:
-        known = kernels.choose(layer.cell, kernels.CallContext(backend(), 1, device=shown))
-        return known.reasons, (_path(layer, shown),)
-    ours = kernels.choose(cell, kernels.CallContext(backend(), 1, device=shown, training=True))
-    path = _path(layer, shown)
+        choice = kernels.choose(layer.cell, kernels.CallContext(backend(), 1, device=device_name))
+        return choice.reasons, (_describe_keras(layer, device_name),)
+    ours = kernels.choose(
+        cell, kernels.CallContext(backend(), 1, device=device_name, training=True)
+    )
+    path = _describe_keras(layer, device_name)
     if "cuDNN" in path and ours.name in ("cudnn", "fused"):
         return {}, (path,)
     if ours.name == "keras":
@@ -237,15 +240,16 @@ def _of_keras(layer: Any, shown: str) -> tuple[dict[str, str], tuple[str, ...]]:
     return {**ours.reasons, ours.name: f"{name} takes the path of Keras; {remedy}"}, (path,)
 
 
-def _path(layer: Any, shown: str) -> str:
-    """What Keras does: checked by running it, release 3.15."""
+def _describe_keras(layer: Any, device_name: str) -> str:
+    """How Keras runs the layer, as observed with Keras 3.15."""
     kind = _KINDS.get(type(layer))
     each = "Keras projects the inputs at every step"
     once = "Keras projects the inputs once"
-    if kind not in ("lstm", "gru") or _barred(layer):
+    if kind not in ("lstm", "gru") or _uses_generic_loop(layer):
         return f"{each}, in a loop" if backend() != "torch" else f"{each}, in a Python loop"
     after = getattr(layer.cell, "reset_after", True)
-    if shown == "gpu" and after and _standard(layer) and (backend(), kind) != ("jax", "gru"):
+    has_cudnn = device_name == "gpu" and (backend(), kind) != ("jax", "gru")
+    if has_cudnn and after and _is_cudnn_compatible(layer):
         masks = "" if backend() == "tensorflow" else ", without a mask; with one it loops"
         return f"Keras calls cuDNN{masks}"
     if backend() == "torch" and after:
@@ -255,13 +259,13 @@ def _path(layer: Any, shown: str) -> str:
     return f"{each}, in a loop"
 
 
-def _barred(layer: Any) -> bool:
-    """Whether Keras takes its generic loop by an option of the layer."""
+def _uses_generic_loop(layer: Any) -> bool:
+    """Whether an option of the layer makes Keras use its generic loop."""
     return bool(layer.cell.recurrent_dropout) or layer.use_cudnn is False
 
 
-def _standard(layer: Any) -> bool:
-    """Whether cuDNN computes it."""
+def _is_cudnn_compatible(layer: Any) -> bool:
+    """Whether cuDNN supports the options of the layer."""
     cell = layer.cell
-    used = [vendor.activation(f) for f in (cell.activation, cell.recurrent_activation)]
-    return used == ["tanh", "sigmoid"] and cell.use_bias and not layer.unroll
+    activations = [vendor.activation(f) for f in (cell.activation, cell.recurrent_activation)]
+    return activations == ["tanh", "sigmoid"] and cell.use_bias and not layer.unroll

@@ -1,4 +1,4 @@
-"""Whole models, heads over layers: one per file, and no data in extractor."""
+"""Complete models, each counted and built from a config dataclass; they do not depend on data."""
 
 from kerasseq.models.captioner import Captioner
 from kerasseq.models.classifier import Classifier

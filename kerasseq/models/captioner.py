@@ -28,27 +28,27 @@ DECODERS = {
 
 @dataclass(frozen=True)
 class Captioner:
-    """The sizes of a captioner, from which it is counted and built.
+    """Config of a captioner, from which it is counted and built.
 
     Args:
-        words: how many words there are; 0 is padding.
+        words: size of the vocabulary; word 0 is padding.
         features: how many numbers there are of an image, or of each of its regions.
         decoder: where the image comes in: "merge" (after the recurrent layer), "init" (as its
             first states), "pre" (as its first word), "par" (beside each word) or "attention" (some
             regions of it, after the recurrent layer); see `kerasseq.layers`.
         cell: name of the recurrent cell.
         units: width of the cell.
-        depth: levels of the recurrent layer.
+        depth: number of stacked recurrent layers.
         embedding: width of embedded words, and of the layer in which image and words meet.
         regions: whether an image comes as regions, whose mean is taken unless the decoder is
             "attention"; of no meaning where there is an encoder.
-        tie_embeddings: whether the last layer shares its matrix with the embedding.
-        dropout: dropout before the last layer.
-        embedding_dropout: dropout on embedded words.
+        tie_embeddings: whether the output layer shares its matrix with the embedding.
+        dropout: dropout rate before the output layer.
+        embedding_dropout: dropout rate on embedded words.
         image_dropout: dropout on the features of the image.
-        scheduled_sampling: share of the words that are the model's own guesses in training.
+        scheduled_sampling: share of the input words that are the model's predictions in training.
         encoder: a Keras model from pixels to features, (features,) or (rows, columns, features); it
-            becomes part of the captioner, and is trained as far as it is trainable.
+            becomes part of the captioner, and its trainable weights are trained.
         options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, ...
 
     Model inputs:
@@ -57,13 +57,13 @@ class Captioner:
         with 0.
 
     Model output:
-        (batch, timesteps, words), logits of the word after each token; see `WordLoss`.
+        (batch, timesteps, words), logits of the next word after each token; see `WordLoss`.
 
     The layer "decoder" of the model has `start(image) -> state` and
     `step(tokens, state) -> (logits, state)`, for `kerasseq.generation`.
 
     Raises:
-        ValueError: if a size is out of range, or sizes exclude each other.
+        ValueError: if a value is out of range, or values are incompatible.
 
     Example:
 
@@ -101,7 +101,7 @@ class Captioner:
                 "A captioner cannot be bidirectional: it does not know the words that follow. "
                 "Leave `bidirectional` out."
             )
-        shape = self._encoded
+        shape = self._feature_shape
         if shape[-1] != self.features:
             raise ValueError(
                 f"`features` must be what the encoder gives, {shape[-1]}. "
@@ -112,7 +112,7 @@ class Captioner:
                 "decoder='attention' needs regions to look at: features with regions=True, or an "
                 "encoder that gives (rows, columns, features)."
             )
-        joint = self._joint(self._recurrent)
+        joint = self._output_input_width(self._recurrent)
         if self.tie_embeddings and joint != self.embedding:
             raise ValueError(
                 f"`tie_embeddings` needs outputs as wide as the embedding. Received: "
@@ -121,7 +121,7 @@ class Captioner:
             )
 
     def count(self) -> int:
-        """The parameters of the model, those of the encoder among them."""
+        """Number of parameters of the model, including its encoder."""
         encoder = 0 if self.encoder is None else self.encoder.count_params()
         return self._cost(1, 1).params + encoder
 
@@ -129,7 +129,7 @@ class Captioner:
         """Multiply-accumulates with a weight, for one image and one caption.
 
         Args:
-            timesteps: tokens of the caption, its start among them.
+            timesteps: tokens of the caption, including the start token.
             regions: how many there are of an image, where the decoder is "attention" and there is
                 no encoder.
 
@@ -144,7 +144,7 @@ class Captioner:
         return self._cost(timesteps, regions or 1).macs + encoder
 
     def build(self) -> keras.Model:
-        """The model, untrained and not compiled; its layers have fixed names."""
+        """Build the model, untrained and not compiled; its layers have fixed names."""
         recurrent = layers.rnn(
             self.cell,
             self.units,
@@ -166,7 +166,7 @@ class Captioner:
             scheduled_sampling=self.scheduled_sampling,
             name="decoder",
         )
-        shape = self._encoded if self.encoder is None else self.encoder.input_shape[1:]
+        shape = self._feature_shape if self.encoder is None else self.encoder.input_shape[1:]
         inputs = {
             "image": keras.Input(shape, name="image"),
             "tokens": keras.Input((None,), dtype="int32", name="tokens"),
@@ -174,7 +174,7 @@ class Captioner:
         return keras.Model(inputs, decoder(inputs["image"], inputs["tokens"]), name="captioner")
 
     @property
-    def _encoded(self) -> tuple[int | None, ...]:
+    def _feature_shape(self) -> tuple[int | None, ...]:
         """The shape of the features of an image."""
         if self.encoder is not None:
             return tuple(self.encoder.output_shape[1:])
@@ -186,41 +186,37 @@ class Captioner:
         inputs = 2 * self.embedding if self.decoder == "par" else self.embedding
         return count(self.cell, inputs, self.units, depth=self.depth, **self.options)
 
-    def _joint(self, recurrent: Count) -> int:
-        """The width of what the last layer sees."""
-        met = self.decoder in ("merge", "attention")
-        return self.embedding if met else recurrent.levels[-1].output
+    def _output_input_width(self, recurrent: Count) -> int:
+        """Width of the input of the output layer."""
+        has_joint_layer = self.decoder in ("merge", "attention")
+        return self.embedding if has_joint_layer else recurrent.levels[-1].output
 
     def _cost(self, timesteps: int, regions: int) -> Cost:
-        """What the model costs without its encoder, for captions of so many tokens."""
-        found, width = self._recurrent, self.embedding
+        """Parameters and MACs without the encoder, for a caption of `timesteps` tokens."""
+        recurrent, width = self._recurrent, self.embedding
         words = timesteps + (self.decoder == "pre")  # of which the image is the first one
-        cost = over_time(found, words) + dense(self._joint(found), self.words, timesteps)
-        if not self.tie_embeddings:  # or that was its matrix
+        cost = over_time(recurrent, words)
+        cost += dense(self._output_input_width(recurrent), self.words, timesteps)
+        if not self.tie_embeddings:  # tied, the embedding is the matrix of the output layer
             cost += table(self.words, width)
-        return cost + self._image_cost(found, timesteps, regions)
+        return cost + self._image_cost(recurrent, timesteps, regions)
 
-    def _image_cost(self, found: Count, timesteps: int, regions: int) -> Cost:
+    def _image_cost(self, recurrent: Count, timesteps: int, regions: int) -> Cost:
         """What brings the image in."""
-        width, output = self.embedding, found.levels[-1].output
-        to_states, to_width = dense(self.features, found.states), dense(self.features, width)
-        text_projection = dense(output, width, timesteps)
+        width, output = self.embedding, recurrent.levels[-1].output
+        to_states, to_width = dense(self.features, recurrent.states), dense(self.features, width)
+        word_projection = dense(output, width, timesteps)
         if self.decoder == "init":
             return to_states
         if self.decoder == "merge":
-            return to_width + text_projection
+            return to_width + word_projection
         if self.decoder != "attention":
             return to_width
-        look = (
+        attention = (
             dense(output, width, timesteps, bias=False)  # queries
             + dense(width, width, regions)  # keys
             + dense(width, 1, timesteps * regions, bias=False)  # scores
         )
         context_projection = dense(width, width, timesteps)
-        return (
-            to_states
-            + dense(self.features, width, regions)
-            + look
-            + text_projection
-            + context_projection
-        )
+        joint = dense(self.features, width, regions) + word_projection + context_projection
+        return to_states + joint + attention

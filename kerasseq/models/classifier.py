@@ -1,4 +1,4 @@
-"""A classifier of token sequences: a recurrent branch, and beside it one of n-grams."""
+"""A classifier of token sequences: a recurrent branch, and optionally a branch of n-grams."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ __all__ = ["Classifier"]
 
 @dataclass(frozen=True)
 class Classifier:
-    """The sizes of a classifier, from which it is counted and built.
+    """Config of a classifier, from which it is counted and built.
 
     The recurrent branch ("deep") embeds tokens, runs a recurrent stack over them, pools its outputs
-    over time and projects them on the classes. Where there are n-grams, it also sees at each token
-    what the n-grams that end there say about the classes, and beside it is a second branch
-    ("wide"): the votes of all n-grams of the text. The logits are the mean of both branches, and
-    each is meant to have a loss of its own, so that neither leaves the work to the other.
+    over time and projects them to the classes. With n-grams, the input of the stack also has the
+    log-count ratios of the n-grams that end at each token, and there is a second branch ("wide"),
+    the sum of the votes of all n-grams of the text. The logits are the mean of both branches. Each
+    branch should have its own loss, so that both learn to classify alone.
 
     Args:
-        vocabulary: how many tokens there are; 0 is padding, 1 the unknown token.
-        classes: how many classes; two share one logit.
+        vocabulary: number of tokens; 0 is padding, 1 the unknown token.
+        classes: number of classes; two classes have one logit.
         cell: name of the recurrent cell.
         units: width of the cell.
-        depth: levels of the stack.
-        bidirectional: whether each level runs both ways.
-        pooling: "last", "mean", "max" or "attention", or several joined by "+", side by side.
+        depth: number of stacked recurrent layers.
+        bidirectional: whether each layer runs in both directions.
+        pooling: "last", "mean", "max" or "attention", or several joined by "+" and concatenated.
         embedding: width of the embedding.
-        ngrams: how many n-grams there are, number 0 (none) among them; 0 for no n-grams.
-        order: tokens of the longest n-gram.
-        token_dropout: share of the tokens made unknown in training.
-        embedding_dropout: dropout on the embedded tokens.
-        dropout: dropout before the last layer.
+        ngrams: number of n-grams, including number 0, which means none; 0 for no n-gram branch.
+        order: number of tokens of the longest n-gram.
+        token_dropout: share of the tokens replaced by the unknown token in training.
+        embedding_dropout: dropout rate on the embedded tokens.
+        dropout: dropout rate before the output layer.
         options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, ...
 
     Model inputs:
         `tokens`, int (batch, timesteps). With n-grams also `ending`, int (batch, timesteps, order),
-        those that end at each token, and `ngrams`, int (batch, n), those of the whole text; and
-        what is to be added to their ratios (see `NgramRatios`): `ending_corrections`,
-        (batch, timesteps, order, logits), and `ngram_corrections`, (batch, n, logits), or zeros
-        that broadcast to these.
+        the n-grams that end at each token, and `ngrams`, int (batch, n), the n-grams of the whole
+        text; and corrections that are added to their ratios (see `NgramRatios`):
+        `ending_corrections`, (batch, timesteps, order, logits), and `ngram_corrections`,
+        (batch, n, logits), or zeros that broadcast to these shapes.
 
     Model output:
-        Logits, (batch, 1) for two classes (of the second), else (batch, classes).
+        Logits, (batch, 1) of the second class if there are two, else (batch, classes).
 
     Example:
 
@@ -77,22 +77,22 @@ class Classifier:
 
     @property
     def logits(self) -> int:
-        """How many numbers the model gives."""
+        """Number of outputs of the model for each text."""
         return 1 if self.classes == 2 else self.classes
 
     @property
     def branches(self) -> tuple[str, ...]:
-        """The layers that give logits of their own, where there is more than one."""
+        """Names of the layers with the logits of each branch; () if there is one branch."""
         return ("wide", "deep") if self.ngrams else ()
 
     def count(self) -> int:
-        """The parameters of the model, both branches, the frozen ratios among them."""
+        """Number of parameters of both branches, including the frozen ratios."""
         return self._cost(1).params
 
     def macs(self, timesteps: int) -> int:
-        """Multiply-accumulates with a weight, for one text of so many tokens.
+        """Multiply-accumulates with a weight, for one text of `timesteps` tokens.
 
-        Each token is taken to end as many n-grams as it can, all of which vote.
+        It is an upper bound for n-grams: every token is assumed to end an n-gram of each order.
 
         >>> Classifier(vocabulary=9, classes=2, cell="mingru", units=4, embedding=3).macs(10)
         488
@@ -100,11 +100,11 @@ class Classifier:
         return self._cost(timesteps).macs
 
     def _cost(self, timesteps: int) -> Cost:
-        """What the model costs, for texts of so many tokens."""
-        found = self._recurrent_count()
-        width = found.levels[-1].output
+        """Parameters and MACs of the model, for a text of `timesteps` tokens."""
+        recurrent = self._recurrent_count()
+        width = recurrent.levels[-1].output
         modes = self.pooling.split("+")
-        cost = table(self.vocabulary, self.embedding) + over_time(found, timesteps)
+        cost = table(self.vocabulary, self.embedding) + over_time(recurrent, timesteps)
         for _ in range(modes.count("attention")):  # a tanh layer, and a query
             cost += dense(width, width, timesteps) + dense(width, 1, timesteps, bias=False)
         cost += dense(len(modes) * width, self.logits)
@@ -115,7 +115,7 @@ class Classifier:
         return cost
 
     def build(self) -> keras.Model:
-        """The model, untrained and not compiled; its layers have fixed names."""
+        """Build the model, untrained and not compiled; its layers have fixed names."""
         tokens = keras.Input((None,), dtype="int32", name="tokens")
         if not self.ngrams:
             return keras.Model({"tokens": tokens}, self._deep(tokens), name="classifier")
@@ -135,6 +135,7 @@ class Classifier:
         return keras.Model(inputs, logits, name="classifier")
 
     def _deep(self, tokens: Any, evidence: Any = None) -> Any:
+        """Logits of the recurrent branch; `evidence` has the ratios of n-grams at each token."""
         embed = keras.layers.Embedding(
             self.vocabulary, self.embedding, mask_zero=True, name="embedding"
         )
@@ -167,7 +168,7 @@ class Classifier:
         features = keras.layers.Concatenate(name="pools")(pooled) if pooled[1:] else pooled[0]
         if self.dropout:
             features = keras.layers.Dropout(self.dropout, name="dropout")(features)
-        # Softmax and sigmoid are the loss's, in one numerically stable step.
+        # The loss applies softmax or sigmoid, which is numerically more stable.
         return keras.layers.Dense(self.logits, name="deep", dtype="float32")(features)
 
     def _recurrent_count(self) -> Any:

@@ -1,4 +1,4 @@
-"""A forecaster of series: from a window of what was, to what comes next."""
+"""A forecaster of time series: from a window of past values to the next ones."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from kerasseq.params.spec import positive_int
 
 __all__ = ["Forecaster"]
 
-#: Settings that one kind alone has.
-OF_ONE = {"linear": "segment", "attention": "seq2seq", "scheduled_sampling": "recursive"}
-_CHOICES = {
+#: Settings that only one kind of forecaster has, and that kind.
+KIND_OF_SETTING = {"linear": "segment", "attention": "seq2seq", "scheduled_sampling": "recursive"}
+_OPTIONS = {
     "kind": tuple(KINDS),
     "channels": ("apart", "together"),
     "normalization": MODES,
@@ -30,56 +30,58 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Forecaster:
-    """The sizes of a forecaster, from which it is counted and built.
+    """Config of a forecaster, from which it is counted and built.
 
-    The window is normalised, a network makes numbers of it for every timestep ahead, and these
-    become a forecast, put back where the window was. The networks: `direct` gives all timesteps at
-    once from the last output of a recurrent layer; `recursive` gives one, and goes on from it;
-    `seq2seq` has a decoder for the horizon; `segment` reads and forecasts many timesteps per step.
+    The window is normalised, a network computes outputs for every timestep of the horizon, and
+    these become a forecast in the units of the window. The networks: `direct` predicts all
+    timesteps at once from the last output of a recurrent layer; `recursive` predicts one timestep
+    and feeds the prediction back; `seq2seq` has a decoder for the horizon; `segment` reads and
+    predicts several timesteps per recurrent step.
 
     Args:
-        lookback: timesteps of the window.
-        horizon: timesteps ahead.
+        lookback: number of past timesteps that the model reads.
+        horizon: number of timesteps to forecast.
         kind: "direct", "recursive", "seq2seq" or "segment".
         cell: name of the recurrent cell.
         units: width of the cell, and of the dense layers around it.
-        depth: levels of the recurrent layer.
-        targets: how many values are forecast at each timestep.
-        past: columns known over the window: what is observed only, and then those of `future`.
-        future: columns known over the horizon, too.
-        static: columns known of the series.
-        series: how many series have a learned vector; 0 for none.
-        masked: whether values may be missing, so that `observed` comes with the window.
-        embedding: width of the vectors of series, and of targets that run apart; 0 for none.
-        channels: "apart", one network for all targets, which sees one at a time (and all other
-            columns); or "together".
-        segment: timesteps of a segment, where the kind is "segment"; those of a season, or of a
-            part of it.
-        linear: whether a linear map of the segments is added, where the kind is "segment".
-        attention: whether the decoder looks back at the window, where the kind is "seq2seq".
-        scheduled_sampling: share of the horizon that is the model's own forecast in training, where
-            the kind is "recursive" and it is trained by teacher forcing; see `training_model`.
+        depth: number of stacked recurrent layers.
+        targets: number of values to forecast at each timestep.
+        past: number of covariates known in the window: those known in the past only, followed by
+            those of `future`.
+        future: number of covariates known in the horizon too.
+        static: number of static covariates of a series.
+        series: number of series with a learned embedding; 0 for none.
+        masked: whether values may be missing; the model then has the input `observed`.
+        embedding: width of the embeddings of series, and of targets if `channels` is "apart"; 0 for
+            none.
+        channels: "apart" applies one network to each target separately (with all covariates);
+            "together" to all targets at once.
+        segment: timesteps of a segment, if the kind is "segment"; a season, or a part of one.
+        linear: whether to add a linear map from past to future segments, if the kind is "segment".
+        attention: whether the decoder attends to the window, if the kind is "seq2seq".
+        scheduled_sampling: share of the horizon in which the model reads its own predictions during
+            training by teacher forcing, if the kind is "recursive"; see `training_model`.
         normalization: "none", "last", "seasonal" or "instance"; see `WindowNorm`.
-        season: timesteps of a season, where the normalization is "seasonal".
+        season: timesteps of a season, if the normalization is "seasonal".
         output: "point", "quantiles", "normal", "student_t" or "negative_binomial" (for counts that
-            are not scaled before they come here); see `Emission`.
-        quantiles: rising levels, where the output is "quantiles".
-        error: "mse", "mae" or "huber", what to lower where the output is "point".
-        dropout: dropout before the last layer.
+            were not scaled); see `Emission`.
+        quantiles: rising levels, if the output is "quantiles".
+        error: loss if the output is "point": "mse", "mae" or "huber".
+        dropout: dropout rate before the output layer.
         options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, ...
 
     Model inputs:
-        `history`, (batch, lookback, targets), 0 where nothing was observed, and where there are any
-        `observed`, 1 or 0, as wide; `past`, (batch, lookback, past); `future`,
-        (batch, horizon, future); `static`, (batch, static); `series`, int (batch,), negative for a
-        series that was not seen in training.
+        `history`, (batch, lookback, targets), 0 for missing values. The others exist if their size
+        is not 0: `observed`, (batch, lookback, targets), 1 or 0; `past`, (batch, lookback, past);
+        `future`, (batch, horizon, future); `static`, (batch, static); `series`, int (batch,),
+        negative for a series that was not in the training data.
 
     Model output:
         (batch, horizon, targets), with a last axis of quantiles, or of parameters of a
         distribution, unless the output is "point"; in the units of `history`.
 
     Raises:
-        ValueError: if a size is out of range, or sizes exclude each other.
+        ValueError: if a value is out of range, or values are incompatible.
 
     Example:
 
@@ -122,7 +124,7 @@ class Forecaster:
                 raise ValueError(
                     f"`{name}` must not be negative. Received: {name}={getattr(self, name)!r}"
                 )
-        for name, known in _CHOICES.items():
+        for name, known in _OPTIONS.items():
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"`{name}` must be one of {', '.join(known)}. "
@@ -148,7 +150,7 @@ class Forecaster:
                 "`scheduled_sampling` must be a share from 0 to 1. "
                 f"Received: scheduled_sampling={self.scheduled_sampling!r}"
             )
-        for name, kind in OF_ONE.items():
+        for name, kind in KIND_OF_SETTING.items():
             if getattr(self, name) and self.kind != kind:
                 raise ValueError(f"`{name}` is of the kind {kind!r}. Received: kind={self.kind!r}")
         if self.kind == "recursive" and self.options.get("bidirectional"):
@@ -160,34 +162,34 @@ class Forecaster:
 
     @property
     def apart(self) -> bool:
-        """Whether the network sees one target at a time."""
+        """Whether the network is applied to each target separately."""
         return self.channels == "apart" and self.targets > 1
 
     @property
     def columns(self) -> int:
-        """What the network sees at each timestep of the window."""
+        """Number of input columns of the network at each timestep of the window."""
         targets = 1 if self.apart else self.targets
         return targets * (2 if self.masked else 1) + self.past
 
     @property
     def traits(self) -> int:
-        """What the network is told of the series."""
+        """Number of input columns that describe the series: static covariates and embeddings."""
         vectors = (self.series > 0) + self.apart
         return self.static + vectors * self.embedding
 
     @property
     def outputs(self) -> int:
-        """What the network gives for each timestep ahead."""
+        """Number of outputs of the network for each timestep of the horizon."""
         targets = 1 if self.apart else self.targets
         return targets * emission_size(self.output, self.quantiles)
 
     @property
     def causal(self) -> bool:
-        """Whether it can go on over new rows without reading the old ones again; see `Stream`."""
+        """Whether the model can continue from its state when new rows arrive; see `Stream`."""
         return self.kind == "recursive" and self.normalization == "none"
 
     def count(self) -> int:
-        """The parameters of the model."""
+        """Number of parameters of the model."""
         return self._cost.params
 
     def macs(self) -> int:
@@ -200,22 +202,22 @@ class Forecaster:
 
     @property
     def _cost(self) -> Cost:
-        """What the model costs."""
+        """Parameters and MACs of the model."""
         vectors = self.series + (self.targets if self.apart else 0)
         network = KINDS[self.kind].cost(self).repeated(self.targets if self.apart else 1)
         return network + table(vectors, self.embedding)
 
     @property
     def likelihood(self) -> Likelihood:
-        """How to read what the model gives: its loss, mean, quantiles and draws."""
+        """Interpretation of the model's output: loss, mean, quantiles and samples."""
         return Likelihood(self.output, self.quantiles, self.error)
 
     def loss(self) -> keras.losses.Loss:
-        """What to lower in training; targets that are NaN do not count."""
+        """The training loss; targets that are NaN do not count."""
         return self.likelihood.loss()
 
     def inputs(self) -> dict[str, keras.KerasTensor]:
-        """The inputs that the model has, by name."""
+        """The Keras inputs of the model, by name."""
         shapes = {
             "history": (self.lookback, self.targets),
             "observed": (self.lookback, self.targets if self.masked else 0),
@@ -231,7 +233,7 @@ class Forecaster:
         return inputs
 
     def build(self) -> keras.Model:
-        """The model, untrained and not compiled; its layers have fixed names."""
+        """Build the model, untrained and not compiled; its layers have fixed names."""
         network = KINDS[self.kind].make(self)
         if self.apart:
             network = Channelwise(network, self.embedding, name="network")
@@ -242,18 +244,18 @@ class Forecaster:
         ]
         if self.series:
             layers.append(SeriesEmbedding(self.series, self.embedding, name="vectors"))
-        return _connected(self.inputs(), {layer.name: layer for layer in layers})
+        return _connect(self.inputs(), {layer.name: layer for layer in layers})
 
     def training_model(self, model: keras.Model) -> keras.Model:
-        """The model as it is to be trained: with the same layers, so that it is trained with it.
+        """The model for training, which shares its layers, and so its weights, with `model`.
 
-        A recursive one has one more input, `ahead`, (batch, horizon, targets): the targets
-        themselves, NaN where nothing was observed. In training it goes on from these instead of its
-        own forecasts; in validation it does not look at them. The other kinds are trained as they
-        are.
+        For a recursive forecaster it has one more input for teacher forcing, `ahead`,
+        (batch, horizon, targets): the targets, NaN where they are missing. In training the network
+        reads these instead of its own predictions; in validation it ignores them. For other kinds
+        it is `model` itself.
 
         Args:
-            model: What `build` gave, or what was saved of it.
+            model: The model that `build` returned, or a saved one.
 
         Example:
 
@@ -266,11 +268,11 @@ class Forecaster:
             return model
         ahead = keras.Input((self.horizon, self.targets), name="ahead")
         layers = {layer.name: layer for layer in model.layers}
-        return _connected({**self.inputs(), "ahead": ahead}, layers)
+        return _connect({**self.inputs(), "ahead": ahead}, layers)
 
 
-def _connected(inputs: dict[str, keras.KerasTensor], layers: Mapping[str, Any]) -> keras.Model:
-    """A model of layers by name."""
+def _connect(inputs: dict[str, keras.KerasTensor], layers: Mapping[str, Any]) -> keras.Model:
+    """Connect inputs and layers, both by name, to a model."""
     names = ("observed", "past", "future")
     features: dict[str, Any] = {name: inputs[name] for name in names if name in inputs}
     observed = [features["observed"]] if "observed" in features else []
@@ -284,16 +286,19 @@ def _connected(inputs: dict[str, keras.KerasTensor], layers: Mapping[str, Any]) 
 
 
 def traits(inputs: Mapping[str, Any], layers: Mapping[str, Any]) -> dict[str, Any]:
-    """What the network is told of the series, if there is anything.
+    """The network's input `traits`: static covariates and the embedding of the series.
 
     Args:
-        inputs: those of the model by name.
-        layers: those of the model by name.
+        inputs: inputs of the model by name.
+        layers: layers of the model by name.
+
+    Returns:
+        A dictionary with `traits`, (batch, columns); empty if there are none.
     """
-    known = [inputs["static"]] if "static" in inputs else []
+    parts = [inputs["static"]] if "static" in inputs else []
     if "series" in inputs:
-        known.append(layers["vectors"](inputs["series"]))
-    if not known:
+        parts.append(layers["vectors"](inputs["series"]))
+    if not parts:
         return {}
-    join = keras.layers.Concatenate(name="traits")
-    return {"traits": join(known) if known[1:] else known[0]}
+    concatenate = keras.layers.Concatenate(name="traits")
+    return {"traits": concatenate(parts) if parts[1:] else parts[0]}

@@ -1,4 +1,4 @@
-"""The network inside a forecaster, built and counted, for each kind that there is."""
+"""The network inside a forecaster: how each kind is built and counted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["KINDS", "Kind"]
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of network is made from the sizes of a forecaster, and what it costs."""
+    """Functions that build one kind of network, and count its parameters and MACs."""
 
     make: Callable[[Forecaster], Any]
     cost: Callable[[Forecaster], Cost]
@@ -30,10 +30,10 @@ def _rnn(sizes: Forecaster, name: str = "recurrent", **returned: Any) -> Any:
     )
 
 
-def _counted(sizes: Forecaster, inputs: int) -> tuple[Count, int]:
-    """The count of the recurrent layer on so many inputs, and the width of its output."""
-    found = count(sizes.cell, inputs, sizes.units, depth=sizes.depth, **sizes.options)
-    return found, found.levels[-1].output
+def _count_recurrent(sizes: Forecaster, inputs: int) -> tuple[Count, int]:
+    """The count of the recurrent layer for a number of inputs, and the width of its output."""
+    recurrent = count(sizes.cell, inputs, sizes.units, depth=sizes.depth, **sizes.options)
+    return recurrent, recurrent.levels[-1].output
 
 
 def _common(sizes: Forecaster) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _common(sizes: Forecaster) -> dict[str, Any]:
 
 
 def _step_inputs(sizes: Forecaster, steps: int, columns: int) -> Cost:
-    """What `StepInputs` costs where so many columns are known of each step."""
+    """Parameters and MACs of `StepInputs`, with a number of known columns at each step."""
     known = dense(columns, sizes.units, steps, bias=False)
     return table(steps, sizes.units) + known + dense(sizes.traits, sizes.units, bias=False)
 
@@ -57,8 +57,8 @@ def _direct(sizes: Forecaster) -> Any:
 
 
 def _direct_cost(sizes: Forecaster) -> Cost:
-    found, width = _counted(sizes, sizes.columns + sizes.traits)
-    cost = over_time(found, sizes.lookback) + dense(width, sizes.horizon * sizes.outputs)
+    recurrent, width = _count_recurrent(sizes, sizes.columns + sizes.traits)
+    cost = over_time(recurrent, sizes.lookback) + dense(width, sizes.horizon * sizes.outputs)
     if sizes.future:
         cost += dense(sizes.future, sizes.units, sizes.horizon)
         cost += dense(width, sizes.units, bias=False)
@@ -74,10 +74,10 @@ def _recursive(sizes: Forecaster) -> Any:
 
 
 def _recursive_cost(sizes: Forecaster) -> Cost:
-    found, width = _counted(sizes, sizes.columns + sizes.traits)
-    # The last timestep of the window is the first of as many as there are ahead.
+    recurrent, width = _count_recurrent(sizes, sizes.columns + sizes.traits)
+    # The last timestep of the window predicts the first of the horizon: one step is shared.
     timesteps = sizes.lookback - 1 + sizes.horizon
-    return over_time(found, timesteps) + dense(width, sizes.outputs, sizes.horizon)
+    return over_time(recurrent, timesteps) + dense(width, sizes.outputs, sizes.horizon)
 
 
 def _seq2seq(sizes: Forecaster) -> Any:
@@ -87,11 +87,11 @@ def _seq2seq(sizes: Forecaster) -> Any:
 
 
 def _seq2seq_cost(sizes: Forecaster) -> Cost:
-    encoder, width = _counted(sizes, sizes.columns + sizes.traits)
-    decoder, _ = _counted(sizes, sizes.units)
+    encoder, width = _count_recurrent(sizes, sizes.columns + sizes.traits)
+    decoder, _ = _count_recurrent(sizes, sizes.units)
     cost = over_time(encoder, sizes.lookback) + over_time(decoder, sizes.horizon)
     cost += _step_inputs(sizes, sizes.horizon, sizes.future)
-    if sizes.attention:  # queries, and what they meet
+    if sizes.attention:  # queries and keys
         cost += dense(width, sizes.units, sizes.horizon, bias=False)
         cost += dense(width, sizes.units, sizes.lookback, bias=False)
         width *= 2
@@ -106,9 +106,10 @@ def _segment(sizes: Forecaster) -> Any:
 
 
 def _segment_cost(sizes: Forecaster) -> Cost:
-    found, width = _counted(sizes, sizes.units)
+    recurrent, width = _count_recurrent(sizes, sizes.units)
     back, ahead = (-(-timesteps // sizes.segment) for timesteps in (sizes.lookback, sizes.horizon))
-    cost = dense(sizes.segment * sizes.columns, sizes.units, back) + over_time(found, back + ahead)
+    cost = dense(sizes.segment * sizes.columns, sizes.units, back)
+    cost += over_time(recurrent, back + ahead)
     cost += _step_inputs(sizes, ahead, sizes.segment * sizes.future)
     if sizes.linear:
         targets = 1 if sizes.apart else sizes.targets

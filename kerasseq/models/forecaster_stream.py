@@ -1,4 +1,4 @@
-"""A recursive forecaster that goes on from where it was, instead of reading everything again."""
+"""Streaming forecasts: a recursive forecaster that keeps its state between updates."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ _ROWS = ("history", "observed", "past")
 
 @dataclass(frozen=True)
 class State:
-    """What a stream knows, in arrays with the batch first.
+    """State of a stream: arrays with the batch as first axis.
 
     Args:
-        states: of the recurrent layer, before the last row.
-        row: the last row of each input that has rows, (batch, 1, columns), by name.
-        fixed: the inputs that have no rows, by name.
-        centre: from `WindowNorm`, (batch, season, targets), the row that follows coming first.
-        scale: from `WindowNorm`, (batch, 1, targets).
+        states: states of the recurrent layer before the last row.
+        row: last row of each input with a time axis, (batch, 1, columns), by name.
+        fixed: inputs without a time axis, by name.
+        centre: centre of `WindowNorm`, (batch, season, targets), rotated so that index 0 belongs to
+            the next row.
+        scale: scale of `WindowNorm`, (batch, 1, targets).
     """
 
     states: tuple[np.ndarray, ...]
@@ -38,14 +39,14 @@ class State:
 
 
 class Stream:
-    """Carries the state of a recursive forecaster over new rows, and forecasts from it.
+    """Updates the state of a recursive forecaster with new rows, and forecasts from it.
 
     Args:
-        sizes: those of the model.
-        model: what `Forecaster.build` gave, trained.
+        sizes: config of the model.
+        model: trained model that `Forecaster.build` returned.
 
     Raises:
-        ValueError: if the model is of another kind.
+        ValueError: if the kind of the model is not "recursive".
 
     Example:
 
@@ -63,126 +64,135 @@ class Stream:
             raise ValueError(
                 f"Only a 'recursive' forecaster can be streamed. Received: kind={sizes.kind!r}"
             )
-        self._sizes, self._layers = sizes, _by_name(model)
-        # Its weights do not depend on the horizon: nothing ahead is computed to no purpose.
+        self._sizes, self._layers = sizes, _layers_by_name(model)
+        # The same weights with a horizon of 1, so that updates do not compute a whole forecast.
         step = replace(sizes, horizon=1).build()
         step.set_weights(model.get_weights())
-        self._step = _by_name(step)
+        self._step = _layers_by_name(step)
 
     def start(self, inputs: Mapping[str, np.ndarray]) -> State:
-        """The state after windows of any length.
+        """Read windows of any length, and return the state after them.
 
         Args:
-            inputs: those of the model; `future` may be left out.
+            inputs: inputs of the model by name; `future` is not needed.
         """
         rows = {name: inputs[name] for name in _ROWS if name in inputs}
         fixed = {name: inputs[name] for name in ("static", "series") if name in inputs}
         window = [ops.convert_to_tensor(rows[name]) for name in _ROWS[:2] if name in rows]
         _, centre, scale = self._layers["norm"](*window)
         centre = np.roll(_array(centre), rows["history"].shape[1], axis=1)
-        return self._run(self._step, State((), {}, fixed, centre, _array(scale)), rows)[1]
+        return self._read(self._step, State((), {}, fixed, centre, _array(scale)), rows)[1]
 
     def update(self, state: State, rows: Mapping[str, np.ndarray]) -> State:
-        """The state after more rows: that of `start` on all of them.
+        """Read new rows; the new state is the same as that of `start` on all rows together.
 
         Args:
-            state: the one before them.
-            rows: new timesteps by the name of the input, (batch, timesteps, columns) each.
+            state: the state before the new rows.
+            rows: new timesteps of each input, (batch, timesteps, columns), by name.
 
         Raises:
-            ValueError: if the model normalises each window by itself: new rows would change what it
-                made of the old ones.
+            ValueError: if the model normalises each window, since new rows would then change the
+                normalised values of the old ones.
         """
         if not self._sizes.causal:
             raise ValueError(
                 "Only a forecaster with normalization='none' can go on without reading its window "
                 f"again. Received: normalization={self._sizes.normalization!r}"
             )
-        return self._run(self._step, state, rows)[1]
+        return self._read(self._step, state, rows)[1]
 
     def forecast(self, state: State, future: np.ndarray | None = None) -> np.ndarray:
-        """What the model forecasts from a state.
+        """Forecast the horizon after a state.
 
         Args:
-            state: where to start.
-            future: (batch, horizon, columns), if the model has that input.
+            state: the state.
+            future: covariates of the horizon, (batch, horizon, columns), if the model has them.
+
+        Returns:
+            The forecast, of the shape of the model's output.
         """
-        return self._run(self._layers, state, {}, future)[0]
+        return self._read(self._layers, state, {}, future)[0]
 
     def paths(
         self, state: State, paths: int, future: np.ndarray | None = None, seed: int = 0
     ) -> np.ndarray:
-        """Draws of whole forecasts: each value follows from those drawn before it.
+        """Sample paths: each value is drawn given the values drawn before it.
 
         Args:
-            state: where to start.
-            paths: how many for each row.
-            future: (batch, horizon, columns), if the model has that input.
-            seed: of the draws.
+            state: the state to start from.
+            paths: number of paths for each row.
+            future: covariates of the horizon, (batch, horizon, columns), if the model has them.
+            seed: seed of the samples.
 
         Returns:
-            (paths, batch, horizon, targets).
+            Samples, (paths, batch, horizon, targets).
         """
-        state = _repeated(state, paths)
-        future = None if future is None else _tiled(future, paths)
+        state = _repeat(state, paths)
+        future = None if future is None else _tile(future, paths)
         likelihood = self._sizes.likelihood
         random = np.random.default_rng(seed)
-        drawn: list[np.ndarray] = []
+        values: list[np.ndarray] = []
         rows: dict[str, np.ndarray] = {}
         for step in range(self._sizes.horizon):
-            now = None if future is None else future[:, step : step + 1]
-            forecast, state = self._run(self._step, state, rows, now)
-            drawn.append(likelihood.sample(forecast, 1, random)[0])
-            rows = self._drawn_row(state, drawn[-1], now)
-        found = np.concatenate(drawn, axis=1)
-        return found.reshape(paths, -1, *found.shape[1:])
+            covariates = None if future is None else future[:, step : step + 1]
+            forecast, state = self._read(self._step, state, rows, covariates)
+            values.append(likelihood.sample(forecast, 1, random)[0])
+            rows = self._next_row(state, values[-1], covariates)
+        samples = np.concatenate(values, axis=1)
+        return samples.reshape(paths, -1, *samples.shape[1:])
 
-    def _drawn_row(
+    def _next_row(
         self, state: State, drawn: np.ndarray, future: np.ndarray | None
     ) -> dict[str, np.ndarray]:
-        """What was drawn as if it had been observed; what is observed only is held."""
+        """The drawn values as the next input row; covariates without a future are repeated."""
         row = {"history": drawn.astype(state.row["history"].dtype)}
         if "observed" in state.row:
             row["observed"] = np.ones_like(state.row["observed"])
         if "past" in state.row:
-            held = state.row["past"][..., : self._sizes.past - self._sizes.future]
-            row["past"] = held if future is None else np.concatenate([held, future], axis=-1)
+            past_only = state.row["past"][..., : self._sizes.past - self._sizes.future]
+            row["past"] = (
+                past_only if future is None else np.concatenate([past_only, future], axis=-1)
+            )
         return row
 
-    def _run(
+    def _read(
         self,
         layers: Mapping[str, Any],
         state: State,
         rows: Mapping[str, np.ndarray],
         future: np.ndarray | None = None,
     ) -> tuple[np.ndarray, State]:
-        """A forecast after more rows, and the state there."""
-        block = {
+        """Read rows, forecast after them, and return the forecast and the new state.
+
+        The state has the recurrent states before its last row. That row is read again, since its
+        output is the first forecast.
+        """
+        steps = {
             name: np.concatenate([part[name] for part in (state.row, rows) if name in part], axis=1)
             for name in _ROWS
             if name in state.row or name in rows
         }
-        timesteps = block["history"].shape[1]
+        timesteps = steps["history"].shape[1]
         centre = np.roll(state.centre, (1 if state.row else 0) - timesteps, axis=1)
         level, scale = (ops.convert_to_tensor(part) for part in (centre, state.scale))
-        features: dict[str, Any] = {name: ops.convert_to_tensor(v) for name, v in block.items()}
+        features: dict[str, Any] = {name: ops.convert_to_tensor(v) for name, v in steps.items()}
         history = (features["history"] - spread(level, timesteps, first=-timesteps)) / scale
-        features["history"] = history * features["observed"] if "observed" in block else history
+        features["history"] = history * features["observed"] if "observed" in steps else history
         if self._sizes.future:
-            if future is None:  # of no consequence for the state
+            if future is None:  # covariates of the horizon do not change the state
                 future = np.zeros((len(centre), layers["network"].horizon, self._sizes.future))
             features["future"] = ops.convert_to_tensor(future, dtype="float32")
         fixed = {name: ops.convert_to_tensor(values) for name, values in state.fixed.items()}
         features |= traits(fixed, layers)
         if state.states:
             features["states"] = [ops.convert_to_tensor(part) for part in state.states]
-        numbers, states = layers["network"](features, training=False, return_states=True)
-        last = {name: values[:, -1:] for name, values in block.items()}
-        after = State(tuple(map(_array, states)), last, state.fixed, centre, state.scale)
-        return _array(layers["emission"](numbers, level, scale)), after
+        outputs, states = layers["network"](features, training=False, return_states=True)
+        last = {name: values[:, -1:] for name, values in steps.items()}
+        new_state = State(tuple(map(_array, states)), last, state.fixed, centre, state.scale)
+        return _array(layers["emission"](outputs, level, scale)), new_state
 
 
-def _by_name(model: keras.Model) -> dict[str, Any]:
+def _layers_by_name(model: keras.Model) -> dict[str, Any]:
     return {layer.name: layer for layer in model.layers}
 
 
@@ -190,16 +200,16 @@ def _array(tensor: Any) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(tensor))
 
 
-def _tiled(values: np.ndarray, times: int) -> np.ndarray:
+def _tile(values: np.ndarray, times: int) -> np.ndarray:
     return np.tile(values, (times, *[1] * (values.ndim - 1)))
 
 
-def _repeated(state: State, times: int) -> State:
-    """The state of so many copies of each row."""
+def _repeat(state: State, times: int) -> State:
+    """The state with each row of the batch repeated `times` times."""
     return State(
-        states=tuple(_tiled(part, times) for part in state.states),
-        row={name: _tiled(values, times) for name, values in state.row.items()},
-        fixed={name: _tiled(values, times) for name, values in state.fixed.items()},
-        centre=_tiled(state.centre, times),
-        scale=_tiled(state.scale, times),
+        states=tuple(_tile(part, times) for part in state.states),
+        row={name: _tile(values, times) for name, values in state.row.items()},
+        fixed={name: _tile(values, times) for name, values in state.fixed.items()},
+        centre=_tile(state.centre, times),
+        scale=_tile(state.scale, times),
     )

@@ -1,6 +1,7 @@
-"""What the output of a forecaster means: its loss in training, and numbers to read off afterwards.
+"""Meaning of a forecaster's output: its training loss, mean, quantiles and samples.
 
-Losses are of `keras.ops`, on tensors; what is read off is NumPy and SciPy, on what `predict` gave.
+Losses are computed by `keras.ops` on tensors; means, quantiles and samples by NumPy and SciPy on
+the arrays that `predict` returns.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ ERRORS = ("mse", "mae", "huber")
 
 @dataclass(frozen=True)
 class Likelihood:
-    """How to read the output of a forecaster.
+    """Interpretation of the output of a forecaster.
 
     Args:
         output: "point", "quantiles", "normal", "student_t" or "negative_binomial"; see
             `kerasseq.layers.Emission`.
-        quantiles: rising levels, where the output is "quantiles".
-        error: "mse", "mae" or "huber", where it is "point".
+        quantiles: rising levels, if the output is "quantiles".
+        error: "mse", "mae" or "huber", if the output is "point".
 
     Example:
 
@@ -42,7 +43,7 @@ class Likelihood:
     error: str = "mse"
 
     def loss(self) -> keras.losses.Loss:
-        """What to lower in training; targets that are NaN do not count."""
+        """The training loss; targets that are NaN do not count."""
         if self.output == "point":
             return PointLoss(self.error)
         if self.output == "quantiles":
@@ -50,10 +51,14 @@ class Likelihood:
         return DistributionLoss(self.output)
 
     def middle(self, forecast: np.ndarray) -> np.ndarray:
-        """One number for each value: the mean of a distribution, the median among quantiles.
+        """Point forecast: the mean of a distribution, or the median of quantiles.
 
         Args:
-            forecast: what the model gave, (..., targets[, parameters]).
+            forecast: output of the model, (..., targets) for points, else
+                (..., targets, parameters).
+
+        Returns:
+            (..., targets).
         """
         if self.output == "point":
             return forecast
@@ -62,52 +67,58 @@ class Likelihood:
         return self._distribution(forecast).mean()
 
     def quantile(self, forecast: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-        """Quantiles at any levels, as the last axis.
+        """Quantiles at any levels.
 
-        Those of a model of quantiles are interpolated, and beyond the outermost ones equal to them.
+        The output "quantiles" is interpolated linearly between its levels, and constant outside.
 
         Args:
-            forecast: what the model gave, (..., targets, parameters).
-            levels: between 0 and 1.
+            forecast: output of the model, (..., targets, parameters).
+            levels: levels between 0 and 1.
+
+        Returns:
+            (..., targets, levels).
 
         Raises:
-            ValueError: for a point forecast, which has none.
+            ValueError: for a point forecast, which has no quantiles.
         """
-        wanted = np.asarray(levels, dtype=float)
+        level_array = np.asarray(levels, dtype=float)
         if self.output == "quantiles":
-            place = np.interp(wanted, self.quantiles, np.arange(len(self.quantiles)))
-            low = place.astype(int)
+            position = np.interp(level_array, self.quantiles, np.arange(len(self.quantiles)))
+            low = position.astype(int)
             high = np.minimum(low + 1, len(self.quantiles) - 1)
-            share = (place - low).astype(forecast.dtype)
+            share = (position - low).astype(forecast.dtype)
             return forecast[..., low] + share * (forecast[..., high] - forecast[..., low])
-        return self._distribution(forecast[..., None, :]).ppf(wanted)
+        return self._distribution(forecast[..., None, :]).ppf(level_array)
 
     def sample(self, forecast: np.ndarray, paths: int, seed: Any = 0) -> np.ndarray:
-        """Draws, (paths, ..., targets), each value by itself.
+        """Sample each value independently.
 
         Args:
-            forecast: what the model gave, (..., targets, parameters).
-            paths: how many.
-            seed: of the draws; a number, or a NumPy generator.
+            forecast: output of the model, (..., targets, parameters).
+            paths: number of samples.
+            seed: a seed, or a NumPy generator.
+
+        Returns:
+            Samples, (paths, ..., targets).
 
         Raises:
-            ValueError: for a point forecast, of which nothing can be drawn.
+            ValueError: for a point forecast, which has no distribution.
         """
         random = np.random.default_rng(seed)
         shape = (paths, *forecast.shape[:-1])
         if self.output != "quantiles":
             return self._distribution(forecast).rvs(size=shape, random_state=random)
-        place = np.interp(random.random(shape), self.quantiles, np.arange(len(self.quantiles)))
-        low = place.astype(int)
+        position = np.interp(random.random(shape), self.quantiles, np.arange(len(self.quantiles)))
+        low = position.astype(int)
         high = np.minimum(low + 1, len(self.quantiles) - 1)
         at_low, at_high = (
             np.take_along_axis(forecast[None], index[..., None], axis=-1)[..., 0]
             for index in (low, high)
         )
-        return at_low + (place - low) * (at_high - at_low)
+        return at_low + (position - low) * (at_high - at_low)
 
     def _distribution(self, forecast: np.ndarray) -> Any:
-        """The frozen SciPy distribution of the parameters on the last axis."""
+        """The SciPy distribution with the parameters on the last axis."""
         from scipy import stats  # type: ignore[import-untyped]  # it has no types
 
         if self.output == "point":
@@ -115,7 +126,7 @@ class Likelihood:
                 "A point forecast has no distribution. Train with output='quantiles', 'normal', "
                 "'student_t' or 'negative_binomial'."
             )
-        forecast = forecast.astype(float)  # SciPy is not at home in float32
+        forecast = forecast.astype(float)  # SciPy is inaccurate in float32
         first, second = forecast[..., 0], forecast[..., 1]
         if self.output == "normal":
             return stats.norm(first, second)
@@ -125,28 +136,28 @@ class Likelihood:
 
 
 class _ObservedLoss(keras.losses.Loss):
-    """Base: the mean over the targets that were observed, which are those that are not NaN."""
+    """Base class of losses whose mean is over the observed targets; missing ones are NaN."""
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """A loss for each target, whose mean is that over the observed ones."""
-        known = ops.logical_not(ops.isnan(y_true))
-        # Filled before anything is computed: a gradient through NaN is NaN, also times zero.
-        losses = self.loss(ops.where(known, y_true, 0.0), y_pred)
-        weight = ops.cast(known, losses.dtype)
+        """Losses of all targets, weighted so that their mean is the mean over observed targets."""
+        observed = ops.logical_not(ops.isnan(y_true))
+        # NaN is replaced before the loss: a gradient through NaN is NaN, even times zero.
+        losses = self.loss(ops.where(observed, y_true, 0.0), y_pred)
+        weight = ops.cast(observed, losses.dtype)
         return losses * weight / ops.maximum(ops.mean(weight), keras.config.epsilon())
 
     def loss(self, targets: Tensor, forecast: Tensor) -> Tensor:
-        """(batch, horizon, targets), from targets that are no NaN."""
+        """Loss of each target, (batch, horizon, targets), from targets without NaN."""
         raise NotImplementedError
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class PointLoss(_ObservedLoss):
-    """The error of a point forecast, where targets that are NaN do not count.
+    """The error of a point forecast; targets that are NaN do not count.
 
     Args:
-        error: "mse", "mae" or "huber" (half the square up to 1, from there on a line).
-        **kwargs: those of `keras.losses.Loss`.
+        error: "mse", "mae" or "huber" (half the squared error up to 1, linear above).
+        **kwargs: further arguments of `keras.losses.Loss`.
 
     Raises:
         ValueError: if `error` is unknown.
@@ -166,13 +177,13 @@ class PointLoss(_ObservedLoss):
         self.error = error
 
     def loss(self, targets: Tensor, forecast: Tensor) -> Tensor:
-        away = ops.abs(targets - forecast)
+        error = ops.abs(targets - forecast)
         if self.error == "mae":
-            return away
+            return error
         if self.error == "mse":
-            return ops.square(away)
-        near = ops.minimum(away, 1.0)
-        return near * (away - near / 2)
+            return ops.square(error)
+        clipped = ops.minimum(error, 1.0)
+        return clipped * (error - clipped / 2)
 
     def get_config(self) -> dict[str, Any]:
         """One entry per constructor argument."""
@@ -181,11 +192,11 @@ class PointLoss(_ObservedLoss):
 
 @keras.saving.register_keras_serializable("kerasseq")
 class QuantileLoss(_ObservedLoss):
-    """The mean pinball loss over all levels, where targets that are NaN do not count.
+    """The mean pinball loss over all levels; targets that are NaN do not count.
 
     Args:
-        quantiles: levels, in the order in which the forecast has them on its last axis.
-        **kwargs: those of `keras.losses.Loss`.
+        quantiles: levels, in the order of the forecast's last axis.
+        **kwargs: further arguments of `keras.losses.Loss`.
 
     Example:
 
@@ -198,9 +209,9 @@ class QuantileLoss(_ObservedLoss):
         self.quantiles = tuple(quantiles)
 
     def loss(self, targets: Tensor, forecast: Tensor) -> Tensor:
-        away = targets[..., None] - forecast
-        levels = ops.convert_to_tensor(self.quantiles, dtype=away.dtype)
-        return ops.mean(ops.maximum(levels * away, (levels - 1.0) * away), axis=-1)
+        error = targets[..., None] - forecast
+        levels = ops.convert_to_tensor(self.quantiles, dtype=error.dtype)
+        return ops.mean(ops.maximum(levels * error, (levels - 1.0) * error), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """One entry per constructor argument."""
@@ -209,12 +220,12 @@ class QuantileLoss(_ObservedLoss):
 
 @keras.saving.register_keras_serializable("kerasseq")
 class DistributionLoss(_ObservedLoss):
-    """The negative log-likelihood, where targets that are NaN do not count.
+    """The negative log-likelihood; targets that are NaN do not count.
 
     Args:
-        distribution: "normal", "student_t" or "negative_binomial", with parameters as
-            `kerasseq.layers.Emission` gives them.
-        **kwargs: those of `keras.losses.Loss`.
+        distribution: "normal", "student_t" or "negative_binomial", with the parameters that
+            `kerasseq.layers.Emission` returns.
+        **kwargs: further arguments of `keras.losses.Loss`.
 
     Raises:
         ValueError: if `distribution` is unknown.
@@ -245,19 +256,19 @@ class DistributionLoss(_ObservedLoss):
 
 def _normal(targets: Tensor, forecast: Tensor) -> Tensor:
     mean, deviation = forecast[..., 0], forecast[..., 1]
-    away = (targets - mean) / deviation
-    return ops.log(deviation) + 0.5 * ops.square(away) + 0.5 * math.log(2 * math.pi)
+    standardized = (targets - mean) / deviation
+    return ops.log(deviation) + 0.5 * ops.square(standardized) + 0.5 * math.log(2 * math.pi)
 
 
 def _student_t(targets: Tensor, forecast: Tensor) -> Tensor:
-    where, scale, freedom = (forecast[..., i] for i in range(3))
-    away = (targets - where) / scale
+    location, scale, freedom = (forecast[..., i] for i in range(3))
+    standardized = (targets - location) / scale
     return (
         _log_gamma(freedom / 2)
         - _log_gamma((freedom + 1) / 2)
         + 0.5 * ops.log(math.pi * freedom)
         + ops.log(scale)
-        + (freedom + 1) / 2 * ops.log1p(ops.square(away) / freedom)
+        + (freedom + 1) / 2 * ops.log1p(ops.square(standardized) / freedom)
     )
 
 
@@ -281,10 +292,10 @@ _NEGATIVE_LOGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def _log_gamma(x: Tensor) -> Tensor:
-    """log |Gamma(x)| for positive x, which keras.ops has not.
+    """log Gamma(x) for positive x, which keras.ops does not have.
 
-    Stirling's series where it is exact in float32, and below that the recurrence
-    Gamma(x + 1) = x Gamma(x); https://dlmf.nist.gov/5.11.
+    Stirling's series (https://dlmf.nist.gov/5.11) is exact in float32 from x = 8 on. Smaller x are
+    moved up by 8 with Gamma(x + 1) = x Gamma(x), whose product is divided out.
     """
     low = ops.minimum(x, 8.0)
     product = low

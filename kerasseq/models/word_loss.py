@@ -1,4 +1,4 @@
-"""The loss of a model that gives words: over real words only."""
+"""Cross-entropy over words, without padding."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Tensor = Any
 
 @keras.saving.register_keras_serializable("kerasseq")
 class WordLoss(keras.losses.Loss):
-    """Mean cross-entropy, in nats per word, from logits; padding, which is 0, does not count.
+    """Mean cross-entropy from logits, in nats per word; padding, word 0, does not count.
 
     Args:
-        smoothing: share of the target that goes to all words alike (Szegedy et al. 2016, arXiv
-            1512.00567).
-        **kwargs: those of `keras.losses.Loss`.
+        smoothing: label smoothing: share of the target probability that is spread evenly over all
+            words (Szegedy et al. 2016, arXiv 1512.00567).
+        **kwargs: further arguments of `keras.losses.Loss`.
 
     Raises:
         ValueError: if `smoothing` is not at least 0 and below 1.
@@ -39,11 +39,12 @@ class WordLoss(keras.losses.Loss):
         self.smoothing = smoothing
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """A loss for each word, whose mean is that over the real ones."""
+        """Losses of all words, weighted so that their mean is the mean without padding."""
         words = ops.cast(y_true, "int32")
         losses = ops.sparse_categorical_crossentropy(words, y_pred, from_logits=True)
         if self.smoothing:
-            # The loss of a word is logsumexp minus its logit: only the logits differ.
+            # A word's loss is logsumexp(logits) minus its logit, so that smoothing replaces a share
+            # of the target's logit by the mean logit.
             chosen = ops.take_along_axis(y_pred, words[..., None], axis=-1)[..., 0]
             losses = losses + self.smoothing * (chosen - ops.mean(y_pred, axis=-1))
         real = ops.cast(words != 0, losses.dtype)

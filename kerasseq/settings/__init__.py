@@ -1,29 +1,27 @@
 """Settings of recipes: each is declared once, with its type, default, limits and search range."""
 
-from kerasseq.settings.declaration import (
-    Choice,
-    Conditional,
-    Float,
-    Int,
-    Range,
-    Setting,
-    Settings,
-    Stage,
+from kerasseq.settings.annotations import members
+from kerasseq.settings.checks import (
     check,
-    declared,
-    doc,
-    documentation,
     listed,
-    members,
-    names,
     one_of,
     raise_faults,
     require_bool,
     require_positive,
-    setting,
     unknown,
+)
+from kerasseq.settings.declaration import (
+    Setting,
+    Settings,
+    Stage,
+    declared,
+    doc,
+    documentation,
+    names,
+    setting,
     visible,
 )
+from kerasseq.settings.ranges import Choice, Conditional, Float, Int, Range
 
 __all__ = [
     "Choice",

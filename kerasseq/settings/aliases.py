@@ -1,4 +1,4 @@
-"""Settings that had another name once: calls are told the new one, saved files are read by it."""
+"""Old names of settings. Calls with one get an error with the new name; saved files are read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RANGES = {"Whole": "Int", "Number": "Float", "When": "Conditional"}
 
 
 def renamed(recipe: str) -> dict[str, str]:
-    """New names of a recipe's settings by their old ones.
+    """Map the old names of a recipe's settings to the new ones.
 
     >>> renamed("captioning")["normalization"]
     'length_penalty'
@@ -36,29 +36,29 @@ def renamed(recipe: str) -> dict[str, str]:
 
 
 def current(recipe: str, values: Mapping[str, Any], known: Container[str] = ()) -> dict[str, Any]:
-    """Settings that were saved under old names, by their names of today.
+    """Rename saved settings to their current names.
 
     Args:
         recipe: name of the recipe.
         values: settings by name.
-        known: names that the recipe has today, which stay as they are.
+        known: current names of the recipe's settings, which are kept.
 
     >>> current("forecasting", {"clip": 1.0, "lookback": 2.0})
     {'clipnorm': 1.0, 'lookback': None, 'lookback_seasons': 2.0}
     """
     new = renamed(recipe)
-    found: dict[str, Any] = {}
+    renamed_values: dict[str, Any] = {}
     for name, value in values.items():
         if recipe == "forecasting" and name == "lookback" and isinstance(value, float):
-            # A number with a fraction once meant seasons, and a whole one steps.
-            found |= {"lookback": None, "lookback_seasons": value}
+            # A float used to mean a number of seasons, and an int a number of steps.
+            renamed_values |= {"lookback": None, "lookback_seasons": value}
         else:
-            found[name if name in known else new.get(name, name)] = value
-    return found
+            renamed_values[name if name in known else new.get(name, name)] = value
+    return renamed_values
 
 
 def current_space(recipe: str, space: Mapping[str, Any]) -> dict[str, Any]:
-    """The ranges of a search that were saved under old names, by their names of today.
+    """Rename the saved ranges of a search, and their types, to the current names.
 
     >>> current_space("captioning", {"beam": "Whole(low=1, high=3, step=1, log=False)"})
     {'beam_width': 'Int(low=1, high=3, step=1, log=False)'}

@@ -1,4 +1,4 @@
-"""Settings that fit a budget, by closed form: nothing is built to find out."""
+"""Settings made to fit a budget. Sizes are counted in closed form: no model is built."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasseq.settings import Choice, Float, Int, Range, Settings
-from kerasseq.tuning.space import active, plain, sizes
+from kerasseq.tuning.space import base_range, is_active, sizes
 
 __all__ = ["Budget", "Limit"]
 
-_WIDTH = "units"  # the setting that is solved for before any other
-_STEPS = 24  # of a bisection between the smallest sizes and those proposed
+_WIDTH = "units"  # the setting that is lowered before any other
+_STEPS = 24  # of the bisection between the smallest and the proposed sizes
 
 
 @dataclass(frozen=True)
 class Limit:
-    """So much of something that a model may have at most.
+    """An upper limit on one quantity of a model, such as its parameters.
 
     Args:
-        name: what sets the limit.
-        unit: what is limited, in the plural.
-        measure: how much of it the model with given settings has.
-        most: so much at most.
+        name: argument that sets the limit, such as "max_params".
+        unit: the limited quantity, in the plural.
+        measure: gives the quantity of the model with some settings; a ValueError if such a model
+            is impossible.
+        most: largest quantity allowed.
     """
 
     name: str
@@ -32,8 +33,8 @@ class Limit:
     measure: Callable[[Settings], int]
     most: int
 
-    def taken(self, settings: Settings) -> float:
-        """How much of it that is; without end where there can be no such model."""
+    def amount(self, settings: Settings) -> float:
+        """The quantity of the model with these settings; infinite if the model is impossible."""
         try:
             return self.measure(settings)
         except ValueError:
@@ -41,18 +42,19 @@ class Limit:
 
     def holds(self, settings: Settings) -> bool:
         """Whether the model with these settings is within the limit."""
-        return self.taken(settings) <= self.most
+        return self.amount(settings) <= self.most
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What the model of a trial may have.
+    """All limits on the model of a trial.
 
     Args:
-        limits: all of which are to hold.
-        space: what may vary.
-        keeps: settings that are not changed to meet them, such as those of the data.
-        match: whether `units`, which do not vary then, are as many as the limits allow.
+        limits: limits that must all hold.
+        space: ranges of the settings that vary.
+        keeps: settings that are never lowered, such as the settings of data preparation.
+        match: whether to choose the largest `units` that the limits allow; `units` are then not
+            in the space.
     """
 
     limits: Sequence[Limit]
@@ -65,114 +67,137 @@ class Budget:
         return all(limit.holds(settings) for limit in self.limits)
 
     def fit(self, settings: Settings) -> dict[str, Any] | None:
-        """The settings, with sizes lowered as far as it takes; None where that is not enough."""
+        """Lower sizes until all limits hold; None if even the smallest sizes exceed a limit.
+
+        The width alone is lowered if that is enough, by bisection to the largest that fits. If not,
+        all sizes that reduce an exceeded quantity are moved together towards their lower ends, by
+        the largest share of the way at which the limits hold.
+        """
         if self.match:
-            return self._matched(settings)
+            return self._match_units(settings)
         if self.holds(settings):
             return dict(settings)
-        if any(math.isinf(limit.taken(settings)) for limit in self.limits):
+        if any(math.isinf(limit.amount(settings)) for limit in self.limits):
             return None
-        lowest = {**settings, **{name: own.low for name, own in self._sizes(settings).items()}}
+        sizes_to_lower = self._reducing_sizes(settings)
+        lowest = {**settings, **{name: range_.low for name, range_ in sizes_to_lower.items()}}
         if not self.holds(lowest):
             return None
         if _WIDTH in lowest:
             narrow = {**settings, _WIDTH: lowest[_WIDTH]}
             if self.holds(narrow):
                 return self._widest(narrow, settings[_WIDTH], self.space[_WIDTH])
-        return self._shrunk(settings, lowest)
+        return self._shrink(settings, lowest)
 
     def smallest(self, settings: Settings, limits: Sequence[Limit]) -> dict[str, Any]:
-        """The settings of the space that stay furthest below all of these limits."""
+        """The settings of the space that are furthest below the limits.
 
-        def taken(found: Settings) -> float:
-            return max(limit.taken(found) / limit.most for limit in limits)
+        Numbers are at their lower ends; the options of a choice are tried one choice at a time.
+        """
+
+        def worst_share(candidate: Settings) -> float:
+            return max(limit.amount(candidate) / limit.most for limit in limits)
 
         def lowest(chosen: Settings) -> dict[str, Any]:
-            found = {**settings, **chosen}
-            found |= {name: own.low for name, own in sizes(self.space, found).items()}
-            return {**found, _WIDTH: 1} if self.match else found
+            candidate = {**settings, **chosen}
+            lows = {name: range_.low for name, range_ in sizes(self.space, candidate).items()}
+            return {**candidate, **lows, **({_WIDTH: 1} if self.match else {})}
 
-        found = lowest({})
+        smallest = lowest({})
         chosen: dict[str, Any] = {}
-        for name, own in ((name, plain(own)) for name, own in self.space.items()):
-            if isinstance(own, Choice) and active(self.space[name], found):
-                each = ({**chosen, name: option} for option in own.options)
-                chosen = min(each, key=lambda options: taken(lowest(options)))
-                found = lowest(chosen)
-        for name, own in sizes(self.space, found).items():
-            if taken(found) > 1:  # a large segment, say, takes fewer steps
-                found = min(found, {**found, name: own.high}, key=taken)
-        return found
+        for name, range_ in ((name, base_range(range_)) for name, range_ in self.space.items()):
+            if isinstance(range_, Choice) and is_active(self.space[name], smallest):
+                candidates = ({**chosen, name: option} for option in range_.options)
+                chosen = min(candidates, key=lambda options: worst_share(lowest(options)))
+                smallest = lowest(chosen)
+        for name, range_ in sizes(self.space, smallest).items():
+            if worst_share(smallest) > 1:  # a large segment, for example, has fewer steps
+                smallest = min(smallest, {**smallest, name: range_.high}, key=worst_share)
+        return smallest
 
     def check(self, settings: Settings) -> None:
-        """Raise a ValueError where no settings of the space fit, with the smallest that would."""
-        each = [[limit] for limit in self.limits]
-        for limits in [*each, self.limits] if each[1:] else each:
-            found = self.smallest(settings, limits)
-            over = [limit for limit in limits if not limit.holds(found)]
-            if over:
-                raise ValueError(self._told(over[0], limits, found))
+        """Check that some settings of the space fit.
 
-    def _told(self, over: Limit, limits: Sequence[Limit], found: Settings) -> str:
-        """What to say of the settings that stay furthest below some limits, but not of one."""
-        names = [name for name, own in self.space.items() if not isinstance(plain(own), Float)]
-        told = ", ".join(f"{own}={found[own]!r}" for own in [*names, *[_WIDTH] * self.match])
+        Raises:
+            ValueError: if none do; the message has the smallest model of the space.
+        """
+        single = [[limit] for limit in self.limits]
+        for limits in [*single, self.limits] if single[1:] else single:
+            smallest = self.smallest(settings, limits)
+            exceeded = [limit for limit in limits if not limit.holds(smallest)]
+            if exceeded:
+                raise ValueError(self._message(exceeded[0], limits, smallest))
+
+    def _message(self, exceeded: Limit, limits: Sequence[Limit], smallest: Settings) -> str:
+        """Error message for a limit that even the smallest settings of the space exceed."""
+        names = [
+            name for name, range_ in self.space.items() if not isinstance(base_range(range_), Float)
+        ]
+        names += [_WIDTH] * self.match
+        values = ", ".join(f"{name}={smallest[name]!r}" for name in names)
         which = " within the other limits: the nearest" if limits[1:] else ": the smallest"
-        given = ", ".join(f"{limit.name}={limit.most:,}" for limit in limits)
+        limits_text = ", ".join(f"{limit.name}={limit.most:,}" for limit in limits)
+        amount = exceeded.measure(smallest)
         return (
-            f"no setting of the space has so few {over.unit}{which} has {over.measure(found):,} "
-            f"({told}). Allow more, or widen the space. Received: {given}"
+            f"no setting of the space has so few {exceeded.unit}{which} has {amount:,} ({values}). "
+            f"Allow more, or widen the space. Received: {limits_text}"
         )
 
-    def _sizes(self, settings: Settings) -> dict[str, Int]:
-        """The sizes whose lowering saves what there is too much of."""
-        over = [limit for limit in self.limits if not limit.holds(settings)]
-        now = [limit.taken(settings) for limit in over]
+    def _reducing_sizes(self, settings: Settings) -> dict[str, Int]:
+        """The ranges of sizes that reduce an exceeded quantity when they are lowered."""
+        exceeded = [limit for limit in self.limits if not limit.holds(settings)]
+        amounts = [limit.amount(settings) for limit in exceeded]
         return {
-            name: own
-            for name, own in sizes(self.space, settings).items()
+            name: range_
+            for name, range_ in sizes(self.space, settings).items()
             if name not in self.keeps
             and any(
-                limit.taken({**settings, name: own.low}) < before
-                for limit, before in zip(over, now, strict=True)
+                limit.amount({**settings, name: range_.low}) < before
+                for limit, before in zip(exceeded, amounts, strict=True)
             )
         }
 
-    def _matched(self, settings: Settings) -> dict[str, Any] | None:
-        most = min(limit.most for limit in self.limits)  # each unit takes one at least
+    def _match_units(self, settings: Settings) -> dict[str, Any] | None:
+        most = min(limit.most for limit in self.limits)  # a unit has at least one parameter
         narrow = {**settings, _WIDTH: 1}
         return self._widest(narrow, most, Int(1, most)) if self.holds(narrow) else None
 
-    def _widest(self, settings: Settings, most: int, own: Range) -> dict[str, Any]:
-        """The most units up to a number of them that are within the limits."""
-        own = plain(own)
-        assert isinstance(own, Int)
-        low, high = 0, (most - own.low) // own.step + 1  # in steps; the first fits, the last not
+    def _widest(self, settings: Settings, most: int, range_: Range) -> dict[str, Any]:
+        """The settings with the largest width, up to `most`, that is within the limits."""
+        range_ = base_range(range_)
+        assert isinstance(range_, Int)
+        # Bisection in steps of the range: `low` always fits, `high` does not.
+        low, high = 0, (most - range_.low) // range_.step + 1
         while high - low > 1:
             middle = (low + high) // 2
-            if self.holds({**settings, _WIDTH: own.low + middle * own.step}):
+            if self.holds({**settings, _WIDTH: range_.low + middle * range_.step}):
                 low = middle
             else:
                 high = middle
-        return {**settings, _WIDTH: own.low + low * own.step}
+        return {**settings, _WIDTH: range_.low + low * range_.step}
 
-    def _shrunk(self, settings: Settings, lowest: Settings) -> dict[str, Any]:
-        """All sizes together, as far as it takes, by the same share of the way to the lowest."""
+    def _shrink(self, settings: Settings, lowest: Settings) -> dict[str, Any]:
+        """Move all sizes towards their lowest values, by the same share of the way.
 
-        def at(share: float) -> dict[str, Any]:
-            found = dict(settings)
-            for name, own in sizes(self.space, settings).items():
+        Bisection finds the largest share at which the limits hold. The way is geometric where the
+        lowest size is positive, so that 16..1024 and 2..4 shrink at the same rate.
+        """
+
+        def shrunk_by(share: float) -> dict[str, Any]:
+            shrunk = dict(settings)
+            for name, range_ in sizes(self.space, settings).items():
                 low, high = lowest[name], settings[name]
                 if low != high:
-                    wanted = low * (high / low) ** share if low > 0 else low + (high - low) * share
-                    found[name] = own.low + int(wanted - own.low + 1e-9) // own.step * own.step
-            return found
+                    size = low * (high / low) ** share if low > 0 else low + (high - low) * share
+                    steps = int(size - range_.low + 1e-9) // range_.step
+                    shrunk[name] = range_.low + steps * range_.step
+            return shrunk
 
         low, high = 0.0, 1.0
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            if self.holds(at(middle)):
+            if self.holds(shrunk_by(middle)):
                 low = middle
             else:
                 high = middle
-        return at(low)
+        return shrunk_by(low)

@@ -1,21 +1,21 @@
-"""What the processes of a search know of each other: environment variables, names, exit codes."""
+"""Names, exit codes and environment variables that the processes of a search share."""
 
 from __future__ import annotations
 
-__all__ = ["AGAIN", "CHIEF", "CORES", "addressed"]
+__all__ = ["RESTART", "CHIEF", "CORES", "tuner_environment"]
 
-AGAIN = 75  # the exit code of a worker that asks to be started again
+RESTART = 75  # the exit code of a worker that asks to be started again
 CHIEF = "chief"  # KerasTuner knows the chief by its name
-CORES = "KERASSEQ_CORES"  # those of a worker
+CORES = "KERASSEQ_CORES"  # environment variable: the cores that a worker may use
 
 
-def addressed(name: str, host: str, port: int) -> dict[str, str]:
-    """The environment variables from which KerasTuner reads who a process is.
+def tuner_environment(name: str, host: str, port: int) -> dict[str, str]:
+    """Environment variables by which KerasTuner identifies a process and finds the chief.
 
     Args:
-        name: of the process: `CHIEF`, or that of a worker.
-        host: of the chief.
-        port: of the chief.
+        name: name of the process: `CHIEF`, or the name of a worker.
+        host: host of the chief.
+        port: port of the chief.
     """
     return {
         "KERASTUNER_TUNER_ID": name,

@@ -1,4 +1,4 @@
-"""Images of a search."""
+"""Plots of a search."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 __all__ = ["importances", "parallel", "pareto", "score_by_parameters", "score_by_trial"]
 
-_WIDE = 30  # a range over which more than this is a factor is drawn by logarithms
-_NOWHERE = -0.12  # below the axis of a setting, for trials that do not have it
+_WIDE = 30  # high / low above which an axis is logarithmic
+_NOWHERE = -0.12  # height, below the axis, of trials that do not have the setting
 _LONG = 14  # characters of an option
-_FEW = 15  # trials, and two for each setting, below which an importance is a hint
+_FEW = 15  # with fewer trials, or fewer than two per setting, importances are a hint
 
 
 def score_by_trial(trials: pd.DataFrame, metric: str, higher_is_better: bool) -> Figure:
-    """The score of each trial in the order in which they began, and the best so far."""
+    """Plot the score of each trial, in the order in which they began, and the best so far."""
     from matplotlib.ticker import MaxNLocator
 
-    own = _searched(trials).sort_values("trial")
+    searched = _searched(trials).sort_values("trial")
     figure, (axis,) = subplots(width=6.0)
-    places = own["trial"].astype(int)
-    if own["spread"].notna().any():
-        spread = own["spread"].fillna(0.0)
-        axis.errorbar(places, own["score"], spread, fmt="o", color=FAINT, label="trial")
+    places = searched["trial"].astype(int)
+    if searched["spread"].notna().any():
+        spread = searched["spread"].fillna(0.0)
+        axis.errorbar(places, searched["score"], spread, fmt="o", color=FAINT, label="trial")
     else:
-        axis.plot(places, own["score"], "o", color=FAINT, label="trial")
-    best = own["score"].cummax() if higher_is_better else own["score"].cummin()
+        axis.plot(places, searched["score"], "o", color=FAINT, label="trial")
+    best = searched["score"].cummax() if higher_is_better else searched["score"].cummin()
     axis.step(places, best, where="post", color=TRAIN, label="best so far")
     default = trials.loc[trials["trial"] == "default", "score"].dropna()
-    if len(default):  # above the best so far, which may be the same
+    if len(default):  # dashed and on top, since it may coincide with the best so far
         axis.axhline(
             default.item(), color=VALIDATION, linestyle=(0, (5, 5)), zorder=3, label="default"
         )
@@ -50,11 +50,11 @@ def score_by_trial(trials: pd.DataFrame, metric: str, higher_is_better: bool) ->
 
 
 def score_by_parameters(trials: pd.DataFrame, metric: str, higher_is_better: bool) -> Figure:
-    """The score of each trial against its parameters, and those that none beats in both."""
-    own = _searched(trials)
+    """Plot the score of each trial against its parameters, and the Pareto front."""
+    searched = _searched(trials)
     figure, (axis,) = subplots(width=6.0)
-    axis.scatter(own["parameters"], own["score"], color=FAINT, label="trial")
-    front = pareto(own, higher_is_better)
+    axis.scatter(searched["parameters"], searched["score"], color=FAINT, label="trial")
+    front = pareto(searched, higher_is_better)
     axis.step(
         front["parameters"],
         front["score"],
@@ -68,42 +68,44 @@ def score_by_parameters(trials: pd.DataFrame, metric: str, higher_is_better: boo
         axis.scatter(
             default["parameters"], default["score"], color=VALIDATION, marker="D", label="default"
         )
-    _sizes(axis, pd.concat([own["parameters"], default["parameters"]]))
+    _sizes(axis, pd.concat([searched["parameters"], default["parameters"]]))
     axis.set(xlabel="parameters", ylabel=metric.replace("_", " "), title="score against parameters")
     axis.legend(frameon=False)
     return figure
 
 
 def pareto(trials: pd.DataFrame, higher_is_better: bool) -> pd.DataFrame:
-    """The trials that no other one beats with as few parameters, by parameters.
+    """The Pareto front: trials that no trial with as few parameters beats, by parameters.
 
     >>> trials = pd.DataFrame({"parameters": [9, 5, 7], "score": [0.9, 0.7, 0.6]})
     >>> pareto(trials, higher_is_better=True)["parameters"].tolist()
     [5, 9]
     """
-    own = trials.sort_values(["parameters", "score"], ascending=[True, not higher_is_better])
-    worth = own["score"] if higher_is_better else -own["score"]
-    before = worth.cummax().shift(fill_value=-np.inf)
-    return own[worth > before]
+    ordered = trials.sort_values(["parameters", "score"], ascending=[True, not higher_is_better])
+    signed_score = ordered["score"] if higher_is_better else -ordered["score"]
+    before = signed_score.cummax().shift(fill_value=-np.inf)
+    return ordered[signed_score > before]
 
 
 def parallel(
     trials: pd.DataFrame, metric: str, higher_is_better: bool, space: Mapping[str, str]
 ) -> Figure:
-    """A line for each trial through its settings to its score, the darker the better.
+    """Plot parallel coordinates: a line per trial through its settings to its score.
+
+    Darker lines have better scores.
 
     Args:
-        trials: a row a trial.
-        metric: the name of the score.
-        higher_is_better: of that.
-        space: for each setting to show, what it was drawn from, as the journal has it.
+        trials: one row per trial.
+        metric: name of the score.
+        higher_is_better: whether a higher score is better.
+        space: for each setting to show, its range as text, as in the journal.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
 
-    own = _searched(trials).sort_values("score", ascending=higher_is_better)  # the best on top
-    columns = {name: _Column(own[name], kind) for name, kind in space.items()}
-    score = columns["score"] = _Column(own["score"], "")
+    ordered = _searched(trials).sort_values("score", ascending=higher_is_better)  # the best on top
+    columns = {name: _Column(ordered[name], kind) for name, kind in space.items()}
+    score = columns["score"] = _Column(ordered["score"], "")
     figure, (axis,) = subplots(width=min(2.4 + 1.2 * len(columns), 12.0), height=4.2)
     colours = colormaps["viridis_r" if higher_is_better else "viridis"]
     for row, share in enumerate(score.places):
@@ -126,38 +128,38 @@ def parallel(
     return figure
 
 
-def importances(found: pd.DataFrame, trials: int) -> Figure:
-    """How much each setting matters; see `kerasseq.tuning.importance`.
+def importances(importance: pd.DataFrame, trials: int) -> Figure:
+    """Plot the importance of each setting.
 
     Args:
-        found: what that has given.
-        trials: how many it was learned from.
+        importance: the table that `kerasseq.tuning.importance.importance` returns.
+        trials: number of trials that it was computed from.
     """
-    figure, (axis,) = subplots(width=6.0, height=1.2 + 0.32 * len(found))
-    own = found.iloc[::-1]
-    share, spread = own["importance"], own["spread"]
-    ends = [np.minimum(spread, share), np.minimum(spread, 1 - share)]  # of what a share can be
-    axis.barh(own["setting"], share, xerr=ends, color=TRAIN)
-    few = trials < max(_FEW, 2 * len(found))
+    figure, (axis,) = subplots(width=6.0, height=1.2 + 0.32 * len(importance))
+    rows = importance.iloc[::-1]
+    share, spread = rows["importance"], rows["spread"]
+    ends = [np.minimum(spread, share), np.minimum(spread, 1 - share)]  # bars stay within 0 to 1
+    axis.barh(rows["setting"], share, xerr=ends, color=TRAIN)
+    few = trials < max(_FEW, 2 * len(importance))
     title = f"importance (only {trials} trials: a hint)" if few else "importance"
     axis.set(xlabel="share of what the settings explain", title=title)
     return figure
 
 
 class _Column:
-    """Where the values of a setting stand between 0 and 1, and what is written there.
+    """An axis of the parallel coordinates: heights of its values from 0 to 1, and labels.
 
     Args:
-        values: one for each trial.
-        kind: what they were drawn from, as the journal has it; "" where it does not tell.
+        values: values of the setting, one for each trial.
+        kind: range of the setting as text, as in the journal; "" if unknown.
     """
 
     def __init__(self, values: pd.Series, kind: str) -> None:
         from matplotlib.colors import LogNorm, Normalize
 
         numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-        known = values.dropna()
-        options = sorted(set(known) if numeric else {str(value) for value in known})
+        present = values.dropna()
+        options = sorted(set(present) if numeric else {str(value) for value in present})
         self.logarithmic = False
         if not numeric or "Choice(" in kind or len(options) < 2:
             steps = np.linspace(0, 1, len(options)) if len(options) > 1 else np.array([0.5])
@@ -183,7 +185,7 @@ class _Column:
 
 
 def _sizes(axis: Axes, parameters: pd.Series) -> None:
-    """A logarithmic axis of parameters with ticks such as 60k, however narrow it is."""
+    """Make the axis of parameters logarithmic, with ticks such as 60k for any range."""
     from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
     apart = float(parameters.max() / parameters.min())

@@ -1,4 +1,7 @@
-"""The end of a search: its best setting and the recipe's own, trained on all but the test part."""
+"""End of a search: train the best settings and the recipe's defaults, and compare them.
+
+Both are trained on the training and validation part together, and scored once on the test part.
+"""
 
 from __future__ import annotations
 
@@ -16,70 +19,76 @@ from kerasseq.tuning import pruning
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.task import Data, Task, typed
 
-__all__ = ["BEST", "DEFAULT", "best_of", "finish", "rivals"]
+__all__ = ["BEST", "DEFAULT", "best_of", "finish", "candidates"]
 
-BEST, DEFAULT = "best", "default"  # folders, and the latter is a trial too
+BEST, DEFAULT = "best", "default"  # names of folders; "default" is the name of a trial too
 
 
 def best_of(ended: Sequence[Mapping[str, Any]], higher_is_better: bool) -> Mapping[str, Any] | None:
-    """The trial with the best score, the first of those that have it; None if none has any."""
+    """The first trial with the best score; None if no trial has a score."""
     scored = [event for event in ended if event["score"] is not None]
     sign = -1 if higher_is_better else 1
     return min(scored, key=lambda event: sign * event["score"], default=None)
 
 
 def finish(task: Task, data: Data, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Train the best setting and the default one on all but the test part, and score both on it.
+    """Train the best settings and the defaults on all but the test part, and score both on it.
 
     Args:
         task: the search.
-        data: its data.
-        rows: the trials that have ended, with their settings; the default one among them.
+        data: data of the search.
+        rows: trials that have ended, with their settings, including the trial "default".
 
     Returns:
-        Which trial was best, what tuning gained on the test part, and in words.
+        The fields of the event "finished": `best`, the name of the best trial, and `gain`, the
+        difference on the test part, or `test`, the score of the best alone.
     """
     default = next(row for row in rows if row["trial"] == DEFAULT)
-    best = best_of(rivals(task, data, rows), task.recipe.higher_is_better)
+    best = best_of(candidates(task, data, rows), task.recipe.higher_is_better)
     if best is None:
         return {"best": None}
     ended = [best] if best is default or default["score"] is None else [best, default]
-    found = [_retrained(task, data, row, DEFAULT if row is not best else BEST) for row in ended]
-    if len(found) < 2:
-        return {"best": best["trial"], "test": _tested(task.recipe, found[0])}
-    return {"best": best["trial"], "gain": _gain(task, data, ended, found)}
+    retrained = [_retrain(task, data, row, DEFAULT if row is not best else BEST) for row in ended]
+    if len(retrained) < 2:
+        return {"best": best["trial"], "test": _test_score(task.recipe, retrained[0])}
+    return {"best": best["trial"], "gain": _gain(task, data, ended, retrained)}
 
 
-def rivals(task: Task, data: Data, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The trials of which the best one is to be: all, and the default one where it is allowed."""
-    return [row for row in rows if row["trial"] != DEFAULT or _within(task, data, row)]
+def candidates(
+    task: Task, data: Data, rows: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The trials that may become the best: all of the search, and the default if it is valid."""
+    return [row for row in rows if row["trial"] != DEFAULT or _is_valid(task, data, row)]
 
 
-def _tested(recipe: Recipe[Any, Any], run: Run) -> dict[str, Any]:
-    """The headline of a run on the test part."""
+def _test_score(recipe: Recipe[Any, Any], run: Run) -> dict[str, Any]:
+    """The headline metric of a run on the test part."""
     scored = run.metrics["test"]
     metric = next(name for name in (recipe.headline, *scored) if name in scored)
     return {"metric": metric, "best": scored[metric]}
 
 
-def _within(task: Task, data: Data, row: Mapping[str, Any]) -> bool:
-    """Whether a trial is one that the caller has asked for: by its size, and by the ranges."""
+def _is_valid(task: Task, data: Data, row: Mapping[str, Any]) -> bool:
+    """Whether the settings of a trial are within the caller's budget and ranges."""
     settings = {**task.settings, **row["settings"]}
     if task.match_params is not None or not task.allows(settings):
         return False
     return task.budget(data).holds(settings)
 
 
-def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Run:
-    """The setting of a trial, trained on the training and validation part, as a run."""
+def _retrain(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Run:
+    """Train the settings of a trial on the training and validation part, and save the run.
+
+    A finished run in the folder is loaded instead, if it has the same settings and data.
+    """
     recipe, settings = task.recipe, {**task.settings, **row["settings"]}
     recorded = {**task.recorded, **row["settings"], "final": "validation"}
     stamp = {"recipe": recipe.name, "settings": recorded, "data": task.data}
     folder = task.folder / where
     checkpoint = task.folder / f"{where}.npz"
-    saved = _saved(recipe, folder, stamp)
+    saved = _load_matching(recipe, folder, stamp)
     if saved is not None:
-        checkpoint.unlink(missing_ok=True)  # after a kill
+        checkpoint.unlink(missing_ok=True)  # left behind if the process was killed
         runs.tidy(folder)
         return saved
     epochs = max(1, round(row["best_epoch"]))
@@ -119,19 +128,19 @@ def _retrained(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Ru
     return run
 
 
-def _saved(recipe: Recipe[Any, Any], folder: Path, stamp: Mapping[str, Any]) -> Run | None:
-    """The run in a folder, if it is that very run, and whole."""
+def _load_matching(recipe: Recipe[Any, Any], folder: Path, stamp: Mapping[str, Any]) -> Run | None:
+    """The run in a folder; None if it has other settings or data, or is incomplete."""
     try:
         run = runs.load(folder)
     except (FileNotFoundError, ValueError):
         return None
-    there = {"recipe": run.recipe, "settings": run.settings, "data": run.data}
-    alike = recipe.by_content(run.settings) == recipe.by_content(stamp["settings"])
-    return run if alike and {**there, "settings": stamp["settings"]} == stamp else None
+    saved = {"recipe": run.recipe, "settings": run.settings, "data": run.data}
+    same = recipe.by_content(run.settings) == recipe.by_content(stamp["settings"])
+    return run if same and {**saved, "settings": stamp["settings"]} == stamp else None
 
 
 def _calibration(task: Task, data: Data, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The calibration on the validation part: by the model of the trial, which did not see it."""
+    """Calibrate on the validation part, with the model of the trial, not trained on it."""
     recipe = task.recipe
     if type(recipe).calibrate is Recipe.calibrate:
         return {}
@@ -151,27 +160,27 @@ def _calibration(task: Task, data: Data, row: Mapping[str, Any]) -> dict[str, An
 
 
 def _gain(
-    task: Task, data: Data, rows: Sequence[Mapping[str, Any]], found: Sequence[Run]
+    task: Task, data: Data, rows: Sequence[Mapping[str, Any]], trained_runs: Sequence[Run]
 ) -> dict[str, Any]:
-    """How much better the best run is than the default one, on the test part."""
+    """Compare the best run with the default run on the test part."""
     recipe, scores = task.recipe, []
-    for row, run in zip(rows, found):
+    for row, run in zip(rows, trained_runs):
         settings = {**task.settings, **row["settings"]}
         _, prepared = data.prepared(settings, test=True, whole=True)
         resolved, _ = recipe.resolve(prepared.data_info, typed(recipe, settings))
         assert prepared.test is not None
-        said = recipe.predictions(run.model, prepared.test, run.state, resolved)
-        scores.append(recipe.score(said, prepared.test.targets, resolved))
+        predictions = recipe.predictions(run.model, prepared.test, run.state, resolved)
+        scores.append(recipe.score(predictions, prepared.test.targets, resolved))
     best, default = scores
-    named = [recipe.headline, *best.values]
-    metric = next(n for n in named if n in best.values and n in default.values)
-    compared = metrics.compare(best, default, metric, higher_is_better=recipe.higher_is_better)
+    names = [recipe.headline, *best.values]
+    metric = next(n for n in names if n in best.values and n in default.values)
+    comparison = metrics.compare(best, default, metric, higher_is_better=recipe.higher_is_better)
     return {
         "metric": metric,
         "best": best.values[metric],
         "default": default.values[metric],
-        "difference": compared.difference,
-        "low": compared.low if compared.certain else None,
-        "high": compared.high if compared.certain else None,
-        "outcome": compared.outcome,
+        "difference": comparison.difference,
+        "low": comparison.low if comparison.certain else None,
+        "high": comparison.high if comparison.certain else None,
+        "outcome": comparison.outcome,
     }

@@ -1,4 +1,4 @@
-"""Settings of a search in words."""
+"""Settings of a search as text."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["cut", "inline", "ordered"]
 
 
 def inline(settings: Mapping[str, Any]) -> str:
-    """Settings on one line.
+    """Format settings on one line.
 
     >>> inline({"cell": "gru", "units": 26, "dropout": 0.25})
     'cell=gru units=26 dropout=0.25'
     """
-    return " ".join(f"{name}={numbers.setting(own)}" for name, own in settings.items())
+    return " ".join(f"{name}={numbers.setting(value)}" for name, value in settings.items())
 
 
 def ordered(settings: Mapping[str, Any], space: Iterable[str]) -> dict[str, Any]:
-    """Settings in the order of the space, which begins with what shapes the model; others last.
+    """Sort settings in the order of the space, which begins with the model's shape; others last.
 
     >>> ordered({"batch_size": 8, "cell": "gru", "units": 2}, ["cell", "batch_size"])
     {'cell': 'gru', 'batch_size': 8, 'units': 2}
@@ -30,7 +30,7 @@ def ordered(settings: Mapping[str, Any], space: Iterable[str]) -> dict[str, Any]
 
 
 def cut(text: str, length: int) -> str:
-    """A text of so many characters at most.
+    """Shorten a text to at most `length` characters.
 
     >>> cut("attention", 5), cut("max", 5)
     ('atte…', 'max')

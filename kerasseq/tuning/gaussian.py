@@ -1,4 +1,4 @@
-"""scikit-learn's Gaussian process, made for being asked for one point after the other."""
+"""scikit-learn's Gaussian process, with fast predictions of single points."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import numpy as np
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
-__all__ = ["Process"]
+__all__ = ["GaussianProcess"]
 
 
-class Process(GaussianProcessRegressor):  # type: ignore[misc]
-    """What KerasTuner makes of settings and scores, at a fraction of the seconds.
+class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
+    """Gaussian process regression with the kernel and options of KerasTuner's own.
 
-    KerasTuner looks for the best next settings by some ten thousand questions of one point each, of
-    which scikit-learn spends most on looking at its arguments.
+    To propose the next settings, KerasTuner calls `predict` about ten thousand times with one point
+    each. scikit-learn spends most of that time on checking its arguments; this class skips it.
 
     Args:
-        alpha: the variance of the noise in scores of variance 1.
-        seed: of the restarts by which the length scale is found.
+        alpha: variance of the noise, for scores scaled to variance 1.
+        seed: seed of the optimizer's restarts when the length scale is fitted.
 
     Example:
 
@@ -38,15 +38,15 @@ class Process(GaussianProcessRegressor):  # type: ignore[misc]
         )
         self.seed = seed
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> Process:
-        """Learn scores `y` (points,) of settings `X` (points, dimensions)."""
+    def fit(self, X: np.ndarray, y: np.ndarray) -> GaussianProcess:
+        """Fit the process to scores `y` (points,) of settings `X` (points, dimensions)."""
         self.centre, self.scale = y.mean(), y.std() or 1.0
         super().fit(X, (y - self.centre) / self.scale)
         self.whiten = np.linalg.inv(self.L_)
         return self
 
     def predict(self, X: np.ndarray, return_std: bool = False, return_cov: bool = False) -> Any:
-        """The mean of the scores at `X` (points, dimensions), and their standard deviation."""
+        """Predicted mean of the scores at `X` (points, dimensions), and standard deviation."""
         if return_cov or not hasattr(self, "whiten"):
             return super().predict(X, return_std, return_cov)
         across = self.kernel_(X, self.X_train_)

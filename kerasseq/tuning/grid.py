@@ -1,7 +1,7 @@
-"""The points of a grid, for as many workers as ask.
+"""Grid search that proposes points to several workers at once.
 
-KerasTuner's own oracle looks for the next point where a trial has ended, so that of several workers
-all but one wait.
+KerasTuner's own grid oracle computes the next point when a trial has ended, so that all workers but
+one would wait.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _STATUS = keras_tuner.engine.trial.TrialStatus
 
 
 class GridOracle(keras_tuner.Oracle):  # type: ignore[misc]
-    """Proposes one point after the other."""
+    """Oracle that proposes the points of a grid, one after the other."""
 
     _points: Iterator[dict[str, Any]] | None = None
 
@@ -30,10 +30,12 @@ class GridOracle(keras_tuner.Oracle):  # type: ignore[misc]
 
 
 def points(hp: Any) -> Iterator[dict[str, Any]]:
-    """The values at each point, those by default first; what comes last changes most often.
+    """Iterate over the values of each grid point; the last hyperparameter changes fastest.
+
+    The default value of a hyperparameter comes first.
 
     Args:
-        hp: `keras_tuner.HyperParameters`, which will have the values of the last point.
+        hp: `keras_tuner.HyperParameters`; it is changed, and holds the values of the last point.
 
     Example:
 
@@ -46,14 +48,15 @@ def points(hp: Any) -> Iterator[dict[str, Any]]:
     yield from _walk(hp, hp.space)
 
 
-def _walk(hp: Any, left: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    if not left:
-        yield {own.name: hp.values[own.name] for own in hp.space if hp.is_active(own)}
+def _walk(hp: Any, parameters: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    if not parameters:
+        yield {each.name: hp.values[each.name] for each in hp.space if hp.is_active(each)}
         return
-    own, others = left[0], left[1:]
-    if not hp.is_active(own):
-        yield from _walk(hp, others)
+    parameter, remaining = parameters[0], parameters[1:]
+    if not hp.is_active(parameter):
+        yield from _walk(hp, remaining)
         return
-    for value in (own.default, *(value for value in own.values if value != own.default)):
-        hp.values[own.name] = value
-        yield from _walk(hp, others)
+    alternatives = [value for value in parameter.values if value != parameter.default]
+    for value in (parameter.default, *alternatives):
+        hp.values[parameter.name] = value
+        yield from _walk(hp, remaining)

@@ -1,6 +1,7 @@
-"""How many trials Hyperband has in each round, and which of them may yet go on.
+"""Sizes of Hyperband's rounds, and the trials that a later round may promote.
 
-As KerasTuner has it, of Li et al. 2018 (https://arxiv.org/abs/1603.06560).
+The arithmetic is that of KerasTuner's implementation of Li et al. 2018
+(https://arxiv.org/abs/1603.06560).
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["factor_for", "may_go_on", "rung", "sweep"]
+__all__ = ["factor_for", "promotable", "rung", "sweep"]
 
 
 def rung(epochs: int, factor: int, bracket: int, turn: int) -> int:
-    """The trials of a round of a bracket.
+    """Number of trials in one round of a bracket.
 
     Args:
-        epochs: of a trial that goes on to the end.
-        factor: one in so many goes on.
-        bracket: with so many rounds after the first.
-        turn: the round, from 0 on.
+        epochs: epochs of a trial that is promoted to the last round.
+        factor: one trial in `factor` is promoted.
+        bracket: number of rounds after the first one.
+        turn: index of the round, from 0.
 
     >>> [rung(9, 3, 2, turn) for turn in range(3)]
     [9, 3, 1]
@@ -29,7 +30,7 @@ def rung(epochs: int, factor: int, bracket: int, turn: int) -> int:
 
 
 def sweep(epochs: int, factor: int) -> int:
-    """The trials of one sweep over all brackets, those that go on counted again.
+    """Number of trials in one sweep over all brackets; a promoted trial counts again.
 
     >>> sweep(30, 3), sweep(30, 6), sweep(30, 31)
     (90, 14, 2)
@@ -43,7 +44,7 @@ def sweep(epochs: int, factor: int) -> int:
 
 
 def factor_for(epochs: int, trials: int) -> int:
-    """The smallest factor with which a sweep has no more than so many trials.
+    """Smallest factor with which one sweep has at most `trials` trials.
 
     >>> factor_for(30, 100), factor_for(30, 30), factor_for(30, 5)
     (3, 6, 31)
@@ -53,30 +54,32 @@ def factor_for(epochs: int, trials: int) -> int:
     )
 
 
-def may_go_on(
+def promotable(
     rows: Sequence[Mapping[str, Any]], epochs: int, factor: int, higher_is_better: bool
 ) -> set[str]:
-    """The names of the ended trials that a later round may go on from.
+    """Names of the ended trials that a later round may still promote.
+
+    Their checkpoints must stay on disk.
 
     Args:
         rows: all trials so far, in the order in which they began, with `bracket`, `round`, and
-            `trial_id` of the one that they went on from.
-        epochs: of a trial that goes on to the end.
-        factor: one in so many goes on.
-        higher_is_better: of the score.
+            `trial_id`, the name of the trial that they continue.
+        epochs: epochs of a trial that is promoted to the last round.
+        factor: one trial in `factor` is promoted.
+        higher_is_better: whether a higher score is better.
     """
     sign = -1 if higher_is_better else 1
     rounds: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for row in rows:
         rounds.setdefault((row["bracket"], row["round"]), []).append(row)
-    gone_on = {row.get("trial_id") for row in rows}
-    found: set[str] = set()
-    for (bracket, turn), own in rounds.items():
+    promoted = {row.get("trial_id") for row in rows}
+    best: set[str] = set()
+    for (bracket, turn), members in rounds.items():
         if turn == bracket:
             continue  # the last round
         size, next_size = (rung(epochs, factor, bracket, turn + ahead) for ahead in (0, 1))
-        for first in range(0, len(own), size):  # sweep by sweep
-            scored = [row for row in own[first : first + size] if row.get("score") is not None]
+        for first in range(0, len(members), size):  # sweep by sweep
+            scored = [row for row in members[first : first + size] if row.get("score") is not None]
             scored.sort(key=lambda row: sign * row["score"])
-            found |= {row["trial"] for row in scored[:next_size]}
-    return found - gone_on
+            best |= {row["trial"] for row in scored[:next_size]}
+    return best - promoted

@@ -1,4 +1,4 @@
-"""A recipe as KerasTuner takes models: for tuners of one's own."""
+"""A recipe as a `keras_tuner.HyperModel`, for custom tuners."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from kerasseq.settings import Settings
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Prepared, Task
 from kerasseq.tuning.space import Space, declare
-from kerasseq.tuning.space_checks import asked
-from kerasseq.tuning.task import Data, known, typed
+from kerasseq.tuning.space_checks import check_space
+from kerasseq.tuning.task import Data, lookup_recipe, typed
 
 __all__ = ["RecipeModel", "hypermodel"]
 
@@ -28,18 +28,18 @@ def hypermodel(
 ) -> RecipeModel:
     """A recipe and its data as a `keras_tuner.HyperModel`, for any tuner of KerasTuner.
 
-    What the tuner follows is what the recipe's training follows: `val_loss`, and the recipe's
-    metrics. The test part is never looked at. (`kerasseq.tune` does more: budgets, resuming,
-    workers, and the comparison in the end.)
+    The tuner can use the values that the recipe monitors as its objective: `val_loss` and the
+    recipe's metrics. The test part is never used. (`kerasseq.tune` adds budgets, resuming, workers
+    and the final comparison.)
 
     Args:
-        recipe: one of kerasseq, or its name.
-        data: what the recipe takes; its own default if not given.
-        space: as in `kerasseq.tune`.
+        recipe: a recipe of kerasseq, or its name.
+        data: the recipe's `data` argument; default: the recipe's default data.
+        space: ranges of settings, as in `kerasseq.tune`.
         **settings: further arguments of the recipe, which do not vary.
 
     Raises:
-        ValueError: for settings, ranges or data that cannot be used.
+        ValueError: if settings, ranges or data are invalid.
 
     Example:
 
@@ -50,20 +50,20 @@ def hypermodel(
     >>> tuner.get_best_models()[0].count_params() > 0
     True
     """
-    task, defaults, first = known(recipe)
-    ranges, found = asked(task, defaults, space, settings)
-    source = task.load(first if data is None else data, typed(task, found))
-    return RecipeModel(task, source, found, ranges)
+    task, defaults, first = lookup_recipe(recipe)
+    ranges, merged = check_space(task, defaults, space, settings)
+    source = task.load(first if data is None else data, typed(task, merged))
+    return RecipeModel(task, source, merged, ranges)
 
 
 class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
-    """What `hypermodel` gives.
+    """The `keras_tuner.HyperModel` that `hypermodel` returns.
 
     Args:
         task: task of the recipe.
         source: the raw data.
-        settings: all of the recipe; where they vary, its defaults.
-        space: what varies.
+        settings: all settings of the recipe; settings that vary have their defaults.
+        space: ranges of the settings that vary.
     """
 
     def __init__(
@@ -74,9 +74,9 @@ class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
         self._data = Data(task, source, settings)
 
     def build(self, hp: Any) -> keras.Model:
-        """The untrained model."""
-        settings, prepared = self._of(hp)
-        return perform.built(self.task, prepared, self._resolved(settings, prepared))
+        """Build the untrained model."""
+        settings, prepared = self._prepare(hp)
+        return perform.built(self.task, prepared, self._resolve(settings, prepared))
 
     def fit(
         self,
@@ -88,39 +88,42 @@ class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
         initial_epoch: int = 0,
         **options: Any,
     ) -> dict[str, float]:
-        """Train it on the data that it was made with: what was followed, at the best epoch.
+        """Train a model on the data of the hypermodel.
+
+        Returns:
+            The monitored values at the best epoch, by name.
 
         Raises:
-            TypeError: if other data is given.
+            TypeError: if the call passes data.
         """
         if given or {"x", "y", "validation_data", "validation_split"} & {*options}:
             raise TypeError(
                 "the data was given to hypermodel: call search without any. Received: "
                 f"{len(given)} arguments, and {', '.join(options)}"
             )
-        settings, prepared = self._of(hp)
+        settings, prepared = self._prepare(hp)
         if epochs is not None:
             settings["epochs"] = epochs - initial_epoch
         trained = perform.fitted(
             self.task,
             model,
             prepared,
-            self._resolved(settings, prepared),
-            callbacks=[_Names(), *callbacks],
+            self._resolve(settings, prepared),
+            callbacks=[_MonitorNames(), *callbacks],
             quiet=True,
         )
-        return {name: own[trained.best_epoch - 1] for name, own in trained.history.items()}
+        return {name: values[trained.best_epoch - 1] for name, values in trained.history.items()}
 
-    def _resolved(self, settings: Settings, prepared: Prepared) -> Any:
+    def _resolve(self, settings: Settings, prepared: Prepared) -> Any:
         return self.task.resolve(prepared.data_info, typed(self.task, settings))[0]
 
-    def _of(self, hp: Any) -> tuple[dict[str, Any], Prepared]:
+    def _prepare(self, hp: Any) -> tuple[dict[str, Any], Prepared]:
         settings: Settings = {**self.settings, **declare(self.space, hp, self.settings)}
         return dict(settings), self._data.prepared(settings)[1]
 
 
-class _Names(keras.callbacks.Callback):
-    """Lets the callbacks after it see what is followed by its own name, as the history has it."""
+class _MonitorNames(keras.callbacks.Callback):
+    """Callback that adds the monitored values to the logs under the names of the history."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:

@@ -1,4 +1,4 @@
-"""Which settings matter to the score."""
+"""Importance of settings for the score."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ import pandas as pd
 
 __all__ = ["importance"]
 
-_LEAST = 4  # trials to learn from
+_LEAST = 4  # trials with a score
 _TREES, _SHUFFLES = 100, 20
 
 
 def importance(trials: pd.DataFrame, settings: list[str], seed: int = 0) -> pd.DataFrame:
-    """How much worse a forest tells the score of a trial when a setting is shuffled.
+    """Permutation importance of each setting for the score.
 
-    The forest learns scores from settings, and each setting is shuffled 20 times (permutation
-    importance, Breiman 2001, https://doi.org/10.1023/A:1010933404324). With few trials this is a
-    hint and no more; settings that go together share what they explain.
+    A random forest is fitted to predict the score from the settings; then each setting is shuffled
+    20 times, and the loss of accuracy is its importance (Breiman 2001,
+    https://doi.org/10.1023/A:1010933404324). With few trials this is only a hint, and correlated
+    settings share their importance.
 
     Args:
-        trials: a row a trial, with a column `score`.
-        settings: the columns to tell of.
-        seed: of the forest and of what is shuffled.
+        trials: one row per trial, with a column `score`.
+        settings: columns of the settings.
+        seed: seed of the forest and of the shuffles.
 
     Returns:
-        `setting`, `importance` (shares of 1 in all) and `spread` over the shuffles, the most
-        important one first.
+        A table, the most important setting first, with the columns `setting`, `importance` (shares
+        that sum to 1) and `spread` (standard deviation over the shuffles).
 
     Raises:
-        ValueError: if too few trials have a score, or all have the same.
+        ValueError: if fewer than four trials have a score, or all scores are equal.
 
     Example:
 
@@ -48,23 +49,23 @@ def importance(trials: pd.DataFrame, settings: list[str], seed: int = 0) -> pd.D
         )
     inputs = pd.DataFrame({name: _numbers(scored[name]) for name in settings})
     forest = RandomForestRegressor(_TREES, random_state=seed).fit(inputs, scored["score"])
-    found = permutation_importance(
+    permuted = permutation_importance(
         forest, inputs, scored["score"], n_repeats=_SHUFFLES, random_state=seed
     )
-    worth = np.maximum(found.importances_mean, 0.0)
-    total = worth.sum() or 1.0
+    losses = np.maximum(permuted.importances_mean, 0.0)
+    total = losses.sum() or 1.0
     frame = pd.DataFrame(
         {
             "setting": settings,
-            "importance": worth / total,
-            "spread": found.importances_std / total,
+            "importance": losses / total,
+            "spread": permuted.importances_std / total,
         }
     )
     return frame.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
 def _numbers(values: pd.Series) -> pd.Series:
-    """Numbers as they are, and the place of an option among all others."""
+    """The values as numbers: options become their index in sorted order."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return values.fillna(-1.0)
     return pd.Series(pd.factorize(values.map(str), sort=True)[0], index=values.index)

@@ -1,4 +1,4 @@
-"""KerasTuner's oracles, which propose what to try: within a budget, not twice, and journalled."""
+"""KerasTuner's oracles with a budget, a journal, and no settings proposed twice."""
 
 from __future__ import annotations
 
@@ -18,43 +18,52 @@ import keras_tuner
 from threadpoolctl import threadpool_limits
 
 from kerasseq.settings import Choice, Float, Int, Settings
-from kerasseq.tuning.gaussian import Process
+from kerasseq.tuning.gaussian import GaussianProcess
 from kerasseq.tuning.grid import GridOracle
 from kerasseq.tuning.hyperband import factor_for
-from kerasseq.tuning.space import Space, declare, decode, encode, inside, nearest, plain, usable
-from kerasseq.tuning.task import Task, key
+from kerasseq.tuning.space import (
+    Space,
+    base_range,
+    contains,
+    declare,
+    decode,
+    encode,
+    nearest,
+    reset_inactive,
+)
+from kerasseq.tuning.task import Task, settings_key
 
-__all__ = ["BEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "make", "watched"]
+__all__ = ["HEARTBEAT", "MARK", "OBJECTIVE", "OUTCOME", "SETTINGS", "make", "watch_workers"]
 
-# Values that travel with KerasTuner's own between oracle and workers, as JSON.
+# Hyperparameters in which settings and outcomes travel between oracle and workers, as JSON.
 SETTINGS, OUTCOME = "kerasseq/settings", "kerasseq/outcome"
-MARK = "kerasseq/search"  # by which a worker sees that it has the same search
+MARK = "kerasseq/search"  # fingerprint of the search; a worker compares it with its own
 OBJECTIVE = "score"
 
 _STATUS = keras_tuner.engine.trial.TrialStatus
 _RUNNING, _IDLE, _STOPPED = _STATUS.RUNNING, _STATUS.IDLE, _STATUS.STOPPED
 _COMPLETED, _FAILED, _INVALID = _STATUS.COMPLETED, _STATUS.FAILED, _STATUS.INVALID
-_DRAWS = 300  # for settings that fit and were not tried, before there are taken to be no more
-_SKIPPED = 20_000  # points of a grid in a row, after which it is taken to have no more
+_DRAWS = 300  # attempts to draw new settings within the budget before the search ends
+_SKIPPED = 20_000  # grid points over the budget in a row after which the search ends
 _FOREVER = 10**9
-# Seconds: a worker that is at a trial lets the chief know after each of the first, and has its
-# trial given to another one after the second.
-BEAT, SILENCE = 20.0, 180.0
+# Seconds: a worker reports to the chief at intervals of the first; after a silence of the second,
+# its trial is given to another worker.
+HEARTBEAT, SILENCE = 20.0, 180.0
 
 Event = dict[str, Any]
 Events = Callable[[Event], None]
 Fit = Callable[[Settings], dict[str, Any] | None]
-Settle = Callable[[Settings], Settings]
+ResolveAuto = Callable[[Settings], Settings]
 
 
-def make(task: Task, fit: Fit, record: Events, settle: Settle | None = None) -> Any:
-    """The oracle of a search.
+def make(task: Task, fit: Fit, record: Events, resolve_auto: ResolveAuto | None = None) -> Any:
+    """Make the oracle of a search.
 
     Args:
         task: the search.
-        fit: settings within the budget, from those that are proposed; None if there are none.
-        record: takes what happens, before anybody else learns of it.
-        settle: settings with what the data decides of them, from the recipe's own.
+        fit: maps proposed settings to settings within the budget; None if none fit.
+        record: writes an event to the journal; called before anybody acts on the event.
+        resolve_auto: replaces "auto" in the recipe's settings by the values that the data suggests.
     """
     hp = keras_tuner.HyperParameters()
     declare(task.space, hp, task.settings)
@@ -69,75 +78,83 @@ def make(task: Task, fit: Fit, record: Events, settle: Settle | None = None) -> 
     kind: Any
     if task.tuner == "hyperband":
         epochs = task.settings["epochs"]
-        own = {
+        options = {
             "max_epochs": epochs,
             "factor": factor_for(epochs, task.trials),
             "hyperband_iterations": task.trials,
         }
         kind = keras_tuner.oracles.HyperbandOracle
     else:
-        own = {"max_trials": None}  # which are counted here
+        options = {"max_trials": None}  # the mixin counts trials
         kind = {
             "random": keras_tuner.oracles.RandomSearchOracle,
             "grid": GridOracle,
             "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
         }[task.tuner]
     if task.tuner == "bayesian":
-        own["num_initial_points"] = max(5, len(task.space))
-    oracle = type(f"Journalled{kind.__name__}", (_Journalled, kind), {})(**shared, **own)
+        options["num_initial_points"] = max(5, len(task.space))
+    oracle = type(f"Journalled{kind.__name__}", (_JournalMixin, kind), {})(**shared, **options)
     if task.tuner == "bayesian":
-        oracle.gpr = Process(oracle.alpha, oracle.seed)
-    oracle.begin(task, fit, record, settle or (lambda own: own))
+        oracle.gpr = GaussianProcess(oracle.alpha, oracle.seed)
+    oracle.begin(task, fit, record, resolve_auto or (lambda settings: settings))
     return oracle
 
 
 @contextlib.contextmanager
-def watched(oracle: Any) -> Iterator[None]:
-    """Give up on silent workers in the meantime, also where no other one asks for anything."""
-    over = threading.Event()
+def watch_workers(oracle: Any) -> Iterator[None]:
+    """Context in which a thread regularly gives the trials of silent workers to others.
 
-    def look() -> None:
-        while not over.wait(BEAT):
-            oracle.give_up()
+    The oracle checks for silent workers at each request too, but there may be no other worker that
+    makes one.
+    """
+    stopped = threading.Event()
 
-    thread = threading.Thread(target=look, daemon=True)
+    def check_workers() -> None:
+        while not stopped.wait(HEARTBEAT):
+            oracle.drop_silent_workers()
+
+    thread = threading.Thread(target=check_workers, daemon=True)
     if "KERASTUNER_ORACLE_IP" in os.environ:
         thread.start()
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         if thread.is_alive():
             thread.join()
 
 
-class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
-    """What is ours of an oracle; the proposals are those of KerasTuner's class behind it."""
+class _JournalMixin(keras_tuner.Oracle):  # type: ignore[misc]
+    """Mixin that adds budget, deduplication and journal to a KerasTuner oracle."""
 
-    def begin(self, task: Task, fit: Fit, record: Events, settle: Settle) -> None:
-        """Take up a search."""
-        self._task, self._fit, self._record, self._settle = task, fit, record, settle
+    def begin(self, task: Task, fit: Fit, record: Events, resolve_auto: ResolveAuto) -> None:
+        """Attach the oracle to a search."""
+        self._task, self._record = task, record
+        self._fit, self._resolve_auto = fit, resolve_auto
         self._space: Space = task.space
-        self._tried: set[str] = set()
-        self._begun: set[str] = set()
-        self._ended: set[str] = set()
-        self._heard: dict[str, float] = {}
-        self._skipped = 0  # points of a grid, one after the other
+        self._tried_keys: set[str] = set()
+        self._begun_trials: set[str] = set()
+        self._ended_trials: set[str] = set()
+        self._last_heard: dict[str, float] = {}
+        self._skipped_points = 0  # grid points over the budget in a row
         self.verbose = 0
 
     def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Come to where a journal ends: the same proposals, in the same order, and their outcomes.
+        """Restore the state at the end of a journal.
+
+        The oracle makes the same proposals again, in the same order, and receives their outcomes.
+        This works for every kind of oracle, whereas not all of them can save their state.
 
         Raises:
-            ValueError: if other proposals come than the journal has.
+            ValueError: if a proposal is not the next one in the journal.
         """
         record, self._record = self._record, lambda event: None
         workers = {}
         for event in events:
             name = event["trial"]
             if event["event"] == "began":
-                # Who is at what is another matter after an interruption: to propose, each trial
-                # has a worker of its own.
+                # KerasTuner lets a worker have one running trial. In the replay each trial gets a
+                # worker of its own name, since workers are assigned anew after an interruption.
                 trial = self._create(name)
                 if trial.trial_id != name:
                     raise ValueError(
@@ -157,52 +174,56 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         self._record = record
 
     def requeue(self, workers: Iterable[str]) -> None:
-        """Offer again what was begun by others than these workers."""
-        with contextlib.redirect_stdout(io.StringIO()):  # KerasTuner prints of each
+        """Give running trials to other workers, except the trials of these workers."""
+        with contextlib.redirect_stdout(io.StringIO()):  # KerasTuner prints each trial
             for worker in sorted({*self.ongoing_trials} - {*workers}):
                 trial = self.ongoing_trials[worker]
                 trial.status = _INVALID
                 super().end_trial(trial)
                 self.tuner_ids.discard(worker)
 
-    # What KerasTuner calls
+    # Methods that KerasTuner calls
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        if len(self._begun) >= self._task.trials:
-            return self._over()
+        if len(self._begun_trials) >= self._task.trials:
+            return self._no_proposal()
         if self._task.tuner == "grid":
-            return self._next(trial_id)
-        # Threads slow the small matrices of a Gaussian process down.
+            return self._next_grid_point(trial_id)
+        # Threads slow down products of small matrices, as in the Gaussian process.
         with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
-            warnings.simplefilter("ignore")  # of scikit-learn, when few trials say little
+            warnings.simplefilter("ignore")  # scikit-learn warns when there are few trials
             proposal: dict[str, Any] = super().populate_space(trial_id)
         if proposal["status"] == _STOPPED:
-            return self._over()
+            return self._no_proposal()
         if proposal["status"] != _RUNNING:
             return proposal
         values = proposal["values"]
-        if "tuner/trial_id" in values:  # what is promoted goes on as it is
+        if "tuner/trial_id" in values:  # Hyperband promotes a trial with the same settings
             return proposal
         values.pop(SETTINGS, None)
-        found = self._fitting(values, trial_id)
-        if found is None:
-            return self._over()
-        proposal["values"] = {**values, **encode(self._space, found), **self._sent(found)}
+        settings = self._find_settings(values, trial_id)
+        if settings is None:
+            return self._no_proposal()
+        proposal["values"] = {
+            **values,
+            **encode(self._space, settings),
+            **self._worker_values(settings),
+        }
         return proposal
 
     @keras_tuner.synchronized
     def create_trial(self, tuner_id: str) -> Any:
-        self._hear(tuner_id)
+        self._note_alive(tuner_id)
         return self._create(tuner_id)
 
     def _create(self, worker: str) -> Any:
-        """The trial that a worker has, or another one that is within the budget."""
+        """The trial that a worker is running, or a new one within the budget."""
         trial = super().create_trial(worker)
-        if trial.status == _RUNNING and trial.trial_id not in self._begun:
+        if trial.status == _RUNNING and trial.trial_id not in self._begun_trials:
             values = trial.hyperparameters.values
             settings = json.loads(values[SETTINGS])
-            self._begun.add(trial.trial_id)
-            self._tried.add(key(settings))
+            self._begun_trials.add(trial.trial_id)
+            self._tried_keys.add(settings_key(settings))
             event = {"event": "began", "trial": trial.trial_id, "worker": worker}
             if "tuner/bracket" in values:
                 names = ("trial_id", "epochs", "bracket", "round")
@@ -211,164 +232,180 @@ class _Journalled(keras_tuner.Oracle):  # type: ignore[misc]
         return trial
 
     def update_trial(self, *given: Any, **options: Any) -> Any:
-        with warnings.catch_warnings():  # of NumPy, when a trial has no score
+        with warnings.catch_warnings():  # NumPy warns if a trial has no score
             warnings.simplefilter("ignore")
             return super().update_trial(*given, **options)
 
     @keras_tuner.synchronized
     def end_trial(self, trial: Any) -> None:
         outcome = json.loads(trial.hyperparameters.values[OUTCOME])
-        own = self.trials[trial.trial_id]
-        if outcome is None:  # whoever has it cannot run it
-            self.requeue(w for w, running in self.ongoing_trials.items() if running is not own)
+        known_trial = self.trials[trial.trial_id]
+        if outcome is None:  # the worker has a different search and cannot run the trial
+            self.requeue(
+                w for w, running in self.ongoing_trials.items() if running is not known_trial
+            )
             return
-        if trial.trial_id not in self._ended:  # else a worker that was taken for dead came second
+        # A worker that was given up may still report after the one that took over its trial.
+        if trial.trial_id not in self._ended_trials:
             self._record({"event": "ended", "trial": trial.trial_id, **outcome})
-            self._end(own, outcome)
+            self._end(known_trial, outcome)
 
     def save(self) -> None:
-        """Nothing: the journal has it all."""
+        """Do nothing: the journal has all data."""
 
     def _end(self, trial: Any, outcome: Mapping[str, Any]) -> None:
         trial.status = _FAILED if outcome["score"] is None else _COMPLETED
         if outcome["score"] is not None and not trial.metrics.exists(OBJECTIVE):
             self.update_trial(trial.trial_id, {OBJECTIVE: outcome["score"]})
         super().end_trial(trial)
-        self._ended.add(trial.trial_id)
+        self._ended_trials.add(trial.trial_id)
 
     def _adopt(self, trial: Any, settings: dict[str, Any]) -> None:
-        """Take the settings of the journal, which may differ from these in their last digits."""
+        """Give a trial the settings of the journal, which may differ in the last digits."""
         values = trial.hyperparameters.values
-        if _json(settings) != values[SETTINGS]:
-            values.update({**encode(self._space, settings), **self._sent(settings)})
-            self._tried.add(key(settings))
+        if _to_json(settings) != values[SETTINGS]:
+            values.update({**encode(self._space, settings), **self._worker_values(settings)})
+            self._tried_keys.add(settings_key(settings))
 
-    def _hear(self, worker: str) -> None:
-        """Note that a worker is there, and which ones are not."""
-        self._heard[worker] = time.monotonic()
-        self.give_up()
+    def _note_alive(self, worker: str) -> None:
+        """Record that a worker is alive, and give up on silent workers."""
+        self._last_heard[worker] = time.monotonic()
+        self.drop_silent_workers()
 
     @keras_tuner.synchronized
-    def give_up(self) -> None:
-        """Give up on workers that have been silent for long, with a trial or without."""
+    def drop_silent_workers(self) -> None:
+        """Remove workers that have been silent for too long, and requeue their trials."""
         now = time.monotonic()
-        known = {*self.ongoing_trials, *self.tuner_ids}
-        silent = {name for name in known if now - self._heard.setdefault(name, now) > SILENCE}
+        workers = {*self.ongoing_trials, *self.tuner_ids}
+        silent = {
+            name for name in workers if now - self._last_heard.setdefault(name, now) > SILENCE
+        }
         if silent:
             self.requeue({*self.ongoing_trials} - silent)
             self.tuner_ids -= silent
 
-    def _sent(self, settings: Settings) -> dict[str, str]:
-        """What a worker is sent beside KerasTuner's own values."""
-        return {SETTINGS: _json(settings), MARK: self._task.mark}
+    def _worker_values(self, settings: Settings) -> dict[str, str]:
+        """Extra values for a worker: settings as JSON, and the fingerprint of the search."""
+        return {SETTINGS: _to_json(settings), MARK: self._task.mark}
 
-    def _over(self) -> dict[str, Any]:
-        """Nothing more to propose; a worker stays for what another may leave undone."""
+    def _no_proposal(self) -> dict[str, Any]:
+        """Reply that there are no proposals; workers wait, to take over a trial if need be."""
         return {"status": _IDLE if self.ongoing_trials else _STOPPED}
 
-    def _fitting(self, values: Mapping[str, Any], trial_id: str) -> dict[str, Any] | None:
-        """Settings within the budget that were not tried, as near to the proposal as may be."""
-        found = self._own() or self._settled(decode(self._space, values))
-        if found is not None:
-            return found
+    def _find_settings(self, values: Mapping[str, Any], trial_id: str) -> dict[str, Any] | None:
+        """Find untried settings within the budget, close to the proposal if possible.
+
+        If the proposal was tried already or does not fit, draw settings at random. After half of
+        the draws, prefer small options of each choice of numbers, since most of the space may be
+        too large for the budget.
+        """
+        settings = self._first_settings() or self._fit_untried(decode(self._space, values))
+        if settings is not None:
+            return settings
         seeds = itertools.count(hash((self._task.seed, int(trial_id))) % 2**31)
         for draw in range(2 * _DRAWS):
-            drawn = self._drawn(seeds)
-            if draw >= _DRAWS:  # most of them may be too large: lean to the smallest numbers
-                drawn = self._lowered(drawn, next(seeds))
-            found = self._settled(drawn)
-            if found is not None:
-                return found
+            drawn = self._draw_settings(seeds)
+            if draw >= _DRAWS:
+                drawn = self._lower_choices(drawn, next(seeds))
+            settings = self._fit_untried(drawn)
+            if settings is not None:
+                return settings
         return None
 
-    def _lowered(self, drawn: dict[str, Any], seed: int) -> dict[str, Any]:
-        """About half of the numbers that are chosen from a list at their smallest."""
-        draw = random.Random(seed)
-        for name, own in ((name, plain(self._space[name])) for name in drawn):
-            if _numbers(own) and draw.random() < 0.5:
-                drawn[name] = min(own.options)
-        return drawn
+    def _lower_choices(self, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Set about half of the choices among numbers to their smallest option."""
+        rng = random.Random(seed)
+        for name, choice in ((name, base_range(self._space[name])) for name in settings):
+            if _is_number_choice(choice) and rng.random() < 0.5:
+                settings[name] = min(choice.options)
+        return settings
 
-    def _own(self) -> dict[str, Any] | None:
-        """To begin with, the recipe's own setting as far as space and budget go, if not that far.
+    def _first_settings(self) -> dict[str, Any] | None:
+        """For the first trial, the settings closest to the recipe's defaults.
 
-        One that is within both is a rival in any case.
+        None if the defaults are within space and budget: they are then scored as a trial anyway.
         """
         settings = self._task.settings
-        if self._begun or self._task.match_params is not None:
+        if self._begun_trials or self._task.match_params is not None:
             return None
         if self._task.allows(settings) and self._fit(settings) == settings:
             return None
-        return next((own for near in self._near() if (own := self._settled(near))), None)
+        candidates = map(self._fit_untried, self._near_defaults())
+        return next((fitted for fitted in candidates if fitted), None)
 
-    def _near(self) -> Iterator[dict[str, Any]]:
-        """The recipe's own setting as far as the space goes, then with one number of it changed."""
-        own = self._settle(self._task.settings)
-        ranges = {name: plain(found) for name, found in self._space.items()}
-        near = {name: nearest(found, own[name]) for name, found in ranges.items()}
-        for name, found in ranges.items():
-            if isinstance(found, Choice) and not inside(found, near[name]):
-                near[name] = found.options[0]
-        if not all(inside(found, near[name]) for name, found in ranges.items()):
+    def _near_defaults(self) -> Iterator[dict[str, Any]]:
+        """The recipe's defaults moved into the space, then variants with one number changed."""
+        defaults = self._resolve_auto(self._task.settings)
+        ranges = {name: base_range(range_) for name, range_ in self._space.items()}
+        values = {name: nearest(range_, defaults[name]) for name, range_ in ranges.items()}
+        for name, range_ in ranges.items():
+            if isinstance(range_, Choice) and not contains(range_, values[name]):
+                values[name] = range_.options[0]
+        if not all(contains(range_, values[name]) for name, range_ in ranges.items()):
             return
-        yield near
-        for name, found in ranges.items():
-            if _numbers(found):
-                others = sorted(found.options, key=lambda option: abs(option - near[name]))
-                yield from ({**near, name: option} for option in others[1:])
+        yield values
+        for name, range_ in ranges.items():
+            if _is_number_choice(range_):
+                options = sorted(range_.options, key=lambda option: abs(option - values[name]))
+                yield from ({**values, name: option} for option in options[1:])
 
-    def _settled(self, proposed: Settings) -> dict[str, Any] | None:
-        """What varies, within the budget; None if that cannot be, or was tried."""
-        found = self._fitted({**self._task.settings, **proposed})
-        if found is None:
+    def _fit_untried(self, proposed: Settings) -> dict[str, Any] | None:
+        """The varied settings, made to fit the budget; None if they do not fit or were tried."""
+        fitted = self._fit_active({**self._task.settings, **proposed})
+        if fitted is None:
             return None
-        varied = {name: found[name] for name in self._task.varied}
-        return None if key(varied) in self._tried else varied
+        varied = {name: fitted[name] for name in self._task.varied}
+        return None if settings_key(varied) in self._tried_keys else varied
 
-    def _fitted(self, settings: Settings) -> dict[str, Any] | None:
-        """Settings within the budget, of which each has its use or is as by default."""
-        own = self._task.settings
-        found = self._fit(usable(self._space, settings, own))
-        while found is not None and (used := usable(self._space, found, own)) != found:
-            found = self._fit(used)  # what is lowered may leave another one without use
-        return found
+    def _fit_active(self, settings: Settings) -> dict[str, Any] | None:
+        """Fit settings to the budget, with inactive settings at their defaults."""
+        defaults = self._task.settings
+        fitted = self._fit(reset_inactive(self._space, settings, defaults))
+        while fitted is not None:
+            active = reset_inactive(self._space, fitted, defaults)
+            if active == fitted:
+                break
+            fitted = self._fit(active)  # lowering one setting may have made another one inactive
+        return fitted
 
-    def _next(self, trial_id: str) -> dict[str, Any]:
-        """The next point of a grid that is within the budget, which is not lowered to it."""
-        while self._skipped < _SKIPPED:
+    def _next_grid_point(self, trial_id: str) -> dict[str, Any]:
+        """Propose the next grid point within the budget; points over the budget are skipped."""
+        while self._skipped_points < _SKIPPED:
             proposal: dict[str, Any] = super().populate_space(trial_id)
             if proposal["status"] == _STOPPED:
                 break
-            found = self._point(proposal["values"])
-            if found is not None:
-                self._skipped = 0
-                proposal["values"] |= self._sent(found)
+            settings = self._grid_settings(proposal["values"])
+            if settings is not None:
+                self._skipped_points = 0
+                proposal["values"] |= self._worker_values(settings)
                 return proposal
-            self._skipped += 1
-        return self._over()
+            self._skipped_points += 1
+        return self._no_proposal()
 
-    def _point(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The settings of a point of the grid, if they are within the budget and new."""
+    def _grid_settings(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The settings of a grid point; None if they are over the budget or were tried."""
         proposed = {**self._task.settings, **decode(self._space, values)}
-        found = self._settled(proposed)
-        if found is None or any(found[name] != proposed[name] for name in self._space):
+        settings = self._fit_untried(proposed)
+        if settings is None or any(settings[name] != proposed[name] for name in self._space):
             return None
-        return found
+        return settings
 
-    def _drawn(self, seeds: Iterable[int]) -> dict[str, Any]:
-        """Settings at random."""
+    def _draw_settings(self, seeds: Iterable[int]) -> dict[str, Any]:
+        """Draw settings at random."""
         hp = keras_tuner.HyperParameters()
-        for own, seed in zip(self.get_space().space, seeds):
-            hp.merge([own])
-            if hp.is_active(own):
-                hp.values[own.name] = own.random_sample(seed)
+        for parameter, seed in zip(self.get_space().space, seeds):
+            hp.merge([parameter])
+            if hp.is_active(parameter):
+                hp.values[parameter.name] = parameter.random_sample(seed)
         return decode(self._space, hp.values)
 
 
-def _numbers(own: Int | Float | Choice) -> TypeGuard[Choice]:
-    """Whether something is chosen from a list of numbers."""
-    return isinstance(own, Choice) and {int, float} >= {type(option) for option in own.options}
+def _is_number_choice(range_: Int | Float | Choice) -> TypeGuard[Choice]:
+    """Whether a range is a choice among numbers."""
+    if not isinstance(range_, Choice):
+        return False
+    return {int, float} >= {type(option) for option in range_.options}
 
 
-def _json(settings: Settings) -> str:
+def _to_json(settings: Settings) -> str:
     return json.dumps(settings, sort_keys=True)

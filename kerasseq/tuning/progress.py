@@ -1,4 +1,4 @@
-"""What a search shows while it runs, on standard error: a table, or a line a trial."""
+"""Progress of a search on standard error: a live table in a terminal, else a line per trial."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from kerasseq.tuning.final import DEFAULT
 __all__ = ["Progress"]
 
 _AMOUNTS = ("score", "parameters", "epochs", "seconds")
-_ROWS = 12  # the last trials, under which stands the best one
-_LINES = 10  # of a terminal that are not the last trials: title, rules, the best one, time
+_ROWS = 12  # the latest trials that the table shows; the best one is the row below them
+_LINES = 10  # lines of the terminal for the title, rules, the best trial and the time
 _BETWEEN = 3  # characters between two columns
-_LEAST = 15  # characters for the settings, which are left out of a narrower terminal
-_FINAL = 2  # trainings that follow the last trial: of the best setting, and of the recipe's own
+_LEAST = 15  # characters of the column of settings; narrower terminals do not have it
+_FINAL = 2  # trainings after the last trial: of the best settings, and of the defaults
 
 
 class Progress:
-    """Shows the events of a journal.
+    """Display of the events of a journal.
 
     Args:
-        metric: what trials are scored by.
-        higher_is_better: of that.
-        trials: how many there will be, and the recipe's own setting after them.
+        metric: name of the score.
+        higher_is_better: whether a higher score is better.
+        trials: number of trials of the search, without the trial of the defaults.
         quiet: whether to show nothing.
     """
 
@@ -39,9 +39,9 @@ class Progress:
         self._space: list[str] = []
         self._running: dict[str, Mapping[str, Any]] = {}
         self._ended: list[dict[str, Any]] = []
-        self._started = self._last = time.monotonic()
-        self._before = 0  # trials of an earlier call
-        self._doing = "searching"
+        self._started = self._last_end = time.monotonic()
+        self._earlier_trials = 0  # trials of earlier calls
+        self._activity = "searching"
         self._live: Any = None
         self._spinner: Any = None
 
@@ -65,55 +65,56 @@ class Progress:
         if self._live is None:
             return
         live, self._live = self._live, None
-        live.transient = kind is None  # the Result has the table; what was broken off stays
+        live.transient = kind is None  # the Result prints the table, unless there was an error
         live.stop()
-        if kind is None and self._searched > self._before:
+        if kind is None and self._searched_count > self._earlier_trials:
             spent = numbers.duration(time.monotonic() - self._started)
             live.console.print(
-                f"{numbers.plural(self._searched, 'trial')} in {spent}", highlight=False
+                f"{numbers.plural(self._searched_count, 'trial')} in {spent}", highlight=False
             )
 
-    def go_on(self, event: Mapping[str, Any]) -> None:
-        """Take an event of an earlier call into account, and show nothing of it."""
-        self._take(event)
-        self._before = self._searched
+    def add_earlier(self, event: Mapping[str, Any]) -> None:
+        """Add an event of an earlier call, without showing it."""
+        self._add(event)
+        self._earlier_trials = self._searched_count
 
     def show(self, event: Mapping[str, Any]) -> None:
         """Show an event."""
-        self._take(event)
+        self._add(event)
         if event["event"] == "ended" and not self._quiet and self._live is None:
             print(printable(self.line(self._ended[-1])), file=sys.stderr, flush=True)
 
-    def say(self, text: str) -> None:
-        """Show what is being done."""
-        self._doing = text
+    def announce(self, text: str) -> None:
+        """Show the current activity."""
+        self._activity = text
         if not self._quiet and self._live is None:
             print(printable(text), file=sys.stderr, flush=True)
 
     def line(self, row: Mapping[str, Any]) -> str:
-        """A trial in one line."""
-        own = formatting.ordered(row["settings"], self._space)
-        what = ", ".join(f"{name}={numbers.setting(value)}" for name, value in own.items())
-        came = (
+        """Format a trial on one line."""
+        settings = formatting.ordered(row["settings"], self._space)
+        values = ", ".join(f"{name}={numbers.setting(value)}" for name, value in settings.items())
+        outcome = (
             row["reason"]
             if row["score"] is None
             else f"{self._metric} {numbers.score(row['score'])}"
         )
         best = self._best()
-        told = "" if best is None or row is best else f", best {numbers.score(best['score'])}"
-        left = self._left()
-        return f"trial {row['trial']} {row['status']}: {came}{told} ({what}){left and '; ' + left}"
+        if best is not None and row is not best:
+            outcome += f", best {numbers.score(best['score'])}"
+        left = self._time_left()
+        return f"trial {row['trial']} {row['status']}: {outcome} ({values}){left and '; ' + left}"
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         from rich.spinner import Spinner
 
-        last = max(3, min(_ROWS, console.height - _LINES - len(self._running)))
+        shown = max(3, min(_ROWS, console.height - _LINES - len(self._running)))
         best = self._best()
-        rows = [*self._ended[-last:], *self._running.values()]
+        rows = [*self._ended[-shown:], *self._running.values()]
         if best is not None and best not in rows:
             rows.append(best)
-        taken = console.measure(self._table(rows, _AMOUNTS, 0)).maximum
-        room = options.max_width - taken - _BETWEEN
+        width = console.measure(self._table(rows, _AMOUNTS, 0)).maximum
+        room = options.max_width - width - _BETWEEN
         if room + _BETWEEN >= _LEAST:
             yield self._table(rows, _AMOUNTS, room)
         else:
@@ -121,44 +122,45 @@ class Progress:
         if self._spinner is None:
             self._spinner = Spinner("dots")
         spent = numbers.duration(time.monotonic() - self._started)
-        told = [self._doing, f"{spent} so far", self._left()]
-        self._spinner.update(text="; ".join(part for part in told if part))
+        parts = [self._activity, f"{spent} so far", self._time_left()]
+        self._spinner.update(text="; ".join(part for part in parts if part))
         yield self._spinner
 
     def _table(self, rows: Sequence[Mapping[str, Any]], amounts: Sequence[str], room: int) -> Any:
-        """The trials, with as much of their settings as there is room for."""
+        """Table of trials; settings are cut to `room` characters, and left out if it is 0."""
         from rich import box
 
         heads = tuple(self._metric if name == "score" else name for name in amounts)
         cells = [
-            (row["trial"], *(_amount(name, row) for name in amounts), row.get("status", "runs"))
+            (row["trial"], *(_format_amount(n, row) for n in amounts), row.get("status", "runs"))
             for row in rows
         ]
         columns = ("trial", *heads, "status")
         if room:
             columns = (*columns, "settings")
-            cells = [(*own, formatting.cut(self._told(row), room)) for own, row in zip(cells, rows)]
+            texts = [formatting.cut(self._settings_or_reason(row), room) for row in rows]
+            cells = [(*row_cells, text) for row_cells, text in zip(cells, texts)]
         bold = next((place for place, row in enumerate(rows) if row is self._best()), None)
         return Table(columns, tuple(cells), right=heads).to_rich(
             bold=bold,
             box=box.SIMPLE,
             pad_edge=False,
-            title=f"{self._searched:,} of {numbers.plural(self._trials, 'trial')}",
+            title=f"{self._searched_count:,} of {numbers.plural(self._trials, 'trial')}",
             title_justify="left",
         )
 
-    def _told(self, row: Mapping[str, Any]) -> str:
-        """The settings of a trial, or why it has no score."""
+    def _settings_or_reason(self, row: Mapping[str, Any]) -> str:
+        """The settings of a trial, or the reason if it has no score."""
         if "status" in row and row["score"] is None:
             return str(row["reason"])
         return formatting.inline(formatting.ordered(row["settings"], self._space))
 
     @property
-    def _searched(self) -> int:
-        """How many trials have ended, the recipe's own setting aside."""
+    def _searched_count(self) -> int:
+        """Number of trials that have ended, without the trial of the defaults."""
         return sum(row["trial"] != DEFAULT for row in self._ended)
 
-    def _take(self, event: Mapping[str, Any]) -> None:
+    def _add(self, event: Mapping[str, Any]) -> None:
         if event["event"] == "search":
             self._space = [*event.get("space", {})]
         elif event["event"] == "began":
@@ -166,33 +168,34 @@ class Progress:
         elif event["event"] == "ended":
             began = self._running.pop(event["trial"], {"settings": {}})
             self._ended.append({**began, **event})
-            self._last = time.monotonic()
+            self._last_end = time.monotonic()
 
     def _best(self) -> dict[str, Any] | None:
         scored = [row for row in self._ended if row["score"] is not None]
         return min(scored, key=lambda row: self._sign * row["score"], default=None)
 
-    def _left(self) -> str:
-        """The time until the end, where there are trials to tell it by.
+    def _time_left(self) -> str:
+        """Estimate of the remaining time as text; "" if there is nothing to estimate it from.
 
-        What is left of the trials takes as long as those of this call did; the recipe's own
-        setting and the trainings of the end, one after the other, as long as a mean trial.
+        The remaining trials are assumed to take as long as those of this call, in which workers
+        run side by side. The trainings after them run one after the other, and are assumed to take
+        the mean time of a trial each.
         """
-        done = self._searched - self._before
+        searched = self._searched_count - self._earlier_trials
         ended = any(row["trial"] == DEFAULT for row in self._ended)
-        over = ended or DEFAULT in self._running
-        ahead = 0 if over else max(0, self._trials - self._searched)
-        spent = [row["seconds"] for row in self._ended if row["score"] is not None]
-        if not spent or (ahead and not done):
+        all_searched = ended or DEFAULT in self._running
+        remaining = 0 if all_searched else max(0, self._trials - self._searched_count)
+        durations = [row["seconds"] for row in self._ended if row["score"] is not None]
+        if not durations or (remaining and not searched):
             return ""
-        after = (_FINAL if ended else _FINAL + 1) * sum(spent) / len(spent)
-        if ahead:
-            after += ahead * (self._last - self._started) / done
-        left = after - (time.monotonic() - self._last)
-        return f"about {numbers.duration(left)} left" if left > 0 else ""
+        seconds = (_FINAL if ended else _FINAL + 1) * sum(durations) / len(durations)
+        if remaining:
+            seconds += remaining * (self._last_end - self._started) / searched
+        seconds_left = seconds - (time.monotonic() - self._last_end)
+        return f"about {numbers.duration(seconds_left)} left" if seconds_left > 0 else ""
 
 
-def _amount(name: str, row: Mapping[str, Any]) -> str:
+def _format_amount(name: str, row: Mapping[str, Any]) -> str:
     value = row.get(name)
     if value is None:
         return ""

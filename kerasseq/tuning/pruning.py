@@ -1,4 +1,4 @@
-"""When a trial has trained enough."""
+"""Rules that stop the training of a trial early."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ __all__ = ["Median", "any_of", "epochs"]
 
 @dataclass(frozen=True)
 class Median:
-    """The median stopping rule.
+    """The median stopping rule (Golovin et al. 2017, https://doi.org/10.1145/3097983.3098043).
 
-    A trial ends whose best value so far is worse than the median, over the other trials, of the
-    mean of their values up to the same epoch (Golovin et al. 2017,
-    https://doi.org/10.1145/3097983.3098043).
+    Each of the other trials has a mean of its monitored values up to the current epoch. A trial
+    stops if its best value so far is worse than the median of these means.
 
     Args:
-        curves: the value that is followed after each epoch, of the trials that have ended.
-        monitor: the name of that value.
-        sign: 1.0 where less is better, else -1.0.
-        warmup: epochs that a trial has in any case.
-        least: trials with as many epochs that it takes to judge by.
+        curves: monitored value after each epoch, for each trial that has ended.
+        monitor: name of the monitored value.
+        sign: 1.0 if lower is better, else -1.0.
+        warmup: epochs that every trial is trained for.
+        least: number of trials with at least as many epochs below which the rule does not apply.
 
     Example:
 
@@ -40,19 +39,19 @@ class Median:
     least: int = 4
 
     def __call__(self, history: History) -> bool:
-        own = history[self.monitor]
-        others = [curve[: len(own)] for curve in self.curves if len(curve) >= len(own)]
-        if len(own) < self.warmup or len(others) < self.least:
+        values = history[self.monitor]
+        curves = [curve[: len(values)] for curve in self.curves if len(curve) >= len(values)]
+        if len(values) < self.warmup or len(curves) < self.least:
             return False
-        median = statistics.median(self.sign * statistics.fmean(curve) for curve in others)
-        return min(self.sign * value for value in own) > median
+        median = statistics.median(self.sign * statistics.fmean(curve) for curve in curves)
+        return min(self.sign * value for value in values) > median
 
 
 def epochs(most: int) -> StopRule:
-    """StopRule after so many epochs."""
+    """Rule that stops after `most` epochs."""
     return lambda history: len(history["loss"]) >= most
 
 
 def any_of(rules: Sequence[StopRule]) -> StopRule:
-    """StopRule where any of the rules says so."""
+    """Rule that stops when any of the rules does."""
     return lambda history: any(rule(history) for rule in rules)

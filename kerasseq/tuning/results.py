@@ -1,4 +1,4 @@
-"""What a search found, read from its folder while it runs or after it."""
+"""Results of a search, read from its folder while it runs or afterwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kerasseq.formatting import numbers
 from kerasseq.formatting.table import Table, Tabular, from_frame
 from kerasseq.io import atomic, paths
 from kerasseq.tuning import formatting
-from kerasseq.tuning.journal import JOURNAL, sound
+from kerasseq.tuning.journal import JOURNAL, read_checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
     from kerasseq.runs import Run
 
-__all__ = ["MEASURED", "Result", "rows", "tuned"]
+__all__ = ["OUTCOME_COLUMNS", "Result", "rows", "tuned"]
 
-MEASURED = (
+OUTCOME_COLUMNS = (
     *("parameters", "macs", "score", "spread", "epochs", "best_epoch", "seconds", "status"),
     "reason",
 )
-_WIDTH = 110  # characters of the table that `print` shows
-_LEAST, _AROUND = 12, 6  # characters of its settings at least, and around them
+_WIDTH = 110  # characters per line of the table that `print` shows
+_LEAST, _AROUND = 12, 6  # characters of the column of settings at least, and of its borders
 
 
 @dataclass(frozen=True, repr=False)
 class Result(Tabular):
-    """The trials of a search, and the runs that it ended with.
+    """The trials of a search, and its two final runs.
 
     Args:
-        folder: of the search.
-        events: its journal.
+        folder: folder of the search.
+        events: events of its journal.
     """
 
     folder: Path
@@ -48,26 +48,26 @@ class Result(Tabular):
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row a trial, the best one first: what varied, what came of it, and why.
+        """Table of trials, the best one first: settings that vary, outcome and reason.
 
-        `score` is the recipe's headline on the validation part, `spread` its standard deviation
-        over folds and seeds.
+        `score` is the recipe's headline metric on the validation part, `spread` its standard
+        deviation over folds and seeds.
         """
         import pandas as pd
 
-        found = rows(self.events)
-        known = {name: None for row in found for name in row["settings"]}
-        varied = [*formatting.ordered(known, self._space)]
+        trial_rows = rows(self.events)
+        varied_names = {name: None for row in trial_rows for name in row["settings"]}
+        varied = [*formatting.ordered(varied_names, self._space)]
         frame = pd.DataFrame(
             [
                 {
                     "trial": row["trial"],
                     **{name: row["settings"].get(name) for name in varied},
-                    **{name: row.get(name) for name in MEASURED},
+                    **{name: row.get(name) for name in OUTCOME_COLUMNS},
                 }
-                for row in found
+                for row in trial_rows
             ],
-            columns=["trial", *varied, *MEASURED],
+            columns=["trial", *varied, *OUTCOME_COLUMNS],
         )
         numbers = ["score", "spread", "epochs", "best_epoch", "seconds"]
         frame[numbers] = frame[numbers].astype(float)
@@ -78,13 +78,13 @@ class Result(Tabular):
 
     @property
     def _space(self) -> dict[str, str]:
-        """What each setting was drawn from, in the recipe's order."""
+        """The range of each setting as text, in the recipe's order."""
         return dict(self.events[0].get("space", {}))
 
     @property
     def _varied(self) -> list[str]:
-        """The columns of the settings."""
-        return [name for name in self.trials if name not in ("trial", *MEASURED)]
+        """The columns of settings."""
+        return [name for name in self.trials if name not in ("trial", *OUTCOME_COLUMNS)]
 
     @property
     def recipe(self) -> str:
@@ -93,54 +93,58 @@ class Result(Tabular):
 
     @property
     def metric(self) -> str:
-        """What trials are scored by."""
+        """Name of the score: the recipe's headline metric."""
         return str(self.events[0]["metric"])
 
     @property
     def higher_is_better(self) -> bool:
-        """Whether more of that is better."""
+        """Whether a higher score is better."""
         return bool(self.events[0]["higher_is_better"])
 
     @property
     def finished(self) -> bool:
-        """Whether the search has come to its end."""
-        return self._end is not None
+        """Whether the search has ended, with its final runs trained."""
+        return self._finished_event is not None
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What varied, as it was best."""
-        name = None if self._end is None else self._end["best"]
-        found = [row for row in rows(self.events) if row["trial"] == name]
-        if not found:
-            raise ValueError(f"{self.folder} {self._missing}")
-        return formatting.ordered(found[0]["settings"], self._space)
+        """The varied settings of the best trial.
+
+        Raises:
+            ValueError: if the search is not finished, or no trial was completed.
+        """
+        name = None if self._finished_event is None else self._finished_event["best"]
+        best_rows = [row for row in rows(self.events) if row["trial"] == name]
+        if not best_rows:
+            raise ValueError(f"{self.folder} {self._missing_run}")
+        return formatting.ordered(best_rows[0]["settings"], self._space)
 
     @cached_property
     def best(self) -> Run:
-        """The run with the best setting, trained on the training and validation part.
+        """The run with the best settings, trained on the training and validation part.
 
         Raises:
-            ValueError: if the search is not finished, or no trial was.
+            ValueError: if the search is not finished, or no trial was completed.
         """
         return self._run("best")
 
     @cached_property
     def default(self) -> Run:
-        """The run with the recipe's own setting, trained in the same way.
+        """The run with the recipe's default settings, trained in the same way.
 
         Raises:
-            ValueError: if the search is not finished, or there is none.
+            ValueError: if the search is not finished, or the defaults could not be trained.
         """
-        best = self._end is not None and self._end["best"] == "default"
+        best = self._finished_event is not None and self._finished_event["best"] == "default"
         return self._run("best" if best else "default")
 
     @property
     def gain(self) -> dict[str, Any] | None:
-        """What tuning gained on the test part over the recipe's own setting, with its interval."""
-        return None if self._end is None else self._end.get("gain")
+        """Gain of the best settings over the defaults on the test part, with its interval."""
+        return None if self._finished_event is None else self._finished_event.get("gain")
 
     def importance(self) -> pd.DataFrame:
-        """How much each setting matters to the score; see `kerasseq.tuning.importance`.
+        """Importance of each setting for the score; see `kerasseq.tuning.importance`.
 
         Raises:
             ValueError: if too few trials have a score.
@@ -151,25 +155,26 @@ class Result(Tabular):
         return importance(searched, self._varied)
 
     def plots(self) -> dict[str, Figure]:
-        """Score by trial and against parameters, settings beside each other, and importance."""
+        """Figures by name: score by trial, score against parameters, settings, importance."""
         from kerasseq.tuning import figures
 
-        seen = (self.trials, self.metric, self.higher_is_better)
+        arguments = (self.trials, self.metric, self.higher_is_better)
         if not (self.trials["score"].notna() & (self.trials["trial"] != "default")).any():
             return {}
-        found = {
-            "score_by_trial": figures.score_by_trial(*seen),
-            "score_by_parameters": figures.score_by_parameters(*seen),
-            "settings": figures.parallel(*seen, {n: self._space.get(n, "") for n in self._varied}),
+        ranges = {name: self._space.get(name, "") for name in self._varied}
+        figure_by_name = {
+            "score_by_trial": figures.score_by_trial(*arguments),
+            "score_by_parameters": figures.score_by_parameters(*arguments),
+            "settings": figures.parallel(*arguments, ranges),
         }
-        with contextlib.suppress(ValueError):  # there is nothing to see in few trials
+        with contextlib.suppress(ValueError):  # there are too few trials
             scored = self.trials["score"].notna() & (self.trials["trial"] != "default")
-            found["importance"] = figures.importances(self.importance(), int(scored.sum()))
-        return found
+            figure_by_name["importance"] = figures.importances(self.importance(), int(scored.sum()))
+        return figure_by_name
 
     def load(self) -> None:
-        """Read the runs into memory, so that the folder may go."""
-        if self._end is not None and self._end["best"] is not None:
+        """Load the runs into memory, so that the folder can be removed."""
+        if self._finished_event is not None and self._finished_event["best"] is not None:
             for run in (self.best, self.default):
                 run.folder = None
 
@@ -184,22 +189,22 @@ class Result(Tabular):
         plots.save(self.plots(), self.folder / "plots")
 
     def table(self) -> Table:
-        """The trials, the best one first, and what tuning gained; a column for each setting."""
+        """The trials as a table with a column for each setting, the best first, and remarks."""
         frame = self.trials.drop(columns=["best_epoch"])
         if not frame["spread"].notna().any():
             frame = frame.drop(columns=["spread"])
-        return self._titled(frame, self.remarks)
+        return self._make_table(frame, self.remarks)
 
     def render(self, format: str = "table", *, width: int | None = None) -> str:
-        """The whole as text; as a text table, with all settings in one column.
+        """Render as text; the text table has all settings in one column.
 
         Args:
             format: `table` (text), `json`, `markdown`, `latex` or `csv`.
-            width: characters a text table may take, to which the settings are cut; as many as it
-                needs by default.
+            width: largest width of a text table in characters; settings are cut to fit. Default:
+                no limit.
 
         Raises:
-            ValueError: for a format that there is not.
+            ValueError: for an unknown format.
         """
         if format != "table":
             return super().render(format, width=width)
@@ -207,137 +212,138 @@ class Result(Tabular):
         macs = ["macs"] if self.events[0].get("max_macs") is not None else []
         first = ["trial", "score", *spread, "parameters", *macs, "epochs", "seconds", "status"]
         frame, notes = self.trials[first], [*self._reasons, *self.remarks]
-        told = {
+        settings_by_trial = {
             r["trial"]: formatting.ordered(r["settings"], self._space) for r in rows(self.events)
         }
-        settings = [formatting.inline(told[name]) for name in frame["trial"]]
+        settings = [formatting.inline(settings_by_trial[name]) for name in frame["trial"]]
         if width is not None:
-            taken = max(map(len, self._titled(frame, ()).text().splitlines()[1:]))
-            room = max(_LEAST, width - taken - _AROUND)
+            table_width = max(map(len, self._make_table(frame, ()).text().splitlines()[1:]))
+            room = max(_LEAST, width - table_width - _AROUND)
             if any(len(text) > room for text in settings):
                 settings = [formatting.cut(text, room) for text in settings]
                 notes.append("settings in full: `trials` in Python, --format csv in the shell")
-        return self._titled(frame.assign(settings=settings), notes).text(width)
+        return self._make_table(frame.assign(settings=settings), notes).text(width)
 
     def __str__(self) -> str:
         return self.render(width=_WIDTH)
 
     def to_dict(self) -> dict[str, Any]:
-        """What was searched, the rows of the table, and the end: None before there is one."""
-        found = self.trials.astype(object).where(self.trials.notna(), None)
-        end = None if self._end is None else {**self._end}
+        """JSON values: recipe, metric, trials, and the end, which is None until the search ends."""
+        frame = self.trials.astype(object).where(self.trials.notna(), None)
+        end = None if self._finished_event is None else {**self._finished_event}
         if end is not None:
             del end["event"]
         return {
             "recipe": self.recipe,
             "metric": self.metric,
             "higher_is_better": self.higher_is_better,
-            "trials": found.to_dict("records"),
+            "trials": frame.to_dict("records"),
             "end": end,
         }
 
-    def _titled(self, frame: pd.DataFrame, notes: Iterable[str]) -> Table:
-        found = from_frame(frame.astype(object).where(frame.notna(), None))
-        return Table(found.columns, found.rows, title=self._title, notes=tuple(notes))
+    def _make_table(self, frame: pd.DataFrame, notes: Iterable[str]) -> Table:
+        table = from_frame(frame.astype(object).where(frame.notna(), None))
+        return Table(table.columns, table.rows, title=self._title, notes=tuple(notes))
 
     @property
     def _title(self) -> str:
         searched = [row for row in rows(self.events) if row["trial"] != "default"]
         ended = sum(row["status"] != "runs" for row in searched)
         if self.finished:
-            told = numbers.plural(ended, "trial")
+            progress = numbers.plural(ended, "trial")
         else:
-            asked = self.events[0].get("trials", len(searched))
+            planned = self.events[0].get("trials", len(searched))
             begun = len(searched) - ended
-            more = f" and {begun:,} begun" if begun else ""
-            told = f"{ended:,} of {numbers.plural(asked, 'trial')}{more}"
-        return f"{self.recipe}: {told}, by {self.metric} on the validation part"
+            running = f" and {begun:,} begun" if begun else ""
+            progress = f"{ended:,} of {numbers.plural(planned, 'trial')}{running}"
+        return f"{self.recipe}: {progress}, by {self.metric} on the validation part"
 
     @property
     def _reasons(self) -> list[str]:
-        """Why trials were not completed, a line for each reason."""
-        found: dict[str, list[str]] = {}
+        """Reasons why trials were not completed, a line for each reason with its trials."""
+        trials: dict[str, list[str]] = {}
         for row in rows(self.events):
             if row.get("reason"):
-                found.setdefault(f"{row['status']}, {row['reason']}", []).append(row["trial"])
-        return [f"{reason}: {', '.join(names)}" for reason, names in found.items()]
+                trials.setdefault(f"{row['status']}, {row['reason']}", []).append(row["trial"])
+        return [f"{reason}: {', '.join(names)}" for reason, names in trials.items()]
 
     @property
     def remarks(self) -> list[str]:
-        """What is to be said of the search, a line each."""
-        if self._end is None:
+        """Remarks on the search, a line each: the best trial, the gain, what is missing."""
+        if self._finished_event is None:
             return [
-                f"not finished: the same call with out={str(self.folder)!r} goes on, unless it "
-                "still runs"
+                f"not finished: if it is not running, the same call with out={str(self.folder)!r} "
+                "resumes it"
             ]
         begun = sum(e["event"] == "began" and e["trial"] != "default" for e in self.events)
-        asked = self.events[0].get("trials", begun)
-        few = f"{begun} of {asked} trials: nothing else was found in the space within the budget"
-        short = [few] if begun < asked else []
-        if self._end["best"] is None:
+        planned = self.events[0].get("trials", begun)
+        few = f"{begun} of {planned} trials: the space has no other settings within the budget"
+        short = [few] if begun < planned else []
+        if self._finished_event["best"] is None:
             return [*short, "no trial was completed"]
-        told = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
         saved = f", saved in {self.folder / 'best'}" if (self.folder / "best").is_dir() else ""
-        found = [f"best: trial {self._end['best']} ({told}){saved}", *short]
-        gain, test = self.gain, self._end.get("test")
+        best = self._finished_event["best"]
+        remarks = [f"best: trial {best} ({settings}){saved}", *short]
+        gain, test = self.gain, self._finished_event.get("test")
         if test is not None:
-            how = "was best" if self._end["best"] == "default" else "could not be trained"
-            found.append(
-                f"the recipe's own setting {how}; test {test['metric'].replace('_', ' ')} of the "
+            why = "was best" if best == "default" else "could not be trained"
+            remarks.append(
+                f"the recipe's own setting {why}; test {test['metric'].replace('_', ' ')} of the "
                 f"best: {numbers.score(test['best'])}"
             )
         if gain is not None:
-            words = f"{gain['outcome']} the recipe's own setting"
-            between = (
+            outcome = f"{gain['outcome']} the recipe's own setting"
+            interval = (
                 f", 95% interval {gain['low']:+.3f} to {gain['high']:+.3f}"
                 if gain["low"] is not None
                 else ""
             )
             tuned, default = numbers.score(gain["best"]), numbers.score(gain["default"])
-            found.append(
+            remarks.append(
                 f"test {gain['metric'].replace('_', ' ')}: tuned {tuned}, default {default}; "
-                f"tuning {words} ({gain['difference']:+.3f}{between})"
+                f"tuning {outcome} ({gain['difference']:+.3f}{interval})"
             )
-        return found
+        return remarks
 
     @property
-    def _end(self) -> dict[str, Any] | None:
+    def _finished_event(self) -> dict[str, Any] | None:
         last = self.events[-1]
         return last if last["event"] == "finished" else None
 
     @property
-    def _missing(self) -> str:
-        if self._end is not None and self._end["best"] is not None:
+    def _missing_run(self) -> str:
+        if self._finished_event is not None and self._finished_event["best"] is not None:
             return "has lost its runs: restore them from a copy, or search in another folder."
         return "has no such run: the search is not finished, or no trial of it was completed."
 
     def _run(self, name: str) -> Run:
         folder = runs.located(self.folder / name)
-        if self._end is None or not (folder / runs.RECORD).is_file():
-            raise ValueError(f"{self.folder} {self._missing}")
+        if self._finished_event is None or not (folder / runs.RECORD).is_file():
+            raise ValueError(f"{self.folder} {self._missing_run}")
         return runs.load(folder)
 
 
 def rows(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One entry a trial, in the order in which they began: its settings and its outcome."""
-    found: dict[str, dict[str, Any]] = {}
+    """Merge the events of each trial into one row, in the order in which trials began."""
+    row_by_trial: dict[str, dict[str, Any]] = {}
     for event in events:
         if event["event"] == "began":
-            found[event["trial"]] = {**event, "status": "runs"}
+            row_by_trial[event["trial"]] = {**event, "status": "runs"}
         elif event["event"] == "ended":
-            found[event["trial"]].update(event)
-    return [*found.values()]
+            row_by_trial[event["trial"]].update(event)
+    return [*row_by_trial.values()]
 
 
 def tuned(folder: str | os.PathLike[str]) -> Result:
-    """What a search has found so far, or in the end.
+    """Read the results of a search, which may still be running.
 
     Args:
         folder: the `out` of `kerasseq.tune`.
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        ValueError: if it is not that of a search.
+        ValueError: if the folder has no journal of a search, or a damaged one.
 
     Example:
 
@@ -348,7 +354,7 @@ def tuned(folder: str | os.PathLike[str]) -> Result:
     folder = paths.user_path(folder, "folder")
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}: give that of a search.")
-    events = sound(folder)
+    events = read_checked(folder)
     if not events:
         raise ValueError(f"{folder} is not a search: it has no {JOURNAL}. Give that of a search.")
     return Result(folder, events)

@@ -1,4 +1,4 @@
-"""The tuner: KerasTuner's loop, which asks for trials, runs them, and reports what came of each."""
+"""The tuner: KerasTuner's loop, which requests trials, runs them and reports their outcomes."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ import keras_tuner
 
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.journal import JOURNAL
-from kerasseq.tuning.oracle import BEAT, MARK, OBJECTIVE, OUTCOME, SETTINGS
+from kerasseq.tuning.oracle import HEARTBEAT, MARK, OBJECTIVE, OUTCOME, SETTINGS
 from kerasseq.tuning.task import Data, Task
 
-__all__ = ["GROWTH", "Full", "Runner", "Stranger", "Unwritable", "memory"]
+__all__ = ["GROWTH", "MemoryGrown", "Runner", "SearchMismatch", "Unwritable", "memory"]
 
 Curves = Callable[[], Sequence[Sequence[float]]]
 GROWTH = 200.0  # mebibytes
-_PAUSE = 0.5  # seconds until a worker asks again, where there is nothing to do yet
+_PAUSE = 0.5  # seconds until an idle worker requests a trial again
 
 
 class Unwritable(keras_tuner.errors.FatalError):
-    """A folder that cannot be written: no fault of the trial, and the end of the search."""
+    """The folder of the search cannot be written: the search ends, and the trial is not failed."""
 
 
-class Full(keras_tuner.errors.FatalError):
-    """A process that has grown too much over its trials, which another one may go on with."""
+class MemoryGrown(keras_tuner.errors.FatalError):
+    """The memory of this process has grown too much: another process should continue."""
 
 
-class Stranger(keras_tuner.errors.FatalError):
-    """A worker that has another search than its chief."""
+class SearchMismatch(keras_tuner.errors.FatalError):
+    """The worker and its chief have different searches."""
 
 
 class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
-    """Runs trials until the oracle has no more.
+    """Tuner that runs trials until the oracle proposes no more.
 
     Args:
-        oracle: what proposes them, or the objective of the chief that does.
+        oracle: oracle that proposes the trials; in a worker, an oracle with the chief's objective.
         task: the search.
-        data: its data.
-        curves: those of the trials that have ended, to prune by.
-        growth: mebibytes that the process may grow by after its first trial: frameworks keep
-            some of what each model took. None for any number.
+        data: data of the search.
+        curves: returns the monitored values of the ended trials, for pruning.
+        growth: mebibytes by which the process may grow after its first trial, since frameworks do
+            not free all memory of a model; None for no limit.
     """
 
-    NAME = "tuner0"  # what KerasTuner calls the only one
+    NAME = "tuner0"  # KerasTuner's name of the tuner when there are no workers
 
     def __init__(
         self, oracle: Any, task: Task, data: Data, curves: Curves, growth: float | None = None
     ) -> None:
-        # KerasTuner's own files, which nothing reads: the journal has it all.
+        # A folder for KerasTuner's own files, which nobody reads: the journal has all data.
         self._folder = task.folder / f".{os.environ.get('KERASTUNER_TUNER_ID', self.NAME)}"
         super().__init__(
             oracle=oracle,
@@ -67,11 +67,12 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         )
         self._task, self._data, self._curves = task, data, curves
         self._idle = False
-        self._growth, self._first = growth, math.nan
-        self._works = "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in self.tuner_id
+        self._allowed_growth = growth
+        self._first_memory = math.nan
+        self._has_chief = "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in self.tuner_id
 
     def search(self) -> None:
-        """Run trials until there are none left."""
+        """Run trials until none are left."""
         try:
             super().search()
         finally:
@@ -81,8 +82,11 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         if self._idle:
             time.sleep(_PAUSE)
         self._idle = True
-        if self._growth is not None and memory() - self._first > self._growth:
-            raise Full
+        if (
+            self._allowed_growth is not None
+            and memory() - self._first_memory > self._allowed_growth
+        ):
+            raise MemoryGrown
 
     def on_trial_begin(self, trial: Any) -> None:
         self._idle = False
@@ -92,11 +96,11 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         if values[MARK] != self._task.mark:
             values[OUTCOME] = json.dumps(None)
             self.oracle.end_trial(trial)
-            raise Stranger(
+            raise SearchMismatch(
                 "the chief has another search: give this worker the same arguments and data."
             )
         try:
-            with self._beating():
+            with self._heartbeat():
                 outcome = trials.run(
                     self._task,
                     self._data,
@@ -109,42 +113,42 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         except OSError as error:
             raise Unwritable(str(error)) from error
         values[OUTCOME] = json.dumps(outcome.to_dict())
-        # KerasTuner prints a trace of what is raised; the oracle reads the outcome itself.
+        # Raising would make KerasTuner print a traceback; the oracle reads the outcome instead.
         return {OBJECTIVE: math.nan if outcome.score is None else outcome.score}
 
     def on_trial_end(self, trial: Any) -> None:
         super().on_trial_end(trial)
-        if math.isnan(self._first):
-            self._first = memory()
-        if self._works and not (self._task.folder / JOURNAL).is_file():
-            # The chief, which clears up after trials, does not see this folder.
+        if math.isnan(self._first_memory):
+            self._first_memory = memory()
+        if self._has_chief and not (self._task.folder / JOURNAL).is_file():
+            # The chief, which removes checkpoints, runs on a machine without this folder.
             shutil.rmtree(trials.folder(self._task, trial.trial_id), ignore_errors=True)
 
     @contextlib.contextmanager
-    def _beating(self) -> Iterator[None]:
-        """Let the chief know from time to time that this worker is at its trial."""
-        over = threading.Event()
+    def _heartbeat(self) -> Iterator[None]:
+        """Tell the chief at intervals that this worker is running its trial."""
+        finished = threading.Event()
 
         def beat() -> None:
-            while not over.wait(BEAT):
-                self.oracle.create_trial(self.tuner_id)  # the trial that it has, again
+            while not finished.wait(HEARTBEAT):
+                self.oracle.create_trial(self.tuner_id)  # returns the current trial again
 
         thread = threading.Thread(target=beat, daemon=True)
-        if self._works:
+        if self._has_chief:
             thread.start()
         try:
             yield
         finally:
-            over.set()
-            if self._works:
+            finished.set()
+            if self._has_chief:
                 thread.join()
 
     def save(self) -> None:
-        """Nothing, for the same reason."""
+        """Do nothing: the journal has all data."""
 
 
 def memory() -> float:
-    """The mebibytes that this process has alone; nothing where the system does not tell."""
+    """Private memory of this process in mebibytes; NaN where the system does not report it."""
     try:
         resident, mapped = map(int, Path("/proc/self/statm").read_text().split()[1:3])
     except OSError:  # not Linux

@@ -1,4 +1,4 @@
-"""A search from its first trial to its runs, in the process that keeps its journal."""
+"""A search from its first trial to its final runs, in the process that writes its journal."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from kerasseq.tasks.recipe import importable
 from kerasseq.tuning import tensorboard
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.final import DEFAULT, finish
-from kerasseq.tuning.hyperband import factor_for, may_go_on
-from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, sound, unwritable
+from kerasseq.tuning.hyperband import factor_for, promotable
+from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, read_checked, unwritable_error
 from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result, rows
 from kerasseq.tuning.shared_arrays import LENT, Lender
@@ -23,33 +23,33 @@ from kerasseq.tuning.task import Data, Task, defaults, typed
 
 __all__ = ["Search"]
 
-_TOLD = 5  # differences
-_LEFT = (".chief", ".tuner*", ".worker*", LENT)  # by processes that were killed
+_SHOWN_DIFFERENCES = 5  # differences listed in an error message
+_LEFTOVERS = (".chief", ".tuner*", ".worker*", LENT)  # files that killed processes leave behind
 
 
 class Search:
-    """A search, in the process that keeps its journal.
+    """A search, in the process that writes its journal.
 
     Args:
-        task: what to search.
+        task: the search.
         quiet: whether to show no progress.
-        lend: asks another process for prepared data, where one has it.
+        borrow: requests prepared data from the process that started the search, if there is one.
 
     Raises:
-        ValueError: if no setting is within the budget, or the folder holds something else.
-        OSError: if it cannot be written.
+        ValueError: if no settings are within the budget, or the folder holds something else.
+        OSError: if the folder cannot be written.
     """
 
-    def __init__(self, task: Task, quiet: bool, lend: Callable[..., Any] | None = None) -> None:
-        self.task, self.data = task, Data(task.recipe, task.source, task.settings, lend)
+    def __init__(self, task: Task, quiet: bool, borrow: Callable[..., Any] | None = None) -> None:
+        self.task, self.data = task, Data(task.recipe, task.source, task.settings, borrow)
         self.budget = task.budget(self.data)
         self.budget.check(task.settings)
-        if task.folds > 1:  # so many as cannot be are told before anything begins
+        if task.folds > 1:  # raises before the first trial if the data has too few rows for them
             self.data.prepared(task.settings, (0, task.folds))
         _check_free(task.folder)
         self.journal = Journal(task.folder)
         try:
-            self.events = sound(task.folder)
+            self.events = read_checked(task.folder)
         except ValueError:
             self.journal.close()
             raise
@@ -58,16 +58,16 @@ class Search:
         self.progress = Progress(recipe.headline, recipe.higher_is_better, task.trials, quiet)
 
     def run(self, workers: int = 1, remote: bool = False) -> Result:
-        """Run the trials that are left, and come to an end.
+        """Run the remaining trials, train the final runs, and return the result.
 
         Args:
-            workers: processes on this machine that share them.
-            remote: whether they are left to workers on other machines.
+            workers: number of worker processes on this machine.
+            remote: whether workers on other machines run the trials instead.
         """
-        with self.progress as progress, _silence(), _thawed():
+        with self.progress as progress, _quiet_tensorflow(), _unfreezing():
             try:
                 for event in self.events:
-                    progress.go_on(event)
+                    progress.add_earlier(event)
                     self._log(event, again=False)
                 if self.events[-1]["event"] != "finished":
                     if not self._all_ended:
@@ -87,12 +87,12 @@ class Search:
     def _run_trials(self, workers: int, remote: bool) -> None:
         """Run the trials that are left, see `run`."""
         if workers > 1 and not remote:
-            self.spread(workers)
+            self.run_workers(workers)
         elif not self.trials(remote):
-            self.spread(1)
+            self.run_workers(1)
 
     def record(self, event: dict[str, Any]) -> None:
-        """Write an event down, show it, and clear up after it."""
+        """Write an event to the journal, show it, and remove checkpoints it makes useless."""
         self.journal.append(event)
         self.events.append(event)
         self.progress.show(event)
@@ -101,45 +101,53 @@ class Search:
         self._log(event)
 
     def curves(self) -> list[list[float]]:
-        """Those of the trials that have ended."""
+        """Monitored value after each epoch, for each trial that has ended."""
         return [e["curve"] for e in self.events if e["event"] == "ended" and e["curve"]]
 
     def clear(self) -> None:
-        """Remove the checkpoints that nothing will go on from."""
-        found = [row for row in rows(self.events) if row["trial"] != DEFAULT]
-        kept = {row["trial"] for row in found if row["status"] == "runs"} | {DEFAULT}
-        kept |= {row["trial"] for row in self._ranked(found)[: self.task.keep]}
+        """Remove checkpoints that are no longer needed.
+
+        Running trials keep theirs, the best `keep` trials, and trials that Hyperband may promote.
+        """
+        searched = [row for row in rows(self.events) if row["trial"] != DEFAULT]
+        kept = {row["trial"] for row in searched if row["status"] == "runs"} | {DEFAULT}
+        kept |= {row["trial"] for row in self._rank(searched)[: self.task.keep]}
         if self.task.tuner == "hyperband":
             epochs = self.task.settings["epochs"]
             factor = factor_for(epochs, self.task.trials)
-            kept |= may_go_on(found, epochs, factor, self.task.recipe.higher_is_better)
-        for own in (self.task.folder / "trials").glob("*"):
-            if own.name not in kept:
-                shutil.rmtree(own, ignore_errors=True)
+            kept |= promotable(searched, epochs, factor, self.task.recipe.higher_is_better)
+        for path in (self.task.folder / "trials").glob("*"):
+            if path.name not in kept:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _log(self, event: dict[str, Any], again: bool = True) -> None:
-        """Show TensorBoard a trial that has ended, if it is to be and has not been."""
+        """Write the TensorBoard log of a trial that has ended.
+
+        Args:
+            event: an event of the journal.
+            again: whether to replace an existing log.
+        """
         folder = self.task.tensorboard
         if folder is None or event["event"] != "ended":
             return
         name = event["trial"]
         if again or not (folder / name).is_dir():
-            told = (e for e in self.events if e["event"] == "began" and e["trial"] == name)
+            began = (e for e in self.events if e["event"] == "began" and e["trial"] == name)
             try:
-                tensorboard.write(folder, self.task.recipe.headline, next(told), event)
+                tensorboard.write(folder, self.task.recipe.headline, next(began), event)
             except OSError as error:
-                raise unwritable(error, folder) from error
+                raise unwritable_error(error, folder) from error
 
-    def _ranked(self, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _rank(self, trial_rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Trials with a score, the best one first."""
         sign = -1 if self.task.recipe.higher_is_better else 1
         return sorted(
-            (row for row in found if row.get("score") is not None),
+            (row for row in trial_rows if row.get("score") is not None),
             key=lambda row: sign * row["score"],
         )
 
     def _begin(self) -> None:
-        """Write down what the search is, or see that it is the one that is there."""
+        """Write the first event of the journal, or check that the existing one is the same."""
         recipe = self.task.recipe
         about = {
             "event": "search",
@@ -153,99 +161,104 @@ class Search:
             self.journal.append(about)
             self.events.append(about)
             return
-        there = self.events[0]
-        if there["recipe"] != recipe.name:
+        recorded = self.events[0]
+        if recorded["recipe"] != recipe.name:
             self.journal.close()
             raise ValueError(
-                f"{self.task.folder} holds a search of {there['recipe']}: give another folder."
+                f"{self.task.folder} holds a search of {recorded['recipe']}: give another folder."
             )
-        changed = _changed(self._filled(there), about)
+        changed = _differences(self._with_new_defaults(recorded), about)
         if changed:
             self.journal.close()
-            more = f" and {len(changed) - _TOLD:,} more" if len(changed) > _TOLD else ""
+            listed, hidden = changed[:_SHOWN_DIFFERENCES], len(changed) - _SHOWN_DIFFERENCES
+            more = f" and {hidden:,} more" if hidden > 0 else ""
             raise ValueError(
-                f"{self.task.folder} holds a search with {', '.join(changed[:_TOLD])}{more}: give "
+                f"{self.task.folder} holds a search with {', '.join(listed)}{more}: give "
                 "the same settings and data to go on, or another folder to start over."
             )
 
-    def _filled(self, there: Mapping[str, Any]) -> dict[str, Any]:
-        """The first line of a journal, with settings that are newer than it as by default."""
-        recipe, varied = self.task.recipe, there.get("space", {})
-        known = recipe.recorded(typed(recipe, defaults(recipe)))
-        newer = {n: own for n, own in known.items() if n not in {*varied, *self.task.space}}
-        settings = recipe.by_content({**newer, **there.get("settings", {})})
-        return {**there, "settings": settings}
+    def _with_new_defaults(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the defaults of settings that the recipe did not have when the journal was begun."""
+        recipe, varied = self.task.recipe, recorded.get("space", {})
+        defaults_now = recipe.recorded(typed(recipe, defaults(recipe)))
+        missing = {
+            n: value for n, value in defaults_now.items() if n not in {*varied, *self.task.space}
+        }
+        settings = recipe.by_content({**missing, **recorded.get("settings", {})})
+        return {**recorded, "settings": settings}
 
-    def spread(self, workers: int) -> None:
-        """Leave the trials to workers on this machine, and the journal to their chief."""
-        from kerasseq.tuning.spread import spread
+    def run_workers(self, workers: int) -> None:
+        """Run the trials on workers of this machine; their chief writes the journal."""
+        from kerasseq.tuning.spread import run_workers
 
         self.journal.close()
         try:
-            lender = Lender(self.data.asked, self.task.folder / LENT)
+            lender = Lender(self.data.prepared_for, self.task.folder / LENT)
         except OSError as error:
-            raise unwritable(error, self.task.folder) from error
+            raise unwritable_error(error, self.task.folder) from error
         try:
-            spread(self.task, workers, lender, self.progress.show)
+            run_workers(self.task, workers, lender, self.progress.show)
         finally:
             lender.close()
             self.journal = Journal(self.task.folder)
-            self.events = sound(self.task.folder)
+            self.events = read_checked(self.task.folder)
 
     def trials(self, remote: bool = False) -> bool:
-        """Run the trials, or propose them to workers where the environment names a chief.
+        """Run the trials here, or propose them to workers if the environment names a chief.
 
         Args:
-            remote: whether workers may still be at what they had begun, and report it.
+            remote: whether workers on other machines may still be running trials of an earlier
+                call, and report them.
 
         Returns:
-            Whether all were run; otherwise this process has grown so much that another one should.
+            Whether all trials were run; if not, the memory of this process has grown too much, and
+            another process should run the rest.
 
         Raises:
             OSError: if the folder cannot be written.
         """
         from kerasseq.tuning import runner as runners
-        from kerasseq.tuning.oracle import make, watched
+        from kerasseq.tuning.oracle import make, watch_workers
 
-        oracle = make(self.task, self.budget.fit, self.record, self.data.settled)
-        mine = not importable(self.task.recipe)
-        growth = None if mine else runners.GROWTH
+        oracle = make(self.task, self.budget.fit, self.record, self.data.resolve_auto)
+        only_here = not importable(self.task.recipe)
+        growth = None if only_here else runners.GROWTH
         runner = runners.Runner(oracle, self.task, self.data, self.curves, growth)
         oracle.replay([e for e in self.events if e.get("trial") not in (None, DEFAULT)])
         if not remote:
             oracle.requeue([runner.NAME])
         try:
-            with watched(oracle):
+            with watch_workers(oracle):
                 runner.search()
-        except runners.Full:
+        except runners.MemoryGrown:
             return False
         except runners.Unwritable as error:
-            raise unwritable(error, self.task.folder) from error
+            raise unwritable_error(error, self.task.folder) from error
         return True
 
     def _finish(self) -> None:
-        """Train the recipe's own setting as a trial, and then the runs of the end."""
+        """Run the trial of the recipe's defaults, then train the final runs."""
         task = self.task
         varied = {name: task.settings[name] for name in task.varied}
-        known = {e["event"] for e in self.events if e.get("trial") == DEFAULT}
-        if "began" not in known:
+        default_events = {e["event"] for e in self.events if e.get("trial") == DEFAULT}
+        if "began" not in default_events:
             event = {"event": "began", "trial": DEFAULT, "worker": "tuner", "settings": varied}
             self.record(event)
-        if "ended" not in known:
-            self.progress.say("the recipe's own setting, to compare with")
+        if "ended" not in default_events:
+            self.progress.announce("the recipe's own setting, to compare with")
             outcome = trials.run(task, self.data, DEFAULT, task.settings)
             self.record({"event": "ended", "trial": DEFAULT, **outcome.to_dict()})
-        self.progress.say("the best setting and the recipe's own, on all but the test part")
+        self.progress.announce("the best setting and the recipe's own, on all but the test part")
         ended = [row for row in rows(self.events) if row["status"] != "runs"]
         self.record({"event": "finished", **finish(task, self.data, ended)})
         shutil.rmtree(trials.folder(task, DEFAULT), ignore_errors=True)
-        for left in (path for name in _LEFT for path in task.folder.glob(name)):
-            shutil.rmtree(left, ignore_errors=True)
+        for path in (path for name in _LEFTOVERS for path in task.folder.glob(name)):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Without TensorFlow's warnings that each trial is traced anew, which is how it must be."""
+def _quiet_tensorflow() -> Iterator[None]:
+    """Context without TensorFlow's warnings about retracing; each trial has to be traced anew."""
     logger = logging.getLogger("tensorflow")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -256,13 +269,13 @@ def _silence() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _thawed() -> Iterator[None]:
-    """What trials have frozen for the garbage collector is its own again in the end."""
+def _unfreezing() -> Iterator[None]:
+    """Context that undoes `gc.freeze` at its end: trials call it after each model."""
     frozen = gc.get_freeze_count()
     try:
         yield
     finally:
-        if not frozen:  # else the caller has done so too
+        if not frozen:  # the caller had frozen nothing before
             gc.unfreeze()
 
 
@@ -273,16 +286,16 @@ def _check_free(folder: Path) -> None:
         raise ValueError(f"{folder} is not empty, and no search: give another folder.")
 
 
-def _changed(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What a journal has otherwise, in words."""
-    found = []
-    for name, value in here.items():
-        own = there.get(name)
-        if own == value:
+def _differences(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    """The values of a journal that differ from those of this search, as text."""
+    differences = []
+    for name, value in current.items():
+        old = recorded.get(name)
+        if old == value:
             continue
-        if isinstance(value, dict) and isinstance(own, dict):
-            names = sorted({*own, *value})
-            found += [f"{n}={own.get(n)!r}" for n in names if own.get(n) != value.get(n)]
+        if isinstance(value, dict) and isinstance(old, dict):
+            names = sorted({*old, *value})
+            differences += [f"{n}={old.get(n)!r}" for n in names if old.get(n) != value.get(n)]
         else:
-            found.append("other data" if name == "data" else f"{name}={own!r}")
-    return found
+            differences.append("other data" if name == "data" else f"{name}={old!r}")
+    return differences

@@ -1,7 +1,8 @@
-"""Data that the processes of one machine have in common: prepared by one, lent to the others.
+"""Prepared data shared between the processes of one machine.
 
-Large arrays are in files of NumPy's own format, which those processes map, so that all of them
-have them in memory once; the rest is pickled, and goes through the links between the processes.
+One process prepares the data and sends it to the others. Large arrays are written as .npy files,
+which all processes map, so that they are in memory once; the rest is pickled and sent through the
+connections between the processes.
 """
 
 from __future__ import annotations
@@ -23,21 +24,21 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LENT", "Borrower", "Lender", "Store", "opened"]
+__all__ = ["LENT", "Borrower", "Lender", "Store", "unpack"]
 
-LENT = ".lent"  # the folder of a search that has the files, while its processes run
-LARGE = 2**16  # bytes of an array that is worth a file
+LENT = ".lent"  # folder with the files, inside the folder of the search, while it runs
+LARGE = 2**16  # bytes from which an array is written to a file
 _PROTOCOL = 5
 
 
 class Store:
-    """Arrays in files, each written once, and removed when nobody here has the array any more.
+    """Writes large arrays to files: each array once, until it is garbage-collected.
 
     Args:
-        folder: of the files, which is made anew.
+        folder: folder of the files; an existing one is replaced.
 
     Raises:
-        OSError: if it cannot be made.
+        OSError: if the folder cannot be made.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,36 +47,36 @@ class Store:
         self._folder, self._numbers = folder, count()
         self._files: dict[int, Path] = {}
 
-    def packed(self, value: Any) -> bytes:
-        """A message of which `opened` makes a copy of a value, its large arrays in files.
+    def pack(self, value: Any) -> bytes:
+        """Pickle a value, with its large arrays in files; `unpack` reads the message.
 
         Raises:
-            OSError: if the disk does not take them, or an array is gone when the message is done.
+            OSError: if a file cannot be written, or its array was temporary and the file is gone.
             Exception: of any kind, if the value cannot be pickled.
         """
-        message, files = self._pickled(value)
+        message, files = self._pickle(value)
         if not all(file.exists() for file in files):
             raise FileNotFoundError("an array was made for the message alone, and has gone with it")
         return message
 
     def remove(self) -> None:
-        """Remove the files; who has mapped them keeps what is in them."""
+        """Remove the files; processes that have mapped them can still read them."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _pickled(self, value: Any) -> tuple[bytes, list[Path]]:
-        """A message, and the files that it needs."""
+    def _pickle(self, value: Any) -> tuple[bytes, list[Path]]:
+        """The pickled value, and the files that it refers to."""
         files: list[Path] = []
 
-        def reduced(array: np.ndarray) -> Any:
+        def reduce_array(array: np.ndarray) -> Any:
             if array.dtype.hasobject or array.nbytes < LARGE:
                 return np.asarray(array).__reduce_ex__(_PROTOCOL)
             files.append(self._file(array))
-            return _mapped, (files[-1],)
+            return _map_file, (files[-1],)
 
         message = io.BytesIO()
         pickler = pickle.Pickler(message, _PROTOCOL)
-        own = dict.fromkeys((np.ndarray, np.memmap), reduced)
-        pickler.dispatch_table = {**copyreg.dispatch_table, **own}
+        reducers = dict.fromkeys((np.ndarray, np.memmap), reduce_array)
+        pickler.dispatch_table = {**copyreg.dispatch_table, **reducers}
         pickler.dump(value)
         return message.getvalue(), files
 
@@ -88,51 +89,51 @@ class Store:
                 path.unlink(missing_ok=True)
                 raise
             self._files[id(array)] = path
-            weakref.finalize(array, self._forget, id(array)).atexit = False
+            weakref.finalize(array, self._remove_file, id(array)).atexit = False
         return self._files[id(array)]
 
-    def _forget(self, name: int) -> None:
+    def _remove_file(self, name: int) -> None:
         self._files.pop(name).unlink(missing_ok=True)
 
 
-def opened(message: bytes) -> Any:
-    """A copy of what `Store.packed` was given, its large arrays mapped copy-on-write.
+def unpack(message: bytes) -> Any:
+    """Unpickle a message of `Store.pack`, with its large arrays mapped copy-on-write.
 
     Raises:
-        FileNotFoundError: if one was removed in between.
+        FileNotFoundError: if a file was removed in the meantime.
     """
     return pickle.loads(message)
 
 
-def _mapped(path: Path) -> np.ndarray:
+def _map_file(path: Path) -> np.ndarray:
     return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
 class Lender:
-    """Gives data to other processes.
+    """Prepares data on request and sends it to other processes.
 
     Args:
-        prepare: gives what was asked, to several threads.
-        folder: for files, which is made anew.
+        prepare: prepares the data for the arguments of a request; called from several threads.
+        folder: folder for the files; an existing one is replaced.
 
     Raises:
-        OSError: if it cannot be made.
+        OSError: if the folder cannot be made.
     """
 
     def __init__(self, prepare: Callable[..., Any], folder: Path) -> None:
         self._prepare, self._store = prepare, Store(folder)
         self._lock = threading.Lock()
 
-    def packed(self, value: Any) -> bytes:
-        """A value to send; with its arrays, where the disk does not take them."""
+    def pack(self, value: Any) -> bytes:
+        """Pickle a value to send; its arrays are in the message if files cannot be written."""
         try:
             with self._lock:
-                return self._store.packed(value)
+                return self._store.pack(value)
         except OSError:
             return pickle.dumps(value, _PROTOCOL)
 
     def serve(self, link: Connection) -> None:
-        """Answer what is asked through a link, until it ends."""
+        """Answer the requests of a connection in a thread, until it is closed."""
         threading.Thread(target=self._serve, args=[link], daemon=True).start()
 
     def close(self) -> None:
@@ -144,21 +145,21 @@ class Lender:
             while True:
                 link.send_bytes(self._answer(link.recv()))
 
-    def _answer(self, asked: Any) -> bytes:
-        """What was asked; None where something is wrong with it, which who asks will find, too."""
+    def _answer(self, request: Any) -> bytes:
+        """The pickled data; None after an error, which the other process then meets itself."""
         try:
-            found = self._prepare(*asked)
+            data = self._prepare(*request)
             with self._lock:
-                return self._store.packed(found)
+                return self._store.pack(data)
         except Exception:
             return pickle.dumps(None)
 
 
 class Borrower:
-    """The other end of the link: asks for data, and ends this process with the one that lends.
+    """Requests data from a `Lender`, and ends this process when the lender's process ends.
 
     Args:
-        link: to it.
+        link: connection to the lender.
     """
 
     def __init__(self, link: Connection) -> None:
@@ -166,13 +167,13 @@ class Borrower:
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def ask(self, *asked: Any) -> Any:
-        """What the other process has prepared; None if this one is to do it."""
-        self._link.send(asked)
+    def ask(self, *request: Any) -> Any:
+        """Request prepared data; None if this process has to prepare it itself."""
+        self._link.send(request)
         answer = self._answers.get()
         try:
-            return opened(answer)
-        except Exception:  # it cannot be made here, or was needed no more where it was
+            return unpack(answer)
+        except Exception:  # it cannot be unpickled here, or a file was removed in the meantime
             return None
 
     def _listen(self) -> None:

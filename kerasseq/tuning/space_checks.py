@@ -1,4 +1,4 @@
-"""What the caller of a search asks for: what varies, what does not, and whether that can be."""
+"""Checks of the search space and the settings that the caller of a search passes."""
 
 from __future__ import annotations
 
@@ -9,37 +9,41 @@ from typing import Any
 
 from kerasseq.settings import Choice, Conditional, Float, Int, Settings, aliases
 from kerasseq.tasks.base import Task
-from kerasseq.tuning.results import MEASURED
-from kerasseq.tuning.space import Space, narrowed, plain
+from kerasseq.tuning.results import OUTCOME_COLUMNS
+from kerasseq.tuning.space import Space, base_range, narrow
 from kerasseq.tuning.task import typed
 
-__all__ = ["asked"]
+__all__ = ["check_space"]
 
-_DRAWS = 30  # of the other settings, before a value is taken to be impossible with any of them
+_DRAWS = 30  # random draws of the other settings before a value counts as invalid
 
 
-def asked(
+def check_space(
     task: Task[Any, Any], defaults: Settings, space: Mapping[str, Any] | None, settings: Settings
 ) -> tuple[Space, dict[str, Any]]:
-    """The ranges of what varies, and all settings, where they do not vary or by default.
+    """Check the caller's space and settings, and complete them.
 
     Args:
         task: task of the recipe.
-        defaults: all of its settings.
-        space: as the caller has given it.
-        settings: arguments of the recipe as the caller has given them, which are taken as they are.
+        defaults: default values of all its settings.
+        space: the caller's `space`.
+        settings: the caller's arguments of the recipe, which do not vary.
+
+    Returns:
+        The ranges of the settings that vary, and the values of all settings; settings that vary
+        have their defaults.
 
     Raises:
-        ValueError: for settings and ranges that cannot be.
+        ValueError: for invalid settings and ranges.
     """
     if not isinstance(space, Mapping | None):
         raise ValueError(
             "space must be a dict of settings and their ranges, such as {'units': '8..64:log'}. "
             f"Received: space={space!r}"
         )
-    twice = sorted({*(space or {})} & {*settings})
-    if twice:
-        name = twice[0]
+    in_both = sorted({*(space or {})} & {*settings})
+    if in_both:
+        name = in_both[0]
         raise ValueError(
             f"{name} is given as {settings[name]!r}, and in the space too: leave one of them out."
         )
@@ -50,33 +54,33 @@ def asked(
             "training and validation part together: leave final= out. Received: "
             f"final={named['final']!r}"
         )
-    ranges, given, old = task.space(), space or {}, aliases.renamed(task.name)
-    found, fixed = narrowed(ranges, given, defaults, settings, old)
-    own = {**defaults, **fixed}
-    task.recorded(typed(task, own))
-    _check_names(task, found)
-    _check(task, found, own, [name for name in found if name in named])
-    idle = _idle(task, found, own, named)
-    if idle:
-        found, _ = narrowed(ranges, given, defaults, {**settings, **idle}, old)
-    _check(task, found, own, [name for name in found if name not in named])
-    return found, own
+    ranges, requested, renamed = task.space(), space or {}, aliases.renamed(task.name)
+    narrowed, fixed = narrow(ranges, requested, defaults, settings, renamed)
+    values = {**defaults, **fixed}
+    task.recorded(typed(task, values))
+    _check_names(task, narrowed)
+    _check_ranges(task, narrowed, values, [name for name in narrowed if name in named])
+    unusable = _unusable_ranges(task, narrowed, values, named)
+    if unusable:
+        narrowed, _ = narrow(ranges, requested, defaults, {**settings, **unusable}, renamed)
+    _check_ranges(task, narrowed, values, [name for name in narrowed if name not in named])
+    return narrowed, values
 
 
-def _check_names(task: Task[Any, Any], found: Space) -> None:
+def _check_names(task: Task[Any, Any], space: Space) -> None:
     """Raise a ValueError for a setting that cannot vary."""
-    for name in found:
+    for name in space:
         if name in task.names("read"):
             raise ValueError(
                 f"{name} says how the data is read, which is done once for all trials: give it as "
-                f"an argument of the recipe. Received: space={{{name!r}: {found[name]!r}}}"
+                f"an argument of the recipe. Received: space={{{name!r}: {space[name]!r}}}"
             )
         if name in task.names("split"):
             raise ValueError(
                 f"{name} says what trials are scored on, which must be the same for all: give it "
-                f"as an argument of the recipe. Received: space={{{name!r}: {found[name]!r}}}"
+                f"as an argument of the recipe. Received: space={{{name!r}: {space[name]!r}}}"
             )
-        if name in MEASURED:
+        if name in OUTCOME_COLUMNS:
             raise ValueError(
                 f"{name} cannot vary: trials have a column of that name for what came of them."
             )
@@ -84,68 +88,74 @@ def _check_names(task: Task[Any, Any], found: Space) -> None:
             raise ValueError("seed cannot vary: seeds=3 trains each trial from three of them.")
 
 
-def _check(task: Task[Any, Any], space: Space, settings: Settings, names: Iterable[str]) -> None:
-    """Raise a ValueError if one of these ranges has ends or options that the recipe never takes."""
+def _check_ranges(
+    task: Task[Any, Any], space: Space, settings: Settings, names: Iterable[str]
+) -> None:
+    """Raise a ValueError if an end or option of one of these ranges is always invalid."""
     for name in names:
-        for value in _ends(plain(space[name])):
-            told = _refused(task, space, settings, {name: value})
-            if told is not None:
-                raise ValueError(f"the range of {name} has {value!r}, which cannot be: {told}")
+        for value in _values_to_check(base_range(space[name])):
+            reason = _rejection(task, space, settings, {name: value})
+            if reason is not None:
+                raise ValueError(f"the range of {name} has {value!r}, which is invalid: {reason}")
 
 
-def _idle(
+def _unusable_ranges(
     task: Task[Any, Any], space: Space, settings: Settings, named: Container[str]
 ) -> dict[str, Any]:
-    """The recipe's ranges of which only the default goes with what the caller has named.
+    """Defaults of settings that cannot vary together with the caller's arguments.
 
-    An optimizer object brings its own learning rate, for example.
+    For example, an optimizer object has its own learning rate, so that `learning_rate` cannot vary.
     """
-    ends = {name: _ends(plain(own)) for name, own in space.items()}
+    ends = {name: _values_to_check(base_range(range_)) for name, range_ in space.items()}
     bases: list[dict[str, Any]] = [
         {},
         *({n: value} for n in space if n in named for value in (ends[n][0], ends[n][-1])),
     ]
 
     def idle(name: str, base: dict[str, Any]) -> bool:
-        others = [value for value in ends[name] if value != settings[name]]
-        return bool(others) and all(
-            _refused(task, space, settings, {**base, name: value}) for value in others
+        alternatives = [value for value in ends[name] if value != settings[name]]
+        return bool(alternatives) and all(
+            _rejection(task, space, settings, {**base, name: value}) for value in alternatives
         )
 
-    mine = [name for name in space if name not in named]
-    return {name: settings[name] for name in mine if any(idle(name, base) for base in bases)}
+    recipe_names = [name for name in space if name not in named]
+    return {
+        name: settings[name] for name in recipe_names if any(idle(name, base) for base in bases)
+    }
 
 
-def _refused(
+def _rejection(
     task: Task[Any, Any], space: Space, settings: Settings, values: Settings
 ) -> str | None:
-    """Why these values cannot be, whatever the others of the space are; None if they can."""
-    draw = random.Random(0)
-    fixed = _with_conditions(space, values)
-    told = _refusal(task, {**settings, **fixed})
+    """Error message if these values are invalid with all draws of the other settings, or None."""
+    rng = random.Random(0)
+    fixed = _with_active_conditions(space, values)
+    reason = _error(task, {**settings, **fixed})
     for _ in range(_DRAWS):
-        if told is None:
+        if reason is None:
             break
-        told = _refusal(task, {**_drawn(space, settings, draw), **fixed}) and told
-    return told
+        reason = _error(task, {**_draw_settings(space, settings, rng), **fixed}) and reason
+    return reason
 
 
-def _with_conditions(space: Space, values: Settings) -> dict[str, Any]:
-    """Values, and those with which they vary in place of others."""
-    own = [space[name] for name in values]
-    return {**values, **{one.setting: one.values[0] for one in own if isinstance(one, Conditional)}}
+def _with_active_conditions(space: Space, values: Settings) -> dict[str, Any]:
+    """Values, and for each conditional range a value of the other setting that makes it active."""
+    ranges = [space[name] for name in values]
+    conditional = [range_ for range_ in ranges if isinstance(range_, Conditional)]
+    return {**values, **{range_.setting: range_.values[0] for range_ in conditional}}
 
 
-def _ends(own: Int | Float | Choice) -> tuple[Any, ...]:
-    """What is tried of a range: of one of numbers, a number between its ends too."""
-    if isinstance(own, Choice):
-        return tuple(own.options)
-    within = (own.low + (own.high - own.low) / math.pi,) if isinstance(own, Float) else ()
-    return (own.low, own.high, *within)
+def _values_to_check(range_: Int | Float | Choice) -> tuple[Any, ...]:
+    """The values of a range to check: options or both ends, and a fraction inside a Float range."""
+    if isinstance(range_, Choice):
+        return tuple(range_.options)
+    ends = (range_.low, range_.high)
+    fraction = range_.low + (range_.high - range_.low) / math.pi
+    return (*ends, fraction) if isinstance(range_, Float) else ends
 
 
-def _refusal(task: Task[Any, Any], settings: Settings) -> str | None:
-    """Why the recipe does not take these settings; None if it does."""
+def _error(task: Task[Any, Any], settings: Settings) -> str | None:
+    """Error message of the recipe for these settings; None if they are valid."""
     try:
         task.recorded(typed(task, settings))
     except (ValueError, TypeError) as error:
@@ -153,17 +163,17 @@ def _refusal(task: Task[Any, Any], settings: Settings) -> str | None:
     return None
 
 
-def _drawn(space: Space, settings: Settings, draw: random.Random) -> dict[str, Any]:
-    """Settings at random."""
-    found = dict(settings)
-    for name, own in space.items():
-        if isinstance(own, Conditional) and found[own.setting] not in own.values:
+def _draw_settings(space: Space, settings: Settings, rng: random.Random) -> dict[str, Any]:
+    """Draw settings at random."""
+    drawn = dict(settings)
+    for name, range_ in space.items():
+        if isinstance(range_, Conditional) and drawn[range_.setting] not in range_.values:
             continue
-        kind = plain(own)
+        kind = base_range(range_)
         if isinstance(kind, Choice):
-            found[name] = draw.choice(kind.options)
+            drawn[name] = rng.choice(kind.options)
         elif isinstance(kind, Int):
-            found[name] = draw.randrange(kind.low, kind.high + 1, kind.step)
+            drawn[name] = rng.randrange(kind.low, kind.high + 1, kind.step)
         else:
-            found[name] = draw.uniform(kind.low, kind.high)
-    return found
+            drawn[name] = rng.uniform(kind.low, kind.high)
+    return drawn

@@ -1,4 +1,4 @@
-"""What a search is: the recipe, its data and settings, and how each of its trials is run."""
+"""The description of a search, and its data."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ from kerasseq.tasks import recipe as recipes
 from kerasseq.tasks.base import Learn, Parts, Prepared
 from kerasseq.tasks.base import Task as Recipe
 from kerasseq.tuning.budget import Budget, Limit
-from kerasseq.tuning.space import Space, active, inside, plain
+from kerasseq.tuning.space import Space, base_range, contains, is_active
 
-__all__ = ["Data", "Task", "defaults", "key", "known", "typed"]
+__all__ = ["Data", "Task", "defaults", "settings_key", "lookup_recipe", "typed"]
 
-_KEPT = 4  # prepared data sets in memory
-_BYTES = 4  # of a parameter
+_CACHED = 4  # prepared data sets that stay in memory
+_BYTES = 4  # bytes of a parameter
 
 
 @dataclass(frozen=True)
 class Task:
-    """A search, as every process that takes part in it knows it.
+    """A search; every process of it has the same Task.
 
     Args:
         recipe: task of the recipe.
-        source: the raw data, as `recipe.load` gave it.
-        settings: all of the recipe, where they do not vary; where they do, its defaults.
-        space: what varies.
-        folder: where trials have their checkpoints.
+        source: the raw data, as `recipe.load` returned it.
+        settings: values of all settings of the recipe; settings that vary have their defaults.
+        space: ranges of the settings that vary.
+        folder: folder of the search.
         tuner: random, grid, bayesian or hyperband.
-        trials: how many.
-        max_params: a trial's parameters at most.
-        max_bytes: their bytes at most.
-        max_macs: its multiply-accumulates for one row at most.
-        match_params: a trial's parameters, as near as whole units come from below.
-        folds: of the training and validation part, each of which a trial is scored on; 1 for the
-            validation part alone.
-        seeds: how many times each fold is trained.
+        trials: number of trials.
+        max_params: largest number of parameters of a model.
+        max_bytes: largest number of bytes of its parameters.
+        max_macs: largest number of multiply-accumulates for one row.
+        match_params: number of parameters that each model comes closest to from below.
+        folds: number of folds of the training and validation part that a trial is scored on; 1 for
+            the validation part alone.
+        seeds: number of trainings of each fold, with different seeds.
         prune: whether a trial that is worse than the median of the others is stopped early.
-        seconds: that a trial may train.
-        keep: checkpoints of so many best trials stay.
-        seed: of the search.
+        seconds: largest training time of a trial.
+        keep: number of best trials whose checkpoints stay on disk.
+        seed: seed of the search.
         recorded: the settings as JSON values.
-        tensorboard: where trials are logged for TensorBoard.
+        tensorboard: folder of the logs for TensorBoard.
     """
 
     recipe: Recipe[Any, Any]
@@ -76,7 +76,7 @@ class Task:
 
     @property
     def varied(self) -> tuple[str, ...]:
-        """The settings in which trials differ."""
+        """Names of the settings in which trials differ."""
         return (*self.space, "units") if self.match_params is not None else tuple(self.space)
 
     @cached_property
@@ -87,7 +87,7 @@ class Task:
     @cached_property
     def mark(self) -> str:
         """The fingerprint of the search."""
-        return digest([key(self.stamp()), self.data])
+        return digest([settings_key(self.stamp()), self.data])
 
     def runs(self) -> list[tuple[tuple[int, int] | None, int]]:
         """The fold and the seed of each training of a trial."""
@@ -95,16 +95,20 @@ class Task:
         return [(fold, self.settings["seed"] + k) for fold in folds for k in range(self.seeds)]
 
     def allows(self, settings: Settings) -> bool:
-        """Whether settings are within the ranges of the caller; the recipe's own bind nothing."""
-        own = self.recipe.space()
+        """Whether settings are within the ranges that the caller has changed.
+
+        Ranges that are still the recipe's do not count: its defaults may lie outside them.
+        """
+        recipe_ranges = self.recipe.space()
         return all(
-            inside(plain(asked), settings[name])
-            for name, asked in self.space.items()
-            if active(asked, settings) and (name not in own or plain(own[name]) != plain(asked))
+            contains(base_range(range_), settings[name])
+            for name, range_ in self.space.items()
+            if is_active(range_, settings)
+            and (name not in recipe_ranges or base_range(recipe_ranges[name]) != base_range(range_))
         )
 
     def budget(self, data: Data) -> Budget:
-        """What the model of a trial may have, for this data."""
+        """The limits on the model of a trial."""
         measures = {
             "max_params": ("parameters", data.count),
             "max_bytes": ("bytes of parameters", data.bytes),
@@ -112,20 +116,20 @@ class Task:
             "match_params": ("parameters", data.count),
         }
         limits = [
-            Limit(name, *measured, getattr(self, name))
-            for name, measured in measures.items()
+            Limit(name, *measure, getattr(self, name))
+            for name, measure in measures.items()
             if getattr(self, name) is not None
         ]
         match = self.match_params is not None
         return Budget(limits, self.space, self.recipe.names("split", "prepare"), match)
 
     def stamp(self) -> dict[str, Any]:
-        """What makes this search another one than that of the same folder."""
+        """The values that must be equal for a search to be resumed."""
         settings = self.recipe.by_content(self.recorded)
         return {
             "recipe": self.recipe.name,
             "settings": {n: v for n, v in settings.items() if n not in self.space},
-            "space": {name: repr(own) for name, own in self.space.items()},
+            "space": {name: repr(range_) for name, range_ in self.space.items()},
             **{name: getattr(self, name) for name in _STAMPED},
         }
 
@@ -137,13 +141,14 @@ _STAMPED = (
 
 
 class Data:
-    """The data of a search, prepared once for each of the settings that it depends on.
+    """The data of a search; it is prepared once for all trials with the same settings of data.
 
     Args:
         recipe: task of the recipe.
-        source: the raw data, as `recipe.load` gave it.
-        settings: the seed of the split is that of these, whatever is trained on it.
-        lend: takes the arguments of `asked`, and gives the same, or None if it cannot.
+        source: the raw data, as `recipe.load` returned it.
+        settings: settings of the search; their seed splits the data for all trials.
+        borrow: requests prepared data from another process, with the arguments of `prepared_for`;
+            returns None if that process cannot prepare it.
     """
 
     def __init__(
@@ -151,12 +156,12 @@ class Data:
         recipe: Recipe[Any, Any],
         source: Any,
         settings: Settings,
-        lend: Callable[..., Any] | None = None,
+        borrow: Callable[..., Any] | None = None,
     ) -> None:
         self._recipe, self._source, self._seed = recipe, source, settings["seed"]
-        self._lend, self._lock = lend, threading.RLock()
-        self._facts: dict[str, Mapping[str, Any]] = {}
-        self._kept: OrderedDict[str, tuple[Parts, Prepared]] = OrderedDict()
+        self._borrow, self._lock = borrow, threading.RLock()
+        self._data_infos: dict[str, Mapping[str, Any]] = {}
+        self._cache: OrderedDict[str, tuple[Parts, Prepared]] = OrderedDict()
 
     def prepared(
         self,
@@ -166,101 +171,114 @@ class Data:
         test: bool = False,
         whole: bool = False,
     ) -> tuple[Parts, Prepared]:
-        """The parts of the data, and what a model reads of them.
+        """The parts of the data, and the arrays that a model reads.
 
-        Unless the test part is asked for, the validation part is in its place.
+        Args:
+            settings: settings of the trial.
+            fold: index of the fold, and number of folds; None for the validation part.
+            test: whether the test part is included; if not, the validation part takes its place.
+            whole: whether the model trains on the training and validation part together.
         """
-        return self.asked(self._subset(settings), fold, test, whole)
+        return self.prepared_for(self._subset(settings), fold, test, whole)
 
-    def asked(
+    def prepared_for(
         self, subset: Settings, fold: tuple[int, int] | None, test: bool, whole: bool
     ) -> tuple[Parts, Prepared]:
-        """The same, for those settings that the data depends on."""
-        name = key({**subset, "/": [fold, test, whole]})
+        """The same as `prepared`, from only the settings that the data depends on."""
+        name = settings_key({**subset, "/": [fold, test, whole]})
         with self._lock:
-            if name not in self._kept:
-                lent = self._lend(subset, fold, test, whole) if self._lend else None
-                self._kept[name] = lent or self._made(subset, fold, test, whole)
-                if len(self._kept) > _KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(name)
-            return self._kept[name]
+            if name not in self._cache:
+                lent = self._borrow(subset, fold, test, whole) if self._borrow else None
+                self._cache[name] = lent or self._prepare(subset, fold, test, whole)
+                if len(self._cache) > _CACHED:
+                    self._cache.popitem(last=False)
+            self._cache.move_to_end(name)
+            return self._cache[name]
 
-    def _made(
+    def _prepare(
         self, subset: Settings, fold: tuple[int, int] | None, test: bool, whole: bool
     ) -> tuple[Parts, Prepared]:
-        own = typed(self._recipe, subset)
+        typed_settings = typed(self._recipe, subset)
         learn: Learn = "validation" if whole else "train"
         # A trial is scored on the validation part, as a run is on the test part.
         parts, data = perform.prepared(
-            self._recipe, self._source, own, test=test, fold=fold, learn=learn, validated=not test
+            self._recipe,
+            self._source,
+            typed_settings,
+            test=test,
+            fold=fold,
+            learn=learn,
+            validated=not test,
         )
         if whole and self._recipe.suggestions:
-            _, first = self.asked(subset, fold, test, False)
+            _, first = self.prepared_for(subset, fold, test, False)
             data = perform.suggested(self._recipe, data, first.data_info)
         return parts, data
 
     def count(self, settings: Settings) -> int:
-        """The parameters of the model that has these settings.
+        """Number of parameters of the final model with these settings.
 
-        They are those of the one that is trained in the end on the training and validation part,
-        which knows more words than any before it: none is larger.
+        It trains on the training and validation part together, so that it has the largest
+        vocabulary: the models of trials are not larger.
         """
-        data_info = self._of_whole(settings)
-        return self._recipe.count(data_info, self._resolved(data_info, settings))
+        data_info = self._final_data_info(settings)
+        return self._recipe.count(data_info, self._resolve(data_info, settings))
 
-    def settled(self, settings: Settings) -> dict[str, Any]:
-        """Settings with what the data has decided where they leave it open."""
-        resolved = self._resolved(self._of_whole(settings), settings)
-        return {n: getattr(resolved, n) if own == "auto" else own for n, own in settings.items()}
+    def resolve_auto(self, settings: Settings) -> dict[str, Any]:
+        """Replace "auto" in settings by the values that the data suggests."""
+        resolved = self._resolve(self._final_data_info(settings), settings)
+        return {
+            name: getattr(resolved, name) if value == "auto" else value
+            for name, value in settings.items()
+        }
 
     def bytes(self, settings: Settings) -> int:
-        """The bytes of these parameters."""
+        """Number of bytes of these parameters."""
         return _BYTES * self.count(settings)
 
     def macs(self, settings: Settings) -> int:
-        """The multiply-accumulates of that model, for a row of the mean length of that part."""
-        data_info = self._of_whole(settings)
-        return self._recipe.macs(data_info, self._resolved(data_info, settings))
+        """Multiply-accumulates of that model for a row of mean length."""
+        data_info = self._final_data_info(settings)
+        return self._recipe.macs(data_info, self._resolve(data_info, settings))
 
-    def _resolved(self, data_info: Mapping[str, Any], settings: Settings) -> Any:
+    def _resolve(self, data_info: Mapping[str, Any], settings: Settings) -> Any:
         return self._recipe.resolve(data_info, typed(self._recipe, settings))[0]
 
-    def _of_whole(self, settings: Settings) -> Mapping[str, Any]:
-        """The data_info of the training and validation part."""
-        name = key(self._subset(settings))
-        if name not in self._facts:
-            self._facts[name] = self.prepared(settings, whole=True)[1].data_info
-        return self._facts[name]
+    def _final_data_info(self, settings: Settings) -> Mapping[str, Any]:
+        """The data info of the training and validation part together."""
+        name = settings_key(self._subset(settings))
+        if name not in self._data_infos:
+            self._data_infos[name] = self.prepared(settings, whole=True)[1].data_info
+        return self._data_infos[name]
 
     def _subset(self, settings: Settings) -> dict[str, Any]:
         names = self._recipe.names("split", "prepare")
         return {n: settings[n] for n in names} | {"seed": self._seed}
 
 
-def known(recipe: Callable[..., Any] | str) -> tuple[Recipe[Any, Any], dict[str, Any], Any]:
-    """The task of a recipe, its settings with their defaults, and its default data.
+def lookup_recipe(recipe: Callable[..., Any] | str) -> tuple[Recipe[Any, Any], dict[str, Any], Any]:
+    """The task of a recipe, the defaults of its settings, and its default data.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if there is no such recipe.
     """
     task = recipes.task_of(registry.get(recipe) if isinstance(recipe, str) else recipe)
     return task, defaults(task), declared(task.settings)["data"].default
 
 
 def defaults(recipe: Recipe[Any, Any]) -> dict[str, Any]:
-    """The settings of a recipe where a search leaves them alone.
+    """Default settings of a recipe in a search, with final="train".
 
-    Trials learn from the training part, whatever the recipe does in the end.
+    Trials are trained on the training part alone, since they are scored on the validation part.
     """
     return {**recipe.defaults, "final": "train"}
 
 
 def typed(recipe: Recipe[Any, Any], values: Settings) -> Any:
-    """The settings of a trial as a typed object."""
+    """The settings of a trial as the recipe's settings object."""
     return recipe.typed({"quiet": True, **values})
 
 
-def key(settings: Settings) -> str:
-    """Settings as a text, the same for the same settings."""
+def settings_key(settings: Settings) -> str:
+    """Settings as a text that is equal for equal settings."""
     return json.dumps(settings, sort_keys=True, default=str)

@@ -1,4 +1,4 @@
-"""The trials of a search for TensorBoard's HParams dashboard: `tensorboard --logdir DIR`."""
+"""Logs of trials for TensorBoard's HParams dashboard: `tensorboard --logdir DIR`."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ __all__ = ["write"]
 
 
 def write(folder: Path, metric: str, trial: Mapping[str, Any], ended: Mapping[str, Any]) -> None:
-    """Write what came of a trial, in place of what may be there of it.
+    """Write the log of a trial; an earlier log of the same trial is replaced.
 
     Args:
-        folder: for one log per trial; files of another kind are left alone.
-        metric: the name of the score.
-        trial: its name and settings.
-        ended: its outcome.
+        folder: folder with one log per trial; other files in it are left alone.
+        metric: name of the score.
+        trial: name and settings of the trial.
+        ended: outcome of the trial.
     """
-    # The packages of TensorBoard alone: it is read and written with any backend.
+    # TensorBoard's own packages alone, so that this works with every backend.
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import api, api_pb2, metadata, plugin_data_pb2
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-    own = folder / trial["trial"]
-    shutil.rmtree(own, ignore_errors=True)
+    log_folder = folder / trial["trial"]
+    shutil.rmtree(log_folder, ignore_errors=True)
     settings = {name: _plain(value) for name, value in trial["settings"].items()}
     status = api_pb2.STATUS_FAILURE if ended["score"] is None else api_pb2.STATUS_SUCCESS
     numbers = {
         metric: ended["score"],
         **{name: ended[name] for name in ("parameters", "macs", "seconds") if name in ended},
     }
-    writer = EventFileWriter(str(own))
+    writer = EventFileWriter(str(log_folder))
     writer.add_event(Event(summary=api.hparams_pb(settings, trial_id=trial["trial"])))
     for step, value in enumerate(ended["curve"], 1):
         scalar = Summary(value=[Summary.Value(tag="validation by epoch", simple_value=value)])
@@ -45,7 +45,7 @@ def write(folder: Path, metric: str, trial: Mapping[str, Any], ended: Mapping[st
         if value is not None
     ]
     writer.add_event(Event(summary=Summary(value=scalars)))
-    # As `hparams.summary.session_end_pb` has it, which wants TensorFlow.
+    # Like `hparams.summary.session_end_pb`, which would need TensorFlow.
     end = plugin_data_pb2.HParamsPluginData(
         version=metadata.PLUGIN_DATA_VERSION,
         session_end_info=plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time()),
@@ -60,5 +60,5 @@ def write(folder: Path, metric: str, trial: Mapping[str, Any], ended: Mapping[st
 
 
 def _plain(value: Any) -> bool | int | float | str:
-    """A value of a kind that the dashboard knows."""
+    """Convert a value to a type that the dashboard supports."""
     return value if isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,4 +1,4 @@
-"""One trial: trained and scored on each fold and seed, from its checkpoints where it was begun."""
+"""One trial: trained and scored on each fold and seed, and resumed from its checkpoints."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
 __all__ = ["COMPLETED", "FAILED", "PRUNED", "Outcome", "folder", "headline", "run"]
 
 COMPLETED, PRUNED, FAILED = "completed", "pruned", "failed"
-_ATTEMPTS = 5  # of a trial from one epoch on, each of which ended its process
+_ATTEMPTS = 5  # a trial fails if it kills its process so often at the same epoch
 _BEGUN = "begun.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial, as JSON values.
+    """Outcome of a trial, as JSON values.
 
     Args:
         status: completed, pruned or failed.
-        reason: of what was not completed.
-        score: the recipe's headline on the validation part, the mean over folds and seeds.
-        spread: the standard deviation over them; None for one.
-        scores: of each of them.
-        parameters: of the model.
-        macs: its multiply-accumulates for one row.
-        epochs: that it was trained, the mean.
-        best_epoch: the one that was kept, the mean.
-        seconds: that it took in all.
-        curve: what decides which epoch is best, after each epoch of the first training.
+        reason: reason of a pruned or failed trial.
+        score: the recipe's headline metric on the validation part, mean over folds and seeds.
+        spread: standard deviation of the score over folds and seeds; None for one training.
+        scores: score of each training.
+        parameters: number of parameters of the model.
+        macs: multiply-accumulates of the model for one row.
+        epochs: number of trained epochs, mean over the trainings.
+        best_epoch: the epoch with the best monitored value, mean over the trainings.
+        seconds: total duration in seconds.
+        curve: monitored value after each epoch of the first training.
     """
 
     status: str
@@ -68,16 +68,16 @@ class Outcome:
     curve: list[float] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The fields as JSON values."""
         return asdict(self)
 
 
-# How often a process has begun a trial, since it had so many epochs.
+# How many times a trial was started with this number of trained epochs.
 _Begun = TypedDict("_Begun", {"epochs": int, "times": int, "of parent": NotRequired[float]})
 
 
 @dataclass
-class _One:
+class _Training:
     """One training of a trial."""
 
     score: float
@@ -89,7 +89,7 @@ class _One:
 
 
 def folder(task: Task, name: str) -> Path:
-    """Where a trial has its checkpoints."""
+    """Folder with the checkpoints of a trial."""
     return task.folder / "trials" / name
 
 
@@ -103,46 +103,46 @@ def run(
     parent: str | None = None,
     curves: Sequence[Sequence[float]] = (),
 ) -> Outcome:
-    """Run a trial, or go on with it; what goes wrong in it is its outcome.
+    """Run a trial, or resume it; an exception in it becomes a failed outcome.
 
     Args:
         task: the search.
-        data: its data.
-        name: of the trial.
-        settings: of the trial.
-        epochs: to stop after; those of the settings where it is not given.
-        parent: the trial that this one goes on from.
-        curves: of the trials that have ended, to prune by.
+        data: data of the search.
+        name: name of the trial.
+        settings: settings of the trial.
+        epochs: number of epochs to stop after; default: the epochs of the settings.
+        parent: name of the trial whose checkpoints this one continues.
+        curves: monitored values of the ended trials, for pruning.
 
     Raises:
-        OSError: if its folder cannot be written.
-        ValueError: if a checkpoint is larger than memory is meant for.
+        OSError: if the folder of the search cannot be written.
+        ValueError: if a checkpoint is larger than the limit of what is read.
     """
     started, before = time.perf_counter(), 0.0
-    own = folder(task, name)
+    trial_folder = folder(task, name)
     try:
-        before = _begin(own, None if parent is None else folder(task, parent))
-        task.recipe.recorded(typed(task.recipe, settings))  # which refuses what cannot be
-        outcome = _outcome(_all(task, data, own, settings, epochs, curves))
+        before = _start(trial_folder, None if parent is None else folder(task, parent))
+        task.recipe.recorded(typed(task.recipe, settings))  # raises if settings are invalid
+        outcome = _outcome(_train_all(task, data, trial_folder, settings, epochs, curves))
     except KeyboardInterrupt:
-        begun = _read_begun(own / _BEGUN)
-        if begun is not None:  # it is no fault of the trial
-            write_json(own / _BEGUN, {**begun, "times": 0})
+        begun = _read_begun(trial_folder / _BEGUN)
+        if begun is not None:  # an interruption does not count as a failed start
+            write_json(trial_folder / _BEGUN, {**begun, "times": 0})
         raise
-    except TooLarge:  # a checkpoint that the limit of this machine does not let in
+    except TooLarge:  # a checkpoint beyond the limit of what is read
         raise
-    except Exception as error:  # whatever it is, the next trial may do without
-        if _unwritable(error, task.folder):
+    except Exception as error:  # any error fails this trial only
+        if _is_disk_error(error, task.folder):
             raise
         outcome = Outcome(FAILED, _reason(error))
     finally:
         seconds = round(before + time.perf_counter() - started, 2)
-        _clear()
+        _free_models()
     return replace(outcome, seconds=seconds)
 
 
-def _unwritable(error: Exception, folder: Path) -> bool:
-    """Whether it is for the disk of a folder that something was not done."""
+def _is_disk_error(error: Exception, folder: Path) -> bool:
+    """Whether an error comes from a folder that cannot be written, or a full disk."""
     if not isinstance(error, OSError):
         return False
     names = [name for name in (error.filename, error.filename2) if isinstance(name, str)]
@@ -151,21 +151,21 @@ def _unwritable(error: Exception, folder: Path) -> bool:
 
 
 def headline(recipe: Recipe[Any, Any], score: Score) -> float:
-    """The value that trials are compared by: the recipe's headline, or the first one there is."""
-    named = [recipe.headline, *score.values]
-    return float(next(score.values[name] for name in named if name in score.values))
+    """The score of a trial: the recipe's headline metric, or the first metric if it is missing."""
+    candidates = [recipe.headline, *score.values]
+    return float(next(score.values[name] for name in candidates if name in score.values))
 
 
-def _all(
+def _train_all(
     task: Task,
     data: Data,
-    own: Path,
+    trial_folder: Path,
     settings: Settings,
     epochs: int | None,
     curves: Sequence[Sequence[float]],
-) -> list[_One]:
+) -> list[_Training]:
     runs = task.runs()
-    found: list[_One] = []
+    trainings: list[_Training] = []
     for place, (fold, seed) in enumerate(runs):
         rules = [] if epochs is None else [pruning.epochs(epochs)]
         _, prepared = data.prepared(settings, fold)
@@ -175,76 +175,83 @@ def _all(
         median = pruning.Median(
             curves if task.prune and not place else (), monitor, training.sign(monitor)
         )
-        one = perform.train(
+        fitted = perform.train(
             task.recipe,
             prepared,
             resolved,
-            checkpoint=own / f"{place}.npz",
+            checkpoint=trial_folder / f"{place}.npz",
             stop_rule=pruning.any_of([*rules, median]),
             seconds=None if task.seconds is None else task.seconds / len(runs),
             quiet=True,
         )
-        trained = one.trained
-        # The figure by which a trial is within the budget, or else that of a row it learns from.
+        trained = fitted.trained
+        # With a limit, the number that is compared with it; else that of a row of this training.
         limited = task.max_macs is not None
         macs = data.macs(settings) if limited else task.recipe.macs(prepared.data_info, resolved)
-        parameters = _counted(one.model, task.recipe.count(prepared.data_info, resolved))
-        assert prepared.test is not None  # which is the validation part
-        # A calibration is fitted on the validation part: scores on that part go without.
-        said = task.recipe.predictions(one.model, prepared.test, prepared.state, resolved)
-        score = task.recipe.score(said, prepared.test.targets, resolved)
+        parameters = _check_count(fitted.model, task.recipe.count(prepared.data_info, resolved))
+        assert prepared.test is not None  # holds the validation part
+        # Calibration is fitted on the validation part, so that scores on it are uncalibrated.
+        predictions = task.recipe.predictions(fitted.model, prepared.test, prepared.state, resolved)
+        score = task.recipe.score(predictions, prepared.test.targets, resolved)
         curve = trained.history[monitor]
-        over = len(curve) >= settings["epochs"]
-        over |= len(curve) - trained.best_epoch >= settings["patience"]
-        pruned = not over and median(trained.history)
-        found.append(_One(headline(task.recipe, score), parameters, macs, trained, curve, pruned))
+        at_end = len(curve) >= settings["epochs"]
+        at_end |= len(curve) - trained.best_epoch >= settings["patience"]
+        pruned = not at_end and median(trained.history)
+        trainings.append(
+            _Training(headline(task.recipe, score), parameters, macs, trained, curve, pruned)
+        )
         if pruned:
             break
-    return found
+    return trainings
 
 
-def _outcome(found: Sequence[_One]) -> Outcome:
-    scores = [one.score for one in found]
+def _outcome(trainings: Sequence[_Training]) -> Outcome:
+    scores = [each.score for each in trainings]
     if not all(math.isfinite(score) for score in scores):
         return Outcome(FAILED, f"its score is {next(s for s in scores if not math.isfinite(s))}")
-    pruned = found[-1].pruned
+    pruned = trainings[-1].pruned
     return Outcome(
         status=PRUNED if pruned else COMPLETED,
         reason="worse than the median of the others" if pruned else "",
         score=statistics.fmean(scores),
         spread=statistics.stdev(scores) if len(scores) > 1 else None,
         scores=scores,
-        parameters=found[0].parameters,
-        macs=found[0].macs,
-        epochs=statistics.fmean(len(one.curve) for one in found),
-        best_epoch=statistics.fmean(one.trained.best_epoch for one in found),
-        curve=found[0].curve,
+        parameters=trainings[0].parameters,
+        macs=trainings[0].macs,
+        epochs=statistics.fmean(len(each.curve) for each in trainings),
+        best_epoch=statistics.fmean(each.trained.best_epoch for each in trainings),
+        curve=trainings[0].curve,
     )
 
 
-def _counted(model: keras.Model, told: int) -> int:
-    """The parameters of a model, which must be those of its closed form."""
-    built: int = model.count_params()
-    if built != told:
-        raise ValueError(f"the model has {built:,} parameters, but was counted to have {told:,}")
-    return built
+def _check_count(model: keras.Model, expected: int) -> int:
+    """The number of parameters of a model; raises if it differs from the closed form."""
+    parameters: int = model.count_params()
+    if parameters != expected:
+        raise ValueError(
+            f"the model has {parameters:,} parameters, but was counted to have {expected:,}"
+        )
+    return parameters
 
 
-def _begin(own: Path, parent: Path | None) -> float:
-    """Make the folder of a trial, and see that the trial does not end its process for ever.
+def _start(trial_folder: Path, parent: Path | None) -> float:
+    """Make the folder of a trial, and count how many times it was started.
+
+    A trial that kills its process before an epoch ends, by using too much memory for example, would
+    be started forever; after five starts from the same epoch it fails instead.
 
     Returns:
-        The seconds that it has trained before, in processes that were ended.
+        The seconds that it was trained in earlier processes.
     """
-    own.mkdir(parents=True, exist_ok=True)
-    path = own / _BEGUN
+    trial_folder.mkdir(parents=True, exist_ok=True)
+    path = trial_folder / _BEGUN
     begun = _read_begun(path)
-    if parent is not None and not any(own.glob("*.npz")):
-        for checkpoint in sorted(parent.glob("*.npz")):  # without them it trains from the start
-            with atomic.replacing(own / checkpoint.name) as temporary:
+    if parent is not None and not any(trial_folder.glob("*.npz")):
+        for checkpoint in sorted(parent.glob("*.npz")):  # starts from scratch if none
+            with atomic.replacing(trial_folder / checkpoint.name) as temporary:
                 shutil.copyfile(checkpoint, temporary)
-    held = [_held(checkpoint) for checkpoint in own.glob("*.npz")]
-    epochs, seconds = (sum(own[place] for own in held) for place in range(2))
+    stamps = [_read_checkpoint(checkpoint) for checkpoint in trial_folder.glob("*.npz")]
+    epochs, seconds = (sum(stamp[place] for stamp in stamps) for place in range(2))
     before = begun or {"epochs": -1, "times": 0, "of parent": seconds}
     times = before["times"] + 1 if before["epochs"] == epochs else 1
     write_json(path, {**before, "epochs": epochs, "times": times})
@@ -257,17 +264,17 @@ def _begin(own: Path, parent: Path | None) -> float:
 
 
 def _read_begun(path: Path) -> _Begun | None:
-    """What a trial wrote when it was begun before; None where it was not, or that is damaged."""
+    """Read the counter of starts; None if there is none, or it is damaged."""
     try:
-        found = read_json(path)
-        schema.check(found, _Begun, path.name)
+        record = read_json(path)
+        schema.check(record, _Begun, path.name)
     except (FileNotFoundError, ValueError):
         return None
-    return cast(_Begun, found)
+    return cast(_Begun, record)
 
 
-def _held(checkpoint: Path) -> tuple[int, float]:
-    """How many epochs and seconds a checkpoint holds; one that cannot be read is removed."""
+def _read_checkpoint(checkpoint: Path) -> tuple[int, float]:
+    """Epochs and seconds of a checkpoint; a damaged one is removed."""
     try:
         stamp = training.read_stamp(checkpoint)
     except training.Damaged:
@@ -279,15 +286,15 @@ def _held(checkpoint: Path) -> tuple[int, float]:
 def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "out of memory"
-    told = " ".join(str(error).split())
-    shown = told if len(told) <= 300 else f"{told[:300]}..."
-    return shown if isinstance(error, ValueError) else f"{type(error).__name__}: {shown}"
+    text = " ".join(str(error).split())
+    shortened = text if len(text) <= 300 else f"{text[:300]}..."
+    return shortened if isinstance(error, ValueError) else f"{type(error).__name__}: {shortened}"
 
 
-def _clear() -> None:
-    """Forget the models of a trial, so that a search of many does not grow."""
+def _free_models() -> None:
+    """Free the models of a trial, so that memory does not grow over many trials."""
     import keras
 
-    keras.utils.clear_session()  # which collects garbage too
-    # Frameworks keep some of each model: the next collection is not to look at all of it again.
+    keras.utils.clear_session()  # collects garbage too
+    # Frameworks keep some objects of each model; frozen, they do not slow down later collections.
     gc.freeze()

@@ -1,4 +1,4 @@
-"""`kerasseq.tune`, and `kerasseq.join` for its workers on other machines."""
+"""`kerasseq.tune`, which runs a search, and `kerasseq.join`, a worker on another machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 from kerasseq import registry
 from kerasseq.io import paths
 from kerasseq.settings import one_of, require_positive
-from kerasseq.tuning.environment import CHIEF, addressed
+from kerasseq.tuning.environment import CHIEF, tuner_environment
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
-from kerasseq.tuning.space_checks import asked
-from kerasseq.tuning.task import Task, known, typed
+from kerasseq.tuning.space_checks import check_space
+from kerasseq.tuning.task import Task, lookup_recipe, typed
 
 __all__ = ["TUNERS", "join", "tune"]
 
@@ -52,39 +52,39 @@ def tune(
     quiet: bool = False,
     **settings: Any,
 ) -> Result:
-    """Look for better settings of a recipe, within a budget, and train the best one.
+    """Search for better settings of a recipe, within a budget, and train the best ones.
 
-    Trials are scored on the validation part; the test part is looked at once, in the end. What was
-    best is then trained on training and validation part together, beside the recipe's own setting.
-    After an interruption of any kind the same call goes on where it was.
+    Trials are scored on the validation part. At the end, the best settings and the recipe's
+    defaults are trained on the training and validation part together, and scored once on the test
+    part. After an interruption, the same call with the same `out` resumes the search.
 
     Args:
-        recipe: one of kerasseq, or its name.
-        data: what the recipe takes; its own default if not given.
-        trials: how many; each training of Hyperband is one.
-        tuner: "random", "grid", "bayesian" (Gaussian processes, which think for a moment between
-            two trials) or "hyperband".
-        space: for each setting to vary, in place of the recipe's own ranges: a range
-            (`Int`, `Float`, `Choice`, `Conditional` of `kerasseq.settings`), a list of options, a
-            text such as "16..256:log"; or one value, which fixes it.
-        max_params: parameters of a model at most; what is proposed larger is made to fit.
-        max_bytes: bytes of its parameters at most.
-        max_macs: multiply-accumulates of its forward pass at most, for one row: a text or caption
-            of the mean length, or a window.
-        match_params: parameters of each model, as near as whole units come from below, by which
-            cells are compared at equal size.
-        folds: score each trial on so many folds in place of the validation part.
-        seeds: train each trial from so many seeds.
+        recipe: a recipe of kerasseq, or its name.
+        data: the recipe's `data` argument; default: the recipe's default data.
+        trials: number of trials; each training of Hyperband counts as one.
+        tuner: "random", "grid", "bayesian" (Gaussian processes, which take a moment between two
+            trials) or "hyperband".
+        space: for each setting to vary, in place of the recipe's own range: a range (`Int`,
+            `Float`, `Choice`, `Conditional` of `kerasseq.settings`), a list of options, or a text
+            such as "16..256:log"; a single value fixes the setting.
+        max_params: largest number of parameters of a model; larger proposals are made smaller.
+        max_bytes: largest number of bytes of its parameters.
+        max_macs: largest number of multiply-accumulates of its forward pass for one row: a text or
+            caption of mean length, or a window.
+        match_params: number of parameters that each model comes closest to from below, to compare
+            cells at equal size.
+        folds: number of folds to score each trial on, in place of the validation part.
+        seeds: number of seeds to train each trial with.
         prune: whether a trial that is worse than the median of the others is stopped early.
-        seconds: training time of a trial at most; what then comes out depends on the speed of the
-            machine.
-        workers: processes that share the trials, each with its share of the cores, or a GPU.
-        keep: the trained weights of so many best trials stay on disk.
-        seed: of the search, and of the recipe; the same seed gives the same trials and scores.
-        out: folder to write to; nothing is kept without it.
-        tensorboard: folder to log trials to, for TensorBoard's HParams.
-        chief: HOST:PORT to wait on for workers on other machines, which call `kerasseq.join`, in
-            place of any trials here.
+        seconds: largest training time of a trial; results then depend on the speed of the machine.
+        workers: number of processes that share the trials, each with its share of the cores, or a
+            GPU.
+        keep: number of best trials whose trained weights stay on disk.
+        seed: seed of the search and of the recipe; equal seeds give equal trials and scores.
+        out: folder to write to; by default nothing is saved.
+        tensorboard: folder for logs of the trials, for TensorBoard's HParams.
+        chief: HOST:PORT to listen on for workers on other machines, which call `kerasseq.join`;
+            no trials run in this process then.
         quiet: whether to show no progress.
         **settings: further arguments of the recipe, which do not vary.
 
@@ -92,22 +92,23 @@ def tune(
         A Result: `trials`, `best`, `default`, `gain`, `importance()` and plots.
 
     Raises:
-        ValueError: for settings, ranges, a budget, data or a folder that cannot be used.
+        ValueError: for invalid settings, ranges, budgets or data, a budget that no settings meet,
+            or a folder that holds something else.
         OSError: if the folder cannot be written.
 
     Example:
 
-    >>> found = tune("sentiment", trials=1, tuner="random", epochs=1, quiet=True,
-    ...              space={"units": [2, 4], "embedding": 4})
-    >>> found.trials["status"].tolist()
+    >>> result = tune("sentiment", trials=1, tuner="random", epochs=1, quiet=True,
+    ...               space={"units": [2, 4], "embedding": 4})
+    >>> result.trials["status"].tolist()
     ['completed', 'completed']
     """
-    given = locals()
-    address = None if chief is None else _listening(*_address(chief))
-    told = {} if address is None else addressed(CHIEF, *address)
-    with _folder(out) as folder, _environment(told):
-        result = Search(_task(given, folder), quiet).run(workers, remote=bool(told))
-        if out is None:  # what is to be had later must be in memory before the folder goes
+    arguments = locals()
+    address = None if chief is None else _check_listening(*_address(chief))
+    variables = {} if address is None else tuner_environment(CHIEF, *address)
+    with _search_folder(out) as folder, _set_environment(variables):
+        result = Search(_make_task(arguments, folder), quiet).run(workers, remote=bool(variables))
+        if out is None:  # the folder is temporary: load everything before it is removed
             result.load()
         return result
 
@@ -120,19 +121,20 @@ def join(
     out: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> None:
-    """Run trials of a search that another process leads, until there are none left.
+    """Run trials of a search whose chief is another process, until none are left.
 
     Args:
-        chief: HOST:PORT of the process that has called `kerasseq.tune(..., chief=...)`.
-        recipe: as there.
-        data: the same as there.
-        out: folder for checkpoints; with one that a worker finds again, it goes on with the trial
-            that it was in. A worker is known by the environment variable KERASTUNER_TUNER_ID, or
-            by the name of its host and process.
-        **options: all that is given there.
+        chief: HOST:PORT of the process that called `kerasseq.tune(..., chief=...)`.
+        recipe: the same recipe as in that call.
+        data: the same data as in that call.
+        out: folder for checkpoints. A worker that is restarted with the same folder and name
+            resumes its trial; the name is the environment variable KERASTUNER_TUNER_ID, or by
+            default the names of host and process.
+        **options: the other arguments of that call.
 
     Raises:
-        ValueError: for what `tune` refuses, or if the chief has another search or other data.
+        ValueError: for invalid arguments, as in `tune`, or if the chief has another search or
+            other data.
 
     Example:
 
@@ -146,28 +148,28 @@ def join(
     call = inspect.signature(tune).bind(recipe, data, **options)
     call.apply_defaults()
     name = os.environ.get("KERASTUNER_TUNER_ID", f"worker-{socket.gethostname()}-{os.getpid()}")
-    name = name.replace(CHIEF, "c")  # by which KerasTuner knows the chief
-    with _folder(out) as folder, _environment(addressed(name, *address)):
+    name = name.replace(CHIEF, "c")  # KerasTuner takes a name with "chief" for the chief
+    with _search_folder(out) as folder, _set_environment(tuner_environment(name, *address)):
         folder.mkdir(parents=True, exist_ok=True)
-        work(_task(call.arguments, folder))
+        work(_make_task(call.arguments, folder))
 
 
-def _task(given: Mapping[str, Any], folder: Path) -> Task:
-    """The search that the arguments of `tune` stand for."""
-    counts = {name: given[name] for name in _COUNTS}
-    limits = {name: given[name] for name in _LIMITS if given[name] is not None}
-    one_of(given, "tuner", TUNERS)
+def _make_task(arguments: Mapping[str, Any], folder: Path) -> Task:
+    """Check the arguments of `tune`, and make the Task of the search."""
+    counts = {name: arguments[name] for name in _COUNTS}
+    limits = {name: arguments[name] for name in _LIMITS if arguments[name] is not None}
+    one_of(arguments, "tuner", TUNERS)
     require_positive(counts, *counts)
     require_positive(limits, *limits)
     for name in ("prune", "quiet"):
-        one_of(given, name, (False, True))
-    if given["prune"] and given["tuner"] == "hyperband":
+        one_of(arguments, name, (False, True))
+    if arguments["prune"] and arguments["tuner"] == "hyperband":
         raise ValueError("hyperband stops trials itself: leave out prune, or take another tuner.")
-    seconds = given["seconds"]
-    number = type(seconds) in (int, float) and 0 < seconds < math.inf
-    if seconds is not None and not number:
+    seconds = arguments["seconds"]
+    is_positive = type(seconds) in (int, float) and 0 < seconds < math.inf
+    if seconds is not None and not is_positive:
         raise ValueError(f"seconds must be a number above zero. Received: seconds={seconds!r}")
-    recipe, settings, data = known(given["recipe"])
+    recipe, settings, data = lookup_recipe(arguments["recipe"])
     if getattr(registry.find(recipe.name), "task", None) is not recipe:
         raise ValueError(
             f"recipe must be known by its name, by which its runs are loaded: {recipe.name!r} is "
@@ -178,19 +180,19 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
             raise ValueError("match_params gives each model its size: leave out the other limits.")
         if "units" not in settings:
             raise ValueError("match_params sets units, which this recipe does not have.")
-    space, settings = asked(
-        recipe, {**settings, "seed": given["seed"]}, given["space"], given["settings"]
+    space, settings = check_space(
+        recipe, {**settings, "seed": arguments["seed"]}, arguments["space"], arguments["settings"]
     )
-    named = {**(given["space"] or {}), **given["settings"]}
+    named = {**(arguments["space"] or {}), **arguments["settings"]}
     if "match_params" in limits:
         if "units" in named:
             raise ValueError("match_params sets units: leave units out.")
         space.pop("units", None)
     if not space:
         raise ValueError("the space is empty: leave at least one setting to vary, or give a range.")
-    own = typed(recipe, settings)
-    recorded = recipe.recorded(own)
-    # A part that is a table of its own is read once, and not sent to workers.
+    typed_settings = typed(recipe, settings)
+    recorded = recipe.recorded(typed_settings)
+    # A table passed as a part is read once, below; workers get its recorded value instead.
     settings |= {name: recorded[name] for name in recipe.names("split")}
     names = (
         "tuner",
@@ -208,25 +210,27 @@ def _task(given: Mapping[str, Any], folder: Path) -> Task:
     )
     return Task(
         recipe=recipe,
-        source=recipe.load(data if given["data"] is None else given["data"], own),
+        source=recipe.load(
+            data if arguments["data"] is None else arguments["data"], typed_settings
+        ),
         settings=settings,
         recorded=recorded,
         space=space,
         folder=folder,
         tensorboard=None
-        if given["tensorboard"] is None
-        else _path(given, "tensorboard").absolute(),
-        **{name: given[name] for name in names},
+        if arguments["tensorboard"] is None
+        else _path(arguments, "tensorboard").absolute(),
+        **{name: arguments[name] for name in names},
     )
 
 
-def _path(given: Mapping[str, Any], name: str) -> Path:
-    """A path that was given."""
-    return paths.user_path(given[name], name)
+def _path(arguments: Mapping[str, Any], name: str) -> Path:
+    """An argument as a path."""
+    return paths.user_path(arguments[name], name)
 
 
-def _listening(host: str, port: int) -> tuple[str, int]:
-    """An address, on which this process can listen."""
+def _check_listening(host: str, port: int) -> tuple[str, int]:
+    """Check that this process can listen on an address, and return it."""
     try:
         with socket.create_server((host, port)):
             return host, port
@@ -238,7 +242,7 @@ def _listening(host: str, port: int) -> tuple[str, int]:
 
 
 def _address(text: Any) -> tuple[str, int]:
-    """The host and the port of HOST:PORT."""
+    """Split HOST:PORT."""
     host, _, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
     if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise ValueError(f"chief must be HOST:PORT, such as node-1:7000. Received: {text!r}")
@@ -246,10 +250,10 @@ def _address(text: Any) -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def _environment(given: Mapping[str, str]) -> Iterator[None]:
-    """Variables that are set for a while."""
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
+def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Context in which environment variables are set."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -261,8 +265,8 @@ def _environment(given: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _folder(out: str | os.PathLike[str] | None) -> Iterator[Path]:
-    """The folder of a search; one that goes again if none is given."""
+def _search_folder(out: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """Context with the folder of a search; a temporary one if `out` is None."""
     if out is not None:
         yield _path({"out": out}, "out")
         return

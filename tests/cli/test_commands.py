@@ -498,7 +498,7 @@ def test_an_interrupted_recipe_says_how_to_go_on(
 
     monkeypatch.setattr(registry, "get", lambda name: interrupted)
     assert say("recipe", "--out", "begun") == (
-        *(130, "", "kerasseq: interrupted; the same command with --out begun goes on\n"),
+        *(130, "", "kerasseq: interrupted; the same command with --out begun resumes it\n"),
     )
     assert say("recipe", "--out", "other") == (130, "", "kerasseq: interrupted\n")
     assert say("recipe") == (130, "", "kerasseq: interrupted\n")

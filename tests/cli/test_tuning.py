@@ -81,7 +81,7 @@ def test_roles_of_a_search_over_machines(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("tune sentiment demo --set units", "give NAME=VALUE, such as units=16..256:log."),
         ("tune sentiment demo --set units=a..b", "the ends of a range must be numbers"),
@@ -93,11 +93,11 @@ def test_roles_of_a_search_over_machines(given: dict[str, Any]) -> None:
     ],
 )
 def test_what_cannot_be_is_one_line(
-    given: dict[str, Any], line: str, told: str, capsys: pytest.CaptureFixture[str]
+    given: dict[str, Any], line: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _main(line) == 2
     shown = capsys.readouterr().err
-    assert told in shown
+    assert message in shown
     assert shown.count("\n") == 1
     assert "arguments" not in given
 
@@ -136,4 +136,4 @@ def test_an_interruption_says_how_to_go_on(
 
     monkeypatch.setattr(calls, "tune", interrupted)
     assert _main("tune sentiment demo --out search") == 130
-    assert "the same command with --out search goes on" in capsys.readouterr().err
+    assert "the same command with --out search resumes it" in capsys.readouterr().err

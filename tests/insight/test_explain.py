@@ -38,14 +38,15 @@ def model() -> keras.Model:
 
 
 def test_layers_are_found_wherever_they_are(model: keras.Model) -> None:
-    found = rows(model)
+    by_name = rows(model)
     names = ["deep/", "deep/", "deep/", "deep/", "forced", "both/", "both/", "nested/inner"]
-    assert [name.startswith(start) for name, start in zip(found, names, strict=True)] == [True] * 8
-    assert list(found)[5:7] == ["both/forward_gru", "both/backward_gru"]
-    assert [row.cell for row in found.values()] == (
+    assert len(by_name) == 8
+    assert all(name.startswith(start) for name, start in zip(by_name, names))
+    assert list(by_name)[5:7] == ["both/forward_gru", "both/backward_gru"]
+    assert [row.cell for row in by_name.values()] == (
         ["MGUCell"] * 4 + ["LSTMCell"] + ["GRUCell"] * 2 + ["MinGRUCell"]
     )
-    assert {row.device for row in found.values()} == {kernels.sequence_call.device()}
+    assert {row.device for row in by_name.values()} == {kernels.sequence_call.device()}
 
 
 def test_a_layer_on_its_own_and_a_shared_one_are_told_of_once() -> None:
@@ -132,23 +133,27 @@ def test_a_plain_layer_over_one_of_our_cells_and_over_another() -> None:
 
 
 def test_it_prints_as_a_table_and_in_every_format(model: keras.Model) -> None:
-    found = explain(model)
-    text = str(found)
+    explanation = explain(model)
+    text = str(explanation)
     assert text.splitlines()[0] == "model (Sequential)"
     assert text.count("nested/inner") == 1
     assert "both/forward_gru: Keras projects the inputs" in text
-    told = json.loads(found.render("json"))
-    assert [layer["layer"] for layer in told["layers"]] == [row.layer for row in found.layers]
-    assert told["layers"][0]["reasons"] == found.layers[0].reasons
-    lines = list(csv.DictReader(io.StringIO(found.render("csv"))))
+    as_json = json.loads(explanation.render("json"))
+    assert [layer["layer"] for layer in as_json["layers"]] == [
+        row.layer for row in explanation.layers
+    ]
+    assert as_json["layers"][0]["reasons"] == explanation.layers[0].reasons
+    lines = list(csv.DictReader(io.StringIO(explanation.render("csv"))))
     assert (
-        len(lines) == sum(max(1, len(row.reasons)) for row in found.layers) == len(found.to_frame())
+        len(lines)
+        == sum(max(1, len(row.reasons)) for row in explanation.layers)
+        == len(explanation.to_frame())
     )
     assert all(line["layer"] for line in lines)
     for format in ("markdown", "latex"):
-        assert "nested/inner" in found.render(format)
+        assert "nested/inner" in explanation.render(format)
     with pytest.raises(ValueError, match="`format` must be one of table"):
-        found.render("xml")
+        explanation.render("xml")
 
 
 def test_a_model_without_recurrent_layers_says_so() -> None:
@@ -158,11 +163,11 @@ def test_a_model_without_recurrent_layers_says_so() -> None:
 
 def test_a_file_and_a_folder_tell_what_the_model_tells(model: keras.Model, tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
-    wanted = explain(model)
+    expected = explain(model)
     for place in (tmp_path, tmp_path / "model.keras", str(tmp_path)):
-        found = explain(place)
-        assert isinstance(found, Explanation)
-        assert found.layers == wanted.layers
+        explanation = explain(place)
+        assert isinstance(explanation, Explanation)
+        assert explanation.layers == expected.layers
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:

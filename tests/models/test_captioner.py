@@ -166,7 +166,7 @@ def test_the_loss_is_over_real_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"decoder": "inject"}, "`decoder` must be one of merge, init"),
         ({"units": 0}, "`units` must be a positive integer"),
@@ -176,8 +176,8 @@ def test_the_loss_is_over_real_words() -> None:
         ({"encoder": keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])}, "`features`"),
     ],
 )
-def test_wrong_sizes_are_named(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_wrong_sizes_are_named(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Captioner(**{"words": 9, "features": 5, "units": 4, "embedding": 3, **wrong})
 
 

@@ -69,9 +69,9 @@ def test_the_closed_form_is_what_is_built(sizes: Classifier) -> None:
 @pytest.mark.parametrize("classes", [2, 3])
 def test_it_gives_a_row_of_logits_for_each_text(cell: str, classes: int) -> None:
     sizes = Classifier(30, classes, cell, units=4, embedding=5, ngrams=9)
-    found = np.asarray(sizes.build()(_inputs(sizes)))
-    assert found.shape == (3, 1 if classes == 2 else 3)
-    assert np.isfinite(found).all()
+    outputs = np.asarray(sizes.build()(_inputs(sizes)))
+    assert outputs.shape == (3, 1 if classes == 2 else 3)
+    assert np.isfinite(outputs).all()
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -92,8 +92,8 @@ def test_the_logits_are_the_mean_of_the_branches() -> None:
     model, inputs = sizes.build(), _inputs(sizes)
     assert sizes.branches == ("wide", "deep")
     outputs = {name: model.get_layer(name).output for name in sizes.branches}
-    found = keras.Model(model.input, outputs)(inputs)
-    mean = (np.asarray(found["wide"]) + np.asarray(found["deep"])) / 2
+    logits = keras.Model(model.input, outputs)(inputs)
+    mean = (np.asarray(logits["wide"]) + np.asarray(logits["deep"])) / 2
     np.testing.assert_allclose(np.asarray(model(inputs)), mean, atol=1e-6)
 
 
@@ -184,11 +184,11 @@ def test_tokens_are_dropped_in_training_alone_and_padding_never() -> None:
     ids[:, 50:] = 0
     layer = TokenDropout(0.3, seed=1)
     np.testing.assert_array_equal(np.asarray(layer(ids)), ids)
-    found = np.asarray(layer(ids, training=True))
-    np.testing.assert_array_equal(found[:, 50:], 0)
-    assert set(np.unique(found[:, :50])) == {1, 7}
-    assert np.mean(found[:, :50] == 1) == pytest.approx(0.3, abs=0.06)
-    assert not np.array_equal(found, np.asarray(layer(ids, training=True)))
+    outputs = np.asarray(layer(ids, training=True))
+    np.testing.assert_array_equal(outputs[:, 50:], 0)
+    assert set(np.unique(outputs[:, :50])) == {1, 7}
+    assert np.mean(outputs[:, :50] == 1) == pytest.approx(0.3, abs=0.06)
+    assert not np.array_equal(outputs, np.asarray(layer(ids, training=True)))
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0])

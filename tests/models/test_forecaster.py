@@ -94,10 +94,10 @@ def test_every_input_has_a_part_in_the_forecast(kind: str, channels: str) -> Non
     model, inputs = sizes.build(), windows(sizes)
     model.set_weights([np.random.default_rng(1).normal(size=w.shape) for w in model.get_weights()])
     inputs["series"][:] = 0
-    found = _forecast(model, inputs)
+    forecast = _forecast(model, inputs)
     for name, values in inputs.items():
         other = 1 - values if name == "observed" else values + 1
-        assert not np.allclose(_forecast(model, {**inputs, name: other}), found), name
+        assert not np.allclose(_forecast(model, {**inputs, name: other}), forecast), name
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -114,9 +114,9 @@ def test_targets_apart_do_not_see_each_other(kind: str) -> None:
     sizes = Forecaster(**EVERYTHING, kind=kind)
     model, inputs = sizes.build(), windows(sizes)
     changed = inputs["history"] + np.array([0.0, 1.0], "float32")
-    found = _forecast(model, {**inputs, "history": changed}) - _forecast(model, inputs)
-    np.testing.assert_allclose(found[..., 0], 0, atol=1e-6)
-    assert np.abs(found[..., 1]).min() > 0
+    forecast = _forecast(model, {**inputs, "history": changed}) - _forecast(model, inputs)
+    np.testing.assert_allclose(forecast[..., 0], 0, atol=1e-6)
+    assert np.abs(forecast[..., 1]).min() > 0
 
 
 @pytest.mark.parametrize("output", OUTPUTS[:-1])
@@ -139,7 +139,7 @@ def test_a_forecast_stays_where_its_window_is(
     before = np.resize(level, 8).reshape(shape)
     after = np.resize(level, 5).reshape(shape)
     moved = {"history": (scale * inputs["history"] + before).astype("float32")}
-    found, expected = _forecast(model, moved), _forecast(model, inputs)
+    forecast, expected = _forecast(model, moved), _forecast(model, inputs)
     if output == "point":
         expected = scale * expected + after
     elif output == "quantiles":
@@ -147,7 +147,7 @@ def test_a_forecast_stays_where_its_window_is(
     else:
         expected[..., 0] = scale * expected[..., 0] + after
         expected[..., 1] *= scale
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(forecast, expected, rtol=1e-3, atol=1e-3)
 
 
 # Training
@@ -159,16 +159,16 @@ def test_it_trains_on_targets_some_of_which_are_missing(kind: str, output: str) 
     sampled = {"scheduled_sampling": 0.5} if kind == "recursive" else {}
     sizes = Forecaster(**EVERYTHING, **sampled, kind=kind, output=output, dropout=0.1)
     model = sizes.build()
-    training_model, inputs, wanted = (
+    training_model, inputs, expected = (
         sizes.training_model(model),
         windows(sizes, 8),
         targets(sizes, 8),
     )
     if kind == "recursive":
-        inputs = {**inputs, "ahead": wanted}
+        inputs = {**inputs, "ahead": expected}
     training_model.compile("adam", sizes.loss(), run_eagerly=True)
     before = [np.array(weight) for weight in model.get_weights()]
-    history = training_model.fit(inputs, wanted, epochs=2, batch_size=4, verbose=0).history
+    history = training_model.fit(inputs, expected, epochs=2, batch_size=4, verbose=0).history
     assert np.isfinite(history["loss"]).all()
     changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights())]
     assert all(changed), (
@@ -181,14 +181,14 @@ def test_it_learns_a_wave_on_a_slope(kind: str) -> None:
     sizes = Forecaster(24, 12, kind=kind, units=16, segment=6, normalization="last")
     time = np.arange(36) + np.random.default_rng(0).uniform(0, 500, (512, 1))
     series = (np.sin(time / 12 * 2 * np.pi) + 0.01 * time)[..., None].astype("float32")
-    inputs, wanted = {"history": series[:, :24]}, series[:, 24:]
+    inputs, expected = {"history": series[:, :24]}, series[:, 24:]
     model = sizes.build()
     training_model = sizes.training_model(model)
-    given = {**inputs, "ahead": wanted} if kind == "recursive" else inputs
+    given = {**inputs, "ahead": expected} if kind == "recursive" else inputs
     training_model.compile(keras.optimizers.Adam(0.01), sizes.loss())
-    training_model.fit(given, wanted, epochs=15, batch_size=32, verbose=0)
-    error = np.mean(np.square(_forecast(model, inputs) - wanted))
-    last = np.mean(np.square(series[:, 23:24] - wanted))
+    training_model.fit(given, expected, epochs=15, batch_size=32, verbose=0)
+    error = np.mean(np.square(_forecast(model, inputs) - expected))
+    last = np.mean(np.square(series[:, 23:24] - expected))
     assert error < 0.1 * last
 
 
@@ -199,13 +199,13 @@ def test_it_goes_on_from_its_own_forecast() -> None:
     sizes = Forecaster(6, 4, kind="recursive", units=3, targets=2, normalization="none")
     model, inputs = sizes.build(), windows(sizes)
     one = replace(sizes, horizon=1)
-    history, found = inputs["history"], []
+    history, forecast = inputs["history"], []
     for _ in range(4):
         step = replace(one, lookback=history.shape[1]).build()
         step.set_weights(model.get_weights())
-        found.append(_forecast(step, {"history": history}))
-        history = np.concatenate([history, found[-1]], axis=1)
-    expected = np.concatenate(found, axis=1)
+        forecast.append(_forecast(step, {"history": history}))
+        history = np.concatenate([history, forecast[-1]], axis=1)
+    expected = np.concatenate(forecast, axis=1)
     np.testing.assert_allclose(_forecast(model, inputs), expected, atol=1e-5)
 
 
@@ -214,21 +214,21 @@ def test_taught_it_goes_on_from_what_was_observed() -> None:
     model, inputs = sizes.build(), windows(sizes)
     training_model, wanted = sizes.training_model(model), targets(sizes)
     inputs = {**inputs, "ahead": np.nan_to_num(wanted)}
-    found = np.asarray(keras.ops.convert_to_numpy(training_model(inputs, training=True)))
+    forecast = np.asarray(keras.ops.convert_to_numpy(training_model(inputs, training=True)))
     for step in range(4):
         history = np.concatenate([inputs["history"], inputs["ahead"][:, :step]], axis=1)
         one = replace(sizes, lookback=6 + step, horizon=1).build()
         one.set_weights(model.get_weights())
         expected = _forecast(one, {"history": history})[:, 0]
-        np.testing.assert_allclose(found[:, step], expected, atol=1e-5)
+        np.testing.assert_allclose(forecast[:, step], expected, atol=1e-5)
 
 
 def test_outside_of_training_it_does_not_look_ahead() -> None:
     sizes = Forecaster(**EVERYTHING, kind="recursive")
     model, inputs = sizes.build(), windows(sizes)
     given = {**inputs, "ahead": targets(sizes)}
-    found = _forecast(sizes.training_model(model), given)
-    np.testing.assert_array_equal(found, _forecast(model, inputs))
+    forecast = _forecast(sizes.training_model(model), given)
+    np.testing.assert_array_equal(forecast, _forecast(model, inputs))
 
 
 def test_scheduled_it_goes_on_from_its_own_forecasts_in_part() -> None:

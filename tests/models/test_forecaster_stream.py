@@ -42,8 +42,8 @@ def test_new_rows_leave_what_reading_all_of_them_leaves(cell: str, channels: str
         before = stream.forecast(state, inputs["future"])
         state = stream.update(state, _rows(inputs, first, last))
         assert not np.allclose(stream.forecast(state, inputs["future"]), before)
-    found = stream.forecast(state, inputs["future"])
-    np.testing.assert_allclose(found, _forecast(model, inputs), atol=1e-5)
+    forecast = stream.forecast(state, inputs["future"])
+    np.testing.assert_allclose(forecast, _forecast(model, inputs), atol=1e-5)
 
 
 @pytest.mark.parametrize("norm", ["none", "last", "seasonal", "instance"])
@@ -51,8 +51,8 @@ def test_it_starts_where_the_model_does(norm: str) -> None:
     sizes = Forecaster(**EVERYTHING, normalization=norm, season=3)
     model, inputs = sizes.build(), windows(sizes)
     stream = Stream(sizes, model)
-    found = stream.forecast(stream.start(inputs), inputs["future"])
-    np.testing.assert_allclose(found, _forecast(model, inputs), atol=1e-5)
+    forecast = stream.forecast(stream.start(inputs), inputs["future"])
+    np.testing.assert_allclose(forecast, _forecast(model, inputs), atol=1e-5)
 
 
 @pytest.mark.parametrize("norm", ["last", "seasonal", "instance"])

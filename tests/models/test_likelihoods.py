@@ -58,8 +58,8 @@ def test_counts_of_any_size_have_their_likelihood(mean: float, spread: float, co
     forecast = np.array([[[[mean, spread]]]], "float32")
     targets = np.array([[[count]]], "float32")
     expected = float(_expected("negative_binomial", targets, forecast)[0, 0, 0])
-    found = _value(DistributionLoss("negative_binomial"), targets, forecast)
-    assert found == pytest.approx(expected, rel=1e-3, abs=0.05)
+    value = _value(DistributionLoss("negative_binomial"), targets, forecast)
+    assert value == pytest.approx(expected, rel=1e-3, abs=0.05)
 
 
 def test_the_pinball_loss_is_that_of_scikit_learn() -> None:
@@ -81,8 +81,8 @@ def test_the_pinball_loss_is_that_of_scikit_learn() -> None:
 )
 def test_point_losses_are_those_of_keras(error: str, expected: keras.losses.Loss) -> None:
     targets, forecast = _drawn("point")
-    found = _value(PointLoss(error), targets, forecast)
-    assert found == pytest.approx(_value(expected, targets, forecast), rel=1e-5)
+    value = _value(PointLoss(error), targets, forecast)
+    assert value == pytest.approx(_value(expected, targets, forecast), rel=1e-5)
 
 
 ALL = [
@@ -132,8 +132,8 @@ def test_draws_have_the_quantiles_and_the_middle_that_are_read_off(output: str) 
 
 def test_quantiles_of_a_model_of_quantiles_are_its_own() -> None:
     _, forecast = _drawn("quantiles")
-    found = Likelihood("quantiles", LEVELS).quantile(forecast, LEVELS)
-    np.testing.assert_allclose(found, forecast, rtol=1e-6)
+    value = Likelihood("quantiles", LEVELS).quantile(forecast, LEVELS)
+    np.testing.assert_allclose(value, forecast, rtol=1e-6)
 
 
 def test_a_point_forecast_is_its_own_middle_and_has_no_more() -> None:

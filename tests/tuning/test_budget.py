@@ -42,8 +42,8 @@ MEASURES = {
 
 
 def _budget(space: Any = None, **limits: int) -> Budget:
-    found = [Limit(name, *MEASURES[name], most) for name, most in limits.items()]
-    return Budget(found, space or SPACE, ("vocabulary",), "match_params" in limits)
+    fitted = [Limit(name, *MEASURES[name], most) for name, most in limits.items()]
+    return Budget(fitted, space or SPACE, ("vocabulary",), "match_params" in limits)
 
 
 DRAWN = st.fixed_dictionaries(
@@ -60,25 +60,25 @@ DRAWN = st.fixed_dictionaries(
 
 @given(DRAWN, st.integers(600, 20_000))
 def test_what_is_too_large_is_made_to_fit(settings: dict[str, Any], most: int) -> None:
-    found = _budget(max_params=most).fit(settings)
-    assert found is not None
-    assert _count(found) <= most
-    assert found["embedding"] % 4 == 0
-    assert 4 <= found["embedding"] <= settings["embedding"]
-    assert 2 <= found["units"] <= settings["units"]
+    fitted = _budget(max_params=most).fit(settings)
+    assert fitted is not None
+    assert _count(fitted) <= most
+    assert fitted["embedding"] % 4 == 0
+    assert 4 <= fitted["embedding"] <= settings["embedding"]
+    assert 2 <= fitted["units"] <= settings["units"]
     # What saves no parameters, and what the data depends on, stays.
     for name in ("cell", "batch_size", "vocabulary", "rate"):
-        assert found[name] == settings[name]
+        assert fitted[name] == settings[name]
     if _count(settings) <= most:
-        assert found == settings
-    elif found["embedding"] == settings["embedding"]:  # as many units as fit
-        assert _count({**found, "units": found["units"] + 1}) > most
+        assert fitted == settings
+    elif fitted["embedding"] == settings["embedding"]:  # as many units as fit
+        assert _count({**fitted, "units": fitted["units"] + 1}) > most
 
 
 def test_units_are_lowered_before_anything_else() -> None:
     settings = {"cell": "gru", "units": 64, "embedding": 40, "vocabulary": 10, "batch_size": 8}
-    found = _budget(max_params=5_000).fit(settings)
-    assert found == {**settings, "units": params.units_for("gru", 4_600, 40).units}
+    fitted = _budget(max_params=5_000).fit(settings)
+    assert fitted == {**settings, "units": params.units_for("gru", 4_600, 40).units}
 
 
 def test_what_cannot_fit_is_none() -> None:
@@ -89,24 +89,24 @@ def test_what_cannot_fit_is_none() -> None:
 
 @given(DRAWN, st.integers(5_000, 20_000))
 def test_sizes_are_matched_from_below(settings: dict[str, Any], match: int) -> None:
-    found = _budget(match_params=match).fit(settings)
-    assert found is not None
-    assert _count(found) <= match < _count({**found, "units": found["units"] + 1})
+    fitted = _budget(match_params=match).fit(settings)
+    assert fitted is not None
+    assert _count(fitted) <= match < _count({**fitted, "units": fitted["units"] + 1})
 
 
 @given(DRAWN, st.integers(600, 20_000), st.integers(2_000, 100_000))
 def test_whichever_limit_binds_is_met(settings: dict[str, Any], most: int, macs: int) -> None:
-    found = _budget(max_params=most, max_macs=macs).fit(settings)
+    fitted = _budget(max_params=most, max_macs=macs).fit(settings)
     one, other = _budget(max_params=most).fit(settings), _budget(max_macs=macs).fit(settings)
-    assert found is not None
+    assert fitted is not None
     assert one is not None
     assert other is not None
-    assert _count(found) <= most
-    assert _macs(found) <= macs
+    assert _count(fitted) <= most
+    assert _macs(fitted) <= macs
     names = ("cell", "batch_size", "vocabulary", "rate")
-    assert all(found[name] == settings[name] for name in names)
+    assert all(fitted[name] == settings[name] for name in names)
     if one["embedding"] == other["embedding"] == settings["embedding"]:  # units alone are lowered
-        assert found == {**settings, "units": min(one["units"], other["units"])}
+        assert fitted == {**settings, "units": min(one["units"], other["units"])}
 
 
 @pytest.mark.parametrize("name", ["max_params", "match_params"])
@@ -138,11 +138,11 @@ def _costs(settings: Any) -> dict[str, int]:
 
 
 def _kinds(**limits: int) -> Budget:
-    found = [
+    fitted = [
         Limit(f"max_{name}", name, lambda settings, name=name: _costs(settings)[name], most)
         for name, most in limits.items()
     ]
-    return Budget(found, {"kind": Choice(("short", "long")), "segment": Int(1, 12)})
+    return Budget(fitted, {"kind": Choice(("short", "long")), "segment": Int(1, 12)})
 
 
 def test_limits_that_cannot_be_met_together_are_told() -> None:

@@ -23,7 +23,7 @@ SPACE = {
 
 def _trials(**columns: Any) -> pd.DataFrame:
     """Trials of rising score and learning rate, and the recipe's own setting."""
-    found = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "trial": [f"{place:04d}" for place in range(4)],
             "cell": ["gru", "lstm"] * 2,
@@ -35,9 +35,9 @@ def _trials(**columns: Any) -> pd.DataFrame:
             "parameters": np.geomspace(60_000, 100_000, 4).astype(int),
         }
     ).assign(**columns)
-    default = {"trial": "default", "cell": "lstm", "score": found["score"].max()}
-    default |= {"learning_rate": 1e-3, "dropout": 0.5, "parameters": found["parameters"].iloc[-1]}
-    frame = pd.concat([found, pd.DataFrame([default])], ignore_index=True)
+    default = {"trial": "default", "cell": "lstm", "score": table["score"].max()}
+    default |= {"learning_rate": 1e-3, "dropout": 0.5, "parameters": table["parameters"].iloc[-1]}
+    frame = pd.concat([table, pd.DataFrame([default])], ignore_index=True)
     return frame.astype({"parameters": "Int64"})
 
 
@@ -133,11 +133,11 @@ def test_wide_values_without_a_known_range_are_placed_by_logarithm() -> None:
 
 
 def test_importance_stays_within_shares_and_says_when_it_is_a_hint() -> None:
-    found = pd.DataFrame({"setting": ["a", "b"], "importance": [0.9, 0.1], "spread": [0.3, 0.2]})
-    axis = _axis(figures.importances(found, 14))
+    table = pd.DataFrame({"setting": ["a", "b"], "importance": [0.9, 0.1], "spread": [0.3, 0.2]})
+    axis = _axis(figures.importances(table, 14))
     assert axis.get_title() == "importance (only 14 trials: a hint)"
     (ends,) = (part.get_segments() for part in axis.collections)
     assert [tuple(np.round(segment[:, 0], 9)) for segment in ends] == [(0.0, 0.3), (0.6, 1.0)]
-    assert _axis(figures.importances(found, 15)).get_title() == "importance"
-    many = pd.concat([found] * 5)
+    assert _axis(figures.importances(table, 15)).get_title() == "importance"
+    many = pd.concat([table] * 5)
     assert "a hint" in _axis(figures.importances(many, 19)).get_title()

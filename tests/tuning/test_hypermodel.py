@@ -32,8 +32,8 @@ def test_any_tuner_takes_a_recipe(tmp_path: Path, kind: str) -> None:
 def test_the_score_is_that_of_the_best_epoch() -> None:
     model = kerasseq.hypermodel(toy, space={"units": [3, 4]}, learning_rate=0.05, epochs=3)
     hp = keras_tuner.HyperParameters()
-    found = model.fit(hp, model.build(hp))
-    assert found["val_loss"] == min(toy(epochs=3).history["val_loss"])
+    values = model.fit(hp, model.build(hp))
+    assert values["val_loss"] == min(toy(epochs=3).history["val_loss"])
 
 
 def test_other_data_is_refused() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, read, sound
+from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, read, read_checked
 
 
 def _written(folder: Path, *events: dict[str, object]) -> None:
@@ -56,9 +56,9 @@ FINISHED = {"event": "finished", "best": "0000"}
 
 
 def test_the_lines_of_a_search_are_sound(tmp_path: Path) -> None:
-    assert sound(tmp_path) == []
+    assert read_checked(tmp_path) == []
     _written(tmp_path, SEARCH, BEGAN, ENDED, FINISHED)
-    assert sound(tmp_path) == read(tmp_path)
+    assert read_checked(tmp_path) == read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_line_that_is_missing_or_wrong_is_told(
 ) -> None:
     _written(tmp_path, *events)
     with pytest.raises(ValueError, match=f"^line {line} of .* is damaged: restore the file"):
-        sound(tmp_path)
+        read_checked(tmp_path)
 
 
 def test_a_journal_of_another_version_is_told(tmp_path: Path) -> None:
     _written(tmp_path, {**SEARCH, "format": 99})
     with pytest.raises(ValueError, match=r"another version of kerasseq \(format 99, and this one"):
-        sound(tmp_path)
+        read_checked(tmp_path)
 
 
 def _old(folder: Path, recipe: str, settings: Any, space: Any, *trials: Any) -> None:
@@ -130,7 +130,7 @@ def test_settings_of_before_are_read_by_their_names_of_today(
     tmp_path: Path, recipe: str, old: dict[str, Any], new: dict[str, Any]
 ) -> None:
     _old(tmp_path, recipe, old, {})
-    (about,) = sound(tmp_path)
+    (about,) = read_checked(tmp_path)
     assert about["settings"] == new
     assert about["format"] == FORMAT
 
@@ -140,13 +140,13 @@ def test_ranges_of_before_are_read_by_their_names_of_today(tmp_path: Path) -> No
     trials = [{"lookback": value, "scheduled": 0.1} for value in (None, 4.0)]
     space = {"scheduled": "Float(low=0.0, high=0.5, log=False)", "lookback": seasons}
     _old(tmp_path / "a", "forecasting", {"clip": None}, space, *trials)
-    about, *began = sound(tmp_path / "a")
+    about, *began = read_checked(tmp_path / "a")
     assert [*about["space"]] == ["scheduled_sampling", "lookback_seasons"]
     assert [event["settings"] for event in began] == [
         {"lookback_seasons": value, "scheduled_sampling": 0.1} for value in (None, 4.0)
     ]
     _old(tmp_path / "b", "forecasting", {}, {"lookback": steps}, {"lookback": 14})
-    about, began = sound(tmp_path / "b")
+    about, began = read_checked(tmp_path / "b")
     assert about["space"] == {"lookback": steps.replace("Whole", "Int")}
     assert began["settings"] == {"lookback": 14}
 
@@ -155,7 +155,7 @@ def test_a_setting_of_today_keeps_its_name(tmp_path: Path) -> None:
     # A recipe from elsewhere may have what was the name of another setting once.
     about = {**SEARCH, "settings": {"beam": 3}, "space": {"tied": "Choice(options=(1, 2))"}}
     _written(tmp_path, about, {**BEGAN, "settings": {"tied": 1}})
-    assert sound(tmp_path) == read(tmp_path)
+    assert read_checked(tmp_path) == read(tmp_path)
 
 
 def test_one_process_at_a_time_may_add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

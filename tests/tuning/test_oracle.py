@@ -15,7 +15,7 @@ import pytest
 from kerasseq.settings import Choice, Conditional, Float, Int
 from kerasseq.tuning.hyperband import factor_for, sweep
 from kerasseq.tuning.oracle import OUTCOME, SETTINGS, SILENCE, make
-from kerasseq.tuning.task import Data, Task, key
+from kerasseq.tuning.task import Data, Task, settings_key
 from tests.tuning.conftest import said
 
 Make = Callable[..., Task]
@@ -29,7 +29,7 @@ class Driver:
     def __init__(self, task: Task, data: Data, before: list[dict[str, Any]] | None = None) -> None:
         self.task, self.data = task, data
         self.events: list[dict[str, Any]] = []
-        self.oracle = make(task, task.budget(data).fit, self.events.append, data.settled)
+        self.oracle = make(task, task.budget(data).fit, self.events.append, data.resolve_auto)
         tuner = keras_tuner.engine.base_tuner.BaseTuner  # which tells an oracle its folder
         tuner(self.oracle, directory=str(task.folder), overwrite=True)
         self.oracle.replay(before or [])
@@ -67,7 +67,7 @@ def test_no_proposal_is_over_the_budget_or_comes_twice(tuner: str, task: Make, d
     assert len(began) == TRIALS[tuner]
     counts = [data.count({**search.settings, **event["settings"]}) for event in began]
     assert max(counts) <= 30
-    new = [key(event["settings"]) for event in began if not event.get("trial_id")]
+    new = [settings_key(event["settings"]) for event in began if not event.get("trial_id")]
     assert max(Counter(new).values()) == 1
 
 
@@ -196,7 +196,7 @@ def test_a_worker_that_is_silent_is_waited_for_no_longer(
     now[0] = SILENCE - 1
     assert driver.oracle.create_trial("one").trial_id == trial.trial_id
     now[0] = SILENCE + 1
-    driver.oracle.give_up()
+    driver.oracle.drop_silent_workers()
     assert driver.oracle.tuner_ids == {"one"}
     assert [*driver.oracle.ongoing_trials] == ["one"]
     driver.end(trial)

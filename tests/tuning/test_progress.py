@@ -100,8 +100,8 @@ def test_time_left_counts_what_follows_the_last_trial(monkeypatch: pytest.Monkey
     for event in events:
         clock[0] += 10 if event["event"] == "ended" else 0
         progress.show(event)
-        found = re.search(r"about (.*) left", _shown(progress))
-        left.append(found and found[1])
+        match = re.search(r"about (.*) left", _shown(progress))
+        left.append(match and match[1])
     # One trial of 10 s, the default and two trainings of 8 s; then the latter three; then two.
     assert left == [None, "34 s", "34 s", "24 s", "24 s", "16 s"]
     clock[0] += 6
@@ -111,7 +111,7 @@ def test_time_left_counts_what_follows_the_last_trial(monkeypatch: pytest.Monkey
 def test_what_goes_on_after_the_trials_is_shown() -> None:
     progress = Progress("accuracy", True, 1, quiet=True)
     assert "searching; " in _shown(progress)
-    progress.say("the best setting, trained on all but the test part")
+    progress.announce("the best setting, trained on all but the test part")
     assert "the best setting, trained on all but the test part; " in _shown(progress)
 
 
@@ -123,7 +123,7 @@ def test_in_a_terminal_the_table_goes_in_the_end(
     with Progress("accuracy", True, 2, quiet=False) as progress:
         for event in _events([0.9, 0.8]):
             progress.show(event)
-        progress.say("the end")
+        progress.announce("the end")
     told = capsys.readouterr()
     assert told.out == ""
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.err)
@@ -135,7 +135,7 @@ def test_without_a_terminal_each_trial_is_a_line(capsys: pytest.CaptureFixture[s
     with Progress("accuracy", True, 1, quiet=False) as progress:
         for event in _events([0.9]):
             progress.show(event)
-        progress.say("the end")
+        progress.announce("the end")
     first, second, third = capsys.readouterr().err.splitlines()
     told = "cell=gru, units=26, embedding_dropout=0.25, learning_rate=0.001"
     assert first.startswith(f"trial 0001 completed: accuracy 0.900 ({told}); about ")
@@ -150,5 +150,5 @@ def test_a_quiet_search_shows_nothing(
     with Progress("accuracy", True, 1, quiet=True) as progress:
         for event in _events([0.9]):
             progress.show(event)
-        progress.say("the end")
+        progress.announce("the end")
     assert capsys.readouterr().err == ""

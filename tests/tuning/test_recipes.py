@@ -15,9 +15,9 @@ import kerasseq
 from kerasseq import registry
 from kerasseq.tasks.forecasting import Forecasting
 from kerasseq.tuning import trial
-from kerasseq.tuning.space import declare, narrowed, sizes
-from kerasseq.tuning.space_checks import asked
-from kerasseq.tuning.task import Data, Task, known, typed
+from kerasseq.tuning.space import declare, narrow, sizes
+from kerasseq.tuning.space_checks import check_space
+from kerasseq.tuning.task import Data, Task, lookup_recipe, typed
 from tests.tuning.conftest import said
 from tests.tuning.test_oracle import Driver
 
@@ -25,17 +25,17 @@ RECIPES = registry.builtin()
 
 
 def _data(name: str) -> tuple[Any, Any, dict[str, Any], Data]:
-    recipe, settings, data = known(name)
+    recipe, settings, data = lookup_recipe(name)
     source = recipe.load(data, typed(recipe, settings))
     return recipe, source, settings, Data(recipe, source, settings)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
-    recipe, settings, _ = known(name)
-    space, found = asked(recipe, settings, None, {})  # which tries the ends of all ranges
+    recipe, settings, _ = lookup_recipe(name)
+    space, fitted = check_space(recipe, settings, None, {})  # which tries the ends of all ranges
     assert len(space) > 3
-    assert found == settings
+    assert fitted == settings
     hp = keras_tuner.HyperParameters()
     drawn = {**settings, **declare(space, hp, settings)}
     for place, own in enumerate(hp.space):
@@ -72,14 +72,14 @@ def test_the_order_of_a_space_is_that_of_every_version(name: str, names: str) ->
 @pytest.mark.parametrize("name", RECIPES)
 def test_what_a_recipe_is_proposed_is_made_to_fit_by_its_multiply_accumulates(name: str) -> None:
     recipe, source, settings, data = _data(name)
-    space, _ = narrowed(recipe.space(), {}, settings)
+    space, _ = narrow(recipe.space(), {}, settings)
     large = {**settings, **{name: own.high for name, own in sizes(space, settings).items()}}
     most = data.macs(large) // 3
     task = Task(recipe, source, settings, space, Path(), max_macs=most)
-    found = task.budget(data).fit(large)
-    assert found is not None
-    assert most / 2 < data.macs(found) <= most
-    assert found["units"] < large["units"]
+    fitted = task.budget(data).fit(large)
+    assert fitted is not None
+    assert most / 2 < data.macs(fitted) <= most
+    assert fitted["units"] < large["units"]
     with pytest.raises(ValueError, match="has so few multiply-accumulates: the smallest has "):
         replace(task, max_macs=9).budget(data).check(settings)
 
@@ -87,11 +87,11 @@ def test_what_a_recipe_is_proposed_is_made_to_fit_by_its_multiply_accumulates(na
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_search_begins_near_the_recipes_own_setting(name: str, tmp_path: Path) -> None:
     recipe, source, settings, data = _data(name)
-    space, _ = narrowed(recipe.space(), {}, settings)
+    space, _ = narrow(recipe.space(), {}, settings)
     most = data.count(settings) // 2
     task = Task(recipe, source, settings, space, tmp_path, trials=1, max_params=most)
     began, _ = Driver(task, data).run()
-    own = data.settled(settings)
+    own = data.resolve_auto(settings)
     near = ("model", "normalization", "cell", "learning_rate", "pooling")
     assert [name for name in near if name in space and began["settings"][name] != own[name]] == []
     assert "auto" not in {own[name] for name in space if name != "scaling"}
@@ -139,8 +139,8 @@ def test_data_is_prepared_again_only_for_settings_that_it_depends_on(
         prepared.clear()
         own = {**space, "lookback": lookback, "scaling": "standard"}
         out = tmp_path / str(lookback)
-        found = kerasseq.tune("forecasting", table, space=own, trials=20, out=out, quiet=True)
-        assert all(found.trials[name].nunique() > 1 for name in space)
+        fitted = kerasseq.tune("forecasting", table, space=own, trials=20, out=out, quiet=True)
+        assert all(fitted.trials[name].nunique() > 1 for name in space)
         times.append(len(prepared))
     assert times[0] == 2 < times[1]  # once for the trials, and once for their sizes
 

@@ -67,8 +67,8 @@ def test_tables_are_written_whatever_the_settings_are(tmp_path: Path) -> None:
     assert pd.read_csv(tmp_path / "trials.csv")["units"].tolist() == result.trials["units"].tolist()
     frame = pd.read_parquet(tmp_path / "trials.parquet")
     assert frame["cell"].tolist() == result.trials["cell"].tolist()
-    found = sorted(path.name for path in (tmp_path / "plots").iterdir())
-    assert found == [
+    table = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert table == [
         "importance.png",
         "score_by_parameters.png",
         "score_by_trial.png",
@@ -96,11 +96,11 @@ def test_what_matters_is_told_from_what_does_not() -> None:
     )
     trials["score"] = np.log(trials["units"]) + (trials["cell"] == "gru")
     trials.loc[0, "score"] = np.nan
-    found = importance(trials, ["dropout", "bias", "cell", "units"])
-    assert found["setting"].tolist()[:2] == ["units", "cell"]
-    assert found["importance"].sum() == pytest.approx(1.0)
-    assert found["importance"].iloc[2:].sum() < 0.1
-    pd.testing.assert_frame_equal(found, importance(trials, ["dropout", "bias", "cell", "units"]))
+    table = importance(trials, ["dropout", "bias", "cell", "units"])
+    assert table["setting"].tolist()[:2] == ["units", "cell"]
+    assert table["importance"].sum() == pytest.approx(1.0)
+    assert table["importance"].iloc[2:].sum() < 0.1
+    pd.testing.assert_frame_equal(table, importance(trials, ["dropout", "bias", "cell", "units"]))
 
 
 def test_too_few_trials_are_told() -> None:
@@ -161,10 +161,10 @@ def test_json_has_the_rows_of_the_table_and_the_end(tmp_path: Path) -> None:
     gain = {"metric": "accuracy", "best": 0.9, "default": 0.5, "difference": 0.4}
     gain |= {"low": None, "high": None, "outcome": "beats"}
     result = _result(tmp_path, [0.5, None, 0.9], end={"best": "0002", "gain": gain})
-    found = json.loads(result.render("json"))
-    assert [row["trial"] for row in found["trials"]] == ["0002", "default", "0001"]
-    assert found["trials"][0] | {"units": 4, "score": 0.9, "back": None} == found["trials"][0]
-    assert "event" not in found["trials"][0]
-    assert found["trials"][2]["parameters"] is None
-    assert found["end"] == {"best": "0002", "gain": gain}
+    table = json.loads(result.render("json"))
+    assert [row["trial"] for row in table["trials"]] == ["0002", "default", "0001"]
+    assert table["trials"][0] | {"units": 4, "score": 0.9, "back": None} == table["trials"][0]
+    assert "event" not in table["trials"][0]
+    assert table["trials"][2]["parameters"] is None
+    assert table["end"] == {"best": "0002", "gain": gain}
     assert json.loads(_result(tmp_path, [0.5]).render("json"))["end"] is None

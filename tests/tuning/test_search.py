@@ -17,7 +17,7 @@ import kerasseq
 from kerasseq.settings import Choice, Float
 from kerasseq.tuning import final, trial
 from kerasseq.tuning import search as searches
-from kerasseq.tuning.journal import JOURNAL, read, sound
+from kerasseq.tuning.journal import JOURNAL, read, read_checked
 from tests.toy import TASK, numbers, toy
 from tests.tuning.conftest import SPACE
 
@@ -156,14 +156,14 @@ def test_a_process_that_has_grown_leaves_the_rest_to_others(
     quick.clear()
     handed: list[tuple[int, int]] = []
 
-    def spread(self: Any, workers: int) -> None:
+    def run_workers(self: Any, workers: int) -> None:
         handed.append((workers, sum(e["event"] == "ended" for e in self.events)))
         with monkeypatch.context() as patched:
             patched.setattr("kerasseq.tuning.runner.memory", lambda: 0.0)
             assert self.trials()
 
     monkeypatch.setattr("kerasseq.tuning.runner.memory", lambda: 101.0 * len(quick))
-    monkeypatch.setattr(searches.Search, "spread", spread)
+    monkeypatch.setattr(searches.Search, "run_workers", run_workers)
     result = kerasseq.tune(toy, trials=6, out=tmp_path / "a", **TUNE)
     assert handed == [(1, 3)]
     pd.testing.assert_frame_equal(result.trials, whole.trials)
@@ -226,16 +226,16 @@ def test_the_recipes_own_setting_does_not_win_beyond_the_budget_and_the_space(
     quick: list[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found: list[Any] = []
+    result: list[Any] = []
 
     def finish(task: Any, data: Any, rows: Any) -> dict[str, Any]:
-        found.extend(final.rivals(task, data, rows))
+        result.extend(final.candidates(task, data, rows))
         return {"best": None}
 
     monkeypatch.setattr("kerasseq.tuning.search.finish", finish)
     options = {"space": {"units": units, "learning_rate": [0.04, 0.05]}, "out": tmp_path / "a"}
     kerasseq.tune(toy, trials=1, quiet=True, **options, **limit)
-    assert {row["trial"] for row in found} == {"0000", best}
+    assert {row["trial"] for row in result} == {"0000", best}
 
 
 def test_a_search_from_before_there_was_such_a_limit_goes_on(
@@ -271,21 +271,21 @@ def _again(folder: Path, **options: Any) -> Any:
 
 
 def test_a_search_from_before_settings_were_renamed_is_read(old: Path) -> None:
-    found = kerasseq.tuned(old)
-    assert {"lookback_seasons", "scheduled_sampling"} <= {*found.trials}
-    assert not {"lookback", "scheduled"} & {*found.trials}
-    assert [*found.trials][1:6] == ["model", "lookback_seasons", "cell", "units", "depth"]
+    result = kerasseq.tuned(old)
+    assert {"lookback_seasons", "scheduled_sampling"} <= {*result.trials}
+    assert not {"lookback", "scheduled"} & {*result.trials}
+    assert [*result.trials][1:6] == ["model", "lookback_seasons", "cell", "units", "depth"]
 
 
 @pytest.mark.parametrize("lines", [1, 4, 12])
 def test_a_search_from_before_settings_were_renamed_goes_on(
     old: Path, lines: int, quick: list[Any]
 ) -> None:
-    whole = sound(old)
+    whole = read_checked(old)
     journal = old / JOURNAL
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:lines]))
     _again(old)
-    events = sound(old)
+    events = read_checked(old)
     assert events[:lines] == whole[:lines]
     assert _began(events) == _began(whole)  # the trials that it would have come to by itself
     assert len(quick) == 6 - sum(event["event"] == "ended" for event in whole[:lines])
@@ -357,8 +357,8 @@ def test_two_hundred_trials_take_little_disk(
         own = trial.folder(task, name)
         own.mkdir(parents=True)
         (own / "0.npz").write_bytes(bytes(2**20))  # of 65,000 parameters
-        found = [path for path in task.folder.rglob("*") if path.is_file()]
-        taken.append(sum(path.stat().st_size for path in found) / 2**20)
+        files = [path for path in task.folder.rglob("*") if path.is_file()]
+        taken.append(sum(path.stat().st_size for path in files) / 2**20)
         return run(task, data, name, *given, **options)
 
     monkeypatch.setattr(trial, "run", kept)
@@ -429,7 +429,7 @@ def test_progress_is_a_line_a_trial_where_there_is_no_terminal(
         ({"chief": 3}, "chief must be HOST:PORT"),
         ({"units": 4}, "units is given as 4, and in the space too: leave one of them out"),
         ({"match_params": 9}, "match_params sets units: leave units out"),
-        ({"space": {"units": Float(2, 4)}}, "the range of units has 2.6.*, which cannot be"),
+        ({"space": {"units": Float(2, 4)}}, "the range of units has 2.6.*, which is invalid"),
     ],
 )
 def test_what_cannot_be_is_one_clear_sentence(
@@ -450,7 +450,7 @@ def test_a_space_that_is_exhausted_is_told(tmp_path: Path, quick: list[Any]) -> 
     given = {**TUNE, "space": {"units": [2, 3], "learning_rate": 0.01, "batch_size": 8}}
     result = kerasseq.tune(toy, trials=9, out=tmp_path / "a", **given)
     assert len(result.trials) == 3
-    assert any(own.startswith("2 of 9 trials: nothing else was found") for own in result.remarks)
+    assert any(remark.startswith("2 of 9 trials: the space has no") for remark in result.remarks)
     result = kerasseq.tune(toy, trials=2, out=tmp_path / "b", **given)
     assert not any("trials:" in own for own in result.remarks)
 

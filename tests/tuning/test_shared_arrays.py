@@ -18,7 +18,7 @@ from kerasseq.data.series.read import read_series
 from kerasseq.data.series.windows import Windows
 from kerasseq.settings import Choice
 from kerasseq.tuning.search import Search
-from kerasseq.tuning.shared_arrays import LARGE, Lender, Store, opened
+from kerasseq.tuning.shared_arrays import LARGE, Lender, Store, unpack
 from kerasseq.tuning.task import Data, Task
 from tests.toy import ToySettings
 
@@ -53,19 +53,19 @@ def test_a_value_comes_back_with_its_large_arrays_mapped(store: Store) -> None:
         "columns": (wide[:, ::2], wide.T, np.zeros((0, 3)), None, 1.5),
         "again": wide,
     }
-    found = opened(store.packed(value))
-    assert type(found["part"].rows) is np.ndarray  # as if it had been made here
-    assert _mapped(found["part"].rows)
-    assert not _mapped(found["few"])
-    assert found["again"] is found["part"].rows
-    np.testing.assert_array_equal(found["part"].rows, wide)
+    copy = unpack(store.pack(value))
+    assert type(copy["part"].rows) is np.ndarray  # as if it had been made here
+    assert _mapped(copy["part"].rows)
+    assert not _mapped(copy["few"])
+    assert copy["again"] is copy["part"].rows
+    np.testing.assert_array_equal(copy["part"].rows, wide)
     for name in ("words", "times", "turned"):
-        np.testing.assert_array_equal(found[name], value[name])
-    assert found["turned"].flags.f_contiguous
-    for mine, other in zip(found["columns"][:3], value["columns"][:3], strict=True):
+        np.testing.assert_array_equal(copy[name], value[name])
+    assert copy["turned"].flags.f_contiguous
+    for mine, other in zip(copy["columns"][:3], value["columns"][:3], strict=True):
         np.testing.assert_array_equal(mine, other)
-    assert found["columns"][3:] == (None, 1.5)
-    assert found["part"].words == ["a", "b"]
+    assert copy["columns"][3:] == (None, 1.5)
+    assert copy["part"].words == ["a", "b"]
 
 
 def test_a_table_is_lent_with_its_columns_mapped(store: Store) -> None:
@@ -73,10 +73,10 @@ def test_a_table_is_lent_with_its_columns_mapped(store: Store) -> None:
 
     frame = pd.DataFrame({"y": np.arange(40_000.0), "text": ["word"] * 40_000})
     frame.index = pd.date_range("2020", periods=40_000, freq="h")
-    found = opened(store.packed({"table": frame}))["table"]
-    pd.testing.assert_frame_equal(found, frame)
-    assert _mapped(found["y"].to_numpy())
-    found["y"] += 1
+    copy = unpack(store.pack({"table": frame}))["table"]
+    pd.testing.assert_frame_equal(copy, frame)
+    assert _mapped(copy["y"].to_numpy())
+    copy["y"] += 1
     assert frame["y"].iloc[0] == 0
 
 
@@ -89,9 +89,9 @@ class _Made:
 
 def test_an_array_that_is_made_for_the_message_is_sent_in_it(tmp_path: Path) -> None:
     lender = Lender(lambda: None, tmp_path / "lent")
-    found = opened(lender.packed([_Made(), _Made()]))
+    copy = unpack(lender.pack([_Made(), _Made()]))
     gc.collect()
-    np.testing.assert_array_equal(found, [np.arange(LARGE)] * 2)
+    np.testing.assert_array_equal(copy, [np.arange(LARGE)] * 2)
     assert not [*(tmp_path / "lent").iterdir()]
 
 
@@ -99,21 +99,21 @@ def test_what_is_mapped_already_is_lent_as_an_array(store: Store, tmp_path: Path
     for number, size in enumerate((3, LARGE)):
         np.save(tmp_path / f"{number}.npy", np.arange(size))
         value = np.load(tmp_path / f"{number}.npy", mmap_mode="r")
-        found = opened(store.packed(value))
-        assert type(found) is np.ndarray
-        np.testing.assert_array_equal(found, value)
+        copy = unpack(store.pack(value))
+        assert type(copy) is np.ndarray
+        np.testing.assert_array_equal(copy, value)
 
 
 def test_a_masked_array_keeps_its_mask(store: Store) -> None:
     value = np.ma.masked_less(np.arange(LARGE), 9)
-    found = opened(store.packed(value))
-    np.testing.assert_array_equal(found.mask, value.mask)
-    assert found.sum() == value.sum()
+    copy = unpack(store.pack(value))
+    np.testing.assert_array_equal(copy.mask, value.mask)
+    assert copy.sum() == value.sum()
 
 
 def test_what_is_lent_is_not_changed_by_who_has_it(store: Store) -> None:
     array = np.zeros(LARGE)
-    first, second = opened(store.packed(array)), opened(store.packed(array))
+    first, second = unpack(store.pack(array)), unpack(store.pack(array))
     first[:] = 1
     assert not second.any()
     assert not array.any()
@@ -124,7 +124,7 @@ def test_windows_are_lent_with_the_series_that_they_share(store: Store) -> None:
 
     series = read_series(pd.DataFrame({"y": np.arange(40_000.0)}))
     windows = Windows(series, lookback=4, horizon=2)
-    both = opened(store.packed([windows, windows.part(first=[100])]))
+    both = unpack(store.pack([windows, windows.part(first=[100])]))
     assert both[0]._store is both[1]._store
     for mine, other in zip(both, [windows, windows.part(first=[100])], strict=True):
         rows = np.array([0, len(other) - 1])
@@ -136,14 +136,14 @@ def test_windows_are_lent_with_the_series_that_they_share(store: Store) -> None:
 
 def test_files_go_with_their_arrays(store: Store, tmp_path: Path) -> None:
     kept, gone = np.zeros(LARGE), np.ones(LARGE)
-    store.packed([kept, gone, kept])
-    store.packed(kept)
+    store.pack([kept, gone, kept])
+    store.pack(kept)
     assert len([*(tmp_path / "lent").iterdir()]) == 2
-    found = opened(store.packed(gone))
+    copy = unpack(store.pack(gone))
     del gone
     gc.collect()
     assert len([*(tmp_path / "lent").iterdir()]) == 1
-    assert found.all()  # who has mapped it keeps it
+    assert copy.all()  # who has mapped it keeps it
     store.remove()
     assert not [*tmp_path.iterdir()]
 
@@ -159,7 +159,7 @@ def test_what_the_disk_does_not_take_is_sent_as_it_is(
 
     monkeypatch.setattr(np, "save", full)
     value = [np.zeros(LARGE)]
-    np.testing.assert_array_equal(opened(lender.packed(value)), value)
+    np.testing.assert_array_equal(unpack(lender.pack(value)), value)
     assert not [*(tmp_path / "lent").iterdir()]
 
 
@@ -174,7 +174,7 @@ def test_what_cannot_be_lent_is_left_to_who_asks(tmp_path: Path, given: str) -> 
     Lender(prepare, tmp_path / "lent").serve(here)
     for _ in range(2):  # it goes on
         there.send(({"a": 1}, None, False, False))
-        assert opened(there.recv_bytes()) == ([{"a": 1}] if given == "nothing wrong" else None)
+        assert unpack(there.recv_bytes()) == ([{"a": 1}] if given == "nothing wrong" else None)
 
 
 def test_who_gets_nothing_prepares_for_itself(task: Callable[..., Task]) -> None:
@@ -209,7 +209,7 @@ def test_data_is_prepared_once_for_all_workers(
     logged = importlib.import_module("lent_toy").Logged("toy", ToySettings)
     space = {"scale": Choice((True, False)), "units": Choice((2, 3))}
     search = Search(replace(task(space, trials=4, tuner="grid"), recipe=logged), quiet=True)
-    search.spread(2)
+    search.run_workers(2)
     search.journal.close()
     ended = [event["status"] for event in search.events if event["event"] == "ended"]
     assert ended == ["completed"] * 4

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.settings import Choice, Conditional, Float, Int
-from kerasseq.tuning.space import declare, decode, encode, narrowed, parse, sizes
+from kerasseq.tuning.space import declare, decode, encode, narrow, parse, sizes
 
 SPACE = {
     "cell": Choice(("lstm", "gru")),
@@ -79,7 +79,7 @@ def test_a_text_that_stands_for_no_range_is_told(text: str) -> None:
 
 
 def test_a_space_is_narrowed_widened_and_fixed() -> None:
-    space, fixed = narrowed(
+    space, fixed = narrow(
         SPACE,
         {"cell": ["lstm", "gru", "mgu"], "units": "8..9", "depth": 3, "epochs": "2,4"},
         DEFAULTS,
@@ -93,12 +93,12 @@ def test_a_space_is_narrowed_widened_and_fixed() -> None:
 
 @pytest.mark.parametrize(("cell", "varies"), [("gru", True), ("lstm", False)])
 def test_what_depends_on_a_fixed_setting_varies_always_or_never(cell: str, varies: bool) -> None:
-    space, _ = narrowed(SPACE, {"cell": cell}, DEFAULTS)
+    space, _ = narrow(SPACE, {"cell": cell}, DEFAULTS)
     assert (space.get("zoneout") == Float(0.1, 0.3)) == varies == ("zoneout" in space)
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"colour": 3}, r"no setting 'colour'\. It has: bias, cell, depth"),
         ({"cell": []}, "cell has no options"),
@@ -111,16 +111,16 @@ def test_what_depends_on_a_fixed_setting_varies_always_or_never(cell: str, varie
         ),
     ],
 )
-def test_a_range_that_cannot_be_is_told(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        narrowed(SPACE, given, DEFAULTS)
+def test_a_range_that_cannot_be_is_told(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        narrow(SPACE, given, DEFAULTS)
 
 
 def test_defaults_within_their_range_are_the_defaults_of_kerastuner() -> None:
     hp = keras_tuner.HyperParameters()
-    found = declare(SPACE, hp, DEFAULTS)
+    decoded = declare(SPACE, hp, DEFAULTS)
     inside = {name: value for name, value in DEFAULTS.items() if name in SPACE}
-    assert found == {**inside, "zoneout": 0.1}  # 0.0 is not within
+    assert decoded == {**inside, "zoneout": 0.1}  # 0.0 is not within
 
 
 @given(st.integers(0, 2**31))
@@ -132,17 +132,17 @@ def test_what_is_drawn_is_within_its_range_and_survives_the_way_to_a_worker(seed
         drawn.merge([own])
         if drawn.is_active(own):
             drawn.values[own.name] = own.random_sample(seed + place)
-    found = decode(SPACE, drawn.values)
-    assert ("zoneout" in found) == (found["cell"] == "gru")
-    assert 16 <= found["units"] <= 256
-    assert found["depth"] in (1, 3, 5, 7, 9)
-    assert 1.23456e-4 <= found["rate"] <= 1e-2
-    assert found["lookback"] in (None, 24, [1, 2])
-    assert isinstance(found["bias"], bool)
+    decoded = decode(SPACE, drawn.values)
+    assert ("zoneout" in decoded) == (decoded["cell"] == "gru")
+    assert 16 <= decoded["units"] <= 256
+    assert decoded["depth"] in (1, 3, 5, 7, 9)
+    assert 1.23456e-4 <= decoded["rate"] <= 1e-2
+    assert decoded["lookback"] in (None, 24, [1, 2])
+    assert isinstance(decoded["bias"], bool)
     # KerasTuner's protocol carries numbers in 32 bits.
     sent = keras_tuner.HyperParameters.from_proto(drawn.to_proto()).values
-    assert decode(SPACE, sent) == found
-    assert decode(SPACE, encode(SPACE, found)) == found
+    assert decode(SPACE, sent) == decoded
+    assert decode(SPACE, encode(SPACE, decoded)) == decoded
 
 
 def test_sizes_are_the_ranges_of_whole_numbers_that_there_is_a_use_for() -> None:

@@ -13,14 +13,14 @@ import pytest
 
 import kerasseq
 from kerasseq.settings import Choice, Conditional, Float, Int
-from kerasseq.tuning.space_checks import asked
-from kerasseq.tuning.task import known
+from kerasseq.tuning.space_checks import check_space
+from kerasseq.tuning.task import lookup_recipe
 from tests import toy as toys
 
 
 def _asked(recipe: str, space: Any = None, **settings: Any) -> tuple[Any, dict[str, Any]]:
-    task, defaults, _ = known(recipe)
-    return asked(task, defaults, space, settings)
+    task, defaults, _ = lookup_recipe(recipe)
+    return check_space(task, defaults, space, settings)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,10 @@ def _asked(recipe: str, space: Any = None, **settings: Any) -> tuple[Any, dict[s
     ],
 )
 def test_an_argument_of_the_recipe_is_taken_as_it_is(settings: dict[str, Any]) -> None:
-    space, found = _asked("forecasting", horizon=3, lookback=14, **settings)
+    space, values = _asked("forecasting", horizon=3, lookback=14, **settings)
     (name,) = settings
     assert name not in space
-    assert found[name] == settings[name]
+    assert values[name] == settings[name]
 
 
 def test_a_search_reads_its_data_as_the_recipe_does(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_search_reads_its_data_as_the_recipe_does(tmp_path: Path) -> None:
     table = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=150), "a,b": np.sin(steps)})
     table["other"] = steps
     options: dict[str, Any] = {"horizon": 3, "lookback": 8, "epochs": 1, "model": "direct"}
-    found = kerasseq.tune(
+    values = kerasseq.tune(
         "forecasting",
         table,
         target=["a,b"],
@@ -58,10 +58,10 @@ def test_a_search_reads_its_data_as_the_recipe_does(tmp_path: Path) -> None:
         out=tmp_path / "search",
         **options,
     )
-    assert set(found.trials["status"]) == {"completed"}, found.trials["reason"].tolist()
-    assert "target" not in found.trials
-    assert found.best.settings["target"] == ["a,b"]
-    assert not any("2 targets" in note for note in found.best.notes)
+    assert set(values.trials["status"]) == {"completed"}, values.trials["reason"].tolist()
+    assert "target" not in values.trials
+    assert values.best.settings["target"] == ["a,b"]
+    assert not any("2 targets" in note for note in values.best.notes)
     with pytest.raises(ValueError, match="nonsense"):
         kerasseq.tune("forecasting", table, target="nonsense", trials=1, quiet=True, **options)
 
@@ -82,12 +82,12 @@ def test_an_argument_takes_the_place_of_a_range_of_the_recipe(
     recipe: str, settings: dict[str, Any], name: str
 ) -> None:
     assert name in _asked(recipe)[0]
-    space, found = _asked(recipe, **settings)
+    space, values = _asked(recipe, **settings)
     assert name not in space
-    assert found == known(recipe)[1] | settings
+    assert values == lookup_recipe(recipe)[1] | settings
     # Also where it is the only value of the space; but the caller's own range is refused.
-    assert _asked(recipe, settings) == (space, found)
-    with pytest.raises(ValueError, match=f"the range of {name} has 1.5, which cannot be"):
+    assert _asked(recipe, settings) == (space, values)
+    with pytest.raises(ValueError, match=f"the range of {name} has 1.5, which is invalid"):
         _asked(recipe, {name: "1.5..2.0"}, **settings)
 
 
@@ -98,12 +98,12 @@ def test_a_range_takes_the_place_of_one_of_the_recipe_that_excludes_it() -> None
 
 
 def test_what_varies_with_a_setting_stays_where_that_is_narrowed() -> None:
-    found, _ = _asked("forecasting", {"model": ["segment", "seq2seq"]})
-    assert {"attention", "linear", "lookback_seasons"} <= {*found}
+    values, _ = _asked("forecasting", {"model": ["segment", "seq2seq"]})
+    assert {"attention", "linear", "lookback_seasons"} <= {*values}
 
 
 def test_a_setting_that_needs_some_of_a_range_is_told() -> None:
-    with pytest.raises(ValueError, match="the range of model has 'direct', which cannot be"):
+    with pytest.raises(ValueError, match="the range of model has 'direct', which is invalid"):
         _asked("forecasting", attention=True)
 
 
@@ -123,7 +123,7 @@ def test_how_data_is_read_cannot_vary(recipe: str, name: str, value: Any) -> Non
 @pytest.mark.parametrize(
     ("space", "told"),
     [
-        ({"cell": ["grux", "gru"]}, "the range of cell has 'grux', which cannot be"),
+        ({"cell": ["grux", "gru"]}, "the range of cell has 'grux', which is invalid"),
         ({"cell": [None, "gru"]}, "the range of cell has None"),
         ({"dropout": "0..2"}, "the range of dropout has 2"),
         ({"dropout": [0.1, 5]}, "the range of dropout has 5"),
@@ -137,7 +137,7 @@ def test_how_data_is_read_cannot_vary(recipe: str, name: str, value: Any) -> Non
         ({"dropout": Conditional("cell", "gru", Float(0, 0.5))}, "a list of values of cell"),  # type: ignore[arg-type]
         (
             {"dropout": Conditional("cell", ("grux",), Float(0, 0.5))},
-            "cell='grux', which cell never is",
+            "cell='grux', which is not in the range",
         ),
         (
             {"dropout": Conditional("cell", ("gru",), Conditional("units", (8,), Float(0, 0.5)))},  # type: ignore[arg-type]
@@ -150,9 +150,9 @@ def test_how_data_is_read_cannot_vary(recipe: str, name: str, value: Any) -> Non
         ({"units": "2..99999999999:log"}, "the range of units must end at 2,147,483,647 at most"),
         (
             {"zoneout": "0.1,0.2 if cell=gru", "dropout": "0.1..0.2 if zoneout=0.2"},
-            "dropout is to vary with zoneout, which does not always vary itself",
+            "dropout is to vary with zoneout, which is conditional itself",
         ),
-        ({"zoneout": "0.1..0.2 if zoneout=0.1"}, "which does not always vary itself"),
+        ({"zoneout": "0.1..0.2 if zoneout=0.1"}, "which is conditional itself"),
         ("units=3", "space must be a dict"),
         ({"clip": [0.5, 1.0]}, "'clip' was renamed to 'clipnorm'"),
         ({"unit": "8..16"}, "there is no setting 'unit'. Did you mean 'units'?"),
@@ -191,14 +191,14 @@ def test_a_recipe_of_which_no_run_can_be_loaded_is_refused_at_once(
 
 def test_a_value_that_is_possible_with_some_others_may_vary() -> None:
     space = {"model": ["direct", "seq2seq"], "attention": [True, False]}
-    found, _ = _asked("forecasting", space)
-    assert found["attention"] == Choice((True, False))
-    assert "scheduled_sampling" not in found  # which is of another model
+    values, _ = _asked("forecasting", space)
+    assert values["attention"] == Choice((True, False))
+    assert "scheduled_sampling" not in values  # which is of another model
 
 
 def test_what_the_recipe_varies_with_a_setting_is_narrowed_with_it() -> None:
-    found, _ = _asked("sentiment", {"ngrams": [0, 2]})
-    assert found["ngram_count"] == Conditional("ngrams", (2,), Choice((1, 2, 3)))
+    values, _ = _asked("sentiment", {"ngrams": [0, 2]})
+    assert values["ngram_count"] == Conditional("ngrams", (2,), Choice((1, 2, 3)))
     assert "ngram_count" not in _asked("sentiment", {"ngrams": [0]})[0]
     assert _asked("sentiment", {"ngrams": 2})[0]["ngram_count"] == Choice((1, 2, 3))
 

@@ -197,7 +197,7 @@ from kerasseq.tuning import oracle, runner
 from tests.toy import toy
 from tests.tuning.test_survival import TUNE
 import kerasseq
-oracle.SILENCE, runner.BEAT = 4.0, 0.5
+oracle.SILENCE, runner.HEARTBEAT = 4.0, 0.5
 role, address, folder, epochs = sys.argv[1:]
 options = {**TUNE, "trials": 4, "out": folder, "epochs": int(epochs)}
 if role == "chief":

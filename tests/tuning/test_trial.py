@@ -31,19 +31,19 @@ def _same(one: trial.Outcome, other: trial.Outcome) -> bool:
 
 
 def test_a_trial_is_what_the_recipe_would_train_scored_on_the_validation_part(task: Make) -> None:
-    found = _run(task())
+    outcome = _run(task())
     history = toy().history
-    assert found.curve == history["val_loss"]
+    assert outcome.curve == history["val_loss"]
     settings = typed(TASK, task().settings)
     parts, prepared = perform.prepared(TASK, numbers(), settings)
     model = perform.train(TASK, prepared, settings, quiet=True).model
     part = parts.validation
     scale = float(np.abs(parts.train["x"]).max())
     error = np.abs(model.predict({"x": part["x"] / scale}, verbose=0) - part["y"]).mean()
-    assert found.score == pytest.approx(error, rel=1e-5)
-    assert found.spread is None
-    assert (found.status, found.reason, found.parameters) == ("completed", "", 13)
-    assert (found.epochs, found.best_epoch) == (2.0, 2.0)
+    assert outcome.score == pytest.approx(error, rel=1e-5)
+    assert outcome.spread is None
+    assert (outcome.status, outcome.reason, outcome.parameters) == ("completed", "", 13)
+    assert (outcome.epochs, outcome.best_epoch) == (2.0, 2.0)
 
 
 def test_a_trial_is_scored_on_folds_and_seeds(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,11 +55,11 @@ def test_a_trial_is_scored_on_folds_and_seeds(task: Make, monkeypatch: pytest.Mo
         return train(recipe, prepared, settings, **options)
 
     monkeypatch.setattr(perform, "train", spied)
-    found = _run(task(folds=3, seeds=2, settings={"epochs": 1}))
+    outcome = _run(task(folds=3, seeds=2, settings={"epochs": 1}))
     assert drawn == [(0, 40, 20), (1, 40, 20)] * 3  # of the 60 rows that are not for the test
-    assert len({*found.scores}) == 6
-    assert found.score == pytest.approx(np.mean(found.scores))
-    assert found.spread == pytest.approx(np.std(found.scores, ddof=1))
+    assert len({*outcome.scores}) == 6
+    assert outcome.score == pytest.approx(np.mean(outcome.scores))
+    assert outcome.spread == pytest.approx(np.std(outcome.scores, ddof=1))
 
 
 def test_no_trial_sees_the_test_part_or_prepares_the_same_data_twice(task: Make) -> None:
@@ -101,9 +101,9 @@ def test_a_trial_goes_on_from_its_checkpoint(task: Make, monkeypatch: pytest.Mon
     epochs: list[int] = []
 
     def counted(*given: Any, **options: Any) -> Any:
-        found = fit(*given, **options)
-        epochs.append(len(found.history["loss"]) - found.resumed_after)
-        return found
+        outcome = fit(*given, **options)
+        epochs.append(len(outcome.history["loss"]) - outcome.resumed_after)
+        return outcome
 
     monkeypatch.setattr(training, "fit", counted)
     assert _same(_run(search), whole)
@@ -148,15 +148,15 @@ def test_a_promoted_trial_goes_on_from_another(task: Make) -> None:
 
 def test_a_trial_that_is_worse_than_the_others_is_pruned(task: Make) -> None:
     search = task(prune=True, settings={"epochs": 6, "patience": 6})
-    found = _run(search, curves=[[1e-3] * 6] * 4)
-    assert (found.status, found.epochs) == ("pruned", 2.0)
-    assert found.score is not None
+    outcome = _run(search, curves=[[1e-3] * 6] * 4)
+    assert (outcome.status, outcome.epochs) == ("pruned", 2.0)
+    assert outcome.score is not None
     assert _run(replace(search, prune=False), curves=[[1e-3] * 6] * 4).status == "completed"
 
 
 def test_a_trial_ends_after_its_seconds(task: Make) -> None:
-    found = _run(task(seconds=1e-6, settings={"epochs": 50, "patience": 50}))
-    assert (found.status, found.epochs) == ("completed", 1.0)
+    outcome = _run(task(seconds=1e-6, settings={"epochs": 50, "patience": 50}))
+    assert (outcome.status, outcome.epochs) == ("completed", 1.0)
 
 
 class _Memory(Toy):
@@ -199,9 +199,9 @@ class _Endless(Toy):
 def test_what_goes_wrong_is_the_outcome(
     task: Make, kind: type[Toy], own: dict[str, Any], reason: str
 ) -> None:
-    found = _run(replace(task(), recipe=kind("toy", ToySettings)), own=own)
-    assert (found.status, found.score) == ("failed", None)
-    assert re.search(reason, found.reason), found.reason
+    outcome = _run(replace(task(), recipe=kind("toy", ToySettings)), own=own)
+    assert (outcome.status, outcome.score) == ("failed", None)
+    assert re.search(reason, outcome.reason), outcome.reason
 
 
 def test_a_folder_that_cannot_be_written_is_no_fault_of_the_trial(task: Make) -> None:

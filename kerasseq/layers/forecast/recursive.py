@@ -27,8 +27,8 @@ class RecursiveForecast(Forecast):
 
     In training with `ahead`, it reads the observed targets of the horizon (teacher forcing). With
     `scheduled_sampling`, a share of them is replaced by forecasts. These forecasts are from a first
-    pass with teacher forcing, so both passes run over all timesteps in one call of a kernel. Without
-    `ahead`, and at inference, it runs through the horizon on its forecasts.
+    pass with teacher forcing, so both passes run over all timesteps in one call of a kernel.
+    Without `ahead`, and at inference, it runs through the horizon on its forecasts.
 
     The weights do not depend on the horizon.
 

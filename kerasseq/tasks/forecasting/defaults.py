@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseq.data.series.panel import Panel
-from kerasseq.models.forecaster import OF_ONE
+from kerasseq.models.forecaster import KIND_OF_SETTING
 
 if TYPE_CHECKING:
     from kerasseq.recipes.forecasting import ForecastingSettings
@@ -118,7 +118,7 @@ def resolved(
 
 def required_model(settings: ForecastingSettings) -> tuple[str, str] | None:
     """The network that has a setting which was given, and why; None where any network will do."""
-    for name, network in OF_ONE.items():
+    for name, network in KIND_OF_SETTING.items():
         if value := getattr(settings, name):
             return network, f"{name}={value} is a setting of this network"
     return None

@@ -1,0 +1,99 @@
+"""Both generators: batches, repeated n-grams, the end of the loop, and errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kerasseq.generation import BeamSearch, Generator, Sampler
+from tests.generation.harness import END, ROWS, SETTINGS, WORDS, Ending, Toy, stripped
+
+
+@pytest.mark.parametrize("kind", [Sampler, BeamSearch])
+def test_rows_do_not_depend_on_their_batch(kind: type[Generator]) -> None:
+    generator = kind(Toy(), **SETTINGS)
+    whole, parts = generator.run(ROWS), generator.run(ROWS, batch_size=2)
+    np.testing.assert_array_equal(whole.tokens, parts.tokens)
+    np.testing.assert_allclose(whole.scores, parts.scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("maker", [Sampler, BeamSearch])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_no_run_of_words_comes_twice(maker: type[Generator], size: int) -> None:
+    settings = {**SETTINGS, "length": 12}
+    if maker is BeamSearch:
+        settings["normalization"] = 2.0  # long sentences, which repeat themselves
+    free = maker(Toy(), **settings).run(ROWS)
+    sentences = maker(Toy(), no_repeat=size, **settings).run(ROWS)
+
+    def repeats(tokens: np.ndarray) -> bool:
+        sentence = stripped(tokens)
+        runs = [sentence[i : i + size] for i in range(len(sentence) - size + 1)]
+        return len(set(runs)) < len(runs)
+
+    assert any(repeats(row) for row in free.tokens[:, 0])
+    assert not any(repeats(row) for row in sentences.tokens[:, 0])
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX traces a step once")
+@pytest.mark.parametrize("maker", [Sampler, BeamSearch])
+def test_the_loop_ends_with_the_last_sentence(maker: type[Generator]) -> None:
+    decoder = Ending()
+    settings = {"best": 1} if maker is BeamSearch else {}
+    generator = maker(decoder, **settings, **{**SETTINGS, "length": 50})
+    generator({"context": ops.convert_to_tensor([0, 3, 1])})  # not compiled: steps can be counted
+    assert decoder.steps == 4
+
+
+@pytest.mark.parametrize(
+    ("maker", "wrong", "message"),
+    [
+        (Sampler, {"temperature": -1}, "`temperature` must be a finite number of at least 0"),
+        (Sampler, {"top_k": -1}, "`top_k` must be a whole number of at least 0"),
+        (Sampler, {"temperature": float("nan")}, "`temperature` must be a finite number"),
+        (Sampler, {"temperature": float("inf")}, "`temperature` must be a finite number"),
+        (Sampler, {"top_k": 2.5}, "`top_k` must be a whole number.*Received: top_k=2.5"),
+        (Sampler, {"no_repeat": 1.5}, "`no_repeat` must be a whole number"),
+        (Sampler, {"penalty": float("nan")}, "`penalty` must be a finite number"),
+        (Sampler, {"top_p": float("nan")}, "`top_p` must be above 0"),
+        (Sampler, {"end": 0}, "`end` must be a whole number of at least 1.*Received: end=0"),
+        (BeamSearch, {"end": WORDS}, f"`end` must be .* below the decoder's {WORDS} words"),
+        (BeamSearch, {"start": WORDS}, f"`start` must be .*Received: start={WORDS}"),
+        (BeamSearch, {"start": -1}, "`start` must be a whole number of at least 0"),
+        (BeamSearch, {"start": 2.0}, "`start` must be a whole number"),
+        (BeamSearch, {"forbidden": (4, 99)}, "`forbidden` must be .*Received: forbidden=99"),
+        (BeamSearch, {"normalization": float("nan")}, "`normalization` must be a finite number"),
+        (Sampler, {"top_p": 0.0}, "`top_p` must be above 0"),
+        (Sampler, {"penalty": 0.5}, "`penalty` must be a finite number of at least 1"),
+        (Sampler, {"no_repeat": -1}, "`no_repeat` must be a whole number of at least 0"),
+        (Sampler, {"forbidden": (END,)}, "`forbidden` must not have the end"),
+        (BeamSearch, {"width": 0}, "`width` must be a positive integer"),
+        (BeamSearch, {"width": 2, "best": 3}, "`best` cannot be more than the 2"),
+        (BeamSearch, {"normalization": -0.1}, "`normalization` must be a finite number"),
+    ],
+)
+def test_wrong_settings_are_named(maker: Any, wrong: dict[str, Any], message: str) -> None:
+    decoder = Toy()
+    decoder.words = WORDS
+    with pytest.raises(ValueError, match=message):
+        maker(decoder, **{**SETTINGS, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        (ROWS[:0], "`context` has no rows"),
+        ([0, 1], "`context` must be an array.*Received: int in a list.*`np.asarray`"),
+        ([[0.5, 1.0], [2.0, 3.0]], "`context` must be an array.*Received: float in a list"),
+        (np.float32(3), "`context` must be an array"),
+        ([], "`context` must be an array.*Received: nothing in a list"),
+        ({"row": ROWS, "other": ROWS[:2]}, r"`context` must have as many rows .* \[2, 5\] rows"),
+    ],
+)
+def test_what_has_no_rows_gives_no_sentences(context: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sampler(Toy(), **SETTINGS).run(context)

@@ -1,0 +1,84 @@
+"""Draws repeat with their seed, are as frequent as they are likely, and stay in their cuts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kerasseq.generation import Sampler, Sentences
+from tests.generation.harness import (
+    END,
+    LENGTH,
+    ROWS,
+    SETTINGS,
+    START,
+    TABLE,
+    Toy,
+    stripped,
+    token_log_probs,
+)
+
+
+@pytest.mark.parametrize("cuts", [{}, {"top_k": 3}, {"top_p": 0.6}, {"top_k": 9, "top_p": 0.9}])
+def test_draws_repeat_with_their_seed(cuts: dict[str, Any]) -> None:
+    def drawn(seed: int) -> Sentences:
+        sampler = Sampler(Toy(), temperature=1.0, sentences=20, seed=seed, **cuts, **SETTINGS)
+        return sampler.run(ROWS)
+
+    np.testing.assert_array_equal(drawn(1).tokens, drawn(1).tokens)
+    assert (drawn(1).tokens != drawn(2).tokens).any()
+
+
+def test_draws_are_as_frequent_as_they_are_likely() -> None:
+    settings = {**SETTINGS, "length": 1}
+    sentences = Sampler(Toy(), temperature=2.0, sentences=4000, **settings).run(ROWS[:2])
+    for row in ROWS[:2]:
+        logits = TABLE[row, 0, START, [END, 4, 5, 6]] / 2
+        expected = np.exp(logits) / np.exp(logits).sum()
+        times = [(sentences.tokens[row, :, 0] == token).mean() for token in (END, 4, 5, 6)]
+        np.testing.assert_allclose(times, expected, atol=0.04)
+
+
+@pytest.mark.parametrize(
+    ("cuts", "kept"),
+    [({"top_k": 1}, 1), ({"top_k": 2}, 2), ({"top_k": 99}, 4), ({"top_p": 1e-6}, 1)],
+)
+def test_cuts_leave_the_likeliest(cuts: dict[str, Any], kept: int) -> None:
+    settings = {**SETTINGS, "length": 1}
+    sentences = Sampler(Toy(), temperature=9.0, sentences=500, **cuts, **settings).run(ROWS)
+    for row in ROWS:
+        order = sorted((END, 4, 5, 6), key=lambda token: -TABLE[row, 0, START, token])
+        assert set(sentences.tokens[row, :, 0]) == set(order[:kept])
+
+
+def test_the_fewest_words_that_have_the_probability_are_drawn_from() -> None:
+    settings = {**SETTINGS, "length": 1}
+    sentences = Sampler(Toy(), temperature=1.0, top_p=0.7, sentences=500, **settings).run(ROWS)
+    for row in ROWS:
+        logits = TABLE[row, 0, START, [END, 4, 5, 6]].astype(float)
+        shares = np.exp(logits) / np.exp(logits).sum()
+        order = np.argsort(-shares)
+        needed = 1 + int((np.cumsum(shares[order]) < 0.7).sum())
+        assert set(sentences.tokens[row, :, 0]) == {(END, 4, 5, 6)[i] for i in order[:needed]}
+
+
+def test_a_penalty_makes_words_rarer_that_were_there() -> None:
+    settings = {**SETTINGS, "length": 12, "temperature": 1.0, "sentences": 50}
+
+    def share(penalty: float) -> float:
+        sentences = Sampler(Toy(), penalty=penalty, **settings).run(ROWS)
+        each = [stripped(tokens) for tokens in sentences.tokens.reshape(-1, 12)]
+        return float(np.mean([1 - len(set(words)) / len(words) for words in each]))
+
+    assert share(4.0) < share(1.5) < share(1.0)
+
+
+def test_log_probabilities_are_the_decoders_own() -> None:
+    settings = {**SETTINGS, "temperature": 3.0, "penalty": 2.0, "no_repeat": 2, "top_k": 3}
+    sentences = Sampler(Toy(), **settings).run(ROWS)
+    for row in ROWS:
+        tokens = stripped(sentences.tokens[row, 0])
+        each = np.pad(token_log_probs(row, tokens), (0, LENGTH - len(tokens)))
+        np.testing.assert_allclose(sentences.log_probs[row, 0], each, atol=1e-4)
