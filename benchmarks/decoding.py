@@ -82,7 +82,7 @@ def _loop(model: Any, pictures: np.ndarray, length: int) -> np.ndarray:
 
 def table(measured: Sequence[rows.Row]) -> str:
     """One line per setting, as Markdown."""
-    header = ["pictures at once", "kerasseq", "`predict` per word", "", "on the whole batch", ""]
+    header = ["images at once", "kerasseq", "`predict` per word", "", "on the whole batch", ""]
     lines = []
     for row in measured:
         speed = row["result"]["words_per_second"]
