@@ -43,6 +43,8 @@ ETT = {
 #: MSE of NLinear and of SegRNN (lookback 96), as their papers have them (arXiv 2205.13504,
 #: 2308.11200).
 PUBLISHED = {96: (0.374, 0.368), 192: (0.408, 0.408), 336: (0.429, 0.444), 720: (0.440, 0.446)}
+#: MSE of SegRNN with a lookback of 720, from the same paper.
+SEGRNN_720 = {96: 0.351, 192: 0.392, 336: 0.423, 720: 0.466}
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
     header = ["data", "metric", "kerasseq", "best baseline", "80% covers", "lookback"]
     lines, horizons = [], []
     for name, task in TASKS.items():
-        found = [row["result"] for row in measured if row["setting"] == _setting(task)]
+        found = _results(measured, task)
         if found and name.startswith(part or ""):
             lines.append(_line(task, found))
             if task in map(_ett, PUBLISHED):
@@ -147,6 +149,27 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
                         ["ETTh1, mean of the four", "MSE", f"{mean(horizons):.3f}", *[""] * 5]
                     )
     return rows.markdown([*header, "parameters", "minutes"], lines)
+
+
+def headline(measured: Sequence[rows.Row]) -> list[str]:
+    """The line of the recipe in the table of all recipes: ETTh1, the mean of its horizons."""
+    each = [_results(measured, _ett(horizon)) for horizon in PUBLISHED]
+    ours = mean(mean(result["test"]["mse"] for result in results) for results in each)
+    best = mean(results[0]["baselines"]["nlinear"]["mse"] for results in each)
+    nlinear, segrnn = map(mean, zip(*PUBLISHED.values()))
+    published = f"NLinear {nlinear:.3f}, SegRNN {segrnn:.3f} ({mean(SEGRNN_720.values()):.3f}"
+    return [
+        "series to forecasts with intervals (many to one, many to many)",
+        "ETTh1, mean of 4 horizons",
+        "MSE, lower is better",
+        f"{ours:.3f}",
+        f"{best:.3f} (NLinear by ridge regression)",
+        f"{published} with a lookback of 720)",
+    ]
+
+
+def _results(measured: Sequence[rows.Row], task: Task) -> list[dict[str, Any]]:
+    return [row["result"] for row in measured if row["setting"] == _setting(task)]
 
 
 def _line(task: Task, results: Sequence[dict[str, Any]]) -> list[str]:

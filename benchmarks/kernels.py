@@ -171,10 +171,19 @@ def measure(
 
 
 def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
-    """The newest row of each benchmark, as Markdown: all of a group, or all groups in short."""
+    """The newest row of each benchmark, as Markdown.
+
+    Args:
+        measured: the rows.
+        part: a group, for all of its rows; "backends" for the ratios to `keras.layers` on each
+            backend; all groups beside their targets where it is not given.
+    """
     newest = {_key(row): row for row in measured if row["setting"]["kernel"] == "auto"}
     found = list(newest.values())
-    body = summary(found) if part is None else details(found, part)
+    if part is None:
+        body = summary(found)
+    else:
+        body = by_backend(found) if part == "backends" else details(found, part)
     places = [f"{row['processor']} ({row['setting']['cores']} in use)" for row in found]
     return f"{body}\n\nMeasured on: {'; '.join(dict.fromkeys(places))}."
 
@@ -224,24 +233,46 @@ def summary(measured: Sequence[rows.Row]) -> str:
     header = ["", "against", "rows", "geometric mean", "lowest", "highest", "target", "reached"]
     lines = []
     for target in targets.TARGETS:
-        ratios = [
-            row["result"]["against"][target.rival]["ratio"]
-            for row in measured
-            if row["setting"]["group"] == target.group and target.rival in row["result"]["against"]
-        ]
-        if ratios:
-            found = (targets.geometric_mean(ratios), min(ratios), max(ratios))
+        if ratios := _ratios(measured, target.group, target.rival):
             lines.append(
                 [
                     target.title,
                     f"`{target.rival}`",
                     len(ratios),
-                    *(f"{ratio:.2f}x" for ratio in found),
+                    *_spread(ratios),
                     targets.asked(target),
                     targets.verdict(target, ratios),
                 ]
             )
     return rows.markdown(header, lines)
+
+
+def by_backend(measured: Sequence[rows.Row]) -> str:
+    """The ratios to `keras.layers` on each backend, as Markdown; groups without rows too."""
+    header = ["backend", "", "rows", "geometric mean", "lowest", "highest"]
+    lines = []
+    for name, group in GROUPS.items():
+        if name in _BY_BACKEND:
+            ratios = _ratios(measured, name, KERAS)
+            step = "training step" if group.training else "inference"
+            spread = _spread(ratios) if ratios else ["not measured yet", "", ""]
+            lines.append([_BACKEND_NAMES[group.backend], step, len(ratios), *spread])
+    return rows.markdown(header, lines, left=2)
+
+
+_BY_BACKEND = ("train", "infer", "torch", "jax", "jax_infer")
+_BACKEND_NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
+
+
+def _ratios(measured: Sequence[rows.Row], group: str, rival: str) -> list[float]:
+    against = [row["result"]["against"] for row in measured if row["setting"]["group"] == group]
+    return [each[rival]["ratio"] for each in against if rival in each]
+
+
+def _spread(ratios: Sequence[float]) -> list[str]:
+    """Geometric mean, lowest and highest."""
+    found = (targets.geometric_mean(ratios), min(ratios), max(ratios))
+    return [f"{ratio:.2f}x" for ratio in found]
 
 
 def write_csv(path: Path, measured: Sequence[rows.Row]) -> None:

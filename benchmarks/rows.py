@@ -79,9 +79,9 @@ def append(path: Path, row: Row) -> None:
         os.close(file)
 
 
-def markdown(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """A Markdown table: the first column to the left, numbers to the right."""
-    rules = ["---", *["---:"] * (len(header) - 1)]
+def markdown(header: Sequence[str], lines: Iterable[Sequence[object]], left: int = 1) -> str:
+    """A Markdown table: the first columns aligned to the left, numbers to the right."""
+    rules = ["---"] * left + ["---:"] * (len(header) - left)
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in [header, rules, *lines])
 
 

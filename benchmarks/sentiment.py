@@ -22,6 +22,7 @@ FOLDS = 10
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "log_loss": "log loss"}
 TITLES = {"mr": f"MR, {FOLDS} folds", "imdb": "IMDB"}
 OURS = "`kerasseq.sentiment`"
+PUBLISHED = "NBSVM 91.2"  # Wang & Manning 2012, bigrams, on IMDB
 
 
 def runs(data: str, seeds: int, folds: Sequence[int]) -> Iterator[rows.Row]:
@@ -39,15 +40,23 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
     header = ["data", "model", *METRICS.values(), "parameters", "minutes"]
     lines: list[list[str]] = []
     for data in TITLES if part is None else [part]:
-        results = [
-            row["result"]
-            for row in measured
-            if row["setting"]["data"] == data
-            and row["setting"]["defaults"] == rows.defaults("sentiment")
-        ]
-        if results:
+        if results := _results(measured, data):
             lines += _lines(data, results)
     return rows.markdown(header, lines)
+
+
+def headline(measured: Sequence[rows.Row]) -> list[str]:
+    """The line of the recipe in the table of all recipes: IMDB."""
+    ours, *baselines = (line[1:3] for line in _lines("imdb", _results(measured, "imdb")))
+    best, accuracy = max(baselines, key=lambda line: float(line[1]))
+    task = "texts to classes (many to one)"
+    return [task, "IMDB", "accuracy", ours[1], f"{accuracy} ({best})", PUBLISHED]
+
+
+def _results(measured: Sequence[rows.Row], data: str) -> list[dict[str, Any]]:
+    """The results of a data set with today's default settings."""
+    named = {"data": data, "defaults": rows.defaults("sentiment")}
+    return [row["result"] for row in measured if named.items() <= row["setting"].items()]
 
 
 def _lines(data: str, results: Sequence[dict[str, Any]]) -> list[list[str]]:

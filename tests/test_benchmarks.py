@@ -1,4 +1,4 @@
-"""Benchmarks are stopped and run again; the README's tables come from what they wrote."""
+"""Benchmarks are stopped and run again; the tables of pages come from the rows they wrote."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import readme, rows, startup
+from benchmarks import kernels, readme, rows, startup
+from kerasseq import registry
+from kerasseq.params import catalogue
 
 
 @pytest.fixture
@@ -67,17 +69,23 @@ def test_tables_are_rewritten_between_their_marks(
         "before\n<!-- table:mine -->\nold\n<!-- /table -->\n"
         "between\n<!-- table:mine/mr -->\n<!-- /table -->\nafter\n"
     )
-    monkeypatch.setattr(readme, "README", page)
+    other = tmp_path / "other.md"
+    other.write_text("no table\n")
+    monkeypatch.setattr(readme, "PAGES", [page, other])
 
     assert readme.main(["--check"]) == 1
     assert "old" in page.read_text()
-    assert "python -m benchmarks.readme" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "README.md" in told
+    assert "other.md" not in told
+    assert "python -m benchmarks.readme" in told
     assert readme.main([]) == 0
     assert page.read_text() == (
         "before\n<!-- table:mine -->\n| data | mean |\n| --- | ---: |\n| all | 1 |\n"
         "<!-- /table -->\nbetween\n<!-- table:mine/mr -->\n| data | mean |\n| --- | ---: |\n| mr "
         "| 1 |\n<!-- /table -->\nafter\n"
     )
+    assert other.read_text() == "no table\n"
     assert readme.main(["--check"]) == 0
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".new")] == []
 
@@ -85,6 +93,48 @@ def test_tables_are_rewritten_between_their_marks(
 def test_a_table_without_rows_says_what_to_run(results: Path) -> None:
     with pytest.raises(ValueError, match=r"python -m benchmarks\.startup"):
         readme.rewrite("<!-- table:startup -->\n<!-- /table -->")
+
+
+def test_a_page_in_docs_is_rewritten_too() -> None:
+    assert {"README.md", "benchmarks.md", "layers.md"} <= {page.name for page in readme.PAGES}
+
+
+def test_the_table_of_cells_comes_from_their_specs() -> None:
+    table = readme.rewrite("<!-- table:cells -->\n<!-- /table -->")
+    names = [spec.name for spec in catalogue.specs()]
+    assert [name for name in names if f"\n| {name} |" not in table] == []
+
+
+def test_the_table_of_recipes_has_each_recipe_beside_a_baseline() -> None:
+    lines = readme.rewrite("<!-- table:recipes -->\n<!-- /table -->").splitlines()[3:-1]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [line[0] for line in cells] == [f"[`{n}`](docs/{n}.md)" for n in registry.builtin()]
+    assert all(all(line) for line in cells)
+    score, baseline, published = next(line for line in cells if "forecasting" in line[0])[4:]
+    assert float(score) == pytest.approx(0.405, abs=0.001)
+    assert baseline.startswith("0.408")
+    assert "SegRNN 0.416" in published
+
+
+def test_a_recipe_without_rows_is_not_measured_yet(results: Path) -> None:
+    assert readme.rewrite("<!-- table:recipes -->\n<!-- /table -->").count(
+        "not measured yet"
+    ) == len(registry.builtin())
+
+
+def test_kernels_are_summed_up_by_backend_and_gaps_are_named() -> None:
+    setting = {"kernel": "auto", "cores": 2, "group": "train", "cell": "lstm"}
+    measured = [
+        {
+            "setting": {**setting, "shape": [1, 2, 3, units]},
+            "result": {"against": {"keras.layers": {"ratio": ratio}}},
+            "processor": "some, 2 cores",
+        }
+        for units, ratio in ((4, 2.0), (5, 8.0))
+    ]
+    table = kernels.table(measured, "backends")
+    assert "| TensorFlow | training step | 2 | 4.00x | 2.00x | 8.00x |" in table
+    assert "| JAX | inference | 0 | not measured yet |  |  |" in table
 
 
 def test_startup_is_shown_above_bare_python() -> None:

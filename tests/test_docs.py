@@ -183,20 +183,40 @@ def test_a_page_runs_with_its_slow_blocks(
     assert _run_page(page, slow=True) == len(_blocks(page))
 
 
+def _links(page: Path) -> list[tuple[Path, str]]:
+    """The files that a page links to, and the headings in them; "" for none."""
+    found = re.findall(r"\]\((?!\w+:)([^)#\s]*)#?([^)\s]*)\)", page.read_text(encoding="utf-8"))
+    return [(page.parent / path if path else page, heading) for path, heading in found]
+
+
+def _headings(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    titles = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_files_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+    links = _links(page)
+    assert [path for path, _ in links if not path.exists()] == []
+    assert [(p, name) for p, name in links if name and name not in _headings(p)] == []
+
+
+def test_the_readme_leads_to_every_page_and_notebook() -> None:
+    linked = {path.resolve() for path, _ in _links(README)}
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    assert [path.name for path in pages if path.resolve() not in linked] == []
+
+
+def test_the_readme_stays_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 250
 
 
 def test_the_readme_says_how_to_set_up() -> None:
-    if not README.exists():
-        pytest.skip("there is no README.md yet")
     lines = [line for block in _blocks(README) for line in block.text.splitlines()]
     assert [command for command in SET_UP if command not in lines] == []
 
 
-def test_the_tables_of_the_readme_are_those_of_the_measured_rows() -> None:
-    if not README.exists():
-        pytest.skip("there is no README.md yet")
+def test_the_tables_of_all_pages_come_from_the_measured_rows() -> None:
     assert readme.main(["--check"]) == 0
