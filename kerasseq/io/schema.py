@@ -46,11 +46,11 @@ _NAMES: dict[Any, str] = {
 
 @dataclass(frozen=True)
 class Array:
-    """The kind of an array, in an `Annotated[np.ndarray, ...]`.
+    """Dtype kinds and number of dimensions of an array, in an `Annotated[np.ndarray, ...]`.
 
     Args:
-        kinds: letters of `dtype.kind` that it may have.
-        dimensions: number of its dimensions; None for any.
+        kinds: Allowed letters of `dtype.kind`.
+        dimensions: Number of dimensions; None for any number.
     """
 
     kinds: str
@@ -65,12 +65,12 @@ class Array:
 
 
 def check(value: Any, kind: Any, where: str = "") -> None:
-    """Raise a ValueError that names what is wrong in a value, if anything is.
+    """Raise a ValueError if a value does not match a type; the error lists the faults.
 
     Args:
-        value: JSON values, and arrays.
-        kind: a type as above.
-        where: name of the whole value; "" where the error need not say it.
+        value: JSON values, with arrays among them.
+        kind: The type, one of the types that this module understands.
+        where: Name of the value, for the error; "" to leave it out.
 
     Example:
 
@@ -85,7 +85,7 @@ def check(value: Any, kind: Any, where: str = "") -> None:
 
 
 def faults(value: Any, kind: Any, where: str) -> Iterator[str]:
-    """What is wrong in a value, one sentence for each fault."""
+    """Yield one sentence for each place where a value does not match a type; see `check`."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin in (Required, NotRequired):
         yield from faults(value, arguments[0], where)
@@ -125,7 +125,7 @@ def _inside(where: str, name: str) -> str:
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a value is of the kind, whatever is inside it."""
+    """Whether a value is of a type, without looking at the values inside it."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Annotated:
         return value in arguments[1]
@@ -155,7 +155,7 @@ def _fields(kind: Any) -> dict[str, Any]:
 
 
 def _named(kind: Any) -> str:
-    """A kind in words."""
+    """Describe a type in words."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Annotated:
         sizes = arguments[1].dimensions
