@@ -74,7 +74,7 @@ def _call(
     if kind == "gru":  # (z, r, n) in Keras, (r, z, n) in PyTorch
         kernel, recurrent, *bias = (_swap_gates(weight) for weight in weights)
     flat = [kernel.t().contiguous(), recurrent.t().contiguous()]
-    if bias:  # PyTorch adds two biases; the one of the LSTM of Keras is the first, zeros the other
+    if bias:  # PyTorch adds two biases; the LSTM of Keras has one, so the second is zeros
         flat += list(bias[0]) if kind == "gru" else [bias[0], torch.zeros_like(bias[0])]
     first = [state.contiguous()[None] for state in states]
     shared = (flat, bool(bias), 1, 0.0, torch.is_grad_enabled(), False, True)

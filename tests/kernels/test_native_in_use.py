@@ -382,7 +382,9 @@ def test_where_it_was_not_built_another_kernel_runs_and_says_how_to_build(missin
     cell = variant("peephole_lstm")
     choice = kernels.choose(cell, CallContext(BACKEND, 10))
     assert choice.name == "scan"
-    assert choice.reasons["native"].startswith("the extension was not built; with a C++ compiler")
+    assert choice.reasons["native"].startswith(
+        "the extension was not built; install a C++ compiler"
+    )
     layer = layer_of(cell)
     x = sequences(2, 5, 3)
     close(layer(x)[0], statement.run(cell, x).outputs)
