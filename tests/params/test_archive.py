@@ -93,9 +93,9 @@ def test_files_of_older_versions_without_names_and_empty_groups_are_read(saved: 
     def strip(members: dict[str, bytes]) -> None:
         content = io.BytesIO(members["model.weights.h5"])
         with h5py.File(content, "r+") as file:
-            found: list[str] = []
-            file.visit(lambda name: found.append(name) if name.endswith("vars") else None)
-            for name in found:
+            result: list[str] = []
+            file.visit(lambda name: result.append(name) if name.endswith("vars") else None)
+            for name in result:
                 if "name" in file[name].attrs:
                     del file[name].attrs["name"]
                 if not len(file[name]):
