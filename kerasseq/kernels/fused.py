@@ -19,7 +19,7 @@ _KINDS = ("lstm", "gru", "simple_rnn")
 def why_not(cell: Any, context: CallContext) -> str | None:
     """Why it cannot run a cell; None on PyTorch for the cells that its functions compute."""
     if context.backend != "torch":
-        return f"it is PyTorch's, and the backend is {context.backend}; KERAS_BACKEND=torch has it"
+        return f"it runs on PyTorch, and the backend is {context.backend}; use KERAS_BACKEND=torch"
     reason = vendor.why_not(cell, context, _KINDS)
     if reason is None and context.device == "cpu" and "16" in cell.compute_dtype:
         return f"dtype {cell.compute_dtype!r} is for GPUs; use 'float32' on a CPU"
