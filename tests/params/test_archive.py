@@ -188,7 +188,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_other_hdf5_files_are_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["data"] = np.ones(3)
-    with pytest.raises(ValueError, match="none with the weights of a Keras model"):
+    with pytest.raises(ValueError, match="has no weights of a Keras model"):
         report(tmp_path / "other.h5")
 
 
