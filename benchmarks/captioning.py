@@ -76,7 +76,7 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
             data = task.title.partition(",")[0]
             lines.append(_line(task.title, found))
             rivals[data] = [
-                [data, _shown(rival), *_figures([found[0]["baselines"][rival]]), "", ""]
+                [data, rival, *_figures([found[0]["baselines"][rival]]), "", ""]
                 for rival in found[0]["baselines"]
             ]
     return rows.markdown(header, [*lines, *(line for own in rivals.values() for line in own)])
@@ -92,12 +92,7 @@ def headline(measured: Sequence[rows.Row]) -> list[str]:
         for scores in ([result["test"] for result in found], [baselines[best]])
     )
     task = "images to sentences (one to many)"
-    return [task, "Flickr8k", "BLEU-4", ours, f"{theirs} ({_shown(best)})", PUBLISHED]
-
-
-def _shown(baseline: str) -> str:
-    """The name of a baseline; rows keep the name that it had when they were measured."""
-    return baseline.replace("picture", "image")
+    return [task, "Flickr8k", "BLEU-4", ours, f"{theirs} ({best})", PUBLISHED]
 
 
 def _line(title: str, results: Sequence[dict[str, Any]]) -> list[str]:

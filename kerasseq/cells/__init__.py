@@ -1,4 +1,4 @@
-"""Recurrent cells, one per file, found by walking this folder.
+"""Recurrent cells, one per file; importing this package imports every file in its folder.
 
 A cell is an ordinary Keras layer that also works in plain `keras.layers.RNN`; it runs faster,
 and with every wrapper, in `kerasseq.rnn`.

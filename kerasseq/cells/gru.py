@@ -21,7 +21,7 @@ class GRUCell(GatedCell):
     Args:
         units: Width of the cell.
         reset_after: Whether the reset gate acts after the recurrent product.
-        **kwargs: `activation`, `recurrent_activation`, and those of `Cell`.
+        **kwargs: `activation`, `recurrent_activation`, and arguments of `Cell`.
 
     Example:
         >>> import kerasseq, numpy as np

@@ -16,7 +16,7 @@ class JANETCell(ForgetBiasCell):
     Args:
         units: Width of the cell.
         beta: Offset of the input gate: it is 1 - sigmoid(s - beta), the forget gate sigmoid(s).
-        **kwargs: `activation`, `recurrent_activation`, `unit_forget_bias`, and those of `Cell`.
+        **kwargs: `activation`, `recurrent_activation`, `unit_forget_bias`, and arguments of `Cell`.
 
     Example:
         >>> import kerasseq, numpy as np

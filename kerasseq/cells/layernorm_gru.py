@@ -16,7 +16,7 @@ class LayerNormGRUCell(GatedCell):
 
     Args:
         units: Width of the cell.
-        **kwargs: `activation`, `recurrent_activation`, and those of `Cell`.
+        **kwargs: `activation`, `recurrent_activation`, and arguments of `Cell`.
 
     Example:
         >>> import kerasseq, numpy as np

@@ -16,7 +16,7 @@ class LayerNormLSTMCell(ForgetBiasCell):
 
     Args:
         units: Width of the cell.
-        **kwargs: `activation`, `recurrent_activation`, `unit_forget_bias`, and those of `Cell`.
+        **kwargs: `activation`, `recurrent_activation`, `unit_forget_bias`, and arguments of `Cell`.
 
     Example:
         >>> import kerasseq, numpy as np

@@ -20,7 +20,7 @@ class LiGRUCell(GatedCell):
     Args:
         units: Width of the cell.
         activation: Activation of the candidate.
-        **kwargs: `recurrent_activation`, and those of `Cell`.
+        **kwargs: `recurrent_activation`, and arguments of `Cell`.
 
     Example:
         >>> import kerasseq, numpy as np

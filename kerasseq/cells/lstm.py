@@ -15,7 +15,7 @@ class LSTMCell(ForgetBiasCell):
 
     Args:
         units: Width of the cell.
-        **kwargs: `activation`, `recurrent_activation`, `unit_forget_bias`, and those of `Cell`;
+        **kwargs: `activation`, `recurrent_activation`, `unit_forget_bias`, and arguments of `Cell`;
             `projection` makes it an LSTMP.
 
     Example:

@@ -13,7 +13,7 @@ class MGUCell(GatedCell):
 
     Args:
         units: Width of the cell.
-        **kwargs: `activation`, `recurrent_activation`, and those of `Cell`.
+        **kwargs: `activation`, `recurrent_activation`, and arguments of `Cell`.
 
     Example:
         >>> import kerasseq, numpy as np

@@ -1,14 +1,15 @@
-"""Checks before a file is read: that memory is meant for as much as it holds.
+"""Limits on the size of files, checked before anything is read into memory.
 
-Small files can stand for any amount: sparse and packed ones, arrays that are declared and not
-there, tables of equal values. So sizes are compared before anything is read:
+A small file can expand to any size: sparse and compressed files, arrays with a large shape in the
+header and no data, tables of equal values. So sizes are checked first:
 
-- 4 GiB at most are read of one file, archive or folder, and declared by one table or array; a
-  value in a table counts as 8 bytes, and a column as 64 KiB at least;
-- what is stored in fewer bytes may stand for 100 times as many, or for 256 MiB;
-- columns are looked through for their meaning where there are at most 2,048 (2 MiB for each).
+- at most 4 GiB of one file, archive or folder are read, and at most 4 GiB of one table or array; a
+  value of a table counts as 8 bytes, and a column as at least 64 KiB;
+- compressed data may expand to 100 times its stored size, or to 256 MiB if that is more;
+- the roles of columns (texts, labels, targets) are only guessed in tables of at most 2,048 columns
+  (2 MiB for each).
 
-The environment variable `KERASSEQ_MAX_BYTES` says another number of bytes in place of all these.
+The environment variable `KERASSEQ_MAX_BYTES` replaces all these limits by another number of bytes.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ __all__ = [
     "read_npz",
 ]
 
-#: The environment variable that says how many bytes may be read.
+#: Environment variable with the number of bytes that may be read.
 MAX_BYTES = "KERASSEQ_MAX_BYTES"
-#: Bytes that a value of a table counts as.
+#: Bytes that one value of a table counts as.
 VALUE = 8
 _MOST = 4 * 2**30
 _RATIO = 100  # text packs to a tenth or so
@@ -54,20 +55,20 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character, as JSON may have it
 
 
 class Damaged(ValueError):
-    """A file that does not hold what it was written with, such as a power cut leaves."""
+    """A damaged file, for example after a power cut."""
 
 
 class TooLarge(ValueError):
-    """More to read than memory is meant for."""
+    """A file or value above the limit of what is read."""
 
 
 def check_size(size: int, what: str, stored: int | None = None) -> None:
-    """Raise TooLarge, a ValueError, if there is more to read than memory is meant for.
+    """Raise TooLarge, a ValueError, if a size in bytes is above the limit.
 
     Args:
-        size: Bytes to be read, or made room for.
-        what: What holds them, for the error.
-        stored: Bytes that they take on disk, where that may be fewer.
+        size: Number of bytes to read or allocate.
+        what: Name of the file or part, for the error.
+        stored: Number of bytes on disk, if the data may be compressed.
 
     Example:
         >>> check_size(2**20, "a.csv")
@@ -82,7 +83,7 @@ def check_size(size: int, what: str, stored: int | None = None) -> None:
 
 
 def check_table(rows: int, columns: int, what: str, stored: int) -> None:
-    """Raise a ValueError if a table has more values, or columns, than memory is meant for."""
+    """Raise a ValueError if a table has too many values or columns for the limit."""
     check_size(columns * _COLUMN, f"{what}, with {columns:,} columns,")
     check_size(
         rows * columns * VALUE, f"{what}, with {rows:,} rows of {columns:,} columns,", stored
@@ -90,34 +91,34 @@ def check_table(rows: int, columns: int, what: str, stored: int) -> None:
 
 
 def most_columns() -> int:
-    """How many columns of a table are looked through for their meaning."""
+    """Largest number of columns of a table in which roles of columns are guessed."""
     return (_given() or _MOST) // _LOOK
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file.
+    """Read the content of a file.
 
     Raises:
-        ValueError: If it is too large.
+        ValueError: If the file is too large.
     """
     check_size(path.stat().st_size, str(path))
     return path.read_bytes()
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """A file in a zip archive; no more of it is unpacked than the archive says that it holds."""
+    """Read a file in a zip archive, up to the size that the archive declares for it."""
     with archive.open(member) as file:
         return file.read(member.file_size)
 
 
 def check_npz(path: Path) -> None:
-    """Raise a ValueError if an .npz file unpacks to too much, or declares more than it holds.
+    """Raise a ValueError if an .npz file is too large, or an array declares more than it has.
 
-    NumPy makes room for all that is declared. What is damaged otherwise is left to it.
+    NumPy allocates memory for the declared shape. Other damage is reported by NumPy.
 
     Raises:
-        TooLarge: If it unpacks to too much.
-        Damaged: If it declares more than it holds.
+        TooLarge: If the file unpacks to too many bytes.
+        Damaged: If an array declares more than it has.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -134,12 +135,12 @@ def check_npz(path: Path) -> None:
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, by name.
+    """Read the arrays of an .npz file, by name.
 
     Raises:
         OSError: If the disk cannot be read.
-        TooLarge: If it unpacks to too much.
-        Damaged: If it cannot be read; it names the array, if a single one cannot be.
+        TooLarge: If the file unpacks to too many bytes.
+        Damaged: If the file or an array of it cannot be read; the error names the array.
     """
     import numpy as np
 
@@ -162,10 +163,10 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def parse_json(text: str) -> Any:
-    """The value in a JSON text that somebody else wrote; halves of characters as question marks.
+    """Parse a JSON text of unknown origin; lone surrogates become question marks.
 
     Raises:
-        ValueError: If it is no JSON, or Python cannot hold it; in words.
+        ValueError: If it is not JSON, is nested too deeply, or has a number with too many digits.
     """
     try:
         value = json.loads(text)
@@ -179,7 +180,7 @@ def parse_json(text: str) -> Any:
 
 
 def encodable(text: str) -> str:
-    """The text, with halves of characters, which UTF-8 cannot hold, as question marks.
+    """Replace lone surrogates, which UTF-8 cannot encode, by question marks.
 
     Example:
         >>> encodable("caf\\u00e9 \\ud83d")
@@ -212,7 +213,7 @@ def _given() -> int | None:
 
 
 def _declared(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
-    """The bytes of an array by its header; 0 for what NumPy refuses."""
+    """Size of an array in bytes by its header; 0 if NumPy cannot read the header."""
     from numpy.lib import format
 
     try:

@@ -49,13 +49,13 @@ _NAMES: dict[Any, str] = {
 
 @dataclass(frozen=True)
 class Array:
-    """The kind of an array, in an `Annotated[np.ndarray, ...]`.
+    """Dtype kinds and number of dimensions of an array, in an `Annotated[np.ndarray, ...]`.
 
     Args:
-        kinds: letters of `dtype.kind` that it may have.
-        dimensions: number of its dimensions; None for any.
-        above: its numbers must be larger than this one; None for any.
-        missing: whether NaN, or no time, may stand for a value that is missing. Infinity never may.
+        kinds: Allowed letters of `dtype.kind`.
+        dimensions: Number of dimensions; None for any number.
+        above: Numbers must be larger than this one; None for no limit.
+        missing: Whether NaN or NaT may stand for a missing value. Infinity is never allowed.
     """
 
     kinds: str
@@ -65,13 +65,13 @@ class Array:
 
     @property
     def name(self) -> str:
-        """The kind in words."""
+        """Description of the array, for errors."""
         return (
             "an array" if self.dimensions is None else f"an array of {self.dimensions} dimensions"
         )
 
     def __call__(self, value: np.ndarray) -> str | None:
-        """What is wrong in an array; None for nothing."""
+        """Describe the fault of an array; None if it has none."""
         if value.dtype.kind not in self.kinds or self.dimensions not in (None, value.ndim):
             return f"must be {self.name}, and is {_short(value)}"
         if self.above is not None and (value <= self.above).any():
@@ -101,7 +101,7 @@ class Limits:
     finite: bool = True
 
     def __call__(self, value: float) -> str | None:
-        """What is wrong with a number; None for nothing."""
+        """Describe the fault of a number; None if it has none."""
         if not self.finite:
             return None
         if not abs(value) <= sys.float_info.max:
@@ -121,7 +121,7 @@ class Length:
     most: int | None = None
 
     def __call__(self, value: list[Any] | dict[str, Any]) -> str | None:
-        """What is wrong with a list; None for nothing."""
+        """Describe the fault of a list or mapping; None if it has none."""
         if self.least <= len(value) and (self.most is None or len(value) <= self.most):
             return None
         most = "or more" if self.most is None else f"to {self.most:,}"
@@ -139,7 +139,7 @@ class SameLength:
         self.names = names
 
     def __call__(self, value: Any) -> str | None:
-        """What is wrong with the lists; None for nothing."""
+        """Describe the fault of the lists; None if they have one length."""
         if isinstance(value, list):
             lengths = {f"[{place}]": len(own) for place, own in enumerate(value)}
         else:
@@ -160,12 +160,12 @@ _WHOLE, _FINITE = Limits(-(2**63), 2**63 - 1), Limits()
 
 
 def check(value: Any, kind: Any, where: str = "") -> None:
-    """Raise a ValueError that names what is wrong in a value, if anything is.
+    """Raise a ValueError if a value does not match a type; the error lists the faults.
 
     Args:
-        value: JSON values, and arrays.
-        kind: a type as above.
-        where: name of the whole value; "" where the error need not say it.
+        value: JSON values, with arrays among them.
+        kind: The type, one of the types that this module understands.
+        where: Name of the value, for the error; "" to leave it out.
 
     Example:
 
@@ -180,7 +180,7 @@ def check(value: Any, kind: Any, where: str = "") -> None:
 
 
 def faults(value: Any, kind: Any, where: str) -> Iterator[str]:
-    """What is wrong in a value, one sentence for each fault."""
+    """Yield one sentence for each place where a value does not match a type; see `check`."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin in (Required, NotRequired):
         yield from faults(value, arguments[0], where)
@@ -244,7 +244,7 @@ def _joined(where: str, name: str) -> str:
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a value is of the kind, whatever is inside it."""
+    """Whether a value is of a type, without looking at the values inside it."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Annotated:
         return _is(value, arguments[0])
@@ -274,7 +274,7 @@ def _fields(kind: Any) -> dict[str, Any]:
 
 
 def _named(kind: Any) -> str:
-    """A kind in words."""
+    """Describe a type in words."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Annotated:
         rule = arguments[1]

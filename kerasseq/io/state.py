@@ -1,4 +1,4 @@
-"""What a run keeps beside its model, on disk: JSON values, and the arrays among them."""
+"""Reading and writing of JSON files, and of states: JSON values with arrays among them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ARRAY = "array in the .npz file"  # what stands in JSON for an array, with its 
 
 
 def write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    """Write JSON values; the file is never half there."""
+    """Write JSON values to a file, atomically."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     try:
         text.encode()
@@ -31,12 +31,12 @@ def write_json(path: Path, value: Any, indent: int | None = None) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON values of a file.
+    """Read the JSON values of a file.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        Damaged: if it holds something else, or is nested too deep.
-        TooLarge: if it is larger than memory is meant for.
+        FileNotFoundError: If the file does not exist.
+        Damaged: If the file is not valid JSON, or is nested too deeply.
+        TooLarge: If the file is above the limit of what is read.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: restore it from a copy, or train again.")
@@ -51,7 +51,7 @@ def read_json(path: Path) -> Any:
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether values are nested so deep that they cannot be walked by recursion."""
+    """Whether values are nested too deeply to be processed by recursion."""
     level = [value]
     for _ in range(_DEEPEST):
         inside = (own.values() if isinstance(own, dict) else own for own in level)
@@ -65,8 +65,8 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write JSON values, and the arrays among them into an .npz file of the same name.
 
     Args:
-        path: of the JSON file; without arrays there is no other.
-        state: mappings, lists and values, with arrays of numbers or times anywhere.
+        path: The JSON file. The .npz file is only written if there are arrays.
+        state: Mappings, lists and values, with arrays of numbers or times at any depth.
     """
     arrays: dict[str, np.ndarray] = {}
     values = _without(state, arrays)
@@ -80,12 +80,12 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_state(path: Path) -> Any:
-    """What `write_state` wrote.
+    """Read a state that `write_state` wrote.
 
     Raises:
-        FileNotFoundError: if a file is missing.
-        Damaged: if one cannot be read, or they do not go together.
-        TooLarge: if one is larger than memory is meant for.
+        FileNotFoundError: If a file is missing.
+        Damaged: If a file cannot be read, or the two do not go together.
+        TooLarge: If a file is above the limit of what is read.
     """
     values = read_json(path)
     archive = path.with_suffix(".npz")
@@ -120,7 +120,7 @@ class _Arrays:
 
 
 def _without(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """The value with names in place of its arrays, which are collected."""
+    """Replace the arrays in a value by names, and collect the arrays under these names."""
     if isinstance(value, np.ndarray):
         name = str(len(arrays))
         arrays[name] = value

@@ -1,4 +1,4 @@
-"""Tables from files, and which of their columns hold the texts and the labels."""
+"""Reading of tables, and finding their columns of texts and labels."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ _SHOWN = 20  # columns in an error
 
 
 def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[str]]:
-    """The table in a CSV, TSV, JSON-lines or Parquet file.
+    """Read the table in a CSV, TSV, JSON-lines or Parquet file.
 
-    Columns of CSV and TSV are left as text, and only an empty field is missing: "None", "NA" and
-    "007" are what someone wrote.
+    Columns of CSV and TSV are read as text, and only an empty field is a missing value: "None",
+    "NA" and "007" are kept as they are.
 
     Args:
-        path: the file.
-        kind: one of `TABLES`; its ending where it is not given.
+        path: The file.
+        kind: One of `TABLES`; the ending of the file name by default.
 
     Returns:
         The table, and notes on how it was read.
 
     Raises:
-        ValueError: if the file does not hold such a table.
+        ValueError: If the file does not have such a table.
     """
     kind = kind or path.suffix.lower()
     if kind == ".parquet":
@@ -81,7 +81,7 @@ def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[
 
 
 def listed(columns: Sequence[Any]) -> str:
-    """The names of columns for an error; the first of them where there are many.
+    """List the names of columns for an error; only the first ones if there are many.
 
     >>> listed(["text", "label"])
     "'text', 'label'"
@@ -91,12 +91,12 @@ def listed(columns: Sequence[Any]) -> str:
 
 
 def check_few(frame: pd.DataFrame, where: str, arguments: str) -> None:
-    """Raise a ValueError if a table has too many columns to look through for some of them.
+    """Raise a ValueError if a table has too many columns to guess their roles.
 
     Args:
-        frame: the table.
-        where: what to call it in the error.
-        arguments: what names the columns.
+        frame: The table.
+        where: Name of the table, for the error.
+        arguments: The arguments that name the columns, for the error.
     """
     if frame.shape[1] > most_columns():
         raise ValueError(
@@ -109,19 +109,19 @@ def check_few(frame: pd.DataFrame, where: str, arguments: str) -> None:
 def find_columns(
     frame: pd.DataFrame, text: str | None, label: str | None, where: str
 ) -> tuple[str, str]:
-    """Names of the column of texts and the column of labels, found where they are not given.
+    """Find the column of texts and the column of labels, unless they are named.
 
-    A column is found by its name; else the one column of long strings holds the texts, and the one
-    column of few different values the labels.
+    A column is found by a usual name, such as "review" or "sentiment". Otherwise the only column of
+    long strings has the texts, and the only column of few different values the labels.
 
     Args:
-        frame: a table whose columns have strings for names.
-        text: the column of texts, or None.
-        label: the column of labels, or None.
-        where: what to call the table in an error.
+        frame: A table whose column names are strings.
+        text: Name of the column of texts, or None to find it.
+        label: Name of the column of labels, or None to find it.
+        where: Name of the table, for an error.
 
     Raises:
-        ValueError: if there is no such column, or several could be meant.
+        ValueError: If there is no such column, or if several columns are possible.
     """
     for argument, name in (("text", text), ("label", label)):
         _check_given(frame, where, name, f"Pass one of them as {argument}=.")
@@ -148,15 +148,15 @@ def find_columns(
 
 
 def find_text(frame: pd.DataFrame, text: str | None, where: str) -> str:
-    """Name of the column of texts in a table that need not have labels.
+    """Find the column of texts in a table, which may have no labels.
 
     Args:
-        frame: a table whose columns have strings for names.
-        text: the column of texts, or None to find it as `find_columns` does.
-        where: what to call the table in an error.
+        frame: A table whose column names are strings.
+        text: Name of the column of texts, or None to find it as `find_columns` does.
+        where: Name of the table, for an error.
 
     Raises:
-        ValueError: if there is no such column, or several could be meant.
+        ValueError: If there is no such column, or if several columns are possible.
     """
     remedy = "Name it so, or give the column of texts alone, such as table['text']."
     _check_given(frame, where, text, remedy)
@@ -173,7 +173,7 @@ def find_text(frame: pd.DataFrame, text: str | None, where: str) -> str:
 
 
 def _check_given(frame: pd.DataFrame, where: str, name: str | None, remedy: str) -> None:
-    """Raise a ValueError for a column that is not there, or there twice."""
+    """Raise a ValueError if a named column is missing, or if two columns have its name."""
     columns = list(frame.columns)
     if name is not None and columns.count(name) != 1:
         many = "several columns" if name in columns else "no column"
@@ -312,14 +312,14 @@ def _read_json(path: Path, content: str) -> pd.DataFrame:
 
 
 def from_objects(rows: Sequence[Any], path: Path) -> pd.DataFrame:
-    """The table in a list of JSON objects, one a row.
+    """Create a table from a list of JSON objects, one per row.
 
     Args:
-        rows: as a JSON reader gives them.
-        path: the file that they are from.
+        rows: The parsed JSON values.
+        path: The file that they were read from.
 
     Raises:
-        ValueError: if they are no objects, or have so many names that the table would not fit.
+        ValueError: If a value is not an object, or if the table would be too large.
     """
     import pandas as pd
 
@@ -337,7 +337,7 @@ def _unreadable(path: Path, kind: str, reason: str) -> ValueError:
 
 
 def _named(columns: list[str], tiers: tuple[set[str], ...], taken: str | None) -> str | None:
-    """The one column with such a name; None where there is none, or more than one."""
+    """The only column with one of the names; None if there is none, or more than one."""
     for names in tiers:
         found = [c for c in columns if c != taken and c.strip().lower() in names]
         if found:
@@ -346,7 +346,7 @@ def _named(columns: list[str], tiers: tuple[set[str], ...], taken: str | None) -
 
 
 def _longest(frame: pd.DataFrame, label: str | None) -> str | None:
-    """The column of strings that are twice as long, in words, as those of any other."""
+    """The column of strings with at least twice as many words as every other column."""
     import pandas as pd
 
     if any(c != label and c.strip().lower() in set().union(*_TEXT_NAMES) for c in frame.columns):
@@ -364,7 +364,7 @@ def _longest(frame: pd.DataFrame, label: str | None) -> str | None:
 
 
 def _fewest(frame: pd.DataFrame, text: str | None) -> str | None:
-    """The one column that has few different values, and most of them often."""
+    """The only column with at most 50 different values, each of them twice on average."""
     if any(c != text and c.strip().lower() in set().union(*_LABEL_NAMES) for c in frame.columns):
         return None
     found = []

@@ -1,4 +1,4 @@
-"""cuDNN on TensorFlow and JAX, through a layer of Keras that computes with our cell's weights.
+"""The kernel of cuDNN on TensorFlow and JAX, through a layer of Keras with our cell's weights.
 
 Not run on a GPU yet, which `python -m benchmarks.gpu` is for: the tests run it on a CPU, where the
 layer of Keras takes its own loop.
@@ -25,7 +25,7 @@ _KINDS = {"tensorflow": ("lstm", "gru"), "jax": ("lstm",)}
 
 
 def why_not(cell: Any, context: CallContext) -> str | None:
-    """Only what Keras hands to cuDNN, and only on a GPU."""
+    """Why it cannot run a cell; None for the cells that Keras runs on cuDNN, on a GPU."""
     if context.backend not in _KINDS:
         return "on PyTorch the fused kernel reaches cuDNN"
     if context.device != "gpu":
@@ -46,7 +46,7 @@ def why_not(cell: Any, context: CallContext) -> str | None:
 
 
 def run(cell: Any, sequence: SequenceCall) -> Result:
-    """Run in the layer of Keras; in a loop where a mask is one that cuDNN would stop at."""
+    """Run in the layer of Keras; in the scan kernel if cuDNN cannot take the mask."""
     mask = typed_mask(sequence.mask)
     if mask is None:
         return _run(cell, sequence, None)
@@ -59,7 +59,7 @@ def run(cell: Any, sequence: SequenceCall) -> Result:
 
 
 def _run(cell: Any, sequence: SequenceCall, mask: Tensor | None) -> Result:
-    """The call with no mask, or one that is padded on the right with no row empty."""
+    """Run without a mask, or with a mask that is padded on the right and has no empty row."""
     inputs = cell.drop_inputs(sequence.sequences, sequence.training)
     frame = cell.begin(inputs, sequence.training)
     backwards = sequence.go_backwards
@@ -80,7 +80,7 @@ def _run(cell: Any, sequence: SequenceCall, mask: Tensor | None) -> Result:
 
 
 def _layer(cell: Any, recurrent: Tensor, return_sequences: bool, go_backwards: bool) -> Any:
-    """A layer of Keras with the weights of our cell, as they are in this pass."""
+    """Create a layer of Keras with the weights of our cell, with the weight drop of this pass."""
     kind = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[vendor.kind_of(cell) or ""]
     options = {"return_sequences": return_sequences, "go_backwards": go_backwards}
     with ThreadPoolExecutor(1) as thread:

@@ -19,7 +19,7 @@ _KINDS = ("lstm", "gru", "simple_rnn")
 def why_not(cell: Any, context: CallContext) -> str | None:
     """Why it cannot run a cell; None on PyTorch for the cells that its functions compute."""
     if context.backend != "torch":
-        return f"it is PyTorch's, and the backend is {context.backend}; KERAS_BACKEND=torch has it"
+        return f"it runs on PyTorch, and the backend is {context.backend}; use KERAS_BACKEND=torch"
     reason = vendor.why_not(cell, context, _KINDS)
     if reason is None and context.device == "cpu" and "16" in cell.compute_dtype:
         return f"dtype {cell.compute_dtype!r} is for GPUs; use 'float32' on a CPU"
@@ -74,7 +74,7 @@ def _call(
     if kind == "gru":  # (z, r, n) in Keras, (r, z, n) in PyTorch
         kernel, recurrent, *bias = (_swap_gates(weight) for weight in weights)
     flat = [kernel.t().contiguous(), recurrent.t().contiguous()]
-    if bias:  # PyTorch adds two biases; the one of the LSTM of Keras is the first, zeros the other
+    if bias:  # PyTorch adds two biases; the LSTM of Keras has one, so the second is zeros
         flat += list(bias[0]) if kind == "gru" else [bias[0], torch.zeros_like(bias[0])]
     first = [state.contiguous()[None] for state in states]
     shared = (flat, bool(bias), 1, 0.0, torch.is_grad_enabled(), False, True)

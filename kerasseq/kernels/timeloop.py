@@ -1,4 +1,4 @@
-"""A loop over time on each backend: the one module of the kernels with code per backend for it.
+"""A loop over the timesteps that carries states, on each backend.
 
 `keras.ops.scan` is not used: on TensorFlow it copies the carried states through an array at every
 step, and a step has to emit exactly the states that it carries.
@@ -42,13 +42,13 @@ def run(
     """
     length = keras.tree.flatten(steps)[0].shape[0]
     if unroll or backend() == "torch":
-        return _unrolled(step, states, steps, keep, length, backwards)
+        return _unroll(step, states, steps, keep, length, backwards)
     if backend() == "jax":
         return _jax(step, states, steps, keep, backwards)
     return _tensorflow(step, states, steps, keep, length, backwards)
 
 
-def _unrolled(
+def _unroll(
     step: Step, states: list[Tensor], steps: Any, keep: int, length: int, backwards: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
     trail: list[list[Tensor]] = []

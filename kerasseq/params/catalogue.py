@@ -200,8 +200,8 @@ register(
             "c = f * c' + (1 - f) * g",
             "h = o * tanh(c)",
         ),
-        paper="Greff et al. (2015), LSTM: a search space odyssey, arXiv 1503.04069 (there i is "
-        "learned and f = 1 - i; here f is, so that its bias may start at one)",
+        paper="Greff et al. (2015), LSTM: a search space odyssey, arXiv 1503.04069 (in the "
+        "paper, i is learned and f = 1 - i; here, f is learned, so that its bias may start at one)",
         options=_BIAS,
     )
 )
@@ -228,7 +228,7 @@ register(
         paper="Ba, Kiros & Hinton (2016), Layer normalization, arXiv 1607.06450, equations 20-22 "
         "(the two shifts of the sums and the bias are one vector)",
         options=_BIAS,
-        kept=(8 * UNITS, UNITS),
+        extra_activations=(8 * UNITS, UNITS),
     )
 )
 register(
@@ -253,7 +253,7 @@ register(
         paper="Ba, Kiros & Hinton (2016), Layer normalization, arXiv 1607.06450, equations 23-27 "
         "(shifts that add up are one vector)",
         options=_BIAS,
-        kept=(6 * UNITS,),
+        extra_activations=(6 * UNITS,),
     )
 )
 register(
@@ -312,7 +312,7 @@ register(
         paper="Ravanelli, Brakel, Omologo & Bengio (2018), Light gated recurrent units for speech "
         "recognition, arXiv 1803.10225 (layer instead of batch normalisation: a departure)",
         options=_BIAS,
-        kept=(2 * UNITS,),
+        extra_activations=(2 * UNITS,),
     )
 )
 register(
@@ -396,6 +396,6 @@ register(
         paper="Orvieto et al. (2023), Resurrecting recurrent neural networks for long sequences, "
         "arXiv 2303.06349",
         options=MappingProxyType({"state": None}),
-        kept=(2 * STATE,),
+        extra_activations=(2 * STATE,),
     )
 )

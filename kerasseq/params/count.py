@@ -189,12 +189,12 @@ def _level(
         for direction in directions
         for w in weights
     ]
-    extra = sum(size.value(dimensions) for size in spec.kept)
-    held = len(directions) * (inputs + len(spec.gates) * units + sum(states) + extra)
+    extra = sum(size.value(dimensions) for size in spec.extra_activations)
+    activations = len(directions) * (inputs + len(spec.gates) * units + sum(states) + extra)
     if highway:
         rows.append(Row(number, "merged", "highway_kernel", (output, output), (), output**2))
         rows.append(Row(number, "merged", "highway_bias", (output,), (), 0))
-        held += output
+        activations += output
     return Level(
         number=number,
         cell=spec.name,
@@ -210,7 +210,7 @@ def _level(
             len(directions),
             output if highway else None,
         ),
-        held=held,
+        activations=activations,
     )
 
 

@@ -51,7 +51,7 @@ class Level:
         weights: Its weights, direction by direction.
         states: Width of each state, direction by direction.
         formula: The sum over its weights, in words and numbers.
-        held: Numbers per timestep and row that backpropagation through time keeps in memory.
+        activations: Numbers per timestep and row that backpropagation through time keeps in memory.
     """
 
     number: int
@@ -64,7 +64,7 @@ class Level:
     weights: tuple[Row, ...]
     states: tuple[int, ...]
     formula: str
-    held: int
+    activations: int
 
     @property
     def total(self) -> int:
@@ -110,7 +110,7 @@ class Count(Tabular):
 
     @property
     def gates(self) -> dict[str, int]:
-        """Parameters per gate; those of weights without gates are `shared`."""
+        """Parameters per gate; weights without gates are summed as `shared`."""
         params: dict[str, int] = {}
         shared = 0
         for row in self.weights:
@@ -154,9 +154,9 @@ class Count(Tabular):
         """Bytes that backpropagation through time keeps, for `batch` rows of `timesteps`.
 
         For every timestep, row, level and direction these are the inputs, every gate, every state
-        and the further activations of the spec (`Spec.kept`); and the gate of a highway level.
+        and the spec's `extra_activations`; a level with a highway has its gate too.
         """
-        numbers = sum(level.held for level in self.levels)
+        numbers = sum(level.activations for level in self.levels)
         return numbers * (self.timesteps or 1) * self.batch * DTYPES[self.dtype]
 
     def table(self) -> Table:
@@ -198,7 +198,7 @@ class Count(Tabular):
             "dtype": self.dtype,
             "pytorch": self.pytorch,
             "levels": [
-                {k: v for k, v in asdict(level).items() if k not in ("weights", "held")}
+                {k: v for k, v in asdict(level).items() if k not in ("weights", "activations")}
                 | {"total": level.total}
                 for level in self.levels
             ],

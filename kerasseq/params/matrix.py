@@ -60,14 +60,14 @@ def at_a_glance(spec: Spec) -> str:
     """
     options = spec.settings()
     per_gate: dict[str, int] = {}
-    other: dict[str, int] = {}
+    outside_gates: dict[str, int] = {}
     for weight in spec.weights:
         if not weight.exists(options):
             continue
         letters = [_LETTERS[size.dimension] for size in weight.shape]
         factor = prod(size.factor for size in weight.shape)
         per_unit = bool(spec.gates) and weight.gates == spec.gates and letters[-1] == "u"
-        terms_of_kind = per_gate if per_unit else other
+        terms_of_kind = per_gate if per_unit else outside_gates
         if per_unit:
             letters, factor = letters[:-1], factor // len(spec.gates)
         monomial = "".join(sorted(letters)).replace("uu", "u²")
@@ -76,8 +76,8 @@ def at_a_glance(spec: Spec) -> str:
     if per_gate:
         number = len(spec.gates) if len(spec.gates) > 1 else ""
         terms.append(f"{number}u({_sum(per_gate)})")
-    if other:
-        terms.append(_sum(other))
+    if outside_gates:
+        terms.append(_sum(outside_gates))
     return " + ".join(terms)
 
 

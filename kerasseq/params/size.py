@@ -55,7 +55,7 @@ def units_for(cell: str | Sequence[str], budget: int, inputs: int, **options: An
         cell: Name of a cell, or a list with one per level; all levels have the same width.
         budget: Number of parameters that the layer may have.
         inputs: Features of one timestep.
-        **options: Everything else that `kerasseq.count` takes.
+        **options: Further arguments of `kerasseq.count`.
 
     Raises:
         ValueError: If not even one unit fits; the message names the smallest budget.
@@ -103,8 +103,8 @@ def compare(
         inputs: Features of one timestep.
         budget: Number of parameters that each may have; each gets the most units that fit.
         units: Width of each cell, instead of a budget.
-        **options: Everything else that `kerasseq.count` takes; an option of some cells only
-            is passed to those.
+        **options: Further arguments of `kerasseq.count`; an option that only a few of the cells
+            have is passed to these cells.
 
     Raises:
         ValueError: For an unknown cell or option, or unless exactly one of `budget` and `units`

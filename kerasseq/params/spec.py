@@ -127,8 +127,8 @@ class Spec:
         equations: The equations of one timestep, line by line.
         paper: Its source, and differences from it.
         options: Options that decide which weights exist, with their defaults.
-        kept: Numbers that backpropagation through time keeps per step and row, beside every gate
-            and every state.
+        extra_activations: Numbers that backpropagation through time keeps per step and row, in
+            addition to every gate and every state.
         gated_unless: The option that must be on, or else the form is `gated`.
     """
 
@@ -141,7 +141,7 @@ class Spec:
     equations: tuple[str, ...]
     paper: str
     options: Mapping[str, object] = field(default_factory=dict)
-    kept: tuple[Size, ...] = ()
+    extra_activations: tuple[Size, ...] = ()
     gated_unless: str = ""
 
     def form_of(self, **options: object) -> str:

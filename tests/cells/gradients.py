@@ -35,10 +35,10 @@ def with_result(
     states = [ops.convert_to_tensor(state, layer.compute_dtype) for state in states or []]
     if not layer.built:
         layer.build(x.shape)
-    result, found = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](
+    result, gradients = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](
         layer, loss, x, states, kwargs
     )
-    return numpy(result), tuple(numpy(part) for part in found)  # type: ignore[return-value]
+    return numpy(result), tuple(numpy(part) for part in gradients)  # type: ignore[return-value]
 
 
 def _call(layer: Any, x: Any, states: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -65,8 +65,10 @@ def _jax(layer: Any, loss: Loss, x: Any, states: list[Any], kwargs: dict[str, An
         return loss(result), result
 
     # Compiled as a whole, which takes a part of the time that its operations would one by one.
-    found, result = jax.jit(jax.grad(value, argnums=(0, 1, 2), has_aux=True))(weights, x, states)
-    return result, found
+    gradients, result = jax.jit(jax.grad(value, argnums=(0, 1, 2), has_aux=True))(
+        weights, x, states
+    )
+    return result, gradients
 
 
 def _torch(layer: Any, loss: Loss, x: Any, states: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -74,9 +76,9 @@ def _torch(layer: Any, loss: Loss, x: Any, states: list[Any], kwargs: dict[str, 
     tensors = [x.detach().requires_grad_(), *[s.detach().requires_grad_() for s in states]]
     weights = [weight.value for weight in layer.trainable_weights]
     result = _call(layer, tensors[0], tensors[1:], kwargs)
-    found = torch.autograd.grad(loss(result), [*weights, *tensors], materialize_grads=True)
+    gradients = torch.autograd.grad(loss(result), [*weights, *tensors], materialize_grads=True)
     count = len(weights)
-    return result, (list(found[:count]), found[count], list(found[count + 1 :]))
+    return result, (list(gradients[:count]), gradients[count], list(gradients[count + 1 :]))
 
 
 def of_statement(
@@ -102,8 +104,9 @@ def of_statement(
             )
         )
 
-    found = differences(value, [*weights.values(), x, *states])
-    return found[: len(names)], found[len(names)], found[len(names) + 1 :]
+    derivatives = differences(value, [*weights.values(), x, *states])
+    count = len(names)
+    return derivatives[:count], derivatives[count], derivatives[count + 1 :]
 
 
 def differences(
@@ -111,8 +114,8 @@ def differences(
 ) -> list[Array]:
     """Central differences of a scalar in every element of every array."""
     arrays = [array.copy() for array in arrays]
-    found = [np.zeros_like(array) for array in arrays]
-    for array, gradient in zip(arrays, found, strict=True):
+    result = [np.zeros_like(array) for array in arrays]
+    for array, gradient in zip(arrays, result, strict=True):
         for index in np.ndindex(array.shape):
             start = array[index]
             array[index] = start + step
@@ -120,4 +123,4 @@ def differences(
             array[index] = start - step
             gradient[index] = (above - value(*arrays)) / (2 * step)
             array[index] = start
-    return found
+    return result

@@ -60,8 +60,8 @@ SITUATION = kernels.CallContext(backend=BACKEND, timesteps=3)
 def arguments(kind: type) -> set[str]:
     """All arguments of a cell's constructor, those of its bases included."""
     bases = kind.__mro__[: kind.__mro__.index(cells.Cell) + 1]
-    found = {name for base in bases for name in inspect.signature(base.__init__).parameters}
-    return found - {"self", "kwargs"}
+    result = {name for base in bases for name in inspect.signature(base.__init__).parameters}
+    return result - {"self", "kwargs"}
 
 
 def others(kind: str) -> dict[str, Any]:
@@ -120,10 +120,10 @@ def test_an_activation_of_none_is_linear_on_every_kernel(kind: str, option: str)
     cell, linear = (make(kind, **{option: value}) for value in (None, "linear"))
     assert cell.get_config()[option] == "linear"
     x = sequences(2, 3, 3)
-    wanted = numpy(layer_of(linear, kernel="scan")(x))
+    expected = numpy(layer_of(linear, kernel="scan")(x))
     for kernel in kernels.names():
         if kernels.why_not(kernel, cell, SITUATION) is None:
-            close(layer_of(twin(cell), kernel=kernel)(x), wanted, what=kernel)
+            close(layer_of(twin(cell), kernel=kernel)(x), expected, what=kernel)
 
 
 def test_an_lstm_without_activations_is_that_of_keras() -> None:

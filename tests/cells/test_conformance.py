@@ -143,9 +143,9 @@ def test_an_unknown_name_lists_the_names(find: Any, name: Any) -> None:
 
 def test_the_folder_is_walked() -> None:
     package = importlib.import_module("kerasseq.cells")
-    found = {cells.get(kind) for kind in KINDS}
-    assert found == set(package._CELLS.values())
-    assert len(found) == len(KINDS) >= 14
+    result = {cells.get(kind) for kind in KINDS}
+    assert result == set(package._CELLS.values())
+    assert len(result) == len(KINDS) >= 14
 
 
 @pytest.mark.parametrize(

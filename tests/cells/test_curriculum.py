@@ -65,9 +65,9 @@ def test_the_gradient_of_a_simple_rnn_vanishes_and_that_of_an_open_lstm_does_not
 
 
 def test_it_is_the_forget_gate_that_keeps_the_gradient() -> None:
-    found = [influence(layer_of("lstm", forget=bias), 25) for bias in (-3.0, 0.0, 2.0, 6.0)]
-    assert found == sorted(found)
-    assert found[-1] > 1e3 * found[1]
+    result = [influence(layer_of("lstm", forget=bias), 25) for bias in (-3.0, 0.0, 2.0, 6.0)]
+    assert result == sorted(result)
+    assert result[-1] > 1e3 * result[1]
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])

@@ -78,10 +78,10 @@ def test_every_cell_learns(
 
 
 def test_a_seed_repeats_a_run() -> None:
-    found = []
+    result = []
     for _ in range(2):
         model = model_of("gru", BACKEND == "jax", LENGTH, True)
         x, y = marked(32)
         model.fit(x, y, batch_size=16, epochs=1, verbose=0)
-        found.append(model.get_weights())
-    assert all((one == two).all() for one, two in zip(*found, strict=True))
+        result.append(model.get_weights())
+    assert all((one == two).all() for one, two in zip(*result, strict=True))

@@ -55,8 +55,8 @@ def check(cell: Any, x: Any, first: list[Any], loss: Loss, kernel: str, **kwargs
     options = {} if mask is None else {"mask": ops.convert_to_tensor(mask)}
     actual = gradients.of_layer(layer, loss.of_result, x, first, **options)
     expected = gradients.of_statement(cell, loss.of_outcome, x, first, mask=mask, **kwargs)
-    for got, wanted, what in zip(actual, expected, ("weights", "inputs", "states"), strict=True):
-        close(got, wanted, tolerance=PRECISION, what=what)
+    for got, reference, what in zip(actual, expected, ("weights", "inputs", "states"), strict=True):
+        close(got, reference, tolerance=PRECISION, what=what)
 
 
 @pytest.mark.parametrize(("name", "kernel"), EXACT)
@@ -102,7 +102,7 @@ def test_the_gradient_reaches_trained_initial_states(name: str) -> None:
 def test_the_last_output_alone_gives_the_same_gradient(name: str, unroll: bool) -> None:
     kind, options = VARIANTS[name]
     x = sequences(BATCH, TIME, 3)
-    found = []
+    actual = []
     for sequence in (True, False):
         cell = make(kind, units=3, **options)
         layer = layer_of(cell, return_sequences=sequence, return_state=False, unroll=unroll)
@@ -110,5 +110,5 @@ def test_the_last_output_alone_gives_the_same_gradient(name: str, unroll: bool) 
         def loss(result: Any, sequence: bool = sequence) -> Any:
             return ops.sum(ops.square(result[:, -1] if sequence else result))
 
-        found.append(gradients.of_layer(layer, loss, x))
-    close(found[1], found[0])
+        actual.append(gradients.of_layer(layer, loss, x))
+    close(actual[1], actual[0])

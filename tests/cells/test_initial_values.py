@@ -48,8 +48,8 @@ def test_the_forget_gate_starts_open_unless_told_otherwise(kind: str) -> None:
 
 
 def test_only_cells_with_a_forget_bias_have_the_option() -> None:
-    found = [kind for kind in KINDS if "unit_forget_bias" in cells.get(kind)(1).get_config()]
-    assert sorted(found) == sorted(WITH_FORGET_BIAS)
+    result = [kind for kind in KINDS if "unit_forget_bias" in cells.get(kind)(1).get_config()]
+    assert sorted(result) == sorted(WITH_FORGET_BIAS)
 
 
 def test_identity_makes_the_irnn() -> None:

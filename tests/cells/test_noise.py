@@ -225,13 +225,13 @@ def test_a_seed_repeats_the_noise(kind: str) -> None:
 
 
 def test_without_a_seed_the_global_one_decides() -> None:
-    found = []
+    result = []
     for seed in (1, 1, 2):
         keras.utils.set_random_seed(seed)
         cell = make("gru", dropout=0.5, zoneout=0.5)
-        found.append(numpy(layer_of(cell)(sequences(4, 3, 3), training=True)[0]))
-    close(found[1], found[0])
-    assert not np.allclose(found[2], found[0])
+        result.append(numpy(layer_of(cell)(sequences(4, 3, 3), training=True)[0]))
+    close(result[1], result[0])
+    assert not np.allclose(result[2], result[0])
 
 
 @pytest.mark.parametrize("variational", [True, False])
@@ -239,13 +239,13 @@ def test_without_a_seed_the_global_one_decides() -> None:
 def test_the_associative_scan_draws_what_the_loop_draws(kind: str, variational: bool) -> None:
     cell = noisy(kind, variational=variational)
     x, first = sequences(*MASK.shape, 3), states(cell, len(MASK))
-    found = [
+    result = [
         layer_of(one, kernel=kernel)(
             x, initial_state=first, mask=ops.convert_to_tensor(MASK), training=True
         )
         for one, kernel in ((cell, "scan"), (twin(cell), "associative"))
     ]
-    close(found[1], numpy(found[0]))
+    close(result[1], numpy(result[0]))
 
 
 @pytest.mark.parametrize("wrapper", ["dropout", "recurrent_dropout", "zoneout", "weight_drop"])

@@ -37,7 +37,7 @@ def test_every_cell_loads_in_a_fresh_process_without_custom_objects(tmp_path: Pa
     np.save(tmp_path / "inputs.npy", x)
     model.save(tmp_path / "model.keras")
 
-    found = subprocess.run(
+    actual = subprocess.run(
         [sys.executable, "-c", LOADER, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
@@ -45,7 +45,7 @@ def test_every_cell_loads_in_a_fresh_process_without_custom_objects(tmp_path: Pa
         text=True,
         timeout=600,
     )
-    assert found.returncode == 0, found.stderr
+    assert actual.returncode == 0, actual.stderr
     loaded = np.load(tmp_path / "found.npz")
     assert sorted(loaded) == sorted(expected)
     for name, value in expected.items():

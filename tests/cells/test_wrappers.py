@@ -55,7 +55,7 @@ def test_a_trained_initial_state_is_an_initial_state(kind: str) -> None:
 def test_a_trained_initial_state_gets_a_gradient(kind: str) -> None:
     cell = make(kind, trainable_initial_state=True)
     layer = layer_of(cell, return_state=False)
-    found, _, _ = gradients.of_layer(layer, lambda y: ops.sum(ops.square(y)), sequences(2, 4, 3))
-    by_name = {w.name: g for w, g in zip(layer.trainable_weights, found, strict=True)}
+    result, _, _ = gradients.of_layer(layer, lambda y: ops.sum(ops.square(y)), sequences(2, 4, 3))
+    by_name = {w.name: g for w, g in zip(layer.trainable_weights, result, strict=True)}
     for state in cell.spec.states:
         assert abs(by_name[f"initial_{state.name}"]).max() > 1e-6

@@ -140,22 +140,22 @@ def test_csv_has_plain_numbers_and_no_total() -> None:
 
 
 def test_json_has_everything() -> None:
-    found = json.loads(TABLE.render("json"))
-    assert found["title"] == "50% & more"
-    assert found["rows"][0] == {
+    result = json.loads(TABLE.render("json"))
+    assert result["title"] == "50% & more"
+    assert result["rows"][0] == {
         "layer": "a|b_1 <x>", "shape": [8, 16], "gates": ["input", "forget"],
         "params": 12345, "share": 0.5,
     }  # fmt: skip
-    assert found["total"]["params"] == 12352
-    assert found["notes"] == ["first\nline", "second"]
+    assert result["total"]["params"] == 12352
+    assert result["notes"] == ["first\nline", "second"]
 
 
 def test_html_is_escaped() -> None:
-    found = TABLE._repr_html_()
-    assert found.startswith("<table><caption>50% &amp; more</caption>")
-    assert '<td style="text-align: left">a|b_1 &lt;x&gt;</td>' in found
-    assert '<th style="text-align: right">12,352</th>' in found
-    assert "<x>" not in found
+    result = TABLE._repr_html_()
+    assert result.startswith("<table><caption>50% &amp; more</caption>")
+    assert '<td style="text-align: left">a|b_1 &lt;x&gt;</td>' in result
+    assert '<th style="text-align: right">12,352</th>' in result
+    assert "<x>" not in result
 
 
 def test_a_data_frame_keeps_numbers_and_comes_back() -> None:

@@ -82,8 +82,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar", "tar.gz", "tgz"])
 def test_text_files_are_found_in_the_same_order_everywhere(folder: Path, kind: str) -> None:
-    found = list(text_files(folder if kind == "folder" else _pack(folder, kind)))
-    assert found == [
+    result = list(text_files(folder if kind == "folder" else _pack(folder, kind)))
+    assert result == [
         (("a", "1.txt"), b"a/1.txt"),
         (("b", "10.txt"), b"b/10.txt"),
         (("b", "2.txt"), b"b/2.txt"),
@@ -136,10 +136,10 @@ def test_damage_never_changes_what_a_compressed_archive_holds(data: st.DataObjec
         damage = data.draw(st.binary(min_size=1, max_size=len(raw) - start))
         path.write_bytes(raw[:start] + damage + raw[start + len(damage) :])
         try:
-            found = list(text_files(path))
+            result = list(text_files(path))
         except ValueError:
             return  # refused
-        assert found == whole  # the time and the name in the header are not checked
+        assert result == whole  # the time and the name in the header are not checked
 
 
 def test_a_damaged_header_is_not_the_end_of_an_archive(folder: Path) -> None:

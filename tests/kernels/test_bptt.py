@@ -60,11 +60,11 @@ def test_it_is_exact(name: str, mask: Any, runs: list[Any]) -> None:
     x, first, loss = sequences(2, 4, 3), states(cell, 2), Loss(cell)
     options = {} if mask is None else {"mask": ops.convert_to_tensor(mask)}
     layer = layer_of(cell, kernel="scan")
-    found = gradients.of_layer(layer, loss.of_result, x, first, training=True, **options)
+    actual = gradients.of_layer(layer, loss.of_result, x, first, training=True, **options)
     assert runs
     expected = gradients.of_statement(cell, loss.of_outcome, x, first, mask=mask)
-    for got, wanted, what in zip(found, expected, ("weights", "inputs", "states"), strict=True):
-        close(got, wanted, tolerance=PRECISION, what=what)
+    for got, reference, what in zip(actual, expected, ("weights", "inputs", "states"), strict=True):
+        close(got, reference, tolerance=PRECISION, what=what)
 
 
 @pytest.mark.parametrize("options", NOISE, ids=["zoneout", "loose", "weights"])
@@ -77,14 +77,14 @@ def test_it_is_what_the_backend_makes_of_the_same_noise(
     cell = make(kind, seed=1, dtype=DTYPE, **options)
     layer = layer_of(cell, kernel="scan")
     x, loss = sequences(len(MASK), MASK.shape[1], 3), Loss(cell, *MASK.shape)
-    found = []
+    result = []
     for own in (True, False):
         if not own:
             monkeypatch.setattr(scan, "_has_bptt_gradient", lambda *_: False)
         cell.seed_generator.state.assign(np.array([7, 7], cell.seed_generator.state.dtype))
         mask = ops.convert_to_tensor(MASK)
-        found.append(gradients.of_layer(layer, loss.of_result, x, mask=mask, training=True))
-    close(found[0], found[1], tolerance=ROUNDING)
+        result.append(gradients.of_layer(layer, loss.of_result, x, mask=mask, training=True))
+    close(result[0], result[1], tolerance=ROUNDING)
 
 
 def test_nothing_is_kept_for_a_gradient_that_nobody_asks_for(runs: list[Any]) -> None:
@@ -124,15 +124,15 @@ def test_the_gradient_can_be_differentiated_again(name: str) -> None:
         with tf.GradientTape() as tape:
             tape.watch(x)
             value = slope(x)
-        found = tape.gradient(value, x)
+        actual = tape.gradient(value, x)
     else:
         jax = importlib.import_module("jax")
         first = jax.grad(lambda x: ops.sum(layer(x, training=True) ** 2))
-        found = jax.grad(slope)(x)
+        actual = jax.grad(slope)(x)
     step = 1e-5 if DTYPE == "float64" else 1e-2
     ahead = ops.convert_to_tensor(direction, x.dtype) * step
     expected = (first(x + ahead) - first(x - ahead)) / (2 * step)
-    close(found, expected, tolerance=1e-7 if DTYPE == "float64" else 2e-2)
+    close(actual, expected, tolerance=1e-7 if DTYPE == "float64" else 2e-2)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow traces unknown lengths")
@@ -152,7 +152,7 @@ def test_any_length_is_traced_none_included() -> None:
     for batch, time in ((2, 5), (3, 1), (2, 0), (0, 4)):
         of_x, *of_weights = traced(np.ones((batch, time, 3)))
         assert of_x.shape == (batch, time, 3)
-        assert all(np.isfinite(found).all() for found in of_weights)
+        assert all(np.isfinite(result).all() for result in of_weights)
         assert np.any(of_weights[0]) == (batch * time > 0)
 
 

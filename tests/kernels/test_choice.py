@@ -58,9 +58,9 @@ def test_linear_cells_are_scanned_and_the_others_looped_over(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pytorch_has_functions_for_three_cells(kind: str) -> None:
-    found = fused.why_not(cells.get(kind)(4), CallContext("torch", 10))
-    assert (found is None) == (kind in FUSED)
-    assert found is None or "none of the fused ones (lstm, gru, simple_rnn)" in found
+    reason = fused.why_not(cells.get(kind)(4), CallContext("torch", 10))
+    assert (reason is None) == (kind in FUSED)
+    assert reason is None or "none of the fused ones (lstm, gru, simple_rnn)" in reason
 
 
 @pytest.mark.parametrize("kernel", [cudnn, fused])
@@ -166,9 +166,9 @@ def test_an_unknown_kernel_lists_the_kernels() -> None:
     ],
 )
 def test_a_kernel_that_cannot_run_is_refused_at_once(kernel: str, cell: str, reason: str) -> None:
-    made = cells.get(cell)(4) if isinstance(cell, str) else cell(4)
+    layer_cell = cells.get(cell)(4) if isinstance(cell, str) else cell(4)
     with pytest.raises(ValueError, match=f"kernel='{kernel}' cannot run this layer: .*{reason}"):
-        RNN(made, kernel=kernel)
+        RNN(layer_cell, kernel=kernel)
 
 
 def test_a_layer_tells_which_kernel_ran() -> None:
@@ -232,7 +232,7 @@ def test_a_kernel_that_was_measured_to_be_faster_is_taken(monkeypatch: pytest.Mo
 
 
 def test_the_first_row_that_fits_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    def found(units: int = 4, **known: Any) -> str | None:
+    def fastest_kernel(units: int = 4, **known: Any) -> str | None:
         measured = crossovers.fastest(cells.get("gru")(units), CallContext("torch", 10, **known))
         return measured and measured.kernel
 
@@ -243,13 +243,13 @@ def test_the_first_row_that_fits_counts(monkeypatch: pytest.MonkeyPatch) -> None
         {"fastest": "d", "device": "cpu", "backend": "jax"},
     )
     monkeypatch.setattr(crossovers, "table", table)
-    assert found(device="gpu", batch=8, training=True) == "a"
-    assert found(device="gpu", batch=8) == "b"
-    assert found(device="gpu", batch=7, training=True) == "b"
-    assert found(device="gpu", training=True) == "b"  # of an unknown batch nothing is known
-    assert found(device="gpu", units=17) is None
-    assert found(device="gpu", masked=True) is None
-    assert found(batch=8, training=True) is None
+    assert fastest_kernel(device="gpu", batch=8, training=True) == "a"
+    assert fastest_kernel(device="gpu", batch=8) == "b"
+    assert fastest_kernel(device="gpu", batch=7, training=True) == "b"
+    assert fastest_kernel(device="gpu", training=True) == "b"  # the batch is unknown
+    assert fastest_kernel(device="gpu", units=17) is None
+    assert fastest_kernel(device="gpu", masked=True) is None
+    assert fastest_kernel(batch=8, training=True) is None
 
 
 def test_the_committed_table_says_where_it_comes_from_and_names_what_there_is() -> None:
@@ -307,14 +307,14 @@ def test_a_forced_kernel_gives_way_to_it() -> None:
 
 
 def test_a_kernel_is_told_what_is_known_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[CallContext] = []
-    monkeypatch.setattr(scan, "why_not", lambda cell, context: seen.append(context))
+    contexts: list[CallContext] = []
+    monkeypatch.setattr(scan, "why_not", lambda cell, context: contexts.append(context))
     layer = RNN(variant("mgu"), unroll=True)
     layer(sequences(2, 5, 3), mask=np.ones((2, 5), bool), training=True)
     device = kernels.sequence_call.device()
-    assert seen[-1] == CallContext(BACKEND, 5, True, device, True, True, 2, 3)
+    assert contexts[-1] == CallContext(BACKEND, 5, True, device, True, True, 2, 3)
     layer(sequences(2, 5, 3))
-    assert seen[-1] == CallContext(BACKEND, 5, True, device, False, False, 2, 3)
+    assert contexts[-1] == CallContext(BACKEND, 5, True, device, False, False, 2, 3)
     assert layer.choose() == layer.kernel
 
 

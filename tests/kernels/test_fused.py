@@ -118,17 +118,17 @@ def test_outputs_and_gradients_are_those_of_a_loop(
     mask = mask_of(form, batch, time, random)
     given = {} if mask is None else {"mask": ops.convert_to_tensor(mask)}
     start = None if first is None else [ops.convert_to_tensor(s, dtype) for s in first]
-    got, wanted = (layer(x, initial_state=start, **given) for layer in (ours, theirs))
-    agree(got, wanted, SHARE[dtype])
+    got, expected = (layer(x, initial_state=start, **given) for layer in (ours, theirs))
+    agree(got, expected, SHARE[dtype])
     weigh = [ops.convert_to_tensor(sequences(*r.shape), dtype) for r in got]
 
     def loss(result: Any) -> Any:
         return sum(ops.sum(r * w) for r, w in zip(result, weigh, strict=True))
 
-    got, wanted = (
+    got, expected = (
         gradients.of_layer(layer, loss, x.astype(dtype), first, **given) for layer in (ours, theirs)
     )
-    agree(got, wanted, SHARE[dtype])
+    agree(got, expected, SHARE[dtype])
 
 
 def agree(got: Any, wanted: Any, share: float) -> None:

@@ -137,10 +137,10 @@ def test_every_cell_takes_sequences_of_any_length() -> None:
     model = keras.Model(inputs, outputs)
     for time in (4, 7, 1):
         x = sequences(3, time, 3).astype("float32")  # which is what a model makes of its arrays
-        found = model.predict(x, verbose=0)
+        actual = model.predict(x, verbose=0)
         for name, cell in every.items():
             expected = statement.run(cell, x)
-            close(list(found[name]), [expected.outputs, *expected.states], what=name)
+            close(list(actual[name]), [expected.outputs, *expected.states], what=name)
 
 
 def test_a_model_takes_no_steps_too() -> None:

@@ -55,8 +55,8 @@ def test_every_kernel_takes_every_mask(
     for return_sequences in (True, False):
         layer = layer_of(cell, kernel=kernel, return_sequences=return_sequences, **options)
         output, *final = layer(x, mask=mask, initial_state=first)
-        wanted = expected.outputs if return_sequences else expected.last
-        close(output, wanted, what=f"output, return_sequences={return_sequences}")
+        reference = expected.outputs if return_sequences else expected.last
+        close(output, reference, what=f"output, return_sequences={return_sequences}")
         close(final, expected.states, what="states")
         assert str(layer.kernel) == kernel
 
@@ -92,8 +92,8 @@ def test_not_a_number_behind_a_mask_stays_there(name: str) -> None:
             layer = layer_of(cell, kernel=kernel, return_sequences=False)
             mask = ops.convert_to_tensor(MASK)
             rows = [0, 1, 2, 3]  # a row without any step that counts has no last step to show
-            for got, wanted in zip(layer(spoilt, mask=mask), layer(x, mask=mask), strict=True):
-                close(numpy(got)[rows], numpy(wanted)[rows])
+            for got, expected in zip(layer(spoilt, mask=mask), layer(x, mask=mask), strict=True):
+                close(numpy(got)[rows], numpy(expected)[rows])
 
 
 @pytest.mark.parametrize("name", ["lstm", "mingru", "lru"])

@@ -120,10 +120,10 @@ class Case:
             parts = zip(result, weigh, strict=True)
             return sum(ops.sum(part * ops.cast(factor, part.dtype)) for part, factor in parts)
 
-        shown, found = gradients.with_result(
+        shown, actual = gradients.with_result(
             layer, loss, x, first, training=self.training, **masked
         )
-        return list(shown), keras.tree.flatten(found)
+        return list(shown), keras.tree.flatten(actual)
 
 
 @st.composite
@@ -199,11 +199,11 @@ def compare_with_statement(kind: str) -> None:
     layer = layer_of(cell, kernel="native", **shared)
     mask = ops.convert_to_tensor(MASK)
     expected = statement.run(cell, x, mask=MASK, states=first, **shared)
-    wanted = [expected.outputs, *expected.states]
+    reference = [expected.outputs, *expected.states]
     given = [ops.convert_to_tensor(part, cell.compute_dtype) for part in (x, *first)]
     share, slack = (1e-12, 2e-7) if cell.compute_dtype == "float64" else (2e-5, 1e-3)
-    close(list(layer(given[0], given[1:], mask)), wanted, tolerance=share)
-    weigh = [sequences(*part.shape, random=7) for part in wanted]
+    close(list(layer(given[0], given[1:], mask)), reference, tolerance=share)
+    weigh = [sequences(*part.shape, random=7) for part in reference]
 
     def loss(result: Any) -> Any:
         return sum(
@@ -233,8 +233,8 @@ def test_noise_is_drawn_as_in_a_loop(kind: str) -> None:
         def loss(result: Any) -> Any:
             return sum(ops.sum(ops.square(part)) for part in result)
 
-        found = gradients.with_result(layer, loss, x, first, mask=mask, training=True)
-        results.append(keras.tree.flatten(found))
+        actual = gradients.with_result(layer, loss, x, first, mask=mask, training=True)
+        results.append(keras.tree.flatten(actual))
     quiet = numpy(layer_of(cell, kernel="native")(x, initial_state=first, mask=mask))
     assert not np.allclose(results[0][0], quiet[0], atol=1e-3)
     assert apart(*results) <= SHARE[DTYPE]
@@ -274,11 +274,11 @@ def test_a_graph_of_any_shape_gives_the_same_bits_as_a_call(kind: str) -> None:
         assert all(map(np.array_equal, *flat))
     # No steps: states pass through, and nothing else has a part in it.
     first = states(cell, 2)
-    result, found = numpy(traced(np.zeros((2, 0, 3)), np.zeros((2, 0), bool), *first))
+    result, actual = numpy(traced(np.zeros((2, 0, 3)), np.zeros((2, 0), bool), *first))
     assert result[0].shape == (2, 0, 5)
     close(list(result[1:]), first)
-    close(found[1 : 1 + len(first)], [2 * state for state in first])
-    assert not any(gradient.any() for gradient in found[1 + len(first) :])
+    close(actual[1 : 1 + len(first)], [2 * state for state in first])
+    assert not any(gradient.any() for gradient in actual[1 + len(first) :])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
@@ -300,8 +300,8 @@ def test_what_is_not_finite_stays_in_its_row_and_shows_there(
         assert np.array_equal(got[rest], kept[rest])
     assert np.array_equal(outputs[3, 0], clean[0][3, 0])
     assert np.isnan(outputs[3, 1:]).all() or not np.isnan(value)
-    for got, wanted in zip([outputs, *final], numpy(loop(x)), strict=True):
-        assert np.array_equal(np.isfinite(got), np.isfinite(wanted))
+    for got, expected in zip([outputs, *final], numpy(loop(x)), strict=True):
+        assert np.array_equal(np.isfinite(got), np.isfinite(expected))
 
 
 @pytest.mark.parametrize("kind", ["lstm", "layernorm_lstm", "mingru"])

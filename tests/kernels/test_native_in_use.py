@@ -140,8 +140,8 @@ def test_it_takes_as_many_threads_as_tensorflow_gives(monkeypatch: pytest.Monkey
     for kind, name in (("gru", "KerasseqRecurrence"), ("lru", "KerasseqLinear")):
         layer = RNN(make(kind), kernel="native")
         traced = tf.function(layer).get_concrete_function(tf.TensorSpec((2, 6, 3), DTYPE))
-        (found,) = (op for op in traced.graph.get_operations() if op.type == name)
-        assert found.get_attr("threads") == 5
+        (result,) = (op for op in traced.graph.get_operations() if op.type == name)
+        assert result.get_attr("threads") == 5
 
 
 @built
@@ -167,8 +167,8 @@ def test_callers_at_a_time_get_what_each_gets_alone() -> None:
     layers = [layer_of(make(kind, inputs=17, units=33), kernel="native") for kind in kinds]
 
     def run(layer: RNN) -> list[np.ndarray]:
-        found = gradients.of_layer(layer, lambda result: ops.sum(ops.square(result[0])), x)
-        return keras.tree.flatten(found)
+        actual = gradients.of_layer(layer, lambda result: ops.sum(ops.square(result[0])), x)
+        return keras.tree.flatten(actual)
 
     def caller(start: int) -> None:
         for n in range(start, start + 9):
@@ -249,8 +249,8 @@ def test_workers_of_a_data_loader_run_it() -> None:
             return layer(x[index]).detach()
 
     context = {"num_workers": 2, "multiprocessing_context": "fork", "timeout": 60}
-    for batch, wanted in zip(data.DataLoader(Outputs(), **context), expected, strict=True):
-        close(batch[0], wanted)
+    for batch, reference in zip(data.DataLoader(Outputs(), **context), expected, strict=True):
+        close(batch[0], reference)
 
 
 # What does not fit
@@ -382,7 +382,9 @@ def test_where_it_was_not_built_another_kernel_runs_and_says_how_to_build(missin
     cell = variant("peephole_lstm")
     choice = kernels.choose(cell, CallContext(BACKEND, 10))
     assert choice.name == "scan"
-    assert choice.reasons["native"].startswith("the extension was not built; with a C++ compiler")
+    assert choice.reasons["native"].startswith(
+        "the extension was not built; install a C++ compiler"
+    )
     layer = layer_of(cell)
     x = sequences(2, 5, 3)
     close(layer(x)[0], statement.run(cell, x).outputs)

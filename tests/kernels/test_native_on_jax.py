@@ -68,11 +68,11 @@ def test_vmap_gives_what_calls_one_by_one_give(jax: Any, kind: str) -> None:
     gradient = jax.grad(loss, argnums=(0, 1))
     alone = [gradient(weights, row) for row in x[0]]
     expected = [np.stack(parts) for parts in zip(*([*w, g] for w, g in alone), strict=True)]
-    found, slopes = jax.vmap(gradient, in_axes=(None, 0))(weights, x[0])
-    close([*found, slopes], expected)
+    actual, slopes = jax.vmap(gradient, in_axes=(None, 0))(weights, x[0])
+    close([*actual, slopes], expected)
     own = [jax.numpy.stack([weight] * 2) for weight in weights]
-    found, slopes = jax.vmap(gradient)(own, x[0])
-    close([*found, slopes], expected)
+    actual, slopes = jax.vmap(gradient)(own, x[0])
+    close([*actual, slopes], expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,9 +86,9 @@ def test_it_runs_in_loops_and_is_computed_again_where_asked(jax: Any, kind: str)
 
         return jax.lax.scan(body, 0.0, x)[0]
 
-    value, found = jax.value_and_grad(total)(weights, jax.checkpoint(outputs))
+    value, actual = jax.value_and_grad(total)(weights, jax.checkpoint(outputs))
     expected = jax.value_and_grad(lambda weights: outputs(weights, x.reshape(8, 5, 3)).sum())
-    close([value, found], list(expected(weights)))
+    close([value, actual], list(expected(weights)))
 
 
 @pytest.mark.parametrize("kind", ["lstm", "lru"])
@@ -96,8 +96,8 @@ def test_a_compiled_program_hands_its_buffers_over_as_they_are(jax: Any, kind: s
     outputs, weights = of(kind)
 
     def step(weights: Any, x: Any) -> Any:
-        found = jax.grad(lambda weights: (outputs(weights, x) ** 2).sum())(weights)
-        return [weight - 0.1 * slope for weight, slope in zip(weights, found, strict=True)]
+        actual = jax.grad(lambda weights: (outputs(weights, x) ** 2).sum())(weights)
+        return [weight - 0.1 * slope for weight, slope in zip(weights, actual, strict=True)]
 
     x = inputs(4, 6, 3)
     expected = jax.jit(step)(weights, x)
@@ -107,9 +107,9 @@ def test_a_compiled_program_hands_its_buffers_over_as_they_are(jax: Any, kind: s
         assert "kerasseq_forward" in text
         assert not [line for line in text.splitlines() if " copy(" in line and "4,6," in line]
     given = [weight.copy() for weight in weights]
-    found = program(given, x)
+    actual = program(given, x)
     assert all(weight.is_deleted() for weight in given)
-    assert all(map(np.array_equal, numpy(found), numpy(expected)))
+    assert all(map(np.array_equal, numpy(actual), numpy(expected)))
 
 
 def test_only_the_gradients_that_are_asked_for_are_computed(jax: Any) -> None:
@@ -225,8 +225,8 @@ def test_the_functions_check_sizes_and_types(jax: Any, name: str) -> None:
     settings = np.array([library.CELLS.index("peephole_lstm"), 0, 1, 0, 0, 1, 1, 0], "int32")
 
     def call(shapes: Any = results, settings: Any = settings) -> Any:
-        wanted = [jax.ShapeDtypeStruct(shape, "float32") for shape in shapes]
-        return jax.ffi.ffi_call("kerasseq_forward", wanted)(*tensors.values(), settings=settings)
+        expected = [jax.ShapeDtypeStruct(shape, "float32") for shape in shapes]
+        return jax.ffi.ffi_call("kerasseq_forward", expected)(*tensors.values(), settings=settings)
 
     assert [part.shape for part in call()] == results
     with pytest.raises(Exception, match="an output of 5 elements"):

@@ -86,8 +86,8 @@ def run(command: list[str], **variables: str) -> str:
 
 def check(program: Path, instructions: str, *arguments: str) -> None:
     """Runs the program; skips where the processor lacks the instructions."""
-    found = run([str(program), *arguments], KERASSEQ_INSTRUCTIONS=instructions).strip()
-    if found != SETS[instructions]:
+    result = run([str(program), *arguments], KERASSEQ_INSTRUCTIONS=instructions).strip()
+    if result != SETS[instructions]:
         pytest.skip(f"this processor has no {SETS[instructions]}")
 
 

@@ -23,8 +23,8 @@ def results(cell: Any, rows: int, training: bool) -> list[np.ndarray]:
     def loss(result: Any) -> Any:
         return sum(ops.mean(ops.square(part)) for part in result)
 
-    found = gradients.with_result(layer, loss, x, mask=mask, training=training)
-    return keras.tree.flatten(found)
+    actual = gradients.with_result(layer, loss, x, mask=mask, training=training)
+    return keras.tree.flatten(actual)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_it_is_what_is_computed_otherwise(
 ) -> None:
     cell = variant(name, seed=3, **options)
     other = twin(cell)
-    found = results(cell, rows, training)
+    result = results(cell, rows, training)
     monkeypatch.setattr(scan, "_is_left_to_xla", lambda *_: False)
-    close(found, results(other, rows, training), tolerance=1e-5)
+    close(result, results(other, rows, training), tolerance=1e-5)
 
 
 def test_few_rows_have_the_gradient_of_the_kernel_and_many_that_of_xla(

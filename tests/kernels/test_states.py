@@ -153,8 +153,8 @@ def test_every_kernel_refuses_too_few_and_too_many_states(
     if HOW_MANY[name].startswith(str(count)):
         assert len(layer(sequences(2, time, 3), initial_state=given)) == 1 + count
         return
-    wanted = f"must be a list of {HOW_MANY[name]}. Received: {count}"
-    with pytest.raises(ValueError, match=wanted):
+    expected = f"must be a list of {HOW_MANY[name]}. Received: {count}"
+    with pytest.raises(ValueError, match=expected):
         layer(sequences(2, time, 3), initial_state=given)
 
 

@@ -109,9 +109,9 @@ def test_contexts_carry_no_mask(kind: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_attention_in_half_precision(kind: Any, policy: str) -> None:
     half, full, (queries, values) = made(kind, dtype=policy), made(kind), data()
-    found = half(queries, values, values_mask=mask())
-    assert keras.backend.standardize_dtype(found.dtype) == policy.removeprefix("mixed_")
-    assert_close(ops.cast(found, "float32"), full(queries, values, values_mask=mask()), 0.03)
+    result = half(queries, values, values_mask=mask())
+    assert keras.backend.standardize_dtype(result.dtype) == policy.removeprefix("mixed_")
+    assert_close(ops.cast(result, "float32"), full(queries, values, values_mask=mask()), 0.03)
 
 
 @pytest.mark.parametrize("kind", KINDS)

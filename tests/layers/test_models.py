@@ -31,8 +31,8 @@ def shapes(result: Any) -> list[tuple[int | None, ...]]:
 
 def known_shapes(layer: Any, *given: tuple[int | None, ...]) -> list[tuple[int | None, ...]]:
     """What `compute_output_shape` says, one shape or many, as a list."""
-    found = layer.compute_output_shape(*given)
-    return [found] if isinstance(found[0], int | None) else [tuple(shape) for shape in found]
+    result = layer.compute_output_shape(*given)
+    return [result] if isinstance(result[0], int | None) else [tuple(shape) for shape in result]
 
 
 # Shapes

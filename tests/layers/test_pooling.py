@@ -72,8 +72,8 @@ def test_pooling_of_any_values_under_any_mask(
     mode: str, values: np.ndarray, counts: np.ndarray
 ) -> None:
     layer = made(mode, 2)
-    found = layer(ops.convert_to_tensor(values), mask=ops.convert_to_tensor(counts))
-    assert_close(found, pooled(values, counts, layer), 1e-4)
+    result = layer(ops.convert_to_tensor(values), mask=ops.convert_to_tensor(counts))
+    assert_close(result, pooled(values, counts, layer), 1e-4)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -108,17 +108,17 @@ def test_pooling_in_half_precision(mode: str, policy: str) -> None:
     layer = SequencePooling(mode, dtype=policy)
     layer.build((None, None, WIDTH))
     weights = randomize(layer)
-    found = layer(sequences(), mask=mask())
-    assert keras.backend.standardize_dtype(found.dtype) == policy.removeprefix("mixed_")
+    result = layer(sequences(), mask=mask())
+    assert keras.backend.standardize_dtype(result.dtype) == policy.removeprefix("mixed_")
     full = made(mode)
     full.set_weights(weights)
-    assert_close(ops.cast(found, "float32"), full(sequences(), mask=mask()), 0.03)
+    assert_close(ops.cast(result, "float32"), full(sequences(), mask=mask()), 0.03)
 
 
 def test_the_maximum_may_lie_deep_in_half_precision() -> None:
     values = np.full((1, 2, 1), -6e4, "float16")
-    found = SequencePooling("max", dtype="float16")(values, mask=np.array([[True, False]]))
-    assert_close(found, values[:, 0], 1e-3)
+    result = SequencePooling("max", dtype="float16")(values, mask=np.array([[True, False]]))
+    assert_close(result, values[:, 0], 1e-3)
 
 
 @pytest.mark.parametrize("mode", MODES)

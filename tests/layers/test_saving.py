@@ -111,9 +111,9 @@ def test_models_load_in_a_fresh_process(tmp_path: Path) -> None:
 
 
 def layers() -> dict[str, Any]:
-    found = {name: layer_of(name) for name in STACKS}
-    found |= {f"pooling {mode}": SequencePooling(mode, units=2) for mode in MODES}
-    return found
+    result = {name: layer_of(name) for name in STACKS}
+    result |= {f"pooling {mode}": SequencePooling(mode, units=2) for mode in MODES}
+    return result
 
 
 @pytest.mark.parametrize("name", [*STACKS, *(f"pooling {mode}" for mode in MODES)])

@@ -78,8 +78,8 @@ def test_ready_cells_in_mixed_precision_make_a_layer_of_their_dtype(
         for _ in range(options.get("depth", 1))
     ]
     layer = kerasseq.rnn(made, return_sequences=True, **rest)
-    found = layer(sequences())
-    assert keras.backend.standardize_dtype(found.dtype) == "bfloat16"
+    result = layer(sequences())
+    assert keras.backend.standardize_dtype(result.dtype) == "bfloat16"
     assert layer.compute_dtype == "bfloat16"
 
 

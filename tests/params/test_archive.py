@@ -93,9 +93,9 @@ def test_files_of_older_versions_without_names_and_empty_groups_are_read(saved: 
     def strip(members: dict[str, bytes]) -> None:
         content = io.BytesIO(members["model.weights.h5"])
         with h5py.File(content, "r+") as file:
-            found: list[str] = []
-            file.visit(lambda name: found.append(name) if name.endswith("vars") else None)
-            for name in found:
+            result: list[str] = []
+            file.visit(lambda name: result.append(name) if name.endswith("vars") else None)
+            for name in result:
                 if "name" in file[name].attrs:
                     del file[name].attrs["name"]
                 if not len(file[name]):
@@ -188,7 +188,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_other_hdf5_files_are_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["data"] = np.ones(3)
-    with pytest.raises(ValueError, match="none with the weights of a Keras model"):
+    with pytest.raises(ValueError, match="has no weights of a Keras model"):
         report(tmp_path / "other.h5")
 
 

@@ -140,8 +140,8 @@ def _sizes(weights: Any) -> int:
 
 
 def test_the_column_sums_to_what_keras_counts(model: Any) -> None:
-    found = report(model)
-    table = found.table()
+    actual = report(model)
+    table = actual.table()
     place = {name: table.columns.index(name) for name in ("trainable", "frozen", "params")}
     for name, expected in (
         ("params", model.count_params()),
@@ -151,16 +151,21 @@ def test_the_column_sums_to_what_keras_counts(model: Any) -> None:
         assert sum(row[place[name]] for row in table.rows) == expected
         assert table.total is not None
         assert table.total[place[name]] == expected
-    assert found.total == found.trainable + found.frozen
-    assert f"parameters: {found.total:,}" in str(found)
+    assert actual.total == actual.trainable + actual.frozen
+    assert f"parameters: {actual.total:,}" in str(actual)
 
 
 def test_every_format_states_the_total(model: Any) -> None:
-    found = report(model)
-    assert json.loads(found.render("json"))["total"] == found.total
-    for text in (found.render("markdown"), found.render("latex"), found._repr_html_(), str(found)):
-        assert f"{found.total:,}" in text
-    assert found.to_frame()["params"].sum() == found.total
+    result = report(model)
+    assert json.loads(result.render("json"))["total"] == result.total
+    for text in (
+        result.render("markdown"),
+        result.render("latex"),
+        result._repr_html_(),
+        str(result),
+    ):
+        assert f"{result.total:,}" in text
+    assert result.to_frame()["params"].sum() == result.total
 
 
 def test_a_keras_file_reads_as_the_model_in_memory(model: Any, tmp_path: Path) -> None:
@@ -184,13 +189,13 @@ def _own(found: Any) -> set[tuple[str, int, int, str]]:
 
 def test_a_bare_weights_file_has_the_totals_and_says_so(model: Any, tmp_path: Path) -> None:
     model.save_weights(tmp_path / "model.weights.h5")
-    found = report(str(tmp_path / "model.weights.h5"))
-    assert (found.total, found.trainable, found.frozen) == (model.count_params(), None, None)
-    assert {entry[:2] for entry in _own(found)} == {
+    result = report(str(tmp_path / "model.weights.h5"))
+    assert (result.total, result.trainable, result.frozen) == (model.count_params(), None, None)
+    assert {entry[:2] for entry in _own(result)} == {
         entry[:2] for entry in _own(report(model)) if entry[1]
     }
-    assert "trainable" not in found.table().columns
-    assert "holds shapes and totals only" in str(found)
+    assert "trainable" not in result.table().columns
+    assert "holds shapes and totals only" in str(result)
 
 
 def test_layers_are_listed_in_order_with_classes_and_shapes(tmp_path: Path) -> None:
@@ -207,8 +212,8 @@ def test_layers_are_listed_in_order_with_classes_and_shapes(tmp_path: Path) -> N
         ("last/gru_cell", "GRUCell", ((3, 6), (2, 6), (2, 6)), 42),
         ("head", "Dense", ((2, 1), (1,)), 3),
     ]
-    for found in (report(model), report(tmp_path / "model.keras")):
-        rows = [(e.layer, e.class_name, e.weights, e.params) for e in found.entries if e.params]
+    for actual in (report(model), report(tmp_path / "model.keras")):
+        rows = [(e.layer, e.class_name, e.weights, e.params) for e in actual.entries if e.params]
         assert rows == expected
     outputs = {entry.layer: entry.output for entry in report(model).entries}
     assert outputs["both"] == (None, None, 8)
@@ -248,10 +253,10 @@ def test_optimiser_variables_stand_apart(tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
     model.save_weights(tmp_path / "model.weights.h5")
     for source in (model, tmp_path / "model.keras", tmp_path / "model.weights.h5"):
-        found = report(source)
-        assert found.total == model.count_params() == 11
-        assert found.optimizer == _sizes(model.optimizer.variables) == 2 + 2 * 8
-        assert "optimizer variables (not parameters): 18" in str(found)
+        result = report(source)
+        assert result.total == model.count_params() == 11
+        assert result.optimizer == _sizes(model.optimizer.variables) == 2 + 2 * 8
+        assert "optimizer variables (not parameters): 18" in str(result)
 
 
 def test_a_weight_held_by_two_layers_counts_once() -> None:
@@ -268,10 +273,10 @@ def test_a_weight_held_by_two_layers_counts_once() -> None:
     owner.build((None, 3))
     inputs = keras.Input((3,))
     model = keras.Model(inputs, Tied(owner)(owner(inputs)))
-    found = {entry.layer: entry for entry in report(model).entries}
+    result = {entry.layer: entry for entry in report(model).entries}
     assert report(model).total == model.count_params() == 8
-    assert (found["owner"].params, found["tied"].params) == (6, 2)
-    assert found["tied"].shared == "owner"
+    assert (result["owner"].params, result["tied"].params) == (6, 2)
+    assert result["tied"].shared == "owner"
     assert "(2,) shared with owner" in str(report(model))
 
 
@@ -309,11 +314,11 @@ def test_initial_values_that_are_equal_anyway_raise_no_doubt(tmp_path: Path) -> 
 def test_a_layer_is_reported_like_a_model(build: Callable[[], Any]) -> None:
     layer = build()
     layer.build((None, 3) if isinstance(layer, layers.LSTMCell) else (None, None, 3))
-    found = report(layer)
-    assert found.total == layer.count_params() > 0
-    assert found.entries[0].layer == layer.name
-    assert all(entry.layer.startswith(layer.name) for entry in found.entries)
-    assert found.entries[-1].weights
+    result = report(layer)
+    assert result.total == layer.count_params() > 0
+    assert result.entries[0].layer == layer.name
+    assert all(entry.layer.startswith(layer.name) for entry in result.entries)
+    assert result.entries[-1].weights
 
 
 def test_a_frozen_model_has_no_trainable_parameters(tmp_path: Path) -> None:
@@ -339,8 +344,8 @@ def test_a_layer_that_leads_to_its_parent_does_not_own_it() -> None:
 
     parents = [Parent()]
     parents[0].build((None, 3))
-    found = report(parents[0])
-    assert [(entry.layer, entry.params) for entry in found.entries] == [
+    result = report(parents[0])
+    assert [(entry.layer, entry.params) for entry in result.entries] == [
         ("parent", 0),
         ("parent/child", 8),
     ]

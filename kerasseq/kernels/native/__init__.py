@@ -95,7 +95,7 @@ def _kinds() -> list[str]:
 def _unsupported_option(cell: Any, context: CallContext) -> str | None:
     """Why the extension does not compute a cell with its options; None if it does."""
     if cell.compute_dtype not in ("float32", "float64"):
-        return f"dtype {cell.compute_dtype} rules it out; use float32 or float64"
+        return f"it does not compute in dtype {cell.compute_dtype}; use float32 or float64"
     if not getattr(cell, "reset_after", True):
         return "reset_after=False needs two products a step; use reset_after=True"
     for name in ("activation", "recurrent_activation"):
@@ -104,7 +104,7 @@ def _unsupported_option(cell: Any, context: CallContext) -> str | None:
             known = ", ".join(library.ACTIVATIONS)
             return f"{name} is none of the functions it computes; use one of {known}"
     if any(cell.zoneout_rates):
-        return "zoneout rules it out; use recurrent_dropout or weight_drop"
+        return "it does not compute zoneout; use recurrent_dropout or weight_drop"
     if context.training and cell.recurrent_dropout and not cell.variational:
         return (
             f"recurrent_dropout={cell.recurrent_dropout} with variational=False draws at every "

@@ -93,11 +93,11 @@ def _remedy() -> str:
     # In a checkout, Python imports the checkout before an installed copy with the extension.
     if (PATH.parents[3] / "setup.py").exists():
         return (
-            "this kerasseq is a checkout: with a C++ compiler (GCC or Clang) there, "
-            "`pip install -e .` in it builds the extension"
+            "this kerasseq is a checkout: install a C++ compiler (GCC or Clang), and build the "
+            "extension by `pip install -e .` in the checkout"
         )
     return (
-        "with a C++ compiler (GCC or Clang) there, install kerasseq again from where it came from: "
+        "install a C++ compiler (GCC or Clang), then install kerasseq again from the same source: "
         "pip install --force-reinstall --no-deps ..."
     )
 

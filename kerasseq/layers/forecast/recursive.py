@@ -96,7 +96,7 @@ class RecursiveForecast(Forecast):
     ) -> Any:
         """Forecast from (batch, lookback, columns); see the class."""
         if training and "ahead" in features:
-            return self._teacher_forced(features)
+            return self._forecast_in_training(features)
         # The first of the `horizon` steps reads the last timestep of the window.
         history, other_inputs = features["history"], self._other_inputs(features)
         _, *states = self.recurrent(
@@ -129,8 +129,8 @@ class RecursiveForecast(Forecast):
         _, (numbers,) = timeloop.run(step, [first, *states], over_time, keep=1, unroll=False)
         return ops.transpose(numbers, (1, 0, 2))
 
-    def _teacher_forced(self, features: dict[str, Tensor]) -> Tensor:
-        """Forecast each timestep of the horizon from observed targets (teacher forcing)."""
+    def _forecast_in_training(self, features: dict[str, Tensor]) -> Tensor:
+        """Forecast with teacher forcing, and scheduled sampling if `scheduled` is not 0."""
         ahead = features["ahead"][:, :-1]
         is_observed = ops.logical_not(ops.isnan(ahead))
         ahead = ops.where(is_observed, ahead, 0.0)

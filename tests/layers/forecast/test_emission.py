@@ -26,25 +26,25 @@ def test_any_numbers_give_parameters_that_can_be(
     layer = Emission(output, levels)
     numbers = size * draw(2, 4, 3 * emission_size(output, levels), seed=seed)
     centre, scale = 5 * draw(2, 1, 3, seed=seed), np.exp(draw(2, 1, 3, seed=seed))
-    found = array(layer(numbers, centre, scale))
-    assert found.shape == layer.compute_output_shape(numbers.shape, centre.shape, scale.shape)
-    assert np.isfinite(found).all()
+    result = array(layer(numbers, centre, scale))
+    assert result.shape == layer.compute_output_shape(numbers.shape, centre.shape, scale.shape)
+    assert np.isfinite(result).all()
     if output == "quantiles":
-        assert (np.diff(found, axis=-1) >= 0).all()
+        assert (np.diff(result, axis=-1) >= 0).all()
     elif output in ("normal", "student_t"):
-        assert (found[..., 1:] > 0).all()
-        assert output == "normal" or (found[..., 2] > 2).all()
+        assert (result[..., 1:] > 0).all()
+        assert output == "normal" or (result[..., 2] > 2).all()
     elif output == "negative_binomial":
-        assert (found > 0).all()
+        assert (result > 0).all()
 
 
 @pytest.mark.parametrize("levels", LEVELS)
 def test_the_middle_quantile_is_where_the_forecast_lies(levels: tuple[float, ...]) -> None:
     numbers = draw(2, 4, len(levels))
     centre, scale = draw(2, 1, 1, seed=1), np.ones((2, 1, 1), "float32")
-    found = array(Emission("quantiles", levels)(numbers, centre, scale))
+    actual = array(Emission("quantiles", levels)(numbers, centre, scale))
     expected = numbers[..., :1] + centre
-    np.testing.assert_allclose(found[:, :, 0, [len(levels) // 2]], expected, atol=1e-5)
+    np.testing.assert_allclose(actual[:, :, 0, [len(levels) // 2]], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("levels", [(), (0.0, 0.5), (0.5, 1.0), (0.5, 0.5), (0.9, 0.1)])

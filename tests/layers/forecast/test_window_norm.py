@@ -58,8 +58,8 @@ def test_only_what_was_observed_says_where_a_window_is(
 ) -> None:
     history = np.array([1.0, 5, 2, 6, 3], "float32")[None, :, None]
     seen = () if observed is None else (np.array(observed, "float32")[None, :, None],)
-    found, *_ = WindowNorm(mode, season=2)(history, *seen)
-    np.testing.assert_allclose(array(found).ravel(), normalised, atol=1e-4)
+    result, *_ = WindowNorm(mode, season=2)(history, *seen)
+    np.testing.assert_allclose(array(result).ravel(), normalised, atol=1e-4)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -119,12 +119,12 @@ def test_every_argument_is_documented() -> None:
 
 def test_options_reach_the_cell_of_every_level_and_direction() -> None:
     stack = kerasseq.rnn("gru", 4, depth=3, bidirectional=True, zoneout=0.1, reset_after=False)
-    found = [
+    result = [
         (direction.cell.zoneout, direction.cell.reset_after)
         for level in stack.levels
         for direction in (level.forward_layer, level.backward_layer)
     ]
-    assert found == [(0.1, False)] * 6
+    assert result == [(0.1, False)] * 6
 
 
 def test_settings_of_the_layer_reach_every_level() -> None:

@@ -99,9 +99,9 @@ def test_without_sequences_the_last_real_step_is_carried(skip: str) -> None:
     below = np.stack([sequences()[row, step] for row, step in enumerate(last_real)])
     above = array(stack.levels[0](sequences(), mask=mask()))
     expected = connect(skip, below, above[:4], gate)
-    found = array(stack(sequences(), mask=mask()))
-    assert_close(found[:4], expected)
-    assert_close(found[4], np.zeros(WIDTH, "float32"))
+    actual = array(stack(sequences(), mask=mask()))
+    assert_close(actual[:4], expected)
+    assert_close(actual[4], np.zeros(WIDTH, "float32"))
 
 
 # Masks
@@ -121,11 +121,11 @@ def test_without_sequences_the_last_real_step_is_carried(skip: str) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_masked_timesteps_might_as_well_not_be_there(cell: str, options: dict[str, Any]) -> None:
     stack = weighted(kerasseq.rnn(cell, WIDTH, depth=2, **options))
-    found = arrays(stack(sequences(), mask=mask()))
+    result = arrays(stack(sequences(), mask=mask()))
     for row in range(4):
         alone = arrays(stack(sequences()[row : row + 1, MASK[row]]))
-        assert_close([part[row : row + 1] for part in found], alone, 1e-4)
-    assert_close(found[0][4], np.zeros_like(found[0][4]))
+        assert_close([part[row : row + 1] for part in result], alone, 1e-4)
+    assert_close(result[0][4], np.zeros_like(result[0][4]))
 
 
 def test_a_mask_goes_through_a_model_from_the_embedding_on() -> None:
@@ -133,9 +133,9 @@ def test_a_mask_goes_through_a_model_from_the_embedding_on() -> None:
     embedding = keras.layers.Embedding(6, WIDTH, mask_zero=True)
     stack = kerasseq.rnn("lstm", WIDTH, depth=2, residual=True, bidirectional=False)
     model = keras.Sequential([embedding, stack])
-    found = model.predict(words, verbose=0)
-    assert_close(found[1:2], model.predict(words[1:2, :3], verbose=0))
-    assert_close(found[2:], model.predict(words[2:, :1], verbose=0))
+    result = model.predict(words, verbose=0)
+    assert_close(result[1:2], model.predict(words[1:2, :3], verbose=0))
+    assert_close(result[2:], model.predict(words[2:, :1], verbose=0))
 
 
 @pytest.mark.parametrize(
@@ -290,8 +290,8 @@ def test_a_stateful_stack_goes_on_from_batch_to_batch_of_a_compiled_model() -> N
     first, *states = plain(sequences())
     second, *_ = plain(sequences(seed=1), initial_state=states)
     both = np.concatenate([sequences(), sequences(seed=1)])
-    found = model.predict(both, batch_size=5, verbose=0)
-    assert_close(found, ops.concatenate([first, second]))
+    result = model.predict(both, batch_size=5, verbose=0)
+    assert_close(result, ops.concatenate([first, second]))
 
 
 def test_a_stateful_stack_learns_its_first_states_and_returns_to_them() -> None:
