@@ -32,6 +32,7 @@ class BeamSearch(Generator):
         ValueError: If a setting is out of range.
 
     Example:
+        >>> import numpy as np
         >>> from kerasseq.models import Captioner
         >>> model = Captioner(words=9, features=5, units=4, embedding=3).build()
         >>> search = BeamSearch(model.get_layer("decoder"), length=6, start=2, end=3, width=4)
