@@ -355,7 +355,7 @@ def _epoch(task: Task, data: str) -> Contender:
     )
     batches = training.Batches(prepared.train, plan.batch_size, plan.seed, plan.branches)
     held = training.Batches(prepared.validation, 4 * plan.batch_size, branches=plan.branches)
-    training_model = plan.compiled(model, len(batches))
+    training_model = plan.compile_model(model, len(batches))
     fed, judged = _dataset(batches), _dataset(held)
 
     def step() -> None:

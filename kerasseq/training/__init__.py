@@ -1,4 +1,4 @@
-"""The one path on which models are trained, stopped, resumed and run over data."""
+"""Training: config, batches, optimizers, fit, checkpoints, progress, and outputs of a model."""
 
 from kerasseq.io.limits import Damaged
 from kerasseq.training.batches import Batches, Examples, Generated
@@ -8,7 +8,7 @@ from kerasseq.training.config import (
     History,
     StopRule,
     TrainingConfig,
-    followed,
+    main_logs,
     sign,
 )
 from kerasseq.training.fit import FitResult, fit
@@ -32,5 +32,5 @@ __all__ = [
     "read_stamp",
     "recorded",
     "sign",
-    "followed",
+    "main_logs",
 ]

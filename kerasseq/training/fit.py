@@ -1,4 +1,4 @@
-"""The one path on which models are trained, stopped and resumed."""
+"""The only function that trains models: compile, fit, stop early, resume."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import keras
 
 from kerasseq.io.limits import Damaged
 from kerasseq.training.batches import Batches, Examples, Generated
-from kerasseq.training.checkpoint import BestEpochCheckpoint, Clock
+from kerasseq.training.checkpoint import BestEpochCheckpoint, TimeLimit
 from kerasseq.training.config import History, StopRule, TrainingConfig
 from kerasseq.training.progress import show_progress
 
@@ -21,7 +21,14 @@ __all__ = ["FitResult", "fit"]
 
 @dataclass(frozen=True)
 class FitResult:
-    """What training gave; the model itself holds the weights of the best epoch."""
+    """Result of a training; the model holds the weights of the best epoch.
+
+    Args:
+        history: loss and metrics of each epoch; those of the validation part begin with `val_`.
+        best_epoch: number of the best epoch, from 1 on.
+        seconds: training time.
+        resumed_after: number of epochs that came from a checkpoint.
+    """
 
     history: History
     best_epoch: int
@@ -42,49 +49,52 @@ def fit(
     seconds: float | None = None,
     quiet: bool = False,
 ) -> FitResult:
-    """Train a model until validation stops to improve; it then has the weights of its best epoch.
+    """Train a model until the validation score stops improving, and restore its best epoch.
 
     Args:
-        model: a functional model, which is not compiled itself.
-        train: what to learn from.
-        validation: what decides which epoch was best; None where the last one is kept.
-        config: loss, optimizer, epochs and the like.
+        model: a functional model; it is not compiled itself.
+        train: examples to learn from.
+        validation: examples that select the best epoch; None to keep the last epoch.
+        config: loss, optimizer, epochs and so on.
         callbacks: further Keras callbacks, called before those of kerasseq.
-        checkpoint: file to write after each epoch; where it is there, training goes on from it,
-            and gives what it would have given without the interruption. From one that is damaged,
-            it begins anew, and says so.
-        stamp: what the checkpoint belongs to, as JSON values; it is kept in the file.
-        stop_rule: says after each epoch, and before going on from a checkpoint, whether to stop.
-        seconds: to train at most; the epoch that they end in is cut short, and counts as one.
-        quiet: whether to show no progress.
+        checkpoint: file to write after each epoch. If it exists, training resumes from it, with the
+            same result as without the interruption; if it is damaged, training begins anew and says
+            so on standard error.
+        stamp: description of the run that the checkpoint belongs to, as JSON values; saved in it.
+        stop_rule: function of the history, called after each epoch and after resuming, that says
+            whether to stop.
+        seconds: time limit; the epoch in which it is reached is cut short and counts as one.
+        quiet: whether to hide progress.
 
     Raises:
-        ValueError: if the loss is no number any more, or the checkpoint is larger than memory is
-            meant for.
+        ValueError: if the loss becomes NaN or infinite, or the checkpoint is larger than the limit
+            of `kerasseq.io.limits`.
     """
     batches = Batches(train, config.batch_size, config.seed, config.branches)
-    training_model = config.compiled(model, len(batches))
+    training_model = config.compile_model(model, len(batches))
     checkpointer = BestEpochCheckpoint(
         training_model, batches, config, checkpoint, dict(stamp or {}), stop_rule, seconds
     )
-    clock = [] if seconds is None else [Clock(checkpointer)]
+    time_limit = [] if seconds is None else [TimeLimit(checkpointer)]
     resumed_after = 0
     try:
         resumed_after = checkpointer.restore()
     except Damaged as error:
         print(f"{error}: training begins anew", file=sys.stderr, flush=True)
     if not checkpointer.done:
-        watched = None
+        validation_batches = None
         if validation is not None:
-            watched = Batches(validation, 4 * config.batch_size, branches=config.branches)
-        with show_progress(config, len(batches), resumed_after, quiet) as watchers:
+            validation_batches = Batches(
+                validation, 4 * config.batch_size, branches=config.branches
+            )
+        with show_progress(config, len(batches), resumed_after, quiet) as progress:
             training_model.fit(
                 batches,
-                validation_data=watched,
+                validation_data=validation_batches,
                 initial_epoch=resumed_after,
                 epochs=config.epochs,
-                callbacks=[*callbacks, checkpointer, *clock, *watchers],
-                shuffle=False,  # the batches come in an order of their own
+                callbacks=[*callbacks, checkpointer, *time_limit, *progress],
+                shuffle=False,  # BestEpochCheckpoint shuffles the batches
                 verbose=0,
             )
     training_model.set_weights(checkpointer.best_weights)

@@ -13,34 +13,39 @@ __all__ = ["finite", "outputs"]
 def outputs(
     model: keras.Model, examples: Examples | Generated, batch_size: int = 256
 ) -> np.ndarray:
-    """What a model gives for each row, in the order of the rows.
+    """Outputs of a model, `(rows, ...)`, in the order of the rows.
+
+    Args:
+        model: the model.
+        examples: rows to run it over.
+        batch_size: rows per batch.
 
     Raises:
-        ValueError: if that is not finite.
+        ValueError: if an output is NaN or infinite.
     """
     if isinstance(examples, Examples):
         examples = Examples(examples.inputs, lengths=examples.lengths)
     batches = Batches(examples, batch_size)
-    found = np.asarray(model.predict(batches, verbose=0))
-    ordered = np.empty_like(found)
-    ordered[batches.order] = found
-    return finite(ordered, model)
+    by_batch = np.asarray(model.predict(batches, verbose=0))
+    by_row = np.empty_like(by_batch)
+    by_row[batches.order] = by_batch
+    return finite(by_row, model)
 
 
 def finite(outputs: np.ndarray, model: keras.Model) -> np.ndarray:
-    """The outputs of a model, checked to be finite numbers.
+    """Check that the outputs of a model are finite, and return them.
 
     Args:
         outputs: outputs, or states, of shape `(rows, ...)`.
-        model: the model that gave them.
+        model: the model that computed them.
 
     Raises:
-        ValueError: if they are not; it names a weight that holds NaN or infinity, if there is one.
+        ValueError: if some are not finite; it names a weight that holds NaN or infinity, if any.
     """
     bad = ~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
     if not bad.any():
         return outputs
-    weight = next((own.path for own in model.weights if not _is_finite(own)), None)
+    weight = next((w.path for w in model.weights if not _is_finite(w)), None)
     if weight is not None:
         raise ValueError(
             f"the model gives no finite numbers for {bad.sum():,} of {len(bad):,} rows, since its "

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from kerasseq.training.config import TrainingConfig, followed
+from kerasseq.training.config import TrainingConfig, main_logs
 
 __all__ = ["show_progress"]
 
@@ -19,7 +19,7 @@ __all__ = ["show_progress"]
 def show_progress(
     config: TrainingConfig, steps: int, epochs_done: int, quiet: bool
 ) -> Iterator[list[keras.callbacks.Callback]]:
-    """What shows progress: a bar on a terminal, else a line per epoch; on standard error."""
+    """Callbacks that show progress on standard error: a bar on a terminal, a line per epoch."""
     if quiet:
         yield []
         return
@@ -27,7 +27,7 @@ def show_progress(
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield [_Lines(config.epochs)]
+        yield [_EpochLines(config.epochs)]
         return
     from rich import progress
 
@@ -38,54 +38,55 @@ def show_progress(
         progress.TimeElapsedColumn(),
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
-        progress.TextColumn("{task.fields[shown]}"),
+        progress.TextColumn("{task.fields[logs]}"),
         console=console,
         transient=True,
     ) as bar:
-        task = bar.add_task(
-            "", total=config.epochs * steps, completed=epochs_done * steps, shown=""
-        )
-        yield [_Bar(bar, task, steps, config.epochs), _Lines(config.epochs, bar.console)]
+        task = bar.add_task("", total=config.epochs * steps, completed=epochs_done * steps, logs="")
+        yield [
+            _ProgressBar(bar, task, steps, config.epochs),
+            _EpochLines(config.epochs, bar.console),
+        ]
 
 
-class _Lines(keras.callbacks.Callback):
-    """One line per epoch."""
+class _EpochLines(keras.callbacks.Callback):
+    """Prints a line after each epoch."""
 
     def __init__(self, epochs: int, console: Any = None) -> None:
         super().__init__()
         self._epochs, self._console = epochs, console
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        line = f"epoch {epoch + 1}/{self._epochs}  {_shown(logs)}"
+        line = f"epoch {epoch + 1}/{self._epochs}  {_format_logs(logs)}"
         if self._console is None:
             print(line, file=sys.stderr, flush=True)
         else:
             self._console.print(line, highlight=False)
 
 
-class _Bar(keras.callbacks.Callback):
-    """Moves the progress bar, a few times a second."""
+class _ProgressBar(keras.callbacks.Callback):
+    """Moves the progress bar, at most five times per second."""
 
     def __init__(self, bar: Any, task: Any, steps: int, epochs: int) -> None:
         super().__init__()
         self._bar, self._task, self._steps, self._epochs = bar, task, steps, epochs
         self._epoch = 0
-        self._next = 0.0
+        self._next_update = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        if time.monotonic() < self._next and batch + 1 < self._steps:
-            return  # reading the metrics out costs more than a step of a small model
-        self._next = time.monotonic() + 0.2
+        if time.monotonic() < self._next_update and batch + 1 < self._steps:
+            return  # reading the metrics takes longer than a step of a small model
+        self._next_update = time.monotonic() + 0.2
         self._bar.update(
             self._task,
             completed=self._epoch * self._steps + batch + 1,
             description=f"epoch {self._epoch + 1}/{self._epochs}",
-            shown=_shown(logs),
+            logs=_format_logs(logs),
         )
 
 
-def _shown(logs: Mapping[str, Any] | None) -> str:
-    return "  ".join(f"{name} {value:.4f}" for name, value in followed(logs).items())
+def _format_logs(logs: Mapping[str, Any] | None) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in main_logs(logs).items())

@@ -124,4 +124,4 @@ class _Names(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs.update(training.followed(logs))
+            logs.update(training.main_logs(logs))
