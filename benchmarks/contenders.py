@@ -423,7 +423,7 @@ def _prepared(data: str) -> Any:
 
     recipe, settings = _sentiment()
     source = recipe.load("demo" if data == "demo" else long_texts(), settings)
-    return perform.prepared(recipe, source, settings)[1]
+    return perform.prepare(recipe, source, settings)[1]
 
 
 def long_texts(number: int = 2000) -> Any:

@@ -29,11 +29,11 @@ __all__ = [
     "check_free",
     "holds",
     "interrupted",
-    "located",
+    "lock_folder",
+    "open_folder",
     "read_record",
     "tidy",
     "versions",
-    "writing",
 ]
 
 #: Format 1 had other names of settings, see `kerasseq.settings.aliases`.
@@ -71,7 +71,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def located(folder: str | os.PathLike[str], name: str = "folder") -> Path:
+def open_folder(folder: str | os.PathLike[str], name: str = "folder") -> Path:
     """The folder that a user gave, with what a killed process had completed in its place.
 
     Args:
@@ -88,7 +88,7 @@ def located(folder: str | os.PathLike[str], name: str = "folder") -> Path:
 
 
 @contextlib.contextmanager
-def writing(out: str | os.PathLike[str] | None) -> Iterator[Path | None]:
+def lock_folder(out: str | os.PathLike[str] | None) -> Iterator[Path | None]:
     """Keep other processes from writing to the folder of a run, unless it is finished there.
 
     Args:
@@ -103,7 +103,7 @@ def writing(out: str | os.PathLike[str] | None) -> Iterator[Path | None]:
     if out is None:
         yield None
         return
-    folder = located(out, "out")
+    folder = open_folder(out, "out")
     if holds(folder, RECORD):  # it will be loaded, or refused
         yield folder
         return

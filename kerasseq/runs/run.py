@@ -25,7 +25,7 @@ from kerasseq.runs.folder import (
     STATE,
     check_free,
     holds,
-    located,
+    open_folder,
     read_record,
     tidy,
     versions,
@@ -183,7 +183,7 @@ class Run:
             ValueError: if the folder holds something else, or another process writes to it.
         """
         require_bool(overwrite=overwrite)
-        target = located(folder)
+        target = open_folder(folder)
         if holds(target, RECORD):
             if not overwrite:
                 raise ValueError(
@@ -276,7 +276,7 @@ def load(folder: str | os.PathLike[str]) -> Run:
     >>> again.equals(run.predict(["a fine film"]).round(6))
     True
     """
-    folder = located(folder)
+    folder = open_folder(folder)
     record = read_record(folder)
     name = record["recipe"]
     if name not in registry.names():

@@ -13,10 +13,10 @@ from kerasseq.runs.run import Run, load
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["warm"]
+__all__ = ["copy_weights"]
 
 
-def warm(model: keras.Model, task: Any, state: Mapping[str, Any], earlier: Any) -> str:
+def copy_weights(model: keras.Model, task: Any, state: Mapping[str, Any], earlier: Any) -> str:
     """Copy into a model the weights that an earlier run has too.
 
     Args:

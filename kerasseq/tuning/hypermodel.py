@@ -76,7 +76,7 @@ class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
     def build(self, hp: Any) -> keras.Model:
         """The untrained model."""
         settings, prepared = self._of(hp)
-        return perform.built(self.task, prepared, self._resolved(settings, prepared))
+        return perform.build_model(self.task, prepared, self._resolved(settings, prepared))
 
     def fit(
         self,
@@ -101,7 +101,7 @@ class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
         settings, prepared = self._of(hp)
         if epochs is not None:
             settings["epochs"] = epochs - initial_epoch
-        trained = perform.fitted(
+        trained = perform.fit_model(
             self.task,
             model,
             prepared,

@@ -133,7 +133,7 @@ def _from_run(
     stride: int,
 ) -> _Fold:
     """Forecasts by the run itself, of what it has not seen."""
-    parts, prepared = perform.prepared(task, panel, settings)
+    parts, prepared = perform.prepare(task, panel, settings)
     held_out: Any = parts.test
     test: Any = prepared.test
     begin = panel.lengths - test.panel.lengths + test.first
@@ -161,9 +161,9 @@ def _refitted(
         )
     before = panel.cut(np.zeros_like(origin), origin)
     spans: dict[str, Any] = {"test": 0, "validation": _steps(task, settings, panel)}
-    _, prepared = perform.prepared(task, before, replace(settings, **spans))
+    _, prepared = perform.prepare(task, before, replace(settings, **spans))
     trained = perform.train(task, prepared, settings, quiet=True)
-    trained = perform.calibrated(task, trained, prepared, settings)
+    trained = perform.calibrate(task, trained, prepared, settings)
     reader = SeriesReader.from_state(trained.state["reader"])
     until = panel.cut(np.zeros_like(origin), origin + trained.state["data_info"]["horizon"])
     examples = reader.examples(until, origin, stride=1, insample=before.observed)
