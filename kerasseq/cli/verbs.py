@@ -90,12 +90,12 @@ def _task(verb: str, words: Sequence[str]) -> Task[Any, Any]:
 
 def _record(word: str) -> Path | None:
     """The record of the run in a folder, where a word names such a folder."""
-    from kerasseq.runs.folder import RECORD, located
+    from kerasseq.runs.folder import RECORD, open_folder
 
     if word.startswith("-"):
         return None
     try:
-        record = located(word) / RECORD
+        record = open_folder(word) / RECORD
         return record if record.is_file() else None
     except (OSError, ValueError):  # no path, or the folder cannot be read, which loading it says
         return None

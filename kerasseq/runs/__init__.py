@@ -1,4 +1,4 @@
-"""Runs: trained models with everything that it takes to use them, in memory and as folders."""
+"""Runs: trained models with their preprocessing and scores, in memory and as folders."""
 
 from __future__ import annotations
 
