@@ -216,8 +216,8 @@ def crps(truth: np.ndarray, quantiles: Mapping[float, np.ndarray]) -> np.ndarray
     levels = list(quantiles)
     values = np.sort(np.stack(list(quantiles.values())), axis=0)
     # Beyond the outermost quantiles the squared distance is 1 per unit. Between two quantiles the
-    # level is linear, and reaches `level` at the truth, where the distance changes from the level to
-    # 1 minus it; a squared linear function from a to b integrates to (a² + ab + b²) / 3 per unit.
+    # level is linear, and is `level` at the truth, where the distance changes from the level to 1
+    # minus the level; the square of a line from a to b integrates to (a² + ab + b²) / 3 per unit.
     result = np.maximum(values[0] - truth, 0) + np.maximum(truth - values[-1], 0)
     for low, high, left, right in zip(levels, levels[1:], values, values[1:]):
         split = np.clip(truth, left, right)
