@@ -344,7 +344,7 @@ def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
 @examples(max_examples=15)
 def test_the_closed_form_is_what_is_built(drawn: dict[str, Any], words: int, width: int) -> None:
     inputs = [4, width] if drawn["decoder"] == "attention" else [width]
-    data_info = {"words": words, "seen": inputs, "network": None}
+    data_info = {"words": words, "inputs": inputs, "network": None}
     chosen, _ = TASK.resolve(data_info, CaptioningSettings(**drawn))
     assert TASK.count(data_info, chosen) == TASK.build(data_info, chosen).count_params()
 
@@ -473,8 +473,8 @@ def test_bad_images_are_skipped_if_that_is_asked_for(tmp_path: Path) -> None:
     [
         ([], "there is no image to caption"),
         (3, "give a list of images"),
-        (np.ones((2, 9)), r"captions features of shape \(7,\).*Received: \(9,\)"),
-        (["a.jpg"], "does not know what saw them"),
+        (np.ones((2, 9)), r"features must have shape \(7,\).*Received: \(9,\)"),
+        (["a.jpg"], "features of an unknown network"),
     ],
 )
 def test_what_cannot_be_captioned(run: CaptionRun, data: Any, match: str) -> None:
