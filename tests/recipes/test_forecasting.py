@@ -512,7 +512,7 @@ def test_a_backtest_needs_the_data(run: ForecastRun, folder: Path) -> None:
     again = kerasseq.load(folder)
     with pytest.raises(ValueError, match=r"comes from a folder.*pass data="):
         again.backtest(2)
-    with pytest.raises(ValueError, match="data= is not what the run was made from"):
+    with pytest.raises(ValueError, match="data= differs from the data of the run"):
         again.backtest(2, data=_table(91))
     expected = run.backtest(2).metrics["test"]
     assert again.backtest(2, data=_table()).metrics["test"] == pytest.approx(expected, rel=1e-5)
