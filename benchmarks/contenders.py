@@ -355,7 +355,7 @@ def _epoch(task: Task, data: str) -> Contender:
     )
     batches = training.Batches(prepared.train, plan.batch_size, plan.seed, plan.branches)
     held = training.Batches(prepared.validation, 4 * plan.batch_size, branches=plan.branches)
-    training_model = plan.compiled(model, len(batches))
+    training_model = plan.compile_model(model, len(batches))
     fed, judged = _dataset(batches), _dataset(held)
 
     def step() -> None:
@@ -423,7 +423,7 @@ def _prepared(data: str) -> Any:
 
     recipe, settings = _sentiment()
     source = recipe.load("demo" if data == "demo" else long_texts(), settings)
-    return perform.prepared(recipe, source, settings)[1]
+    return perform.prepare(recipe, source, settings)[1]
 
 
 def long_texts(number: int = 2000) -> Any:

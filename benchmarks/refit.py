@@ -81,10 +81,10 @@ def _run(cut: str, size: int | None, seed: int) -> dict[str, Any]:
     task = kerasseq.sentiment.task
     source = _texts(cut, size, seed)
     settings = SentimentSettings(seed=seed, quiet=True, final="validation")
-    parts, data = perform.prepared(task, source, settings)
+    parts, data = perform.prepare(task, source, settings)
     assert data.test is not None
     first = perform.train(task, data, settings, quiet=True)
-    refit, more, _ = perform.refitted(task, source, settings, first, quiet=True)
+    refit, more, _ = perform.refit_model(task, source, settings, first, quiet=True)
     assert more.test is not None
     scores = {}
     for name, model, test in (("train", first, data.test), ("validation", refit, more.test)):

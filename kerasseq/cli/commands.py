@@ -195,7 +195,7 @@ def load(folder: Path) -> Run:
     """Load the run in a folder; other folders are refused before a backend is loaded."""
     from kerasseq import runs
 
-    if (runs.located(folder) / runs.RECORD).is_file():
+    if (runs.open_folder(folder) / runs.RECORD).is_file():
         import_backend()
     return runs.load(folder)
 

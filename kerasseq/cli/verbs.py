@@ -103,12 +103,12 @@ def _task(verb: str, words: Sequence[str]) -> Task[Any, Any]:
 
 def _record_path(word: str) -> Path | None:
     """Path of `run.json` if a word is the folder of a run, else None."""
-    from kerasseq.runs.folder import RECORD, located
+    from kerasseq.runs.folder import RECORD, open_folder
 
     if word.startswith("-"):
         return None
     try:
-        record = located(word) / RECORD
+        record = open_folder(word) / RECORD
         return record if record.is_file() else None
     except (OSError, ValueError):  # not a path, or unreadable: loading it reports the error
         return None

@@ -1,1 +1,1 @@
-"""Scores with intervals, plots and the scoreboard."""
+"""Metrics with bootstrap intervals, plots, and the table of scores."""

@@ -1,4 +1,4 @@
-"""Scores of forecasts in the user's units, each with its interval over blocks of windows."""
+"""Metrics of forecasts in the units of the data, with bootstrap intervals over window blocks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from kerasseq.evaluation import metrics
 
 __all__ = ["Forecasts", "crps", "intervals", "naive_errors", "pinball", "score"]
 
-LEAST_BLOCKS = 8  # resamples of fewer tell too little of what else could have been
-_ROOTED = ("rmse",)
-_CHUNK = 2**18  # values that are scored at a time: what is in between stays small
+LEAST_BLOCKS = 8  # fewer blocks give no useful bootstrap interval
+_ROOTED = ("rmse",)  # metrics that are the root of a mean
+_CHUNK = 2**18  # values that are scored at a time, to bound memory
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,12 @@ class Forecasts:
     """Forecasts of windows, in any unit.
 
     Args:
-        point: one number for each value, (windows, horizon, targets).
-        quantiles: by level, between 0 and 1: arrays of the same shape; None where there are none.
+        point: point forecasts, (windows, horizon, targets).
+        quantiles: quantile forecasts of the same shape, by their level between 0 and 1; None for
+            point forecasts alone.
 
     Raises:
-        ValueError: if shapes differ, or a level is none.
+        ValueError: if shapes differ, or a level is not between 0 and 1.
 
     Example:
 
@@ -68,40 +69,41 @@ def score(
     resamples: int = metrics.RESAMPLES,
     seed: int = 0,
 ) -> metrics.Score:
-    """How good forecasts are; values that were not observed do not count.
+    """Score forecasts; values that were not observed do not count.
 
     - `mae`, `rmse`: over all values.
     - `smape`: in percent, 200 |y - f| / (|y| + |f|), as in the M4 competition; 0 for 0 / 0.
-    - `mase`: errors in terms of those of the seasonal naive forecast, one step ahead, over the
-      training part of the same series and target (Hyndman & Koehler 2006,
+    - `mase`: absolute errors, divided by the mean absolute error of the seasonal naive forecast one
+      step ahead over the training part of the same series and target (Hyndman & Koehler 2006,
       https://doi.org/10.1016/j.ijforecast.2006.03.001).
-    - `rmsse`: the same of squares: the root is taken over each forecast, and the mean over the
-      forecasts, as in the M5 competition. Neither is defined where that naive forecast makes no
-      error, or the training part is no longer than a season; such values do not count.
-    - `pinball`: the mean over values and levels; not doubled.
-    - `crps`: of the distribution that has these quantiles, see `crps`.
+    - `rmsse`: the same with squared errors, as in the M5 competition: the root is taken for each
+      forecast, the mean over forecasts. Values of `mase` and `rmsse` do not count where the naive
+      forecast makes no error, or the training part is not longer than a season.
+    - `pinball`: the mean pinball loss over values and levels; not doubled.
+    - `crps`: of the distribution with these quantiles, see `crps`.
     - `coverage`, `width`: of the widest central interval among the levels, see `intervals`.
 
-    Intervals are over resamples of blocks of windows, as windows that overlap err alike (blocks as
-    in Carlstein 1986, https://doi.org/10.1214/aos/1176350057). Fewer than 8 blocks have none.
+    Bootstrap intervals resample blocks of windows, because errors of overlapping windows are
+    correlated (blocks as in Carlstein 1986, https://doi.org/10.1214/aos/1176350057). With fewer
+    than 8 blocks there are no intervals.
 
     Args:
-        truth: (windows, horizon, targets); NaN where not observed.
-        forecasts: of the same windows, in the same units.
+        truth: observed values, (windows, horizon, targets); NaN where not observed.
+        forecasts: forecasts of the same windows, in the same units.
         insample: the training part of each series, (time, targets), for `mase` and `rmsse`.
-        series: of each window, its place in `insample`, int (windows,); all 0 if not given. The
-            windows of a series stand in order of time.
-        season: steps back that the seasonal naive forecast looks.
-        block: how many consecutive windows of a series are drawn together: as many as overlap.
-            `horizon` if not given, which is right for windows that are one step apart.
-        resamples: behind the intervals; 0 for none.
-        seed: of the resamples.
+        series: for each window the index of its series in `insample`, int (windows,); default: all
+            0. The windows of a series are in order of time.
+        season: steps of the season, for the seasonal naive forecast.
+        block: number of consecutive windows of a series that are drawn together, as many as
+            overlap; default: `horizon`, which is right for windows that are one step apart.
+        resamples: number of bootstrap resamples behind the intervals; 0 for no intervals.
+        seed: seed of the resamples.
 
     Returns:
-        A Score. What is not defined is left out. Its details, with null where there is no value:
-        `by_step`, `by_series` and `by_target`, a list for each metric; and where there are
-        quantiles `coverage_by_level`, how often the truth was at most the quantile of each level,
-        and `nominal_coverage`, what `coverage` ought to be.
+        A Score without undefined metrics. Its details, with null where there is no value:
+        `by_step`, `by_series` and `by_target`, a list for each metric; and with quantiles
+        `coverage_by_level`, the share of values at most the quantile of each level, and
+        `nominal_coverage`, the expected value of `coverage`.
 
     Raises:
         ValueError: if shapes do not agree, forecasts are not finite, or nothing was observed.
@@ -110,10 +112,10 @@ def score(
 
     >>> truth = np.array([[[2.0], [4.0]], [[4.0], [np.nan]]])
     >>> history = np.array([[1.0], [2.0], [4.0]])
-    >>> found = score(truth, Forecasts(np.full((2, 2, 1), 3.0)), insample=[history])
-    >>> {name: round(value, 3) for name, value in found.values.items()}
+    >>> result = score(truth, Forecasts(np.full((2, 2, 1), 3.0)), insample=[history])
+    >>> {name: round(value, 3) for name, value in result.values.items()}
     {'mae': 1.0, 'rmse': 1.0, 'smape': 32.381, 'mase': 0.667, 'rmsse': 0.632}
-    >>> found.details["by_step"]["mae"]
+    >>> result.details["by_step"]["mae"]
     [1.0, 1.0]
     """
     truth = np.asarray(truth)
@@ -123,12 +125,12 @@ def score(
     scales = None if insample is None else naive_errors(insample, season)
     count = int(series.max()) + 1 if insample is None else len(insample)
     means = _means(truth, forecasts, series, scales)
-    main = {name: own for name, own in means.items() if isinstance(name, str) and own.defined}
+    defined = {name: mean for name, mean in means.items() if isinstance(name, str) and mean.defined}
     blocks = _blocks(series, block or truth.shape[1])
     details: dict[str, Any] = {
-        "by_step": {name: own.by_step() for name, own in main.items() if name != "rmsse"},
-        "by_series": {name: own.by_series(series, count) for name, own in main.items()},
-        "by_target": {name: own.by_target() for name, own in main.items()},
+        "by_step": {name: mean.by_step() for name, mean in defined.items() if name != "rmsse"},
+        "by_series": {name: mean.by_series(series, count) for name, mean in defined.items()},
+        "by_target": {name: mean.by_target() for name, mean in defined.items()},
     }
     if forecasts.quantiles:
         levels = list(forecasts.quantiles)
@@ -137,52 +139,52 @@ def score(
         for low, high in intervals(levels)[:1]:
             details["nominal_coverage"] = round(high - low, 10)
     return metrics.Score(
-        values={name: own.value for name, own in main.items()},
-        samples=_samples(main, blocks, resamples, seed),
+        values={name: mean.value for name, mean in defined.items()},
+        samples=_samples(defined, blocks, resamples, seed),
         details=details,
     )
 
 
 def naive_errors(insample: Sequence[np.ndarray], season: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """How far series are from what they were a season before: mean error, and mean squared error.
+    """Mean absolute and mean squared error of the seasonal naive forecast, one step ahead.
 
     Args:
-        insample: of each series, (time, targets); pairs of which one is NaN do not count.
-        season: steps, at least 1.
+        insample: the training part of each series, (time, targets); pairs with a NaN do not count.
+        season: steps of the season, at least 1.
 
     Returns:
-        Both as (series, targets); NaN where there is no pair, or no error at all.
+        Both errors, (series, targets); NaN where there is no pair, or the error is 0.
 
     Example:
 
-    >>> [found.tolist() for found in naive_errors([np.array([[1.0], [2.0], [4.0]])])]
+    >>> [errors.tolist() for errors in naive_errors([np.array([[1.0], [2.0], [4.0]])])]
     [[[1.5]], [[2.5]]]
     """
-    found = np.full((2, len(insample), insample[0].shape[1]), np.nan)
-    for i, own in enumerate(insample):
-        pairs, absolute, squared = np.zeros((3, own.shape[1]))
-        for start in range(season, len(own), _CHUNK):
-            later = np.asarray(own[start : start + _CHUNK], dtype=np.float64)
-            apart = later - own[start - season : start - season + len(later)]
-            seen = ~np.isnan(apart)
-            apart[~seen] = 0
-            pairs += seen.sum(axis=0)
-            absolute += np.abs(apart).sum(axis=0)
-            squared += np.square(apart).sum(axis=0)
-        for place, total in enumerate((absolute, squared)):
-            np.divide(total, pairs, out=found[place, i], where=(pairs > 0) & (total > 0))
-    return found[0], found[1]
+    errors = np.full((2, len(insample), insample[0].shape[1]), np.nan)
+    for i, values in enumerate(insample):
+        pairs, absolute, squared = np.zeros((3, values.shape[1]))
+        for start in range(season, len(values), _CHUNK):
+            current = np.asarray(values[start : start + _CHUNK], dtype=np.float64)
+            differences = current - values[start - season : start - season + len(current)]
+            observed = ~np.isnan(differences)
+            differences[~observed] = 0
+            pairs += observed.sum(axis=0)
+            absolute += np.abs(differences).sum(axis=0)
+            squared += np.square(differences).sum(axis=0)
+        for kind, total in enumerate((absolute, squared)):
+            np.divide(total, pairs, out=errors[kind, i], where=(pairs > 0) & (total > 0))
+    return errors[0], errors[1]
 
 
 def pinball(truth: np.ndarray, quantile: np.ndarray, level: float) -> np.ndarray:
-    """What a forecast of a quantile costs: `level` per unit too low, `1 - level` per unit too high.
+    """Pinball loss of a quantile: `level` per unit too low, `1 - level` per unit too high.
 
     (Koenker & Bassett 1978, https://doi.org/10.2307/1913643.)
 
     Args:
-        truth: of any shape.
-        quantile: of the same shape.
-        level: between 0 and 1.
+        truth: observed values, of any shape.
+        quantile: quantile forecasts, of the same shape.
+        level: level of the quantile, between 0 and 1.
 
     Example:
 
@@ -194,16 +196,16 @@ def pinball(truth: np.ndarray, quantile: np.ndarray, level: float) -> np.ndarray
 
 
 def crps(truth: np.ndarray, quantiles: Mapping[float, np.ndarray]) -> np.ndarray:
-    """The continuous ranked probability score of a distribution of which quantiles are known.
+    """The continuous ranked probability score of a distribution that is known by its quantiles.
 
-    Its cumulative distribution function is taken as linear between the quantiles, with what is left
-    of the probability at the outermost ones; the integral over the squared distance to that of the
-    truth is then exact (Gneiting & Raftery 2007, https://doi.org/10.1198/016214506000001437). Of a
-    single quantile it is the absolute error.
+    The distribution function is linear between the quantiles, with the remaining probability at the
+    two outermost ones. The integral of its squared distance to the step function of the truth is
+    then exact (Gneiting & Raftery 2007, https://doi.org/10.1198/016214506000001437). For a single
+    quantile it is the absolute error.
 
     Args:
-        truth: of any shape.
-        quantiles: by rising levels, each of the same shape.
+        truth: observed values, of any shape.
+        quantiles: quantile forecasts of the same shape, by rising levels.
 
     Example:
 
@@ -213,23 +215,28 @@ def crps(truth: np.ndarray, quantiles: Mapping[float, np.ndarray]) -> np.ndarray
     """
     levels = list(quantiles)
     values = np.sort(np.stack(list(quantiles.values())), axis=0)
-    found = np.maximum(values[0] - truth, 0) + np.maximum(truth - values[-1], 0)
+    # Beyond the outermost quantiles the squared distance is 1 per unit. Between two quantiles the
+    # level is linear, and is `level` at the truth, where the distance changes from the level to 1
+    # minus the level; the square of a line from a to b integrates to (a² + ab + b²) / 3 per unit.
+    result = np.maximum(values[0] - truth, 0) + np.maximum(truth - values[-1], 0)
     for low, high, left, right in zip(levels, levels[1:], values, values[1:]):
-        turn = np.clip(truth, left, right)
+        split = np.clip(truth, left, right)
         width = right - left
-        share = np.divide(turn - left, width, out=np.zeros_like(width), where=width > 0)
+        share = np.divide(split - left, width, out=np.zeros_like(width), where=width > 0)
         level = low + share * (high - low)
-        before = low**2 + low * level + level**2
-        after = (1 - level) ** 2 + (1 - level) * (1 - high) + (1 - high) ** 2
-        found += ((turn - left) * before + (right - turn) * after) / 3
-    return found
+        below = low**2 + low * level + level**2
+        above = (1 - level) ** 2 + (1 - level) * (1 - high) + (1 - high) ** 2
+        result += ((split - left) * below + (right - split) * above) / 3
+    return result
 
 
 def intervals(levels: Iterable[float]) -> list[tuple[float, float]]:
-    """Pairs of levels that leave as much below as above them, the widest first.
+    """Pairs of levels that bound a central interval, the widest first.
+
+    The same probability lies below and above such an interval.
 
     Args:
-        levels: between 0 and 1.
+        levels: levels of quantiles, between 0 and 1.
 
     Example:
 
@@ -246,19 +253,19 @@ def intervals(levels: Iterable[float]) -> list[tuple[float, float]]:
 
 
 class _Mean:
-    """The mean of a loss over all values that count, and over parts of them."""
+    """The mean of a loss over the observed values: in total, by step, series and target."""
 
     def __init__(self, name: str | float, windows: int) -> None:
         self._root = name in _ROOTED
-        self.windows = np.zeros((2, windows))  # sums, and how many values are in them
+        self.windows = np.zeros((2, windows))  # sums, and numbers of values
         self._steps: Any = 0.0
 
     def add(self, rows: slice, losses: np.ndarray) -> None:
-        """Takes in the losses of some windows, (windows, steps, targets); NaN does not count."""
-        seen = ~np.isnan(losses)
-        both = np.stack([np.where(seen, losses, 0), seen])
-        self.windows[:, rows] = both.sum(axis=(2, 3))
-        self._steps = self._steps + both.sum(axis=1)
+        """Add the losses of windows, (windows, steps, targets); NaN does not count."""
+        observed = ~np.isnan(losses)
+        sums = np.stack([np.where(observed, losses, 0), observed])
+        self.windows[:, rows] = sums.sum(axis=(2, 3))
+        self._steps = self._steps + sums.sum(axis=1)
 
     @property
     def defined(self) -> bool:
@@ -269,26 +276,26 @@ class _Mean:
         return float(self.score(self.windows.sum(axis=1)))
 
     def score(self, sums: np.ndarray) -> np.ndarray:
-        """What sums, and how many values are in them, come to, (2, ...)."""
+        """Metrics from sums and numbers of values, (2, ...)."""
         total, count = sums
-        found = np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
-        return np.sqrt(found) if self._root else found
+        mean = np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
+        return np.sqrt(mean) if self._root else mean
 
     def by_step(self) -> list[float | None]:
-        return _listed(self.score(self._steps.sum(axis=2)))
+        return _to_list(self.score(self._steps.sum(axis=2)))
 
     def by_target(self) -> list[float | None]:
-        return _listed(self.score(self._steps.sum(axis=1)))
+        return _to_list(self.score(self._steps.sum(axis=1)))
 
     def by_series(self, series: np.ndarray, count: int) -> list[float | None]:
-        return _listed(self.score(self.grouped(series, count)))
+        return _to_list(self.score(self.grouped(series, count)))
 
     def grouped(self, groups: np.ndarray, count: int) -> np.ndarray:
-        """Sums, and how many values are in them, over groups of windows, (2, groups)."""
-        return np.stack([np.bincount(groups, own, count) for own in self.windows])
+        """Sums and numbers of values of groups of windows, (2, groups)."""
+        return np.stack([np.bincount(groups, values, count) for values in self.windows])
 
 
-def _listed(values: np.ndarray) -> list[float | None]:
+def _to_list(values: np.ndarray) -> list[float | None]:
     return [None if np.isnan(value) else float(value) for value in values]
 
 
@@ -298,45 +305,45 @@ def _means(
     series: np.ndarray,
     scales: tuple[np.ndarray, np.ndarray] | None,
 ) -> dict[str | float, _Mean]:
-    """Each metric by its name, and the shares below each quantile by its level."""
+    """The mean of each metric by name, and the share below each quantile by level."""
     means: dict[str | float, _Mean] = {}
     step = max(1, _CHUNK // max(1, truth[0].size))
     for start in range(0, len(truth), step):
         rows = slice(start, start + step)
-        own = truth[rows].astype(np.float64)
+        actual = truth[rows].astype(np.float64)
         point = forecasts.point[rows].astype(np.float64)
         _check_finite(point, rows)
-        losses = dict(_point_losses(own, point))
+        losses = dict(_point_losses(actual, point))
         if scales is not None:
-            losses |= dict(_scaled_losses(own - point, *(part[series[rows]] for part in scales)))
+            losses |= dict(_scaled_losses(actual - point, *(part[series[rows]] for part in scales)))
         if forecasts.quantiles:
             quantiles = {
                 level: values[rows].astype(np.float64)
                 for level, values in forecasts.quantiles.items()
             }
             _check_finite(np.stack(list(quantiles.values())), rows)
-            losses |= dict(_quantile_losses(own, quantiles))
-        for name, found in losses.items():
-            means.setdefault(name, _Mean(name, len(truth))).add(rows, found)
+            losses |= dict(_quantile_losses(actual, quantiles))
+        for name, loss in losses.items():
+            means.setdefault(name, _Mean(name, len(truth))).add(rows, loss)
     return means
 
 
 def _point_losses(truth: np.ndarray, point: np.ndarray) -> Iterator[tuple[str | float, np.ndarray]]:
-    away = np.abs(truth - point)
-    yield "mae", away
-    yield "rmse", away**2
+    error = np.abs(truth - point)
+    yield "mae", error
+    yield "rmse", error**2
     size = np.abs(truth) + np.abs(point)
-    yield "smape", np.divide(200 * away, size, out=np.zeros_like(size), where=size != 0)
+    yield "smape", np.divide(200 * error, size, out=np.zeros_like(size), where=size != 0)
 
 
 def _scaled_losses(
     error: np.ndarray, absolute: np.ndarray, squared: np.ndarray
 ) -> Iterator[tuple[str | float, np.ndarray]]:
-    """Errors in terms of naive ones, (windows, targets)."""
+    """Losses from errors (windows, steps, targets) and naive errors (windows, targets)."""
     yield "mase", np.abs(error) / absolute[:, None]
-    seen = ~np.isnan(error)
-    count = seen.sum(axis=1, keepdims=True)
-    total = (error**2).sum(axis=1, keepdims=True, where=seen)
+    observed = ~np.isnan(error)
+    count = observed.sum(axis=1, keepdims=True)
+    total = (error**2).sum(axis=1, keepdims=True, where=observed)
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     yield "rmsse", np.sqrt(mean / squared[:, None])
 
@@ -344,47 +351,48 @@ def _scaled_losses(
 def _quantile_losses(
     truth: np.ndarray, quantiles: Mapping[float, np.ndarray]
 ) -> Iterator[tuple[str | float, np.ndarray]]:
-    unseen = np.isnan(truth)
-    costs = [pinball(truth, values, level) for level, values in quantiles.items()]
-    yield "pinball", np.mean(costs, axis=0)
+    missing = np.isnan(truth)
+    losses = [pinball(truth, values, level) for level, values in quantiles.items()]
+    yield "pinball", np.mean(losses, axis=0)
     yield "crps", crps(truth, quantiles)
     for pair in intervals(quantiles)[:1]:
         low, high = (quantiles[level] for level in pair)
-        yield "coverage", np.where(unseen, np.nan, (low <= truth) & (truth <= high))
-        yield "width", np.where(unseen, np.nan, high - low)
+        yield "coverage", np.where(missing, np.nan, (low <= truth) & (truth <= high))
+        yield "width", np.where(missing, np.nan, high - low)
     for level, values in quantiles.items():
-        yield level, np.where(unseen, np.nan, truth <= values)
+        yield level, np.where(missing, np.nan, truth <= values)
 
 
 def _blocks(series: np.ndarray, size: int) -> np.ndarray:
-    """The block that each window is in: those of a series are `size` windows or a few more."""
+    """The block number of each window; each series is cut into equal blocks of `size` or more."""
     counts = np.bincount(series)
     order = np.argsort(series, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)
     parts = np.maximum(counts // size, counts > 0)
-    before = np.cumsum(parts) - parts
-    blocks: np.ndarray = before[series] + place * parts[series] // counts[series]
+    first = np.cumsum(parts) - parts
+    blocks: np.ndarray = first[series] + place * parts[series] // counts[series]
     return blocks
 
 
 def _samples(
     means: Mapping[str, _Mean], blocks: np.ndarray, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """Each metric over resamples of the blocks."""
+    """Each metric over bootstrap resamples of the blocks."""
     count = int(blocks.max()) + 1
     if count < LEAST_BLOCKS:
         return {}
-    sums = {name: own.grouped(blocks, count) for name, own in means.items()}
+    sums = {name: mean.grouped(blocks, count) for name, mean in means.items()}
 
-    def statistic(drawn: np.ndarray) -> dict[str, float]:
+    def statistic(weights: np.ndarray) -> dict[str, float]:
         return {
-            name: float(own.score((sums[name] * drawn).sum(axis=1))) for name, own in means.items()
+            name: float(mean.score((sums[name] * weights).sum(axis=1)))
+            for name, mean in means.items()
         }
 
-    found = metrics.bootstrap(statistic, count, resamples, seed)
-    # One that few series have may be missing from a resample.
-    return {name: values for name, values in found.items() if not np.isnan(values).any()}
+    samples = metrics.bootstrap(statistic, count, resamples, seed)
+    # A metric that is defined for few series may be undefined in a resample.
+    return {name: values for name, values in samples.items() if not np.isnan(values).any()}
 
 
 def _check(truth: np.ndarray, forecasts: Forecasts, series: np.ndarray) -> None:

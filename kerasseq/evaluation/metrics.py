@@ -1,4 +1,4 @@
-"""Scores of predictions, each with its interval over bootstrap resamples of the scored rows."""
+"""Metrics of predictions, with bootstrap intervals over the scored rows."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = [
     "reliability",
 ]
 
-BINS = 15  # of confidence, as in Guo et al. 2017
+BINS = 15  # bins of confidence, as in Guo et al. 2017
 RESAMPLES = 1000
-LEVEL = 0.95
+LEVEL = 0.95  # of intervals
 
 Statistic = Callable[[np.ndarray], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class Score:
-    """What predictions are worth.
+    """Metrics of predictions, with bootstrap samples.
 
     Args:
         values: each metric over all rows.
         samples: each metric over the bootstrap resamples, `(resamples,)`. Scores of the same rows
-            with the same seed are drawn over the same resamples, and so can be paired.
-        details: what plots are drawn from (a confusion matrix, say), as JSON values.
+            with the same seed use the same resamples, so that their differences can be paired.
+        details: data of plots (a confusion matrix, say), as JSON values.
     """
 
     values: dict[str, float]
@@ -41,19 +41,19 @@ class Score:
     details: dict[str, Any] = field(default_factory=dict)
 
     def interval(self, level: float = LEVEL) -> dict[str, list[float]]:
-        """Each metric's percentile interval, as `[low, high]`."""
+        """The percentile interval of each metric, as `[low, high]`."""
         return {name: _percentiles(sample, level) for name, sample in self.samples.items()}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much better one score is than another; `difference` above zero means better.
+    """The difference between two scores; above zero means that the first is better.
 
     Args:
-        metric: what is compared.
-        difference: in its unit.
-        low: where the interval of the difference begins; NaN where there is none.
-        high: where it ends.
+        metric: name of the compared metric.
+        difference: difference of the metric, in its unit.
+        low: lower end of the interval of the difference; NaN without an interval.
+        high: upper end of the interval; NaN without an interval.
     """
 
     metric: str
@@ -89,14 +89,15 @@ def classification(
 ) -> Score:
     """Accuracy, macro F1, log loss and calibration error of class probabilities.
 
-    Macro F1 is the plain mean over the classes that are in the truth or in the predictions, and so
-    says nothing of a class that is in neither; log loss is in nats: both as scikit-learn has them.
+    Macro F1 is the unweighted mean over the classes that occur in the truth or in the predictions,
+    so that it does not measure a class that occurs in neither; log loss is in nats. Both agree with
+    scikit-learn.
 
     Args:
         truth: class numbers, int `(rows,)`.
-        probabilities: of each class, `(rows, classes)`; each row sums to one.
-        resamples: bootstrap resamples behind the intervals; 0 for none.
-        seed: of the resamples.
+        probabilities: probability of each class, `(rows, classes)`; each row sums to one.
+        resamples: number of bootstrap resamples behind the intervals; 0 for no intervals.
+        seed: seed of the resamples.
 
     Returns:
         A Score, with `confusion` (rows: truth, columns: predicted) and `reliability` in details.
@@ -138,30 +139,30 @@ def classification(
 
 
 def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> float:
-    """The expected calibration error: how far confidence is from accuracy, on average.
+    """The expected calibration error: the mean distance between confidence and accuracy.
 
-    Rows are binned by the probability of the predicted class in bins of equal width
+    Rows are binned by confidence, the probability of the predicted class, in bins of equal width
     (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
 
     >>> calibration_error(np.array([0, 0, 0, 1]), np.array([[.75, .25]] * 4))
     0.0
     """
-    found = reliability(truth, probabilities, bins)
-    gaps = np.abs(np.subtract(found["confidence"], found["accuracy"]))
-    return float(np.dot(found["rows"], gaps) / len(truth))
+    table = reliability(truth, probabilities, bins)
+    gaps = np.abs(np.subtract(table["confidence"], table["accuracy"]))
+    return float(np.dot(table["rows"], gaps) / len(truth))
 
 
 def reliability(
     truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS
 ) -> dict[str, list[float]]:
-    """Rows, mean confidence and accuracy of each bin of confidence that has any rows."""
-    place, confidence, correct = _binned(truth, probabilities, bins)
-    rows = np.bincount(place, minlength=bins)
-    used = rows > 0
+    """Number of rows, mean confidence and accuracy of each bin of confidence that has rows."""
+    bin_number, confidence, correct = _bin_rows(truth, probabilities, bins)
+    rows = np.bincount(bin_number, minlength=bins)
+    filled = rows > 0
     return {
-        "rows": rows[used].tolist(),
-        "confidence": (np.bincount(place, confidence, bins)[used] / rows[used]).tolist(),
-        "accuracy": (np.bincount(place, correct, bins)[used] / rows[used]).tolist(),
+        "rows": rows[filled].tolist(),
+        "confidence": (np.bincount(bin_number, confidence, bins)[filled] / rows[filled]).tolist(),
+        "accuracy": (np.bincount(bin_number, correct, bins)[filled] / rows[filled]).tolist(),
     }
 
 
@@ -171,10 +172,12 @@ def bootstrap(
     """A statistic over resamples of the rows, drawn with replacement.
 
     Args:
-        statistic: from how often each row was drawn, float `(rows,)`, to named values.
-        rows: how many rows there are.
-        resamples: how many times to draw.
-        seed: of the draws: equal seeds and rows give equal draws, so that results can be paired.
+        statistic: function from the number of times that each row was drawn, float `(rows,)`, to
+            values by name.
+        rows: number of rows.
+        resamples: number of resamples.
+        seed: seed of the draws: equal seeds and rows give equal draws, so that results can be
+            paired.
 
     Returns:
         The values of each name, `(resamples,)`.
@@ -182,31 +185,43 @@ def bootstrap(
     Example:
 
     >>> heights = np.array([1.6, 1.7, 1.8, 1.9])
-    >>> means = bootstrap(lambda drawn: {"mean": drawn @ heights / 4}, 4, resamples=500)["mean"]
+    >>> means = bootstrap(lambda counts: {"mean": counts @ heights / 4}, 4, resamples=500)["mean"]
     >>> bool(1.6 <= means.min() < 1.75 < means.max() <= 1.9)
     True
     """
     random = np.random.default_rng(seed)
-    found: dict[str, list[float]] = {}
+    samples: dict[str, list[float]] = {}
     for _ in range(resamples):
-        drawn = np.bincount(random.integers(0, rows, rows), minlength=rows).astype(np.float64)
-        for name, value in statistic(drawn).items():
-            found.setdefault(name, []).append(value)
-    return {name: np.asarray(values) for name, values in found.items()}
+        counts = np.bincount(random.integers(0, rows, rows), minlength=rows).astype(np.float64)
+        for name, value in statistic(counts).items():
+            samples.setdefault(name, []).append(value)
+    return {name: np.asarray(values) for name, values in samples.items()}
 
 
 def compare(
-    ours: Score, theirs: Score, metric: str, *, higher_is_better: bool = True, level: float = LEVEL
+    score: Score,
+    reference: Score,
+    metric: str,
+    *,
+    higher_is_better: bool = True,
+    level: float = LEVEL,
 ) -> Comparison:
-    """Whether one score is better than another, over resamples of the same rows.
+    """Compare two scores of the same rows, with an interval over paired resamples.
 
-    Where one of them has no resamples of that metric, the comparison has no interval.
+    If one of them has no resamples of the metric, the comparison has no interval.
+
+    Args:
+        score: the first score, for which a positive difference means better.
+        reference: the second score.
+        metric: name of the metric.
+        higher_is_better: whether a higher value of the metric is better.
+        level: level of the interval.
     """
     sign = 1.0 if higher_is_better else -1.0
-    difference = sign * (ours.values[metric] - theirs.values[metric])
-    if metric not in ours.samples or metric not in theirs.samples:
+    difference = sign * (score.values[metric] - reference.values[metric])
+    if metric not in score.samples or metric not in reference.samples:
         return Comparison(metric, difference, np.nan, np.nan)
-    low, high = _percentiles(sign * (ours.samples[metric] - theirs.samples[metric]), level)
+    low, high = _percentiles(sign * (score.samples[metric] - reference.samples[metric]), level)
     return Comparison(metric, difference, low, high)
 
 
@@ -215,34 +230,39 @@ def _percentiles(sample: np.ndarray, level: float) -> list[float]:
     return [float(value) for value in np.percentile(sample, [tail, 100 - tail])]
 
 
-def _binned(
+def _bin_rows(
     truth: np.ndarray, probabilities: np.ndarray, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The bin number, the confidence, and whether the prediction is correct, of each row."""
     confidence = probabilities.max(axis=1)
     correct = (probabilities.argmax(axis=1) == truth).astype(np.float64)
-    # A bin holds its upper edge, so that full confidence is in the last one.
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    return place, confidence, correct
+    # A bin includes its upper edge, so that a confidence of 1 is in the last bin.
+    bin_number = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return bin_number, confidence, correct
 
 
 def _weighted_classification(truth: np.ndarray, probabilities: np.ndarray) -> Statistic:
-    """The metrics of `classification` as functions of how often each row counts."""
+    """The metrics of `classification`, as a function of the weight of each row."""
     rows, classes = probabilities.shape
-    place, confidence, correct = _binned(truth, probabilities, BINS)
+    bin_number, confidence, correct = _bin_rows(truth, probabilities, BINS)
     gap, predicted = confidence - correct, probabilities.argmax(axis=1)
     tiny = np.finfo(np.float64).eps  # where scikit-learn's log loss clips
     surprise = -np.log(np.clip(probabilities[np.arange(rows), truth], tiny, 1 - tiny))
 
-    # Sums by bincount and sum: on so few numbers a threaded dot product costs ten times more.
-    def statistic(drawn: np.ndarray) -> dict[str, float]:
-        hits = np.bincount(truth, drawn * correct, classes)
-        either = np.bincount(truth, drawn, classes) + np.bincount(predicted, drawn, classes)
-        present = either > 0
+    # bincount and sum, not dot: on few numbers a threaded dot product takes ten times longer.
+    def statistic(weights: np.ndarray) -> dict[str, float]:
+        hits = np.bincount(truth, weights * correct, classes)
+        occurrences = np.bincount(truth, weights, classes) + np.bincount(
+            predicted, weights, classes
+        )
+        present = occurrences > 0
         return {
             "accuracy": float(hits.sum() / rows),
-            "macro_f1": float(np.mean(2 * hits[present] / either[present])),
-            "log_loss": float((drawn * surprise).sum() / rows),
-            "calibration_error": float(np.abs(np.bincount(place, drawn * gap, BINS)).sum() / rows),
+            "macro_f1": float(np.mean(2 * hits[present] / occurrences[present])),
+            "log_loss": float((weights * surprise).sum() / rows),
+            "calibration_error": float(
+                np.abs(np.bincount(bin_number, weights * gap, BINS)).sum() / rows
+            ),
         }
 
     return statistic

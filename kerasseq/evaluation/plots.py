@@ -1,4 +1,4 @@
-"""Figures of a Run, drawn without any window system."""
+"""Plots of a Run, drawn without a window system."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 TRAIN, VALIDATION, FAINT = "#3b6ea5", "#d1603d", "#9a9a9a"
-_NAMED_CLASSES = 20  # more do not fit beside the axes
-_NUMBERED_CLASSES = 12
+_NAMED_CLASSES = 20  # names of more classes do not fit beside the axes
+_NUMBERED_CLASSES = 12  # counts of more classes do not fit into the cells
 
 
 def learning_curves(
@@ -36,8 +36,8 @@ def learning_curves(
     """Each metric over the epochs, on the training and on the validation part.
 
     Args:
-        history: values per epoch by metric; those of the validation part begin with `val_`.
-        best_epoch: the epoch whose weights were kept, counted from 1.
+        history: values per epoch by metric; names of the validation part begin with `val_`.
+        best_epoch: the epoch whose weights are kept, counted from 1.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -60,7 +60,7 @@ def learning_curves(
 
 
 def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
-    """How often each class (rows) was predicted as each (columns); shaded by share of the row."""
+    """Confusion matrix: true classes in rows, predicted in columns, shaded by share of the row."""
     table = np.asarray(counts)
     height = min(9.0, 3.0 + 0.5 * len(classes))
     figure, (axis,) = subplots(width=1.2 * height, height=height)
@@ -81,7 +81,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
 
 
 def reliability_diagram(bins: Mapping[str, Sequence[float]]) -> Figure:
-    """Accuracy against confidence, bin by bin: on the diagonal, confidence can be believed.
+    """Accuracy against confidence, by bin; on the diagonal, confidence is calibrated.
 
     Args:
         bins: `rows`, `confidence` and `accuracy` of each bin; see
@@ -119,13 +119,13 @@ def subplots(
     """An empty figure, and its axes row by row.
 
     Args:
-        rows: of axes.
-        columns: of axes.
-        width: of the figure, in inches.
-        height: of the figure, in inches.
-        heights: of the rows, in terms of each other.
+        rows: number of rows of axes.
+        columns: number of columns of axes.
+        width: width of the figure, in inches.
+        height: height of the figure, in inches.
+        heights: relative heights of the rows; default: equal.
     """
-    # Figure itself, and not pyplot: no state is shared, and no window system is looked for.
+    # Figure, not pyplot: pyplot keeps global state and looks for a window system.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")

@@ -1,4 +1,4 @@
-"""Scores beside those of baselines."""
+"""The table of scores of a model and its baselines."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["board"]
 
 
 def board(title: str, metrics: Mapping[str, Any], remarks: Sequence[str]) -> Table:
-    """The scores of a model, their intervals, and the scores of its baselines, as a table.
+    """A table with the scores of a model, their intervals, and the scores of its baselines.
 
     Args:
-        title: above the table.
-        metrics: as a Run has them: `test`, each metric of the model; `interval`, `[low, high]` of
-            those that have one; `baselines`, each metric of each baseline, as far as it has it.
-        remarks: below the table, a line each.
+        title: title above the table.
+        metrics: metrics of a Run: `test`, each metric of the model; `interval`, `[low, high]` of
+            the metrics that have one; `baselines`, the metrics of each baseline.
+        remarks: lines below the table.
 
     Example:
 
@@ -38,7 +38,10 @@ def board(title: str, metrics: Mapping[str, Any], remarks: Sequence[str]) -> Tab
             name.replace("_", " "),
             numbers.score(value),
             " to ".join(map(numbers.score, metrics["interval"].get(name, ()))),
-            *(numbers.score(own[name]) if name in own else "" for own in baselines.values()),
+            *(
+                numbers.score(scores[name]) if name in scores else ""
+                for scores in baselines.values()
+            ),
         )
         for name, value in metrics["test"].items()
     ]

@@ -1,4 +1,4 @@
-"""Networks that turn the pixels of an image into features."""
+"""Image feature extractors: networks from pixels to features."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = [
     "image_size",
 ]
 
-# How the names of a block's layers begin: block_16_, conv5_block3_, block7a_, expanded_conv_10_
+# Beginnings of the layer names of a block: block_16_, conv5_block3_, block7a_, expanded_conv_10_
 _BLOCK = r"(?:conv\d+_|\w+_stage_\d+_)?(?:block_?|mixed|expanded_conv_?)\d*[a-z]?"
-_TOLD = 200  # characters of what Keras says
+_LONGEST_REASON = 200  # characters of a message of Keras
 _SIZES = {"inception": 299, "xception": 299, "nasnetlarge": 331}  # by the name's beginning
 
 
 def image_networks() -> list[str]:
-    """The names of the networks that `image_network` knows: those of `keras.applications`.
+    """Names of the networks of `keras.applications`, which `image_network` accepts.
 
     >>> "mobilenetv2" in image_networks()
     True
@@ -41,21 +41,21 @@ def image_networks() -> list[str]:
 
 
 def image_size(name: str) -> int:
-    """Height and width, in pixels, of the images that a network was made for.
+    """Default height and width, in pixels, of the images of a network.
 
     >>> image_size("mobilenet_v2")
     224
     """
-    plain = _known(name)
+    plain = _plain_name(name)
     return next((size for start, size in _SIZES.items() if plain.startswith(start)), 224)
 
 
 def image_cnn(size: int, grid: bool = False) -> keras.Model:
-    """A small network for small images, to be trained from their pixels.
+    """A small convolutional network for small images, to be trained from scratch.
 
     Args:
         size: height and width, in pixels.
-        grid: whether it gives (size / 8, size / 8, 128) features in place of all of them in a row.
+        grid: whether features are (size / 8, size / 8, 128), instead of flattened.
 
     Example:
 
@@ -92,43 +92,43 @@ def image_network(
     """A network of `keras.applications`, from pixels between 0 and 255 to its last features.
 
     Args:
-        name: such as "mobilenet_v2"; underscores and capitals do not matter.
+        name: name of the network, such as "mobilenet_v2"; underscores and case do not matter.
         weights: "imagenet", which is downloaded once, a file of weights, or None for random ones.
-        size: height and width of the images; what it was made for where it is not given.
-        grid: whether it gives (rows, columns, features) in place of their mean over the image.
-        fine_tune: how many of its last blocks are trained; its normalisation stays as it is.
-        quiet: whether Keras is to say nothing of what it downloads.
+        size: height and width of the images, in pixels; default: `image_size(name)`.
+        grid: whether features are (rows, columns, features), instead of their mean over the image.
+        fine_tune: number of the last blocks that are trained; batch normalization stays frozen.
+        quiet: whether to hide the download messages of Keras.
 
     Raises:
-        FileNotFoundError: if there is no such file of weights.
-        ValueError: if there is no such network, it has not so many blocks or sees no images of
-            that size, or its weights cannot be had.
+        FileNotFoundError: if the file of weights does not exist.
+        ValueError: if there is no network of that name, it has fewer blocks than `fine_tune`, it
+            cannot read images of that size, or its weights cannot be loaded.
 
     Example:
 
     >>> image_network("mobilenet_v2", weights=None, size=64, grid=True).output_shape
     (None, 2, 2, 1280)
     """
-    plain = _known(name)
+    plain = _plain_name(name)
     build, _ = _applications()[plain]
     size = size or image_size(plain)
     if weights not in (None, "imagenet"):
         weights = str(paths.user_path(weights, "weights"))
         if not Path(weights).is_file():
             raise FileNotFoundError(f"there is no file of weights {weights}. Check weights=.")
-    given = {"include_top": False, "input_shape": (size, size, 3)}
+    options = {"include_top": False, "input_shape": (size, size, 3)}
     try:
-        with _hushed(quiet):
-            network = build(weights=weights, **given)
-    except Exception as error:  # Keras has no error of its own for what it cannot download or read
+        with _hide_messages(quiet):
+            network = build(weights=weights, **options)
+    except Exception as error:  # Keras raises many types of errors here
         reason = _reason(error)
-        if weights is None or not _builds(build, given):
+        if weights is None or not _can_build(build, options):
             raise ValueError(
-                f"{name} sees no images of size={size} ({reason}). Give a larger size."
+                f"{name} cannot read images of size={size} ({reason}). Give a larger size."
             ) from error
         raise ValueError(
-            f"the weights {weights!r} of {name} cannot be had ({reason}). Without a network, pass "
-            "weights=None for random ones, or features= with a file of features."
+            f"the weights {weights!r} of {name} cannot be loaded ({reason}). Without a network, "
+            "pass weights=None for random ones, or features= with a file of features."
         ) from error
     _freeze(network, fine_tune)
     pooling = [] if grid else [keras.layers.GlobalAveragePooling2D(name="mean")]
@@ -144,36 +144,36 @@ def image_network(
 
 
 def image_macs(network: keras.Model) -> int:
-    """Multiply-accumulates with a weight of a network, for one image.
+    """Multiply-accumulate operations of a network for one image.
 
     Args:
-        network: of dense layers and convolutions, each of which has its kernels once for each place
-            of what it gives; layers without a kernel do not count.
+        network: network of dense layers and convolutions. A kernel counts once for each position of
+            the output of its layer; layers without a kernel do not count.
 
     Example:
 
-    >>> image_macs(image_cnn(32))  # 16 x 16 places, 8 x 8 and 4 x 4
+    >>> image_macs(image_cnn(32))  # 16 x 16 positions, 8 x 8 and 4 x 4
     2973696
     """
-    found = 0
+    macs = 0
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            found += image_macs(layer)
+            macs += image_macs(layer)
             continue
         kernels = [w for w in layer.weights if w.name.endswith("kernel")]
         if kernels:
-            places = math.prod(layer.output.shape[1:-1])
-            found += places * sum(math.prod(kernel.shape) for kernel in kernels)
-    return found
+            positions = math.prod(layer.output.shape[1:-1])
+            macs += positions * sum(math.prod(kernel.shape) for kernel in kernels)
+    return macs
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class ImageScaling(keras.layers.Layer):
-    """Scales pixels between 0 and 255 as a network of `keras.applications` wants them.
+    """Scales pixels between 0 and 255 to the range that a network of `keras.applications` expects.
 
     Args:
-        network: its name.
-        **kwargs: those of `keras.layers.Layer`.
+        network: name of the network.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Example:
 
@@ -185,15 +185,15 @@ class ImageScaling(keras.layers.Layer):
 
     def __init__(self, network: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.network = _known(network)
+        self.network = _plain_name(network)
 
     def call(self, inputs: Any) -> Any:
-        """(batch, height, width, 3) of the same shape."""
+        """Scaled pixels, from pixels (batch, height, width, 3)."""
         _, module = _applications()[self.network]
         return module.preprocess_input(ops.cast(inputs, self.compute_dtype))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """That of the inputs."""
+        """The shape of the inputs."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -202,23 +202,23 @@ class ImageScaling(keras.layers.Layer):
 
 
 def _applications() -> dict[str, tuple[Any, ModuleType]]:
-    """Each network by its plain name: what builds it, and the module that scales for it."""
-    found: dict[str, tuple[Any, ModuleType]] = {}
+    """For each network, by plain name: its constructor, and the module that scales its inputs."""
+    networks: dict[str, tuple[Any, ModuleType]] = {}
     for _, module in inspect.getmembers(keras.applications, inspect.ismodule):
         if hasattr(module, "preprocess_input"):
-            for name, build in inspect.getmembers(module, inspect.isfunction):
+            for name, constructor in inspect.getmembers(module, inspect.isfunction):
                 if name[0].isupper():
-                    found.setdefault(name.lower(), (build, module))
-    # Of those without a module of their own (MobileNetV3), the scaling is in the network.
-    for name, build in inspect.getmembers(keras.applications, inspect.isfunction):
+                    networks.setdefault(name.lower(), (constructor, module))
+    # Networks without a module of the same name (MobileNetV3) include the scaling.
+    for name, constructor in inspect.getmembers(keras.applications, inspect.isfunction):
         if name[0].isupper():
-            found.setdefault(name.lower(), (build, keras.applications.mobilenet_v3))
-    return found
+            networks.setdefault(name.lower(), (constructor, keras.applications.mobilenet_v3))
+    return networks
 
 
 @contextlib.contextmanager
-def _hushed(quiet: bool) -> Iterator[None]:
-    """Without what Keras prints, if that is asked for."""
+def _hide_messages(quiet: bool) -> Iterator[None]:
+    """Hide the messages that Keras prints, if `quiet`."""
     if not (quiet and keras.config.is_interactive_logging_enabled()):
         yield
         return
@@ -229,21 +229,23 @@ def _hushed(quiet: bool) -> Iterator[None]:
         keras.config.enable_interactive_logging()
 
 
-def _builds(build: Callable[..., Any], given: dict[str, Any]) -> bool:
-    """Whether a network can be built at all, whatever its weights."""
+def _can_build(build: Callable[..., Any], options: dict[str, Any]) -> bool:
+    """Whether a network can be built with these options, without weights."""
     try:
-        build(weights=None, **given)
-    except Exception:  # of any kind, from Keras
+        build(weights=None, **options)
+    except Exception:  # of any type, from Keras
         return False
     return True
 
 
 def _reason(error: Exception) -> str:
-    told = " ".join(str(error).split()).rstrip(".")
-    return told[:_TOLD] or type(error).__name__
+    """The message of an error of Keras, in one line and shortened."""
+    message = " ".join(str(error).split()).rstrip(".")
+    return message[:_LONGEST_REASON] or type(error).__name__
 
 
-def _known(name: str) -> str:
+def _plain_name(name: str) -> str:
+    """The key of a network in `_applications`; raises a ValueError for an unknown name."""
     plain = name.replace("_", "").lower()
     if plain not in _applications():
         raise ValueError(f"there is no network {name!r}. There are: {', '.join(image_networks())}.")
@@ -251,23 +253,23 @@ def _known(name: str) -> str:
 
 
 def _freeze(network: keras.Model, fine_tune: int) -> None:
-    """Leave only the last blocks to be trained."""
-    first = len(network.layers) if not fine_tune else _block(network, fine_tune)
+    """Freeze all layers but those of the last blocks."""
+    first = len(network.layers) if not fine_tune else _first_layer(network, fine_tune)
     for number, layer in enumerate(network.layers):
-        normalises = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = number >= first and not normalises
+        is_normalization = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = number >= first and not is_normalization
 
 
-def _block(network: keras.Model, last: int) -> int:
-    """Where the n-th block from the end begins, by the names of the layers."""
+def _first_layer(network: keras.Model, blocks: int) -> int:
+    """Number of the first layer of the last blocks, by the names of the layers."""
     starts: dict[str, int] = {}
     for number, layer in enumerate(network.layers):
-        found = re.match(_BLOCK, layer.name)
-        if found:
-            starts.setdefault(found[0], number)
-    if last > len(starts):
+        match = re.match(_BLOCK, layer.name)
+        if match:
+            starts.setdefault(match[0], number)
+    if blocks > len(starts):
         raise ValueError(
             f"fine_tune must be at most {len(starts)}, the blocks of this network. "
-            f"Received: fine_tune={last}"
+            f"Received: fine_tune={blocks}"
         )
-    return sorted(starts.values())[-last]
+    return sorted(starts.values())[-blocks]

@@ -1,4 +1,4 @@
-"""Runs: trained models with everything that it takes to use them, in memory and as folders."""
+"""Runs: trained models with their preprocessing and scores, in memory and as folders."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from kerasseq.runs.folder import (
     RECORD,
     REFIT,
     STATE,
-    located,
+    lock_folder,
+    open_folder,
     tidy,
     versions,
-    writing,
 )
 from kerasseq.runs.run import Run, load
-from kerasseq.runs.warm_start import warm
+from kerasseq.runs.warm_start import copy_weights
 
 __all__ = [
     "CHECKPOINT",
@@ -31,10 +31,10 @@ __all__ = [
     "Run",
     "Unlabelled",
     "claim",
+    "copy_weights",
     "load",
-    "located",
+    "lock_folder",
+    "open_folder",
     "tidy",
     "versions",
-    "warm",
-    "writing",
 ]

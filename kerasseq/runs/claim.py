@@ -1,4 +1,4 @@
-"""Whether a run may be written to a folder, or is there already."""
+"""Checking that a folder is free for a run, or holds the same run already."""
 
 from __future__ import annotations
 
@@ -23,50 +23,52 @@ __all__ = ["claim"]
 
 
 def claim(folder: Path, stamp: Mapping[str, Any]) -> Run | None:
-    """Check that a folder may be written; the Run that is there already, if it is the same.
+    """Check that a run may be written to a folder; return the same run if it is finished there.
 
     Args:
-        folder: folder of the run; nothing is written.
+        folder: folder of the run; only leftovers of a killed process are removed.
         stamp: `recipe`, `settings` and `data` of the run.
 
     Raises:
-        ValueError: if the folder holds another run, or anything else.
+        ValueError: if the folder holds another run or other files.
     """
     if holds(folder, RECORD):
         _check_same(read_record(folder), stamp, f"{folder} holds a run")
-        tidy(folder)  # after a kill
+        tidy(folder)  # a killed process may have left files
         return load(folder)
     if holds(folder, CHECKPOINT):
         try:
-            there = interrupted(folder)
-        except ValueError:  # which the training says, and begins anew
+            saved_stamp = interrupted(folder)
+        except ValueError:  # the checkpoint is damaged: training says so and begins anew
             return None
-        _check_same(there, stamp, f"{folder} holds an interrupted run")
+        _check_same(saved_stamp, stamp, f"{folder} holds an interrupted run")
         return None
     check_free(folder)
     return None
 
 
-def _check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
-    before = aliases.current(there["recipe"], there["settings"], here["settings"])
-    after = here["settings"]
-    if there["recipe"] in registry.names():
-        task = registry.task(there["recipe"])
-        # Settings that are newer than the run have their defaults.
-        before, after = task.by_content({**task.defaults, **before}), task.by_content(after)
-    changed = [] if there["recipe"] == here["recipe"] else [f"recipe {there['recipe']!r}"]
-    changed += [
-        f"{name}={before.get(name)!r}"
-        for name in sorted({*before, *after})
-        if _plain(before.get(name)) != _plain(after.get(name))
+def _check_same(saved: Mapping[str, Any], stamp: Mapping[str, Any], description: str) -> None:
+    saved_settings = aliases.current(saved["recipe"], saved["settings"], stamp["settings"])
+    settings = stamp["settings"]
+    if saved["recipe"] in registry.names():
+        task = registry.task(saved["recipe"])
+        # A setting that the saved run does not know yet has its default.
+        saved_settings = task.by_content({**task.defaults, **saved_settings})
+        settings = task.by_content(settings)
+    differences = [] if saved["recipe"] == stamp["recipe"] else [f"recipe {saved['recipe']!r}"]
+    differences += [
+        f"{name}={saved_settings.get(name)!r}"
+        for name in sorted({*saved_settings, *settings})
+        if _as_json(saved_settings.get(name)) != _as_json(settings.get(name))
     ]
-    changed += [] if there["data"] == here["data"] else ["other data"]
-    if changed:
+    differences += [] if saved["data"] == stamp["data"] else ["other data"]
+    if differences:
         raise ValueError(
-            f"{what} with {', '.join(changed)}: give the same settings and data, or another folder."
+            f"{description} with {', '.join(differences)}: give the same settings and data, or "
+            "another folder."
         )
 
 
-def _plain(value: Any) -> Any:
-    """A setting as JSON has it."""
+def _as_json(value: Any) -> Any:
+    """A setting as JSON stores it: a tuple becomes a list."""
     return list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Runs that assign classes."""
+"""The Run class of classifiers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["ClassificationMetrics", "ClassificationRun", "Unlabelled"]
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """New rows to assign classes to.
+    """New rows to classify.
 
     Args:
-        column: name of their column in the table of predictions.
-        rows: the rows as they came.
-        examples: the rows as the model takes them.
-        reasons: for each row the reason why the model knows nothing of it; empty where it does.
-        instead: the prediction that such rows get, in words.
+        column: name of the column of rows in the table of predictions.
+        rows: the rows as the user passed them.
+        examples: the rows as inputs of the model.
+        reasons: for each row the reason why the model cannot read it ("no text", say), or "".
+        instead: description of the prediction for rows that the model cannot read.
     """
 
     column: str
@@ -46,22 +46,22 @@ class _Reliability(TypedDict):
     accuracy: list[_Share]
 
 
-def _square(rows: list[list[int]]) -> str | None:
-    """What is wrong with a matrix that must have as many columns as rows."""
+def _square_fault(rows: list[list[int]]) -> str | None:
+    """The fault of a matrix that is not square; None if it is."""
     if all(len(row) == len(rows) for row in rows):
         return None
     return f"must have {len(rows):,} columns, as many as rows"
 
 
 class ClassificationMetrics(TypedDict):
-    """The entries of metrics.json that runs of classifiers have beside those of all recipes."""
+    """Entries of metrics.json that only classifiers have."""
 
-    confusion: Annotated[list[list[Count]], _square]
+    confusion: Annotated[list[list[Count]], _square_fault]
     reliability: Annotated[_Reliability, SameLength("rows", "confidence", "accuracy")]
 
 
 class ClassificationRun(Run):
-    """A trained classifier, with everything that it takes to use it and its scores.
+    """A trained classifier with its preprocessing and scores.
 
     Args:
         **fields: the fields of `kerasseq.Run`.
@@ -79,18 +79,18 @@ class ClassificationRun(Run):
     ) -> pd.DataFrame:
         """Classes of new data.
 
-        A row of which the model knows nothing (an empty text, say) gets the shares of the classes
-        in the training part; its `note` says so.
+        A row that the model cannot read (an empty text, say) gets the class shares of the training
+        part, and its `note` says so.
 
         Args:
-            data: a list of texts, or of other rows that the recipe takes; or a table, or the file
-                of one, with the column that the recipe has read them from.
-            strict: whether such a row is an error instead.
+            data: a list of texts, or of other rows that the recipe reads; or a table, or its file,
+                with the same column of rows as the data of the recipe.
+            strict: whether a row that the model cannot read is an error.
 
         Returns:
-            A row for each row of the data: the row itself; its `label`, as the labels of the
-            training data came (a number, say); the probability of each class, in a column named
-            by it; and `note`, which is empty where the model knows something of the row.
+            A row for each row of the data: the row itself; its `label`, of the type of the training
+            labels (a number, say); the probability of each class, in a column of that name; and
+            `note`, which is empty for rows that the model can read.
 
         Raises:
             ValueError: if there is nothing to predict from.
@@ -99,23 +99,25 @@ class ClassificationRun(Run):
         import pandas as pd
 
         require_bool(strict=strict)
-        new = self.task.unlabelled(data, self.state, self.resolved)
-        unclear = [row for row, reason in enumerate(new.reasons) if reason]
-        if strict and unclear:
-            first = unclear[0]
+        batch = self.task.unlabelled(data, self.state, self.resolved)
+        unreadable = [row for row, reason in enumerate(batch.reasons) if reason]
+        if strict and unreadable:
+            first = unreadable[0]
             raise ValueError(
-                f"the model knows nothing of {len(unclear):,} of {len(new.rows):,} rows, the first "
-                f"of them row {first} (counted from 0): {new.reasons[first]} in "
-                f"{str(new.rows[first])[:60]!r}. Leave such rows out, or do without strict."
+                f"the model cannot read {len(unreadable):,} of {len(batch.rows):,} rows, the first "
+                f"of them row {first} (counted from 0): {batch.reasons[first]} in "
+                f"{str(batch.rows[first])[:60]!r}. Leave such rows out, or pass strict=False."
             )
-        found = self.task.predictions(self.model, new.examples, self.state, self.resolved)
+        probabilities = self.task.predictions(self.model, batch.examples, self.state, self.resolved)
         classes = self.state["classes"]
-        frame = pd.DataFrame(found, columns=[str(name) for name in classes])
-        frame.insert(0, new.column, new.rows, allow_duplicates=True)
-        frame.insert(1, "label", [classes[i] for i in found.argmax(1)], allow_duplicates=True)
-        notes = [reason and f"{reason}: {new.instead}" for reason in new.reasons]
-        frame.insert(len(frame.columns), "note", notes, allow_duplicates=True)
-        return frame
+        table = pd.DataFrame(probabilities, columns=[str(name) for name in classes])
+        table.insert(0, batch.column, batch.rows, allow_duplicates=True)
+        table.insert(
+            1, "label", [classes[i] for i in probabilities.argmax(1)], allow_duplicates=True
+        )
+        notes = [reason and f"{reason}: {batch.instead}" for reason in batch.reasons]
+        table.insert(len(table.columns), "note", notes, allow_duplicates=True)
+        return table
 
     def figures(self) -> dict[str, Figure]:
         from kerasseq.evaluation import plots

@@ -1,4 +1,4 @@
-"""The folder of a run: its files, its record, and whether a run may be written there."""
+"""The folder of a run: its files, its record, its lock, and checks before writing."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = [
     "check_free",
     "holds",
     "interrupted",
-    "located",
+    "lock_folder",
+    "open_folder",
     "read_record",
     "tidy",
     "versions",
-    "writing",
 ]
 
-#: Format 1 had other names of settings, see `kerasseq.settings.aliases`.
+#: Format 1 used other names of settings, see `kerasseq.settings.aliases`.
 FORMAT = 2
 RECORD, MODEL, STATE = "run.json", "model.keras", "state.json"
 METRICS, HISTORY, PLOTS = "metrics.json", "history.json", "plots"
@@ -61,26 +61,26 @@ def versions() -> dict[str, str]:
     """Versions of the libraries that a result depends on."""
     import keras
 
-    found = {"python": platform.python_version(), "backend": keras.backend.backend()}
+    result = {"python": platform.python_version(), "backend": keras.backend.backend()}
     for name in (*_LIBRARIES, *_BACKENDS):
-        if name not in _BACKENDS or name == found["backend"]:
+        if name not in _BACKENDS or name == result["backend"]:
             try:
-                found[name] = metadata.version(name)
+                result[name] = metadata.version(name)
             except metadata.PackageNotFoundError:  # kerasseq in a checkout that was not installed
                 continue
-    return found
+    return result
 
 
-def located(folder: str | os.PathLike[str], name: str = "folder") -> Path:
-    """The folder that a user gave, with what a killed process had completed in its place.
+def open_folder(folder: str | os.PathLike[str], name: str = "folder") -> Path:
+    """The path of a folder, after finishing the file moves of a killed process in it.
 
     Args:
-        folder: a path.
-        name: name of the argument, for the error.
+        folder: a path from the user.
+        name: name of the argument, for the error message.
 
     Raises:
-        OSError: if files cannot be moved to their places.
-        ValueError: if it is no path.
+        OSError: if files cannot be moved.
+        ValueError: if `folder` is not a path.
     """
     path = paths.user_path(folder, name)
     atomic.finish(path)
@@ -88,22 +88,22 @@ def located(folder: str | os.PathLike[str], name: str = "folder") -> Path:
 
 
 @contextlib.contextmanager
-def writing(out: str | os.PathLike[str] | None) -> Iterator[Path | None]:
-    """Keep other processes from writing to the folder of a run, unless it is finished there.
+def lock_folder(out: str | os.PathLike[str] | None) -> Iterator[Path | None]:
+    """Lock the folder of a run against other processes; a finished run needs no lock.
 
     Args:
-        out: the folder; None for none.
+        out: the folder; None for a run that is not saved.
 
     Yields:
-        The folder.
+        The folder, or None.
 
     Raises:
-        ValueError: if it is no path, is not free, or another process writes to it.
+        ValueError: if `out` is not a path, holds other files, or another process writes to it.
     """
     if out is None:
         yield None
         return
-    folder = located(out, "out")
+    folder = open_folder(out, "out")
     if holds(folder, RECORD):  # it will be loaded, or refused
         yield folder
         return
@@ -114,24 +114,24 @@ def writing(out: str | os.PathLike[str] | None) -> Iterator[Path | None]:
 
 
 def tidy(folder: Path) -> None:
-    """Remove from the folder of a finished run what it took to get there, as far as that goes."""
+    """Remove checkpoints and the lock from the folder of a finished run, if possible."""
     if holds(folder, CHECKPOINT, REFIT, lock.NAME):
-        # Where another process has the lock, or the folder is read-only, they stay: no harm done.
+        # If another process has the lock, or the folder is read-only, they stay; they do no harm.
         with contextlib.suppress(OSError, ValueError), lock.hold(folder):
             for name in (CHECKPOINT, REFIT):
                 (folder / name).unlink(missing_ok=True)
 
 
 def holds(folder: Path, *names: str) -> bool:
-    """Whether a folder has one of these files."""
+    """Whether a folder has at least one of these files."""
     return any((folder / name).is_file() for name in names)
 
 
 def check_free(folder: Path) -> None:
-    """Raise a ValueError unless a folder can be written and is empty, or is not there yet."""
+    """Raise a ValueError unless a folder is writable and empty or does not exist yet."""
     if folder.is_file():
         raise ValueError(f"{folder} is a file: give the name of a folder.")
-    if folder.is_dir() and not all(map(_is_ours, folder.iterdir())):
+    if folder.is_dir() and not all(map(_is_leftover, folder.iterdir())):
         raise ValueError(f"{folder} is not empty, and no run: give another folder.")
     parent = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     if not parent.is_dir():
@@ -140,20 +140,20 @@ def check_free(folder: Path) -> None:
         raise ValueError(f"{folder} cannot be written: {parent} is read-only for this user.")
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether a killed process may have left a file."""
+def _is_leftover(path: Path) -> bool:
+    """Whether a file may be the leftover of a killed process of kerasseq."""
     return path.name == lock.NAME or atomic.is_leftover(path)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """The record of a run, its settings by their names of today.
+    """Read the record of a run, with settings under their current names.
 
     Raises:
-        FileNotFoundError: if there is no such folder.
-        ValueError: if it is not the folder of a finished run, or the record is damaged.
+        FileNotFoundError: if the folder does not exist.
+        ValueError: if the folder holds no finished run, or the record is damaged.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}: give that of a saved run.")
+        raise FileNotFoundError(f"there is no folder {folder}: give the folder of a saved run.")
     if not holds(folder, RECORD):
         if holds(folder, CHECKPOINT):
             raise ValueError(
@@ -182,7 +182,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def interrupted(folder: Path) -> dict[str, Any]:
-    """The stamp of an interrupted run, from its checkpoint.
+    """Read the stamp of an interrupted run from its checkpoint.
 
     Raises:
         ValueError: if the checkpoint is damaged.

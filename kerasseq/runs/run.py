@@ -25,7 +25,7 @@ from kerasseq.runs.folder import (
     STATE,
     check_free,
     holds,
-    located,
+    open_folder,
     read_record,
     tidy,
     versions,
@@ -45,10 +45,10 @@ __all__ = ["Run", "load"]
 
 @dataclass(repr=False)
 class Run:
-    """A trained model with everything that it takes to use it, and its scores.
+    """A trained model with its preprocessing and scores: the result of a recipe.
 
-    Each task has a class of its own with further methods; the first of its `verbs` is called
-    `predict` everywhere.
+    Each task has a subclass with further methods. Every subclass has `predict`, which does the same
+    as the first of its `verbs`.
 
     Args:
         recipe: name of the recipe.
@@ -57,11 +57,11 @@ class Run:
         state: state of the preprocessing that was fitted on the training part (vocabularies,
             scalers, sizes), as JSON values and arrays.
         metrics: test scores, their intervals, baselines, parameters, seconds, seed, versions.
-        history: loss and metrics of each epoch, those of the validation part as `val_...`.
+        history: loss and metrics of each epoch; names of the validation part begin with `val_`.
         notes: remarks about the data.
         data: fingerprint of the data.
-        folder: folder where it is saved; None while it is in memory only.
-        source: the raw data, where the recipe keeps it; it is not saved.
+        folder: folder where the run is saved; None for a run in memory.
+        source: the raw data, if the recipe keeps it; it is not saved.
         task: task of the recipe.
 
     Example:
@@ -84,7 +84,7 @@ class Run:
     source: Any = None
     task: Any = None
 
-    #: Names of the methods that are commands of the shell, `kerasseq VERB DIR`.
+    #: Names of the methods that the shell offers as `kerasseq VERB DIR`.
     verbs: ClassVar[tuple[str, ...]] = ("predict", "evaluate")
 
     def __post_init__(self) -> None:
@@ -93,33 +93,33 @@ class Run:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """The Run that was saved in a folder, if it is of this class.
+        """Load a run of this class from a folder.
 
         Args:
             folder: a folder that `Run.save`, or `out=` of a recipe, has written.
 
         Raises:
-            FileNotFoundError: if there is no such folder, or a file is missing in it.
-            ValueError: if it is not a run of this class, or cannot be read.
+            FileNotFoundError: if the folder or one of its files does not exist.
+            ValueError: if it holds no run of this class, or a file cannot be read.
         """
         run = load(folder)
         if not isinstance(run, cls):
             raise ValueError(
-                f"{folder} is a run of {run.recipe}, a {type(run).__name__}: load it as that, or "
-                f"with kerasseq.load. Expected: {cls.__name__}"
+                f"{folder} is a run of {run.recipe}, a {type(run).__name__}: load it with "
+                f"that class or with kerasseq.load. Expected: {cls.__name__}"
             )
         return run
 
     @cached_property
     def resolved(self) -> Any:
-        """The settings as a typed object, with the choices by the data in place of "auto"."""
+        """The settings as a typed object, with data-driven values in place of "auto"."""
         return self.task.resolve(self.state["data_info"], self.task.saved(self.settings))[0]
 
     def predict(self, data: Any) -> pd.DataFrame:
         """Predictions for new data.
 
         Args:
-            data: new data, in the forms that the recipe takes.
+            data: new data, in a form that the recipe accepts.
 
         Returns:
             A row for each row of the data.
@@ -130,18 +130,18 @@ class Run:
         raise NotImplementedError(f"{type(self).__name__} has no predict.")
 
     def evaluate(self, data: Any, **reading: Any) -> dict[str, Any]:
-        """Scores on new data with known answers.
+        """Score the model on new data with known targets.
 
         Args:
-            data: what the recipe itself takes.
-            **reading: arguments of the recipe that say how to read it (names of columns, say);
-                what is not given is as it was for the recipe.
+            data: new data, in a form that the recipe accepts as its own `data`.
+            **reading: arguments of the recipe that say how to read the data (names of columns,
+                say); default: the values of the run.
 
         Returns:
             `rows`, `test` (each metric), `interval` and `remarks`, as in `metrics`.
 
         Raises:
-            ValueError: if the data cannot be read, or has answers that the model does not know.
+            ValueError: if the data cannot be read, or has targets that the model does not know.
         """
         unknown = sorted({*reading} - {*self.task.reading})
         if unknown:
@@ -166,24 +166,24 @@ class Run:
         return {"curves": plots.learning_curves(self.history, self.metrics["epochs"]["kept"])}
 
     def remarks(self) -> list[str]:
-        """Remarks for the reader, below the scores and after the verdict."""
-        found: list[str] = self.metrics.get("remarks", [])  # runs of earlier versions have none
-        return found
+        """Remarks that `summary` prints below the scores and the verdict."""
+        remarks: list[str] = self.metrics.get("remarks", [])  # runs of earlier versions have none
+        return remarks
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write everything into a folder, from which `kerasseq.load` gives this run again.
+        """Save the run in a folder, from which `kerasseq.load` loads it.
 
-        Killed at any moment, the folder holds what it held before or this run, whole.
+        If the process is killed, the folder holds either its earlier content or the complete run.
 
         Args:
             folder: a new or empty folder, or the one in which this run was trained.
-            overwrite: whether a run that is there may be replaced.
+            overwrite: whether to replace a run in the folder.
 
         Raises:
-            ValueError: if the folder holds something else, or another process writes to it.
+            ValueError: if the folder holds other files, or another process writes to it.
         """
         require_bool(overwrite=overwrite)
-        target = located(folder)
+        target = open_folder(folder)
         if holds(target, RECORD):
             if not overwrite:
                 raise ValueError(
@@ -221,7 +221,7 @@ class Run:
         write_json(folder / RECORD, record, indent=2)
 
     def summary(self) -> None:
-        """Print the result beside its baselines."""
+        """Print the scores of the model beside those of its baselines."""
         from rich import get_console
 
         get_console().print(self)
@@ -238,34 +238,34 @@ class Run:
 
     @property
     def _board(self) -> Table:
-        found = self.metrics
-        title = f"{self.recipe}: {found['rows']['test']:,} test {self.task.rows}"
-        return board(title, found, self._remarks())
+        metrics = self.metrics
+        title = f"{self.recipe}: {metrics['rows']['test']:,} test {self.task.rows}"
+        return board(title, metrics, self._board_notes())
 
-    def _remarks(self) -> list[str]:
-        spent = numbers.duration(self.metrics["seconds"])
-        where = [f"saved in {self.folder}"] if self.folder else []
+    def _board_notes(self) -> list[str]:
+        duration = numbers.duration(self.metrics["seconds"])
+        location = [f"saved in {self.folder}"] if self.folder else []
         return [
             self.metrics["verdict"],
             *self.remarks(),
-            f"{self.metrics['parameters']:,} parameters, trained in {spent}, "
+            f"{self.metrics['parameters']:,} parameters, trained in {duration}, "
             f"epoch {self.metrics['epochs']['kept']} of {self.metrics['epochs']['trained']} kept",
-            *where,
+            *location,
         ]
 
 
 def load(folder: str | os.PathLike[str]) -> Run:
-    """The Run that was saved in a folder; it predicts as it did where it was made.
+    """Load the run in a folder; it predicts as it did before it was saved.
 
     Args:
         folder: a folder that `Run.save`, or `out=` of a recipe, has written.
 
     Returns:
-        A Run of the class of its task: `ClassificationRun`, `ForecastRun`, ...
+        A Run of its task: `ClassificationRun`, `ForecastRun`, ...
 
     Raises:
-        FileNotFoundError: if there is no such folder, or a file is missing in it.
-        ValueError: if it is not a run, or files of it are damaged; each of them is named.
+        FileNotFoundError: if the folder or one of its files does not exist.
+        ValueError: if the folder holds no run, or files are damaged; it names all of them.
 
     Example:
 
@@ -276,7 +276,7 @@ def load(folder: str | os.PathLike[str]) -> Run:
     >>> again.equals(run.predict(["a fine film"]).round(6))
     True
     """
-    folder = located(folder)
+    folder = open_folder(folder)
     record = read_record(folder)
     name = record["recipe"]
     if name not in registry.names():

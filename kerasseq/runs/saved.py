@@ -1,4 +1,4 @@
-"""The files of a saved run, read and checked against the types that declare them."""
+"""Reading the files of a saved run, and checking them against their declared types."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class _Epochs(TypedDict):
 
 
 class Metrics(TypedDict):
-    """The entries of metrics.json that the runs of all recipes have."""
+    """Entries of metrics.json that all recipes share."""
 
     recipe: str
     test: _Scores
     interval: dict[str, tuple[schema.AnyFloat, schema.AnyFloat]]
     baselines: dict[str, _Scores]
     parameters: schema.Count
-    macs: NotRequired[schema.Count]  # earlier runs do without
+    macs: NotRequired[schema.Count]  # missing in earlier runs
     seconds: Annotated[float, schema.Limits(least=0)]
     seed: int
     versions: dict[str, str]
@@ -55,35 +55,41 @@ _History = Annotated[dict[str, list[schema.AnyFloat]], schema.SameLength()]
 
 
 def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, Any]:
-    """The model, state, metrics and history of a run.
+    """Read the model, state, metrics and history of a run.
 
     Args:
         folder: folder of the run.
-        record: its record.
-        task: task of its recipe.
+        record: record of the run.
+        task: task of the recipe.
 
     Returns:
         Fields of a Run by name.
 
     Raises:
         FileNotFoundError: if files are missing.
-        ValueError: if files are damaged, or do not go together; each is named.
+        ValueError: if files are damaged or inconsistent; it names them.
     """
     readers: dict[str, tuple[str, Callable[[Path], Any]]] = {
-        "settings": (RECORD, lambda path: _settings(record, task)),
-        "state": (STATE, lambda path: _checked(task.upgraded(read_state(path)), task.state_type())),
-        "metrics": (METRICS, lambda path: _checked(read_json(path), Metrics, task.metrics_type())),
-        "history": (HISTORY, lambda path: _checked(read_json(path), _History)),
-        "model": (MODEL, _model),
+        "settings": (RECORD, lambda path: _read_settings(record, task)),
+        "state": (
+            STATE,
+            lambda path: _check_types(task.upgraded(read_state(path)), task.state_type()),
+        ),
+        "metrics": (
+            METRICS,
+            lambda path: _check_types(read_json(path), Metrics, task.metrics_type()),
+        ),
+        "history": (HISTORY, lambda path: _check_types(read_json(path), _History)),
+        "model": (MODEL, _read_model),
     }
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     missing, damaged = [], []
     for field, (name, read) in readers.items():
         try:
-            found[field] = read(folder / name)
+            fields[field] = read(folder / name)
         except FileNotFoundError as error:
             missing.append(str(error))
-        except (Damaged, TooLarge) as error:  # which names the file
+        except (Damaged, TooLarge) as error:  # its message names the file
             damaged.append(str(error))
         except ValueError as error:
             damaged.append(f"{folder / name} is damaged: {error}")
@@ -91,39 +97,40 @@ def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, 
         raise ValueError(f"{'; '.join([*missing, *damaged])}. {REMEDY}")
     if missing:
         raise FileNotFoundError("; ".join(missing))
-    typed = found.pop("settings")
+    settings_object = fields.pop("settings")
     try:
-        resolved, _ = task.resolve(found["state"]["data_info"], typed)
-        task.check_saved(found["model"], found["state"], resolved, found["metrics"])
-    except Exception as error:  # of any kind: it was made of what is in the files
+        resolved, _ = task.resolve(fields["state"]["data_info"], settings_object)
+        task.check_saved(fields["model"], fields["state"], resolved, fields["metrics"])
+    except Exception as error:  # of any type: damaged content can fail anywhere
         reason = " ".join(str(error).split())
         raise ValueError(
             f"the files of {folder} do not go together, {RECORD}, {STATE}, {METRICS} and {MODEL}: "
             f"{reason or type(error).__name__}. {REMEDY}"
         ) from error
-    return found
+    return fields
 
 
-def _checked(value: Any, *kinds: Any) -> Any:
-    for kind in kinds:
-        schema.check(value, kind)
+def _check_types(value: Any, *types: Any) -> Any:
+    """Check a value against each type, and return it."""
+    for type_ in types:
+        schema.check(value, type_)
     return value
 
 
-def _settings(record: Mapping[str, Any], task: Any) -> Any:
+def _read_settings(record: Mapping[str, Any], task: Any) -> Any:
     """The settings of the record as a typed object."""
-    found = task.saved(record["settings"])
-    settings.check(found)
-    return found
+    typed = task.saved(record["settings"])
+    settings.check(typed)
+    return typed
 
 
-def _model(path: Path) -> keras.Model:
+def _read_model(path: Path) -> keras.Model:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: restore it from a copy, or train again.")
     import keras
 
-    importlib.import_module("kerasseq.models")  # registers what the file is made of
+    importlib.import_module("kerasseq.models")  # registers the layers of kerasseq
     try:
         return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras has no error of its own for a file that it cannot read
+    except Exception as error:  # Keras raises many types of errors here
         raise ValueError("it cannot be read as a Keras model") from error

@@ -13,16 +13,18 @@ from kerasseq.runs.run import Run, load
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["warm"]
+__all__ = ["copy_weights"]
 
 
-def warm(model: keras.Model, task: Any, state: Mapping[str, Any], earlier: Any) -> str:
-    """Copy into a model the weights that an earlier run has too.
+def copy_weights(model: keras.Model, task: Any, state: Mapping[str, Any], earlier: Any) -> str:
+    """Copy the weights of an earlier run into a new model, where names and shapes agree.
+
+    Weights whose rows have names (embeddings of tokens, say) are copied row by row.
 
     Args:
-        model: built, not trained.
+        model: the built, untrained model.
         task: the task of the model's recipe.
-        state: state of the preprocessing that was fitted for the model.
+        state: state of the preprocessing of the new model.
         earlier: a Run, or the folder of one.
 
     Returns:
@@ -30,22 +32,22 @@ def warm(model: keras.Model, task: Any, state: Mapping[str, Any], earlier: Any) 
     """
     if not isinstance(earlier, Run):
         earlier = load(earlier)
-    there = {name: np.asarray(weight) for name, weight in _named(earlier.model)}
-    names_here = task.row_names(state)
-    names_there = task.row_names(earlier.state) if earlier.recipe == task.name else {}
+    earlier_weights = {name: np.asarray(weight) for name, weight in _weights_by_path(earlier.model)}
+    row_names = task.row_names(state)
+    earlier_row_names = task.row_names(earlier.state) if earlier.recipe == task.name else {}
     copied = 0
-    for name, weight in _named(model):
-        value = there.get(name)
+    for name, weight in _weights_by_path(model):
+        value = earlier_weights.get(name)
         if value is None or value.shape[1:] != tuple(weight.shape[1:]):
             continue
-        if name in names_here and name in names_there:
-            old = {n: row for row, n in enumerate(names_there[name])}
-            rows = [(i, old[n]) for i, n in enumerate(names_here[name]) if n in old]
-            new = np.asarray(weight).copy()
+        if name in row_names and name in earlier_row_names:
+            earlier_row = {n: row for row, n in enumerate(earlier_row_names[name])}
+            rows = [(i, earlier_row[n]) for i, n in enumerate(row_names[name]) if n in earlier_row]
+            values = np.asarray(weight).copy()
             if rows:
-                here, from_there = np.array(rows).T
-                new[here] = value[from_there]
-            weight.assign(new)
+                new_rows, earlier_rows = np.array(rows).T
+                values[new_rows] = value[earlier_rows]
+            weight.assign(values)
         elif value.shape == tuple(weight.shape):
             weight.assign(value)
         else:
@@ -54,11 +56,13 @@ def warm(model: keras.Model, task: Any, state: Mapping[str, Any], earlier: Any) 
     return f"warm start: {copied} of {len(model.weights)} weights copied from the earlier run"
 
 
-def _named(model: keras.Model) -> Iterator[tuple[str, Any]]:
-    """The weights of a model by path, without the numbers that Keras gives layers to tell them
-    apart (lstm_cell_3): those depend on what else was built in the process."""
-    seen: dict[str, int] = {}
+def _weights_by_path(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    """The weights of a model with their paths, without the numbers that Keras appends to names.
+
+    Such a number (lstm_cell_3) depends on the models built earlier in the process.
+    """
+    counts: dict[str, int] = {}
     for weight in model.weights:
         path = re.sub(r"_\d+(?=/)", "", weight.path)
-        seen[path] = seen.get(path, 0) + 1
-        yield path if seen[path] == 1 else f"{path}#{seen[path]}", weight
+        counts[path] = counts.get(path, 0) + 1
+        yield path if counts[path] == 1 else f"{path}#{counts[path]}", weight

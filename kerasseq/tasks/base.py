@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Learn", "ModelConfig", "Objective", "Parts", "Prepared", "State", "Task"]
 
-#: How far the training part of a split goes: it alone, the validation part too, or all rows.
+#: Rows to learn from: the training part, the training and validation part, or all rows.
 Learn = Literal["train", "validation", "all"]
 
-_OWN_PART = "data of its own"
+_SEPARATE_DATA = "data of its own"
 
 S = TypeVar("S")
 R = TypeVar("R", bound="Run", covariant=True)
@@ -46,10 +46,10 @@ class ModelConfig(Protocol):
     """Sizes of a model, from which it is counted and built."""
 
     def count(self) -> int:
-        """The parameters of the model, in closed form."""
+        """The number of parameters of the model, in closed form."""
 
     def build(self) -> keras.Model:
-        """The untrained model, its layers named."""
+        """Build the untrained model, with named layers."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Parts:
         validation: rows that decide when to stop.
         test: rows to score on, once; None where they are withheld.
         notes: remarks about the split, for the reader.
-        reading: settings of the stage "read" that the data has decided (names of columns, say), for
-            a state that has to remember them.
+        reading: settings of the stage "read" that were derived from the data (names of columns,
+            say) and are saved in the state.
     """
 
     train: Any
@@ -81,7 +81,8 @@ class Prepared:
         validation: examples that decide when to stop.
         test: examples to score on, with their `targets`, or None where they are withheld.
         state: the fitted preprocessing, as JSON values and arrays: enough to prepare new data in
-            the same way. Its `data_info` are sizes and traits of the data that models depend on.
+            the same way. Its entry `data_info` holds the properties of the data that models depend
+            on: sizes, names and so on.
         initial: initial values of weights, by the path of the weight in the model.
         notes: remarks about the data, for the reader.
     """
@@ -95,14 +96,14 @@ class Prepared:
 
     @property
     def data_info(self) -> dict[str, Any]:
-        """Sizes and traits of the data."""
+        """Properties of the data that models depend on."""
         data_info: dict[str, Any] = self.state["data_info"]
         return data_info
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Loss, metrics and the figure that picks the best epoch; see `TrainingConfig`."""
+    """Loss, metrics and the metric that selects the best epoch; see `TrainingConfig`."""
 
     loss: Any
     metrics: Sequence[Any] = ()
@@ -111,32 +112,32 @@ class Objective:
 
 
 class State(TypedDict):
-    """The entries that the state of each task has."""
+    """Entries of the state that all tasks share."""
 
     data_info: dict[str, Any]
 
 
 class Task(abc.ABC, Generic[S, R]):
-    """A task: everything that a recipe needs beside its settings.
+    """Base class of a task: everything that a recipe needs beside its settings.
 
-    `perform` runs the parts in this order: load, split, prepare, build, train, score beside the
-    baselines, make a Run. A search runs the same parts.
+    `perform` calls its methods in this order: load, split, prepare, build, train, score (model and
+    baselines), and makes a Run. A search calls the same methods.
 
     Args:
         name: name of the recipe.
         settings: dataclass of its settings.
     """
 
-    #: Class of the runs.
+    #: The Run class of the task.
     run: type[R]
     #: The metric by which models and baselines are compared.
     headline: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
-    #: Name of the rows of the examples.
+    #: Plural noun for the rows of the examples ("windows", say).
     rows: ClassVar[str] = "rows"
-    #: DataInfo by which `resolve` chooses; a refit on more rows keeps those of the training part.
+    #: Entries of data_info that `resolve` reads; a refit on more rows keeps their values.
     suggestions: ClassVar[tuple[str, ...]] = ()
-    #: Whether a Run holds on to the raw data, while it is in memory.
+    #: Whether a Run in memory keeps the raw data.
     keeps_source: ClassVar[bool] = False
 
     def __init__(self, name: str, settings: type[S]) -> None:
@@ -144,7 +145,7 @@ class Task(abc.ABC, Generic[S, R]):
 
     @property
     def run_name(self) -> str:
-        """The name of the class of the runs."""
+        """The name of the Run class."""
         return self.run.__name__
 
     # Settings
@@ -155,47 +156,51 @@ class Task(abc.ABC, Generic[S, R]):
 
     @property
     def reading(self) -> tuple[str, ...]:
-        """The settings of the stage "read" that may be given anew for other data."""
+        """The settings of the stage "read" that may be passed again for new data."""
         return self.names("read")
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
-        """The settings that make a run what it is, with their default values."""
-        own = declared(self.settings).values()
-        return {s.name: s.default for s in own if s.stage != "option"}
+        """Default values of all settings but options, that is, of those that affect the result."""
+        declarations = declared(self.settings).values()
+        return {s.name: s.default for s in declarations if s.stage != "option"}
 
     def space(self) -> dict[str, Range]:
-        """A range for each setting that is worth tuning."""
-        own = declared(self.settings).values()
-        return {s.name: s.range for s in own if s.range is not None}
+        """The search range of each setting that has one."""
+        declarations = declared(self.settings).values()
+        return {s.name: s.range for s in declarations if s.range is not None}
 
     def typed(self, values: Mapping[str, Any]) -> S:
-        """Settings from their values by name; those that are left out have their defaults.
+        """Make a settings object from values by name; missing settings have their defaults.
 
         Raises:
-            ValueError: if there is no such setting.
+            ValueError: if a name is no setting.
         """
-        known = declared(self.settings)
+        declarations = declared(self.settings)
         raise_faults(
-            [unknown(n, known, aliases.renamed(self.name)) for n in values if n not in known]
+            [
+                unknown(n, declarations, aliases.renamed(self.name))
+                for n in values
+                if n not in declarations
+            ]
         )
         return self.settings(**values)
 
     def saved(self, values: Mapping[str, Any]) -> S:
-        """Settings from those that a run has saved, also under names that they had once."""
-        known = declared(self.settings)
-        found = {
+        """Make a settings object from the settings of a saved run, earlier names included."""
+        declarations = declared(self.settings)
+        current = {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in aliases.current(self.name, values, known).items()
-            if name in known
+            for name, value in aliases.current(self.name, values, declarations).items()
+            if name in declarations
         }
-        return self.settings(**{"quiet": True, **found})
+        return self.settings(**{"quiet": True, **current})
 
     def recorded(self, settings: S) -> dict[str, Any]:
-        """Settings as they are written down: JSON values.
+        """Check settings and convert them to JSON values, as they are saved.
 
         Raises:
-            ValueError: for settings that cannot be, all of them named.
+            ValueError: if settings are invalid; it names all of them.
         """
         from kerasseq import training
 
@@ -207,33 +212,33 @@ class Task(abc.ABC, Generic[S, R]):
         return plain
 
     def is_own_part(self, value: Any) -> bool:
-        """Whether a validation or test part, as given or recorded, is data of its own."""
+        """Whether `validation` or `test`, passed or recorded, is separate data and no share."""
         return False
 
     def own_parts(self, settings: S) -> dict[str, Any]:
-        """The validation and the test part, by name, where they are given as data of their own."""
-        given = {name: getattr(settings, name, None) for name in parts.NAMES}
-        return {name: part for name, part in given.items() if self.is_own_part(part)}
+        """The values of `validation` and `test` that are separate data, by name."""
+        values = {name: getattr(settings, name, None) for name in parts.NAMES}
+        return {name: value for name, value in values.items() if self.is_own_part(value)}
 
     def by_content(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
-        """Recorded settings with one mark for each part that is data of its own.
+        """Recorded settings with a placeholder for each part that is separate data.
 
-        The fingerprint of the data tells the content of such a part, whatever path it has.
+        Its path does not matter: the fingerprint of the data covers its content.
         """
         return {
-            name: _OWN_PART if name in parts.NAMES and self.is_own_part(value) else value
+            name: _SEPARATE_DATA if name in parts.NAMES and self.is_own_part(value) else value
             for name, value in recorded.items()
         }
 
     def check(self, settings: S) -> None:
-        """Raise a ValueError for settings that exclude each other; called before data is read."""
+        """Raise a ValueError for settings that conflict; called before data is read."""
 
     def resolve(self, data_info: Mapping[str, Any], settings: S) -> tuple[S, list[str]]:
-        """Settings with a choice by the data in place of "auto", and remarks that say why.
+        """Replace "auto" by data-driven values, and say why in remarks.
 
         Args:
-            data_info: sizes and traits of the data, see `Prepared`.
-            settings: settings as they were given.
+            data_info: properties of the data, see `Prepared`.
+            settings: settings of the user.
         """
         return settings, []
 
@@ -241,7 +246,7 @@ class Task(abc.ABC, Generic[S, R]):
 
     @abc.abstractmethod
     def load(self, data: Any, settings: S) -> Any:
-        """Read raw data; the result is the argument of `split`."""
+        """Read raw data; the result is the `source` of `split`."""
 
     @abc.abstractmethod
     def split(
@@ -257,33 +262,33 @@ class Task(abc.ABC, Generic[S, R]):
 
         Args:
             source: the result of `load`.
-            settings: settings of the stages "split" and "prepare"; no others can be read.
-            test: whether to hand out the test part. It has the same rows either way, and no other
-                rows are ever trained on with it withheld.
-            fold: `(k, n)` makes the k-th of n folds of all rows but the test part the validation
-                part.
-            learn: "validation" gives the training part the rows of the validation part too, "all"
-                every row.
+            settings: settings of the stages "split" and "prepare"; others are not accessible.
+            test: whether to return the test part. If not, its rows are still withheld from the
+                other parts.
+            fold: `(k, n)`: all rows but the test part are cut into n folds, and the k-th of them is
+                the validation part.
+            learn: rows of the training part: "validation" adds the validation part, "all" every
+                row.
         """
 
     @abc.abstractmethod
     def prepare(self, parts: Parts, settings: S) -> Prepared:
-        """Fit the preprocessing on the training part, and turn all parts into examples.
+        """Fit the preprocessing on the training part, and convert all parts to examples.
 
-        A pure function of the parts and of settings of the stages "split" and "prepare".
+        A pure function of the parts and of the settings of the stages "split" and "prepare".
         """
 
     @abc.abstractmethod
     def read(
         self, data: Any, state: Mapping[str, Any], settings: S, reading: Mapping[str, Any]
     ) -> Any:
-        """Examples of new data with its targets.
+        """Read new data with its targets, and convert it to examples.
 
         Args:
             data: new data, in any form that `load` takes.
             state: state of the fitted preprocessing.
             settings: settings of the run.
-            reading: settings among `Task.reading` that replace those of the run.
+            reading: settings among `Task.reading` that replace the settings of the run.
         """
 
     def state_type(self) -> Any:
@@ -291,11 +296,11 @@ class Task(abc.ABC, Generic[S, R]):
         return State
 
     def metrics_type(self) -> Any:
-        """The same of metrics.json, for the entries that not all tasks have."""
+        """The type that the entries of metrics.json of this task are checked against."""
         return dict[str, Any]
 
     def upgraded(self, state: dict[str, Any]) -> dict[str, Any]:
-        """A state that an earlier version has saved, as this version has it.
+        """Convert a state that an earlier version saved to the current form.
 
         Raises:
             ValueError: if it is damaged.
@@ -309,7 +314,7 @@ class Task(abc.ABC, Generic[S, R]):
         settings: S,
         metrics: Mapping[str, Any],
     ) -> None:
-        """Raise an error unless what was loaded from the files of a run goes together.
+        """Raise an error unless the files of a saved run are consistent.
 
         Args:
             model: the model.
@@ -317,32 +322,32 @@ class Task(abc.ABC, Generic[S, R]):
             settings: settings of the run, resolved.
             metrics: metrics of the run, of the type `metrics_type()`.
         """
-        expected, found = self.count(state["data_info"], settings), model.count_params()
-        if found != expected:
+        expected, parameters = self.count(state["data_info"], settings), model.count_params()
+        if parameters != expected:
             raise ValueError(
-                f"the model has {found:,} parameters, and the settings and the state are of one "
-                f"with {expected:,}"
+                f"the model has {parameters:,} parameters, and a model of these settings and this "
+                f"state has {expected:,}"
             )
 
     # Model
 
     @abc.abstractmethod
     def config(self, data_info: Mapping[str, Any], settings: S) -> ModelConfig:
-        """The config from which the model is counted and built."""
+        """The model config, from which the model is counted and built."""
 
     def count(self, data_info: Mapping[str, Any], settings: S) -> int:
-        """The parameters of the model, in closed form and without building it."""
+        """The number of parameters of the model, in closed form, without building it."""
         return self.config(data_info, settings).count()
 
     @abc.abstractmethod
     def macs(self, data_info: Mapping[str, Any], settings: S) -> int:
-        """Multiply-accumulates with a weight of that model for one row, in closed form too.
+        """Multiply-accumulate operations of the model for one row, in closed form.
 
-        Where rows differ in length, for one of the mean length of those to learn from.
+        If rows differ in length, for a row of the mean length in the training part.
         """
 
     def build(self, data_info: Mapping[str, Any], settings: S) -> keras.Model:
-        """The untrained model."""
+        """Build the untrained model."""
         return self.config(data_info, settings).build()
 
     @abc.abstractmethod
@@ -352,20 +357,20 @@ class Task(abc.ABC, Generic[S, R]):
     def training(
         self, model: keras.Model, prepared: Prepared, settings: S
     ) -> tuple[keras.Model, Any, Any]:
-        """The model to fit and its training and validation examples.
+        """The model to fit, its training examples and its validation examples.
 
-        A training model may have other inputs and outputs than the model, over the same layers.
+        The training model shares the layers of `model`, but may have other inputs and outputs.
         """
         return model, prepared.train, prepared.validation
 
     def calibrate(self, model: keras.Model, prepared: Prepared, settings: S) -> dict[str, Any]:
-        """Entries of the state that are fitted on the validation part, after training."""
+        """Calibrate on the validation part, after training; the entries of the state for it."""
         return {}
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Names of the rows of a weight (tokens, say) by its path, where they have names.
+        """Names of the rows of weights (tokens, say), by the path of the weight.
 
-        A warm start copies such a weight row by row.
+        A warm start copies these weights row by row.
         """
         return {}
 
@@ -383,20 +388,21 @@ class Task(abc.ABC, Generic[S, R]):
 
     @abc.abstractmethod
     def baselines(self, parts: Parts, prepared: Prepared, settings: S) -> Mapping[str, Any]:
-        """Predictions of cheap methods for the test part, fitted on training and validation part.
+        """Predictions of the baselines for the test part, by the name of the baseline.
 
-        By the name of the method; each is asked for once, and scored before the next one.
+        Baselines are fitted on the training and validation part. Each value is read once, and
+        scored before the next one is read.
         """
 
     def details(self, score: Score, baselines: Mapping[str, Score]) -> dict[str, Any]:
-        """Entries of metrics.json beside the scores; plots are drawn from them."""
+        """Further entries of metrics.json, from which plots are drawn."""
         return score.details
 
     def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
-        """Remarks about scores, for the reader: what they do not measure, say."""
+        """Remarks about scores for the reader: limits of what they measure, say."""
         return []
 
 
 def changed(settings: S, **values: Any) -> S:
-    """The same settings with other values."""
+    """A copy of settings with other values."""
     return dataclasses.replace(settings, **values)  # type: ignore[type-var]

@@ -1,4 +1,4 @@
-"""The one path that runs the parts of a task: for a recipe and for a search."""
+"""Running a task from raw data to a Run, for recipes and for searches."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Model",
-    "built",
-    "calibrated",
-    "evaluated",
-    "fitted",
+    "build_model",
+    "calibrate",
+    "evaluate",
+    "fit_model",
     "perform",
-    "prepared",
-    "refitted",
+    "prepare",
+    "refit_model",
     "stop_after",
-    "suggested",
+    "keep_suggestions",
     "train",
     "verdict",
 ]
@@ -39,11 +39,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model with the state that belongs to it.
+    """A trained model with the state of its preprocessing.
 
     Args:
         model: the model with the weights of its best epoch, not compiled.
-        trained: history of the training.
+        trained: result of the training.
         state: state of the fitted preprocessing and of the calibration.
         calibration: the entries of the state that were fitted on the validation part.
     """
@@ -62,52 +62,52 @@ def perform(task: Task[Any, Any], settings: Any) -> Any:
         settings: its settings, `data` and options such as `out` among them.
 
     Raises:
-        ValueError: for settings, data or a folder that cannot be used, or another process that
-            writes to the folder.
+        ValueError: if settings, data or the folder cannot be used, or another process writes to
+            the folder.
     """
     recorded = task.recorded(settings)
-    with runs.writing(settings.out) as folder:
-        return _performed(task, settings, recorded, folder)
+    with runs.lock_folder(settings.out) as folder:
+        return _run_task(task, settings, recorded, folder)
 
 
-def _performed(
+def _run_task(
     task: Task[Any, Any], settings: Any, recorded: dict[str, Any], folder: Path | None
 ) -> Any:
-    """The Run of settings that were checked, in a folder that no other process writes to."""
-    tell = _Teller(settings.quiet)
+    """Run a recipe whose settings are checked and whose folder is locked."""
+    print_remarks = _RemarkPrinter(settings.quiet)
     source = task.load(settings.data, settings)
     stamp = {"recipe": task.name, "settings": recorded, "data": digest(source)}
     if folder is not None:
         finished = runs.claim(folder, stamp)
         if finished is not None:
-            tell(f"{folder} holds this very run, finished: loaded, not trained again")
+            print_remarks(f"{folder} holds this very run, finished: loaded, not trained again")
             return finished
 
-    parts, data = prepared(task, source, settings)
+    parts, data = prepare(task, source, settings)
     resolved, reasons = task.resolve(data.data_info, settings)
     notes = [*parts.notes, *reasons, *data.notes]
-    tell(*notes)
+    print_remarks(*notes)
     options: dict[str, Any] = {
         "callbacks": settings.callbacks,
         "warm_start": settings.warm_start,
         "quiet": settings.quiet,
         "stamp": stamp,
     }
-    model = train(task, data, resolved, checkpoint=_in(folder, runs.CHECKPOINT), **options)
-    first = model = calibrated(task, model, data, resolved)
+    model = train(task, data, resolved, checkpoint=_join(folder, runs.CHECKPOINT), **options)
+    first = model = calibrate(task, model, data, resolved)
     metrics: dict[str, Any] = {}
     if settings.final != "validation":
-        metrics = evaluated(task, first, parts, data, resolved)
+        metrics = evaluate(task, first, parts, data, resolved)
     if settings.final != "train":
-        refit = _in(folder, runs.REFIT)
-        model, new, note = refitted(task, source, resolved, first, checkpoint=refit, **options)
-        metrics = metrics or evaluated(task, model, parts, new, resolved, known=data)
+        refit = _join(folder, runs.REFIT)
+        model, new, note = refit_model(task, source, resolved, first, checkpoint=refit, **options)
+        metrics = metrics or evaluate(task, model, parts, new, resolved, baseline_data=data)
         metrics["parameters"] = model.model.count_params()
         metrics["macs"] = task.macs(model.state["data_info"], resolved)
         metrics["seconds"] = round(first.trained.seconds + model.trained.seconds, 1)
         metrics["epochs"] = _epochs(first.trained)
         notes.append(note)
-        tell(note)
+        print_remarks(note)
     run = task.run(
         recipe=task.name,
         settings=recorded,
@@ -125,11 +125,12 @@ def _performed(
     return run
 
 
-def _in(folder: Path | None, name: str) -> Path | None:
+def _join(folder: Path | None, name: str) -> Path | None:
+    """The path of a file in a folder, or None without a folder."""
     return None if folder is None else folder / name
 
 
-def prepared(
+def prepare(
     task: Task[Any, Any],
     source: Any,
     settings: Any,
@@ -139,7 +140,7 @@ def prepared(
     learn: Learn = "train",
     validated: bool = False,
 ) -> tuple[Parts, Prepared]:
-    """Split raw data and prepare its parts, by the settings that data may depend on alone.
+    """Split raw data and prepare its parts, from settings of the stages "split" and "prepare".
 
     Args:
         task: the task of the recipe.
@@ -148,13 +149,13 @@ def prepared(
         test: as in `Task.split`.
         fold: as in `Task.split`.
         learn: as in `Task.split`.
-        validated: whether the validation part is to be scored, in place of the test part.
+        validated: whether to score the validation part in place of the test part.
     """
-    own = visible(settings, "split", "prepare")
-    parts = task.split(source, own, test=test, fold=fold, learn=learn)
+    data_settings = visible(settings, "split", "prepare")
+    parts = task.split(source, data_settings, test=test, fold=fold, learn=learn)
     if validated:
         parts = replace(parts, test=parts.validation)
-    return parts, task.prepare(parts, own)
+    return parts, task.prepare(parts, data_settings)
 
 
 def train(
@@ -168,35 +169,34 @@ def train(
     stamp: Mapping[str, Any] | None = None,
     stop_rule: training.StopRule | None = None,
     seconds: float | None = None,
-    whole: bool = False,
+    refit: bool = False,
     quiet: bool = False,
 ) -> Model:
-    """Build a model and train it; the same for the same settings and examples.
+    """Build a model and train it; equal settings and examples give equal models.
 
     Args:
         task: the task of the recipe.
         data: the prepared data.
         settings: settings of the recipe, resolved.
         callbacks: further Keras callbacks.
-        warm_start: a Run, or the folder of one, to take weights from.
-        checkpoint: file to write after each epoch, and to go on from.
+        warm_start: a Run, or its folder, whose weights are copied where shapes agree.
+        checkpoint: file to write after each epoch, and to resume from.
         stamp: description of the run that the checkpoint belongs to.
         stop_rule: function of the history that says after each epoch whether to stop; see
             `kerasseq.training.fit`.
         seconds: largest training time.
-        whole: whether the training part is everything there is to learn from: the validation part
-            is not looked at, and the last epoch is kept.
+        refit: whether to train without the validation part and keep the last epoch.
         quiet: whether to hide progress.
     """
-    model = built(task, data, settings)
+    model = build_model(task, data, settings)
     if warm_start is not None:
-        _Teller(quiet)(runs.warm(model, task, data.state, warm_start))
-    trained = fitted(
+        _RemarkPrinter(quiet)(runs.copy_weights(model, task, data.state, warm_start))
+    trained = fit_model(
         task,
         model,
         data,
         settings,
-        whole=whole,
+        refit=refit,
         callbacks=callbacks,
         checkpoint=checkpoint,
         stamp=stamp,
@@ -207,21 +207,21 @@ def train(
     return Model(model, trained, data.state)
 
 
-def calibrated(task: Task[Any, Any], model: Model, data: Prepared, settings: Any) -> Model:
-    """The model with a state that is calibrated on the validation part.
+def calibrate(task: Task[Any, Any], model: Model, data: Prepared, settings: Any) -> Model:
+    """Calibrate a trained model on the validation part.
 
     Args:
         task: the task of the recipe.
-        model: trained on the training part alone.
+        model: model trained on the training part alone.
         data: the prepared data.
         settings: settings of the recipe, resolved.
     """
-    found = task.calibrate(model.model, data, settings)
-    return replace(model, state={**model.state, **found}, calibration=found)
+    calibration = task.calibrate(model.model, data, settings)
+    return replace(model, state={**model.state, **calibration}, calibration=calibration)
 
 
-def built(task: Task[Any, Any], data: Prepared, settings: Any) -> keras.Model:
-    """The untrained model, with its initial weights."""
+def build_model(task: Task[Any, Any], data: Prepared, settings: Any) -> keras.Model:
+    """Build the untrained model, with its initial weights."""
     import keras
 
     keras.utils.set_random_seed(int(settings.seed))
@@ -232,23 +232,23 @@ def built(task: Task[Any, Any], data: Prepared, settings: Any) -> keras.Model:
     return model
 
 
-def fitted(
+def fit_model(
     task: Task[Any, Any],
     model: keras.Model,
     data: Prepared,
     settings: Any,
     *,
-    whole: bool = False,
+    refit: bool = False,
     **options: Any,
 ) -> FitResult:
-    """Train a model that `built` gave.
+    """Train a model that `build_model` returned.
 
     Args:
         task: the task of the recipe.
-        model: gets the weights of its best epoch.
+        model: the model; afterwards it has the weights of its best epoch.
         data: the prepared data.
         settings: settings of the recipe, resolved.
-        whole: as in `train`.
+        refit: as in `train`.
         **options: further arguments of `kerasseq.training.fit`.
     """
     from kerasseq import training
@@ -258,35 +258,36 @@ def fitted(
         loss=objective.loss,
         metrics=objective.metrics,
         branches=objective.branches,
-        monitor=None if whole else objective.monitor,
+        monitor=None if refit else objective.monitor,
         **{name: getattr(settings, name) for name in training.SETTINGS},
     )
-    training_model, learned, watched = task.training(model, data, settings)
-    return training.fit(training_model, learned, None if whole else watched, config, **options)
+    training_model, train_examples, validation_examples = task.training(model, data, settings)
+    return training.fit(
+        training_model, train_examples, None if refit else validation_examples, config, **options
+    )
 
 
-def refitted(
+def refit_model(
     task: Task[Any, Any], source: Any, settings: Any, model: Model, **options: Any
 ) -> tuple[Model, Prepared, str]:
-    """Train anew on more rows, for as many epochs as were best on the validation part.
+    """Train again on more rows, for the number of epochs that was best on the validation part.
 
     Args:
         task: the task of the recipe.
         source: the raw data.
-        settings: settings of the recipe, resolved for the training part; `final` says on which
-            rows.
+        settings: settings of the recipe, resolved for the training part; `final` names the rows.
         model: the model trained on the training part. Its calibration is kept, since the new model
             has seen the validation part.
-        **options: of `train`.
+        **options: further arguments of `train`.
 
     Returns:
         The new model, the data that it was trained on, and a remark for the reader.
     """
     epochs = max(1, model.trained.best_epoch)
     learn = settings.final
-    _, data = prepared(task, source, settings, test=learn != "all", learn=learn)
-    data = suggested(task, data, model.state["data_info"])
-    new = train(task, data, settings, whole=True, stop_rule=stop_after(epochs), **options)
+    _, data = prepare(task, source, settings, test=learn != "all", learn=learn)
+    data = keep_suggestions(task, data, model.state["data_info"])
+    new = train(task, data, settings, refit=True, stop_rule=stop_after(epochs), **options)
     rows = "all rows" if learn == "all" else "the training and validation part"
     note = f"weights refitted on {rows} for {epochs} epochs, the best number on the validation part"
     if learn == "all":
@@ -295,25 +296,27 @@ def refitted(
     return replace(new, state={**model.state, **new.state, **model.calibration}), data, note
 
 
-def suggested(task: Task[Any, Any], data: Prepared, data_info: Mapping[str, Any]) -> Prepared:
-    """Data of more rows, with the data_info of the training part that settings are chosen by.
+def keep_suggestions(
+    task: Task[Any, Any], data: Prepared, data_info: Mapping[str, Any]
+) -> Prepared:
+    """Prepared data whose suggestions for settings are replaced by those of the training part.
 
     Args:
         task: the task of the recipe.
         data: data prepared from the training part and further rows.
         data_info: data_info of the training part alone.
     """
-    kept = {name: data_info[name] for name in task.suggestions}
-    return replace(data, state={**data.state, "data_info": {**data.data_info, **kept}})
+    suggestions = {name: data_info[name] for name in task.suggestions}
+    return replace(data, state={**data.state, "data_info": {**data.data_info, **suggestions}})
 
 
 def stop_after(epochs: int) -> Callable[[Mapping[str, Sequence[float]]], bool]:
-    """A rule that stops after so many epochs, for `kerasseq.training.fit`."""
+    """A stop rule for `kerasseq.training.fit` that stops after a number of epochs."""
     return lambda history: len(history["loss"]) >= epochs
 
 
-class _Teller:
-    """Prints remarks on standard error, unless it is to be quiet."""
+class _RemarkPrinter:
+    """Prints remarks on standard error, unless `quiet`."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
@@ -323,46 +326,46 @@ class _Teller:
             print(*map(printable, lines), sep="\n", file=sys.stderr, flush=True)
 
 
-def evaluated(
+def evaluate(
     task: Task[Any, Any],
     model: Model,
     parts: Parts,
     data: Prepared,
     settings: Any,
-    known: Prepared | None = None,
+    baseline_data: Prepared | None = None,
 ) -> dict[str, Any]:
-    """The metrics.json of a run.
+    """Score a model and its baselines: the content of metrics.json.
 
     Args:
         task: the task of the recipe.
         model: the trained model.
-        parts: the raw parts; baselines learn from them and are scored on them.
+        parts: the raw parts; baselines are fitted and scored on them.
         data: the prepared data with the test part.
         settings: settings of the run, resolved.
-        known: the data that baselines learn from, where the training part of `data` has the rows of
-            the validation part too: they need the two apart.
+        baseline_data: the prepared data that baselines are fitted on, if the training part of
+            `data` includes the validation part: baselines need the two apart.
     """
     if data.test is None:
         raise ValueError("a run is scored on a test part: split must not withhold it.")
     truth = data.test.targets
     predictions = task.predictions(model.model, data.test, model.state, settings)
     score = task.score(predictions, truth, settings)
-    rivals = {
+    baselines = {
         name: task.score(predicted, truth, settings)
-        for name, predicted in task.baselines(parts, known or data, settings).items()
+        for name, predicted in task.baselines(parts, baseline_data or data, settings).items()
     }
     trained = model.trained
     return {
         "recipe": task.name,
         "test": score.values,
         "interval": score.interval(),
-        "baselines": {name: rival.values for name, rival in rivals.items()},
+        "baselines": {name: baseline.values for name, baseline in baselines.items()},
         "parameters": model.model.count_params(),
         "macs": task.macs(data.data_info, settings),
         "seconds": round(trained.seconds, 1),
         "seed": int(settings.seed),
         "versions": runs.versions(),
-        "verdict": verdict(task, score, rivals),
+        "verdict": verdict(task, score, baselines),
         "rows": {
             "train": len(data.train),
             "validation": len(data.validation),
@@ -370,7 +373,7 @@ def evaluated(
         },
         "epochs": _epochs(trained),
         "remarks": task.remarks(score, data.state),
-        **task.details(score, rivals),
+        **task.details(score, baselines),
     }
 
 
@@ -378,31 +381,31 @@ def _epochs(trained: FitResult) -> dict[str, int]:
     return {"trained": len(trained.history["loss"]), "kept": trained.best_epoch}
 
 
-def verdict(task: Task[Any, Any], score: Score, rivals: Mapping[str, Score]) -> str:
-    """A sentence that compares a model with the strongest of its baselines.
+def verdict(task: Task[Any, Any], score: Score, baselines: Mapping[str, Score]) -> str:
+    """A sentence that compares a model with its strongest baseline.
 
     Args:
         task: the task of the recipe.
         score: scores of the model.
-        rivals: scores of the baselines, by name.
+        baselines: scores of the baselines, by name.
     """
     from kerasseq.evaluation import metrics
 
-    all_of = [score, *rivals.values()]
-    named = [task.headline, *score.values]
-    metric = next(name for name in named if all(name in own.values for own in all_of))
+    scores = [score, *baselines.values()]
+    candidates = [task.headline, *score.values]
+    metric = next(name for name in candidates if all(name in each.values for each in scores))
     sign = 1 if task.higher_is_better else -1
-    name = max(rivals, key=lambda rival: sign * rivals[rival].values[metric])
-    rival, said = rivals[name], metric.replace("_", " ")
-    if not (metric in score.samples and metric in rival.samples):
-        difference = sign * (score.values[metric] - rival.values[metric])
+    name = max(baselines, key=lambda key: sign * baselines[key].values[metric])
+    baseline, metric_name = baselines[name], metric.replace("_", " ")
+    if not (metric in score.samples and metric in baseline.samples):
+        difference = sign * (score.values[metric] - baseline.values[metric])
         outcome = "better" if difference > 0 else "worse" if difference < 0 else "no better"
         return (
-            f"{said}: this model is {outcome} than {name}, the strongest baseline "
+            f"{metric_name}: this model is {outcome} than {name}, the strongest baseline "
             f"({difference:+.3f}; there is too little to score on for an interval)"
         )
-    compared = metrics.compare(score, rival, metric, higher_is_better=task.higher_is_better)
+    result = metrics.compare(score, baseline, metric, higher_is_better=task.higher_is_better)
     return (
-        f"{said}: this model {compared.outcome} {name}, the strongest baseline "
-        f"({compared.difference:+.3f}, 95% interval {compared.low:+.3f} to {compared.high:+.3f})"
+        f"{metric_name}: this model {result.outcome} {name}, the strongest baseline "
+        f"({result.difference:+.3f}, 95% interval {result.low:+.3f} to {result.high:+.3f})"
     )

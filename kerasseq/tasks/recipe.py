@@ -1,4 +1,4 @@
-"""From a dataclass of settings and a task to a recipe: a function with that signature."""
+"""Making a recipe, a function, from a dataclass of settings and a task."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Recipe(Protocol[P, R_co]):
 def recipe(
     declaration: Callable[P, S], task: type[Task[S, R]], *, name: str | None = None
 ) -> Recipe[P, R]:
-    """Make a recipe of a dataclass of settings and a task.
+    """Make a recipe from a dataclass of settings and a task.
 
     Args:
         declaration: frozen dataclass whose fields are `kerasseq.settings.setting`, keyword-only but
-            for the first, `data`. Its docstring becomes that of the recipe, with the arguments
-            before `Returns:`.
+            for the first, `data`. Its docstring, with the arguments added before `Returns:`, is
+            the docstring of the recipe.
         task: class of the task.
-        name: name of the recipe; that of the dataclass, without `Settings` and in snake case, where
-            it is not given.
+        name: name of the recipe; default: the name of the dataclass in snake case, without
+            `Settings`.
 
     Returns:
         A function with the signature of the dataclass that returns a Run.
@@ -58,32 +58,36 @@ def recipe(
     """
     declared = cast(type[S], declaration)
     words = re.sub(r"(?<!^)(?=[A-Z])", "_", declared.__name__.removesuffix("Settings"))
-    called = name or words.lower()
-    own = task(called, declared)
+    recipe_name = name or words.lower()
+    task_object = task(recipe_name, declared)
 
-    def call(*args: Any, **given: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         from kerasseq.tasks.perform import perform
 
-        known = settings.declared(declared)
-        old = aliases.renamed(called)
-        wrong = [settings.unknown(name, known, old) for name in given if name not in known]
-        if wrong:
-            raise TypeError(f"{called}(): {' '.join(wrong)}")
-        if not isinstance(given.get("optimizer", ""), str):
+        declarations = settings.declared(declared)
+        earlier_names = aliases.renamed(recipe_name)
+        errors = [
+            settings.unknown(name, declarations, earlier_names)
+            for name in kwargs
+            if name not in declarations
+        ]
+        if errors:
+            raise TypeError(f"{recipe_name}(): {' '.join(errors)}")
+        if not isinstance(kwargs.get("optimizer", ""), str):
             from kerasseq.training.optimizers import check_alone
 
-            check_alone(given)
-        return perform(own, declared(*args, **given))
+            check_alone(kwargs)
+        return perform(task_object, declared(*args, **kwargs))
 
-    _describe(call, called, declared, own)
+    _describe(call, recipe_name, declared, task_object)
     return cast("Recipe[P, R]", call)
 
 
 def _describe(call: Any, name: str, declared: type, task: Task[Any, Any]) -> None:
-    """Give a function the name, signature and docstring of a recipe."""
-    own = settings.declared(declared)
+    """Set the name, signature and docstring of a function to those of a recipe."""
+    declarations = settings.declared(declared)
     kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    positional = next(iter(own))
+    positional = next(iter(declarations))
     call.__signature__ = inspect.Signature(
         [
             inspect.Parameter(
@@ -92,11 +96,11 @@ def _describe(call: Any, name: str, declared: type, task: Task[Any, Any]) -> Non
                 default=s.default,
                 annotation=s.annotation,
             )
-            for s in own.values()
+            for s in declarations.values()
         ],
         return_annotation=task.run_name,
     )
-    call.__annotations__ = {s.name: s.annotation for s in own.values()}
+    call.__annotations__ = {s.name: s.annotation for s in declarations.values()}
     call.__name__ = call.__qualname__ = name
     call.__module__ = declared.__module__
     call.__doc__ = settings.documentation(declared)
@@ -107,17 +111,17 @@ def task_of(function: Any) -> Task[Any, Any]:
     """The task of a recipe.
 
     Raises:
-        ValueError: if it is no recipe.
+        ValueError: if the function is not a recipe.
     """
     task = getattr(function, "task", None)
     if not isinstance(task, Task):
         raise ValueError(
-            "recipe must be the name of a recipe, or a recipe that kerasseq.recipe has made. "
+            "recipe must be the name of a recipe, or a function that kerasseq.recipe returned. "
             f"Received: recipe={function!r}"
         )
     return task
 
 
 def importable(task: Task[Any, Any]) -> bool:
-    """Whether another process can import the recipe of a task: not from the main program."""
+    """Whether another process can import the recipe of a task: not one of the main program."""
     return task.settings.__module__ != "__main__" and task.settings.__module__ in sys.modules

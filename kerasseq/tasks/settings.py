@@ -1,7 +1,7 @@
 """Settings that recipes share, each declared once.
 
-They stand here, and not beside the layers and the training that they configure, since those import
-a backend, which the help of a recipe must not.
+They are apart from the layers and the training that they configure, because these import a backend,
+and the help of a recipe must work without one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class RecurrentSettings:
 
     @property
     def cell_options(self) -> dict[str, Any]:
-        """Further arguments of `kerasseq.rnn`, as far as they are in use."""
+        """Further arguments of `kerasseq.rnn` that differ from zero."""
         values = {"recurrent_dropout": self.recurrent_dropout, "zoneout": self.zoneout}
         return {name: value for name, value in values.items() if value}
 
@@ -90,7 +90,7 @@ class TrainingSettings:
         "train",
         'rows that the saved weights learn from: the training part ("train"); training and '
         'validation part ("validation"), or all rows ("all"), refitted for the best number of '
-        "epochs; scores of the test part are always those of a model that has not seen it",
+        "epochs; the test scores always come from a model that has not seen the test part",
     )
     seed: int = setting(
         0,
@@ -101,13 +101,13 @@ class TrainingSettings:
     )
     out: str | os.PathLike[str] | None = setting(
         None,
-        "folder to write to; after an interruption the same call goes on from there",
+        "folder to write to; after an interruption the same call resumes from it",
         stage="option",
     )
     callbacks: Sequence[keras.callbacks.Callback] = setting(
         (), "further Keras callbacks", stage="option"
     )
     warm_start: Run | str | os.PathLike[str] | None = setting(
-        None, "an earlier run, or its folder, to take weights from", stage="option"
+        None, "an earlier run, or its folder, whose weights are copied", stage="option"
     )
     quiet: bool = setting(False, "whether to hide progress", stage="option")

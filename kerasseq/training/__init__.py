@@ -1,24 +1,19 @@
-"""The one path on which models are trained, stopped, resumed and run over data."""
+"""Training: config, batches, optimizers, fit, checkpoints, progress, and outputs of a model."""
 
-from kerasseq.training.fit import (
+from kerasseq.io.limits import Damaged
+from kerasseq.training.batches import Batches, Examples, Generated
+from kerasseq.training.checkpoint import read_stamp
+from kerasseq.training.config import (
     SETTINGS,
-    Batches,
-    Damaged,
-    Examples,
-    FitResult,
-    Generated,
     History,
     StopRule,
     TrainingConfig,
-    check,
-    finite,
-    fit,
-    followed,
-    outputs,
-    read_stamp,
-    recorded,
+    main_logs,
     sign,
 )
+from kerasseq.training.fit import FitResult, fit
+from kerasseq.training.optimizers import check, recorded
+from kerasseq.training.outputs import finite, outputs
 
 __all__ = [
     "SETTINGS",
@@ -37,5 +32,5 @@ __all__ = [
     "read_stamp",
     "recorded",
     "sign",
-    "followed",
+    "main_logs",
 ]

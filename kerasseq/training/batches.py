@@ -1,4 +1,4 @@
-"""Rows of data, and the batches of them that a model is trained on."""
+"""Examples for a model, and the batches that it is trained on."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-__all__ = ["OWN", "Batches", "Examples", "Generated"]
+__all__ = ["MAIN_OUTPUT", "Batches", "Examples", "Generated"]
 
-OWN = "own"  # the model's own output, beside those of its branches
+MAIN_OUTPUT = "own"  # the output of the model, beside the outputs of its branches
 
-# Padded lengths that batches may have: each at most half as long again as the one before, so that
-# little is padded and few shapes are compiled.
+# Padded lengths that batches may have: each at most 1.5 times the one before, so that little is
+# padded and few shapes are compiled.
 _WIDTHS = np.array([w for k in range(3, 31) for w in (2**k, 3 * 2 ** (k - 1))])
 
 
@@ -24,12 +24,12 @@ class Examples:
     """One part of the data, ready for a model.
 
     Args:
-        inputs: arrays by the name of the model's input, all with the rows first.
-        targets: what the model is to give, rows first; None where that is not known.
-        lengths: for each input that is padded on the right, and for `targets` where they are, how
-            much of each row is used; batches of rows of like length are cut to what they need. The
-            first one decides the buckets.
-        weights: how much each row counts in training, or None where all count alike.
+        inputs: arrays by the name of the model's input, `(rows, ...)`.
+        targets: expected outputs, `(rows, ...)`; None where they are not known.
+        lengths: timesteps of each row, `(rows,)`, by the name of each input that is padded
+            on the right, and for `targets` if they are padded. Rows of similar length share a
+            batch, which is cut to the longest of them. The first entry decides the buckets.
+        weights: weight of each row in training, `(rows,)`; None where all rows count the same.
     """
 
     inputs: dict[str, np.ndarray]
@@ -41,40 +41,48 @@ class Examples:
         return len(next(iter(self.inputs.values())))
 
     def mean_length(self, name: str) -> int:
-        """How much of a row of that input is used on average, as a whole number from 1 on."""
+        """The mean length of the rows of an input, rounded up, at least 1."""
         return max(1, math.ceil(self.lengths[name].mean()))
 
     def batch(self, rows: np.ndarray, widths: Mapping[str, int] | None = None) -> tuple[Any, ...]:
-        """Some rows: inputs, cut to widths by name, and the targets and weights that there are."""
+        """Rows by number: their inputs, then their targets and weights unless these are None.
+
+        Args:
+            rows: row numbers, `(batch,)`.
+            widths: number of timesteps to cut an array to, by its name.
+        """
         widths = widths or {}
 
         def cut(name: str, values: np.ndarray) -> np.ndarray:
             return values[rows, : widths[name]] if name in widths else values[rows]
 
         inputs = {name: cut(name, values) for name, values in self.inputs.items()}
-        given = {"targets": self.targets, "weights": self.weights}
-        return (inputs, *(cut(name, own) for name, own in given.items() if own is not None))
+        labels = {"targets": self.targets, "weights": self.weights}
+        return (
+            inputs,
+            *(cut(name, values) for name, values in labels.items() if values is not None),
+        )
 
 
 class Generated(Protocol):
-    """Rows that are made when they are asked for, in place of `Examples`: never all at once."""
+    """Rows that are generated batch by batch, in place of `Examples`, never all in memory."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of rows."""
 
     def batch(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], Any]:
-        """Some rows: inputs by name, and targets."""
+        """Rows by number: their inputs by name, and their targets."""
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of rows of like length, each cut to the length that it needs.
+    """Batches of rows of similar length, each cut to its longest row.
 
     Args:
-        examples: what to cut into batches; those that are generated are all of like length.
+        examples: rows to cut into batches; generated rows all have the same length.
         batch_size: rows per batch; one batch may have fewer.
-        seed: of the order, which is another one in each epoch and the same on every run; None
+        seed: seed of the order, which differs between epochs and is the same on every run; None
             keeps the rows in order of their length.
-        branches: as of `TrainingConfig`: the targets go to each of them.
+        branches: names of the layers whose outputs get the targets too, see `TrainingConfig`.
     """
 
     def __init__(
@@ -85,7 +93,7 @@ class Batches(keras.utils.PyDataset):
         branches: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self._names = [OWN, *branches] if branches else []
+        self._names = [MAIN_OUTPUT, *branches] if branches else []
         self._examples = examples
         self._batch_size = batch_size
         self._seed = seed
@@ -94,7 +102,7 @@ class Batches(keras.utils.PyDataset):
 
     @property
     def epoch(self) -> int:
-        """The epoch whose order the batches have."""
+        """Number of the epoch that the order of the batches belongs to."""
         return self._epoch
 
     @epoch.setter
@@ -112,14 +120,14 @@ class Batches(keras.utils.PyDataset):
         # TensorFlow takes from the first two batches which axes vary: the narrowest comes first,
         # the widest second.
         first, last = batches[:1], batches[1:][-1:]
-        others = batches[1:-1]
+        middle = batches[1:-1]
         if random is not None:
-            random.shuffle(others)
-        self._rows = [*first, *last, *others]
+            random.shuffle(middle)
+        self._rows = [*first, *last, *middle]
 
     @property
     def order(self) -> np.ndarray:
-        """The rows in the order in which the batches have them."""
+        """The row numbers in the order of the batches."""
         return np.concatenate(self._rows)
 
     def __len__(self) -> int:
@@ -129,31 +137,32 @@ class Batches(keras.utils.PyDataset):
         rows = self._rows[index]
         if isinstance(self._examples, Examples):
             widths = self._widths[self._bucket[rows[-1]]]
-            inputs, *found = self._examples.batch(rows, widths)
+            inputs, *labels = self._examples.batch(rows, widths)
         else:
-            inputs, *found = self._examples.batch(rows)
+            inputs, *labels = self._examples.batch(rows)
         return (
             inputs,
-            *(dict.fromkeys(self._names, part) if self._names else part for part in found),
+            *(dict.fromkeys(self._names, values) if self._names else values for values in labels),
         )
 
 
 def _buckets(examples: Examples | Generated) -> tuple[np.ndarray, list[dict[str, int]]]:
     """The bucket of each row, and the width of each padded input in each bucket."""
     if not isinstance(examples, Examples) or not examples.lengths:
-        return np.zeros(len(examples), dtype=np.int8), [{}]  # there may be many millions
-    place = np.searchsorted(_WIDTHS, next(iter(examples.lengths.values())))
-    used, bucket = np.unique(place, return_inverse=True)
-    widths: list[dict[str, int]] = [{} for _ in used]
+        # One byte per row: there may be many millions.
+        return np.zeros(len(examples), dtype=np.int8), [{}]
+    width_number = np.searchsorted(_WIDTHS, next(iter(examples.lengths.values())))
+    filled, bucket = np.unique(width_number, return_inverse=True)
+    widths: list[dict[str, int]] = [{} for _ in filled]
     padded = {**examples.inputs, "targets": examples.targets}
     for name, lengths in examples.lengths.items():
         values = padded[name]
         if values is None:
             continue
-        longest = np.zeros(len(used), dtype=np.int64)
+        longest = np.zeros(len(filled), dtype=np.int64)
         np.maximum.at(longest, bucket, lengths)
         # Never narrower than in the bucket before, so that the last bucket is the widest.
-        wide = _WIDTHS[np.searchsorted(_WIDTHS, np.maximum.accumulate(longest))]
-        for width, most in zip(widths, np.minimum(wide, values.shape[1])):
-            width[name] = int(most)
+        bucket_widths = _WIDTHS[np.searchsorted(_WIDTHS, np.maximum.accumulate(longest))]
+        for by_name, width in zip(widths, np.minimum(bucket_widths, values.shape[1])):
+            by_name[name] = int(width)
     return bucket, widths

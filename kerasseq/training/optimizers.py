@@ -11,7 +11,7 @@ from kerasseq.settings import declared, raise_faults
 
 __all__ = ["SETTINGS", "check", "check_alone", "exclude", "make", "recorded"]
 
-#: The settings of a recipe that an optimizer is made from.
+#: The settings of a recipe that define its optimizer.
 SETTINGS = ("optimizer", "learning_rate", "schedule", "weight_decay", "clipnorm")
 
 _Schedule = keras.optimizers.schedules.LearningRateSchedule
@@ -26,11 +26,11 @@ def make(
     clipnorm: float | None,
     steps: int,
 ) -> keras.Optimizer:
-    """A fresh optimizer.
+    """Make an optimizer without state.
 
     Args:
         optimizer: name of a Keras optimizer; or an optimizer, or its config, of which a copy
-            without any state is made, and the other arguments have no effect.
+            without state is made; the other arguments then have no effect.
         learning_rate: learning rate.
         schedule: "constant", "cosine" (down to zero over all steps), or a Keras schedule or its
             config, which replaces `learning_rate`.
@@ -40,7 +40,7 @@ def make(
         steps: training steps of all epochs.
 
     Raises:
-        ValueError: if there is no such optimizer or schedule.
+        ValueError: if there is no optimizer or schedule of that name.
 
     Example:
 
@@ -62,46 +62,46 @@ def make(
     elif schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     decay = {} if weight_decay is None else {"weight_decay": weight_decay}
-    return _named(optimizer)(rate, global_clipnorm=clipnorm, **decay)
+    return _optimizer_class(optimizer)(rate, global_clipnorm=clipnorm, **decay)
 
 
 def exclude(optimizer: keras.Optimizer, weights: Any) -> None:
-    """Leave biases and gains out of the weight decay."""
+    """Exclude biases and gains from the weight decay of an optimizer."""
     if optimizer.weight_decay is not None:
-        # A gain has one axis; the bias of a GRU has two.
-        spared = [own for own in weights if len(own.shape) < 2 or own.name.endswith("bias")]
-        optimizer.exclude_from_weight_decay(spared)
+        # Gains have one axis; the bias of a GRU has two, so biases are recognised by their name.
+        excluded = [w for w in weights if len(w.shape) < 2 or w.name.endswith("bias")]
+        optimizer.exclude_from_weight_decay(excluded)
 
 
 def check(settings: Any) -> None:
-    """Raise a ValueError for an optimizer or a schedule that there is not, or for both of a kind.
+    """Raise a ValueError for an unknown optimizer or schedule, or for settings that conflict.
 
     Args:
         settings: settings of a recipe.
     """
     faults = _faults(settings.optimizer, settings.schedule)
     if not isinstance(settings.optimizer, str):
-        known = declared(type(settings))
+        declarations = declared(type(settings))
         faults += [
-            _brought(name, getattr(settings, name))
+            _conflict(name, getattr(settings, name))
             for name in SETTINGS[1:]
-            if getattr(settings, name) != known[name].default
+            if getattr(settings, name) != declarations[name].default
         ]
     raise_faults(faults)
 
 
-def check_alone(given: Mapping[str, Any]) -> None:
-    """Raise a ValueError if settings were given that an optimizer object brings, whatever they are.
+def check_alone(arguments: Mapping[str, Any]) -> None:
+    """Raise a ValueError if a call passes an optimizer object and settings that it replaces.
 
     Args:
-        given: the settings that a call has named.
+        arguments: arguments of the call by name, whatever their values.
     """
-    raise_faults([_brought(name, given[name]) for name in SETTINGS[1:] if name in given])
+    raise_faults([_conflict(name, arguments[name]) for name in SETTINGS[1:] if name in arguments])
 
 
-def _brought(name: str, value: Any) -> str:
+def _conflict(name: str, value: Any) -> str:
     return (
-        f"an optimizer object brings its own {name}: leave {name}= out, or give the name of an "
+        f"an optimizer object brings its own {name}: leave {name}= out, or pass the name of an "
         f"optimizer. Received: {name}={value!r}"
     )
 
@@ -113,13 +113,13 @@ def _faults(optimizer: Any, schedule: Any) -> list[str]:
             "schedule must be 'constant', 'cosine' or a keras.optimizers.schedules object. "
             f"Received: schedule={schedule!r}"
         )
-    named = isinstance(optimizer, str) and _named(optimizer) is not None
+    is_name = isinstance(optimizer, str) and _optimizer_class(optimizer) is not None
     if isinstance(optimizer, type) and issubclass(optimizer, keras.Optimizer):
         faults.append(
             f"optimizer must be an object, and is a class: pass {optimizer.__name__}(...) or "
             f"{optimizer.__name__.lower()!r}. Received: optimizer={optimizer!r}"
         )
-    elif not (named or isinstance(optimizer, keras.Optimizer | Mapping)):
+    elif not (is_name or isinstance(optimizer, keras.Optimizer | Mapping)):
         faults.append(
             f"optimizer must be one of {', '.join(sorted(_optimizers()))}, or a Keras optimizer. "
             f"Received: optimizer={optimizer!r}"
@@ -128,28 +128,28 @@ def _faults(optimizer: Any, schedule: Any) -> list[str]:
 
 
 def recorded(value: Any) -> Any:
-    """A setting that is no JSON value as one: the config of an optimizer or a schedule, a path.
+    """Convert a setting to a JSON value: an optimizer or a schedule to its config, a path to text.
 
-    A table is its size; what is in it is a part of the fingerprint of the data.
+    A table becomes its size; its content is part of the fingerprint of the data.
     """
     if isinstance(value, _Schedule | keras.Optimizer):
-        found = keras.saving.serialize_keras_object(value)
-        # Keras numbers the names of equal optimizers of a process, which are the same setting.
-        config = {name: own for name, own in found["config"].items() if name != "name"}
-        return {**found, "config": config}
+        serialized = keras.saving.serialize_keras_object(value)
+        # Without the name: Keras numbers the optimizers of a process, though equal as settings.
+        config = {key: entry for key, entry in serialized["config"].items() if key != "name"}
+        return {**serialized, "config": config}
     if hasattr(value, "iloc"):
         return f"a table of {len(value):,} rows"
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _optimizers() -> dict[str, Any]:
-    """The classes of Keras optimizers by their names in lower case."""
-    own = vars(keras.optimizers).values()
-    classes = [cls for cls in own if isinstance(cls, type) and issubclass(cls, keras.Optimizer)]
+    """The optimizer classes of Keras by their names in lower case."""
+    members = vars(keras.optimizers).values()
+    classes = [cls for cls in members if isinstance(cls, type) and issubclass(cls, keras.Optimizer)]
     abstract = [keras.Optimizer, keras.optimizers.LossScaleOptimizer]
     abstract.append(getattr(keras.optimizers, "MultiOptimizer", None))
     return {cls.__name__.lower(): cls for cls in classes if cls not in abstract}
 
 
-def _named(name: str) -> Any:
+def _optimizer_class(name: str) -> Any:
     return _optimizers().get(name.lower())

@@ -102,7 +102,7 @@ def _retrain(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Run:
         checkpoint=checkpoint,
         stamp=stamp,
         stop_rule=pruning.epochs(epochs),
-        whole=True,
+        refit=True,
         quiet=True,
     )
     model = replace(model, state={**model.state, **_calibration(task, data, row)})
@@ -111,7 +111,7 @@ def _retrain(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Run:
         settings=recorded,
         model=model.model,
         state=model.state,
-        metrics=perform.evaluated(recipe, model, parts, prepared, resolved, known=first),
+        metrics=perform.evaluate(recipe, model, parts, prepared, resolved, baseline_data=first),
         history=model.trained.history,
         notes=[
             *parts.notes,
@@ -156,7 +156,7 @@ def _calibration(task: Task, data: Data, row: Mapping[str, Any]) -> dict[str, An
         stop_rule=pruning.epochs(len(row["curve"])),
         quiet=True,
     )
-    return perform.calibrated(recipe, model, prepared, resolved).calibration
+    return perform.calibrate(recipe, model, prepared, resolved).calibration
 
 
 def _gain(

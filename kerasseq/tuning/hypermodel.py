@@ -76,7 +76,7 @@ class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
     def build(self, hp: Any) -> keras.Model:
         """Build the untrained model."""
         settings, prepared = self._prepare(hp)
-        return perform.built(self.task, prepared, self._resolve(settings, prepared))
+        return perform.build_model(self.task, prepared, self._resolve(settings, prepared))
 
     def fit(
         self,
@@ -104,7 +104,7 @@ class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
         settings, prepared = self._prepare(hp)
         if epochs is not None:
             settings["epochs"] = epochs - initial_epoch
-        trained = perform.fitted(
+        trained = perform.fit_model(
             self.task,
             model,
             prepared,
@@ -127,4 +127,4 @@ class _MonitorNames(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs.update(training.followed(logs))
+            logs.update(training.main_logs(logs))

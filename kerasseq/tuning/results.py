@@ -318,7 +318,7 @@ class Result(Tabular):
         return "has no such run: the search is not finished, or no trial of it was completed."
 
     def _run(self, name: str) -> Run:
-        folder = runs.located(self.folder / name)
+        folder = runs.open_folder(self.folder / name)
         if self._finished_event is None or not (folder / runs.RECORD).is_file():
             raise ValueError(f"{self.folder} {self._missing_run}")
         return runs.load(folder)

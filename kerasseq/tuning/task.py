@@ -201,7 +201,7 @@ class Data:
         typed_settings = typed(self._recipe, subset)
         learn: Learn = "validation" if whole else "train"
         # A trial is scored on the validation part, as a run is on the test part.
-        parts, data = perform.prepared(
+        parts, data = perform.prepare(
             self._recipe,
             self._source,
             typed_settings,
@@ -212,7 +212,7 @@ class Data:
         )
         if whole and self._recipe.suggestions:
             _, first = self.prepared_for(subset, fold, test, False)
-            data = perform.suggested(self._recipe, data, first.data_info)
+            data = perform.keep_suggestions(self._recipe, data, first.data_info)
         return parts, data
 
     def count(self, settings: Settings) -> int:

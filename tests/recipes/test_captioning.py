@@ -213,10 +213,10 @@ def test_data_depends_on_no_setting_of_the_model_or_the_search() -> None:
 
 def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform.Model]:
     """The parts, and a model trained for so many epochs on all that the training part has."""
-    parts, data = perform.prepared(TASK, _source(), SETTINGS, learn=learn, **options)
+    parts, data = perform.prepare(TASK, _source(), SETTINGS, learn=learn, **options)
     settings, _ = TASK.resolve(data.data_info, CaptioningSettings(**LEARNING))
     stop_rule = perform.stop_after(epochs)
-    model = perform.train(TASK, data, settings, whole=True, stop_rule=stop_rule, quiet=True)
+    model = perform.train(TASK, data, settings, refit=True, stop_rule=stop_rule, quiet=True)
     return parts, data, model
 
 
@@ -344,7 +344,7 @@ def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
 @examples(max_examples=15)
 def test_the_closed_form_is_what_is_built(drawn: dict[str, Any], words: int, width: int) -> None:
     inputs = [4, width] if drawn["decoder"] == "attention" else [width]
-    data_info = {"words": words, "seen": inputs, "network": None}
+    data_info = {"words": words, "inputs": inputs, "network": None}
     chosen, _ = TASK.resolve(data_info, CaptioningSettings(**drawn))
     assert TASK.count(data_info, chosen) == TASK.build(data_info, chosen).count_params()
 
@@ -356,7 +356,7 @@ def test_words_and_sentences_are_learned_from_the_training_part_alone() -> None:
     source = _source(40)
     captions = [[f"{own} n{i}" for own in said] for i, said in enumerate(source.captions)]
     source = dataclasses.replace(source, captions=captions)
-    parts, prepared = perform.prepared(TASK, source, SETTINGS)
+    parts, prepared = perform.prepare(TASK, source, SETTINGS)
     state = prepared.state
     vocabulary = Tokenizer.from_state(state["words"]).vocabulary
     known = {word for word in vocabulary if word.startswith("n")}
@@ -377,7 +377,7 @@ def test_a_withheld_test_part_is_trained_on_in_no_fold() -> None:
 
 
 def test_no_mark_is_in_any_metric(run: CaptionRun) -> None:
-    _, prepared = perform.prepared(TASK, _source(), SETTINGS)
+    _, prepared = perform.prepare(TASK, _source(), SETTINGS)
     written = TASK.predictions(run.model, prepared.test, run.state, run.resolved)
     assert not any("[" in text for text in written.texts)
 
@@ -473,8 +473,8 @@ def test_bad_images_are_skipped_if_that_is_asked_for(tmp_path: Path) -> None:
     [
         ([], "there is no image to caption"),
         (3, "give a list of images"),
-        (np.ones((2, 9)), r"captions features of shape \(7,\).*Received: \(9,\)"),
-        (["a.jpg"], "does not know what saw them"),
+        (np.ones((2, 9)), r"features must have shape \(7,\).*Received: \(9,\)"),
+        (["a.jpg"], "features of an unknown network"),
     ],
 )
 def test_what_cannot_be_captioned(run: CaptionRun, data: Any, match: str) -> None:

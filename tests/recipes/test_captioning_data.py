@@ -149,7 +149,7 @@ def test_data_is_read_as_that_of_the_run(
     assert seeing.evaluate(told / "coco.json")["rows"] == 12
     assert seeing.evaluate(_table().head(3), images=place / "images")["rows"] == 3
     assert featured.evaluate(_table())["rows"] == 12
-    with pytest.raises(ValueError, match="does not know what saw them"):
+    with pytest.raises(ValueError, match="features of an unknown network"):
         featured.evaluate(told / "a.csv", images=place / "images", features=None)
     with pytest.raises(
         ValueError, match=r"evaluate takes .*: images, .*skip_bad.* Received: imgs="
@@ -194,7 +194,7 @@ def test_a_caption_without_words_is_not_new_and_a_run_of_them_says_so(
     for metrics, said in (({"vocabulary": 9.0}, False), (test, True)):
         own = {**featured.metrics, "test": {**test, **metrics}}
         dataclasses.replace(featured, metrics=own).summary()
-        assert ("it writes no words: train it longer" in capsys.readouterr().out) == said
+        assert ("the model writes empty captions" in capsys.readouterr().out) == said
 
 
 # What it has no use for
@@ -220,7 +220,11 @@ def _fails(data: Any, match: str, **given: Any) -> None:
     ],
 )
 def test_the_demo_takes_no_data(name: str, value: Any) -> None:
-    _fails("demo", f"the demo has .* leave this out. Received: {name}={value!r}", **{name: value})
+    _fails(
+        "demo",
+        f"the demo has .* leave these settings out. Received: {name}={value!r}",
+        **{name: value},
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,7 +239,7 @@ def test_the_demo_takes_no_data(name: str, value: Any) -> None:
         ({"embedding": 5, "decoder": "init"}, "Make `embedding` and `units` equal, or pass tie_e"),
         (
             {"features": "f.npz", "encoder": "vgg16", "weights": None},
-            "with random weights it sees other things",
+            "weights=None gives it random weights",
         ),
     ],
     ids=str,
@@ -252,9 +256,9 @@ def test_what_auto_may_become_is_not_refused() -> None:
 def test_attention_over_one_region_is_refused(place: Path, tmp_path: Path) -> None:
     told, images = place / "told" / "coco.json", place / "images"
     given = {"images": images, "decoder": "attention"}
-    _fails(told, "size=32 leaves one. Give a larger", size=32, weights=None, **given)
+    _fails(told, "size=32 gives one. Give a larger", size=32, weights=None, **given)
     assert not (tmp_path / "cache").exists()  # nothing was seen in vain
-    _fails(told, "size=8 leaves one. Give a larger size", encoder="cnn", size=8, **given)
+    _fails(told, "size=8 gives one. Give a larger size", encoder="cnn", size=8, **given)
     np.savez(tmp_path / "f.npz", names=_NAMES, features=np.ones((12, 1, 3)))
     _fails(told, "needs features of several regions", features=tmp_path / "f.npz", **given)
     run = captioning(told, features=tmp_path / "f.npz", **SMALL)  # "auto" does without
@@ -323,7 +327,7 @@ def test_parts_that_cannot_be_are_told(place: Path) -> None:
     marked = table.assign(split=["train"] * 10 + ["test"] * 2)
     with pytest.raises(ValueError, match="data tells its test part itself: leave test= out"):
         _parts(place, marked, test=table[10:])
-    with pytest.raises(ValueError, match=r"leave this out. Received: test="):
+    with pytest.raises(ValueError, match=r"leave these settings out. Received: test="):
         captioning("demo", test=table, quiet=True)
     with pytest.raises(FileNotFoundError, match=r"^test=: there is no file or folder none\.csv"):
         _parts(place, table, test="none.csv")

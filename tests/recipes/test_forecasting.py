@@ -120,7 +120,7 @@ def test_the_lookback_is_steps_or_seasons_as_far_as_the_series_go(
 ) -> None:
     given = {"target": "sold", "series": "store", "season": 7, "horizon": 3}
     settings = ForecastingSettings(**given, **asked)
-    parts, prepared = perform.prepared(TASK, TASK.load(_table(), settings), settings)
+    parts, prepared = perform.prepare(TASK, TASK.load(_table(), settings), settings)
     assert parts.train.lookback == parts.validation.lookback == steps
     assert len(prepared.validation) == 14  # the same ones for each
     resolved, _ = TASK.resolve(prepared.data_info, settings)
@@ -245,10 +245,10 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform
     """The parts, and a model trained for so many epochs on all that the training part has."""
     settings = ForecastingSettings(**LEARNING)
     source = TASK.load(_table(), settings)
-    parts, data = perform.prepared(TASK, source, settings, learn=learn, **options)
+    parts, data = perform.prepare(TASK, source, settings, learn=learn, **options)
     settings, _ = TASK.resolve(data.data_info, settings)
     stop_rule = perform.stop_after(epochs)
-    model = perform.train(TASK, data, settings, whole=True, stop_rule=stop_rule, quiet=True)
+    model = perform.train(TASK, data, settings, refit=True, stop_rule=stop_rule, quiet=True)
     return parts, data, model
 
 
@@ -512,7 +512,7 @@ def test_a_backtest_needs_the_data(run: ForecastRun, folder: Path) -> None:
     again = kerasseq.load(folder)
     with pytest.raises(ValueError, match=r"comes from a folder.*pass data="):
         again.backtest(2)
-    with pytest.raises(ValueError, match="data= is not what the run was made from"):
+    with pytest.raises(ValueError, match="data= differs from the data of the run"):
         again.backtest(2, data=_table(91))
     expected = run.backtest(2).metrics["test"]
     assert again.backtest(2, data=_table()).metrics["test"] == pytest.approx(expected, rel=1e-5)

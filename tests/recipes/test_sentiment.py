@@ -53,7 +53,7 @@ def _reviews(rows: int = 150, classes: int = 2, seed: int = 0) -> pd.DataFrame:
 def _prepared(data: Any = None, **changes: Any) -> tuple[Any, Prepared]:
     settings = SentimentSettings(**{**SMALL, **changes})
     source = TASK.load(_reviews() if data is None else data, settings)
-    return perform.prepared(TASK, source, settings)
+    return perform.prepare(TASK, source, settings)
 
 
 @pytest.fixture(scope="module")
@@ -197,9 +197,9 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Parts, Prepared, 
     """The parts, and a model trained for so many epochs on all that the training part has."""
     settings = SentimentSettings(**LEARNING)
     source = TASK.load(_reviews(), settings)
-    parts, data = perform.prepared(TASK, source, settings, learn=learn, **options)
+    parts, data = perform.prepare(TASK, source, settings, learn=learn, **options)
     stop_rule = perform.stop_after(epochs)
-    model = perform.train(TASK, data, settings, whole=True, stop_rule=stop_rule, quiet=True)
+    model = perform.train(TASK, data, settings, refit=True, stop_rule=stop_rule, quiet=True)
     return parts, data, model
 
 
@@ -303,7 +303,7 @@ def test_labels_come_back_as_they_came(
     label = pd.Series(values).iloc[np.arange(rows) % len(classes)].to_numpy()
     frame = pd.DataFrame({"review": texts, "stars": label, "note": "x"})
     settings = SentimentSettings(**{**SMALL, "ngrams": 0})
-    _, prepared = perform.prepared(TASK, TASK.load(frame, settings), settings)
+    _, prepared = perform.prepare(TASK, TASK.load(frame, settings), settings)
     made = ClassificationRun(
         recipe="sentiment",
         settings=TASK.recorded(settings),

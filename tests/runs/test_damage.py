@@ -313,7 +313,7 @@ def test_each_wrong_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
             32,
             "data_info.network.size is 32",
         ),
-        ("captioning", "metrics.json", ("examples",), [], "0 images are shown"),
+        ("captioning", "metrics.json", ("examples",), [], "plots show 0 images"),
         ("captioning", "run.json", ("settings", "beam"), 10**12, "beam_width must be .* to 1000"),
         ("forecasting", "state.json", ("reader", "lookback"), 2**40, "reader.lookback must be at"),
         (

@@ -20,7 +20,7 @@ import kerasseq
 from kerasseq.settings import declared, visible
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Prepared, Task
-from kerasseq.tasks.perform import prepared, train
+from kerasseq.tasks.perform import prepare, train
 from tests.damages import DAMAGES
 from tests.toy import TASK, Toy, ToySettings, numbers, toy
 
@@ -33,7 +33,7 @@ TOP = [
 def _data(**changes: Any) -> tuple[Prepared, Any]:
     """The prepared data, and the settings."""
     settings = ToySettings(**changes)
-    return prepared(TASK, numbers(), settings)[1], settings
+    return prepare(TASK, numbers(), settings)[1], settings
 
 
 def _same(one: keras.Model, other: keras.Model) -> bool:
@@ -240,12 +240,12 @@ def test_weight_decay_spares_biases() -> None:
 
 def test_weights_may_be_refitted_on_the_validation_part_too() -> None:
     run = toy(final="validation")
-    both = prepared(TASK, numbers(), ToySettings(), learn="validation")[1]
+    both = prepare(TASK, numbers(), ToySettings(), learn="validation")[1]
     assert len(both.train) == 60
     epochs = run.metrics["epochs"]["kept"]
     settings = ToySettings()
     model = train(
-        TASK, both, settings, whole=True, stop_rule=perform.stop_after(epochs), quiet=True
+        TASK, both, settings, refit=True, stop_rule=perform.stop_after(epochs), quiet=True
     ).model
     assert _same(run.model, model)
     assert run.metrics["rows"] == {"train": 60, "validation": 30, "test": 30}
@@ -570,7 +570,7 @@ def test_a_failure_after_training_can_be_gone_on_from(
 
 
 def test_training_needs_no_test_part() -> None:
-    data = prepared(TASK, numbers(), ToySettings(), test=False)[1]
+    data = prepare(TASK, numbers(), ToySettings(), test=False)[1]
     assert data.test is None
     trained = train(TASK, data, ToySettings(), quiet=True)
     assert len(trained.trained.history["val_loss"]) == 2
@@ -659,16 +659,16 @@ def test_training_stops_when_it_is_told_that_it_is_enough(tmp_path: Path) -> Non
 
 def test_training_on_all_there_is_keeps_the_last_epoch() -> None:
     settings = ToySettings(epochs=4, patience=1, learning_rate=3.0)  # to get worse by
-    data = prepared(TASK, numbers(), settings, test=False, learn="validation")[1]
+    data = prepare(TASK, numbers(), settings, test=False, learn="validation")[1]
     assert len(data.train) == 60
-    found = train(TASK, data, settings, whole=True, quiet=True)
+    found = train(TASK, data, settings, refit=True, quiet=True)
     assert found.trained.history.keys() == {"loss"}
     assert found.trained.best_epoch == len(found.trained.history["loss"]) == 4
     last: list[Any] = []
     keep = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda n, logs: last.append([np.asarray(w) for w in keep.model.weights])
     )
-    train(TASK, data, settings, whole=True, callbacks=[keep], quiet=True)
+    train(TASK, data, settings, refit=True, callbacks=[keep], quiet=True)
     assert all(np.array_equal(a, b) for a, b in zip(found.model.get_weights(), last[-1]))
 
 

@@ -35,7 +35,7 @@ def test_a_trial_is_what_the_recipe_would_train_scored_on_the_validation_part(ta
     history = toy().history
     assert outcome.curve == history["val_loss"]
     settings = typed(TASK, task().settings)
-    parts, prepared = perform.prepared(TASK, numbers(), settings)
+    parts, prepared = perform.prepare(TASK, numbers(), settings)
     model = perform.train(TASK, prepared, settings, quiet=True).model
     part = parts.validation
     scale = float(np.abs(parts.train["x"]).max())

@@ -1,4 +1,4 @@
-"""What decoders of captions share: from an image and the words so far to the word that follows."""
+"""Base class of caption decoders: from an image and the previous words to the next word."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ State = dict[str, Any]
 
 
 class CaptionDecoder(keras.layers.Layer):
-    """Base of the decoders, which differ in how the image comes in.
+    """Base class of caption decoders; subclasses differ in where the image enters the network.
 
-    It runs over all words of known captions in one go, or from word to word, by the same code:
-    `start` makes a state of images, and `read` takes that over any number of words.
+    Known captions are read in one call (teacher forcing), generated ones word by word, by the same
+    code: `start` makes the state from images, and `read` advances it over any number of words.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
-        words: How many words there are; 0 is padding.
-        embedding: Width of embedded words.
-        encoder: A Keras model that makes features of pixels; without one, an image is features.
+        words: Size of the vocabulary; word 0 is padding.
+        embedding: Width of the embedding.
+        encoder: A Keras model from pixels to features; without one, `image` holds features.
         tie_embeddings: Whether the last layer shares its matrix with the embedding.
-        dropout: Dropout before the last layer.
-        embedding_dropout: Dropout on embedded words.
-        image_dropout: Dropout on the features of the image.
+        dropout: Dropout rate before the last layer.
+        embedding_dropout: Dropout rate of the embedded words.
+        image_dropout: Dropout rate of the features of the image.
         scheduled_sampling: Share of the words that are replaced by the decoder's predictions in
             training (Bengio et al. 2015, arXiv 1506.03099, in two passes as Mihaylova & Martins
             2019, arXiv 1906.07651).
-        seed: Of the choice of these.
-        **kwargs: Those of `keras.layers.Layer`.
+        seed: Seed of the choice of these words.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        image: (batch, features), (batch, regions, features), or what the encoder takes.
-        tokens: int (batch, timesteps), the start and the words of captions, padded on the right.
-        training: Whether dropout is drawn and guesses are mixed in.
+        image: (batch, features), (batch, regions, features), or inputs of the encoder.
+        tokens: int (batch, timesteps), the start token and the words, padded on the right.
+        training: Whether to apply dropout and scheduled sampling.
 
     Output shape:
         (batch, timesteps, words), logits of the word after each token.
 
     Raises:
-        ValueError: If a size is not a positive integer, or `scheduled_sampling` is no share.
+        ValueError: If a size is not a positive integer, or `scheduled_sampling` is not in [0, 1].
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class CaptionDecoder(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed=seed)
 
     def build(self, image_shape: Any, tokens_shape: Any) -> None:
-        """Sized by the features of an image."""
+        """Build the layers for features of the given shape."""
         if self.encoder is not None:
             image_shape = self.encoder.compute_output_shape(image_shape)
         self.embedding.build(tokens_shape)
-        recurrent = (None, None, self.recurrent_inputs())
-        if not self.recurrent.built:  # one that comes from a file is
-            self.recurrent.build(recurrent)
-        output, *states = self.recurrent.compute_output_shape(recurrent)
+        recurrent_shape = (None, None, self.recurrent_inputs())
+        if not self.recurrent.built:  # a layer from a file is built
+            self.recurrent.build(recurrent_shape)
+        output, *states = self.recurrent.compute_output_shape(recurrent_shape)
         self.state_widths = [shape[-1] for shape in states]
         joint = self.build_image(image_shape[-1], output[-1])
         if not self.tie_embeddings:
@@ -106,71 +106,73 @@ class CaptionDecoder(keras.layers.Layer):
         self.built = True
 
     def recurrent_inputs(self) -> int:
-        """What the recurrent layer sees of each word."""
+        """Width of the inputs of the recurrent layer."""
         return self.width
 
     def build_image(self, features: int, output: int) -> int:
-        """Builds what brings the image in; gives the width of what `join` gives."""
+        """Build the layers through which the image enters; return the width of `join`'s output."""
         raise NotImplementedError
 
-    def bring(self, image: Tensor, training: bool) -> State:
-        """The state before the first word, from features."""
+    def initial_state(self, image: Tensor, training: bool) -> State:
+        """The state before the first word, from (batch[, regions], features)."""
         raise NotImplementedError
 
     def inputs(self, embedded: Tensor, state: State) -> Tensor:
-        """What the recurrent layer sees, from (batch, timesteps, width) embedded words."""
+        """Inputs of the recurrent layer, from embedded words (batch, timesteps, width)."""
         return embedded
 
     def join(self, output: Tensor, state: State) -> Tensor:
-        """What the last layer sees, from (batch, timesteps, width) outputs."""
+        """Inputs of the last layer, from recurrent outputs (batch, timesteps, width)."""
         return output
 
     def call(self, image: Tensor, tokens: Tensor, training: bool = False) -> Tensor:
-        """Logits after each token of known captions."""
+        """Logits of the next word after each token, (batch, timesteps, words)."""
         state = self.start(image, training=training)
         if training and self.scheduled_sampling:
-            guessed = ops.argmax(self.read(tokens, state, training=True)[0][:, :-1], axis=-1)
-            drawn = keras.random.uniform(ops.shape(guessed), seed=self.seed_generator)
-            mixed = ops.logical_and(drawn < self.scheduled_sampling, tokens[:, 1:] != 0)
-            after = ops.where(mixed, ops.cast(guessed, tokens.dtype), tokens[:, 1:])
-            tokens = ops.concatenate([tokens[:, :1], after], axis=1)
+            # Scheduled sampling in two passes: predict all words from the true ones, replace a
+            # random share of the inputs by these predictions, then compute the logits.
+            predicted = ops.argmax(self.read(tokens, state, training=True)[0][:, :-1], axis=-1)
+            uniform = keras.random.uniform(ops.shape(predicted), seed=self.seed_generator)
+            replaced = ops.logical_and(uniform < self.scheduled_sampling, tokens[:, 1:] != 0)
+            following = ops.where(replaced, ops.cast(predicted, tokens.dtype), tokens[:, 1:])
+            tokens = ops.concatenate([tokens[:, :1], following], axis=1)
         return self.read(tokens, state, training=training)[0]
 
     def start(self, image: Tensor, training: bool = False) -> State:
-        """The state before the first word, a nest of tensors with the batch first.
+        """The state before the first word: nested tensors, (batch, ...) each.
 
         Args:
-            image: See the class.
-            training: Whether dropout is drawn.
+            image: As in `call`.
+            training: Whether to apply dropout.
         """
         if self.encoder is not None:
             image = self.encoder(image, training=training)
         image = ops.cast(image, self.compute_dtype)
         if len(image.shape) == 4:  # rows and columns of regions
             image = ops.reshape(image, (-1, image.shape[1] * image.shape[2], image.shape[3]))
-        return self.bring(self.image_dropout(image, training=training), training)
+        return self.initial_state(self.image_dropout(image, training=training), training)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Logits of the next word, (batch, words), and the state after one more token.
+        """Read one token: logits of the next word, (batch, words), and the new state.
 
         Args:
-            tokens: int (batch,), those that follow where the state is.
-            state: What `start` or the last step gave.
+            tokens: int (batch,), the token after those that the state has read.
+            state: State from `start` or the last `step`.
         """
         logits, state = self.read(tokens[:, None], state)
         return logits[:, 0], state
 
     def read(self, tokens: Tensor, state: State, training: bool = False) -> tuple[Tensor, State]:
-        """Logits after each of (batch, timesteps) tokens, and the state after all of them.
+        """Read (batch, timesteps) tokens: logits after each of them, and the state after all.
 
-        What does not change is handed on as it is, the same tensor, so that a search need not put
-        it in order.
+        Parts of the state that do not change are returned as the same tensor, so that beam search
+        need not reorder them.
         """
         embedded = self.embedding_dropout(self.embedding(tokens), training=training)
         output, *states = self.recurrent(
             self.inputs(embedded, state), initial_state=state["states"], training=training
         )
-        # One form whatever comes first: loops carry it.
+        # Same type before and after, as loops require.
         states = [
             ops.cast(new, old.dtype) for new, old in zip(states, state["states"], strict=True)
         ]
@@ -180,17 +182,17 @@ class CaptionDecoder(keras.layers.Layer):
         return ops.cast(logits, "float32"), {**state, "states": states}
 
     def first_states(self, image: Tensor) -> list[Tensor]:
-        """The initial states of the recurrent layer, for each row of an image."""
-        nothing = ops.zeros((ops.shape(image)[0], 0, self.recurrent_inputs()), image.dtype)
-        _, *states = self.recurrent(nothing)
+        """The default initial states of the recurrent layer, one row for each image."""
+        no_words = ops.zeros((ops.shape(image)[0], 0, self.recurrent_inputs()), image.dtype)
+        _, *states = self.recurrent(no_words)
         return states
 
     def compute_output_shape(self, image_shape: Any, tokens_shape: Any) -> Any:
-        """(batch, timesteps, words)."""
+        """Shape of the logits, (batch, timesteps, words)."""
         return (*tokens_shape, self.words)
 
     def get_config(self) -> dict[str, Any]:
-        """One entry per constructor argument, layers as their own configs."""
+        """One entry per constructor argument; layers as configs."""
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -208,15 +210,15 @@ class CaptionDecoder(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> CaptionDecoder:
-        """The decoder of a config."""
-        given = {
+        """Make a decoder from a config."""
+        layers = {
             name: keras.saving.deserialize_keras_object(config[name])
             for name in ("recurrent", "encoder")
             if config[name] is not None
         }
-        return cls(**{**config, **given})
+        return cls(**{**config, **layers})
 
 
-def pooled(image: Tensor) -> Tensor:
-    """One vector of each image, (batch, features): the mean of its regions where it has any."""
+def mean_features(image: Tensor) -> Tensor:
+    """One feature vector per image, (batch, features): the mean over regions, if any."""
     return ops.mean(image, axis=1) if len(image.shape) == 3 else image

@@ -1,4 +1,4 @@
-"""Decoders of captions, by where the image comes in."""
+"""Caption decoders, which differ in where the image enters the network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from kerasseq.layers.attention import AdditiveAttention
-from kerasseq.layers.decoders.base import CaptionDecoder, State, Tensor, pooled
+from kerasseq.layers.decoders.base import CaptionDecoder, State, Tensor, mean_features
 
 __all__ = [
     "AttentionDecoder",
@@ -22,7 +22,7 @@ __all__ = [
 
 @keras.saving.register_keras_serializable("kerasseq")
 class InitInjectDecoder(CaptionDecoder):
-    """The recurrent layer starts from states that are made of the image.
+    """Decoder whose recurrent layer starts from states computed from the image.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
@@ -42,13 +42,13 @@ class InitInjectDecoder(CaptionDecoder):
         self.to_states = _dense(self, sum(self.state_widths), "to_states", features, "tanh")
         return output
 
-    def bring(self, image: Tensor, training: bool) -> State:
-        return {"states": _split(self.to_states(pooled(image)), self.state_widths)}
+    def initial_state(self, image: Tensor, training: bool) -> State:
+        return {"states": _split(self.to_states(mean_features(image)), self.state_widths)}
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class PreInjectDecoder(CaptionDecoder):
-    """The image is the first word that the recurrent layer reads.
+    """Decoder whose recurrent layer reads the image as its first word.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
@@ -68,8 +68,8 @@ class PreInjectDecoder(CaptionDecoder):
         self.to_word = _dense(self, self.width, "to_word", features)
         return output
 
-    def bring(self, image: Tensor, training: bool) -> State:
-        image = pooled(image)
+    def initial_state(self, image: Tensor, training: bool) -> State:
+        image = mean_features(image)
         word = self.to_word(image)[:, None]
         _, *states = self.recurrent(word, initial_state=self.first_states(image), training=training)
         return {"states": states}
@@ -77,7 +77,7 @@ class PreInjectDecoder(CaptionDecoder):
 
 @keras.saving.register_keras_serializable("kerasseq")
 class ParInjectDecoder(CaptionDecoder):
-    """The recurrent layer reads the image beside each word.
+    """Decoder whose recurrent layer reads the image together with each word.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
@@ -100,18 +100,18 @@ class ParInjectDecoder(CaptionDecoder):
         self.to_word = _dense(self, self.width, "to_word", features)
         return output
 
-    def bring(self, image: Tensor, training: bool) -> State:
-        image = pooled(image)
+    def initial_state(self, image: Tensor, training: bool) -> State:
+        image = mean_features(image)
         return {"states": self.first_states(image), "image": self.to_word(image)}
 
     def inputs(self, embedded: Tensor, state: State) -> Tensor:
-        beside = ops.broadcast_to(state["image"][:, None], ops.shape(embedded))
-        return ops.concatenate([embedded, beside], axis=-1)
+        images = ops.broadcast_to(state["image"][:, None], ops.shape(embedded))
+        return ops.concatenate([embedded, images], axis=-1)
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class MergeDecoder(CaptionDecoder):
-    """The recurrent layer reads words alone; the image meets what it gives, before the words.
+    """Decoder whose recurrent layer reads words alone; the image is added to its outputs.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
@@ -132,22 +132,23 @@ class MergeDecoder(CaptionDecoder):
         self.text_projection = _dense(self, self.width, "text_projection", output)
         return self.width
 
-    def bring(self, image: Tensor, training: bool) -> State:
-        image = pooled(image)
+    def initial_state(self, image: Tensor, training: bool) -> State:
+        image = mean_features(image)
         return {"states": self.first_states(image), "image": self.image_projection(image)}
 
     def join(self, output: Tensor, state: State) -> Tensor:
-        # Linear, as in the paper: what learns here is slower by far behind another tanh.
+        # Linear, as in the paper: with another tanh, training is much slower.
         return self.text_projection(output) + state["image"][:, None]
 
 
 @keras.saving.register_keras_serializable("kerasseq")
 class AttentionDecoder(CaptionDecoder):
-    """Looks at the regions of the image again before each word.
+    """Decoder that attends to the regions of the image before each word.
 
-    The recurrent layer starts from the mean of the regions. What it gives chooses among them, and
-    both together give the word: attention after the recurrent layer, as in Lu et al. (2017), arXiv
-    1612.01887, so that all words of known captions are read at once.
+    The recurrent layer starts from the mean of the regions. Its output is the query of the
+    attention, and output and context together predict the word. Since attention comes after the
+    recurrent layer, as in Lu et al. (2017), arXiv 1612.01887, all words of known captions are read
+    in one call.
 
     Args:
         recurrent: A recurrent layer that returns sequences and states.
@@ -172,32 +173,32 @@ class AttentionDecoder(CaptionDecoder):
         self.context_projection = _dense(self, self.width, "context_projection", self.width)
         return self.width
 
-    def bring(self, image: Tensor, training: bool) -> State:
+    def initial_state(self, image: Tensor, training: bool) -> State:
         if len(image.shape) != 3:
             raise ValueError(
-                "Attention needs images of several regions, (batch, regions, features). "
+                "Attention needs images with several regions, (batch, regions, features). "
                 f"Received: {image.shape}"
             )
         regions = self.region_keys(image)
         return {
-            "states": _split(self.to_states(pooled(image)), self.state_widths),
+            "states": _split(self.to_states(mean_features(image)), self.state_widths),
             "regions": regions,
             "keys": self.attention.keys(regions),
         }
 
     def join(self, output: Tensor, state: State) -> Tensor:
-        seen = self.attention(output, state["regions"], keys=state["keys"])
-        return ops.tanh(self.text_projection(output) + self.context_projection(seen))
+        context = self.attention(output, state["regions"], keys=state["keys"])
+        return ops.tanh(self.text_projection(output) + self.context_projection(context))
 
     def look(self, image: Tensor, tokens: Tensor) -> Tensor:
-        """How much each region counts for the word after each token.
+        """Attention weights of the regions for the word after each token.
 
         Args:
-            image: (batch, regions, features), or what the encoder takes.
-            tokens: int (batch, timesteps), the start and the words of captions.
+            image: (batch, regions, features), or inputs of the encoder.
+            tokens: int (batch, timesteps), the start token and the words.
 
         Returns:
-            (batch, timesteps, regions); they sum to one over the regions.
+            (batch, timesteps, regions), with a sum of one over the regions.
         """
         state = self.start(image)
         output, *_ = self.recurrent(self.embedding(tokens), initial_state=state["states"])
@@ -207,10 +208,12 @@ class AttentionDecoder(CaptionDecoder):
 def _dense(
     decoder: CaptionDecoder, units: int, name: str, inputs: int, activation: str | None = None
 ) -> Any:
+    """A built dense layer with the dtype of the decoder."""
     layer = keras.layers.Dense(units, activation, name=name, dtype=decoder.dtype_policy)
     layer.build((None, inputs))
     return layer
 
 
 def _split(states: Tensor, widths: list[int]) -> list[Tensor]:
+    """Split (batch, sum of widths) into one tensor per width."""
     return ops.split(states, list(accumulate(widths))[:-1], axis=-1) if widths[1:] else [states]

@@ -1,4 +1,4 @@
-"""Images to sentences."""
+"""Image captioning: the task and its Run."""
 
 from __future__ import annotations
 

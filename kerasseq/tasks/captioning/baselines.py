@@ -1,4 +1,4 @@
-"""Captions without a model: the most frequent one, and that of the nearest image."""
+"""Baselines of captioning: the most frequent caption, and the caption of the nearest image."""
 
 from __future__ import annotations
 
@@ -11,62 +11,64 @@ import numpy as np
 __all__ = ["commonest", "nearest"]
 
 _CHUNK = 1024
-_SIDE = 16  # pixels each way, where images are compared by their pixels
+_SIDE = 16  # height and width, in pixels, to which images are reduced for a comparison
 
 
 def commonest(captions: Sequence[Sequence[str]]) -> str:
-    """The caption that most images have; of several, the one most like those of others.
+    """The caption of most images; in a tie, the one with the most frequent words.
 
     >>> commonest([["a dog runs", "a dog"], ["a cat", "a dog"]])
     'a dog'
     """
-    counts = Counter(caption for own in captions for caption in {*own})
-    words = Counter(word for own in captions for caption in own for word in {*caption.split()})
+    counts = Counter(caption for row in captions for caption in {*row})
+    words = Counter(word for row in captions for caption in row for word in {*caption.split()})
 
-    def usual(caption: str) -> float:
+    def word_frequency(caption: str) -> float:
         return float(np.mean([words[word] for word in caption.split()]))
 
-    most = max(counts.values())
-    return max(sorted(c for c, n in counts.items() if n == most), key=usual)
+    highest = max(counts.values())
+    return max(sorted(c for c, n in counts.items() if n == highest), key=word_frequency)
 
 
-def nearest(inputs: Sequence[Any], captions: Sequence[Sequence[str]], asked: Any) -> list[str]:
-    """A caption of the nearest image, by the angle between image features.
+def nearest(inputs: Sequence[Any], captions: Sequence[Sequence[str]], new_inputs: Any) -> list[str]:
+    """For each image a caption of the nearest known image, by the cosine of their features.
 
-    Of its captions, the one that has most words in common with the others.
+    Of its captions, the one that shares most words with the others.
 
     Args:
-        inputs: in the known images, in one part or several: `part[rows]` gives (rows, features),
-            (rows, regions, features), whose mean is taken, or pixels (rows, height, width, 3).
-        captions: of each known image, part after part.
-        asked: the same of the images to find captions for.
+        inputs: inputs of the known images, in one or several parts: `part[rows]` gives features
+            (rows, features) or (rows, regions, features), or pixels (rows, height, width, 3).
+            Regions are averaged.
+        captions: captions of each known image, part after part.
+        new_inputs: inputs of the images to caption, in the same form.
 
     Example:
 
     >>> nearest([np.eye(2)], [["a dog"], ["a cat"]], np.array([[0.1, 0.9]]))
     ['a cat']
     """
-    wanted = np.concatenate([_flat(asked[rows]) for rows in _chunks(len(asked))])
-    best = np.full(len(wanted), -np.inf)
-    place = np.zeros(len(wanted), dtype=np.int64)
-    before = 0
+    queries = np.concatenate([_unit_vectors(new_inputs[rows]) for rows in _chunks(len(new_inputs))])
+    best = np.full(len(queries), -np.inf)
+    best_image = np.zeros(len(queries), dtype=np.int64)
+    first = 0
     for part in inputs:
         for rows in _chunks(len(part)):
-            likeness = wanted @ _flat(part[rows]).T
-            closest = likeness.argmax(axis=1)
-            value = likeness[np.arange(len(wanted)), closest]
-            better = value > best
-            best[better], place[better] = value[better], before + rows[closest[better]]
-        before += len(part)
-    return [_usual(captions[int(number)]) for number in place]
+            similarity = queries @ _unit_vectors(part[rows]).T
+            closest = similarity.argmax(axis=1)
+            score = similarity[np.arange(len(queries)), closest]
+            better = score > best
+            best[better], best_image[better] = score[better], first + rows[closest[better]]
+        first += len(part)
+    return [_most_typical(captions[int(number)]) for number in best_image]
 
 
 def _chunks(rows: int) -> list[np.ndarray]:
+    """Row numbers in chunks of `_CHUNK`."""
     return [np.arange(start, min(start + _CHUNK, rows)) for start in range(0, rows, _CHUNK)]
 
 
-def _flat(values: np.ndarray) -> np.ndarray:
-    """One row of length one for each image."""
+def _unit_vectors(values: np.ndarray) -> np.ndarray:
+    """One vector of length one for each image."""
     if values.ndim == 3:
         values = values.mean(axis=1)
     elif values.ndim == 4:
@@ -75,12 +77,16 @@ def _flat(values: np.ndarray) -> np.ndarray:
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
 
 
-def _usual(captions: Sequence[str]) -> str:
-    """The caption that has most words in common with the others, as a share of those of both."""
+def _most_typical(captions: Sequence[str]) -> str:
+    """The caption with the largest sum of Jaccard similarities to the other captions."""
     words = [{*caption.split()} for caption in captions]
 
     def shared(number: int) -> float:
-        own = words[number]
-        return sum(len(own & other) / len(own | other) for other in words if own | other)
+        caption_words = words[number]
+        return sum(
+            len(caption_words & others) / len(caption_words | others)
+            for others in words
+            if caption_words | others
+        )
 
     return captions[max(range(len(captions)), key=shared)]

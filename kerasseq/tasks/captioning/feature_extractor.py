@@ -1,4 +1,4 @@
-"""What a captioner sees of images: their pixels, or what a frozen network makes of them."""
+"""Reading images as inputs of a captioner: pixels, or features of a frozen network."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ __all__ = [
     "trained_network",
 ]
 
-#: What may be said of how data is read, and what it is where that is left out.
+#: Settings that say how data is read, with their defaults.
 READING: dict[str, Any] = {"images": None, "captions": None, "features": None, "skip_bad": False}
 
 _NETWORK = "mobilenet_v2"  # small, quick, and as good as larger ones of its time
 _SMALL = 64  # pixels, for the small network
 _BATCH = 32
-_OF_NETWORKS = {"weights": "imagenet", "size": None, "fine_tune": 0}
+_NETWORK_SETTINGS = {"weights": "imagenet", "size": None, "fine_tune": 0}
 
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """A frozen network, kept with its weights, so that it sees the same everywhere.
+    """A frozen network with its weights, so that features are the same everywhere.
 
     Args:
-        network: its name, see `kerasseq.models.image_network`.
-        model: the network itself, from pixels to features.
-        key: what tells its features from those of others.
+        network: name of the network, see `kerasseq.models.image_network`.
+        model: the network, from pixels to features.
+        key: identifier of its features, derived from name, pooling and weights.
 
     Example:
 
@@ -75,7 +75,7 @@ class FeatureExtractor:
         seed: int = 0,
         quiet: bool = False,
     ) -> FeatureExtractor:
-        """A network of `keras.applications`; with weights=None, random ones from the seed."""
+        """Make an extractor from a network of `keras.applications`; `seed` draws random weights."""
         import keras
 
         from kerasseq.models import image_network
@@ -91,14 +91,14 @@ class FeatureExtractor:
         return int(self.model.input_shape[1])
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Features of (images, size, size, 3), with a row for each region where it sees some."""
-        found = np.asarray(self.model.predict_on_batch(pixels))
-        if found.ndim == 4:
-            found = found.reshape(len(found), -1, found.shape[-1])
-        return found
+        """Features (images[, regions], features) of pixels (images, size, size, 3)."""
+        features = np.asarray(self.model.predict_on_batch(pixels))
+        if features.ndim == 4:
+            features = features.reshape(len(features), -1, features.shape[-1])
+        return features
 
     def state(self) -> dict[str, Any]:
-        """All that `from_state` needs."""
+        """The state, from which `from_state` makes the same extractor."""
         return {
             "network": self.network,
             "size": self.size,
@@ -109,11 +109,11 @@ class FeatureExtractor:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> FeatureExtractor:
-        """What a state was taken from."""
+        """Make the extractor from its state."""
         from kerasseq.models import image_network
 
-        given = {name: state[name] for name in ("size", "grid")}
-        model = image_network(state["network"], weights=None, **given)
+        options = {name: state[name] for name in ("size", "grid")}
+        model = image_network(state["network"], weights=None, **options)
         model.set_weights(state["weights"])
         return cls(state["network"], model, state["key"])
 
@@ -124,56 +124,60 @@ def captioned(
     state: Mapping[str, Any] | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> Captioned:
-    """Images with their captions, and inputs of them.
+    """Read images with their captions, and compute the inputs of the model.
 
     Args:
-        data: what the recipe takes.
-        settings: of the recipe.
-        state: of the run whose model is to see them; without one they are to learn from.
-        reading: how that run is to read them, as `READING`, where not as its own data.
+        data: data of the recipe.
+        settings: settings of the recipe.
+        state: state of the run that reads new data; None for the data that a run is trained on.
+        reading: settings among `READING` that replace those of the run.
 
     Raises:
-        FileNotFoundError: if there is no such data.
-        ValueError: if it cannot be used; it says what to do.
+        FileNotFoundError: if the data does not exist.
+        ValueError: if the data cannot be used; it says what to do.
     """
-    places = []
+    search_folders = []
     if state is not None:
-        places = _places(settings.images)
-        settings = replace(settings, **{**_as_before(data, settings), **(reading or {})})
+        search_folders = _search_folders(settings.images)
+        settings = replace(settings, **{**_reading_of_run(data, settings), **(reading or {})})
     if isinstance(data, str) and data == "demo":
-        _check_demo(settings, READING if state is not None else {**READING, **_OF_NETWORKS})
-        return _checked(sources.demo(), state)
-    files = sources.image_files(data, settings.images, settings.captions, places)
-    if state is None and (parts := _parts(settings)):
-        near = [path.parent for path in files.paths[:1]]
-        own = {}
+        _check_demo(settings, READING if state is not None else {**READING, **_NETWORK_SETTINGS})
+        return _check_shape(sources.demo(), state)
+    files = sources.image_files(data, settings.images, settings.captions, search_folders)
+    if state is None and (parts := _separate_parts(settings)):
+        folders = [path.parent for path in files.paths[:1]]
+        part_files = {}
         for name, part in parts.items():
             with naming(name):
-                own[name] = sources.image_files(part, places=near)
-        files = sources.parted(files, own)
+                part_files[name] = sources.image_files(part, places=folders)
+        files = sources.parted(files, part_files)
     if settings.features is not None:
         if settings.fine_tune:
-            raise ValueError("fine_tune needs images: it cannot go with features.")
-        found = sources.from_features(files, settings.features, settings.skip_bad)
-        if settings.decoder == "attention" and not _has_regions(found.inputs.shape):
+            raise ValueError(
+                "fine_tune needs images, and cannot be used with features=: leave one of them out."
+            )
+        images = sources.from_features(files, settings.features, settings.skip_bad)
+        if settings.decoder == "attention" and not _has_regions(images.inputs.shape):
             raise ValueError(
                 "decoder='attention' needs features of several regions of each image. Received: "
-                f"{found.inputs.shape} in {settings.features}. Give others, or choose another "
-                "decoder."
+                f"{images.inputs.shape} in {settings.features}. Give other features, or choose "
+                "another decoder."
             )
-        return _checked(found, state)
+        return _check_shape(images, state)
     sources.check_there(files, settings.skip_bad)
     options: dict[str, Any] = {"skip_bad": settings.skip_bad, "quiet": settings.quiet}
-    network = _network(settings) if state is None else state["data_info"]["network"]
+    network = _trained_network_config(settings) if state is None else state["data_info"]["network"]
     if network is not None:
         return sources.from_files(files, *extract(files.paths, network["size"], **options), network)
     if state is not None:
         extractor = load_extractor(state, settings)
     else:
-        extractor = _frozen(settings, grid=settings.decoder == "attention")
+        extractor = _make_extractor(settings, grid=settings.decoder == "attention")
         _check_regions(extractor.model, settings)
-    found_, bad = extract(files.paths, extractor.size, extractor, key=extractor.key, **options)
-    return sources.from_files(files, found_, bad, extractor=extractor.state())
+    features, unreadable = extract(
+        files.paths, extractor.size, extractor, key=extractor.key, **options
+    )
+    return sources.from_files(files, features, unreadable, extractor=extractor.state())
 
 
 def read_inputs(
@@ -182,52 +186,52 @@ def read_inputs(
     load_extractor: Callable[[], FeatureExtractor],
     images: Any = None,
 ) -> tuple[list[str], ImageInputs]:
-    """What a model is to see of new images, and their names.
+    """Read new images: their names, and the inputs of the model.
 
     Args:
         data: images, see `kerasseq.data.images.lists.listed`; or features, as an array or a
             file.
-        data_info: of the run.
-        load_extractor: gives what sees images, where features are needed.
-        images: a further folder in which images that a table names may lie.
+        data_info: `data_info` of the run.
+        load_extractor: function that loads the feature extractor; called only if it is needed.
+        images: a further folder to search for images that a table names.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if there is nothing to see, or it does not fit the model.
+        FileNotFoundError: if a file does not exist.
+        ValueError: if there is no image, or its shape does not fit the model.
     """
     shape = tuple(data_info["inputs"])
-    features = None if data_info["network"] is not None else _features(data, shape)
+    features = None if data_info["network"] is not None else _read_features(data, shape)
     if features is not None:
         return features
-    names, given = listed(data, _places(images))
+    names, files = listed(data, _search_folders(images))
     if data_info["network"] is not None:
-        return names, ImageInputs(Images(given, shape[0]), fingerprint="images")
+        return names, ImageInputs(Images(files, shape[0]), fingerprint="images")
     extractor = load_extractor()
-    images, rows = Images(given, extractor.size), np.arange(len(given))
+    images, rows = Images(files, extractor.size), np.arange(len(files))
     parts = [images[rows[start : start + _BATCH]] for start in range(0, len(rows), _BATCH)]
     return names, ImageInputs(np.concatenate([extractor(part) for part in parts]))
 
 
 def load_extractor(state: Mapping[str, Any], settings: CaptioningSettings) -> FeatureExtractor:
-    """What sees images for a run.
+    """The image feature extractor of a run.
 
     Raises:
-        ValueError: if it was made from features, and nobody said of which network.
+        ValueError: if the run was made from a file of features, of an unknown network.
     """
     if state["extractor"] is not None:
         return FeatureExtractor.from_state(state["extractor"])
     if settings.encoder == "auto":
         raise ValueError(
-            "this run was made from a file of features, and does not know what saw them: give "
-            "features, or name the network as encoder= when you train."
+            "this run was made from a file of features of an unknown network: give features, or "
+            "name the network as encoder= when you train."
         )
-    wanted = tuple(state["data_info"]["inputs"])
-    extractor = _frozen(settings, grid=len(wanted) == 2)
-    given = extractor(np.zeros((1, extractor.size, extractor.size, 3), dtype=np.uint8)).shape[1:]
-    if given != wanted:
+    expected = tuple(state["data_info"]["inputs"])
+    extractor = _make_extractor(settings, grid=len(expected) == 2)
+    shape = extractor(np.zeros((1, extractor.size, extractor.size, 3), dtype=np.uint8)).shape[1:]
+    if shape != expected:
         raise ValueError(
-            f"{settings.encoder} sees features of shape {given}, and this run was made from "
-            f"others, of shape {wanted}: give features as they were."
+            f"{settings.encoder} gives features of shape {shape}, and this run was made from "
+            f"features of shape {expected}: give features of that shape."
         )
     return extractor
 
@@ -235,13 +239,13 @@ def load_extractor(state: Mapping[str, Any], settings: CaptioningSettings) -> Fe
 def trained_network(
     data_info: Mapping[str, Any], settings: CaptioningSettings, grid: bool, weights: str | None
 ) -> keras.Model | None:
-    """The network that is part of a model and sees its pixels, untrained; None for features.
+    """The image network that is trained as part of a model; None for a model of features.
 
     Args:
-        data_info: of the run.
-        settings: of the recipe.
-        grid: whether it is to give regions.
-        weights: what it starts from, where it is no small one.
+        data_info: `data_info` of the run.
+        settings: settings of the recipe.
+        grid: whether features are regions, (rows, columns, features).
+        weights: initial weights of a network of `keras.applications`.
     """
     network = data_info["network"]
     if network is None:
@@ -249,16 +253,16 @@ def trained_network(
     from kerasseq.models import image_cnn, image_network
 
     if network["name"] == "cnn":
-        found = image_cnn(network["size"], grid)
+        model = image_cnn(network["size"], grid)
     else:
-        given = {"size": network["size"], "fine_tune": settings.fine_tune, "grid": grid}
-        found = image_network(network["name"], weights=weights, quiet=True, **given)
-    _check_regions(found, settings)
-    return found
+        options = {"size": network["size"], "fine_tune": settings.fine_tune, "grid": grid}
+        model = image_network(network["name"], weights=weights, quiet=True, **options)
+    _check_regions(model, settings)
+    return model
 
 
-def _network(settings: CaptioningSettings) -> dict[str, Any] | None:
-    """The network that is to learn to see, if any is."""
+def _trained_network_config(settings: CaptioningSettings) -> dict[str, Any] | None:
+    """Name and size of the image network that is trained; None if it is frozen."""
     from kerasseq.models import image_size
 
     name, size = settings.encoder, settings.size
@@ -270,7 +274,8 @@ def _network(settings: CaptioningSettings) -> dict[str, Any] | None:
     return None
 
 
-def _frozen(settings: CaptioningSettings, grid: bool) -> FeatureExtractor:
+def _make_extractor(settings: CaptioningSettings, grid: bool) -> FeatureExtractor:
+    """The frozen network of the settings."""
     return FeatureExtractor.of_network(
         _NETWORK if settings.encoder == "auto" else settings.encoder,
         weights=settings.weights,
@@ -282,82 +287,87 @@ def _frozen(settings: CaptioningSettings, grid: bool) -> FeatureExtractor:
 
 
 def _has_regions(shape: Sequence[int]) -> bool:
-    """Whether features of that shape are of several regions of an image."""
+    """Whether features of this shape describe several regions of an image."""
     return math.prod(shape[:-1]) > 1
 
 
 def _check_regions(network: keras.Model, settings: CaptioningSettings) -> None:
     if settings.decoder == "attention" and not _has_regions(network.output_shape[1:]):
         raise ValueError(
-            "decoder='attention' needs several regions of each image to look at, and size="
-            f"{network.input_shape[1]} leaves one. Give a larger size, or choose another decoder."
+            "decoder='attention' needs features of several regions of each image, and size="
+            f"{network.input_shape[1]} gives one. Give a larger size, or choose another decoder."
         )
 
 
-def _places(images: Any) -> list[Any]:
+def _search_folders(images: Any) -> list[Any]:
     return [] if images is None else [images]
 
 
-def _as_before(data: Any, settings: CaptioningSettings) -> dict[str, Any]:
-    """How a run read its own data, as far as that goes for this; where images lie is found."""
+def _reading_of_run(data: Any, settings: CaptioningSettings) -> dict[str, Any]:
+    """The settings of a run that say how to read new data; folders of images are searched for."""
     if isinstance(data, str) and data == "demo":
         return READING
     folder = isinstance(data, str | os.PathLike) and paths.user_path(data, "data").is_dir()
-    given = {"features": settings.features, "skip_bad": settings.skip_bad}
-    return {**READING, **given, "captions": settings.captions if folder else None}
+    shared = {"features": settings.features, "skip_bad": settings.skip_bad}
+    return {**READING, **shared, "captions": settings.captions if folder else None}
 
 
-def _parts(settings: CaptioningSettings) -> dict[str, Any]:
-    """The parts that are given as captions of their own, and not as shares."""
-    given = {"validation": settings.validation, "test": settings.test}
-    return {name: own for name, own in given.items() if not isinstance(own, Real)}
+def _separate_parts(settings: CaptioningSettings) -> dict[str, Any]:
+    """`validation` and `test`, if they are separate data and not shares, by name."""
+    parts = {"validation": settings.validation, "test": settings.test}
+    return {name: part for name, part in parts.items() if not isinstance(part, Real)}
 
 
-def _check_demo(settings: CaptioningSettings, untouched: Mapping[str, Any]) -> None:
-    """Nothing may be given that the demo has no use for."""
-    given = [
+def _check_demo(settings: CaptioningSettings, defaults: Mapping[str, Any]) -> None:
+    """Raise a ValueError for settings that the demo does not use.
+
+    Args:
+        settings: settings of the recipe.
+        defaults: settings that must have their default, with this default.
+    """
+    unused = [
         f"{name}={getattr(settings, name)!r}"
-        for name, value in untouched.items()
+        for name, value in defaults.items()
         if getattr(settings, name) != value
     ]
-    given += [f"{name}=" for name in _parts(settings)]
-    if "weights" in untouched and settings.encoder not in ("auto", "cnn"):
-        given.append(f"encoder={settings.encoder!r}")
-    if given:
+    unused += [f"{name}=" for name in _separate_parts(settings)]
+    if "weights" in defaults and settings.encoder not in ("auto", "cnn"):
+        unused.append(f"encoder={settings.encoder!r}")
+    if unused:
         raise ValueError(
-            "the demo has images, captions and a small network of its own: leave this out. "
-            f"Received: {', '.join(given)}"
+            "the demo brings images, captions and a small network: leave these settings out. "
+            f"Received: {', '.join(unused)}"
         )
 
 
-def _checked(found: Captioned, state: Mapping[str, Any] | None) -> Captioned:
-    """What was found, if a run that is there can see it."""
-    if state is not None and tuple(state["data_info"]["inputs"]) != found.inputs.shape:
+def _check_shape(data: Captioned, state: Mapping[str, Any] | None) -> Captioned:
+    """Check that the inputs of new data have the shape that a run expects, and return the data."""
+    if state is not None and tuple(state["data_info"]["inputs"]) != data.inputs.shape:
         raise ValueError(
-            f"this run sees {tuple(state['data_info']['inputs'])} numbers of each image, and these "
-            f"have {found.inputs.shape}: give images or features as it was made from."
+            f"this run takes inputs of shape {tuple(state['data_info']['inputs'])} per image, and "
+            f"these have {data.inputs.shape}: give images or features of that shape."
         )
-    return found
+    return data
 
 
-def _features(data: Any, shape: tuple[int, ...]) -> tuple[list[str], ImageInputs] | None:
-    """Names and features, if it is features that were given."""
+def _read_features(data: Any, shape: tuple[int, ...]) -> tuple[list[str], ImageInputs] | None:
+    """Names and features, if `data` is an array or a file of features; else None."""
     if isinstance(data, np.ndarray):
         floats = data.dtype.kind == "f" and data.ndim in (2, 3)
         if not data.size or not (floats or (data.dtype.kind in "iu" and data.shape[1:] == shape)):
             return None
-        names, found = [str(number) for number in range(len(data))], ImageInputs(data)
-        check_finite(names, found, "the array")
+        names, inputs = [str(number) for number in range(len(data))], ImageInputs(data)
+        check_finite(names, inputs, "the array")
     else:
         path = data[0] if isinstance(data, list | tuple) and len(data) == 1 else data
         if not isinstance(path, str | os.PathLike):
             return None
         if Path(path).suffix.lower() not in (".npy", ".npz"):
             return None
-        names, found = read_features(path)
-    if found.shape != shape:
+        names, inputs = read_features(path)
+    if inputs.shape != shape:
         raise ValueError(
-            f"this run captions features of shape {shape} for each image; images must be in a "
-            f"list, even one. Received: {found.shape}"
+            f"features must have shape {shape} for each image. Received: {inputs.shape}. Images "
+            "must be passed as a list, even a single one."
         )
-    return names, found
+    return names, inputs

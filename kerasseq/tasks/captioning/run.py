@@ -1,4 +1,4 @@
-"""Runs that write captions."""
+"""The Run class of captioning."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["CaptionRun"]
 
 
 class CaptionRun(Run):
-    """A trained captioner, with everything that it takes to use it and its scores.
+    """A trained captioner with its preprocessing and scores.
 
     Args:
         **fields: the fields of `kerasseq.Run`.
@@ -38,28 +38,28 @@ class CaptionRun(Run):
         """Captions of new images.
 
         Args:
-            data: images as files or arrays, folders of them, or a table that names them; or their
+            data: images as files or arrays, folders of images, or a table of their names; or
                 features, as an array or a file.
-            beam_width: as in the recipe; that of the run where it is not given.
-            length_penalty: as in the recipe; that of the run where it is not given.
-            no_repeat_ngram_size: as in the recipe; that of the run where it is not given.
+            beam_width: as in the recipe; default: the value of the run.
+            length_penalty: as in the recipe; default: the value of the run.
+            no_repeat_ngram_size: as in the recipe; default: the value of the run.
 
         Returns:
             A row for each image: `image`, its name, `caption`, and `log_probability` of the
             caption.
 
         Raises:
-            ValueError: if there is nothing to see, or it does not fit the model.
+            ValueError: if there is no image, or its shape does not fit the model.
         """
         import pandas as pd
 
-        asked = {
+        values = {
             "beam_width": beam_width,
             "length_penalty": length_penalty,
             "no_repeat_ngram_size": no_repeat_ngram_size,
         }
-        given = {name: value for name, value in asked.items() if value is not None}
-        names, written = self.task.write(self.model, self.state, self.resolved, data, given)
+        search = {name: value for name, value in values.items() if value is not None}
+        names, written = self.task.write(self.model, self.state, self.resolved, data, search)
         return pd.DataFrame(
             {"image": names, "caption": written.texts, "log_probability": written.log_probs}
         )
@@ -67,20 +67,22 @@ class CaptionRun(Run):
     def remarks(self) -> list[str]:
         """Remarks for the reader."""
         vocabulary = self.metrics["test"]["vocabulary"]
-        return super().remarks() + ([] if vocabulary else ["it writes no words: train it longer"])
+        return super().remarks() + (
+            [] if vocabulary else ["the model writes empty captions: train it for more epochs"]
+        )
 
     def figures(self) -> dict[str, Figure]:
         from kerasseq.tasks.captioning import plots
 
-        found, shown = super().figures(), self.state.get("shown", {})
-        if not {"images", "inputs"} <= {*shown}:
-            return found
-        captions = [own["caption"] for own in self.metrics["examples"]]
-        references = [own["references"] for own in self.metrics["examples"]]
-        found["captions"] = plots.contact_sheet(shown["images"], captions, references)
+        figures, images = super().figures(), self.state.get("shown", {})
+        if not {"images", "inputs"} <= {*images}:
+            return figures
+        captions = [example["caption"] for example in self.metrics["examples"]]
+        references = [example["references"] for example in self.metrics["examples"]]
+        figures["captions"] = plots.contact_sheet(images["images"], captions, references)
         if self.resolved.decoder == "attention":
-            few = slice(0, len(shown["inputs"]))
+            rows = slice(0, len(images["inputs"]))
             writer = self.task.writer(self.model, self.state, self.resolved)
-            looked = writer.look(shown["inputs"], captions[few])
-            found["attention"] = plots.attention(shown["images"][few], captions[few], looked)
-        return found
+            weights = writer.look(images["inputs"], captions[rows])
+            figures["attention"] = plots.attention(images["images"][rows], captions[rows], weights)
+        return figures

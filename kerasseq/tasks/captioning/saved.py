@@ -1,4 +1,4 @@
-"""The types of what runs of captioning save, against which their files are checked."""
+"""Types of the saved files of captioning runs, against which the files are checked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _DataInfo(TypedDict):
     words: Annotated[int, Limits(least=4)]
     inputs: Annotated[list[Annotated[int, Limits(least=1)]], Length(1, 3)]
     network: _Network | None
-    timesteps: NotRequired[Annotated[float, Limits(least=0)]]  # earlier runs do without
+    timesteps: NotRequired[Annotated[float, Limits(least=0)]]  # missing in earlier runs
 
 
 class _Extractor(TypedDict):
@@ -43,7 +43,7 @@ class _Scaling(TypedDict):
 
 
 class _Shown(TypedDict, total=False):
-    """Images for plots, and of the first few inputs of them; both or none."""
+    """Images for plots, and the model inputs of the first few of them; both or none."""
 
     images: Annotated[np.ndarray, Array("u", 4)]
     inputs: Annotated[np.ndarray, Array("fiu")]
@@ -70,7 +70,7 @@ class _Example(TypedDict):
 
 
 class CaptionMetrics(TypedDict):
-    """The entries of metrics.json beside those of all recipes."""
+    """Entries of metrics.json that only captioning has."""
 
     test: _Scores
     examples: list[_Example]

@@ -23,7 +23,7 @@ __all__ = ["Captioning"]
 
 
 class Captioning(Task["CaptioningSettings", CaptionRun]):
-    """Images to sentences."""
+    """Image captioning."""
 
     run = CaptionRun
     headline: ClassVar[str] = "bleu_4"
@@ -31,9 +31,9 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
 
     @property
     def reading(self) -> tuple[str, ...]:
-        # The network that sees the images is that of the run.
-        own = ("encoder", "weights", "size")
-        return tuple(name for name in super().reading if name not in own)
+        # The image network is that of the run, so it cannot be passed for new data.
+        network_settings = ("encoder", "weights", "size")
+        return tuple(name for name in super().reading if name not in network_settings)
 
     def check(self, settings: CaptioningSettings) -> None:
         from kerasseq.data import parts
@@ -77,7 +77,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             rows["train"] = np.union1d(rows["train"], rows["validation"])
         if learn == "all":
             rows["train"] = np.union1d(rows["train"], rows["test"])
-        parts = {part: taken(source, own) for part, own in rows.items()}
+        parts = {part: taken(source, numbers) for part, numbers in rows.items()}
         notes = [
             *source.notes,
             f"{len(rows['train']):,} images to train on, {len(rows['validation']):,} to stop by, "
@@ -91,11 +91,14 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
 
         source = parts.train
         scaling = None if source.network else source.inputs.moments()
-        said = [caption for own in source.captions for caption in own]
-        words = caption_tokenizer(said, settings.min_count, settings.length)
-        longest = max(len(caption.split()) for caption in said)
-        known = len(words) - 4  # beside padding, unknown, start and end
-        notes = [f"{known:,} words are known, of {len(said):,} captions of up to {longest} words"]
+        captions = [caption for row in source.captions for caption in row]
+        words = caption_tokenizer(captions, settings.min_count, settings.length)
+        longest = max(len(caption.split()) for caption in captions)
+        vocabulary_size = len(words) - 4  # without padding, unknown, start and end
+        notes = [
+            f"{vocabulary_size:,} words are known, of {len(captions):,} captions of up to "
+            f"{longest} words"
+        ]
         train, validation = (
             writing.teacher_forcing_examples(words, writing.scaled(part, scaling))[0]
             for part in (source, parts.validation)
@@ -108,7 +111,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
                 "timesteps": train.mean_length("tokens"),
             },
             "words": words.state(),
-            "known": writing.fingerprints(sorted({*said})),
+            "known": writing.fingerprints(sorted({*captions})),
             "extractor": source.extractor,
             "scaling": scaling,
         }
@@ -176,7 +179,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
     ) -> Score:
         from kerasseq.evaluation import caption_metrics
 
-        found = caption_metrics.captions(
+        score = caption_metrics.captions(
             predictions.texts,
             targets.captions,
             nats=predictions.nats,
@@ -184,11 +187,11 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             new=predictions.new,
             seed=settings.seed,
         )
-        found.details["examples"] = [
+        score.details["examples"] = [
             {"caption": predictions.texts[row], "references": targets.captions[row]}
             for row in targets.shown
         ]
-        return found
+        return score
 
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: CaptioningSettings
@@ -198,13 +201,15 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
 
         if parts.test is None:
             return {}
-        # They stop by nothing, and so learn from the validation part too.
-        known = [*parts.train.captions, *parts.validation.captions]
+        # Baselines have no early stopping, so they are fitted on the validation part too.
+        captions = [*parts.train.captions, *parts.validation.captions]
         inputs = [parts.train.inputs, parts.validation.inputs]
-        common = baselines.commonest(known)
+        common = baselines.commonest(captions)
         return {
             "most frequent caption": Written([common] * len(parts.test)),
-            "nearest image's caption": Written(baselines.nearest(inputs, known, parts.test.inputs)),
+            "nearest image's caption": Written(
+                baselines.nearest(inputs, captions, parts.test.inputs)
+            ),
         }
 
     def read(
@@ -244,21 +249,25 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         from kerasseq.tasks.captioning import writing
 
         super().check_saved(model, state, settings, metrics)
-        taken, seen = model.input["image"].shape[1:], state["data_info"]["inputs"]
-        if len(taken) != len(seen) or any(own not in (None, n) for own, n in zip(taken, seen)):
-            raise ValueError(f"the model takes {tuple(taken)}, and data_info.inputs is {seen}")
-        network = state["data_info"]["network"]
-        if network and network["size"] != seen[0]:
+        model_shape, inputs = model.input["image"].shape[1:], state["data_info"]["inputs"]
+        if len(model_shape) != len(inputs) or any(
+            size not in (None, n) for size, n in zip(model_shape, inputs)
+        ):
             raise ValueError(
-                f"data_info.network.size is {network['size']:,}, and data_info.inputs is {seen}"
+                f"the model takes {tuple(model_shape)}, and data_info.inputs is {inputs}"
+            )
+        network = state["data_info"]["network"]
+        if network and network["size"] != inputs[0]:
+            raise ValueError(
+                f"data_info.network.size is {network['size']:,}, and data_info.inputs is {inputs}"
             )
         if state["scaling"]:
-            for name, own in state["scaling"].items():
-                if own.shape != (seen[-1],):
+            for name, values in state["scaling"].items():
+                if values.shape != (inputs[-1],):
                     raise ValueError(
-                        f"scaling.{name} is {own.shape}, and data_info.inputs is {seen}"
+                        f"scaling.{name} is {values.shape}, and data_info.inputs is {inputs}"
                     )
-        writing.check_shown(state.get("shown", {}), seen, len(metrics["examples"]))
+        writing.check_shown(state.get("shown", {}), inputs, len(metrics["examples"]))
         words = len(Tokenizer.from_state(state["words"]))
         if words != state["data_info"]["words"]:
             raise ValueError(
@@ -279,7 +288,8 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         if network is None:
             regions = len(inputs) == 2 and inputs[0] > 1
         else:
-            regions = network["name"] == "cnn" and network["size"] > 8  # pixels across a region
+            # Each region of the small network covers 8 pixels.
+            regions = network["name"] == "cnn" and network["size"] > 8
         return changed(settings, decoder="attention" if regions else "init"), []
 
     def write(
@@ -288,20 +298,20 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         state: Mapping[str, Any],
         settings: CaptioningSettings,
         data: Any,
-        asked: Mapping[str, Any],
+        search: Mapping[str, Any],
     ) -> tuple[list[str], Written]:
-        """Names and captions of new images.
+        """Write captions of new images: their names, and the captions.
 
         Args:
             model: the trained model.
             state: state of the fitted preprocessing.
             settings: settings of the run.
             data: images or their features.
-            asked: settings of beam search that replace those of the run.
+            search: settings of beam search that replace those of the run.
         """
         from kerasseq.tasks.captioning import feature_extractor
 
-        settings = changed(settings, **asked)
+        settings = changed(settings, **search)
         check(settings)
         writer = self.writer(model, state, settings)
 
@@ -323,7 +333,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         )
 
     def _check_sizes(self, settings: CaptioningSettings) -> None:
-        """The cell and the rest, by their own checks; "auto" if none of what it may be passes."""
+        """Check sizes by counting the model; for decoder="auto", one possible decoder must pass."""
         auto = settings.decoder == "auto"
         decoders: list[Any] = ["init", "attention"] if auto else [settings.decoder]
         faults = []
@@ -340,18 +350,18 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
     def writer(
         self, model: keras.Model, state: Mapping[str, Any], settings: CaptioningSettings
     ) -> Writer:
-        """The beam search of a model; compiling it takes longer than running it, so it is kept."""
+        """The caption writer of a model, cached since compiling takes longer than running it."""
         from kerasseq.data.tokenizers.tokenizer import Tokenizer
         from kerasseq.tasks.captioning.writing import SEARCH, Writer
 
         search: dict[str, Any] = {name: getattr(settings, name) for name in SEARCH}
-        kept = self._writer
-        if kept is None or kept.model is not model or kept.search != search:
+        cached = self._writer
+        if cached is None or cached.model is not model or cached.search != search:
             self._writer = Writer(model, Tokenizer.from_state(state["words"]), **search)
         assert self._writer is not None
         return self._writer
 
-    # Of the run that was used last.
+    # Caches of the run that was used last.
     _writer: Writer | None = None
     _extractor: tuple[Mapping[str, Any], Any] | None = None
 
@@ -364,7 +374,7 @@ def _check_encoder(settings: CaptioningSettings) -> None:
     image_size(settings.encoder)  # raises if there is no such network
     if settings.features is not None and settings.weights is None:
         raise ValueError(
-            "encoder= beside features= is the network that they are from, and with random weights "
-            "it sees other things: give its weights, or leave encoder out. "
+            "encoder= beside features= names the network that computed them, and weights=None "
+            "gives it random weights: give its weights, or leave encoder out. "
             f"Received: encoder={settings.encoder!r}, weights=None"
         )

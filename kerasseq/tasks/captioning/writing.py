@@ -1,4 +1,4 @@
-"""Captions from a trained model: for what it is scored on, and for new images."""
+"""Writing captions with a trained model, for scoring and for new images."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ __all__ = [
 
 #: The settings of the beam search.
 SEARCH = ("beam_width", "length_penalty", "no_repeat_ngram_size")
-_SHOWN, _LOOKED_AT = 12, 3  # images in the contact sheet, and with attention
+_SHOWN, _LOOKED_AT = 12, 3  # number of images in the contact sheet, and in the attention plot
 _THUMBNAIL = 160  # pixels
 
 
 @dataclass(frozen=True)
 class References:
-    """What was said of images, to score captions by.
+    """Reference captions of images.
 
     Args:
-        captions: of each image.
-        shown: numbers of the images that are to be shown.
+        captions: reference captions of each image.
+        shown: numbers of the images that plots show.
     """
 
     captions: list[list[str]]
@@ -55,13 +55,13 @@ class References:
 
 @dataclass(frozen=True)
 class CaptionExamples:
-    """Images to find captions for, and what was said of them.
+    """Images to caption, with their reference captions.
 
     Args:
-        inputs: a row for each image.
-        targets: what was said.
-        examples: a row for each caption, for teacher forcing.
-        image: which image each of these belongs to.
+        inputs: inputs of the model, a row for each image.
+        targets: reference captions.
+        examples: examples for teacher forcing, a row for each caption.
+        image: number of the image of each example, `(captions,)`.
     """
 
     inputs: ImageInputs
@@ -79,10 +79,10 @@ class Written:
 
     Args:
         texts: the captions.
-        log_probs: of each caption, in nats.
-        nats: how surprising its references are to the model, for each image, in nats.
-        words: of these references, their ends among them.
-        new: whether this caption has words, and nobody has said it in the training part.
+        log_probs: log-probability of each caption, in nats, `(images,)`.
+        nats: negative log-likelihood of the references of each image, in nats, `(images,)`.
+        words: number of words of these references, end tokens included, `(images,)`.
+        new: whether the caption is not empty and absent from the training captions, `(images,)`.
     """
 
     texts: list[str]
@@ -93,15 +93,15 @@ class Written:
 
 
 def teacher_forcing_examples(tokenizer: Tokenizer, part: Captioned) -> tuple[Examples, np.ndarray]:
-    """Examples, a row for each caption, and which image each belongs to.
+    """Examples for teacher forcing, a row for each caption, and the image number of each row.
 
     Args:
         tokenizer: the vocabulary of captions.
         part: the images.
     """
     captions = part.captions
-    image = np.repeat(np.arange(len(captions)), [len(own) for own in captions])
-    rows = tokenizer.encode([caption for own in captions for caption in own], start=True, end=True)
+    image = np.repeat(np.arange(len(captions)), [len(row) for row in captions])
+    rows = tokenizer.encode([caption for row in captions for caption in row], start=True, end=True)
     lengths = (rows != 0).sum(axis=1) - 1
     inputs: dict[str, Any] = {"image": part.inputs.at(image), "tokens": _without_end(rows)}
     examples = Examples(inputs, rows[:, 1:], {"tokens": lengths, "targets": lengths})
@@ -109,26 +109,26 @@ def teacher_forcing_examples(tokenizer: Tokenizer, part: Captioned) -> tuple[Exa
 
 
 def examples(tokenizer: Tokenizer, part: Captioned, show: bool = False) -> CaptionExamples:
-    """Images to find captions for and to score them on.
+    """Images to caption, with their reference captions.
 
     Args:
         tokenizer: the vocabulary of captions.
         part: the images.
-        show: whether some of them are to be shown.
+        show: whether to choose images for plots.
     """
     examples, image = teacher_forcing_examples(tokenizer, part)
-    there = [i for i, file in enumerate(part.files) if part.network or file]
-    targets = References(part.captions, there[:_SHOWN] if show else ())
+    available = [i for i, file in enumerate(part.files) if part.network or file]
+    targets = References(part.captions, available[:_SHOWN] if show else ())
     return CaptionExamples(part.inputs, targets, examples, image)
 
 
 def scaled(part: Captioned, scaling: Mapping[str, np.ndarray] | None) -> Captioned:
-    """The same images, inputs of them scaled by `ImageInputs.moments`, where it is."""
+    """The same images, with inputs scaled by `ImageInputs.moments`; unchanged without scaling."""
     return part if scaling is None else replace(part, inputs=part.inputs.scaled(**scaling))
 
 
 def shown(part: Captioned, rows: Sequence[int]) -> dict[str, Any]:
-    """What figures need of some images: themselves, and of the first inputs of them."""
+    """The data of plots: images, and the model inputs of the first few of them."""
     if not rows:
         return {}
     if part.network:
@@ -138,28 +138,28 @@ def shown(part: Captioned, rows: Sequence[int]) -> dict[str, Any]:
     return {"images": images, "inputs": part.inputs[np.array(rows[:_LOOKED_AT])]}
 
 
-def check_shown(shown: Mapping[str, np.ndarray], seen: Sequence[int], examples: int) -> None:
-    """Raise a ValueError unless figures can be drawn of what `shown` gave.
+def check_shown(shown: Mapping[str, np.ndarray], shape: Sequence[int], examples: int) -> None:
+    """Raise a ValueError unless plots can be drawn from the result of `shown`.
 
     Args:
-        shown: images, and what is seen in the first; or nothing.
-        seen: shape of what is seen in an image.
-        examples: number of captions that go with the images.
+        shown: `images`, and `inputs` of the first few of them; or empty.
+        shape: shape of the model inputs of an image.
+        examples: number of captions.
     """
-    if not {"images", "seen"} <= {*shown}:
+    if not {"images", "inputs"} <= {*shown}:
         return
-    images, looked_at = shown["images"], (min(examples, _LOOKED_AT), *seen)
-    if len(images) != examples or 0 in images.shape or shown["inputs"].shape != looked_at:
+    images, expected = shown["images"], (min(examples, _LOOKED_AT), *shape)
+    if len(images) != examples or 0 in images.shape or shown["inputs"].shape != expected:
         raise ValueError(
-            f"{examples:,} images are shown, and there are arrays {images.shape} of them and "
-            f"{shown['seen'].shape} of what is seen in {looked_at[0]}"
+            f"plots show {examples:,} images, but the images have shape {images.shape} and the "
+            f"model inputs of the first {expected[0]} have shape {shown['inputs'].shape}"
         )
 
 
 def fingerprints(captions: Sequence[str]) -> np.ndarray:
-    """A number for each caption, uint64, by which it is known again."""
-    found = [hashlib.blake2b(own.encode(), digest_size=8).digest() for own in captions]
-    return np.frombuffer(b"".join(found), dtype="<u8").astype(np.uint64)
+    """A 64-bit hash of each caption, uint64 `(captions,)`."""
+    hashes = [hashlib.blake2b(caption.encode(), digest_size=8).digest() for caption in captions]
+    return np.frombuffer(b"".join(hashes), dtype="<u8").astype(np.uint64)
 
 
 @dataclass
@@ -167,11 +167,12 @@ class Writer:
     """Writes captions with a model, by beam search.
 
     Args:
-        model: what `kerasseq.models.Captioner` builds.
-        tokenizer: its vocabulary.
+        model: a model that `kerasseq.models.Captioner` built.
+        tokenizer: vocabulary of the model.
         beam_width: number of captions that beam search follows; 1 for greedy decoding.
-        length_penalty: 0 favours short captions, 1 does not.
-        no_repeat_ngram_size: words of the shortest run that must not come twice; 0 for any.
+        length_penalty: exponent of the length that divides the log-probability; 0 favours short
+            captions.
+        no_repeat_ngram_size: length of n-grams that must not occur twice; 0 for no limit.
     """
 
     model: keras.Model
@@ -187,7 +188,7 @@ class Writer:
         return {name: getattr(self, name) for name in SEARCH}
 
     def write(self, inputs: Any) -> Written:
-        """Captions of image inputs, one for each row."""
+        """Write a caption for each row of image inputs."""
         if self._search is None:
             from kerasseq.generation import BeamSearch
 
@@ -202,13 +203,13 @@ class Writer:
                 end=END,
                 forbidden=(UNKNOWN, START),
             )
-        found = self._search.run(inputs)
-        log_probs = np.asarray(found.log_probs[:, 0]).sum(axis=-1)
+        result = self._search.run(inputs)
+        log_probs = np.asarray(result.log_probs[:, 0]).sum(axis=-1)
         training.finite(log_probs, self.model)
-        return Written(self.tokenizer.decode(found.tokens[:, 0]), log_probs)
+        return Written(self.tokenizer.decode(result.tokens[:, 0]), log_probs)
 
     def nats(self, examples: Examples) -> np.ndarray:
-        """How surprising each caption is, its end included, float64 (captions,)."""
+        """Negative log-likelihood of each caption with its end, in nats, float64 (captions,)."""
         import keras
         from keras import ops
 
@@ -219,27 +220,29 @@ class Writer:
         scorer = keras.Model(inputs, ops.sum(losses * real, axis=-1))
         assert examples.targets is not None
         lengths = examples.lengths["tokens"]
-        given = Examples(
+        with_targets = Examples(
             {**examples.inputs, "following": examples.targets},
             lengths={"tokens": lengths, "following": lengths},
         )
-        return training.outputs(scorer, given).astype(np.float64)
+        return training.outputs(scorer, with_targets).astype(np.float64)
 
     def look(self, inputs: np.ndarray, captions: Sequence[str]) -> list[np.ndarray]:
-        """Where the model looked for each word, (words, rows, columns) for each caption.
+        """Attention weights of each word, (words, rows, columns) for each caption.
 
         Args:
-            inputs: a row for each caption.
-            captions: as the model wrote them.
+            inputs: inputs of the model, a row for each caption.
+            captions: captions of the model.
 
         Raises:
-            ValueError: if its decoder has no attention, or regions are in no square.
+            ValueError: if the decoder has no attention, or regions do not form a square.
         """
         from keras import ops
 
         decoder = self.model.get_layer("decoder")
         if not hasattr(decoder, "look"):
-            raise ValueError("this captioner looks at no regions: train one with attention.")
+            raise ValueError(
+                "this model has no attention weights: train one with decoder='attention'."
+            )
         tokens = _without_end(self.tokenizer.encode(captions, start=True, end=True))
         weights = decoder.look(ops.convert_to_tensor(inputs), ops.convert_to_tensor(tokens))
         weights = np.asarray(ops.convert_to_numpy(weights))
@@ -249,18 +252,18 @@ class Writer:
                 f"{weights.shape[-1]} regions do not make a square of rows and columns."
             )
         return [
-            own[: len(caption.split())].reshape(-1, side, side)
-            for own, caption in zip(weights, captions)
+            rows[: len(caption.split())].reshape(-1, side, side)
+            for rows, caption in zip(weights, captions)
         ]
 
 
 def predicted(writer: Writer, examples: CaptionExamples, known: np.ndarray) -> Written:
-    """Captions of what is to be scored, and how surprising what was said of it is.
+    """Write captions of images, and compute the likelihood of their references.
 
     Args:
-        writer: what writes them.
-        examples: the images.
-        known: fingerprints of the captions that were learned from.
+        writer: the caption writer.
+        examples: the images with their references.
+        known: fingerprints of the training captions.
     """
     written = writer.write(examples.inputs)
     nats = writer.nats(examples.examples)
@@ -276,5 +279,5 @@ def predicted(writer: Writer, examples: CaptionExamples, known: np.ndarray) -> W
 
 
 def _without_end(rows: np.ndarray) -> np.ndarray:
-    """Rows of numbers with the end marks blanked, and the last column, which holds no other."""
+    """Token numbers without end tokens, and without the last column, which is then empty."""
     return np.where(rows == END, 0, rows)[:, :-1]

@@ -1,4 +1,4 @@
-"""Tables of series to calibrated forecasts."""
+"""Forecasting: the task and its Run."""
 
 from __future__ import annotations
 

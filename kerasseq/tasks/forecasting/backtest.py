@@ -1,4 +1,4 @@
-"""Rolling origin: what forecasts would have been worth, had they been made again and again."""
+"""Backtesting: scores of forecasts from a rolling origin."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Backtest", "backtest"]
 
-_OURS = "this model"
+_MODEL = "this model"
 
 
 @dataclass(frozen=True, repr=False)
 class Backtest:
-    """What forecasts from several origins were worth.
+    """Scores and forecasts of a backtest.
 
     Args:
-        metrics: over all of them: `test`, `interval`, `baselines` and `verdict`, as those of a Run.
+        metrics: metrics over all folds: `test`, `interval`, `baselines` and `verdict`, as in a Run.
         scores: a row for each fold and method: `fold`, from 1 on, `model`, and each metric.
-        forecasts: those of the model: `fold`, what `Run.forecast` gives, and `actual`.
+        forecasts: forecasts of the model: `fold`, the columns of `Run.forecast`, and `actual`.
     """
 
     metrics: dict[str, Any]
@@ -62,69 +62,70 @@ class Backtest:
 def backtest(
     task: Forecasting, run: ForecastRun, folds: int, stride: int | None, refit: bool, data: Any
 ) -> Backtest:
-    """Forecast from several origins; see `Run.backtest`.
+    """Score forecasts from several origins; see `ForecastRun.backtest`.
 
     Args:
         task: the task of the recipe.
-        run: trained.
-        folds: how many origins.
-        stride: steps from one to the next.
-        refit: whether to train anew before each.
-        data: what the run was made from, or None for what it holds on to.
+        run: the trained run.
+        folds: number of origins.
+        stride: steps from one origin to the next; None for the horizon.
+        refit: whether to train again before each origin.
+        data: the data of the run; None for the data that the run in memory keeps.
 
     Raises:
-        ValueError: if the data is other data, or there is no room for so many folds.
+        ValueError: if `data` differs from the data of the run, or has no room for the folds.
     """
     require_bool(refit=refit)
-    data_info, panel = run.state["data_info"], _source(task, run, data)
+    data_info, panel = run.state["data_info"], _load_source(task, run, data)
     horizon = data_info["horizon"]
     stride = horizon if stride is None else stride
     for name, value in (("folds", folds), ("stride", stride)):
         require_positive({name: value}, name)
-    settings = run.resolved  # with the choices that were made for the run, which stay as they are
+    settings = run.resolved  # with the data-driven values of the run, in every fold
     origins = panel.lengths - horizon - stride * np.arange(folds)[::-1, None]
     if settings.final == "all" and not refit:
         raise ValueError(
-            "this run was refitted on all rows (final='all'), so that it has seen those that it "
-            "would be scored on: pass refit=True, or use final='validation'."
+            "this run was refitted on all rows (final='all'), which include the rows to score on: "
+            "pass refit=True, or use final='validation'."
         )
     if refit:
-        found = [
-            _refitted(task, settings, panel, origin, number)
+        scored = [
+            _refit_fold(task, settings, panel, origin, number)
             for number, origin in enumerate(origins, start=1)
         ]
     else:
-        found = [_from_run(task, run, settings, panel, origins, stride)]
-    return _scored(task, settings, found)
+        scored = [_forecast_folds(task, run, settings, panel, origins, stride)]
+    return _score_folds(task, settings, scored)
 
 
 @dataclass(frozen=True)
 class _Fold:
-    """Forecasts of some windows by the model and its baselines, what came, and their folds."""
+    """Forecasts of windows by the model and its baselines, with the truth and fold numbers."""
 
     truth: Truth
-    found: Mapping[str, Forecasts]
+    forecasts: Mapping[str, Forecasts]
     folds: np.ndarray
 
 
-def _source(task: Forecasting, run: ForecastRun, data: Any) -> Panel:
+def _load_source(task: Forecasting, run: ForecastRun, data: Any) -> Panel:
+    """The series of a run: `data`, checked against its fingerprint, or the series it keeps."""
     if data is None:
         if run.source is None:
             raise ValueError(
-                "this run comes from a folder, which holds the end of its series only: pass data=, "
-                "what the recipe was given."
+                "this run comes from a folder, which holds only the end of its series: pass data=, "
+                "the data of the recipe."
             )
         return run.source
     panel: Panel = task.load(data, run.resolved)
     if digest(panel) != run.data:
         raise ValueError(
-            "data= is not what the run was made from, so that it cannot be told which rows the "
-            "model has seen: pass that, or use evaluate."
+            "data= differs from the data of the run, so that it is unknown which rows the model "
+            "has seen: pass the data of the run, or use evaluate."
         )
     return panel
 
 
-def _from_run(
+def _forecast_folds(
     task: Forecasting,
     run: ForecastRun,
     settings: ForecastingSettings,
@@ -132,12 +133,14 @@ def _from_run(
     origins: np.ndarray,
     stride: int,
 ) -> _Fold:
-    """Forecasts by the run itself, of what it has not seen."""
-    parts, prepared = perform.prepared(task, panel, settings)
+    """Forecasts of all folds by the run, in its test part."""
+    parts, prepared = perform.prepare(task, panel, settings)
     held_out: Any = parts.test
     test: Any = prepared.test
-    begin = panel.lengths - test.panel.lengths + test.first
-    room = int(((panel.lengths - run.state["data_info"]["horizon"] - begin) // stride).min()) + 1
+    first_row = panel.lengths - test.panel.lengths + test.first
+    room = (
+        int(((panel.lengths - run.state["data_info"]["horizon"] - first_row) // stride).min()) + 1
+    )
     if len(origins) > room:
         raise ValueError(
             f"the test part has room for {room:,} folds that are {stride:,} steps apart. Received: "
@@ -145,81 +148,88 @@ def _from_run(
         )
     reader = SeriesReader.from_state(run.state["reader"])
     examples = reader.examples(panel, origins[0], stride=stride, insample=held_out.before)
-    rivals = forecasts.BaselineForecasts(replace(prepared, test=examples), settings.quantiles)
-    found = {_OURS: task.predictions(run.model, examples, run.state, settings), **rivals}
+    baselines = forecasts.BaselineForecasts(replace(prepared, test=examples), settings.quantiles)
+    by_method = {_MODEL: task.predictions(run.model, examples, run.state, settings), **baselines}
     folds = np.tile(np.arange(1, len(origins) + 1), len(panel))
-    return _Fold(examples.targets, found, folds)
+    return _Fold(examples.targets, by_method, folds)
 
 
-def _refitted(
+def _refit_fold(
     task: Forecasting, settings: ForecastingSettings, panel: Panel, origin: np.ndarray, number: int
 ) -> _Fold:
-    """Forecasts from one origin, by a model that was trained on what is before it."""
+    """Forecasts from one origin, by a model that is trained on the rows before it."""
     if origin.min() < 1:
         raise ValueError(
             f"fold {number} would begin before the first row: take fewer folds or a smaller stride."
         )
-    before = panel.cut(np.zeros_like(origin), origin)
-    spans: dict[str, Any] = {"test": 0, "validation": _steps(task, settings, panel)}
-    _, prepared = perform.prepared(task, before, replace(settings, **spans))
+    past = panel.cut(np.zeros_like(origin), origin)
+    spans: dict[str, Any] = {"test": 0, "validation": _validation_steps(task, settings, panel)}
+    _, prepared = perform.prepare(task, past, replace(settings, **spans))
     trained = perform.train(task, prepared, settings, quiet=True)
-    trained = perform.calibrated(task, trained, prepared, settings)
+    trained = perform.calibrate(task, trained, prepared, settings)
     reader = SeriesReader.from_state(trained.state["reader"])
     until = panel.cut(np.zeros_like(origin), origin + trained.state["data_info"]["horizon"])
-    examples = reader.examples(until, origin, stride=1, insample=before.observed)
-    rivals = forecasts.BaselineForecasts(replace(prepared, test=examples), settings.quantiles)
-    found = {_OURS: task.predictions(trained.model, examples, trained.state, settings), **rivals}
-    return _Fold(examples.targets, found, np.full(len(panel), number))
+    examples = reader.examples(until, origin, stride=1, insample=past.observed)
+    baselines = forecasts.BaselineForecasts(replace(prepared, test=examples), settings.quantiles)
+    by_method = {
+        _MODEL: task.predictions(trained.model, examples, trained.state, settings),
+        **baselines,
+    }
+    return _Fold(examples.targets, by_method, np.full(len(panel), number))
 
 
-def _steps(task: Forecasting, settings: ForecastingSettings, panel: Panel) -> Any:
-    """The validation part, in steps where it was given by its first stamp or as a table."""
+def _validation_steps(task: Forecasting, settings: ForecastingSettings, panel: Panel) -> Any:
+    """The setting `validation`, in steps if it is a first stamp or a table."""
     if isinstance(settings.validation, int | float):
         return settings.validation
     part = task.split(panel, settings).validation
     return int((part.panel.lengths - part.first).min())
 
 
-def _scored(task: Forecasting, settings: ForecastingSettings, found: list[_Fold]) -> Backtest:
-    rows, tables = [], []
-    for fold in found:
+def _score_folds(task: Forecasting, settings: ForecastingSettings, folds: list[_Fold]) -> Backtest:
+    """Score each fold and all folds together."""
+    score_rows, tables = [], []
+    for fold in folds:
         for number in np.unique(fold.folds):
-            own = np.flatnonzero(fold.folds == number)
-            truth = fold.truth.take(own)
-            for name, given in fold.found.items():
-                values = task.score(_taken(given, own), truth, settings).values
-                rows.append({"fold": number, "model": name, **values})
-            tables.append(_table(truth, _taken(fold.found[_OURS], own), int(number)))
-    scores = _overall(task, settings, found)
-    ours, rivals = scores[_OURS], {n: own for n, own in scores.items() if n != _OURS}
+            rows = np.flatnonzero(fold.folds == number)
+            truth = fold.truth.take(rows)
+            for name, predicted in fold.forecasts.items():
+                values = task.score(_take(predicted, rows), truth, settings).values
+                score_rows.append({"fold": number, "model": name, **values})
+            tables.append(_table(truth, _take(fold.forecasts[_MODEL], rows), int(number)))
+    baselines = _overall(task, settings, folds)
+    score = baselines.pop(_MODEL)
     metrics = {
-        "test": ours.values,
-        "interval": ours.interval(),
-        "baselines": {name: rival.values for name, rival in rivals.items()},
-        "verdict": perform.verdict(task, ours, rivals),
+        "test": score.values,
+        "interval": score.interval(),
+        "baselines": {name: baseline.values for name, baseline in baselines.items()},
+        "verdict": perform.verdict(task, score, baselines),
     }
-    return Backtest(metrics, pd.DataFrame(rows), pd.concat(tables, ignore_index=True))
+    return Backtest(metrics, pd.DataFrame(score_rows), pd.concat(tables, ignore_index=True))
 
 
 def _overall(
-    task: Forecasting, settings: ForecastingSettings, found: list[_Fold]
+    task: Forecasting, settings: ForecastingSettings, folds: list[_Fold]
 ) -> dict[str, Any]:
-    """The score of each method over all folds."""
-    whole = found[0].truth
-    order = np.argsort(np.concatenate([fold.truth.series for fold in found]), kind="stable")
+    """The score of each method over all folds, with windows in order of their series."""
+    first = folds[0].truth
+    order = np.argsort(np.concatenate([fold.truth.series for fold in folds]), kind="stable")
     truth = replace(
-        whole,
-        values=np.concatenate([fold.truth.values for fold in found])[order],
-        series=np.concatenate([fold.truth.series for fold in found])[order],
-        origins=np.concatenate([fold.truth.origins for fold in found])[order],
+        first,
+        values=np.concatenate([fold.truth.values for fold in folds])[order],
+        series=np.concatenate([fold.truth.series for fold in folds])[order],
+        origins=np.concatenate([fold.truth.origins for fold in folds])[order],
     )
     return {
-        name: task.score(_joined([fold.found[name] for fold in found], order), truth, settings)
-        for name in found[0].found
+        name: task.score(
+            _concatenate([fold.forecasts[name] for fold in folds], order), truth, settings
+        )
+        for name in folds[0].forecasts
     }
 
 
-def _joined(parts: list[Forecasts], order: np.ndarray) -> Forecasts:
+def _concatenate(parts: list[Forecasts], order: np.ndarray) -> Forecasts:
+    """Forecasts of all folds in one, with windows in the given order."""
     levels = list(parts[0].quantiles or {})
     return Forecasts(
         np.concatenate([part.point for part in parts])[order],
@@ -230,17 +240,18 @@ def _joined(parts: list[Forecasts], order: np.ndarray) -> Forecasts:
     )
 
 
-def _taken(given: Forecasts, windows: np.ndarray) -> Forecasts:
-    quantiles = given.quantiles or {}
+def _take(forecasts: Forecasts, windows: np.ndarray) -> Forecasts:
+    """Forecasts of the windows with these numbers."""
+    quantiles = forecasts.quantiles or {}
     return Forecasts(
-        given.point[windows], {level: own[windows] for level, own in quantiles.items()}
+        forecasts.point[windows], {level: values[windows] for level, values in quantiles.items()}
     )
 
 
-def _table(truth: Truth, found: Forecasts, number: int) -> pd.DataFrame:
-    """The forecasts of one fold, and what came."""
+def _table(truth: Truth, predicted: Forecasts, number: int) -> pd.DataFrame:
+    """The forecasts of one fold beside the actual values."""
     panel = truth.panel.pick(truth.series)
-    before = panel.cut(np.zeros_like(truth.origins), truth.origins)
-    table = forecasts.table(before, found, truth.values.shape[1])
+    past = panel.cut(np.zeros_like(truth.origins), truth.origins)
+    table = forecasts.table(past, predicted, truth.values.shape[1])
     table.insert(0, "fold", number)
     return table.assign(actual=truth.values.ravel())

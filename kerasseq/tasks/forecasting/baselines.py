@@ -1,4 +1,4 @@
-"""Cheap forecasts of windows: a model is worth its while if it is better than the best of them."""
+"""Baseline forecasts, which a useful model must beat."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from kerasseq.tasks.forecasting.conformal import LEVELS, Calibration
 
 __all__ = ["Baseline", "Drift", "LastValue", "NLinear", "SeasonalNaive", "Source", "standard"]
 
-_BATCH = 2**22  # values that are in memory at a time
-_CALIBRATED = 2**22  # values of validation windows to calibrate on
-_LEARNED = 2**18  # windows of single targets to learn from: beyond that more change nothing
-_PENALTIES = 10.0 ** np.arange(3, -9, -1)  # in terms of the mean variance of the lags
+_BATCH = 2**22  # largest number of values in memory at a time
+_CALIBRATED = 2**22  # largest number of values of validation windows to calibrate on
+_LEARNED = 2**18  # largest number of windows to fit on: more windows change nothing
+_PENALTIES = 10.0 ** np.arange(3, -9, -1)  # relative to the mean variance of the lags
 
 
 class Source(Protocol):
-    """Windows cut out on demand, as by `kerasseq.data.series.windows.Windows`."""
+    """Windows that are cut on demand, such as `kerasseq.data.series.windows.Windows`."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of windows."""
 
     def batch(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """The inputs of some windows, among them `history`, and their targets."""
+        """The inputs of windows by number, `history` among them, and their targets."""
 
 
 class Baseline(abc.ABC):
-    """A cheap forecast from the history of each window, in the units of the windows.
+    """Base class of baselines: forecasts from the history of each window, in its units.
 
-    What was not observed counts as what was observed last. Quantiles are put where the errors on
-    validation windows were (see `kerasseq.tasks.forecasting.conformal`).
+    A missing value counts as the last observed one. Quantiles are the point forecast plus quantiles
+    of the errors on validation windows (see `kerasseq.tasks.forecasting.conformal`).
 
     Args:
-        levels: of the quantiles, between 0 and 1.
+        levels: levels of the quantiles, between 0 and 1.
 
     Example:
 
@@ -53,52 +53,53 @@ class Baseline(abc.ABC):
         self.levels = tuple(levels)
 
     def fit(self, train: Source, validation: Source) -> Baseline:
-        """Learn from windows, and how far off forecasts are from later ones.
+        """Fit the baseline on training windows, and its quantiles on validation windows.
 
         Args:
-            train: windows to learn from.
-            validation: later ones.
+            train: windows to fit on.
+            validation: later windows, to calibrate on.
         """
         _, targets = validation.batch(np.arange(1))
-        found = self._forecasts(validation, max(1, _CALIBRATED // targets.size))
-        point, truth = (np.concatenate(parts) for parts in zip(*found))
+        batches = self._forecasts(validation, max(1, _CALIBRATED // targets.size))
+        point, truth = (np.concatenate(parts) for parts in zip(*batches))
         self._calibration = Calibration.fit(truth, Forecasts(point), self.levels)
         return self
 
     def predict(self, windows: Source) -> Forecasts:
         """Forecasts of all windows, (windows, horizon, targets)."""
-        found = self._forecasts(windows, len(windows))
-        return self._calibration.apply(Forecasts(np.concatenate([point for point, _ in found])))
+        batches = self._forecasts(windows, len(windows))
+        return self._calibration.apply(Forecasts(np.concatenate([point for point, _ in batches])))
 
     @abc.abstractmethod
     def point(self, history: np.ndarray, observed: np.ndarray, horizon: int) -> np.ndarray:
         """Forecasts of a batch, (batch, horizon, targets).
 
         Args:
-            history: (batch, lookback, targets).
-            observed: which of it was, bool of the same shape.
-            horizon: steps to forecast.
+            history: past values, (batch, lookback, targets).
+            observed: which values were observed, bool of the same shape.
+            horizon: number of steps to forecast.
         """
 
     def _forecasts(self, windows: Source, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Point forecasts and targets of at most `most` windows, in batches."""
         for history, observed, targets in _batches(windows, most):
             yield self.point(history, observed, targets.shape[1]), targets
 
 
 class LastValue(Baseline):
-    """The value that was observed last, at every step."""
+    """The last observed value, at every step."""
 
     def point(self, history: np.ndarray, observed: np.ndarray, horizon: int) -> np.ndarray:
         """See `Baseline.point`."""
-        return np.repeat(_filled(history, observed)[:, -1:], horizon, axis=1)
+        return np.repeat(_fill_forward(history, observed)[:, -1:], horizon, axis=1)
 
 
 class SeasonalNaive(Baseline):
-    """At every step the value of one season before; the latest such one that was observed.
+    """The latest observed value of the same phase of the season, at every step.
 
     Args:
-        season: steps; windows must look back at least as far.
-        levels: of the quantiles, between 0 and 1.
+        season: steps of the season; the lookback of windows must be at least as long.
+        levels: levels of the quantiles, between 0 and 1.
     """
 
     def __init__(self, season: int, levels: Sequence[float] = LEVELS) -> None:
@@ -111,19 +112,21 @@ class SeasonalNaive(Baseline):
         seasons = lookback // self.season
         if seasons == 0:
             raise ValueError(
-                f"season={self.season} is longer than the windows look back: {lookback} steps. "
+                f"season={self.season} is longer than the lookback, {lookback} steps. "
                 "Take windows with a longer lookback."
             )
         shape = (batch, seasons, self.season, targets)
-        seen = observed[:, -seasons * self.season :].reshape(shape)
-        values = _filled(history[:, -seasons * self.season :].reshape(shape), seen)[:, -1]
-        last = _filled(history, observed)[:, -1:]
-        values = np.where(seen.any(axis=1), values, last)
+        seasons_observed = observed[:, -seasons * self.season :].reshape(shape)
+        values = _fill_forward(
+            history[:, -seasons * self.season :].reshape(shape), seasons_observed
+        )[:, -1]
+        last = _fill_forward(history, observed)[:, -1:]
+        values = np.where(seasons_observed.any(axis=1), values, last)
         return values[:, np.arange(horizon) % self.season]
 
 
 class Drift(Baseline):
-    """On along the line through the first and the last value of the window."""
+    """The line through the first and the last observed value of the window, extended."""
 
     def point(self, history: np.ndarray, observed: np.ndarray, horizon: int) -> np.ndarray:
         """See `Baseline.point`."""
@@ -136,12 +139,12 @@ class Drift(Baseline):
 
 
 class NLinear(Baseline):
-    """A linear map of the lookback, from whose values the last one is taken and added back.
+    """A linear map of the lookback, after subtracting its last value, which is added back.
 
-    One map for all targets and series (Zeng et al. 2023, https://arxiv.org/abs/2205.13504), with
-    the ridge penalty that is best on validation windows. It is found in closed form from sums over
-    the windows, which are never in memory together. Windows of which a target was not observed have
-    no part in it.
+    One map for all targets and series (Zeng et al. 2023, https://arxiv.org/abs/2205.13504), fitted
+    by ridge regression with the penalty that is best on validation windows. It is computed in
+    closed form from sums over windows, which are never in memory together. Windows with missing
+    targets are left out.
 
     Example:
 
@@ -153,73 +156,79 @@ class NLinear(Baseline):
     [356.0, 421.0]
     """
 
-    #: What was learned: (lookback, horizon), (horizon,), and the penalty on mean squared weights.
+    #: Fitted weights (lookback, horizon), bias (horizon,), and the ridge penalty.
     weights: np.ndarray
     bias: np.ndarray
     penalty: float
 
     def fit(self, train: Source, validation: Source) -> Baseline:
         """See `Baseline.fit`."""
-        self._learn(train, validation)
+        self._fit_ridge(train, validation)
         return super().fit(train, validation)
 
     def point(self, history: np.ndarray, observed: np.ndarray, horizon: int) -> np.ndarray:
         """See `Baseline.point`."""
-        history = _filled(history, observed)
+        history = _fill_forward(history, observed)
         last = history[:, -1:]
         ahead = (history - last).transpose(0, 2, 1) @ self.weights.astype(history.dtype)
         ahead += self.bias
         return last + ahead.transpose(0, 2, 1)
 
-    def _learn(self, train: Source, validation: Source) -> None:
-        learned = _Moments.from_windows(train)
-        gram, cross = learned.about(learned)
-        test_gram, test_cross = _Moments.from_windows(validation).about(learned)
-        # With gram = basis @ diag(size) @ basis.T, a penalty costs no more than a division.
+    def _fit_ridge(self, train: Source, validation: Source) -> None:
+        """Fit weights and bias with the ridge penalty of the least validation loss."""
+        moments = _Moments.from_windows(train)
+        gram, cross = moments.about(moments)
+        test_gram, test_cross = _Moments.from_windows(validation).about(moments)
+        # With gram = basis @ diag(size) @ basis.T, the ridge solution in the basis is
+        # cross / (size + penalty), so that trying a penalty costs only a division.
         size, basis = np.linalg.eigh(gram)
         size, cross = np.maximum(size, 0), basis.T @ cross
         test_gram, test_cross = basis.T @ test_gram @ basis, basis.T @ test_cross
-        least, best, self.penalty = 0.0, np.zeros_like(cross), np.inf  # that of no weights at all
+        lowest_loss, best_weights, self.penalty = (
+            0.0,
+            np.zeros_like(cross),
+            np.inf,
+        )  # of weights that are all zero
         for penalty in _PENALTIES * size.mean() if size.any() else ():
             weights = cross / (size + penalty)[:, None]
             loss = float((weights * (test_gram @ weights - 2 * test_cross)).sum())
-            if loss < least:
-                least, best, self.penalty = loss, weights, float(penalty)
-        self.weights = basis @ best
-        self.bias = learned.ahead - learned.lags @ self.weights
+            if loss < lowest_loss:
+                lowest_loss, best_weights, self.penalty = loss, weights, float(penalty)
+        self.weights = basis @ best_weights
+        self.bias = moments.ahead - moments.lags @ self.weights
 
 
 def standard(season: int = 1, levels: Sequence[float] = LEVELS) -> dict[str, Baseline]:
-    """The baselines that a forecast stands beside, by name, not yet fitted.
+    """The baselines of a forecasting run, by name, not fitted.
 
     Args:
-        season: steps of the natural season, which windows must look back; 1 for none.
-        levels: of the quantiles, between 0 and 1.
+        season: steps of the season, at most the lookback of windows; 1 for no season.
+        levels: levels of the quantiles, between 0 and 1.
 
     Example:
 
     >>> list(standard(season=12))
     ['last value', 'drift', 'nlinear', 'seasonal naive']
     """
-    found: dict[str, Baseline] = {
+    baselines: dict[str, Baseline] = {
         "last value": LastValue(levels),
         "drift": Drift(levels),
         "nlinear": NLinear(levels),
     }
     if season > 1:
-        found["seasonal naive"] = SeasonalNaive(season, levels)
-    return found
+        baselines["seasonal naive"] = SeasonalNaive(season, levels)
+    return baselines
 
 
 @dataclass(frozen=True)
 class _Moments:
-    """Means over windows of single targets, all in terms of the last value of the lookback.
+    """Means over windows of single targets, after subtracting the last value of the lookback.
 
     Args:
-        lags: (lookback,).
-        ahead: (horizon,).
-        gram: of products of lags, (lookback, lookback).
-        cross: of products of lags with what is ahead, (lookback, horizon).
+        lags: mean of the lookback values, (lookback,).
+        ahead: mean of the targets, (horizon,).
+        gram: mean products of lookback values, (lookback, lookback).
+        cross: mean products of lookback values with targets, (lookback, horizon).
     """
 
     lags: np.ndarray
@@ -232,28 +241,28 @@ class _Moments:
         count, sums = 0, [0.0, 0.0, 0.0, 0.0]
         _, targets = windows.batch(np.arange(1))
         for history, observed, ahead in _batches(windows, max(1, _LEARNED // targets.shape[2])):
-            history = _filled(history, observed).astype(np.float64)
+            history = _fill_forward(history, observed).astype(np.float64)
             last = history[:, -1:]
             lags, ahead = (
-                (own - last).transpose(0, 2, 1).reshape(-1, own.shape[1])
-                for own in (history, ahead)
+                (values - last).transpose(0, 2, 1).reshape(-1, values.shape[1])
+                for values in (history, ahead)
             )
-            whole = ~np.isnan(ahead).any(axis=1)
-            lags, ahead = lags[whole], ahead[whole]
+            complete = ~np.isnan(ahead).any(axis=1)
+            lags, ahead = lags[complete], ahead[complete]
             count += len(lags)
             parts = (lags.sum(axis=0), ahead.sum(axis=0), lags.T @ lags, lags.T @ ahead)
             sums = [total + part for total, part in zip(sums, parts)]
         return cls(*(np.asarray(total) / max(count, 1) for total in sums))
 
-    def about(self, other: _Moments) -> tuple[np.ndarray, np.ndarray]:
-        """`gram` and `cross` of the distances from the means of others."""
-        lags, ahead = self.lags - other.lags, self.ahead - other.ahead
+    def about(self, center: _Moments) -> tuple[np.ndarray, np.ndarray]:
+        """`gram` and `cross` of differences from the means of other moments."""
+        lags, ahead = self.lags - center.lags, self.ahead - center.ahead
         gram = self.gram - np.outer(self.lags, self.lags) + np.outer(lags, lags)
         return gram, self.cross - np.outer(self.lags, self.ahead) + np.outer(lags, ahead)
 
 
 def _batches(windows: Source, most: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """History, which of it was observed, and targets of windows, at most so many, evenly spread."""
+    """History, observed mask and targets of at most `most` windows, evenly spread, in batches."""
     rows = np.unique(np.linspace(0, len(windows) - 1, min(most, len(windows))).astype(np.int64))
     inputs, targets = windows.batch(rows[:1])
     step = max(1, _BATCH // (inputs["history"].size + targets.size))
@@ -261,14 +270,14 @@ def _batches(windows: Source, most: int) -> Iterator[tuple[np.ndarray, np.ndarra
         inputs, targets = windows.batch(rows[start : start + step])
         history = inputs["history"]
         observed = inputs.get("observed")
-        seen = np.ones(history.shape, bool) if observed is None else observed > 0
-        yield history, seen, targets
+        mask = np.ones(history.shape, bool) if observed is None else observed > 0
+        yield history, mask, targets
 
 
-def _filled(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Values, along the second axis, with what is missing like what was observed last before it.
+def _fill_forward(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Replace missing values by the last observed value before them, along the second axis.
 
-    At the beginning, like what is observed first; 0 where nothing is.
+    Missing values at the beginning become the first observed value; without any, 0.
     """
     if observed.all():
         return values

@@ -1,4 +1,4 @@
-"""Conformal calibration: quantiles moved to where past errors say that they belong."""
+"""Conformal calibration: shifting quantiles by quantiles of past errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from kerasseq.io.schema import Length, Limits
 __all__ = ["LEVELS", "Calibration", "CalibrationState"]
 
 LEVELS = (0.1, 0.5, 0.9)
-LEAST_ERRORS = 50  # behind an offset at least; where a step has fewer, its neighbours lend theirs
+LEAST_ERRORS = (
+    50  # least number of errors per offset; a step with fewer uses the errors of its neighbours too
+)
 
 
 class CalibrationState(TypedDict):
@@ -26,19 +28,18 @@ class CalibrationState(TypedDict):
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far to move each quantile, so that intervals hold what their levels say.
+    """Offsets of quantiles, with which intervals reach their nominal coverage.
 
-    Split conformal prediction on held-out windows, for each step of the horizon and each target. An
-    interval between two levels that leave as much below as above is moved on both sides by the same
-    amount: conformalised quantile regression (Romano, Patterson & Candès 2019,
-    https://arxiv.org/abs/1905.03222). Around point forecasts it is that far on both sides
-    (Lei et al. 2018, https://arxiv.org/abs/1604.04173). Quantiles without a counterpart are moved
-    by themselves, and medians stay. What is promised where windows are exchangeable holds for
-    series as far as they go on as they did in validation.
+    Split conformal prediction on held-out windows, for each step of the horizon and each target.
+    Both ends of a central interval move outwards (or inwards) by the same amount: conformalised
+    quantile regression (Romano, Patterson & Candès 2019, https://arxiv.org/abs/1905.03222). Around
+    point forecasts, intervals are symmetric (Lei et al. 2018, https://arxiv.org/abs/1604.04173). A
+    quantile without a counterpart moves by itself, and the median stays. The guarantee assumes
+    exchangeable windows: for series, that errors in future are distributed as in validation.
 
     Args:
-        levels: rising, (levels,).
-        offsets: what is added, (levels, horizon, targets), in the units of the forecasts.
+        levels: rising levels, (levels,).
+        offsets: values to add to quantiles, (levels, horizon, targets), in units of the forecasts.
 
     Example:
 
@@ -55,16 +56,16 @@ class Calibration:
     def fit(
         cls, truth: np.ndarray, forecasts: Forecasts, levels: Sequence[float] = LEVELS
     ) -> Calibration:
-        """A calibration from windows that nothing was fitted on.
+        """Fit offsets on windows that the model was not trained on.
 
         Args:
-            truth: (windows, horizon, targets); NaN where not observed. Series are best put on one
-                scale, as they share their offsets.
-            forecasts: of the same windows, in the same units.
-            levels: for forecasts that have no quantiles; otherwise theirs are taken.
+            truth: observed values, (windows, horizon, targets); NaN where not observed. All series
+                share the offsets, and so should have the same scale.
+            forecasts: forecasts of the same windows, in the same units.
+            levels: levels of the quantiles, for point forecasts; quantile forecasts have levels.
 
         Raises:
-            ValueError: if shapes do not agree, a level is none, or nothing was observed.
+            ValueError: if shapes differ, a level is not between 0 and 1, or nothing was observed.
         """
         if truth.shape != forecasts.point.shape:
             raise ValueError(
@@ -75,53 +76,57 @@ class Calibration:
         if not levels or not all(0 < level < 1 for level in levels):
             raise ValueError(f"levels must be between 0 and 1. Received: {levels!r}")
         if np.isnan(truth).all():
-            raise ValueError("there is nothing to calibrate on: no value of these was observed.")
-        spans = _spans((~np.isnan(truth)).sum(axis=0).min(axis=1), _needed(levels))
+            raise ValueError(
+                "there is nothing to calibrate on: no value of these windows was observed."
+            )
+        spans = _spans((~np.isnan(truth)).sum(axis=0).min(axis=1), _least_errors(levels))
         if forecasts.quantiles is None:
-            offsets = _around(truth - forecasts.point, np.array(levels), spans)
+            offsets = _point_offsets(truth - forecasts.point, np.array(levels), spans)
         else:
-            offsets = _beyond(truth, forecasts.quantiles, spans)
+            offsets = _quantile_offsets(truth, forecasts.quantiles, spans)
         return cls(np.array(levels, dtype=np.float64), offsets)
 
     def apply(self, forecasts: Forecasts, levels: Sequence[float] | None = None) -> Forecasts:
-        """Forecasts with calibrated quantiles, in order.
+        """Calibrate the quantiles of forecasts, and sort them.
 
-        Offsets of levels in between are interpolated; steps beyond the horizon have those of the
-        last one.
+        Offsets are interpolated between levels; steps beyond the calibrated horizon have the
+        offsets of its last step.
 
         Args:
-            forecasts: (windows, horizon, targets), of any horizon.
-            levels: for forecasts that have no quantiles; those of the calibration if not given.
+            forecasts: forecasts, (windows, horizon, targets), of any horizon.
+            levels: levels of the quantiles, for point forecasts; default: the calibrated levels.
 
         Raises:
-            ValueError: if a level is beyond those of the calibration.
+            ValueError: if a level is outside the calibrated levels.
         """
-        found = forecasts.quantiles
-        if found is None:
-            wanted = self.levels if levels is None else np.sort(np.asarray(levels, dtype=float))
-            found = {float(level): forecasts.point for level in wanted}
-        offsets = self._at(np.array(list(found)), forecasts.point.shape[1])
+        quantiles = forecasts.quantiles
+        if quantiles is None:
+            new_levels = self.levels if levels is None else np.sort(np.asarray(levels, dtype=float))
+            quantiles = {float(level): forecasts.point for level in new_levels}
+        offsets = self._interpolate(np.array(list(quantiles)), forecasts.point.shape[1])
         offsets = offsets.astype(np.result_type(forecasts.point, np.float32))
-        moved = np.stack([own + offset for own, offset in zip(found.values(), offsets)])
-        if (moved[1:] < moved[:-1]).any():  # which sorting sees later, and slowly
-            moved.sort(axis=0)
-        return Forecasts(forecasts.point, dict(zip(found, moved)))
+        calibrated = np.stack(
+            [values + offset for values, offset in zip(quantiles.values(), offsets)]
+        )
+        if (calibrated[1:] < calibrated[:-1]).any():  # sorting only if needed is faster
+            calibrated.sort(axis=0)
+        return Forecasts(forecasts.point, dict(zip(quantiles, calibrated)))
 
     def state(self) -> dict[str, Any]:
-        """JSON values, from which `from_state` makes the same calibration."""
+        """The state, JSON values, from which `from_state` makes the same calibration."""
         return {"levels": self.levels.tolist(), "offsets": self.offsets.tolist()}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Calibration:
-        """The calibration that has this state."""
+        """Make a calibration from its state."""
         return cls(np.array(state["levels"], float), np.array(state["offsets"], float))
 
-    def _at(self, levels: np.ndarray, horizon: int) -> np.ndarray:
-        """Offsets of any levels, (levels, horizon, targets)."""
+    def _interpolate(self, levels: np.ndarray, horizon: int) -> np.ndarray:
+        """Interpolated offsets of any levels, (levels, horizon, targets)."""
         lowest, highest = self.levels[0], self.levels[-1]
         if levels.min() < lowest - 1e-9 or levels.max() > highest + 1e-9:
             raise ValueError(
-                f"levels were calibrated from {lowest:g} to {highest:g}. "
+                f"levels must be from {lowest:g} to {highest:g}, the calibrated range. "
                 f"Received: {', '.join(f'{level:g}' for level in levels)}"
             )
         steps = np.minimum(np.arange(horizon), self.offsets.shape[1] - 1)
@@ -134,65 +139,74 @@ class Calibration:
 
 
 def _spans(counts: np.ndarray, least: int) -> list[slice]:
-    """For each step the steps around it that have enough errors together; all, if none have."""
-    horizon, before = len(counts), np.concatenate([[0], np.cumsum(counts)])
+    """For each step the shortest span of steps around it with enough errors; else all steps."""
+    horizon, total = len(counts), np.concatenate([[0], np.cumsum(counts)])
 
     def span(step: int) -> slice:
         for reach in range(horizon):
             low, high = max(0, step - reach), min(horizon, step + reach + 1)
-            if before[high] - before[low] >= least:
+            if total[high] - total[low] >= least:
                 return slice(low, high)
         return slice(0, horizon)
 
     return [span(step) for step in range(horizon)]
 
 
-def _needed(levels: Sequence[float]) -> int:
-    """How many errors there must be behind an offset."""
-    rest = min(1 - abs(2 * level - 1) for level in levels)  # what the widest interval leaves out
+def _least_errors(levels: Sequence[float]) -> int:
+    """The least number of errors per offset, for the widest interval among the levels."""
+    rest = min(
+        1 - abs(2 * level - 1) for level in levels
+    )  # probability outside the widest interval
     return max(LEAST_ERRORS, int(np.ceil(1 / rest)))
 
 
-def _around(errors: np.ndarray, levels: np.ndarray, spans: Sequence[slice]) -> np.ndarray:
-    """What leads from point forecasts to quantiles, (levels, horizon, targets)."""
-    reach = _quantiles(np.abs(errors), np.abs(2 * levels - 1), spans)
+def _point_offsets(errors: np.ndarray, levels: np.ndarray, spans: Sequence[slice]) -> np.ndarray:
+    """Offsets from point forecasts to quantiles, (levels, horizon, targets)."""
+    # An interval of probability p reaches, on both sides, to the p-quantile of absolute errors.
+    reach = _error_quantiles(np.abs(errors), np.abs(2 * levels - 1), spans)
     return np.sign(levels - 0.5)[:, None, None] * reach
 
 
-def _beyond(
+def _quantile_offsets(
     truth: np.ndarray, quantiles: Mapping[float, np.ndarray], spans: Sequence[slice]
 ) -> np.ndarray:
-    """What leads from quantiles to better ones, (levels, horizon, targets)."""
+    """Offsets from quantiles to calibrated quantiles, (levels, horizon, targets)."""
     offsets = {level: np.zeros(truth.shape[1:]) for level in quantiles}
-    alone = set(quantiles) - {0.5}
+    unpaired = set(quantiles) - {0.5}
     for low, high in intervals(quantiles):
+        # Distance of the truth outside the interval, negative inside: widening both ends by the
+        # quantile of it whose level is the probability of the interval covers that share of values.
         outside = np.maximum(quantiles[low] - truth, truth - quantiles[high])
-        (reach,) = _quantiles(outside, [high - low], spans)
+        (reach,) = _error_quantiles(outside, [high - low], spans)
         offsets[low], offsets[high] = -reach, reach
-        alone -= {low, high}
-    for level in alone:
+        unpaired -= {low, high}
+    for level in unpaired:
         sign = np.sign(level - 0.5)
-        (reach,) = _quantiles(sign * (truth - quantiles[level]), [max(level, 1 - level)], spans)
+        (reach,) = _error_quantiles(
+            sign * (truth - quantiles[level]), [max(level, 1 - level)], spans
+        )
         offsets[level] = sign * reach
     return np.stack(list(offsets.values()))
 
 
-def _quantiles(
+def _error_quantiles(
     errors: np.ndarray, levels: Sequence[float] | np.ndarray, spans: Sequence[slice]
 ) -> np.ndarray:
     """Quantiles of errors for each step and target, (levels, horizon, targets).
 
-    With n errors, that of a level is the one whose rank is (n + 1) times the level, rounded up;
-    where there are too few for such a rank, the largest; where there is none, 0.
+    Of n errors, the quantile of a level is the error of rank (n + 1) * level, rounded up; with too
+    few errors for this rank the largest one, and without errors 0.
     """
     if any(span.stop - span.start > 1 for span in spans):
-        own = [errors[:, span].reshape(-1, 1, errors.shape[2]) for span in spans]
-        return np.concatenate([_quantiles(part, levels, [slice(0, 1)]) for part in own], axis=1)
+        pooled = [errors[:, span].reshape(-1, 1, errors.shape[2]) for span in spans]
+        return np.concatenate(
+            [_error_quantiles(part, levels, [slice(0, 1)]) for part in pooled], axis=1
+        )
     ordered = np.sort(np.asarray(errors, dtype=np.float64), axis=0)  # NaN comes last
     count = (~np.isnan(ordered)).sum(axis=0)
-    found = []
+    results = []
     for level in levels:
         rank = np.ceil(((count + 1) * level).round(9))  # 10 times 0.7 is 7
-        place = np.clip(rank - 1, 0, np.maximum(count - 1, 0)).astype(np.intp)
-        found.append(np.take_along_axis(ordered, place[None], axis=0)[0])
-    return np.where(count > 0, np.stack(found), 0.0)
+        index = np.clip(rank - 1, 0, np.maximum(count - 1, 0)).astype(np.intp)
+        results.append(np.take_along_axis(ordered, index[None], axis=0)[0])
+    return np.where(count > 0, np.stack(results), 0.0)

@@ -1,4 +1,4 @@
-"""Texts to classes: a recurrent branch beside a branch of n-grams."""
+"""Text classification: a recurrent branch and a branch of n-grams."""
 
 from __future__ import annotations
 

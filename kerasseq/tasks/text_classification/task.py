@@ -31,7 +31,7 @@ _BASELINE = "TF-IDF bigrams + logistic regression"
 
 
 class TextClassification(Task["SentimentSettings", ClassificationRun]):
-    """Texts to classes, by a recurrent branch beside a branch of n-grams."""
+    """Text classification, by a recurrent branch and a branch of n-grams."""
 
     run = ClassificationRun
     headline: ClassVar[str] = "accuracy"
@@ -39,14 +39,14 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     def check(self, settings: SentimentSettings) -> None:
         from kerasseq.data import parts
 
-        parts.check(settings, _is_data)
+        parts.check(settings, _is_separate_data)
         modes = settings.pooling.split("+")
         if len({*modes} & {*_POOLINGS}) != len(modes):
             raise ValueError(
                 f"pooling must be one of {', '.join(_POOLINGS)}, or several joined by '+'. "
                 f"Received: pooling={settings.pooling!r}"
             )
-        # The cell and its options, by the checks of the model.
+        # Counting the model checks the cell and its options.
         self.count({"vocabulary": 2, "classes": 2, "ngrams": 0}, settings)
 
     def is_own_part(self, value: Any) -> bool:
@@ -60,10 +60,10 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         if not isinstance(data, LabelledTexts):
             data = read_labelled(data, text=settings.text, label=settings.label)
         parts = {}
-        for name, own in self.own_parts(settings).items():
+        for name, part in self.own_parts(settings).items():
             with naming(name):
-                named = _named(own, settings)
-                parts[name] = read_labelled(own, learn=False, usual=data.columns, **named)
+                columns = _column_settings(part, settings)
+                parts[name] = read_labelled(part, learn=False, usual=data.columns, **columns)
         return with_parts(data, parts) if parts else data
 
     def split(
@@ -81,18 +81,24 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         notes = list(source.notes)
         among = " beside the test part"
         if source.test_texts is None:
-            keep, held = stratified_split(labels, cast(float, settings.test), seed, groups=texts)
-            rest, held_out = _rows(texts, labels, keep), _rows(texts, labels, held)
+            rows, test_rows = stratified_split(
+                labels, cast(float, settings.test), seed, groups=texts
+            )
+            rest = _take_rows(texts, labels, rows)
+            held_out = _take_rows(texts, labels, test_rows)
         else:
             rest, held_out = (texts, labels), (source.test_texts, list(source.test_labels or []))
-        own = source.validation_texts
-        if own is not None:
-            rest = ([*rest[0], *own], [*rest[1], *(source.validation_labels or [])])
-        if fold is None and own is not None:
+        validation_texts = source.validation_texts
+        if validation_texts is not None:
+            rest = ([*rest[0], *validation_texts], [*rest[1], *(source.validation_labels or [])])
+        if fold is None and validation_texts is not None:
             rows = np.arange(len(rest[0]))
-            keep, held = rows[: -len(own)], rows[-len(own) :]
+            train_rows, validation_rows = (
+                rows[: -len(validation_texts)],
+                rows[-len(validation_texts) :],
+            )
         elif fold is None:
-            keep, held = stratified_split(
+            train_rows, validation_rows = stratified_split(
                 rest[1],
                 cast(float, settings.validation),
                 seed,
@@ -102,11 +108,15 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             )
         else:
             number, folds = fold
-            keep, held = stratified_folds(rest[1], folds, seed, among=among)[number]
-        train, validation = _rows(*rest, keep), _rows(*rest, held)
+            train_rows, validation_rows = stratified_folds(rest[1], folds, seed, among=among)[
+                number
+            ]
+        train, validation = _take_rows(*rest, train_rows), _take_rows(*rest, validation_rows)
         absent = sorted({*train[1]} - {*validation[1]})
         if absent:
-            notes.append(f"classes without a row to stop by: {', '.join(map(repr, absent))}")
+            notes.append(
+                f"classes without a row in the validation part: {', '.join(map(repr, absent))}"
+            )
         if learn != "train":
             train = rest
         if learn == "all":
@@ -138,21 +148,21 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             ngram_count=settings.ngram_count,
             ngram_limit=settings.ngram_limit,
         )
-        if reader.known <= 2:  # padding and the unknown word
+        if reader.known <= 2:  # padding and the unknown token
             raise ValueError(
                 f"no word occurs {settings.min_count} times in the {len(texts):,} texts to "
-                "train on, so that there is nothing to learn from. Check the column of texts, or "
+                "train on, so that the vocabulary is empty. Check the column of texts, or "
                 "lower min_count."
             )
         train = reader.examples(rows, labels)
-        known = f"{reader.known:,} {settings.tokens}s"
+        vocabulary = f"{reader.known:,} {settings.tokens}s"
         if reader.ngrams:
-            known += f" and {reader.ngrams.size:,} n-grams"
-        notes = [f"known: {known}", reader.tokenizer.notes[-1]]
+            vocabulary += f" and {reader.ngrams.size:,} n-grams"
+        notes = [f"known: {vocabulary}", reader.tokenizer.notes[-1]]
         initial: dict[str, np.ndarray] = {}
         if reader.ngrams:
             inputs = dict(train.inputs)
-            found = fit_evidence(
+            evidence = fit_evidence(
                 reader.ngrams,
                 inputs["ngrams"],
                 inputs["ending"],
@@ -161,12 +171,12 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
                 settings.seed,
             )
             initial = {
-                "ratios/ratios": found.ratios,
-                "wide/gain": np.full(len(found.ratios), found.gain, dtype=np.float32),
-                "wide/bias": found.bias,
+                "ratios/ratios": evidence.ratios,
+                "wide/gain": np.full(len(evidence.ratios), evidence.gain, dtype=np.float32),
+                "wide/bias": evidence.bias,
             }
-            inputs["ngram_corrections"] = found.set_corrections
-            inputs["ending_corrections"] = found.ending_corrections
+            inputs["ngram_corrections"] = evidence.set_corrections
+            inputs["ending_corrections"] = evidence.ending_corrections
             lengths = {
                 **train.lengths,
                 "ngram_corrections": train.lengths["ngrams"],
@@ -174,8 +184,8 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             }
             train = dataclasses.replace(train, inputs=inputs, lengths=lengths)
         if settings.class_weights:
-            each = len(labels) / (len(classes) * np.bincount(truth))
-            train = dataclasses.replace(train, weights=each[truth].astype(np.float32))
+            class_weight = len(labels) / (len(classes) * np.bincount(truth))
+            train = dataclasses.replace(train, weights=class_weight[truth].astype(np.float32))
         state = reader.state()
         state["data_info"]["timesteps"] = train.mean_length("tokens")
         state["reading"] = dict(parts.reading)
@@ -238,10 +248,10 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         from kerasseq import training
         from kerasseq.data.text.reader import informed
 
-        found = _probabilities(training.outputs(model, examples))
+        probabilities = _probabilities(training.outputs(model, examples))
         if "shares" in state:
-            found[~informed(examples)] = state["shares"]
-        return found
+            probabilities[~informed(examples)] = state["shares"]
+        return probabilities
 
     def score(
         self, predictions: np.ndarray, targets: np.ndarray, settings: SentimentSettings
@@ -253,25 +263,25 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
 
     def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
         rows = zip(state["classes"], score.details["confusion"])
-        unscored = [repr(name) for name, counts in rows if not any(counts)]
-        if not unscored:
+        absent = [repr(name) for name, counts in rows if not any(counts)]
+        if not absent:
             return []
-        named = ", ".join(unscored)
-        return [f"classes without a row to score on: {named}; macro F1 does not measure them"]
+        class_names = ", ".join(absent)
+        return [f"classes without a row to score on: {class_names}; macro F1 does not measure them"]
 
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: SentimentSettings
     ) -> dict[str, np.ndarray]:
         from kerasseq.data.classes.labels import class_numbers
 
-        # They stop by nothing, and so learn from the validation part too.
+        # Baselines have no early stopping, so they are fitted on the validation part too.
         texts = [*parts.train[0], *parts.validation[0]]
         truth = class_numbers([*parts.train[1], *parts.validation[1]], prepared.state["classes"])
         shares = np.bincount(truth) / len(truth)
-        unseen = parts.test[0] if parts.test else []
+        test_texts = parts.test[0] if parts.test else []
         return {
-            "majority": np.tile(shares, (len(unseen), 1)),
-            _BASELINE: _tfidf(texts, truth, unseen),
+            "majority": np.tile(shares, (len(test_texts), 1)),
+            _BASELINE: _tfidf(texts, truth, test_texts),
         }
 
     def read(
@@ -283,7 +293,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     ) -> Examples:
         from kerasseq.data.text.labelled import LabelledTexts, read_labelled
 
-        reading = {**_named(data, settings), **reading}
+        reading = {**_column_settings(data, settings), **reading}
         source = data
         if not isinstance(data, LabelledTexts):
             source = read_labelled(data, learn=False, usual=state.get("reading"), **reading)
@@ -294,11 +304,16 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     def unlabelled(
         self, data: Any, state: Mapping[str, Any], settings: SentimentSettings
     ) -> Unlabelled:
-        """New texts without labels.
+        """Read new texts without labels.
+
+        Args:
+            data: a list of texts, or a table or file with the column of texts.
+            state: state of the fitted preprocessing.
+            settings: settings of the run.
 
         Raises:
-            ValueError: if they are no texts.
-            FileNotFoundError: if there is no such file.
+            ValueError: if `data` holds no texts.
+            FileNotFoundError: if the file does not exist.
         """
         from kerasseq.data.text.new_texts import read_texts
         from kerasseq.data.text.reader import informed
@@ -307,12 +322,12 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         texts = read_texts(data, text=settings.text, usual=usual)
         examples = self._reader(state).read(texts)
         reasons = [
-            "" if known else _nothing(text, settings.tokens)
-            for text, known in zip(texts, informed(examples))
+            "" if has_tokens else _unreadable_reason(text, settings.tokens)
+            for text, has_tokens in zip(texts, informed(examples))
         ]
         instead = "class shares of the training part"
         if "shares" not in state:
-            instead = "output of the model without any, since this run has not kept class shares"
+            instead = "output of the model for an empty text, since this run has no class shares"
         return Unlabelled("text", texts, examples, reasons, instead)
 
     def state_type(self) -> Any:
@@ -333,7 +348,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         super().check_saved(model, state, settings, metrics)
         classes, scored = len(self._reader(state).classes), len(metrics["confusion"])
         if classes != scored:
-            raise ValueError(f"the confusion matrix is of {scored:,} classes, of {classes:,}")
+            raise ValueError(
+                f"the confusion matrix has {scored:,} classes, and the state has {classes:,}"
+            )
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         reader = self._reader(state)
@@ -342,29 +359,29 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     def _reader(self, state: Mapping[str, Any]) -> Reader:
         from kerasseq.data.text.reader import Reader
 
-        if self._last is None or self._last[0] is not state:
-            self._last = (state, Reader.from_state(state))
-        return self._last[1]
+        if self._cached_reader is None or self._cached_reader[0] is not state:
+            self._cached_reader = (state, Reader.from_state(state))
+        return self._cached_reader[1]
 
-    # The vocabularies of the run that was asked last: parsing them takes longer than predicting.
-    _last: tuple[Mapping[str, Any], Reader] | None = None
+    # Reader of the run that was used last: parsing its vocabularies takes longer than predicting.
+    _cached_reader: tuple[Mapping[str, Any], Reader] | None = None
 
 
-def _is_data(part: Any) -> bool:
-    """Whether a part that is no share is a path, a pair of paths or a table."""
+def _is_separate_data(part: Any) -> bool:
+    """Whether a validation or test part is a path, a pair of paths or a table, not a share."""
     from kerasseq.data.parts import is_path, is_table
 
     pair = isinstance(part, list | tuple) and len(part) == 2
     return (pair and all(map(is_path, part))) or is_path(part) or is_table(part)
 
 
-def _nothing(text: str, tokens: str) -> str:
-    """Why a model knows nothing of a text."""
+def _unreadable_reason(text: str, tokens: str) -> str:
+    """Why a model cannot read a text."""
     return f"no known {tokens}" if text.strip() else "no text"
 
 
-def _named(data: Any, settings: SentimentSettings) -> dict[str, str | None]:
-    """The names of the columns that the settings give, for data that has columns."""
+def _column_settings(data: Any, settings: SentimentSettings) -> dict[str, str | None]:
+    """The column names in the settings, for data that has columns; else nothing."""
     from kerasseq.io.tables import TABLES
 
     if isinstance(data, str | os.PathLike) and os.path.splitext(data)[1].lower() not in TABLES:
@@ -372,14 +389,15 @@ def _named(data: Any, settings: SentimentSettings) -> dict[str, str | None]:
     return {"text": settings.text, "label": settings.label}
 
 
-def _rows(
+def _take_rows(
     texts: Sequence[str], labels: Sequence[Label], rows: np.ndarray
 ) -> tuple[list[str], list[Label]]:
+    """The texts and labels with these row numbers."""
     return [texts[i] for i in rows], [labels[i] for i in rows]
 
 
 def _probabilities(logits: np.ndarray) -> np.ndarray:
-    """Of each class, in double precision: `(rows, classes)`."""
+    """Class probabilities from logits, in double precision, `(rows, classes)`."""
     from scipy import special  # type: ignore[import-untyped]  # it has no types
 
     logits = np.asarray(logits, dtype=np.float64)
@@ -390,7 +408,7 @@ def _probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def _tfidf(texts: Sequence[str], truth: np.ndarray, test: Sequence[str]) -> np.ndarray:
-    """What logistic regression on TF-IDF weighted words and bigrams predicts."""
+    """Class probabilities of logistic regression on TF-IDF weighted words and bigrams."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -400,7 +418,7 @@ def _tfidf(texts: Sequence[str], truth: np.ndarray, test: Sequence[str]) -> np.n
         LogisticRegression(C=10.0, max_iter=1000),
     )
     try:
-        found: np.ndarray = baseline.fit(texts, truth).predict_proba(test)
-    except ValueError:  # no word is in two texts: all that is left are the shares of the classes
-        found = np.tile(np.bincount(truth) / len(truth), (len(test), 1))
-    return found
+        probabilities: np.ndarray = baseline.fit(texts, truth).predict_proba(test)
+    except ValueError:  # no word occurs in two texts: predict the class shares
+        probabilities = np.tile(np.bincount(truth) / len(truth), (len(test), 1))
+    return probabilities

@@ -54,7 +54,7 @@ def test_tables_of_their_own_are_the_parts_that_steps_of_one_table_give(stamps: 
     assert parted.begins["validation"].tolist() == [30, 30]
     assert parted.begins["test"].tolist() == [40, 40]
     expected, found = (
-        perform.prepared(TASK, source, own)[1]
+        perform.prepare(TASK, source, own)[1]
         for source, own in ((whole, by_steps), (parted, given))
     )
     for part in ("train", "validation", "test"):
@@ -66,9 +66,9 @@ def test_tables_of_their_own_are_the_parts_that_steps_of_one_table_give(stamps: 
 def test_a_share_stays_one_beside_a_test_table() -> None:
     table = _table()
     parted, own = _loaded(_rows(table, 0, 40), validation=10, test=_rows(table, 40, 60))
-    _, data = perform.prepared(TASK, parted, own)
+    _, data = perform.prepare(TASK, parted, own)
     same, by_steps = _loaded(table, validation=10, test=20)
-    _, expected = perform.prepared(TASK, same, by_steps)
+    _, expected = perform.prepare(TASK, same, by_steps)
     assert [len(part) for part in (data.train, data.validation)] == [
         len(part) for part in (expected.train, expected.validation)
     ]

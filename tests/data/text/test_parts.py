@@ -136,9 +136,9 @@ def test_texts_of_a_part_that_has_a_test_set_are_counted() -> None:
 def test_a_class_without_a_row_to_stop_by_is_told() -> None:
     one = _table(20, 28)
     parts = _split(_table(0, 20), validation=one[one["stars"] == 1], test=_table(28, 34))
-    assert "classes without a row to stop by: 0" in parts.notes
+    assert "classes without a row in the validation part: 0" in parts.notes
     parts = _split(_table(0, 20), validation=one, test=_table(28, 34))
-    assert "to stop by:" not in " ".join(parts.notes)
+    assert "without a row" not in " ".join(parts.notes)
 
 
 def test_a_run_is_known_again_by_the_content_of_its_parts(

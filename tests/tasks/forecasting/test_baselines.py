@@ -120,7 +120,7 @@ def test_targets_have_values_of_their_own() -> None:
 
 
 def test_a_season_longer_than_the_lookback_is_refused() -> None:
-    with pytest.raises(ValueError, match="season=5 is longer than the windows look back: 4 steps"):
+    with pytest.raises(ValueError, match="season=5 is longer than the lookback, 4 steps"):
         _point(SeasonalNaive(5), np.zeros((4, 1)), 2)
 
 
