@@ -15,8 +15,8 @@ import numpy as np
 from kerasseq.data.images import captioned as sources
 from kerasseq.data.images.features import ImageInputs, check_finite, extract, read_features
 from kerasseq.data.images.files import Images
-from kerasseq.data.images.lists import listed
-from kerasseq.data.parts import naming
+from kerasseq.data.images.lists import list_images
+from kerasseq.data.parts import prefix_errors
 from kerasseq.io import paths
 from kerasseq.io.digest import digest
 
@@ -148,9 +148,9 @@ def captioned(
         near = [path.parent for path in files.paths[:1]]
         own = {}
         for name, part in parts.items():
-            with naming(name):
+            with prefix_errors(name):
                 own[name] = sources.image_files(part, places=near)
-        files = sources.parted(files, own)
+        files = sources.add_parts(files, own)
     if settings.features is not None:
         if settings.fine_tune:
             raise ValueError("fine_tune needs images: it cannot go with features.")
@@ -162,7 +162,7 @@ def captioned(
                 "decoder."
             )
         return _checked(found, state)
-    sources.check_there(files, settings.skip_bad)
+    sources.check_image_files(files, settings.skip_bad)
     options: dict[str, Any] = {"skip_bad": settings.skip_bad, "quiet": settings.quiet}
     network = _network(settings) if state is None else state["data_info"]["network"]
     if network is not None:
@@ -185,7 +185,7 @@ def read_inputs(
     """What a model is to see of new images, and their names.
 
     Args:
-        data: images, see `kerasseq.data.images.lists.listed`; or features, as an array or a
+        data: images, see `kerasseq.data.images.lists.list_images`; or features, as an array or a
             file.
         data_info: of the run.
         load_extractor: gives what sees images, where features are needed.
@@ -199,7 +199,7 @@ def read_inputs(
     features = None if data_info["network"] is not None else _features(data, shape)
     if features is not None:
         return features
-    names, given = listed(data, _places(images))
+    names, given = list_images(data, _places(images))
     if data_info["network"] is not None:
         return names, ImageInputs(Images(given, shape[0]), fingerprint="images")
     extractor = load_extractor()

@@ -53,18 +53,18 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         return not isinstance(value, Real)
 
     def load(self, data: Any, settings: SentimentSettings) -> LabelledTexts:
-        from kerasseq.data.parts import naming
+        from kerasseq.data.parts import prefix_errors
         from kerasseq.data.text.labelled import LabelledTexts, read_labelled
-        from kerasseq.data.text.parts import with_parts
+        from kerasseq.data.text.parts import add_parts
 
         if not isinstance(data, LabelledTexts):
             data = read_labelled(data, text=settings.text, label=settings.label)
         parts = {}
         for name, own in self.own_parts(settings).items():
-            with naming(name):
+            with prefix_errors(name):
                 named = _named(own, settings)
                 parts[name] = read_labelled(own, learn=False, usual=data.columns, **named)
-        return with_parts(data, parts) if parts else data
+        return add_parts(data, parts) if parts else data
 
     def split(
         self,
@@ -125,7 +125,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         texts, labels = parts.train
         classes = sorted({*labels})
         truth = class_numbers(labels, classes)
-        reader, rows = Reader.fitted(
+        reader, rows = Reader.fit(
             texts,
             classes,
             tokens=settings.tokens,
@@ -236,11 +236,11 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         settings: SentimentSettings,
     ) -> np.ndarray:
         from kerasseq import training
-        from kerasseq.data.text.reader import informed
+        from kerasseq.data.text.reader import has_known_tokens
 
         found = _probabilities(training.outputs(model, examples))
         if "shares" in state:
-            found[~informed(examples)] = state["shares"]
+            found[~has_known_tokens(examples)] = state["shares"]
         return found
 
     def score(
@@ -301,14 +301,14 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             FileNotFoundError: if there is no such file.
         """
         from kerasseq.data.text.new_texts import read_texts
-        from kerasseq.data.text.reader import informed
+        from kerasseq.data.text.reader import has_known_tokens
 
         usual = state.get("reading", {}).get("text")
         texts = read_texts(data, text=settings.text, usual=usual)
         examples = self._reader(state).read(texts)
         reasons = [
             "" if known else _nothing(text, settings.tokens)
-            for text, known in zip(texts, informed(examples))
+            for text, known in zip(texts, has_known_tokens(examples))
         ]
         instead = "class shares of the training part"
         if "shares" not in state:
