@@ -238,7 +238,7 @@ def _errors(forecast: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 
 def _panel(data: str) -> Any:
-    from kerasseq.data.series.new_rows import appended
+    from kerasseq.data.series.new_rows import append_rows
     from kerasseq.data.series.read import read_series
 
     folder = rows.data_folder()
@@ -247,7 +247,7 @@ def _panel(data: str) -> Any:
     if data == "m4":
         known = read_series(folder / "m4" / "Hourly-train.csv", season=24)
         later = read_series(folder / "m4" / "Hourly-test.csv", encoding=known.encoding)
-        return appended(known, later)
+        return append_rows(known, later)
     if data == "air":
         return read_series(folder / "series" / "airline-passengers.csv")
     past = () if data == "pm25-alone" else WEATHER

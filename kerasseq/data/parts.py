@@ -10,7 +10,7 @@ from typing import Any
 
 from kerasseq.settings import declared, raise_faults
 
-__all__ = ["NAMES", "check", "is_path", "is_table", "naming"]
+__all__ = ["NAMES", "check", "is_path", "is_table", "prefix_errors"]
 
 #: The arguments, in the order of time.
 NAMES = ("validation", "test")
@@ -49,7 +49,7 @@ def check(settings: Any, fits: Callable[[Any], bool]) -> None:
 
 
 @contextmanager
-def naming(name: str) -> Iterator[None]:
+def prefix_errors(name: str) -> Iterator[None]:
     """Errors of reading a part begin with the argument that gave it.
 
     Args:
@@ -57,7 +57,7 @@ def naming(name: str) -> Iterator[None]:
 
     Example:
 
-    >>> with naming("test"):
+    >>> with prefix_errors("test"):
     ...     raise ValueError("the DataFrame has no rows.")
     Traceback (most recent call last):
     ValueError: test=: the DataFrame has no rows.

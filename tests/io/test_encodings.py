@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kerasseq.data.images.caption_files import read_captions, read_names
-from kerasseq.data.images.caption_text import plain
+from kerasseq.data.images.caption_text import normalize_caption
 from kerasseq.data.images.features import read_features
 from kerasseq.data.series.read import read_series
 from kerasseq.data.text.labelled import read_labelled
@@ -103,8 +103,8 @@ CAPTIONS: dict[str, Callable[[Path], Path]] = {
 
 @pytest.mark.parametrize("source", CAPTIONS)
 def test_captions(tmp_path: Path, source: str) -> None:
-    assert plain(TEXT) != plain(WRONG)
-    assert read_captions(CAPTIONS[source](tmp_path)).of == {"a.png": [plain(TEXT)]}
+    assert normalize_caption(TEXT) != normalize_caption(WRONG)
+    assert read_captions(CAPTIONS[source](tmp_path)).of == {"a.png": [normalize_caption(TEXT)]}
 
 
 def test_names_of_images(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
         [path and f"{path}.pos", path and f"{path}.neg"]
     ),
     "image": lambda path: image_files.read_image(path, 8),
-    "list of images": lambda path: image_files.read_images(lists.listed([path])[1], 8),
-    "folder of images": lambda path: lists.placed(["a.jpg"], Path(), path),
+    "list of images": lambda path: image_files.read_images(lists.list_images([path])[1], 8),
+    "folder of images": lambda path: lists.locate_images(["a.jpg"], Path(), path),
     "series": tables.load_table,
     "captions": caption_files.read_captions,
     "captioned images": captioned.image_files,

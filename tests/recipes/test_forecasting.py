@@ -408,9 +408,9 @@ def test_a_state_that_is_carried_on_is_that_of_all_rows(
     panel = TASK.load(table, streaming.resolved)
     panel = panel.cut(panel.lengths - 12, panel.lengths)
     sizes = TASK.config(before["data_info"], streaming.resolved)
-    from kerasseq.data.series.windows import latest
+    from kerasseq.data.series.windows import latest_inputs
 
-    inputs = latest(reader.scaled(panel)[0], 12, 3)
+    inputs = latest_inputs(reader.scaled(panel)[0], 12, 3)
     whole = Stream(sizes, streaming.model).start(inputs)
     outputs = Stream(sizes, streaming.model).forecast(whole, inputs["future"])
     scaler = reader.scaled(panel)[1]
@@ -436,7 +436,9 @@ def test_new_rows_have_to_go_on(run: ForecastRun) -> None:
 def test_rows_that_the_model_cannot_take_leave_the_run_as_it_was(run: ForecastRun) -> None:
     own = dataclasses.replace(run, state=dict(run.state))
     before, new = own.forecast(), _table(91).groupby("store").tail(1)
-    with pytest.raises(ValueError, match=r"made for series without missing ones.*fill='forward'"):
+    with pytest.raises(
+        ValueError, match=r"made for series without missing targets.*fill='forward'"
+    ):
         own.update(new.assign(sold=np.nan))
     assert own.forecast().equals(before)
     own.update(new.assign(sold=np.nan), fill="forward")
@@ -574,7 +576,7 @@ def test_covariates_gaps_and_lags() -> None:
     assert not np.allclose(_numbers(run.forecast(future=ahead.assign(sale=0))), _numbers(found))
     with pytest.raises(ValueError, match=r"future covariates \(sale\) are not known at"):
         run.forecast()
-    with pytest.raises(ValueError, match="what is known ahead of 2024-03-03"):
+    with pytest.raises(ValueError, match="lacks a row with the future covariates of 2024-03-03"):
         run.forecast(future=ahead[ahead["day"] < "2024-03-03"])
     with pytest.raises(ValueError, match="does not have series 'c'"):
         run.forecast(future=ahead[ahead["store"] != "c"])
@@ -816,7 +818,7 @@ def test_forecasts_that_cannot_be(run: ForecastRun, given: dict[str, Any], match
 def test_gaps_where_there_were_none_are_refused(run: ForecastRun) -> None:
     table = _table(30)
     table.loc[28, "sold"] = np.nan
-    with pytest.raises(ValueError, match=r"made for series without missing ones"):
+    with pytest.raises(ValueError, match=r"made for series without missing targets"):
         run.forecast(history=table)
 
 

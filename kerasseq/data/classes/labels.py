@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasseq.io.limits import encodable
 
-__all__ = ["Label", "class_name", "class_numbers", "given"]
+__all__ = ["Label", "class_name", "class_numbers", "plain_labels"]
 
 Label = str | int | float | bool
 
@@ -29,10 +29,10 @@ def class_name(label: Any) -> str:
     return encodable(str(int(label) if whole else label)).strip()
 
 
-def given(labels: Sequence[Any]) -> list[Label]:
+def plain_labels(labels: Sequence[Any]) -> list[Label]:
     """Labels as they came, where all are whole numbers, numbers or truth values; else their names.
 
-    >>> given(np.array([1, 0])), given([True, False]), given([1, "2"])
+    >>> plain_labels(np.array([1, 0])), plain_labels([True, False]), plain_labels([1, "2"])
     ([1, 0], [True, False], ['1', '2'])
     """
     plain = [label.item() if isinstance(label, np.generic) else label for label in labels]

@@ -10,7 +10,7 @@ from typing import Any
 
 from kerasseq.io.limits import encodable, parse_json
 
-__all__ = ["captions_in"]
+__all__ = ["parse_captions"]
 
 _QUOTED = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _MISSING = r"(?:None|null|nan|NaN)"
@@ -30,7 +30,7 @@ _LIKE_A_LIST = re.compile(
 )
 
 
-def captions_in(cell: Any) -> list[str]:
+def parse_captions(cell: Any) -> list[str]:
     """The captions in a cell; an empty one where a text is missing.
 
     A text is a list of captions if it is a JSON list, or a list, tuple or array of texts as Python
@@ -48,7 +48,7 @@ def captions_in(cell: Any) -> list[str]:
 
     Example:
 
-    >>> captions_in("['A dog.', 'A dog runs.']"), captions_in("[laughs] a man runs")
+    >>> parse_captions("['A dog.', 'A dog runs.']"), parse_captions("[laughs] a man runs")
     (['A dog.', 'A dog runs.'], ['[laughs] a man runs'])
     """
     if isinstance(cell, str):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from kerasseq.data.images.caption_cells import captions_in
-from kerasseq.data.images.caption_text import plain
+from kerasseq.data.images.caption_cells import parse_captions
+from kerasseq.data.images.caption_text import normalize_caption
 from kerasseq.io import paths
 from kerasseq.io.files import is_file_inside, read_text
 from kerasseq.io.limits import encodable, parse_json, read_bytes
@@ -24,7 +24,7 @@ __all__ = [
     "ENDINGS",
     "PARTS",
     "Captions",
-    "captions_file",
+    "find_captions_file",
     "image_name",
     "read_captions",
     "read_names",
@@ -80,7 +80,7 @@ def read_captions(data: str | os.PathLike[str] | pd.DataFrame) -> Captions:
     Args:
         data: a DataFrame or CSV with a row for each caption, or with lists of captions (columns
             such as `image`, `caption`, and perhaps `split`; in a CSV, a cell `["A dog.", "A dog
-            runs."]`, see `caption_cells.captions_in`); the token file of Flickr8k or Flickr30k,
+            runs."]`, see `caption_cells.parse_captions`); the token file of Flickr8k or Flickr30k,
             with lists `*trainImages.txt` beside it; Flickr30k's `results.csv`; COCO's annotations;
             or Karpathy's `dataset_*.json`.
 
@@ -122,7 +122,7 @@ def image_name(written: str) -> str:
     return os.path.normpath(written.replace("\\", "/"))
 
 
-def captions_file(folder: Path) -> Path:
+def find_captions_file(folder: Path) -> Path:
     """The one file in a folder that holds captions.
 
     Raises:
@@ -224,7 +224,7 @@ def _collected(rows: Iterable[_Row], where: str) -> Captions:
                 f"{where} must hold texts as names, captions and parts. Received: "
                 f"{str(odd[0])[:60]!r}. Mend the file."
             )
-        words, image = plain(caption), image_name(image)
+        words, image = normalize_caption(caption), image_name(image)
         captions = found.of.setdefault(image, [])
         if words:
             captions.append(words)
@@ -311,7 +311,7 @@ def _listed_captions(cells: Iterable[Any], column: Any, where: str) -> list[list
     faults: list[tuple[int, str]] = []
     for row, cell in enumerate(cells, 1):
         try:
-            captions.append(captions_in(cell))
+            captions.append(parse_captions(cell))
         except ValueError as error:
             faults.append((row, f"{str(cell)[:60]!r}: {error}"))
     if faults:

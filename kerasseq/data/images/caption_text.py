@@ -8,18 +8,18 @@ from collections.abc import Sequence
 
 from kerasseq.data.tokenizers.tokenizer import Tokenizer
 
-__all__ = ["caption_tokenizer", "plain"]
+__all__ = ["caption_tokenizer", "normalize_caption"]
 
 _SIGN = re.compile(r"[^\w\s]|_")
 _WITHIN = re.compile(r"(?<=\w)['’&=._‐-](?=\w)|(?<=\d)[,:](?=\d)")  # a word, or a number
 
 
-def plain(caption: str) -> str:
+def normalize_caption(caption: str) -> str:
     """A caption as it is learned and scored: lower case, without punctuation, single spaces.
 
     What stands within a word (man's, T-shirt, U.S.) goes; other signs part words.
 
-    >>> plain("A man's T-shirt,and 2 dogs .")
+    >>> normalize_caption("A man's T-shirt,and 2 dogs .")
     'a mans tshirt and 2 dogs'
     """
     told = _WITHIN.sub("", unicodedata.normalize("NFKC", caption).lower())
@@ -39,7 +39,7 @@ def caption_tokenizer(captions: Sequence[str], min_count: int, length: int) -> T
     """The vocabulary of plain captions: their words, with a start and an end.
 
     Args:
-        captions: those to learn from, as `plain` gives them.
+        captions: those to learn from, as `normalize_caption` gives them.
         min_count: how often a word must occur.
         length: words of the longest caption; longer ones are cut.
 

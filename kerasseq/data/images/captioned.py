@@ -14,25 +14,25 @@ import numpy as np
 from kerasseq.data.images.caption_files import (
     PARTS,
     Captions,
-    captions_file,
+    find_captions_file,
     image_name,
     read_captions,
 )
 from kerasseq.data.images.features import ImageInputs, read_features
-from kerasseq.data.images.lists import placed
+from kerasseq.data.images.lists import locate_images
 from kerasseq.io import paths
 
 __all__ = [
     "Captioned",
-    "check_there",
+    "check_image_files",
     "demo",
     "from_features",
     "from_files",
     "part_rows",
-    "parted",
+    "add_parts",
     "image_files",
-    "scored",
-    "taken",
+    "select_test_part",
+    "take_images",
 ]
 
 _SHOWN = 3  # names in a note or an error
@@ -120,17 +120,17 @@ def image_files(
             raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")
         folder = path if path.is_dir() else path.parent
     if path is not None and path.is_dir():
-        data = captions_file(path) if captions is None else captions
+        data = find_captions_file(path) if captions is None else captions
     elif captions is not None:
         raise ValueError(
             "captions= is for a folder as data: give the captions in one place only. "
             f"Received: captions={str(captions)!r}"
         )
     told = _used(read_captions(data))
-    return _merged(placed([*told.of], folder, images, places), told)
+    return _merged(locate_images([*told.of], folder, images, places), told)
 
 
-def parted(files: Files, parts: Mapping[str, Files]) -> Files:
+def add_parts(files: Files, parts: Mapping[str, Files]) -> Files:
     """Images with the validation and test part that were given on their own.
 
     Images of the test part leave the others, and those of the validation part the training part.
@@ -195,7 +195,7 @@ def _identity(name: str, path: Path) -> Path | str:
     return path.resolve() if path.is_file() else name
 
 
-def check_there(files: Files, skip_bad: bool) -> None:
+def check_image_files(files: Files, skip_bad: bool) -> None:
     """Raise a ValueError if images are missing; with `skip_bad`, if all are."""
     missing = [str(path) for path in files.paths if not path.is_file()]
     where = "Pass images=, the folder that holds them."
@@ -253,7 +253,7 @@ def from_files(
         [os.path.abspath(path) for path in files.paths],
         notes,
     )
-    return taken(found, kept) if bad else found
+    return take_images(found, kept) if bad else found
 
 
 def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
@@ -298,7 +298,7 @@ def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
     )
 
 
-def taken(source: Captioned, rows: np.ndarray) -> Captioned:
+def take_images(source: Captioned, rows: np.ndarray) -> Captioned:
     """Some of the images."""
     return replace(
         source,
@@ -310,11 +310,11 @@ def taken(source: Captioned, rows: np.ndarray) -> Captioned:
     )
 
 
-def scored(source: Captioned) -> Captioned:
+def select_test_part(source: Captioned) -> Captioned:
     """The test part where the data tells one, else all of it."""
     parts = source.parts or []
     rows = np.array([i for i, part in enumerate(parts) if part == "test"], dtype=np.int64)
-    return taken(source, rows) if len(rows) else source
+    return take_images(source, rows) if len(rows) else source
 
 
 def part_rows(

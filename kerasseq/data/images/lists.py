@@ -18,12 +18,12 @@ from kerasseq.data.images.caption_files import read_names
 from kerasseq.data.images.files import ENDINGS, check_image
 from kerasseq.io import paths
 
-__all__ = ["listed", "placed"]
+__all__ = ["list_images", "locate_images"]
 
 _COLOURS = (1, 3, 4)  # what the last axis of an array may hold
 
 
-def listed(data: Any, places: Sequence[Any] = ()) -> tuple[list[str], list[Any]]:
+def list_images(data: Any, places: Sequence[Any] = ()) -> tuple[list[str], list[Any]]:
     """Images from whatever they are given as, and their names.
 
     Args:
@@ -38,7 +38,7 @@ def listed(data: Any, places: Sequence[Any] = ()) -> tuple[list[str], list[Any]]
 
     Example:
 
-    >>> names, images = listed(np.zeros((2, 8, 9, 3), np.uint8))
+    >>> names, images = list_images(np.zeros((2, 8, 9, 3), np.uint8))
     >>> names, images[1].shape
     (['0', '1'], (8, 9, 3))
     """
@@ -84,7 +84,7 @@ def _check_items(items: Sequence[Any]) -> None:
         )
 
 
-def placed(
+def locate_images(
     names: Sequence[str], folder: Path, images: Any = None, places: Sequence[Any] = ()
 ) -> list[Path]:
     """Where images ought to lie.
@@ -169,7 +169,7 @@ def _of_path(own: str | os.PathLike[str], places: Sequence[Any]) -> tuple[list[s
 
 def _of_table(data: Any, folder: Path, places: Sequence[Any]) -> tuple[list[str], list[Any]]:
     names = read_names(data)
-    return names, list(placed(names, folder, places=places))
+    return names, list(locate_images(names, folder, places=places))
 
 
 def _of_folder(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What the calendar tells of a stamp: known ahead, however far."""
+"""Calendar features of stamps (hour, weekday, day of year, month), known ahead for any stamp."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-from kerasseq.data.series.frequency import Stamps, after
+from kerasseq.data.series.frequency import Stamps, next_stamps
 from kerasseq.data.series.panel import Panel
 
-__all__ = ["CYCLES", "add_calendar", "cycles", "features"]
+__all__ = ["CYCLES", "add_calendar", "cycles", "calendar_features"]
 
-#: What goes round, by name: its length, and the longest step that still tells its parts apart.
+#: Cycles of the calendar by name: the length, and the longest step at which a cycle is resolved.
 CYCLES = {
     "hour": (pd.Timedelta(days=1), pd.Timedelta(hours=12)),
     "weekday": (pd.Timedelta(days=7), pd.Timedelta(days=1)),
@@ -24,13 +24,13 @@ CYCLES = {
 
 
 def cycles(stamps: Sequence[Stamps], frequency: str | None) -> list[str]:
-    """The cycles of the calendar that a frequency resolves and that stamps go round at least once.
+    """Calendar cycles that a frequency resolves and that the stamps cover at least once.
 
-    The month is left to the day of the year, where there is one.
+    The month is not used beside the day of the year, which contains it.
 
     Args:
-        stamps: of each series.
-        frequency: a pandas offset alias; None, where steps are counted, has no calendar.
+        stamps: the stamps of each series.
+        frequency: a pandas offset alias, or None where steps are counted: no cycles then.
 
     Example:
 
@@ -41,34 +41,34 @@ def cycles(stamps: Sequence[Stamps], frequency: str | None) -> list[str]:
         return []
     start = pd.Timestamp("2001-01-01") + to_offset(frequency)
     step = (start + to_offset(frequency)) - start
-    span = max((own[-1] - own[0] for own in stamps if len(own)), default=pd.Timedelta(0))
-    found = [
+    span = max((index[-1] - index[0] for index in stamps if len(index)), default=pd.Timedelta(0))
+    names = [
         name
         for name, (length, longest) in CYCLES.items()
         if step <= longest and span + step >= length
     ]
-    return [name for name in found if name != "month" or "day of year" not in found]
+    return [name for name in names if name != "month" or "day of year" not in names]
 
 
-def features(
+def calendar_features(
     stamps: Stamps, frequency: str | None, which: Sequence[str] | None = None
 ) -> tuple[np.ndarray, list[str]]:
-    """Where stamps stand in the cycles of the calendar, as a sine and a cosine of each.
+    """Sine and cosine of the position of stamps within calendar cycles.
 
     Args:
-        stamps: of one series.
+        stamps: the stamps of one series.
         frequency: a pandas offset alias, or None where steps are counted.
-        which: cycles by name; those of `cycles` if not given.
+        which: names of cycles; by default the ones that `cycles` returns.
 
     Returns:
-        (time, 2 x cycles), and the names of the columns.
+        float64 (time, 2 x cycles), and the names of the columns.
 
     Raises:
-        ValueError: if a cycle is unknown, or steps are counted and cycles are asked for.
+        ValueError: if a cycle is unknown, or if cycles are requested where steps are counted.
 
     Example:
 
-    >>> values, names = features(pd.date_range("2024-01-01", periods=24, freq="h"), "h")
+    >>> values, names = calendar_features(pd.date_range("2024-01-01", periods=24, freq="h"), "h")
     >>> names, values[6].round(3).tolist()
     (['hour sine', 'hour cosine'], [1.0, 0.0])
     """
@@ -79,20 +79,20 @@ def features(
         raise ValueError(f"calendar features are {known}. Received: {unknown[0]!r}")
     if which and not isinstance(stamps, pd.DatetimeIndex):
         raise ValueError("steps that are counted have no calendar. Give stamps, or leave it out.")
-    angles = [2 * np.pi * _turn(stamps, name) for name in which]
+    angles = [2 * np.pi * _phase(stamps, name) for name in which]
     columns = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
     names = [f"{name} {wave}" for name in which for wave in ("sine", "cosine")]
     return np.column_stack(columns) if columns else np.empty((len(stamps), 0)), names
 
 
 def add_calendar(panel: Panel, ahead: int, which: Sequence[str] | None = None) -> Panel:
-    """A panel with the cycles of the calendar among its future covariates.
+    """Add calendar features to the future covariates of a panel.
 
     Args:
         panel: any series.
-        ahead: steps after their end for which to give them, too; where there are other future
-            covariates, it is those that say how far.
-        which: cycles by name; those of `cycles` if not given.
+        ahead: steps after the end of each series for which features are added, too. If the panel
+            has other future covariates, the features reach as far as these instead.
+        which: names of cycles; by default the ones that `cycles` returns.
 
     Example:
 
@@ -105,19 +105,21 @@ def add_calendar(panel: Panel, ahead: int, which: Sequence[str] | None = None) -
     if not which:
         return panel
     future, names = [], list(panel.names["future"])
-    for own, known in zip(panel.stamps, panel.future):
-        more = len(known) - len(own) if names else ahead
-        stamps = own.append(after(own, more, panel.frequency)) if more else own
-        values, added = features(stamps, panel.frequency, which)
-        future.append(np.concatenate([known, values], axis=1) if names else values)
+    for observed, covariates in zip(panel.stamps, panel.future):
+        steps = len(covariates) - len(observed) if names else ahead
+        stamps = (
+            observed.append(next_stamps(observed, steps, panel.frequency)) if steps else observed
+        )
+        values, added = calendar_features(stamps, panel.frequency, which)
+        future.append(np.concatenate([covariates, values], axis=1) if names else values)
     return replace(panel, future=future, names={**panel.names, "future": [*names, *added]})
 
 
-def _turn(stamps: pd.DatetimeIndex, name: str) -> np.ndarray:
-    """Which part of a cycle is over, from 0 to below 1."""
+def _phase(stamps: pd.DatetimeIndex, name: str) -> np.ndarray:
+    """Position of stamps within a cycle, from 0 to below 1."""
     if name == "hour":
-        wall = stamps.tz_localize(None)
-        return np.asarray((wall - wall.normalize()) / pd.Timedelta(days=1))
+        local = stamps.tz_localize(None)
+        return np.asarray((local - local.normalize()) / pd.Timedelta(days=1))
     if name == "weekday":
         return stamps.day_of_week.to_numpy() / 7
     if name == "day of year":

@@ -1,4 +1,4 @@
-"""Columns of a table to numbers: those that hold numbers, and those that hold categories."""
+"""Convert columns of a table to numbers: numeric columns as they are, categories as one-hot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Columns", "is_mostly_numeric", "is_numeric", "read_columns", "read_n
 
 _NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "-", "?", ".")
 _MOST_LEVELS = 100
-_LARGEST = 1e30  # models are in float32, which ends at 3.4e38, and squares are taken of scales
+_LARGEST = 1e30  # float32 ends at 3.4e38, and scales are squared
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Columns:
     """Columns as numbers.
 
     Args:
-        values: (rows, columns), NaN where a number is missing; a row of zeros where a category is
-            missing or unknown.
-        names: one per column; NAME=LEVEL for those that a category became.
-        categories: the levels of each column that holds categories.
+        values: float (rows, columns), NaN where a number is missing; zeros in all columns of a
+            category where it is missing or unknown.
+        names: one per column; NAME=LEVEL for the indicator of a level of a category.
+        categories: levels of each column that holds categories.
     """
 
     values: np.ndarray
@@ -32,9 +32,13 @@ class Columns:
 
     @property
     def numeric(self) -> np.ndarray:
-        """Which columns are numbers as they came."""
-        levels = {_level(name, level) for name, all_ in self.categories.items() for level in all_}
-        return np.array([name not in levels for name in self.names], dtype=bool)
+        """Mask of the columns that are no indicators of a category, bool (columns,)."""
+        indicators = {
+            _indicator_name(name, level)
+            for name, levels in self.categories.items()
+            for level in levels
+        }
+        return np.array([name not in indicators for name in self.names], dtype=bool)
 
 
 def read_columns(
@@ -44,32 +48,32 @@ def read_columns(
     categories: Mapping[str, Sequence[str]] | None = None,
     words: bool = True,
 ) -> Columns:
-    """Columns of numbers as they are, columns of categories as one column per level.
+    """Read columns of numbers as they are, columns of categories as one column per level.
 
     Args:
         frame: the table.
-        names: of its columns.
-        where: what to call the table in an error.
-        categories: the levels of those columns that hold categories, as once found; None to find
-            them out: whatever is no number is a category.
-        words: whether columns may hold categories at all.
+        names: columns to read.
+        where: name of the table in error messages.
+        categories: levels of the columns that hold categories, from an earlier table; None to take
+            each column that is not numeric as categories, with the levels of this table.
+        words: whether columns may hold categories.
 
     Raises:
-        ValueError: if a column has too many levels, a value that is no number where it must be one
-            or that is too large, or one value throughout.
+        ValueError: if a column has too many levels, is constant, or must be numeric and holds a
+            value that is no number or too large.
 
     Example:
 
     >>> frame = pd.DataFrame({"wind": ["NW", "SE", None], "rain": ["0.5", "", "1"]})
-    >>> found = read_columns(frame, ["wind", "rain"], "the table")
-    >>> found.names
+    >>> columns = read_columns(frame, ["wind", "rain"], "the table")
+    >>> columns.names
     ['wind=NW', 'wind=SE', 'rain']
-    >>> found.values.tolist()
+    >>> columns.values.tolist()
     [[1.0, 0.0, 0.5], [0.0, 1.0, nan], [0.0, 0.0, 1.0]]
     """
     blocks: list[np.ndarray] = []
     titles: list[str] = []
-    found: dict[str, list[str]] = {}
+    levels: dict[str, list[str]] = {}
     for name in names:
         known = None if categories is None else categories.get(name)
         if known is None and (categories is not None or not words or is_numeric(frame[name])):
@@ -79,15 +83,15 @@ def read_columns(
             blocks.append(numbers[:, None])
             titles.append(name)
             continue
-        found[name] = list(_levels(frame[name], name, where) if known is None else known)
-        blocks.append(_one_hot(frame[name], found[name]))
-        titles += [_level(name, level) for level in found[name]]
+        levels[name] = list(_levels(frame[name], name, where) if known is None else known)
+        blocks.append(_one_hot(frame[name], levels[name]))
+        titles += [_indicator_name(name, level) for level in levels[name]]
     values = np.concatenate(blocks, axis=1) if blocks else np.empty((len(frame), 0), np.float32)
-    return Columns(values, titles, found)
+    return Columns(values, titles, levels)
 
 
 def is_numeric(column: pd.Series) -> bool:
-    """Whether a column holds numbers, or text that spells numbers, and nothing else.
+    """Whether a column holds only numbers, or only text that spells numbers.
 
     >>> is_numeric(pd.Series(["1", "NA", "2.5"])), is_numeric(pd.Series(["NW", "SE"]))
     (True, False)
@@ -101,7 +105,7 @@ def is_numeric(column: pd.Series) -> bool:
 
 
 def is_mostly_numeric(column: pd.Series) -> bool:
-    """Whether more of a column's values are numbers, or spell them, than are something else.
+    """Whether most values of a column are numbers, or text that spells numbers.
 
     >>> is_mostly_numeric(pd.Series(["1", "2.5", "oops"])), is_mostly_numeric(pd.Series(["SE"]))
     (True, False)
@@ -113,15 +117,15 @@ def is_mostly_numeric(column: pd.Series) -> bool:
 
 
 def read_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
-    """The numbers of a column, float64 or float32 as they came; NaN where there is none.
+    """Read a column of numbers as float64, or float32 if it has that type; NaN where missing.
 
     Args:
-        column: numbers, or text that spells them; words such as NA say that there is none.
-        name: what to call the column in an error.
-        where: what to call the table in an error.
+        column: numbers, or text that spells them; words such as NA mark a missing number.
+        name: name of the column in error messages.
+        where: name of the table in error messages.
 
     Raises:
-        ValueError: if it holds something else, or a number that is infinite or nearly so.
+        ValueError: if a value is no number, infinite, or too large for a model in float32.
     """
     numbers, odd = _numbers(column)
     if odd.any():
@@ -130,19 +134,19 @@ def read_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
             f"{where}: column {name!r} must hold numbers, and row {row} (counted from 0) holds "
             f"{str(column.iloc[row])[:40]!r}. Write a number there, or leave it empty."
         )
-    far = np.flatnonzero(np.abs(numbers) > _LARGEST)
-    if len(far):
-        value = numbers[far[0]]
-        what = "infinite" if np.isinf(value) else f"{value:g}, beyond {_LARGEST:g},"
+    too_large = np.flatnonzero(np.abs(numbers) > _LARGEST)
+    if len(too_large):
+        value = numbers[too_large[0]]
+        size = "infinite" if np.isinf(value) else f"{value:g}, beyond {_LARGEST:g},"
         raise ValueError(
-            f"{where}: column {name!r} is {what} in row {far[0]} (counted from 0). "
-            "Write a number there that a model can take, or leave it empty."
+            f"{where}: column {name!r} is {size} in row {too_large[0]} (counted from 0). "
+            "Write a smaller number there, or leave it empty."
         )
     return numbers
 
 
 def _numbers(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers, NaN where there is none, and which rows hold something that is no number."""
+    """Numbers of a column, NaN where missing; and a mask of rows that hold something else."""
     if column.dtype in (np.float32, np.float64):  # as they are, without a copy
         return column.to_numpy(), np.zeros(len(column), dtype=bool)
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -156,18 +160,18 @@ def _numbers(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_varies(numbers: np.ndarray, name: str, where: str) -> None:
-    seen = numbers[~np.isnan(numbers)]
-    if len(seen) == 0:
+    observed = numbers[~np.isnan(numbers)]
+    if len(observed) == 0:
         raise ValueError(f"{where}: column {name!r} is empty. Leave it out.")
-    if len(seen) > 1 and seen.min() == seen.max():
+    if len(observed) > 1 and observed.min() == observed.max():
         raise ValueError(
-            f"{where}: column {name!r} is constant, {seen[0]:g} in every row: nothing can be "
+            f"{where}: column {name!r} is constant, {observed[0]:g} in every row: nothing can be "
             "learned from it. Leave it out."
         )
 
 
 def _levels(column: pd.Series, name: str, where: str) -> list[str]:
-    """The different values of a column that holds categories, sorted."""
+    """Sorted levels of a column of categories; raises a ValueError for less than 2 or too many."""
     levels = sorted(set(column.dropna().astype(str).str.strip()) - {""})
     if not levels:
         raise ValueError(f"{where}: column {name!r} is empty. Leave it out.")
@@ -191,5 +195,5 @@ def _one_hot(column: pd.Series, levels: Sequence[str]) -> np.ndarray:
     return (codes[:, None] == np.arange(len(levels))).astype(np.float32)
 
 
-def _level(name: str, level: str) -> str:
+def _indicator_name(name: str, level: str) -> str:
     return f"{name}={level}"

@@ -1,4 +1,4 @@
-"""Stamps on a grid: the frequency they have, the steps between them, and how they go on."""
+"""Regular stamps: infer their frequency, count steps between them, and continue them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-__all__ = ["Stamps", "after", "infer", "is_span", "positions", "season_of", "shown", "step_of"]
+__all__ = [
+    "Stamps",
+    "next_stamps",
+    "infer_frequency",
+    "is_span",
+    "positions",
+    "season_of",
+    "format_stamp",
+    "most_common_step",
+]
 
-#: Of one series: points in time, or steps that are counted.
+#: The stamps of one series: points in time, or whole numbers where steps are counted.
 Stamps: TypeAlias = pd.DatetimeIndex | pd.RangeIndex
 
 _DAY = np.timedelta64(1, "D")
@@ -33,21 +42,22 @@ _MONTHLY = (
 _SEASONS = ((_YEARLY, 1), (_QUARTERLY, 4), (_MONTHLY, 12), (pd.offsets.Week, 52))
 
 
-def infer(stamps: pd.DatetimeIndex) -> str:
-    """The frequency of stamps, which may have gaps, as a pandas offset alias.
+def infer_frequency(stamps: pd.DatetimeIndex) -> str:
+    """Infer the frequency of stamps, which may have gaps, as a pandas offset alias.
 
-    It is the commonest step: below a day an exact span of time, from a day on one of the calendar
-    (days, business days, weeks, months, quarters and years by their first or last day).
+    The frequency is the most common step. A step below one day is an exact time span. A longer
+    step is one of the calendar: days, business days, weeks, or months, quarters and years that are
+    stamped by their first or last day.
 
     Args:
-        stamps: at least two different ones, in any order.
+        stamps: at least two different stamps, in any order.
 
     Raises:
         ValueError: if there are fewer.
 
     Example:
 
-    >>> infer(pd.DatetimeIndex(["2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30"]))
+    >>> infer_frequency(pd.DatetimeIndex(["2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30"]))
     'ME'
     """
     stamps = stamps.unique().sort_values()
@@ -55,7 +65,7 @@ def infer(stamps: pd.DatetimeIndex) -> str:
         raise ValueError(
             f"at least two different stamps are needed to see a frequency. Received: {len(stamps)}"
         )
-    step = _commonest(np.diff(_utc(stamps)))
+    step = _most_common(np.diff(_utc(stamps)))
     if step < _DAY:
         return str(to_offset(pd.Timedelta(step)).freqstr)
     days = stamps.tz_localize(None).normalize().unique()
@@ -63,10 +73,10 @@ def infer(stamps: pd.DatetimeIndex) -> str:
 
 
 def season_of(frequency: str | None) -> int:
-    """Steps of the season that a frequency has by nature; 1 where there is none.
+    """Default season of a frequency, in steps; 1 if it has none.
 
-    A year of weeks, months or quarters, a week of days or business days, a day of steps of at least
-    a minute, an hour of steps of at least a second.
+    The season is a year for weeks, months and quarters; a week for days and business days; a day
+    for steps of at least a minute; an hour for steps of at least a second.
 
     Example:
 
@@ -78,33 +88,33 @@ def season_of(frequency: str | None) -> int:
     offset = to_offset(frequency)
     for kinds, steps in _SEASONS:
         if isinstance(offset, kinds):
-            return _whole(steps, offset.n)
+            return _steps_per_cycle(steps, offset.n)
     if isinstance(offset, pd.offsets.Day):
-        return _whole(7, offset.n)
+        return _steps_per_cycle(7, offset.n)
     if isinstance(offset, pd.offsets.BusinessDay):
-        return _whole(5, offset.n)
+        return _steps_per_cycle(5, offset.n)
     if not isinstance(offset, pd.offsets.Tick):
         return 1
     span = pd.Timedelta(offset)
     if span < pd.Timedelta(seconds=1):
         return 1
     cycle = pd.Timedelta(days=1) if span >= pd.Timedelta(minutes=1) else pd.Timedelta(hours=1)
-    return _whole(cycle.value, span.value)
+    return _steps_per_cycle(cycle.value, span.value)
 
 
 def positions(stamps: pd.DatetimeIndex, starts: pd.DatetimeIndex, frequency: str) -> np.ndarray:
-    """How many steps of a frequency lie between each stamp's start and the stamp.
+    """Number of steps from the first stamp of a series to each of its stamps.
 
-    Steps of at least a day are counted on the clock on the wall, so that days of 23 or 25 hours are
-    days; shorter ones are spans of time.
+    Steps of at least a day are counted in local time, so that a day of 23 or 25 hours (a change to
+    or from summer time) is one step. Shorter steps are counted in elapsed time.
 
     Args:
         stamps: any stamps.
-        starts: for each of them the first one of its series.
+        starts: for each stamp, the first stamp of its series.
         frequency: a pandas offset alias.
 
     Returns:
-        int64, -1 for a stamp that lies between two steps.
+        int64 (stamps,); -1 for a stamp that lies between two steps.
 
     Example:
 
@@ -115,30 +125,30 @@ def positions(stamps: pd.DatetimeIndex, starts: pd.DatetimeIndex, frequency: str
     offset = to_offset(frequency)
     if is_span(frequency):
         span = pd.Timedelta(offset).to_timedelta64()
-        return _steps(_utc(stamps) - _utc(starts), span)
-    wall, begun = stamps.tz_localize(None), starts.tz_localize(None)
-    days, first = wall.normalize(), begun.normalize()
+        return _whole_steps(_utc(stamps) - _utc(starts), span)
+    local, local_starts = stamps.tz_localize(None), starts.tz_localize(None)
+    days, first = local.normalize(), local_starts.normalize()
     if isinstance(offset, pd.offsets.Day):
-        found = _steps((days - first).to_numpy(), offset.n * _DAY)
+        steps = _whole_steps((days - first).to_numpy(), offset.n * _DAY)
     else:
         grid = pd.date_range(min(first.min(), days.min()), days.max(), freq=offset)
         index = grid.get_indexer(days)
-        found = np.where(index < 0, -1, index - grid.get_indexer(first))
-    same_time = (wall - days).to_numpy() == (begun - first).to_numpy()
-    return np.where(same_time, found, -1)
+        steps = np.where(index < 0, -1, index - grid.get_indexer(first))
+    same_time = (local - days).to_numpy() == (local_starts - first).to_numpy()
+    return np.where(same_time, steps, -1)
 
 
-def after(stamps: Stamps, steps: int, frequency: str | None) -> Stamps:
-    """The next stamps of a series.
+def next_stamps(stamps: Stamps, steps: int, frequency: str | None) -> Stamps:
+    """The stamps that follow a series.
 
     Args:
-        stamps: those of the series, at least one.
-        steps: how many to add.
-        frequency: that of the series; None where steps are counted.
+        stamps: the stamps of the series, at least one.
+        steps: number of stamps to return.
+        frequency: frequency of the series; None where steps are counted.
 
     Example:
 
-    >>> after(pd.DatetimeIndex(["2024-01-31"]), 2, "ME").strftime("%Y-%m-%d").tolist()
+    >>> next_stamps(pd.DatetimeIndex(["2024-01-31"]), 2, "ME").strftime("%Y-%m-%d").tolist()
     ['2024-02-29', '2024-03-31']
     """
     if isinstance(stamps, pd.RangeIndex):
@@ -148,7 +158,7 @@ def after(stamps: Stamps, steps: int, frequency: str | None) -> Stamps:
 
 
 def is_span(frequency: str) -> bool:
-    """Whether a frequency is a span of time and no step of the calendar.
+    """Whether a frequency is an exact time span below a day, not a step of the calendar.
 
     >>> is_span("15min"), is_span("D")
     (True, False)
@@ -157,33 +167,33 @@ def is_span(frequency: str) -> bool:
     return isinstance(offset, pd.offsets.Tick) and not isinstance(offset, pd.offsets.Day)
 
 
-def step_of(numbers: np.ndarray) -> int:
-    """The commonest step between whole numbers in any order; 1 if there are no two.
+def most_common_step(numbers: np.ndarray) -> int:
+    """The most common step between whole numbers in any order; 1 if they are all equal.
 
-    >>> step_of(np.array([0, 10, 20, 40]))
+    >>> most_common_step(np.array([0, 10, 20, 40]))
     10
     """
-    apart = np.diff(np.sort(numbers))  # np.unique hashes, which takes many times as long
-    apart = apart[apart > 0]
-    return int(_commonest(apart)) if len(apart) else 1
+    steps = np.diff(np.sort(numbers))  # np.unique hashes, which takes many times as long
+    steps = steps[steps > 0]
+    return int(_most_common(steps)) if len(steps) else 1
 
 
-def shown(stamp: object) -> str:
-    """A stamp as a reader writes it: no time where it is midnight, no seconds where there are none.
+def format_stamp(stamp: object) -> str:
+    """Format a stamp for a message: no time if it is midnight, no seconds if they are zero.
 
-    >>> shown(pd.Timestamp("2024-01-31 06:00"))
+    >>> format_stamp(pd.Timestamp("2024-01-31 06:00"))
     '2024-01-31 06:00'
     """
     if not isinstance(stamp, pd.Timestamp):
         return str(stamp)
-    wall = stamp.tz_localize(None)
-    if wall == wall.normalize():
-        return str(wall.date())
-    return str(stamp).replace(":00", "", 1) if wall == wall.floor("min") else str(stamp)
+    local = stamp.tz_localize(None)
+    if local == local.normalize():
+        return str(local.date())
+    return str(stamp).replace(":00", "", 1) if local == local.floor("min") else str(stamp)
 
 
-def _whole(cycle: int, steps: int) -> int:
-    """How many times `steps` fit into a cycle; 1 where they do not fit at least twice, evenly."""
+def _steps_per_cycle(cycle: int, steps: int) -> int:
+    """Number of steps of length `steps` in a cycle; 1 if the cycle is no multiple of them."""
     return cycle // steps if cycle % steps == 0 else 1
 
 
@@ -191,32 +201,32 @@ def _utc(stamps: pd.DatetimeIndex) -> np.ndarray:
     return stamps.to_numpy(dtype=f"datetime64[{stamps.unit}]")
 
 
-def _steps(apart: np.ndarray, step: np.timedelta64) -> np.ndarray:
-    """Spans in whole steps, -1 where they are none."""
-    whole, rest = np.divmod(apart, step)
-    return np.where(rest == np.timedelta64(0), whole, -1).astype(np.int64)
+def _whole_steps(spans: np.ndarray, step: np.timedelta64) -> np.ndarray:
+    """Time spans as numbers of whole steps; -1 for a span that is no multiple of the step."""
+    steps, rest = np.divmod(spans, step)
+    return np.where(rest == np.timedelta64(0), steps, -1).astype(np.int64)
 
 
-def _commonest(steps: np.ndarray) -> Any:
-    """The value that most steps have, and the least of them where there are several."""
+def _most_common(steps: np.ndarray) -> Any:
+    """The most common step; the smallest one if several are equally common."""
     values, counts = np.unique(steps, return_counts=True)
     return values[np.argmax(counts)]
 
 
 def _candidates(days: pd.DatetimeIndex) -> Iterator[str]:
-    """Frequencies that days may have, the preferred ones first."""
+    """Frequencies that stamps by the day may have, in order of preference."""
     if len(days) < 2:
         yield "D"
         return
-    step = int(_commonest(np.diff(days.to_numpy())) / _DAY)
+    step = int(_most_common(np.diff(days.to_numpy())) / _DAY)
     months = round(step / 30.4375)
     if step == 1:
         weekdays = days.day_of_week.to_numpy()
         over_weekend = (weekdays[:-1] == 4) & (weekdays[1:] == 0) & (np.diff(days) == 3 * _DAY)
         yield "B" if np.all(weekdays < 5) and over_weekend.any() else "D"
     elif step % 7 == 0 and step // 7 < 4:
-        several = "" if step == 7 else str(step // 7)
-        yield from (f"{several}W-{day}" for day in _WEEKDAYS)
+        multiple = "" if step == 7 else str(step // 7)
+        yield from (f"{multiple}W-{day}" for day in _WEEKDAYS)
     elif months >= 1 and abs(step - 30.4375 * months) < 4:
         yield from _by_months(months)
     else:

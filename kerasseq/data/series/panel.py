@@ -1,4 +1,4 @@
-"""Series of one kind, in even steps: what tables are read into, and windows are cut from."""
+"""A panel: several series with the same variables in even steps, from which windows are cut."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoding", "Names", "Panel"]
 
-_CHUNK = 2**16  # rows that are scaled at a time: what is in between stays small
+_CHUNK = 2**16  # rows scaled at a time, to bound the memory of intermediate arrays
 
 
-_Columns = list[str | int | float]  # whatever columns of a table are called
+_Columns = list[str | int | float]  # names of table columns
 
 
 class Names(TypedDict):
@@ -55,26 +55,26 @@ class _Roles(TypedDict):
 
 @dataclass(frozen=True)
 class Panel:
-    """Series of one kind, in even steps and without gaps; what was not observed is NaN.
+    """Series with the same variables, in even steps without gaps; a missing value is NaN.
 
     Args:
-        ids: one per series, "" where there is only one.
-        stamps: of each series, one per row of its targets.
+        ids: name of each series; "" for a single series without a name.
+        stamps: for each series, one stamp per row of its targets.
         frequency: a pandas offset alias, or None where steps are counted.
-        season: steps of the natural season, 1 for none.
-        targets: of each series, (time, targets); float64, or float32 where the table has that.
-        past: of each series, (time, covariates): known up to now.
-        future: of each series, (time and perhaps further, covariates): known ahead.
+        season: steps of the season, 1 for none.
+        targets: for each series, (time, targets); float64, or float32 if the table has float32.
+        past: for each series, (time, covariates): known up to the present.
+        future: for each series, (time, covariates): known ahead; may be longer than the targets.
         static: (series, features).
-        names: of the columns of "targets", "past", "future" and "static".
+        names: column names of "targets", "past", "future" and "static".
         encoding: how the columns were read, as JSON values: enough to read new rows in the same
             way.
-        notes: what was found and done, for the reader.
-        filled: of each series, bool (time, targets), which targets were not observed, and have a
-            value from others; None where there are none.
-        keys: of each series, what the columns that tell the series apart hold.
-        begins: the first row of the "validation" and "test" part of each series, int64 (series,),
-            where they came as tables of their own.
+        notes: remarks on how the table was read, to be shown to the user.
+        filled: for each series, bool (time, targets): targets that were missing and were filled
+            with an estimate from other values; None if there are none.
+        keys: for each series, its values in the columns that identify the series.
+        begins: first row of the "validation" and "test" part of each series, int64 (series,), if
+            these parts came as separate tables.
     """
 
     ids: list[str]
@@ -97,20 +97,23 @@ class Panel:
 
     @property
     def lengths(self) -> np.ndarray:
-        """The steps of each series, int64."""
+        """Number of steps of each series, int64 (series,)."""
         return np.array([len(values) for values in self.targets], dtype=np.int64)
 
     @property
     def observed(self) -> list[np.ndarray]:
-        """The targets of each series, NaN where they were filled in."""
+        """The targets of each series, with NaN in place of values that were filled in."""
         if self.filled is None:
             return self.targets
-        return [np.where(own, np.nan, values) for values, own in zip(self.targets, self.filled)]
+        return [np.where(mask, np.nan, values) for values, mask in zip(self.targets, self.filled)]
 
     def numeric(self, role: str) -> np.ndarray:
-        """Which columns of "targets", "past", "future" or "static" are numbers as they came.
+        """Mask of the columns that hold numbers, bool (columns,).
 
-        The others stand for a level of a category, and are better left unscaled.
+        The other columns are indicators of the levels of a category, which need no scaling.
+
+        Args:
+            role: "targets", "past", "future" or "static".
         """
         levels = {
             f"{name}={level}"
@@ -120,32 +123,33 @@ class Panel:
         return np.array([name not in levels for name in self.names[role]], dtype=bool)
 
     def cut(self, starts: Sequence[int] | np.ndarray, ends: Sequence[int] | np.ndarray) -> Panel:
-        """The rows from `starts` to before `ends` of each series, as a rule without a copy.
+        """Cut each series to the rows from `starts` to before `ends`, usually without a copy.
 
-        A series that is cut at its very end keeps what is known of the steps after it. Targets at
-        the end of a cut that were filled in tell nothing of what comes after it: they go on from
-        the last one before them that was observed.
+        A series that is cut at its end keeps the future covariates of later steps. Targets at the
+        end of a cut that were interpolated contain information about later rows: they are replaced
+        by the last observed value before them.
 
         Args:
-            starts: one row number per series.
-            ends: one row number per series.
+            starts: first row of each series, int (series,).
+            ends: row after the last one of each series, int (series,).
         """
         spans = [(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
         return replace(
             self,
             begins=None,
-            stamps=[own[low:high] for own, (low, high) in zip(self.stamps, spans)],
-            targets=[self._until(place, *span) for place, span in enumerate(spans)],
-            filled=self.filled and [own[low:high] for own, (low, high) in zip(self.filled, spans)],
-            past=[own[low:high] for own, (low, high) in zip(self.past, spans)],
+            stamps=[index[low:high] for index, (low, high) in zip(self.stamps, spans)],
+            targets=[self._cut_targets(place, *span) for place, span in enumerate(spans)],
+            filled=self.filled
+            and [mask[low:high] for mask, (low, high) in zip(self.filled, spans)],
+            past=[values[low:high] for values, (low, high) in zip(self.past, spans)],
             future=[
-                own[low : None if high >= length else high]
-                for own, length, (low, high) in zip(self.future, self.lengths, spans)
+                values[low : None if high >= length else high]
+                for values, length, (low, high) in zip(self.future, self.lengths, spans)
             ],
         )
 
     def pick(self, series: Sequence[int] | np.ndarray) -> Panel:
-        """Some of the series, by their places."""
+        """Select series by their indices, int (series,)."""
         return replace(
             self,
             ids=[self.ids[i] for i in series],
@@ -156,45 +160,48 @@ class Panel:
             past=[self.past[i] for i in series],
             future=[self.future[i] for i in series],
             static=self.static[np.asarray(series, dtype=np.intp)],
-            begins=self.begins and {name: own[series] for name, own in self.begins.items()},
+            begins=self.begins and {name: rows[series] for name, rows in self.begins.items()},
         )
 
     def scaled(self, scalers: Mapping[str, Scaler], dtype: str = "float32") -> Panel:
-        """The same series in the units of scalers, stored in another precision.
+        """Scale the series, and store them in another precision.
 
         Args:
-            scalers: by any of "targets", "past", "future" and "static".
-            dtype: of the new arrays.
+            scalers: scalers of any of "targets", "past", "future" and "static".
+            dtype: type of the new arrays.
         """
         parts: dict[str, Any] = {}
         for role in ("targets", "past", "future"):
             scaler = scalers.get(role)
             parts[role] = [
-                _scaled(values, scaler, i, dtype) for i, values in enumerate(getattr(self, role))
+                _scale(values, scaler, i, dtype) for i, values in enumerate(getattr(self, role))
             ]
-        parts["static"] = _scaled(self.static, scalers.get("static"), 0, dtype)
+        parts["static"] = _scale(self.static, scalers.get("static"), 0, dtype)
         return replace(self, **parts)
 
-    def _until(self, place: int, low: int, high: int) -> np.ndarray:
-        """Targets of a series up to a row, of which none was filled in from that row on."""
+    def _cut_targets(self, place: int, low: int, high: int) -> np.ndarray:
+        """Targets of one series in the rows from `low` to before `high`.
+
+        Targets at the end that were interpolated from later rows get the last observed value.
+        """
         rows = self.targets[place][low:high]
         if self.filled is None or self.encoding.get("fill") != "linear" or len(rows) == 0:
             return rows
-        put_in = self.filled[place][:high]
-        ends = np.flatnonzero(put_in[-1])
-        if len(ends):
+        filled = self.filled[place][:high]
+        gap_columns = np.flatnonzero(filled[-1])
+        if len(gap_columns):
             rows = rows.copy()
-        for column in ends:
-            last = high - 1 - int(np.argmin(put_in[::-1, column]))  # that was observed
+        for column in gap_columns:
+            last = high - 1 - int(np.argmin(filled[::-1, column]))  # the last observed row
             rows[max(last - low, 0) :, column] = self.targets[place][last, column]
         return rows
 
 
-def _scaled(values: np.ndarray, scaler: Scaler | None, series: int, dtype: str) -> np.ndarray:
+def _scale(values: np.ndarray, scaler: Scaler | None, series: int, dtype: str) -> np.ndarray:
     if scaler is None or values.size == 0:
         return values.astype(dtype, copy=False)
-    found = np.empty(values.shape, dtype)
+    scaled = np.empty(values.shape, dtype)
     for start in range(0, len(values), _CHUNK):
         rows = slice(start, start + _CHUNK)
-        found[rows] = scaler.transform(values[rows], series)
-    return found
+        scaled[rows] = scaler.transform(values[rows], series)
+    return scaled

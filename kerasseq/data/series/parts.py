@@ -1,4 +1,4 @@
-"""Validation and test parts of series that come as tables of their own."""
+"""Append a validation or test part that is given as a separate table of series."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from kerasseq.data.series.frequency import shown
-from kerasseq.data.series.new_rows import appended
+from kerasseq.data.series.frequency import format_stamp
+from kerasseq.data.series.new_rows import append_rows
 from kerasseq.data.series.panel import Panel
 from kerasseq.io.tables import TABLES
 
-__all__ = ["is_stamp", "is_table", "with_parts"]
+__all__ = ["is_stamp", "is_table", "add_parts"]
 
 
 def is_table(part: Any) -> bool:
-    """Whether a part is given as a table or the path of one: not as a share, steps or a stamp.
+    """Whether a part is given as a table or the path of a table, not as a share, steps or a stamp.
 
     >>> [is_table(part) for part in (0.2, 24, "2024-01-01", "test.csv")]
     [False, False, False, True]
@@ -31,7 +31,7 @@ def is_table(part: Any) -> bool:
 
 
 def is_stamp(part: Any) -> bool:
-    """Whether a part is given by its first stamp: a text that is not empty, or a date.
+    """Whether a part is given by its first stamp: a non-empty text, or a date.
 
     >>> [is_stamp(part) for part in ("2024-01-01", np.datetime64("2024"), "", {})]
     [True, True, False, False]
@@ -39,21 +39,21 @@ def is_stamp(part: Any) -> bool:
     return isinstance(part, datetime.date | np.datetime64) or (isinstance(part, str) and part != "")
 
 
-def with_parts(panel: Panel, parts: Mapping[str, Panel]) -> Panel:
-    """Series with the validation and test part that were given as tables of their own.
+def add_parts(panel: Panel, parts: Mapping[str, Panel]) -> Panel:
+    """Append the validation and test parts that are given as separate tables to the series.
 
-    Each table goes on where the rows before it end. Rows of the same stamps as its own, or later
-    ones, leave the part before it.
+    Each table must continue where the rows before it end. Earlier rows that overlap with a table
+    (stamps at or after its first one) are dropped, so that no row is in two parts.
 
     Args:
         panel: the rows to train on.
         parts: "validation", "test" or both, read in the same way as the panel.
 
     Returns:
-        The series from first to last row, with `begins`.
+        The series with all parts; `begins` holds the first row of each part.
 
     Raises:
-        ValueError: if a table has not all series, or does not go on where the rows before it end.
+        ValueError: if a table lacks a series, or does not continue where the rows before it end.
 
     Example:
 
@@ -61,7 +61,7 @@ def with_parts(panel: Panel, parts: Mapping[str, Panel]) -> Panel:
     >>> from kerasseq.data.series.read import read_series
     >>> table = pd.DataFrame({"time": range(5), "y": [0.0, 1.0, 4.0, 9.0, 16.0]})
     >>> train = read_series(table[:3])
-    >>> whole = with_parts(train, {"test": read_series(table[3:], encoding=train.encoding)})
+    >>> whole = add_parts(train, {"test": read_series(table[3:], encoding=train.encoding)})
     >>> len(whole.targets[0]), whole.begins["test"].tolist()
     (5, [3])
     """
@@ -74,36 +74,36 @@ def with_parts(panel: Panel, parts: Mapping[str, Panel]) -> Panel:
     begins = {}
     for name in ("validation", "test"):
         if name in parts:
-            panel, begins[name] = _continued(panel, parts[name], name)
+            panel, begins[name] = _append_part(panel, parts[name], name)
     return replace(panel, begins=begins)
 
 
-def _continued(panel: Panel, part: Panel, name: str) -> tuple[Panel, np.ndarray]:
-    """The series with a part at their end, and the rows at which it begins."""
-    absent, strange = sorted({*panel.ids} - {*part.ids}), sorted({*part.ids} - {*panel.ids})
-    if absent or strange:
-        place, other = ("data", f"{name}=") if absent else (f"{name}=", "data")
+def _append_part(panel: Panel, part: Panel, name: str) -> tuple[Panel, np.ndarray]:
+    """Append a part to the series; the series, and the row of each at which the part begins."""
+    missing, unknown = sorted({*panel.ids} - {*part.ids}), sorted({*part.ids} - {*panel.ids})
+    if missing or unknown:
+        present, lacking = ("data", f"{name}=") if missing else (f"{name}=", "data")
         raise ValueError(
-            f"series {(absent or strange)[0]!r} is in {place} and not in {other}: give each series "
-            "in both, or leave it out."
+            f"series {(missing or unknown)[0]!r} is in {present} and not in {lacking}: give each "
+            "series in both, or leave it out."
         )
     ends = panel.lengths
     firsts = {id_: stamps[0] for id_, stamps in zip(part.ids, part.stamps)}
-    if panel.encoding["roles"]["time"]:  # else rows are counted on
-        begins = [own.searchsorted(firsts[id_]) for id_, own in zip(panel.ids, panel.stamps)]
+    if panel.encoding["roles"]["time"]:  # without stamps, rows are counted on and never overlap
+        begins = [index.searchsorted(firsts[id_]) for id_, index in zip(panel.ids, panel.stamps)]
         ends = np.minimum(ends, np.array(begins, dtype=np.int64))
     if not ends.all():
         id_ = panel.ids[int(np.argmin(ends))]
         called = f"series {id_!r}" if id_ else "the series"
         raise ValueError(
-            f"{called} has no row before the first one of {name}=, {shown(firsts[id_])}: give data "
-            "that comes before it."
+            f"{called} has no row before the first one of {name}=, {format_stamp(firsts[id_])}: "
+            "give data that comes before it."
         )
     shared = int((panel.lengths - ends).sum())
-    told = [f"{name}=: {note}" for note in part.notes]
-    notes = [*panel.notes, *told, f"a {name} part of {int(part.lengths.sum()):,} rows of its own"]
+    notes = [*panel.notes, *(f"{name}=: {note}" for note in part.notes)]
+    notes.append(f"a separate {name} part of {int(part.lengths.sum()):,} rows")
     if shared:
-        notes.append(f"{shared:,} rows before it that are not earlier than its first ones left out")
+        notes.append(f"{shared:,} rows of data that overlap with the {name} part were left out")
     rows_of = f"the rows of {name}="
-    whole = appended(panel.cut(np.zeros_like(ends), ends), part, called=rows_of)
+    whole = append_rows(panel.cut(np.zeros_like(ends), ends), part, called=rows_of)
     return replace(whole, notes=notes), ends

@@ -1,4 +1,4 @@
-"""Series to windows for a model, by the scalers of a run, and what it gives back to their units."""
+"""Turn series into scaled windows for a model, and its outputs back into the original units."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from kerasseq.data.series.new_rows import add_lags
 from kerasseq.data.series.panel import Encoding, Panel
 from kerasseq.data.series.scaling import Scaler, ScalerState
 from kerasseq.data.series.splits import Split
-from kerasseq.data.series.windows import Windows, latest
+from kerasseq.data.series.windows import Windows, latest_inputs
 from kerasseq.io.schema import Limits
 
 __all__ = ["Part", "SeriesExamples", "SeriesReader", "SeriesReaderState", "Steps", "Truth"]
 
 _COVARIATES = ("past", "future", "static")
-_FIGURES = ("location", "scale", "power", "shift")
-_SCORED = 2**20  # values of targets that are scored; windows are passed over where there are more
+_PARAMETERS = ("location", "scale", "power", "shift")
+_SCORED = 2**20  # most target values to score; with more, the stride between windows grows
 
-_CHUNK = 2**20  # steps of windows that are in memory at a time
+_CHUNK = 2**20  # steps of windows in memory at a time
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What came, in the units of the series, and what it takes to score forecasts of it.
+    """True targets in the units of the series, with the data needed to score forecasts of them.
 
     Args:
         values: (windows, horizon, targets), NaN where not observed.
-        series: the place of the series of each window, int (windows,).
-        insample: of each series what is known of it from before, (time, targets).
-        season: steps.
-        block: how many windows in a row overlap.
-        panel: the series themselves.
-        origins: the row at which the targets of each window begin, int (windows,).
+        series: index of the series of each window, int (windows,).
+        insample: for each series, its targets before the scored part, (time, targets); scaled
+            errors such as MASE divide by their seasonal differences.
+        season: steps of the season.
+        block: number of successive windows that overlap; resampled together for intervals.
+        panel: the series.
+        origins: row at which the targets of each window begin, int (windows,).
     """
 
     values: np.ndarray
@@ -48,22 +49,22 @@ class Truth:
     origins: np.ndarray
 
     def take(self, windows: np.ndarray) -> Truth:
-        """That of some of the windows."""
-        own = {name: getattr(self, name)[windows] for name in ("values", "series", "origins")}
-        return replace(self, **own)
+        """Select windows by their numbers."""
+        arrays = {name: getattr(self, name)[windows] for name in ("values", "series", "origins")}
+        return replace(self, **arrays)
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of all series, and rows before them to read.
+    """The training, validation or test part of all series, with preceding rows as context.
 
     Args:
-        panel: the rows.
-        first: the row at which the part begins in each series.
-        lookback: steps to read.
-        horizon: steps to forecast.
-        masked: whether anything in the series, in any part, was not observed.
-        before: all targets before the part, of each series.
+        panel: the rows of the part, and the context before them.
+        first: row at which the part begins in each series, int (series,).
+        lookback: number of steps to read.
+        horizon: number of steps to forecast.
+        masked: whether a target of the series is missing, in any part.
+        before: for each series, all targets before the part, (time, targets).
     """
 
     panel: Panel
@@ -83,40 +84,41 @@ class Part:
         context: int,
         learn: str = "train",
     ) -> list[Part]:
-        """The parts for training, validation and test.
+        """Cut series into the training, validation and test part.
 
         Args:
             source: all rows.
-            split: where the parts begin.
-            lookback: steps to read.
-            horizon: steps to forecast.
-            context: rows before a part that belong to it.
-            learn: "validation" lets the training part go on to the end of the validation part,
-                "all" to that of the rows.
+            split: first rows of the parts.
+            lookback: number of steps to read.
+            horizon: number of steps to forecast.
+            context: number of preceding rows that each part keeps.
+            learn: where the training part ends: "train" at its own end, "validation" at the end of
+                the validation part, "all" at the last row.
         """
-        masked = any(bool(np.isnan(own).any()) for own in source.targets)
+        masked = any(bool(np.isnan(targets).any()) for targets in source.targets)
         observed = source.observed
         ends = {"train": split.validation, "validation": split.test, "all": split.end}
-        found = []
+        parts = []
         for name in ("train", "validation", "test"):
-            own = replace(split, validation=ends[learn]) if name == "train" else split
-            first, _ = own.rows(name)
+            bounds = replace(split, validation=ends[learn]) if name == "train" else split
+            first, _ = bounds.rows(name)
             before = [values[:row] for values, row in zip(observed, first)]
-            panel, begin = own.cut(source, name, context)
-            found.append(cls(panel, begin, lookback, horizon, masked, before))
-        return found
+            panel, begin = bounds.cut(source, name, context)
+            parts.append(cls(panel, begin, lookback, horizon, masked, before))
+        return parts
 
 
 class SeriesExamples:
-    """Windows over series, cut out when they are asked for, and what they stand for.
+    """Examples of a forecaster: windows over scaled series, cut out on demand.
 
     Args:
-        windows: over the scaled series.
-        panel: the same series in their own units.
-        scaler: of their targets.
-        first: for each series the first row that is forecast; None for all that can be.
-        insample: of each series what is known of it from before; its own rows if not given.
-        teach: whether inputs have `ahead`, the targets themselves, for teacher forcing; see
+        windows: windows over the scaled series.
+        panel: the same series in their original units.
+        scaler: scaler of the targets.
+        first: for each series, the first row to forecast; None for the first possible one.
+        insample: for each series, its targets before the part, for scaled errors; by default the
+            targets of the panel.
+        teach: whether inputs include `ahead`, the targets, for teacher forcing; see
             `Forecaster.training_model`.
     """
 
@@ -136,7 +138,11 @@ class SeriesExamples:
         return len(self.windows)
 
     def batch(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Inputs by name and targets of some windows, in the units of the model."""
+        """Scaled inputs by name and scaled targets of windows, see `Windows.batch`.
+
+        Args:
+            rows: numbers of the windows, int (batch,).
+        """
         inputs, targets = self.windows.batch(rows)
         if self._teach:
             inputs["ahead"] = targets
@@ -144,13 +150,13 @@ class SeriesExamples:
 
     @property
     def teacher_forced(self) -> SeriesExamples:
-        """The same windows with `ahead`."""
+        """The same windows, whose inputs include `ahead` for teacher forcing."""
         first, insample = self.first, self._insample
         return SeriesExamples(self.windows, self.panel, self.scaler, first, insample, teach=True)
 
     @property
     def targets(self) -> Truth:
-        """All targets, in the units of the series; NaN where they were filled in."""
+        """All targets, in the original units; NaN where they were filled in."""
         series, origins = self.windows.places(np.arange(len(self)))
         observed = self.panel.observed
         return Truth(
@@ -165,38 +171,42 @@ class SeriesExamples:
 
     @property
     def scaled_targets(self) -> np.ndarray:
-        """All `targets` in the units of the model, (windows, horizon, targets)."""
-        step = max(1, _CHUNK // (self.windows.lookback + self.windows.horizon))
-        found = np.concatenate(
+        """All `targets`, scaled, (windows, horizon, targets)."""
+        chunk = max(1, _CHUNK // (self.windows.lookback + self.windows.horizon))
+        targets = np.concatenate(
             [
-                self.windows.batch(np.arange(start, min(start + step, len(self))))[1]
-                for start in range(0, len(self), step)
+                self.windows.batch(np.arange(start, min(start + chunk, len(self))))[1]
+                for start in range(0, len(self), chunk)
             ]
         )
         if self.panel.filled is not None:
-            found[np.concatenate(self.panel.filled)[self._steps]] = np.nan
-        return found
+            targets[np.concatenate(self.panel.filled)[self._steps]] = np.nan
+        return targets
 
     @property
     def _steps(self) -> np.ndarray:
-        """The rows that the targets of all windows are, series after series, (windows, horizon)."""
+        """Rows of the targets of all windows in the concatenated series, (windows, horizon)."""
         series, origins = self.windows.places(np.arange(len(self)))
         offsets = np.cumsum(self.panel.lengths) - self.panel.lengths
         steps: np.ndarray = (offsets[series] + origins)[:, None] + np.arange(self.windows.horizon)
         return steps
 
     def restored(self, values: np.ndarray) -> np.ndarray:
-        """Values of all windows, (windows, horizon, targets), in the units of the series."""
+        """Convert scaled values of all windows to the original units.
+
+        Args:
+            values: (windows, horizon, targets).
+        """
         series, _ = self.windows.places(np.arange(len(self)))
         return self.scaler.inverse(values, series)
 
 
-#: Steps of a window, for which memory is set aside.
+#: Number of steps of a window in a saved run; bounded, since memory is allocated for them.
 Steps = Annotated[int, Limits(least=1, most=2**24)]
 
 
 class SeriesReaderState(TypedDict):
-    """The JSON values of a reader."""
+    """The JSON values of a `SeriesReader`."""
 
     lookback: Steps
     horizon: Steps
@@ -218,18 +228,18 @@ class _Scalers(TypedDict):
 
 @dataclass(frozen=True)
 class SeriesReader:
-    """Turns series into windows for a model, by scalers that were fitted on the training part.
+    """Turn series into windows for a model, by scalers that were fitted on the training part.
 
     Args:
-        lookback: steps to read.
-        horizon: steps to forecast.
-        lags: earlier targets that are given as past covariates, steps back.
-        cycles: those of the calendar that are given as future covariates.
-        masked: whether the model is told which targets were observed.
-        series_ids: whether the model reads the number of each series.
-        ids: of the series to learn from.
-        scalers: by "targets" and those of "past", "future" and "static" that there are.
-        encoding: how tables of such series are read.
+        lookback: number of steps to read.
+        horizon: number of steps to forecast.
+        lags: lags of the targets that are added to the past covariates, in steps.
+        cycles: calendar cycles that are added to the future covariates.
+        masked: whether inputs include the mask of observed targets.
+        series_ids: whether inputs include the index of each series.
+        ids: names of the training series.
+        scalers: scalers of "targets", and of "past", "future" and "static" if there are any.
+        encoding: how tables of such series are read, see `Panel`.
     """
 
     lookback: int
@@ -243,15 +253,15 @@ class SeriesReader:
     encoding: Mapping[str, Any]
 
     @classmethod
-    def fitted(cls, panel: Panel, scaling: str, per_series: bool, **options: Any) -> SeriesReader:
-        """One whose scalers are fitted on series.
+    def fit(cls, panel: Panel, scaling: str, per_series: bool, **options: Any) -> SeriesReader:
+        """Fit the scalers of a new reader.
 
         Args:
             panel: the training part.
-            scaling: of the targets, one of `kerasseq.data.series.scaling.KINDS`; covariates
-                that are numbers are standardised.
-            per_series: whether the targets of each series are scaled by themselves.
-            **options: the other fields.
+            scaling: kind of scaling of the targets, one of `kerasseq.data.series.scaling.KINDS`;
+                numeric covariates are standardised.
+            per_series: whether each series gets its own location and scale of the targets.
+            **options: the other fields of the reader.
         """
         scalers = {"targets": Scaler.fit(scaling, panel.targets, per_series)}
         for role in _COVARIATES:
@@ -261,7 +271,7 @@ class SeriesReader:
         return cls(ids=tuple(panel.ids), scalers=scalers, encoding=panel.encoding, **options)
 
     def state(self) -> dict[str, Any]:
-        """JSON values, from which `from_state` makes the same reader."""
+        """The JSON values from which `from_state` restores the reader."""
         return {
             **{
                 name: getattr(self, name)
@@ -274,7 +284,7 @@ class SeriesReader:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> SeriesReader:
-        """The reader that has this state."""
+        """Restore a reader from the value of `state`."""
         return cls(
             lookback=state["lookback"],
             horizon=state["horizon"],
@@ -288,12 +298,12 @@ class SeriesReader:
         )
 
     @property
-    def kept(self) -> int:
-        """How many rows of a series it takes to forecast what follows."""
+    def rows_needed(self) -> int:
+        """Number of latest rows of a series that are needed to forecast the next ones."""
         return self.lookback + max(self.lags, default=0)
 
     def columns(self, panel: Panel) -> dict[str, int]:
-        """How wide the inputs of a model of such series are."""
+        """Number of columns of each input of a model, by role."""
         widths = {role: len(names) for role, names in panel.names.items()}
         future = widths["future"] + 2 * len(self.cycles)
         past = widths["past"] + len(self.lags) * widths["targets"] + future
@@ -302,16 +312,17 @@ class SeriesReader:
     def scaled(
         self, panel: Panel, known: Sequence[int] | np.ndarray | None = None
     ) -> tuple[Panel, Scaler]:
-        """Series as a model takes them, with lags and calendar, and the scaler of their targets.
+        """Scale series, and add lags and calendar features; also returns the scaler of the targets.
 
         Args:
-            panel: series in their own units.
-            known: from how many rows of each series it is scaled, where each is scaled by itself
-                and the reader was not fitted on it; all if not given.
+            panel: series in their original units.
+            known: number of first rows of each series from which a scaler may be fitted, int
+                (series,), for series that the reader was not fitted on if each series has its own
+                scaling; by default all rows.
         """
         scaler = self._targets_scaler(panel, known)
-        found = panel.scaled({**self.scalers, "targets": scaler})
-        return add_calendar(add_lags(found, self.lags), self.horizon, self.cycles), scaler
+        scaled = panel.scaled({**self.scalers, "targets": scaler})
+        return add_calendar(add_lags(scaled, self.lags), self.horizon, self.cycles), scaler
 
     def examples(
         self,
@@ -321,13 +332,13 @@ class SeriesReader:
         stride: int | None = None,
         insample: Sequence[np.ndarray] | None = None,
     ) -> SeriesExamples:
-        """The windows of series.
+        """Examples of series: all windows over them.
 
         Args:
-            panel: series in their own units.
-            first: for each of them the first row that is to be forecast.
-            stride: steps from one window to the next; as few as keep what is scored in bounds if
-                not given.
+            panel: series in their original units.
+            first: first row of each series to forecast, int (series,).
+            stride: steps from one window to the next; by default the smallest stride that keeps
+                the number of target values below a limit.
             insample: see `SeriesExamples`.
         """
         known = np.full(len(panel), self.lookback)
@@ -348,9 +359,9 @@ class SeriesReader:
         return SeriesExamples(windows, panel, scaler, first, insample)
 
     def latest(self, panel: Panel) -> tuple[dict[str, np.ndarray], Scaler]:
-        """The inputs of one window per series, to forecast what follows; and their scaler."""
+        """Inputs of one window per series, to forecast its next steps; and the targets' scaler."""
         scaled, scaler = self.scaled(panel)
-        inputs = latest(
+        inputs = latest_inputs(
             scaled,
             self.lookback,
             self.horizon,
@@ -360,23 +371,24 @@ class SeriesReader:
         return inputs, scaler
 
     def places(self, panel: Panel) -> list[int]:
-        """The place of each series among those that it was fitted on; -1 for others."""
+        """Index of each series among the training series; -1 for a new series."""
         known = {name: place for place, name in enumerate(self.ids)}
         return [known.get(name, -1) for name in panel.ids]
 
     def _targets_scaler(
         self, panel: Panel, rows: Sequence[int] | np.ndarray | None = None
     ) -> Scaler:
+        """Scaler of the targets: as fitted for training series, fitted anew for other series."""
         fitted = self.scalers["targets"]
         if not fitted.per_series or tuple(panel.ids) == self.ids:
             return fitted
         histories = panel.targets
         if rows is not None:
-            histories = [own[:row] for own, row in zip(histories, rows)]
-        own, places = fitted.adapt(histories), np.array(self.places(panel))
+            histories = [targets[:row] for targets, row in zip(histories, rows)]
+        adapted, places = fitted.adapt(histories), np.array(self.places(panel))
         known = (places >= 0)[:, None]
-        figures = {
-            name: np.where(known, getattr(fitted, name)[places], getattr(own, name))
-            for name in _FIGURES
+        parameters = {
+            name: np.where(known, getattr(fitted, name)[places], getattr(adapted, name))
+            for name in _PARAMETERS
         }
-        return replace(own, **figures)
+        return replace(adapted, **parameters)

@@ -1,4 +1,4 @@
-"""Splits of series in time: train before validation before test, and folds that roll forward."""
+"""Split series in time: train, then validation, then test; and folds that roll forward."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kerasseq.data.series.frequency import shown
+from kerasseq.data.series.frequency import format_stamp
 from kerasseq.data.series.panel import Panel
 
 __all__ = ["Split", "chronological", "rolling"]
@@ -17,13 +17,15 @@ __all__ = ["Split", "chronological", "rolling"]
 
 @dataclass(frozen=True)
 class Split:
-    """Where the parts of each series begin; a part ends where the next one begins.
+    """First row of the training, validation and test part of each series.
+
+    A part ends where the next one begins.
 
     Args:
-        train: the first row of the training part of each series, int64 (series,).
-        validation: that of the validation part.
-        test: that of the test part.
-        end: the row after the last one of the test part.
+        train: first row of the training part of each series, int64 (series,).
+        validation: first row of the validation part, int64 (series,).
+        test: first row of the test part, int64 (series,).
+        end: row after the last one of the test part, int64 (series,).
     """
 
     train: np.ndarray
@@ -32,9 +34,9 @@ class Split:
     end: np.ndarray
 
     def rows(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """The first row of a part of each series, and the row after its last.
+        """First row of a part in each series, and the row after its last one.
 
-        These are the `first` and `last` of `Windows` over the whole panel.
+        These are the arguments `first` and `last` of `Windows` over the whole panel.
 
         Args:
             part: "train", "validation" or "test".
@@ -47,15 +49,15 @@ class Split:
         return bounds[part]
 
     def cut(self, panel: Panel, part: str, context: int = 0) -> tuple[Panel, np.ndarray]:
-        """A part of a panel, with rows before it to read.
+        """Cut a part out of a panel, with preceding rows as context for its first windows.
 
         Args:
-            panel: what was split.
+            panel: the panel that was split.
             part: "train", "validation" or "test".
-            context: rows before the part, as far as there are any.
+            context: number of preceding rows to keep, as far as the series has them.
 
         Returns:
-            The panel, and the row at which the part begins in each of its series.
+            The cut panel, and the row at which the part begins in each of its series.
         """
         first, last = self.rows(part)
         start = np.maximum(first - context, 0)
@@ -67,20 +69,20 @@ def chronological(
 ) -> Split:
     """Split each series in time.
 
-    A part is given by its share of each series, by its steps, or by the stamp with which it begins.
-    A share that is less than the horizon of the shortest series stands for the horizon. A part
-    that came as a table of its own (`panel.begins`) is that table.
+    A part is given by its share of each series, by its number of steps, or by its first stamp.
+    A share that amounts to fewer steps than the horizon in the shortest series is raised to the
+    horizon. A part that came as a separate table (`panel.begins`) is that table.
 
     Args:
         panel: the series.
         validation: a share above 0 and below 1, a whole number of steps, or a stamp.
-        test: the same; 0 for none.
-        horizon: the steps that each part must have at least.
-        lookback: steps that the training part is to have beside them: what an error goes by when
-            it tells the longest horizon that works.
+        test: the same; 0 for no test part.
+        horizon: minimum number of steps of each part.
+        lookback: steps that a window of the training part reads before the horizon; only used to
+            name the longest horizon that works in an error.
 
     Raises:
-        ValueError: if a part is no such thing, or leaves too little of a series.
+        ValueError: if a part is given in no such way, or a series is too short for the parts.
 
     Example:
 
@@ -95,34 +97,34 @@ def chronological(
         return split
 
     def works(steps: int) -> bool:
-        own = _split(panel, validation, test, steps)
-        return _too_short(own, steps, lookback, tested) is None
+        shorter = _split(panel, validation, test, steps)
+        return _too_short(shorter, steps, lookback, tested) is None
 
-    # None works that is longer than one that does not.
+    # Bisection: if a horizon does not work, no longer one does.
     longest = bisect.bisect_left(range(1, horizon), True, key=lambda steps: not works(steps))
-    raise _error(panel, split, *short, horizon, lookback, longest)
+    raise _too_short_error(panel, split, *short, horizon, lookback, longest)
 
 
 def rolling(split: Split, fold: tuple[int, int], steps: int | None = None) -> Split:
-    """One of several folds of all rows before the test part, each validated after its own training.
+    """One fold of a rolling-origin validation on the rows before the test part.
 
-    Fold k of n trains on everything before its validation part; the validation parts follow one
-    another, and the last of them ends where the test part begins.
+    Fold k of n trains on all rows before its validation part. The validation parts follow each
+    other, and the last one ends where the test part begins.
 
     Args:
-        split: what `chronological` gave.
-        fold: (k, n): which, from 0 on, of how many.
-        steps: of each validation part; as many as that of the split where it is not given, or
-            fewer where they would not fit.
+        split: a split made by `chronological`.
+        fold: (k, n): the number of the fold, from 0 on, and the number of folds.
+        steps: length of each validation part; by default that of the split. Shortened where the
+            folds would not fit.
 
     Raises:
-        ValueError: if there is no such fold.
+        ValueError: if there is no such fold, or a series is too short for the folds.
 
     Example:
 
     >>> first = np.array([0])
-    >>> found = rolling(Split(first, first + 70, first + 80, first + 100), (0, 3))
-    >>> [row.tolist() for row in (found.train, found.validation, found.test, found.end)]
+    >>> fold = rolling(Split(first, first + 70, first + 80, first + 100), (0, 3))
+    >>> [row.tolist() for row in (fold.train, fold.validation, fold.test, fold.end)]
     [[0], [50], [60], [60]]
     """
     number, count = fold
@@ -141,36 +143,38 @@ def rolling(split: Split, fold: tuple[int, int], steps: int | None = None) -> Sp
 
 def _split(panel: Panel, validation: Any, test: Any, horizon: int) -> Split:
     lengths = panel.lengths
-    tests = _begin(panel, "test", _at_least(panel, test, horizon), lengths)
-    validations = _begin(panel, "validation", _at_least(panel, validation, horizon), tests)
-    return Split(np.zeros_like(lengths), validations, tests, lengths)
+    test_rows = _first_rows(panel, "test", _raise_to_horizon(panel, test, horizon), lengths)
+    validation_rows = _first_rows(
+        panel, "validation", _raise_to_horizon(panel, validation, horizon), test_rows
+    )
+    return Split(np.zeros_like(lengths), validation_rows, test_rows, lengths)
 
 
-def _at_least(panel: Panel, part: Any, horizon: int) -> Any:
-    """A part, or the horizon where it is a share that is less."""
+def _raise_to_horizon(panel: Panel, part: Any, horizon: int) -> Any:
+    """The part as given; the horizon, in steps, if it is a share with fewer steps than that."""
     if isinstance(part, float) and 0 < part < 1:
         return horizon if round(part * int(panel.lengths.min())) < horizon else part
     return part
 
 
-def _begin(panel: Panel, name: str, part: Any, end: np.ndarray) -> np.ndarray:
-    """The row of each series at which a part begins that ends at `end`."""
+def _first_rows(panel: Panel, name: str, part: Any, end: np.ndarray) -> np.ndarray:
+    """First row in each series of a part that ends before row `end`."""
     if panel.begins and name in panel.begins:
         return np.minimum(panel.begins[name], end)
     if isinstance(part, bool) or part is None:
-        raise _unknown(name, part)
+        raise _unknown_part_error(name, part)
     if isinstance(part, int | np.integer):
         if part < 0:
-            raise _unknown(name, part)
+            raise _unknown_part_error(name, part)
         return end - int(part)
     if isinstance(part, float):
         if not 0 <= part < 1:
-            raise _unknown(name, part)
+            raise _unknown_part_error(name, part)
         return end - np.round(part * panel.lengths).astype(np.int64)
-    return _at_stamp(panel, name, part, end)
+    return _rows_at_stamp(panel, name, part, end)
 
 
-def _at_stamp(panel: Panel, name: str, part: Any, end: np.ndarray) -> np.ndarray:
+def _rows_at_stamp(panel: Panel, name: str, part: Any, end: np.ndarray) -> np.ndarray:
     if panel.frequency is None:
         raise ValueError(
             f"{name} cannot begin with a stamp where steps are counted. Give a share, or a number "
@@ -179,18 +183,18 @@ def _at_stamp(panel: Panel, name: str, part: Any, end: np.ndarray) -> np.ndarray
     try:
         stamp = pd.Timestamp(part)
     except (ValueError, TypeError):
-        raise _unknown(name, part) from None
+        raise _unknown_part_error(name, part) from None
     if stamp is pd.NaT:
-        raise _unknown(name, part)
+        raise _unknown_part_error(name, part)
     zone = panel.stamps[0].tz
     if stamp.tz is None and zone is not None:
         stamp = stamp.tz_localize(zone)
-    found = np.array([own.searchsorted(stamp) for own in panel.stamps], dtype=np.int64)
-    return np.minimum(found, end)
+    rows = np.array([index.searchsorted(stamp) for index in panel.stamps], dtype=np.int64)
+    return np.minimum(rows, end)
 
 
 def _too_short(split: Split, horizon: int, lookback: int, tested: bool) -> tuple[str, int] | None:
-    """The first part that is too short for a window, and the place of its series."""
+    """First part that is too short for a single window, and the index of its series; or None."""
     for part in ("train", "validation", "test")[: 3 if tested else 2]:
         first, last = split.rows(part)
         short = np.flatnonzero(last - first < horizon + (lookback if part == "train" else 0))
@@ -199,18 +203,19 @@ def _too_short(split: Split, horizon: int, lookback: int, tested: bool) -> tuple
     return None
 
 
-def _error(
+def _too_short_error(
     panel: Panel, split: Split, part: str, place: int, horizon: int, lookback: int, longest: int
 ) -> ValueError:
-    first, last = (int(own[place]) for own in split.rows(part))
+    first, last = (int(rows[place]) for rows in split.rows(part))
     called = f"series {panel.ids[place]!r}" if panel.ids[place] else "the series"
-    own = panel.stamps[place]
+    stamps = panel.stamps[place]
     works = f"the longest horizon that works is {longest:,}" if longest else "no horizon works"
     ways = ["that"] if longest else ["a shorter lookback"] if lookback > 1 else []
     return ValueError(
-        f"{called} has {len(own):,} steps, from {shown(own[0])} to {shown(own[-1])}, of which "
-        f"the {part} part gets {max(last - first, 0):,}: too few for horizon={horizon}, and "
-        f"{works}. Give {', '.join([*ways, 'a longer series'])} or other parts."
+        f"{called} has {len(stamps):,} steps, from {format_stamp(stamps[0])} to "
+        f"{format_stamp(stamps[-1])}, of which the {part} part gets {max(last - first, 0):,}: too "
+        f"few for horizon={horizon}, and {works}. "
+        f"Give {', '.join([*ways, 'a longer series'])} or other parts."
     )
 
 
@@ -218,8 +223,8 @@ def _is_none(part: Any) -> bool:
     return isinstance(part, int | float | np.integer) and part == 0
 
 
-def _unknown(name: str, part: Any) -> ValueError:
+def _unknown_part_error(name: str, part: Any) -> ValueError:
     return ValueError(
-        f"{name} must be a share of the steps below 1, a whole number of steps, the stamp with "
-        f"which that part begins, or a table or its path. Received: {name}={part!r}"
+        f"{name} must be a share of the steps below 1, a whole number of steps, the first stamp of "
+        f"that part, or a table or its path. Received: {name}={part!r}"
     )

@@ -1,4 +1,4 @@
-"""Tables of series: where they come from, how they are laid out, and what their columns hold."""
+"""Load a table of series, find its layout and the role of each column."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kerasseq.data.series.timestamps import find_time
 from kerasseq.io import paths
 from kerasseq.io.tables import TABLES, check_few, listed, read_table
 
-__all__ = ["Roles", "find_roles", "load_table", "one_per_row", "unfolded"]
+__all__ = ["Roles", "check_columns", "find_roles", "has_series_per_row", "load_table", "unfold"]
 
 _IDS = {"unique_id", "series_id", "series", "item_id", "ts_id"}
 _TARGETS = ("target", "y", "value", "values")
@@ -24,15 +24,16 @@ _TARGETS = ("target", "y", "value", "values")
 
 @dataclass(frozen=True)
 class Roles:
-    """What the columns of a table hold.
+    """The columns of a table by their role.
 
     Args:
-        time: the column of stamps, or those of year, month, day, ...; none where steps are counted.
-        target: what is to be forecast.
-        series: the columns that tell the series apart.
-        past: covariates that are known up to now.
+        time: the column of stamps, or columns of year, month, day, ...; none where steps are
+            counted.
+        target: columns to forecast.
+        series: columns that identify the series.
+        past: covariates that are known up to the present.
         future: covariates that are known ahead.
-        static: what does not change within a series.
+        static: columns that are constant within a series.
     """
 
     time: tuple[str, ...] = ()
@@ -44,22 +45,22 @@ class Roles:
 
     @property
     def all(self) -> list[str]:
-        """The columns that have a role."""
+        """All columns that have a role."""
         return [name for names in asdict(self).values() for name in names]
 
 
 def load_table(data: Any) -> tuple[pd.DataFrame, str, list[str]]:
-    """The table in whatever it is in, its columns named by strings.
+    """Load a table of series as a DataFrame whose column names are strings.
 
     Args:
         data: a DataFrame, a Series, the path of a file that `read_table` reads, or "demo".
 
     Returns:
-        The table, what to call it in an error, and notes on how it was read.
+        The table, its name in error messages, and notes on how it was read.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read, or has no rows.
+        ValueError: if the table cannot be read, or has no rows.
     """
     notes: list[str] = []
     if isinstance(data, pd.Series):
@@ -87,11 +88,11 @@ def load_table(data: Any) -> tuple[pd.DataFrame, str, list[str]]:
         )
     if len(frame) == 0:
         raise ValueError(f"{where} has no rows. Give a table with a row for each step.")
-    return _flat(frame, where), where, notes
+    return _move_index_to_columns(frame, where), where, notes
 
 
-def _flat(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The table with its index, where that says something, among its columns."""
+def _move_index_to_columns(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Turn an index of times, or a MultiIndex with such a level, into columns."""
     index = frame.index
     levels = index.levels if isinstance(index, pd.MultiIndex) else [index]
     if any(isinstance(level, pd.DatetimeIndex | pd.PeriodIndex) for level in levels):
@@ -101,16 +102,16 @@ def _flat(frame: pd.DataFrame, where: str) -> pd.DataFrame:
         ]
         frame = frame.rename_axis(index=names).reset_index()
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise ValueError(f"{where} has several columns named {twice[0]!r}. Rename them.")
+    duplicates = frame.columns[frame.columns.duplicated()]
+    if len(duplicates):
+        raise ValueError(f"{where} has several columns named {duplicates[0]!r}. Rename them.")
     return frame
 
 
-def one_per_row(frame: pd.DataFrame) -> bool:
-    """Whether each row is a series: ids, then columns that are numbered, as V1, V2, ... of M4.
+def has_series_per_row(frame: pd.DataFrame) -> bool:
+    """Whether each row is a series: an id, then numbered columns such as V1, V2, ... of M4.
 
-    >>> one_per_row(pd.DataFrame({"V1": ["H1", "H2"], "V2": [1, 2], "V3": [3, None]}))
+    >>> has_series_per_row(pd.DataFrame({"V1": ["H1", "H2"], "V2": [1, 2], "V3": [3, None]}))
     True
     """
     steps = [re.fullmatch(r"(\D*)(\d+)", name) for name in frame.columns[1:]]
@@ -118,7 +119,7 @@ def one_per_row(frame: pd.DataFrame) -> bool:
         return False
     numbers = [int(step[2]) for step in steps if step]
     ids = frame.iloc[:, 0]
-    if find_time(frame.iloc[:, :1]):  # they are stamps, and the numbered columns variables
+    if find_time(frame.iloc[:, :1]):  # the first column holds stamps, the others are variables
         return False
     return (
         len({step[1] for step in steps if step}) == 1
@@ -129,45 +130,44 @@ def one_per_row(frame: pd.DataFrame) -> bool:
     )
 
 
-def unfolded(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of one series per row as one of one step per row; empty fields at the end stay out.
+def unfold(frame: pd.DataFrame) -> pd.DataFrame:
+    """Reshape a table of one series per row to one step per row; skip empty fields at the end.
 
-    >>> unfolded(pd.DataFrame({"V1": ["H1", "H2"], "V2": [1, 2], "V3": [3, None]})).values.tolist()
+    >>> unfold(pd.DataFrame({"V1": ["H1", "H2"], "V2": [1, 2], "V3": [3, None]})).values.tolist()
     [['H1', 1.0], ['H1', 3.0], ['H2', 2.0]]
     """
     ids, steps = frame.iloc[:, 0], frame.iloc[:, 1:]
     full = steps.notna().to_numpy()
-    # An empty series keeps one row, so that it can be told of.
+    # An empty series keeps one row, so that a later check can report it.
     last = np.where(full.any(axis=1), full.shape[1] - np.argmax(full[:, ::-1], axis=1), 1)
-    kept = np.arange(full.shape[1]) < last[:, None]
+    inside = np.arange(full.shape[1]) < last[:, None]
     if all(map(pd.api.types.is_numeric_dtype, steps.dtypes)):
-        values = steps.to_numpy(dtype=np.float64)[kept]
+        values = steps.to_numpy(dtype=np.float64)[inside]
     else:
-        values = steps.to_numpy(dtype=object)[kept]
-    named = np.repeat(ids.to_numpy(dtype=object), last)
-    return pd.DataFrame({"series": named, "value": values})
+        values = steps.to_numpy(dtype=object)[inside]
+    series = np.repeat(ids.to_numpy(dtype=object), last)
+    return pd.DataFrame({"series": series, "value": values})
 
 
 def find_roles(
     frame: pd.DataFrame, where: str, given: Mapping[str, Sequence[str] | None]
 ) -> tuple[Roles, list[str]]:
-    """What the columns of a table hold, found out where it is not given.
+    """Find the roles of columns that the user did not name.
 
     Args:
         frame: the table.
-        where: what to call it in an error.
-        given: columns by the name of their role; None for what is to be found out, which time,
-            target and series are.
+        where: name of the table in error messages.
+        given: columns by role; None to find the columns, for "time", "target" and "series".
 
     Returns:
-        The roles, and notes on what was found.
+        The roles, and notes on the columns that were found.
 
     Raises:
-        ValueError: if a column is unknown, or given twice, or if it is not clear what is the time
-            or the target.
+        ValueError: if a column is unknown or has two roles, or if it is not clear which column
+            holds the stamps or the targets.
     """
     roles = {role: tuple(names or ()) for role, names in given.items()}
-    check_known(frame, where, roles)
+    check_columns(frame, where, roles)
     taken = [name for names in roles.values() for name in names]
     if given["time"] is None or given["target"] is None:
         check_few(frame, where, "time= and target=")
@@ -184,13 +184,13 @@ def find_roles(
             taken += named
             notes.append(f"series from column {named[0]!r}")
     if given["target"] is None:
-        roles["target"], note = _find_target(frame, where, taken)
+        roles["target"], note = _find_targets(frame, where, taken)
         notes.append(note)
     return Roles(**roles), notes
 
 
-def check_known(frame: pd.DataFrame, where: str, given: Mapping[str, Sequence[str]]) -> None:
-    """Raise a ValueError for a column that the table does not have, or that is given twice."""
+def check_columns(frame: pd.DataFrame, where: str, given: Mapping[str, Sequence[str]]) -> None:
+    """Raise a ValueError for a column that the table lacks, or that has two roles."""
     roles: dict[str, str] = {}
     for role, names in given.items():
         for name in names:
@@ -207,30 +207,31 @@ def check_known(frame: pd.DataFrame, where: str, given: Mapping[str, Sequence[st
             roles[name] = role
 
 
-def _find_target(
+def _find_targets(
     frame: pd.DataFrame, where: str, taken: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
+    """Target columns and a note: one with a usual name, else all columns of varying numbers."""
     columns = [name for name in frame.columns if name not in taken]
     lower = {name.strip().lower(): name for name in columns if is_mostly_numeric(frame[name])}
     named = next((lower[name] for name in _TARGETS if name in lower), None)
     if named is not None:
         return (named,), f"target: column {named!r}"
     varied = [name for name in columns if _varies(frame[name])]
-    # A column of row numbers is none of the targets, unless there is nothing else.
-    found = [name for name in varied if not _counts_rows(frame[name])] or varied
-    left = [name for name in columns if name not in found]
-    if not found:
+    # A column of row numbers is no target, unless there is no other column.
+    targets = [name for name in varied if not _counts_rows(frame[name])] or varied
+    ignored = [name for name in columns if name not in targets]
+    if not targets:
         raise ValueError(
             f"{where} has no column of numbers left to forecast. Its columns are "
             f"{listed(list(frame.columns))}. Pass target=."
         )
-    aside = f", and not {listed(left)}" if left else ""
-    several = "target: column" if len(found) == 1 else f"{len(found)} targets: columns"
-    return tuple(found), f"{several} {', '.join(map(repr, found))}{aside}"
+    suffix = f", and not {listed(ignored)}" if ignored else ""
+    prefix = "target: column" if len(targets) == 1 else f"{len(targets)} targets: columns"
+    return tuple(targets), f"{prefix} {', '.join(map(repr, targets))}{suffix}"
 
 
 def _varies(column: pd.Series) -> bool:
-    """Whether it holds numbers, a few odd values apart, and not the same one throughout."""
+    """Whether a column holds mostly numbers that are not all equal."""
     if not is_mostly_numeric(column):
         return False
     numbers = pd.to_numeric(column, errors="coerce")
@@ -238,5 +239,6 @@ def _varies(column: pd.Series) -> bool:
 
 
 def _counts_rows(column: pd.Series) -> bool:
+    """Whether each number of a column is one more than the number before."""
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     return len(numbers) > 2 and bool(np.all(np.diff(numbers) == 1))

@@ -1,4 +1,4 @@
-"""Columns that say when: finding them in a table, and reading stamps from them."""
+"""Find the columns of a table that hold stamps, and read the stamps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from kerasseq.data.series.columns import is_numeric
-from kerasseq.data.series.frequency import infer, positions
+from kerasseq.data.series.frequency import infer_frequency, positions
 
 __all__ = ["find_time", "read_stamps"]
 
@@ -19,26 +19,26 @@ _NAMES = {"date", "time", "datetime", "timestamp", "date_time", "ds", "stamp", "
 _COUNTERS = {"step", "timestep", "time_step", "time_idx"}
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _NAMES_OF_PARTS = {"month", "year", "day", "week", "quarter"}
-_LOOKED_AT = 20  # values, to see whether a column of text holds dates
-_DATE = re.compile(r"\d{4}|\d+[-/.]\d+[-/.]\d+")  # what a date has, and few other words
+_SAMPLE = 20  # first values by which a column of text is recognised as dates
+_DATE = re.compile(r"\d{4}|\d+[-/.]\d+[-/.]\d+")  # in nearly every date, and in few other words
 _MIDNIGHT = re.compile(r"(.+)[T ]00:00(?::00(?:[.]0+)?)? ?(Z|[+-]\d\d(?::?\d\d)?)")
-_EARLIEST = 1000  # a year before it is none: pandas reads Jan-20 as the 20th of January of year 1
+_EARLIEST = 1000  # earlier years are misread: pandas reads Jan-20 as 20 January of the year 1
 _CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?([.]\d+)?( ?[AaPp][Mm])?")
 
-# Whole numbers that stand for a point in time: their least and greatest value, and how to read it.
+# Whole numbers that stand for a point in time: lowest and highest value, and unit or format.
 _SECONDS = ((10**8, 10**10, "s"), (10**11, 10**13, "ms"), (10**14, 10**16, "us"))
 _DIGITS = ((1500, 2200, "%Y"), (150001, 220012, "%Y%m"), (15000101, 22001231, "%Y%m%d"))
 
 
 def find_time(frame: pd.DataFrame, taken: Sequence[str] = ()) -> list[str]:
-    """The column that holds the stamps, or the columns that do together; none where steps count.
+    """Find the column of stamps, or the columns that form a stamp; none where steps are counted.
 
-    A column of text with a usual name for stamps is one even if they cannot be read: `read_stamps`
-    says what is wrong with it.
+    A column of text with a usual name for stamps is returned even if its stamps cannot be read:
+    `read_stamps` then says what is wrong.
 
     Args:
-        frame: a table whose columns have strings for names.
-        taken: columns that hold something else.
+        frame: a table whose column names are strings.
+        taken: columns that have another role.
 
     Raises:
         ValueError: if several columns could be meant.
@@ -50,10 +50,10 @@ def find_time(frame: pd.DataFrame, taken: Sequence[str] = ()) -> list[str]:
     """
     columns = [name for name in frame.columns if name not in taken]
     lower = {name.strip().lower(): name for name in reversed(columns)}
-    dated = [name for name in columns if _is_dated(frame[name])]
+    datetimes = [name for name in columns if _is_datetime(frame[name])]
     named = [name for name in columns if name.strip().lower() in _NAMES | _COUNTERS]
-    if dated:
-        return _the_one([name for name in dated if name in named] or dated)
+    if datetimes:
+        return _only_column([name for name in datetimes if name in named] or datetimes)
     if "date" in lower and "time" in lower and _is_clock(frame[lower["time"]]):
         return [lower["date"], lower["time"]]
     readable = [name for name in named if _whole_numbers(frame[name]) is not None]
@@ -61,32 +61,35 @@ def find_time(frame: pd.DataFrame, taken: Sequence[str] = ()) -> list[str]:
     if len(readable) != 1 and "year" in lower and "month" in lower:
         return [lower[part] for part in _PARTS if part in lower]
     if readable:
-        return _the_one(readable)
+        return _only_column(readable)
     parts = [lower[name] for name in lower if name in _NAMES_OF_PARTS]
-    parts = [name for name in parts if _goes_on(frame[name]) or _holds_dates(frame[name])]
-    found = parts or [name for name in columns if _holds_dates(frame[name])]
-    if not found:
-        usual = _NAMES | _NAMES_OF_PARTS | {"ts"}
+    parts = [
+        name for name in parts if _is_ordered_or_date(frame[name]) or _holds_dates(frame[name])
+    ]
+    candidates = parts or [name for name in columns if _holds_dates(frame[name])]
+    if not candidates:
+        usual_names = _NAMES | _NAMES_OF_PARTS | {"ts"}
         words = [name for name in columns if _is_text(frame[name]) and not is_numeric(frame[name])]
-        return [name for name in words if name.strip().lower() in usual][:1]
-    return _the_one(found)
+        return [name for name in words if name.strip().lower() in usual_names][:1]
+    return _only_column(candidates)
 
 
 def read_stamps(
     frame: pd.DataFrame, time: Sequence[str], where: str
 ) -> tuple[pd.DatetimeIndex | np.ndarray, list[str]]:
-    """The stamps of a table's rows.
+    """Read the stamp of each row of a table.
 
     Args:
         frame: the table.
-        time: the column, or the columns of year, month, day and so on, or of date and time of day.
-        where: what to call the table in an error.
+        time: the column of stamps; or columns of year, month, day and so on, or of date and time.
+        where: name of the table in error messages.
 
     Returns:
-        Points in time, or int64 where the column counts steps; and notes on how they were read.
+        Points in time, or int64 (rows,) where the column counts steps; and notes on how they were
+        read.
 
     Raises:
-        ValueError: if there is a row that has none, or one that cannot be read.
+        ValueError: if a row has no stamp, or one that cannot be read.
     """
     for name in time:
         missing = np.flatnonzero(frame[name].isna())
@@ -101,7 +104,7 @@ def read_stamps(
     if len(time) > 1:
         return _from_parts(frame, time, where), []
     column = frame[time[0]]
-    if _is_dated(column):
+    if _is_datetime(column):
         if isinstance(column.dtype, pd.PeriodDtype):
             return pd.DatetimeIndex(column.dt.to_timestamp()).rename(None), []
         return pd.DatetimeIndex(column).rename(None), []
@@ -111,51 +114,51 @@ def read_stamps(
     return _from_text(column, time[0], where)
 
 
-def _is_dated(column: pd.Series) -> bool:
+def _is_datetime(column: pd.Series) -> bool:
     return isinstance(column.dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(column)
 
 
 def _holds_dates(column: pd.Series) -> bool:
-    """Whether most of the first few values are dates, or text that can be read as dates."""
-    values = column.dropna().head(_LOOKED_AT)
+    """Whether most of the first values are dates, or text that can be read as dates."""
+    values = column.dropna().head(_SAMPLE)
     likely = values[[_DATE.search(str(value)) is not None for value in values]]
     if not _is_text(column) or not pd.to_numeric(likely, errors="coerce").isna().all():
         return False
     if 2 * len(likely) <= len(values):
         return False
-    if any(_parsed(likely, day_first) is not None for day_first in (False, True)):
+    if any(_parse(likely, day_first) is not None for day_first in (False, True)):
         return True
     readable = sum(map(_is_date, likely))
     return 2 * readable > len(values)
 
 
 def _is_text(column: pd.Series) -> bool:
-    """Whether the first few values are text, or dates that are objects."""
-    values = column.dropna().head(_LOOKED_AT)
+    """Whether the first values are text or Python date objects."""
+    values = column.dropna().head(_SAMPLE)
     if len(values) == 0 or isinstance(column.dtype, pd.CategoricalDtype):
         return False
     return all(isinstance(value, str | date) for value in values)
 
 
 def _is_date(value: object) -> bool:
-    return any(_parsed(pd.Series([value]), day_first) is not None for day_first in (False, True))
+    return any(_parse(pd.Series([value]), day_first) is not None for day_first in (False, True))
 
 
 def _is_clock(column: pd.Series) -> bool:
-    values = column.dropna().head(_LOOKED_AT).astype(str)
+    values = column.dropna().head(_SAMPLE).astype(str)
     return len(values) > 0 and all(_CLOCK.fullmatch(value.strip()) for value in values)
 
 
-def _goes_on(column: pd.Series) -> bool:
-    """Whether numbers are years, or months of them, or do nothing but rise."""
+def _is_ordered_or_date(column: pd.Series) -> bool:
+    """Whether numbers only rise, or are dates such as 1949, 194901 or 19490131."""
     numbers = _whole_numbers(column)
     if numbers is None:
         return False
-    return bool(np.all(np.diff(numbers) > 0)) or _format_of(numbers) is not None
+    return bool(np.all(np.diff(numbers) > 0)) or _date_format(numbers) is not None
 
 
 def _whole_numbers(column: pd.Series) -> np.ndarray | None:
-    """The values as int64; None unless all of them are whole numbers."""
+    """The values as int64 (rows,); None unless all of them are whole numbers."""
     numbers = pd.to_numeric(column, errors="coerce")
     if pd.api.types.is_bool_dtype(numbers) or numbers.isna().any():
         return None
@@ -165,8 +168,8 @@ def _whole_numbers(column: pd.Series) -> np.ndarray | None:
     return numbers.to_numpy().astype(np.int64)
 
 
-def _format_of(numbers: np.ndarray) -> str | None:
-    """How numbers such as 1949, 194901 and 19490131 are read as dates; None if they are not."""
+def _date_format(numbers: np.ndarray) -> str | None:
+    """Date format of numbers such as 1949, 194901 or 19490131; None if they are no dates."""
     low, high = numbers.min(), numbers.max()
     return next((form for least, most, form in _DIGITS if least <= low and high <= most), None)
 
@@ -174,14 +177,14 @@ def _format_of(numbers: np.ndarray) -> str | None:
 def _from_numbers(
     numbers: np.ndarray, name: str, where: str
 ) -> tuple[pd.DatetimeIndex | np.ndarray, list[str]]:
-    form = _format_of(numbers)
-    # A counter may well pass through the numbers of years: years have a name that says so.
+    form = _date_format(numbers)
+    # A counter may pass through numbers such as 1949: only a column named year or date has years.
     if form is not None and (form != "%Y" or "year" in name.lower() or "date" in name.lower()):
         try:
             stamps = pd.to_datetime(pd.Series(numbers).astype(str), format=form)
             return pd.DatetimeIndex(stamps), []
         except ValueError:
-            pass  # 194913: no month, so a number
+            pass  # such as 194913, which is no month
     low, high = numbers.min(), numbers.max()
     unit = next((unit for least, most, unit in _SECONDS if least <= low and high <= most), None)
     if unit is not None:
@@ -191,19 +194,19 @@ def _from_numbers(
 
 
 def _from_text(column: pd.Series, name: str, where: str) -> tuple[pd.DatetimeIndex, list[str]]:
-    if len(walls := _midnights(column)):
+    if len(walls := _strip_offsets(column)):
         note = f"column {name!r} has several offsets from UTC, and midnights only: days are kept"
         stamps, more = _from_text(walls, name, where)
         return stamps, [*more, note]
-    month_first = _parsed(column, False)
-    # What begins with the year goes on with the month; pandas could be talked into the day.
+    month_first = _parse(column, False)
+    # After a leading year comes the month, even if pandas could also read a day there.
     year_first = re.match(r"\s*\d{4}", str(column.iloc[0]))
-    day_first = month_first if year_first else _parsed(column, True)
+    day_first = month_first if year_first else _parse(column, True)
     if month_first is None and day_first is None:
         raise ValueError(
-            f"{where}: column {name!r} does not hold dates throughout: {_first_unread(column)}. "
-            "Write them as 2024-01-31 06:00, or pass another column as time=, or time=() to count "
-            "rows."
+            f"{where}: column {name!r} does not hold dates throughout: "
+            f"{_describe_unreadable(column)}. Write them as 2024-01-31 06:00, or pass another "
+            "column as time=, or time=() to count rows."
         )
     notes: list[str] = []
     if month_first is None or day_first is None:
@@ -218,32 +221,32 @@ def _from_text(column: pd.Series, name: str, where: str) -> tuple[pd.DatetimeInd
     return stamps, notes
 
 
-def _parsed(column: pd.Series, day_first: bool) -> pd.DatetimeIndex | None:
-    """Dates from text, all in one format; None if there is a value that is not in it."""
+def _parse(column: pd.Series, day_first: bool) -> pd.DatetimeIndex | None:
+    """Parse dates from text, all in one format; None if a value has another format."""
     text = column.astype(str).str.strip()
-    if _is_clock(text):  # which pandas takes to be of today
+    if _is_clock(text):  # pandas would read a time of day as one of today
         return None
-    # In turn: one format; offsets from UTC that differ, as summer and winter have; ISO, some with
-    # a time and some without.
-    for how in (
+    # Tried in this order: one format; the same with several offsets from UTC, as in summer and
+    # winter; ISO 8601, with or without a time in each value.
+    for options in (
         {"dayfirst": day_first},
         {"dayfirst": day_first, "utc": True},
         {"format": "ISO8601"},
     ):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on the order of day and month, which is seen to here
+            warnings.simplefilter("ignore")  # about the order of day and month: the caller decides
             try:
-                found = pd.DatetimeIndex(pd.to_datetime(text, **how)).rename(None)
+                dates = pd.DatetimeIndex(pd.to_datetime(text, **options)).rename(None)
             except (ValueError, TypeError, OverflowError):
                 continue
-            return None if found.isna().any() or found.year.min() < _EARLIEST else found
+            return None if dates.isna().any() or dates.year.min() < _EARLIEST else dates
     return None
 
 
-def _midnights(column: pd.Series) -> pd.Series:
-    """Dates without their offsets from UTC, where these differ and all clocks show midnight.
+def _strip_offsets(column: pd.Series) -> pd.Series:
+    """Remove the offsets from UTC of dates if these differ and all times are midnight.
 
-    Summer and winter of one place are such. Nothing where that is not so.
+    Such dates are days of one place in summer and winter. In all other cases the result is empty.
     """
     text = column.astype(str).str.strip()
     if not _MIDNIGHT.fullmatch(text.iloc[0]):
@@ -260,7 +263,7 @@ def _more_regular(
     name: str,
     where: str,
 ) -> tuple[pd.DatetimeIndex, list[str]]:
-    """Of two readings of dates such as 01/02/2024 the one that gives even steps."""
+    """Choose the reading of dates such as 01/02/2024 that gives even steps, and a note on it."""
     even = [_is_even(stamps) for stamps in (month_first, day_first)]
     if even[0] == even[1]:
         raise ValueError(
@@ -276,24 +279,24 @@ def _is_even(stamps: pd.DatetimeIndex) -> bool:
     stamps = stamps.unique().sort_values()
     if len(stamps) < 3:
         return False
-    found = positions(stamps, stamps[np.zeros(len(stamps), dtype=np.intp)], infer(stamps))
-    return bool(np.all(np.diff(found) == 1) and found[0] == 0)
+    steps = positions(stamps, stamps[np.zeros(len(stamps), dtype=np.intp)], infer_frequency(stamps))
+    return bool(np.all(np.diff(steps) == 1) and steps[0] == 0)
 
 
-def _first_unread(column: pd.Series) -> str:
-    """The first value that is no date, in words."""
+def _describe_unreadable(column: pd.Series) -> str:
+    """Describe the first value that is no date, for an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        read = pd.to_datetime(column.astype(str).str.strip(), errors="coerce", utc=True)
-    doubtful = (read.isna() | (read.dt.year < _EARLIEST)).to_numpy()
-    for row in (*np.flatnonzero(doubtful), *np.flatnonzero(~doubtful)[:_LOOKED_AT]):
+        dates = pd.to_datetime(column.astype(str).str.strip(), errors="coerce", utc=True)
+    doubtful = (dates.isna() | (dates.dt.year < _EARLIEST)).to_numpy()
+    for row in (*np.flatnonzero(doubtful), *np.flatnonzero(~doubtful)[:_SAMPLE]):
         if not _is_date(column.iloc[row]):
             return f"row {row} (counted from 0) holds {str(column.iloc[row])[:40]!r}"
     return f"it begins with {str(column.iloc[0])[:40]!r} and goes on in another format"
 
 
 def _from_parts(frame: pd.DataFrame, time: Sequence[str], where: str) -> pd.DatetimeIndex:
-    """From columns of year, month, day, hour, ...; day 1 of the month where there are no days."""
+    """Stamps from columns of year, month, day, hour, ...; day 1 if there is no column of days."""
     parts = {}
     for name in time:
         part = name.strip().lower()
@@ -306,7 +309,7 @@ def _from_parts(frame: pd.DataFrame, time: Sequence[str], where: str) -> pd.Date
         if numbers is None:
             raise ValueError(
                 f"{where}: column {name!r}, a part of the time, must hold a whole number in each "
-                "row. Mend it, or leave such rows out."
+                "row. Correct it, or leave such rows out."
             )
         parts[part] = numbers
     if not {"year", "month"} <= set(parts):
@@ -318,17 +321,17 @@ def _from_parts(frame: pd.DataFrame, time: Sequence[str], where: str) -> pd.Date
         return pd.DatetimeIndex(pd.to_datetime(pd.DataFrame(parts)))
     except ValueError:
         pass
-    found = pd.to_datetime(pd.DataFrame(parts), errors="coerce")
-    row = int(np.flatnonzero(found.isna())[0])
+    stamps = pd.to_datetime(pd.DataFrame(parts), errors="coerce")
+    row = int(np.flatnonzero(stamps.isna())[0])
     values = ", ".join(f"{part} {numbers[row]}" for part, numbers in parts.items())
     raise ValueError(
-        f"{where}: row {row} (counted from 0) is no point in time: {values}. Mend it, or leave it "
-        "out."
+        f"{where}: row {row} (counted from 0) is no valid date or time: {values}. Correct it, or "
+        "leave it out."
     )
 
 
-def _the_one(columns: list[str]) -> list[str]:
-    """The only column of stamps that there is, if there is one."""
+def _only_column(columns: list[str]) -> list[str]:
+    """The columns, if there is at most one; raises a ValueError for several."""
     if len(columns) > 1:
         listed = " and ".join(map(repr, columns))
         raise ValueError(f"columns {listed} all hold dates. Pass one of them as time=.")

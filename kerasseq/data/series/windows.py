@@ -1,4 +1,4 @@
-"""Windows over series: what a forecaster learns from, cut out when they are asked for."""
+"""Windows over series: the examples of a forecaster, cut out on demand."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from kerasseq.data.series.frequency import after, shown
+from kerasseq.data.series.frequency import format_stamp, next_stamps
 from kerasseq.data.series.panel import Panel
 
-__all__ = ["Windows", "latest"]
+__all__ = ["Windows", "latest_inputs"]
 
 Inputs = dict[str, np.ndarray]
 
@@ -19,21 +19,22 @@ Inputs = dict[str, np.ndarray]
 class Windows:
     """All windows of a panel: `lookback` steps to read, and the `horizon` steps after them.
 
-    They are numbered, series by series, and cut out of the panel's arrays when they are asked for:
-    nothing grows with their number.
+    Windows are numbered, series by series, and cut out of the arrays of the panel on demand, so
+    that memory does not grow with their number.
 
     Args:
         panel: scaled series.
-        lookback: steps to read.
-        horizon: steps to forecast.
+        lookback: number of steps to read.
+        horizon: number of steps to forecast.
         stride: steps from one window to the next.
-        first: for each series the first row that may be a target; 0 where it is not given. The
+        first: for each series, the first row that may be a target, int (series,); default 0. The
             rows before it may be read.
-        last: for each series the row before which targets end; its length where it is not given.
-        observed: whether inputs tell which targets were observed; None for whether any of the panel
-            was not.
-        series: whether inputs tell the place of the series; or the places to tell, one for each.
-        dtype: in which the series are kept, and given.
+        last: for each series, the row after the last target; default: the length of the series.
+        observed: whether inputs include the mask `observed`; None to include it if a target of
+            the panel is missing.
+        series: whether inputs include the index of the series; or the indices to use, one per
+            series.
+        dtype: type in which the series are stored and returned.
 
     Raises:
         ValueError: if a series is too short for a single window.
@@ -68,7 +69,7 @@ class Windows:
                     f"{name} must be a whole number above zero. Received: {name}={value!r}"
                 )
         self.lookback, self.horizon, self.stride = lookback, horizon, stride
-        self._store = _Store(panel, observed, series, dtype)
+        self._store = _SeriesArrays(panel, observed, series, dtype)
         self._count(first, last)
 
     def part(
@@ -77,37 +78,50 @@ class Windows:
         last: Sequence[int] | np.ndarray | None = None,
         stride: int = 1,
     ) -> Windows:
-        """The windows of another part of the same series, which share their memory."""
-        other = copy.copy(self)
-        other.stride = stride
-        other._count(first, last)
-        return other
+        """Windows over another part of the same series; they share the arrays.
+
+        Args:
+            first: as for `Windows`.
+            last: as for `Windows`.
+            stride: as for `Windows`.
+        """
+        windows = copy.copy(self)
+        windows.stride = stride
+        windows._count(first, last)
+        return windows
 
     def __len__(self) -> int:
         return int(self._before[-1])
 
     def batch(self, rows: np.ndarray) -> tuple[Inputs, np.ndarray]:
-        """Some of the windows.
+        """Cut out a batch of windows.
 
         Args:
-            rows: their numbers, int (batch,).
+            rows: numbers of the windows, int (batch,).
 
         Returns:
             Inputs by name, and the targets, (batch, horizon, targets), NaN where not observed:
 
             - `history`, (batch, lookback, targets), 0 where not observed;
-            - `observed`, (batch, lookback, targets), 1 or 0, if that is to be told;
-            - `past`, (batch, lookback, past and future covariates), if there are any, 0 where there
-              is none (a lag before the series began);
+            - `observed`, (batch, lookback, targets), 1 or 0, if the windows include it;
+            - `past`, (batch, lookback, past and future covariates), if there are any; 0 where a
+              value is missing, as a lag from before the start of a series;
             - `future`, (batch, horizon, future covariates), if there are any;
             - `static`, (batch, static features), if there are any;
-            - `series`, int32 (batch,), if that is to be told.
+            - `series`, int32 (batch,), if the windows include it.
         """
         series, origins = self.places(rows)
         return self.inputs(series, origins), self._store.targets(series, origins, self.horizon)
 
     def places(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The series of each of some windows, and the row of it at which its targets begin."""
+        """Series of each window, and the row of that series at which the targets begin.
+
+        Args:
+            rows: numbers of the windows, int (batch,).
+
+        Returns:
+            Two arrays, int (batch,).
+        """
         rows = np.asarray(rows, dtype=np.int64)
         if rows.size and not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"there are windows 0 to {len(self) - 1:,}. Received: rows={rows!r}")
@@ -115,11 +129,12 @@ class Windows:
         return series, self._origins[series] + (rows - self._before[series]) * self.stride
 
     def inputs(self, series: np.ndarray, origins: np.ndarray) -> Inputs:
-        """The inputs of windows wherever they lie, with or without the rows of their targets.
+        """Inputs of windows at any position, also where their targets are not in the series.
 
         Args:
-            series: the place of the series of each, int (batch,).
-            origins: the row of it at which its targets begin, which may be the series' length.
+            series: index of the series of each window, int (batch,).
+            origins: row of the series at which the targets begin, int (batch,); the length of the
+                series for targets right after its end.
         """
         return self._store.inputs(series, origins, self.lookback, self.horizon)
 
@@ -128,35 +143,35 @@ class Windows:
         first: Sequence[int] | np.ndarray | None,
         last: Sequence[int] | np.ndarray | None,
     ) -> None:
-        """Finds the first origin of each series, and how many windows lie before it."""
+        """Find the first origin of each series, and the number of windows of earlier series."""
         lengths = self._store.lengths
-        begin = np.zeros_like(lengths) if first is None else np.asarray(first, dtype=np.int64)
-        end = lengths if last is None else np.minimum(np.asarray(last, dtype=np.int64), lengths)
-        self._origins = np.maximum(begin, self.lookback)
-        room = end - self.horizon - self._origins
+        begins = np.zeros_like(lengths) if first is None else np.asarray(first, dtype=np.int64)
+        ends = lengths if last is None else np.minimum(np.asarray(last, dtype=np.int64), lengths)
+        self._origins = np.maximum(begins, self.lookback)
+        room = ends - self.horizon - self._origins
         if np.any(room < 0):
-            raise self._too_short(int(np.argmin(room)), begin, end)
+            raise self._too_short(int(np.argmin(room)), begins, ends)
         self._before = np.concatenate([[0], np.cumsum(room // self.stride + 1)])
 
     def _too_short(self, place: int, begin: np.ndarray, end: np.ndarray) -> ValueError:
-        called, rows = self._store.called(place), int(end[place] - begin[place])
+        name, rows = self._store.describe(place), int(end[place] - begin[place])
         longest = int(end[place]) - self.horizon
         if begin[place] > 0 and rows < self.horizon:
             return ValueError(
-                f"{called}: the part of it from row {begin[place]:,} to row {end[place]:,} is too "
-                f"short for horizon={self.horizon}. Make the part longer, or the horizon at most "
+                f"{name}: its part from row {begin[place]:,} to row {end[place]:,} is too short "
+                f"for horizon={self.horizon}. Make the part longer, or the horizon at most "
                 f"{rows:,}."
             )
         works = f"the longest lookback that works is {longest:,}"
         if longest < 1:
             works = f"the longest horizon that works with lookback=1 is {end[place] - 1:,}"
         return ValueError(
-            f"{called} is too short for lookback={self.lookback} and horizon={self.horizon}: there "
+            f"{name} is too short for lookback={self.lookback} and horizon={self.horizon}: there "
             f"are {end[place]:,} steps to learn from, and {works}."
         )
 
 
-def latest(
+def latest_inputs(
     panel: Panel,
     lookback: int,
     horizon: int,
@@ -165,15 +180,18 @@ def latest(
     series: bool | Sequence[int] = False,
     dtype: str = "float32",
 ) -> Inputs:
-    """The inputs of one window per series: its last `lookback` steps, to forecast what follows.
+    """Inputs of one window per series: its last `lookback` steps, to forecast the next steps.
 
     Args:
         panel: scaled series.
-        lookback: steps to read.
-        horizon: steps to forecast.
+        lookback: number of steps to read.
+        horizon: number of steps to forecast.
         observed: as for `Windows`.
         series: as for `Windows`.
-        dtype: of the inputs.
+        dtype: type of the inputs.
+
+    Returns:
+        The inputs by name, see `Windows.batch`; one row per series.
 
     Raises:
         ValueError: if a series is shorter than the lookback, or its future covariates are not known
@@ -183,24 +201,24 @@ def latest(
     shortest = int(np.argmin(lengths))
     if lengths[shortest] < lookback:
         raise ValueError(
-            f"{_called(panel, shortest)} has {lengths[shortest]:,} steps, and lookback={lookback} "
-            "steps are needed to forecast it. Give more of its history."
+            f"{_describe(panel, shortest)} has {lengths[shortest]:,} steps, and "
+            f"lookback={lookback} steps are needed to forecast it. Give more of its history."
         )
-    store = _Store(panel.cut(lengths - lookback, lengths), observed, series, dtype)
+    store = _SeriesArrays(panel.cut(lengths - lookback, lengths), observed, series, dtype)
     return store.inputs(np.arange(len(panel)), store.lengths, lookback, horizon)
 
 
-class _Store:
-    """The arrays of a panel, each of them in one piece, and windows out of them."""
+class _SeriesArrays:
+    """The arrays of a panel, each concatenated over all series; windows are copied out of them."""
 
     def __init__(
         self, panel: Panel, observed: bool | None, series: bool | Sequence[int], dtype: str
     ) -> None:
         self._panel = panel
         self.lengths = panel.lengths
-        self._targets = _joined(panel.targets, dtype)
-        self._past = _joined(panel.past, dtype)
-        self._future = _joined(panel.future, dtype)
+        self._targets = _concatenate(panel.targets, dtype)
+        self._past = _concatenate(panel.past, dtype)
+        self._future = _concatenate(panel.future, dtype)
         self._ahead = np.array([len(values) for values in panel.future], dtype=np.int64)
         self._offsets = np.cumsum(self.lengths) - self.lengths
         self._future_offsets = np.cumsum(self._ahead) - self._ahead
@@ -210,7 +228,7 @@ class _Store:
         self._observed = missing if observed is None else observed
         if missing and not self._observed:
             raise ValueError(
-                "targets are missing, and the model was made for series without missing ones. "
+                "targets are missing, and the model was made for series without missing targets. "
                 "Fill them in with fill='forward', fill='linear' or fill='zero'."
             )
         self._places: np.ndarray | None = None
@@ -219,20 +237,20 @@ class _Store:
             self._places = np.asarray(places, dtype=np.int32)
 
     def targets(self, series: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
-        """The targets of windows, (batch, horizon, targets)."""
+        """Targets of windows, (batch, horizon, targets)."""
         return _spans(self._targets, self._offsets[series] + origins, horizon)
 
     def inputs(
         self, series: np.ndarray, origins: np.ndarray, lookback: int, horizon: int
     ) -> Inputs:
-        """The inputs of windows by name, see `Windows.batch`."""
+        """Inputs of windows by name, see `Windows.batch`."""
         starts = origins - lookback
         history = _spans(self._targets, self._offsets[series] + starts, lookback)
-        found = {"history": history}
+        inputs = {"history": history}
         if self._observed:
             missing = np.isnan(history)
             history[missing] = 0
-            found["observed"] = (~missing).astype(history.dtype)
+            inputs["observed"] = (~missing).astype(history.dtype)
         columns = []
         if self._past.shape[1]:
             past = _spans(self._past, self._offsets[series] + starts, lookback)
@@ -241,18 +259,18 @@ class _Store:
             self._check_known_ahead(series, origins, horizon)
             begin = self._future_offsets[series] + origins
             columns.append(_spans(self._future, begin - lookback, lookback))
-            found["future"] = _spans(self._future, begin, horizon)
+            inputs["future"] = _spans(self._future, begin, horizon)
         if columns:
-            found["past"] = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=-1)
+            inputs["past"] = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=-1)
         if self._static.shape[1]:
-            found["static"] = self._static[series]
+            inputs["static"] = self._static[series]
         if self._places is not None:
-            found["series"] = self._places[series]
-        return found
+            inputs["series"] = self._places[series]
+        return inputs
 
-    def called(self, place: int) -> str:
-        """What to call a series in an error."""
-        return _called(self._panel, place)
+    def describe(self, place: int) -> str:
+        """Name of a series in error messages."""
+        return _describe(self._panel, place)
 
     def _check_known_ahead(self, series: np.ndarray, origins: np.ndarray, horizon: int) -> None:
         short = np.flatnonzero(origins + horizon > self._ahead[series])
@@ -260,33 +278,33 @@ class _Store:
             return
         place, origin = int(series[short[0]]), int(origins[short[0]])
         panel, known = self._panel, int(self._ahead[series[short[0]]])
-        steps = after(
+        steps = next_stamps(
             panel.stamps[place], origin + horizon - len(panel.stamps[place]), panel.frequency
         )
         missing = steps[known - len(panel.stamps[place])]
         names = panel.encoding.get("roles", {}).get("future") or panel.names["future"]
         raise ValueError(
-            f"{self.called(place)}: future covariates ({', '.join(names[:5])}) are "
-            f"not known at {shown(missing)}, and horizon={horizon} needs them up to "
-            f"{shown(steps[-1])}. Give rows with them as future=."
+            f"{self.describe(place)}: future covariates ({', '.join(names[:5])}) are "
+            f"not known at {format_stamp(missing)}, and horizon={horizon} needs them up to "
+            f"{format_stamp(steps[-1])}. Give rows with them as future=."
         )
 
 
-def _called(panel: Panel, place: int) -> str:
+def _describe(panel: Panel, place: int) -> str:
     return f"series {panel.ids[place]!r}" if panel.ids[place] else "the series"
 
 
-def _joined(arrays: Sequence[np.ndarray], dtype: str) -> np.ndarray:
-    """Arrays of rows, one after another; the very array if it is the only one, and as it should."""
+def _concatenate(arrays: Sequence[np.ndarray], dtype: str) -> np.ndarray:
+    """Concatenate arrays of rows; a single contiguous array of that type is not copied."""
     if len(arrays) == 1:
         return np.ascontiguousarray(arrays[0], dtype=dtype)
-    found = np.empty((sum(map(len, arrays)), arrays[0].shape[1]), dtype)
-    np.concatenate(arrays, out=found, casting="same_kind")
-    return found
+    joined = np.empty((sum(map(len, arrays)), arrays[0].shape[1]), dtype)
+    np.concatenate(arrays, out=joined, casting="same_kind")
+    return joined
 
 
 def _spans(flat: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-    """Spans of rows, (batch, length, columns): each of them is copied in one go."""
+    """Copy spans of rows, (batch, length, columns), each as one contiguous block."""
     columns = flat.shape[1]
     spans = sliding_window_view(flat.reshape(-1), length * columns)[::columns][starts]
     return spans.reshape(len(starts), length, columns)

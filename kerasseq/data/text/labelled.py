@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasseq.data.classes.labels import Label, class_name, given
+from kerasseq.data.classes.labels import Label, class_name, plain_labels
 from kerasseq.data.text.folders import Rows, read_class_folders, read_polar_files
 from kerasseq.io import paths
 from kerasseq.io.digest import LATER
@@ -197,7 +197,7 @@ def _from_frame(
         )
     notes = [f"texts from column {text_column!r}, labels from column {label_column!r}"]
     columns = {"text": text_column, "label": label_column}
-    return LabelledTexts(texts, given(labels), notes=notes, columns=columns)
+    return LabelledTexts(texts, plain_labels(labels), notes=notes, columns=columns)
 
 
 def _check_column(where: str, column: str, missing: list[bool]) -> None:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from kerasseq.data.classes.labels import Label, class_name, class_numbers
 from kerasseq.data.text.labelled import LabelledTexts, text_key
 
-__all__ = ["with_parts"]
+__all__ = ["add_parts"]
 
 
-def with_parts(source: LabelledTexts, parts: Mapping[str, LabelledTexts]) -> LabelledTexts:
+def add_parts(source: LabelledTexts, parts: Mapping[str, LabelledTexts]) -> LabelledTexts:
     """Texts with the validation and test part that were given on their own.
 
     Texts of the test part leave the others, and those of the validation part the training part.
@@ -27,7 +27,7 @@ def with_parts(source: LabelledTexts, parts: Mapping[str, LabelledTexts]) -> Lab
     Example:
 
     >>> data = LabelledTexts(["good", "bad", "so so"], ["pos", "neg", "neg"])
-    >>> found = with_parts(data, {"test": LabelledTexts(["fine", "so so"], ["pos", "neg"])})
+    >>> found = add_parts(data, {"test": LabelledTexts(["fine", "so so"], ["pos", "neg"])})
     >>> found.texts, found.test_texts
     (['good', 'bad'], ['fine', 'so so'])
     """

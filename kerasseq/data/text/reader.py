@@ -14,7 +14,7 @@ from kerasseq.data.tokenizers.tokenizer import UNKNOWN, Kind, Tokenizer, Tokeniz
 from kerasseq.io.schema import Count, Limits
 from kerasseq.training import Examples
 
-__all__ = ["Reader", "ReaderState", "informed"]
+__all__ = ["Reader", "ReaderState", "has_known_tokens"]
 
 MOST_WORDS = 1_000_000  # the numbers of n-grams of three words have room for so many
 
@@ -51,7 +51,7 @@ class Reader:
         self.tokenizer, self.known, self.ngrams, self.classes = tokenizer, known, ngrams, classes
 
     @classmethod
-    def fitted(
+    def fit(
         cls,
         texts: Sequence[str],
         classes: list[Label],
@@ -173,7 +173,7 @@ class Reader:
         return Examples(inputs, targets, lengths)
 
 
-def informed(examples: Examples) -> np.ndarray:
+def has_known_tokens(examples: Examples) -> np.ndarray:
     """Which rows hold a token or an n-gram that the model knows, bool (rows,)."""
     inputs = examples.inputs
     known = np.any(inputs["tokens"] > UNKNOWN, axis=1)

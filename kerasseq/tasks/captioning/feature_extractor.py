@@ -15,8 +15,8 @@ import numpy as np
 from kerasseq.data.images import captioned as sources
 from kerasseq.data.images.features import ImageInputs, check_finite, extract, read_features
 from kerasseq.data.images.files import Images
-from kerasseq.data.images.lists import listed
-from kerasseq.data.parts import naming
+from kerasseq.data.images.lists import list_images
+from kerasseq.data.parts import prefix_errors
 from kerasseq.io import paths
 from kerasseq.io.digest import digest
 
@@ -148,9 +148,9 @@ def captioned(
         folders = [path.parent for path in files.paths[:1]]
         part_files = {}
         for name, part in parts.items():
-            with naming(name):
+            with prefix_errors(name):
                 part_files[name] = sources.image_files(part, places=folders)
-        files = sources.parted(files, part_files)
+        files = sources.add_parts(files, part_files)
     if settings.features is not None:
         if settings.fine_tune:
             raise ValueError(
@@ -164,7 +164,7 @@ def captioned(
                 "another decoder."
             )
         return _check_shape(images, state)
-    sources.check_there(files, settings.skip_bad)
+    sources.check_image_files(files, settings.skip_bad)
     options: dict[str, Any] = {"skip_bad": settings.skip_bad, "quiet": settings.quiet}
     network = _trained_network_config(settings) if state is None else state["data_info"]["network"]
     if network is not None:
@@ -189,7 +189,7 @@ def read_inputs(
     """Read new images: their names, and the inputs of the model.
 
     Args:
-        data: images, see `kerasseq.data.images.lists.listed`; or features, as an array or a
+        data: images, see `kerasseq.data.images.lists.list_images`; or features, as an array or a
             file.
         data_info: `data_info` of the run.
         load_extractor: function that loads the feature extractor; called only if it is needed.
@@ -203,7 +203,7 @@ def read_inputs(
     features = None if data_info["network"] is not None else _read_features(data, shape)
     if features is not None:
         return features
-    names, files = listed(data, _search_folders(images))
+    names, files = list_images(data, _search_folders(images))
     if data_info["network"] is not None:
         return names, ImageInputs(Images(files, shape[0]), fingerprint="images")
     extractor = load_extractor()

@@ -64,7 +64,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
     ) -> Parts:
         import numpy as np
 
-        from kerasseq.data.images.captioned import part_rows, taken
+        from kerasseq.data.images.captioned import part_rows, take_images
 
         rows = part_rows(
             source,
@@ -77,7 +77,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             rows["train"] = np.union1d(rows["train"], rows["validation"])
         if learn == "all":
             rows["train"] = np.union1d(rows["train"], rows["test"])
-        parts = {part: taken(source, numbers) for part, numbers in rows.items()}
+        parts = {part: take_images(source, numbers) for part, numbers in rows.items()}
         notes = [
             *source.notes,
             f"{len(rows['train']):,} images to train on, {len(rows['validation']):,} to stop by, "
@@ -219,13 +219,13 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         settings: CaptioningSettings,
         reading: Mapping[str, Any],
     ) -> CaptionExamples:
-        from kerasseq.data.images.captioned import Captioned, scored
+        from kerasseq.data.images.captioned import Captioned, select_test_part
         from kerasseq.data.tokenizers.tokenizer import Tokenizer
         from kerasseq.tasks.captioning import feature_extractor, writing
 
         if not isinstance(data, Captioned):
             data = feature_extractor.captioned(data, settings, state, reading)
-        part = writing.scaled(scored(data), state["scaling"])
+        part = writing.scaled(select_test_part(data), state["scaling"])
         return writing.examples(Tokenizer.from_state(state["words"]), part)
 
     def state_type(self) -> Any:

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from kerasseq import settings, training
-from kerasseq.data.series.frequency import Stamps, after
-from kerasseq.data.series.new_rows import appended, known_ahead
+from kerasseq.data.series.frequency import Stamps, next_stamps
+from kerasseq.data.series.new_rows import add_future_covariates, append_rows
 from kerasseq.data.series.panel import Panel
 from kerasseq.data.series.read import read_series
 from kerasseq.data.series.reader import SeriesReader, Truth
-from kerasseq.data.series.state import panel_of, panel_state
-from kerasseq.data.series.windows import latest
+from kerasseq.data.series.state import panel_from_state, panel_state
+from kerasseq.data.series.windows import latest_inputs
 from kerasseq.evaluation.forecast_metrics import Forecasts
 from kerasseq.models import Forecaster, Likelihood, State, Stream
 from kerasseq.tasks.forecasting import baselines
@@ -129,14 +129,14 @@ def ahead(
         longer = sizes.build()
         longer.set_weights(model.get_weights())
         model = longer
-    stored = panel_of(state["history"])
+    stored = panel_from_state(state["history"])
     panel = stored if history is None else _history(history, stored, reader, reading or {})
     if history is None and reading:
         raise ValueError(f"{next(iter(reading))}= says how to read history=. Pass that, too.")
     if future is not None:
         if not panel.names["future"]:
             raise ValueError("this run knows no future covariates: leave future= out.")
-        panel = known_ahead(panel, future, reader.horizon)
+        panel = add_future_covariates(panel, future, reader.horizon)
     inputs, scaler = reader.latest(panel)
     inverse = partial(scaler.inverse, series=np.arange(len(panel)))
     going_on = _stream(state["stream"]) if history is None and "stream" in state else None
@@ -171,7 +171,7 @@ def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
     for name, keys in zip(roles.get("series", ()), zip(*panel.keys)):
         numbers = len({type(own) for own in keys}) == 1 and not isinstance(keys[0], str)
         columns[name] = np.repeat(np.array(keys, dtype=None if numbers else object), rows)
-    stamps = [after(own, steps, panel.frequency) for own in panel.stamps]
+    stamps = [next_stamps(own, steps, panel.frequency) for own in panel.stamps]
     columns[time or "step"] = stamps[0].append(stamps[1:]).repeat(len(targets))
     if len(targets) > 1:
         columns["target"] = np.tile(np.array(targets, dtype=object), len(panel) * steps)
@@ -276,7 +276,7 @@ def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster)
         state: as for `ahead`.
         sizes: those of the model.
     """
-    reader, panel = SeriesReader.from_state(state["reader"]), panel_of(state["history"])
+    reader, panel = SeriesReader.from_state(state["reader"]), panel_from_state(state["history"])
     data_info = {"lookback": reader.lookback, "horizon": reader.horizon, **reader.columns(panel)}
     wrong = [name for name, size in data_info.items() if state["data_info"][name] != size]
     if wrong:
@@ -286,7 +286,7 @@ def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster)
     expected = {name: tuple(own.shape[1:]) for name, own in model.input.items()}
     if shapes != expected:
         raise ValueError(f"the model has inputs {expected}, and there are {shapes}")
-    after(panel.stamps[0], 1, panel.frequency)
+    next_stamps(panel.stamps[0], 1, panel.frequency)
     if state["calibration"] is not None:
         own = Calibration.from_state(state["calibration"])
         if own.offsets.shape != (len(own.levels), sizes.horizon, sizes.targets):
@@ -319,12 +319,12 @@ def updated(
     Raises:
         ValueError: if the rows do not go on where the series end, or the model cannot take them.
     """
-    reader, panel = SeriesReader.from_state(state["reader"]), panel_of(state["history"])
+    reader, panel = SeriesReader.from_state(state["reader"]), panel_from_state(state["history"])
     # A row without a target is a row, unless it is there to tell what is known ahead.
     whole = reader.masked or not panel.names["future"]
     new = read_series(rows, encoding=panel.encoding, whole=whole, **reading)
-    grown = appended(panel, new)
-    kept = tail(grown, reader.kept)
+    grown = append_rows(panel, new)
+    kept = tail(grown, reader.rows_needed)
     _rows(reader, kept, np.arange(len(kept)), reader.lookback)  # what it cannot take is refused
     found = {**state, "history": panel_state(kept)}
     if sizes.causal:
@@ -446,7 +446,7 @@ def _rows(
     ]
     known = replace(scaled, future=blank).pick(series)
     series_ids: Any = np.array(reader.places(panel))[series] if reader.series_ids else False
-    inputs = latest(known, rows, 1, observed=reader.masked, series=series_ids)
+    inputs = latest_inputs(known, rows, 1, observed=reader.masked, series=series_ids)
     inputs.pop("future", None)
     return inputs
 

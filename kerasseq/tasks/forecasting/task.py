@@ -82,8 +82,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return defaults.resolved(data_info, settings)
 
     def load(self, data: Any, settings: ForecastingSettings) -> Panel:
-        from kerasseq.data.parts import naming
-        from kerasseq.data.series.parts import with_parts
+        from kerasseq.data.parts import prefix_errors
+        from kerasseq.data.series.parts import add_parts
         from kerasseq.data.series.read import Panel, read_series
 
         if not isinstance(data, Panel):
@@ -91,9 +91,9 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             data = read_series(data, **given)
         parts = {}
         for name, own in self.own_parts(settings).items():
-            with naming(name):
+            with prefix_errors(name):
                 parts[name] = read_series(own, encoding=data.encoding)
-        return with_parts(data, parts) if parts else data
+        return add_parts(data, parts) if parts else data
 
     def split(
         self,
@@ -135,7 +135,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         panel, sizes = train.panel, {"lookback": train.lookback, "horizon": train.horizon}
         suggested = defaults.suggested(panel, settings.output, **sizes)
         scaling = settings.scaling if settings.scaling != "auto" else suggested["scaling"][0]
-        reader = SeriesReader.fitted(
+        reader = SeriesReader.fit(
             panel,
             scaling,
             settings.per_series and panel.ids != [""],
@@ -162,7 +162,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 "season": panel.season,
             },
             "reader": reader.state(),
-            "history": panel_state(tail(_latest(parts), reader.kept)),
+            "history": panel_state(tail(_latest(parts), reader.rows_needed)),
             "calibration": None,
         }
         notes = [defaults.rows_remark(learned, stopping, scored)]

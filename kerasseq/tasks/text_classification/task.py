@@ -53,18 +53,18 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         return not isinstance(value, Real)
 
     def load(self, data: Any, settings: SentimentSettings) -> LabelledTexts:
-        from kerasseq.data.parts import naming
+        from kerasseq.data.parts import prefix_errors
         from kerasseq.data.text.labelled import LabelledTexts, read_labelled
-        from kerasseq.data.text.parts import with_parts
+        from kerasseq.data.text.parts import add_parts
 
         if not isinstance(data, LabelledTexts):
             data = read_labelled(data, text=settings.text, label=settings.label)
         parts = {}
         for name, part in self.own_parts(settings).items():
-            with naming(name):
+            with prefix_errors(name):
                 columns = _column_settings(part, settings)
                 parts[name] = read_labelled(part, learn=False, usual=data.columns, **columns)
-        return with_parts(data, parts) if parts else data
+        return add_parts(data, parts) if parts else data
 
     def split(
         self,
@@ -135,7 +135,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         texts, labels = parts.train
         classes = sorted({*labels})
         truth = class_numbers(labels, classes)
-        reader, rows = Reader.fitted(
+        reader, rows = Reader.fit(
             texts,
             classes,
             tokens=settings.tokens,
@@ -246,11 +246,11 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         settings: SentimentSettings,
     ) -> np.ndarray:
         from kerasseq import training
-        from kerasseq.data.text.reader import informed
+        from kerasseq.data.text.reader import has_known_tokens
 
         probabilities = _probabilities(training.outputs(model, examples))
         if "shares" in state:
-            probabilities[~informed(examples)] = state["shares"]
+            probabilities[~has_known_tokens(examples)] = state["shares"]
         return probabilities
 
     def score(
@@ -316,14 +316,14 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             FileNotFoundError: if the file does not exist.
         """
         from kerasseq.data.text.new_texts import read_texts
-        from kerasseq.data.text.reader import informed
+        from kerasseq.data.text.reader import has_known_tokens
 
         usual = state.get("reading", {}).get("text")
         texts = read_texts(data, text=settings.text, usual=usual)
         examples = self._reader(state).read(texts)
         reasons = [
             "" if has_tokens else _unreadable_reason(text, settings.tokens)
-            for text, has_tokens in zip(texts, informed(examples))
+            for text, has_tokens in zip(texts, has_known_tokens(examples))
         ]
         instead = "class shares of the training part"
         if "shares" not in state:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.data.images.caption_cells import captions_in
+from kerasseq.data.images.caption_cells import parse_captions
 
 
 @pytest.mark.parametrize(
@@ -30,19 +30,19 @@ from kerasseq.data.images.caption_cells import captions_in
     ],
 )
 def test_lists_however_they_are_written(cell: Any) -> None:
-    assert captions_in(cell) == ["a dog", "it runs"]
+    assert parse_captions(cell) == ["a dog", "it runs"]
 
 
 @given(st.lists(st.text(), min_size=1), st.sampled_from([str, lambda own: str(tuple(own))]))
 def test_any_list_that_python_writes_is_read(captions: list[str], write: Any) -> None:
     expected = [own.encode(errors="replace").decode() for own in captions]
-    assert captions_in(write(captions)) == expected
+    assert parse_captions(write(captions)) == expected
 
 
 @pytest.mark.parametrize("missing", ["None", "nan", "null"])
 def test_missing_captions_of_a_list_are_empty(missing: str) -> None:
-    assert captions_in(f"['a', {missing}]") == ["a", ""]
-    assert captions_in(["a", None, float("nan")]) == ["a", "", ""]
+    assert parse_captions(f"['a', {missing}]") == ["a", ""]
+    assert parse_captions(["a", None, float("nan")]) == ["a", "", ""]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_missing_captions_of_a_list_are_empty(missing: str) -> None:
     ],
 )
 def test_a_bracket_alone_makes_no_list(cell: str) -> None:
-    assert captions_in(cell) == [cell]
+    assert parse_captions(cell) == [cell]
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,14 @@ def test_a_bracket_alone_makes_no_list(cell: str) -> None:
 )
 def test_what_looks_like_a_list_and_is_none_is_an_error(cell: str) -> None:
     with pytest.raises(ValueError, match="looks like a list, and cannot be read"):
-        captions_in(cell)
+        parse_captions(cell)
 
 
 @pytest.mark.parametrize("cell", [{"raw": "a"}, [["a"], ["b"]], b"a", [b"a"], np.array([["a"]])])
 def test_what_is_no_text_is_an_error(cell: Any) -> None:
     with pytest.raises(ValueError, match="a caption must be a text"):
-        captions_in(cell)
+        parse_captions(cell)
 
 
 def test_numbers_are_read_as_a_file_has_them() -> None:
-    assert captions_in(3) == captions_in("3") == ["3"]
+    assert parse_captions(3) == parse_captions("3") == ["3"]

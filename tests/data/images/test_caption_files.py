@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from kerasseq.data.images.caption_files import captions_file, read_captions, read_names
+from kerasseq.data.images.caption_files import find_captions_file, read_captions, read_names
 
 _SAID = {"1.jpg": ["a dog", "a dog runs"], "2.jpg": ["a cat"]}
 
@@ -108,7 +108,7 @@ def test_flickr30ks_token_file(tmp_path: Path) -> None:
     path = tmp_path / "results_20130124.token"
     path.write_text("1.jpg#0\tA dog .\n1.jpg#1\tA dog runs .\n2.jpg#0\tA cat .\n")
     (tmp_path / "readme.txt").touch()
-    assert captions_file(tmp_path) == path
+    assert find_captions_file(tmp_path) == path
     assert read_captions(path).of == _SAID
     assert read_names(path) == ["1.jpg", "2.jpg"]
 
@@ -264,16 +264,16 @@ def test_what_is_no_file() -> None:
 
 def test_the_file_of_captions_in_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is none"):
-        captions_file(tmp_path)
+        find_captions_file(tmp_path)
     (tmp_path / "a.csv").touch()
     (tmp_path / "notes.txt").touch()
-    assert captions_file(tmp_path).name == "a.csv"
+    assert find_captions_file(tmp_path).name == "a.csv"
     (tmp_path / "b.json").touch()
     with pytest.raises(ValueError, match=r"there is several: a\.csv, b\.json"):
-        captions_file(tmp_path)
-    assert captions_file(_tokens(tmp_path).parent).name == "Flickr8k.token.txt"
+        find_captions_file(tmp_path)
+    assert find_captions_file(_tokens(tmp_path).parent).name == "Flickr8k.token.txt"
     (tmp_path / "Flickr8k.lemma.token.txt").touch()  # words without their endings
-    assert captions_file(tmp_path).name == "Flickr8k.token.txt"
+    assert find_captions_file(tmp_path).name == "Flickr8k.token.txt"
 
 
 def test_halves_of_characters_are_question_marks() -> None:

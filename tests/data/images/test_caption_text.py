@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.data.images.caption_text import caption_tokenizer, plain
+from kerasseq.data.images.caption_text import caption_tokenizer, normalize_caption
 from kerasseq.data.tokenizers.tokenizer import END, PADDING, START, UNKNOWN
 
 _CAPTIONS = st.lists(
@@ -37,8 +37,8 @@ _CAPTIONS = st.lists(
     ],
 )
 def test_a_caption_is_lower_case_words(caption: str, words: str) -> None:
-    assert plain(caption) == words
-    assert plain(words) == words
+    assert normalize_caption(caption) == words
+    assert normalize_caption(words) == words
 
 
 @given(_CAPTIONS)

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from kerasseq.data.images.captioned import (
     Captioned,
-    check_there,
+    check_image_files,
     from_features,
     from_files,
     image_files,
     part_rows,
-    scored,
-    taken,
+    select_test_part,
+    take_images,
 )
 from kerasseq.data.images.features import ImageInputs
 from kerasseq.io.digest import digest
@@ -142,13 +142,13 @@ def test_how_many_images_are_missing_is_told(tmp_path: Path) -> None:
     (tmp_path / "2.jpg").touch()
     files = image_files(_table(names), images=tmp_path)
     with pytest.raises(ValueError, match="5 of the 6") as told:
-        check_there(files, skip_bad=False)
+        check_image_files(files, skip_bad=False)
     assert str(told.value) == (
         f"5 of the 6 images that the captions name are not there: {tmp_path / '0.jpg'}, "
         f"{tmp_path / '1.jpg'}, {tmp_path / '3.jpg'} and 2 more. Pass images=, the folder that "
         "holds them. With skip_bad=True such images are listed and left out."
     )
-    check_there(files, skip_bad=True)
+    check_image_files(files, skip_bad=True)
     bad = {0: "not there", 1: "not there", 2: "cut off", 3: "not there", 4: "not there"}
     (tmp_path / "5.jpg").touch()
     assert from_files(files, ImageInputs(np.arange(6)[:, None]), bad).notes == [
@@ -158,14 +158,14 @@ def test_how_many_images_are_missing_is_told(tmp_path: Path) -> None:
     files = image_files(_table(names), images=tmp_path, places=[tmp_path])
     for name in names:
         (tmp_path / name).touch()
-    check_there(files, skip_bad=False)
+    check_image_files(files, skip_bad=False)
 
 
 def test_captions_without_any_of_their_images(tmp_path: Path) -> None:
     files = image_files(_table(), images=tmp_path)
     for skip_bad in (False, True):
         with pytest.raises(ValueError, match=r"none of the 3 images .* is there: .* images="):
-            check_there(files, skip_bad)
+            check_image_files(files, skip_bad)
 
 
 @pytest.mark.parametrize("name", ["Images\\p.jpg", "images/P.jpg", "IMAGES\\p.JPG", "p.JPG"])
@@ -236,7 +236,7 @@ def test_what_the_data_does_not_tell_is_drawn() -> None:
 
 
 def test_some_images_are_taken_with_all_that_belongs_to_them() -> None:
-    some = taken(_source(5, ["train"] * 4 + ["test"]), np.array([4, 1]))
+    some = take_images(_source(5, ["train"] * 4 + ["test"]), np.array([4, 1]))
     assert some.names == ["4.jpg", "1.jpg"]
     assert some.captions == [["a dog", "dog 4"], ["a dog", "dog 1"]]
     assert some.inputs[np.arange(2)].tolist() == [[4], [1]]
@@ -249,11 +249,11 @@ def test_the_fingerprint_is_that_of_what_is_seen_and_said() -> None:
     others = [
         replace(source, inputs=ImageInputs(source.inputs.values + 1)),
         replace(source, captions=[["a cat"]] * 4),
-        taken(source, np.array([1, 0, 2, 3])),
+        take_images(source, np.array([1, 0, 2, 3])),
     ]
     assert len({digest(own) for own in (source, *others)}) == 4
 
 
 def test_a_test_part_is_what_is_scored() -> None:
-    assert scored(_source(3, ["train", "test", "test"])).names == ["1.jpg", "2.jpg"]
-    assert len(scored(_source(3))) == 3
+    assert select_test_part(_source(3, ["train", "test", "test"])).names == ["1.jpg", "2.jpg"]
+    assert len(select_test_part(_source(3))) == 3

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from kerasseq.data.images.lists import listed
+from kerasseq.data.images.lists import list_images
 
 
 def _folder(folder: Path, *names: str) -> Path:
@@ -26,11 +26,11 @@ def test_a_path_a_folder_or_several_of_them(
     monkeypatch.setenv("HOME", str(tmp_path))
     folder = _folder(tmp_path / "data" / "img", "b.png", "a.JPG", "notes.doc")
     a, b = folder / "a.JPG", folder / "b.png"
-    assert listed(str(b)) == ([str(b)], [b])
-    assert listed("~/x.png") == (["~/x.png"], [tmp_path / "x.png"])
+    assert list_images(str(b)) == ([str(b)], [b])
+    assert list_images("~/x.png") == (["~/x.png"], [tmp_path / "x.png"])
     for given in (folder, tmp_path / "data", [str(folder)]):
-        assert listed(given) == ([str(a), str(b)], [a, b])
-    names, images = listed([folder, np.zeros((4, 4)), b])
+        assert list_images(given) == ([str(a), str(b)], [a, b])
+    names, images = list_images([folder, np.zeros((4, 4)), b])
     assert names == [str(a), str(b), "1", str(b)]
     assert [images[0], images[3]] == [a, b]
 
@@ -40,7 +40,7 @@ def test_any_kind_of_list(kind: Any) -> None:
     given = kind(["a.png", "b.png"])
     if kind is pd.Series:
         given.index = [7, 9]
-    assert listed(given) == (["a.png", "b.png"], [Path("a.png"), Path("b.png")])
+    assert list_images(given) == (["a.png", "b.png"], [Path("a.png"), Path("b.png")])
 
 
 def test_a_table_that_names_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,17 +48,17 @@ def test_a_table_that_names_images(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     table = pd.DataFrame({"image": ["2.png", "1.png", "2.png"], "caption": [*"abc"]})
     expected = (["2.png", "1.png"], [folder / "2.png", folder / "1.png"])
     table.to_csv(tmp_path / "a.csv", index=False)
-    assert listed(tmp_path / "a.csv") == listed([tmp_path / "a.csv"]) == expected
-    assert listed(table[["image"]], [folder]) == expected
+    assert list_images(tmp_path / "a.csv") == list_images([tmp_path / "a.csv"]) == expected
+    assert list_images(table[["image"]], [folder]) == expected
     monkeypatch.chdir(folder)
-    assert listed(table) == (["2.png", "1.png"], [Path("2.png"), Path("1.png")])
+    assert list_images(table) == (["2.png", "1.png"], [Path("2.png"), Path("1.png")])
 
 
 @pytest.mark.parametrize(
     ("shape", "kind"), [((3, 8, 9, 3), float), ((3, 8, 9), np.uint8), ((3, 8, 9, 1), np.uint8)]
 )
 def test_a_stack_is_so_many_images(shape: tuple[int, ...], kind: Any) -> None:
-    names, images = listed(np.zeros(shape, kind))
+    names, images = list_images(np.zeros(shape, kind))
     assert names == ["0", "1", "2"]
     assert images[0].shape == shape[1:]
 
@@ -75,7 +75,7 @@ def test_a_stack_is_so_many_images(shape: tuple[int, ...], kind: Any) -> None:
 )
 def test_one_image_is_no_list(one: Any) -> None:
     with pytest.raises(ValueError, match="give a list of images, even for one"):
-        listed(one)
+        list_images(one)
 
 
 @pytest.mark.parametrize(
@@ -94,19 +94,19 @@ def test_one_image_is_no_list(one: Any) -> None:
 )
 def test_an_item_that_is_no_image_is_named_by_its_place(item: Any, fault: str) -> None:
     with pytest.raises(ValueError, match=rf"^item 1 of the list \(counted from 0\) .*{fault}"):
-        listed(["a.png", item])
+        list_images(["a.png", item])
     with pytest.raises(
         ValueError, match=r"item 0 .*\. 1 more are no images either\. Leave such items out"
     ):
-        listed([item, np.zeros((4, 4)), item])
+        list_images([item, np.zeros((4, 4)), item])
 
 
 def test_folders_in_which_no_images_are_found(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no image in .*, nor in a folder inside"):
-        listed(tmp_path)
+        list_images(tmp_path)
     _folder(tmp_path / "one", "1.png")
     _folder(tmp_path / "two", "1.png")
     with pytest.raises(ValueError, match=r"no image in .*, but in several folders inside"):
-        listed(tmp_path)
+        list_images(tmp_path)
     with pytest.raises(ValueError, match="the list is empty"):
-        listed([])
+        list_images([])

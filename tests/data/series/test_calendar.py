@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasseq.data.series.calendar import CYCLES, add_calendar, cycles, features
+from kerasseq.data.series.calendar import CYCLES, add_calendar, calendar_features, cycles
 from kerasseq.data.series.read import read_series
 
 
@@ -37,15 +37,15 @@ def test_cycles_are_those_that_steps_resolve_and_the_series_covers(
 
 def test_steps_that_are_counted_have_no_calendar() -> None:
     assert cycles([pd.RangeIndex(0, 1000)], None) == []
-    assert features(pd.RangeIndex(0, 5), None)[0].shape == (5, 0)
+    assert calendar_features(pd.RangeIndex(0, 5), None)[0].shape == (5, 0)
     with pytest.raises(ValueError, match="steps that are counted have no calendar"):
-        features(pd.RangeIndex(0, 5), None, ["hour"])
+        calendar_features(pd.RangeIndex(0, 5), None, ["hour"])
 
 
 @pytest.mark.parametrize("name", CYCLES)
 def test_a_cycle_is_a_turn_of_the_circle(name: str) -> None:
     stamps = pd.date_range("2024-01-01", "2024-12-31 23:00", freq="h")
-    values, names = features(stamps, "h", [name])
+    values, names = calendar_features(stamps, "h", [name])
     assert names == [f"{name} sine", f"{name} cosine"]
     np.testing.assert_allclose((values**2).sum(axis=1), 1)
     angles = np.unwrap(np.arctan2(values[:, 0], values[:, 1]))
@@ -56,18 +56,20 @@ def test_a_cycle_is_a_turn_of_the_circle(name: str) -> None:
 
 def test_hours_are_those_of_the_clock_on_the_wall() -> None:
     stamps = pd.date_range("2024-03-29", periods=5, freq="D", tz="Europe/Berlin")
-    values, _ = features(stamps.tz_convert("UTC").tz_convert("Europe/Berlin"), "h", ["hour"])
+    values, _ = calendar_features(
+        stamps.tz_convert("UTC").tz_convert("Europe/Berlin"), "h", ["hour"]
+    )
     np.testing.assert_allclose(values, [[0, 1]] * 5, atol=1e-12)
 
 
 def test_quarters_of_an_hour_are_told_apart() -> None:
-    values, _ = features(pd.date_range("2024-01-01", periods=96, freq="15min"), "15min")
+    values, _ = calendar_features(pd.date_range("2024-01-01", periods=96, freq="15min"), "15min")
     assert len(np.unique(values.round(9), axis=0)) == 96
 
 
 def test_unknown_cycles_are_refused() -> None:
     with pytest.raises(ValueError, match=r"calendar features are 'hour', .* Received: 'moon'"):
-        features(pd.date_range("2024", periods=5), "D", ["moon"])
+        calendar_features(pd.date_range("2024", periods=5), "D", ["moon"])
 
 
 def test_a_panel_gets_them_ahead_of_its_end() -> None:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasseq.data.series.frequency import after, infer, positions, season_of, shown, step_of
+from kerasseq.data.series.frequency import (
+    format_stamp,
+    infer_frequency,
+    most_common_step,
+    next_stamps,
+    positions,
+    season_of,
+)
 
 FREQUENCIES = [
     "250ms", "s", "5min", "15min", "90min", "h", "6h", "D", "2D", "10D", "B", "W-SUN", "W-WED",
@@ -34,7 +41,7 @@ def test_a_frequency_is_seen_in_spite_of_gaps(
     lost = data.draw(st.sets(st.integers(1, 58), max_size=8))
     stamps = whole.delete(sorted(lost))
     order = data.draw(st.permutations(range(len(stamps))))
-    assert infer(stamps[list(order)]) == frequency
+    assert infer_frequency(stamps[list(order)]) == frequency
     expected = [i for i in range(60) if i not in lost]
     assert _places(stamps, frequency).tolist() == expected
 
@@ -43,18 +50,18 @@ def test_a_frequency_is_seen_in_spite_of_gaps(
 @pytest.mark.parametrize("zone", ZONES)
 def test_stamps_go_on_as_they_were(frequency: str, zone: str | None) -> None:
     whole = pd.date_range("2020-01-15 00:00", periods=30, freq=frequency, tz=zone)
-    assert after(whole[:20], 10, frequency).equals(whole[20:])
+    assert next_stamps(whole[:20], 10, frequency).equals(whole[20:])
 
 
 def test_steps_that_are_counted_go_on() -> None:
-    assert list(after(pd.RangeIndex(0, 50, 10), 2, None)) == [50, 60]
+    assert list(next_stamps(pd.RangeIndex(0, 50, 10), 2, None)) == [50, 60]
 
 
 def test_a_time_of_day_is_kept() -> None:
     stamps = pd.date_range("2024-03-28 09:30", periods=6, freq="D", tz="Europe/Berlin")
-    assert infer(stamps) == "D"
+    assert infer_frequency(stamps) == "D"
     assert _places(stamps, "D").tolist() == list(range(6))
-    assert shown(after(stamps, 1, "D")[0]) == "2024-04-03 09:30+02:00"
+    assert format_stamp(next_stamps(stamps, 1, "D")[0]) == "2024-04-03 09:30+02:00"
 
 
 def test_series_with_different_days_or_times_are_each_on_their_own_grid() -> None:
@@ -79,20 +86,20 @@ def test_a_stamp_beside_the_grid_has_no_place(stamp: str, frequency: str) -> Non
 
 
 def test_weekends_make_the_difference_between_days_and_business_days() -> None:
-    assert infer(pd.date_range("2024-01-01", periods=5, freq="D")) == "D"
-    assert infer(pd.date_range("2024-01-01", periods=15, freq="B")) == "B"
+    assert infer_frequency(pd.date_range("2024-01-01", periods=5, freq="D")) == "D"
+    assert infer_frequency(pd.date_range("2024-01-01", periods=15, freq="B")) == "B"
     six_days = pd.date_range("2024-01-01", periods=28, freq="D")
-    assert infer(six_days[six_days.day_of_week < 6]) == "D"
+    assert infer_frequency(six_days[six_days.day_of_week < 6]) == "D"
 
 
 def test_monthly_stamps_at_odd_days_are_no_month_ends() -> None:
     stamps = pd.DatetimeIndex([f"2024-{month:02}-15" for month in range(1, 13)])
-    assert np.all(_places(stamps, infer(stamps)) == -1)
+    assert np.all(_places(stamps, infer_frequency(stamps)) == -1)
 
 
 def test_one_stamp_has_no_frequency() -> None:
     with pytest.raises(ValueError, match=r"at least two different stamps .* Received: 1"):
-        infer(pd.DatetimeIndex(["2024-01-01", "2024-01-01"]))
+        infer_frequency(pd.DatetimeIndex(["2024-01-01", "2024-01-01"]))
 
 
 @pytest.mark.parametrize(
@@ -117,10 +124,10 @@ def test_seasons(frequency: str | None, steps: int) -> None:
     ],
 )
 def test_stamps_are_shown_without_what_is_zero(stamp: str, text: str) -> None:
-    assert shown(pd.Timestamp(stamp)) == text
-    assert shown(7) == "7"
+    assert format_stamp(pd.Timestamp(stamp)) == text
+    assert format_stamp(7) == "7"
 
 
 def test_the_step_of_numbers() -> None:
-    assert step_of(np.array([5, 15, 25, 45])) == 10
-    assert step_of(np.array([5])) == 1
+    assert most_common_step(np.array([5, 15, 25, 45])) == 10
+    assert most_common_step(np.array([5])) == 1

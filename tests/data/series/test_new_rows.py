@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasseq.data.series.new_rows import add_lags, appended, known_ahead
+from kerasseq.data.series.new_rows import add_future_covariates, add_lags, append_rows
 from kerasseq.data.series.read import Panel, read_series
-from kerasseq.data.series.windows import latest
+from kerasseq.data.series.windows import latest_inputs
 
 
 def _table(*lengths: int, frequency: str = "D", start: int = 0) -> pd.DataFrame:
@@ -32,44 +32,46 @@ def _panel(table: pd.DataFrame, **arguments: Any) -> Panel:
 def test_what_is_known_ahead_follows_each_series(frequency: str) -> None:
     panel = _panel(_table(20, 20, frequency=frequency))
     ahead = _table(10, 10, frequency=frequency, start=17).drop(columns=["y", "mood"])
-    found = known_ahead(panel, ahead.sample(frac=1, random_state=0), steps=5)
+    found = add_future_covariates(panel, ahead.sample(frac=1, random_state=0), steps=5)
     for i in range(2):
         assert found.future[i].ravel().tolist() == [row % 3 for row in range(27)]
-    np.testing.assert_array_equal(latest(found, 4, 7)["future"][0, :, 0], [2, 0, 1, 2, 0, 1, 2])
+    np.testing.assert_array_equal(
+        latest_inputs(found, 4, 7)["future"][0, :, 0], [2, 0, 1, 2, 0, 1, 2]
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f.drop(index=2), "series 'a' does not tell what is known ahead of 2024-02-22"),
-        (lambda f: f.assign(sale=f["sale"].mask(f.index == 0)), "known ahead of 2024-02-20, and 5"),
-        (lambda f: f.iloc[:4], "known ahead of 2024-02-24"),
+        (lambda f: f.drop(index=2), "'a' lacks a row with the future covariates of 2024-02-22"),
+        (lambda f: f.assign(sale=f["sale"].mask(f.index == 0)), "of 2024-02-20: 5 steps"),
+        (lambda f: f.iloc[:4], "future covariates of 2024-02-24"),
         (lambda f: f.assign(shop="b"), "does not have series 'a', and its next 5 steps"),
         (lambda f: f.drop(columns="sale"), "has no column named 'sale'"),
         (lambda f: pd.concat([f, f.iloc[:1]]), "series 'a' has two rows for 2024-02-20"),
         (
             lambda f: f.assign(time=f["time"].dt.tz_localize("UTC") + pd.Timedelta("1h")),
-            "its stamps are in UTC, and",
+            "its stamps are in UTC, but",
         ),
     ],
 )
 def test_a_future_table_that_misses_steps(change: Any, message: str) -> None:
     panel = _panel(_table(20))
     ahead = _table(5, start=20).drop(columns=["y", "mood"])
-    assert len(known_ahead(panel, ahead, 5).future[0]) == 25
+    assert len(add_future_covariates(panel, ahead, 5).future[0]) == 25
     with pytest.raises(ValueError, match=message):
-        known_ahead(panel, change(ahead), 5)
+        add_future_covariates(panel, change(ahead), 5)
 
 
 def test_steps_that_are_counted_go_on() -> None:
     table = _table(20).drop(columns="time")
     panel = _panel(table, time=())
     ahead = _table(5, start=20)[["shop", "sale"]]
-    assert known_ahead(panel, ahead, 5).future[0][20:, 0].tolist() == [2, 0, 1, 2, 0]
+    assert add_future_covariates(panel, ahead, 5).future[0][20:, 0].tolist() == [2, 0, 1, 2, 0]
     new = read_series(_table(3, start=20).drop(columns="time"), encoding=panel.encoding)
-    assert appended(panel, new).targets[0][:, 0].tolist() == [row**2 for row in range(23)]
-    with pytest.raises(ValueError, match="series 'a' does not tell what is known ahead of 25"):
-        known_ahead(panel, ahead, 6)
+    assert append_rows(panel, new).targets[0][:, 0].tolist() == [row**2 for row in range(23)]
+    with pytest.raises(ValueError, match="series 'a' lacks a row with the future covariates of 25"):
+        add_future_covariates(panel, ahead, 6)
 
 
 def test_words_that_are_known_ahead() -> None:
@@ -77,7 +79,7 @@ def test_words_that_are_known_ahead() -> None:
     table = _table(20).assign(sale=lambda f: words[f["sale"]])
     panel = _panel(table)
     ahead = _table(3, start=20).assign(sale=["easter", "ramadan", "none"])
-    found = known_ahead(panel, ahead, 3).future[0][20:].tolist()
+    found = add_future_covariates(panel, ahead, 3).future[0][20:].tolist()
     assert panel.names["future"] == ["sale=christmas", "sale=easter", "sale=none"]
     assert found == [[0, 1, 0], [0, 0, 0], [0, 0, 1]]
 
@@ -85,11 +87,11 @@ def test_words_that_are_known_ahead() -> None:
 def test_new_rows_go_on_where_the_series_ended() -> None:
     whole, early = _panel(_table(25, 25)), _panel(_table(20, 20))
     late = read_series(_table(5, 5, start=20), encoding=early.encoding)
-    found = appended(early, late)
+    found = append_rows(early, late)
     for i in range(2):
         for role in ("stamps", "targets", "past", "future"):
             np.testing.assert_array_equal(getattr(found, role)[i], getattr(whole, role)[i])
-    only_b = appended(early, late.pick([1]))
+    only_b = append_rows(early, late.pick([1]))
     assert only_b.lengths.tolist() == [20, 25]
 
 
@@ -99,7 +101,7 @@ def test_new_rows_replace_what_was_known_ahead() -> None:
     panel = _panel(table, fill="forward")
     assert [len(panel.targets[0]), len(panel.future[0])] == [20, 25]
     new = _table(2, start=20).assign(sale=7)
-    found = appended(panel, read_series(new, encoding=panel.encoding))
+    found = append_rows(panel, read_series(new, encoding=panel.encoding))
     assert found.future[0][18:, 0].tolist() == [0, 1, 7, 7, 1, 2, 0]
 
 
@@ -108,9 +110,9 @@ def test_new_rows_leave_no_gap(start: int) -> None:
     panel = _panel(_table(20))
     new = read_series(_table(3, start=start), encoding=panel.encoding)
     with pytest.raises(ValueError, match="series 'a' goes on with 2024-02-20, and the new"):
-        appended(panel, new)
+        append_rows(panel, new)
     with pytest.raises(ValueError, match="series 'b' is new"):
-        appended(panel, _panel(_table(9, 9)).pick([1]))
+        append_rows(panel, _panel(_table(9, 9)).pick([1]))
 
 
 def test_new_rows_have_the_static_values_of_their_series() -> None:
@@ -118,11 +120,11 @@ def test_new_rows_have_the_static_values_of_their_series() -> None:
     early = table.groupby("shop").head(20)
     panel = _panel(early, static="size")
     late = table.groupby("shop").tail(5)
-    appended(panel, read_series(late, encoding=panel.encoding))
+    append_rows(panel, read_series(late, encoding=panel.encoding))
     late = late.assign(size=late["size"].replace(2.0, 7.0))
     told = r"^series 'b': static column 'size' is 2, and in the new rows 7\. Write one value"
     with pytest.raises(ValueError, match=told):
-        appended(panel, read_series(late, encoding=panel.encoding))
+        append_rows(panel, read_series(late, encoding=panel.encoding))
 
 
 def test_lags_are_earlier_targets() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import kerasseq
-from kerasseq.data.series.parts import is_table, with_parts
+from kerasseq.data.series.parts import add_parts, is_table
 from kerasseq.data.series.read import Panel, read_series
 from kerasseq.io.digest import digest
 from kerasseq.recipes.forecasting import ForecastingSettings
@@ -80,7 +80,7 @@ def test_shared_and_later_rows_leave_the_part_before_it() -> None:
     assert parted.begins is not None
     assert parted.begins["test"].tolist() == [40, 40]
     assert parted.lengths.tolist() == [60, 60]
-    assert parted.notes[-1].startswith("10 rows before it")
+    assert parted.notes[-1].startswith("10 rows of data that overlap")
 
 
 def test_a_part_may_be_a_file_and_is_a_part_of_the_fingerprint(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_static_column_stays_what_it_is(values: Any, later: Any, told: str) ->
 
 def test_parts_are_forgotten_where_rows_are_cut() -> None:
     panel = read_series(pd.DataFrame({"y": range(9)}))
-    whole = with_parts(panel, {"test": read_series(pd.DataFrame({"y": range(3)}))})
+    whole = add_parts(panel, {"test": read_series(pd.DataFrame({"y": range(3)}))})
     assert whole.begins is not None
     assert whole.pick([0]).begins == whole.begins
     assert whole.cut([0], [9]).begins is None

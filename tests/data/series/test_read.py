@@ -327,7 +327,7 @@ def test_a_stamp_twice() -> None:
     with pytest.raises(
         ValueError,
         match="has two rows for 2024-01-01 05:00, and 2 such rows in all: leave one of them out, "
-        "name the column that tells the series apart as series= or take their mean with "
+        "name the column that identifies the series as series= or take their mean with "
         "resample='h'",
     ):
         read_series(frame)
@@ -356,7 +356,7 @@ def test_a_gap_and_what_mends_it() -> None:
         rest = np.delete(np.arange(48), [10, 11, 20])
         np.testing.assert_array_equal(panel.targets[0][rest, 0], values[rest])
         assert panel.stamps[0].equals(pd.DatetimeIndex(_hours()["time"]))
-        assert f"3 missing rows were put in (fill={fill!r})" in panel.notes
+        assert f"3 missing rows were inserted (fill={fill!r})" in panel.notes
 
 
 def test_a_gap_in_one_of_several_series() -> None:
@@ -380,7 +380,7 @@ def test_irregular_stamps() -> None:
     frame.loc[7, "time"] += pd.Timedelta(minutes=20)
     with pytest.raises(
         ValueError,
-        match=r"is irregular: 2024-01-01 07:20 does not go with frequency 'h', and 1 of 48 rows do "
+        match=r"is irregular: 2024-01-01 07:20 does not fit frequency 'h', and 1 of 48 rows do "
         r"not\. Take means of even steps with resample='D'",
     ):
         read_series(frame)
@@ -477,7 +477,7 @@ def test_rows_without_targets_at_the_end_tell_what_is_known_ahead() -> None:
     assert panel.lengths.tolist() == [40]
     assert len(panel.stamps[0]) == len(panel.past[0]) == 40
     assert panel.future[0][:, 0].tolist() == frame["holiday"].tolist()
-    assert "8 rows after the last targets tell what is known ahead" in panel.notes
+    assert "8 rows after the last targets hold future covariates" in panel.notes
     without = read_series(frame.drop(columns="temperature"), target="y")
     assert [len(without.future[0]), len(without.targets[0])] == [40, 40]
     assert "8 rows after the last targets are left out" in without.notes
@@ -574,10 +574,10 @@ def test_new_rows_are_read_like_the_old_ones() -> None:
     np.testing.assert_array_equal(new.targets[0], panel.targets[0][50:51])
     np.testing.assert_array_equal(new.past[0], panel.past[0][50:51])
     halves = frame.iloc[:3].assign(time=pd.date_range("2024-01-01", periods=3, freq="30min"))
-    with pytest.raises(ValueError, match=r"is irregular: .* does not go with frequency 'h'"):
+    with pytest.raises(ValueError, match=r"is irregular: .* does not fit frequency 'h'"):
         read_series(halves, encoding=panel.encoding)
     zoned = read_series(frame.assign(time=frame["time"].dt.tz_localize("UTC")), target="y")
-    with pytest.raises(ValueError, match=r"have no time zone, .* they are to go with are in UTC"):
+    with pytest.raises(ValueError, match=r"have no time zone, .* they belong to are in UTC"):
         read_series(frame, encoding=zoned.encoding)
 
 

@@ -29,7 +29,7 @@ def _panel(names: tuple[str, ...] = ("a", "b"), steps: int = 40) -> Panel:
 
 
 def _reader(panel: Panel, per_series: bool = True, series_ids: bool = False) -> SeriesReader:
-    return SeriesReader.fitted(
+    return SeriesReader.fit(
         panel, "standard", per_series, lookback=5, horizon=2, lags=(7,), cycles=("weekday",),
         masked=False, series_ids=series_ids,
     )  # fmt: skip
@@ -44,7 +44,7 @@ def test_a_reader_comes_back_from_json() -> None:
     assert one[0].keys() == other[0].keys() == {"history", "past", "future"}
     for name in one[0]:
         np.testing.assert_array_equal(one[0][name], other[0][name])
-    assert again.kept == 12
+    assert again.rows_needed == 12
 
 
 def test_inputs_are_as_wide_as_is_said() -> None:
@@ -133,7 +133,7 @@ def test_what_was_filled_in_is_neither_scored_nor_calibrated_on() -> None:
         "masked": False,
         "series_ids": False,
     }
-    reader = SeriesReader.fitted(panel, "standard", False, **options)
+    reader = SeriesReader.fit(panel, "standard", False, **options)
     examples = reader.examples(panel, np.array([30]))
     truth = examples.targets
     expected = truth.origins[:, None] + np.arange(2) == 33

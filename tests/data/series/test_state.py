@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kerasseq.data.series.read import read_series
-from kerasseq.data.series.state import panel_of, panel_state
+from kerasseq.data.series.state import panel_from_state, panel_state
 from kerasseq.io.digest import digest
 
 
@@ -39,7 +39,7 @@ def test_a_panel_comes_back(stamps: Any) -> None:
     panel = panel.cut([2, 0], panel.lengths)
     state = panel_state(panel)
     json.dumps({n: v for n, v in state.items() if n in ("ids", "names", "encoding", "season")})
-    again = panel_of(state)
+    again = panel_from_state(state)
     assert digest(again) == digest(panel)
     assert again.keys == panel.keys == [["a"], ["b"]]
     for one, other in zip(again.stamps, panel.stamps):
@@ -51,7 +51,7 @@ def test_a_panel_knows_what_was_filled_in() -> None:
     table = _table(range(9))
     table.loc[[3, 12], "y"] = np.nan
     panel = read_series(table, time="when", target="y", fill="linear")
-    again = panel_of(panel_state(panel))
+    again = panel_from_state(panel_state(panel))
     assert digest(again) == digest(panel)
     assert again.filled is not None
     assert [np.flatnonzero(own).tolist() for own in again.filled] == [[3], [3]]

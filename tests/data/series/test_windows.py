@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from benchmarks import windows as benchmark
 from kerasseq.data.series.panel import Panel
 from kerasseq.data.series.splits import chronological
-from kerasseq.data.series.windows import Windows, latest
+from kerasseq.data.series.windows import Windows, latest_inputs
 
 ROOT = Path(__file__).parents[2]
 
@@ -188,7 +188,7 @@ def test_whether_observations_are_told_can_be_settled() -> None:
     assert told.shape == (2, 5, 2)
     assert np.all(told == 1)
     panel.targets[0][4] = np.nan
-    with pytest.raises(ValueError, match="made for series without missing ones"):
+    with pytest.raises(ValueError, match="made for series without missing targets"):
         Windows(panel, 5, 3, observed=False)
 
 
@@ -202,14 +202,14 @@ def test_a_covariate_that_there_is_not_yet_is_zero() -> None:
 
 def test_the_latest_window_of_each_series() -> None:
     panel = _panel(30, 40, past=1, future=2, ahead=6)
-    inputs = latest(panel, 5, 6, dtype="float64")
+    inputs = latest_inputs(panel, 5, 6, dtype="float64")
     for i in range(2):
         np.testing.assert_array_equal(inputs["history"][i], panel.targets[i][-5:])
         np.testing.assert_array_equal(inputs["past"][i, :, :1], panel.past[i][-5:])
         np.testing.assert_array_equal(inputs["past"][i, :, 1:], panel.future[i][-11:-6])
         np.testing.assert_array_equal(inputs["future"][i], panel.future[i][-6:])
     assert "series" not in inputs
-    assert latest(panel, 5, 6, series=[7, 3])["series"].tolist() == [7, 3]
+    assert latest_inputs(panel, 5, 6, series=[7, 3])["series"].tolist() == [7, 3]
 
 
 def test_future_covariates_that_end_too_soon() -> None:
@@ -219,7 +219,7 @@ def test_future_covariates_that_end_too_soon() -> None:
         match=r"series 's0': future covariates \(f0\) are not known at 2024-02-03, and horizon=6 "
         "needs them up to 2024-02-05",
     ):
-        latest(panel, 5, 6)
+        latest_inputs(panel, 5, 6)
     # Where targets are known, so are they.
     Windows(panel, 5, 6)
 
@@ -242,7 +242,7 @@ def test_a_series_too_short_is_named_with_what_would_work() -> None:
     with pytest.raises(
         ValueError, match="series 's1' has 20 steps, and lookback=30 steps are needed"
     ):
-        latest(panel, 30, 5)
+        latest_inputs(panel, 30, 5)
 
 
 @pytest.mark.parametrize("name", ["lookback", "horizon", "stride"])

@@ -10,7 +10,7 @@ import pytest
 
 import kerasseq
 from kerasseq.data.text.labelled import LabelledTexts
-from kerasseq.data.text.parts import with_parts
+from kerasseq.data.text.parts import add_parts
 from kerasseq.io.digest import digest
 from kerasseq.recipes.sentiment import SentimentSettings
 from kerasseq.tasks.base import Parts
@@ -100,7 +100,7 @@ def test_parts_that_cannot_be_are_told() -> None:
         _split(_table(0, 20), test=_table(0, 20))
     official = LabelledTexts(["a", "b"], ["x", "y"], ["c"], ["x"])
     with pytest.raises(ValueError, match="data has a test set of its own"):
-        with_parts(official, {"test": LabelledTexts(["d"], ["x"])})
+        add_parts(official, {"test": LabelledTexts(["d"], ["x"])})
     with pytest.raises(FileNotFoundError, match=r"^test=: there is no file or folder none\.csv"):
         _split(_table(0, 20), test="none.csv")
 
@@ -128,7 +128,7 @@ def test_remarks_about_a_part_name_it(tmp_path: Path) -> None:
 def test_texts_of_a_part_that_has_a_test_set_are_counted() -> None:
     data = LabelledTexts(["good", "bad"], ["pos", "neg"])
     whole = LabelledTexts(["a", "b", "c"], ["pos", "neg", "neg"], ["fine"], ["pos"])
-    found = with_parts(data, {"test": whole})
+    found = add_parts(data, {"test": whole})
     assert found.test_texts == ["fine"]
     assert found.notes == ["test= has a test set of its own: its 3 other texts left out"]
 
