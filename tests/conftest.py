@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from benchmarks.rows import data_folder
+from tests.thorough import THOROUGH, is_thorough
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -28,13 +29,25 @@ if "KERASSEQ_TEST_HOME" not in os.environ:  # workers inherit it from the proces
     # Neither the user's Keras settings nor their downloaded data sets decide what passes.
     os.environ.update(KERASSEQ_TEST_HOME=home, KERAS_HOME=home)
 
-settings.register_profile(
-    "kerasseq",
-    deadline=None,  # how long an example takes says nothing about it
-    derandomize="CI" in os.environ,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("kerasseq")
+for profile, examples in (("quick", 30), (THOROUGH, 100)):
+    settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,  # how long an example takes says nothing about it
+        derandomize="CI" in os.environ,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests that are marked `thorough` to the profile of that name."""
+    if is_thorough():
+        return
+    left = [item for item in items if item.get_closest_marker(THOROUGH)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker(THOROUGH)]
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-__all__ = ["DAMAGES"]
+__all__ = ["CASES", "DAMAGES"]
 
 
 def _halved(path: Path) -> None:
@@ -68,3 +69,7 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
     "state without a history": lambda path: _state(path, '{"stamp": {}}'),
     "nested state": lambda path: _state(path, "[" * 100_000),
 }
+
+# One of each kind by default: of the file, of its bytes, of its arrays, of its state.
+_OFTEN = ("halved", "flipped", "another shape", "state without a history")
+CASES = [pytest.param(own, marks=[] if own in _OFTEN else pytest.mark.thorough) for own in DAMAGES]

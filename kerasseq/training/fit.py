@@ -72,6 +72,8 @@ def fit(
     """
     batches = Batches(train, config.batch_size, config.seed, config.branches)
     training_model = config.compile_model(model, len(batches))
+    if config.branches:
+        _build_loss(training_model, batches)
     checkpointer = BestEpochCheckpoint(
         training_model, batches, config, checkpoint, dict(stamp or {}), stop_rule, seconds
     )
@@ -101,3 +103,12 @@ def fit(
     return FitResult(
         checkpointer.history, checkpointer.best_epoch, checkpointer.seconds, resumed_after
     )
+
+
+def _build_loss(model: keras.Model, batches: Batches) -> None:
+    """Make the variables that Keras keeps for a loss of several outputs.
+
+    Left to the first training step, they make TensorFlow trace that step twice.
+    """
+    inputs, targets, *_ = batches[0]
+    model.compute_loss(y=targets, y_pred=model(inputs, training=False))

@@ -7,13 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from kerasseq.layers import RNN
 from tests.cells import gradients, statement
 from tests.cells.harness import BACKEND, MASK, close, make, numpy, sequences, states, variant
+from tests.thorough import examples
 
 pytestmark = pytest.mark.skipif(BACKEND != "torch", reason="the functions are PyTorch's")
 
@@ -75,7 +76,7 @@ class Loop(keras.layers.Layer):
         return (whole if self.options["return_sequences"] else whole[:, -1], *states)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     kind=st.sampled_from(sorted(THEIRS)),
     dtype=st.sampled_from(sorted(SHARE)),

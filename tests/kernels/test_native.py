@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
@@ -31,6 +31,7 @@ from tests.cells.harness import (
     twin,
 )
 from tests.kernels.harness import precision, threads
+from tests.thorough import examples
 
 pytestmark = pytest.mark.skipif(native.status() is not None, reason=str(native.status()))
 
@@ -166,7 +167,7 @@ def apart(got: list[np.ndarray], wanted: list[np.ndarray]) -> float:
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="keras.ops computes float64 in float32 there")
-@settings(max_examples=EXAMPLES)
+@examples(EXAMPLES)
 @given(case=cases())
 def test_it_is_keras_in_double_precision(case: Case) -> None:
     for ours, theirs in zip(case.ours("float64"), case.theirs("float64"), strict=True):
@@ -174,7 +175,7 @@ def test_it_is_keras_in_double_precision(case: Case) -> None:
 
 
 # The same draws in every run: where a sum cancels, no precision is left to compare.
-@settings(max_examples=EXAMPLES, derandomize=True)
+@examples(EXAMPLES, derandomize=True)
 @given(case=cases())
 def test_it_is_keras_in_single_precision(case: Case) -> None:
     ours, theirs = case.ours("float32"), case.theirs("float32")

@@ -139,6 +139,7 @@ def test_no_step_beyond_an_array(compiler: list[str], tmp_path: Path) -> None:
     check(program, "portable", "quick", "fork")
 
 
+@pytest.mark.thorough  # compiles everything once more
 def test_no_race_of_threads(compiler: list[str], tmp_path: Path) -> None:
     with_sanitizer(compiler, tmp_path, *RACES)
     program = build(compiler, tmp_path, sources("portable"), "-O1", *RACES, "-DKS_PORTABLE_ALONE")

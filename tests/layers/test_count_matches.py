@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import kerasseq
 from kerasseq import cells
 from kerasseq.params import catalogue
 from kerasseq.params.count import count
+from tests.thorough import examples
 
 WIDTHS = st.integers(1, 6)
 MAYBE = st.none() | st.integers(1, 4)
@@ -50,7 +51,7 @@ def not_wide_enough(cell: str, inputs: int, units: int, drawn: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("cell", cells.names())
-@settings(max_examples=25)
+@examples(25)
 @given(data=st.data(), inputs=WIDTHS, units=WIDTHS)
 def test_the_closed_form_is_what_is_built(
     cell: str, data: st.DataObject, inputs: int, units: int
@@ -75,7 +76,7 @@ def test_the_closed_form_is_what_is_built(
     assert expected.levels[-1].output == outputs[-1]
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     levels=st.lists(st.tuples(st.sampled_from(cells.names()), WIDTHS), min_size=1, max_size=3),
     inputs=WIDTHS,

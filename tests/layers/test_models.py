@@ -7,13 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import kerasseq
 from kerasseq import cells
 from kerasseq.layers import AdditiveAttention, DotProductAttention, SequencePooling
 from tests.layers.harness import WIDTH, array, arrays, assert_close, draw, sequences, weighted
+from tests.thorough import examples
 
 LAYERS: dict[str, dict[str, Any]] = {
     "one": {},
@@ -57,7 +58,7 @@ def settings_of_layers(draw: st.DrawFn) -> tuple[str, int, int, dict[str, Any]]:
     return draw(st.sampled_from(cells.names())), inputs, units, options
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(settings_of_layers())
 def test_shapes_are_known_beforehand(made: tuple[str, int, int, dict[str, Any]]) -> None:
     cell, inputs, units, options = made

@@ -8,13 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from keras import ops
 
 from kerasseq.generation import BeamSearch, Sampler
 from kerasseq.models import Captioner, WordLoss
 from tests.layers.harness import array, assert_close, draw, randomize
 from tests.models.sizes import DECODERS, captioners
+from tests.thorough import examples
 
 CELLS = ("lstm", "gru", "simple_rnn", "mgu", "layernorm_lstm", "mingru")
 WORDS, FEATURES, REGIONS = 12, 6, 5
@@ -39,7 +40,7 @@ def _inputs(sizes: Captioner, rows: int = 3, timesteps: int = 7) -> dict[str, An
 
 
 @given(captioners(CELLS))
-@settings(max_examples=25)
+@examples(25)
 def test_the_closed_form_is_what_is_built(sizes: Captioner) -> None:
     model = sizes.build()
     assert sizes.count() == model.count_params()

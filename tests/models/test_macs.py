@@ -9,13 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.models import Captioner, Classifier, Forecaster, image_cnn, image_network
 from kerasseq.models.image_encoder import image_macs
 from tests.models.sizes import captioners, forecasters
 from tests.models.windows import windows
+from tests.thorough import examples
 
 ROWS = 3
 # Of these cells every weight that multiplies is a matrix, and this kernel multiplies by matrices.
@@ -52,7 +53,7 @@ def _classifiers(draw: st.DrawFn) -> Classifier:
 
 
 @given(_classifiers(), st.integers(1, 6))
-@settings(max_examples=20)
+@examples(20)
 def test_a_classifier_takes_what_is_counted(sizes: Classifier, timesteps: int) -> None:
     tokens = np.ones((ROWS, timesteps), "int32")
     assert sizes.macs(timesteps) == _passed(sizes.build(), {"tokens": tokens})
@@ -68,7 +69,7 @@ def test_ngrams_are_seen_at_each_token_and_vote(classes: int) -> None:
 
 
 @given(forecasters(CELLS, [KERNEL]))
-@settings(max_examples=30)
+@examples(30)
 def test_a_forecaster_takes_what_is_counted(sizes: Forecaster) -> None:
     sizes = replace(sizes, attention=False)  # which has a test of its own
     assert sizes.macs() == _passed(sizes.build(), windows(sizes, ROWS))
@@ -81,7 +82,7 @@ def test_a_decoder_that_looks_back_is_counted_by_its_weights() -> None:
 
 
 @given(captioners(CELLS, KERNEL), st.integers(1, 6), st.integers(1, 4))
-@settings(max_examples=30)
+@examples(30)
 def test_a_captioner_takes_what_is_counted(sizes: Captioner, timesteps: int, regions: int) -> None:
     shape = (ROWS, regions, sizes.features) if sizes.regions else (ROWS, sizes.features)
     inputs = {

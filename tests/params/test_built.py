@@ -6,13 +6,14 @@ import inspect
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import kerasseq
 from kerasseq import cells
 from kerasseq.params import catalogue, count, report
 from kerasseq.params.matrix import has_recurrent_kernel
 from tests.params.drawn import Layer, layers
+from tests.thorough import examples
 
 
 def _built(layer: Layer) -> Any:
@@ -23,7 +24,7 @@ def _built(layer: Layer) -> Any:
     return built
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(layers(widest=7))
 def test_the_closed_form_is_what_the_built_layer_has(layer: Layer) -> None:
     counted = count(layer.cell, layer.inputs, layer.units, **layer.options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,16 +15,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 import kerasseq
 from kerasseq.cli import main
 from kerasseq.recipes import forecasting
 from kerasseq.recipes.forecasting import ForecastingSettings
-from kerasseq.runs import Run
+from kerasseq.runs import ClassificationRun, Run
 from kerasseq.tasks import perform
 from kerasseq.tasks.forecasting import ForecastRun
+from tests.golden.replay import RUNS
+from tests.thorough import examples
 
 TASK = kerasseq.forecasting.task
 SMALL: dict[str, Any] = {
@@ -241,6 +243,16 @@ def plain() -> ForecastRun:
     return forecasting(_table(), **LEARNING)
 
 
+@pytest.fixture(scope="module")
+def refitted() -> ForecastRun:
+    return forecasting(_table(), **LEARNING, final="validation")
+
+
+@pytest.fixture(scope="module")
+def of_all() -> ForecastRun:
+    return forecasting(_table(), **LEARNING, final="all")
+
+
 def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform.Model]:
     """The parts, and a model trained for so many epochs on all that the training part has."""
     settings = ForecastingSettings(**LEARNING)
@@ -252,8 +264,10 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform
     return parts, data, model
 
 
-def test_weights_may_learn_from_the_validation_part_too(plain: ForecastRun) -> None:
-    found = forecasting(_table(), **LEARNING, final="validation")
+def test_weights_may_learn_from_the_validation_part_too(
+    plain: ForecastRun, refitted: ForecastRun
+) -> None:
+    found = refitted
     parts, data, learned = _learned("validation", plain.metrics["epochs"]["kept"])
     assert parts.train.panel.lengths.tolist() == [72, 72]  # of 90, of which 18 are to score on
     assert _same(found.model, learned.model)
@@ -266,19 +280,21 @@ def test_weights_may_learn_from_the_validation_part_too(plain: ForecastRun) -> N
     assert found.notes[-1].startswith("weights refitted on the training and validation part for ")
 
 
-def test_a_refit_on_the_validation_part_has_not_seen_what_comes_after() -> None:
+def test_a_refit_on_the_validation_part_has_not_seen_what_comes_after(
+    refitted: ForecastRun,
+) -> None:
     table = _table()
     late = table["day"] >= table["day"].max() - pd.Timedelta(days=17)  # the test part
     marked = table.assign(sold=table["sold"].where(~late, 1e6))
-    one, other = (forecasting(own, **LEARNING, final="validation") for own in (table, marked))
-    assert _same(one.model, other.model)
+    other = forecasting(marked, **LEARNING, final="validation")
+    assert _same(refitted.model, other.model)
     assert other.metrics["test"]["mae"] > 1e5
 
 
 def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
-    plain: ForecastRun, tmp_path: Path
+    plain: ForecastRun, of_all: ForecastRun, tmp_path: Path
 ) -> None:
-    found = forecasting(_table(), **LEARNING, final="all")
+    found = of_all
     parts, _, learned = _learned("all", plain.metrics["epochs"]["kept"], test=False)
     assert parts.train.panel.lengths.tolist() == [90, 90]
     assert _same(found.model, learned.model)
@@ -304,11 +320,10 @@ def test_a_refit_keeps_the_choices_of_the_first_training() -> None:
     assert run.resolved.normalization == run.model.get_layer("norm").mode == "seasonal"
 
 
-def test_a_backtest_of_a_run_that_has_seen_all_rows_needs_a_refit() -> None:
-    run = forecasting(_one(), **SMALL, final="all")
+def test_a_backtest_of_a_run_that_has_seen_all_rows_needs_a_refit(of_all: ForecastRun) -> None:
     with pytest.raises(ValueError, match=r"final='all'.* refit=True"):
-        run.backtest(2)
-    assert run.backtest(2, refit=True).scores["fold"].max() == 2
+        of_all.backtest(1)
+    assert of_all.backtest(1, refit=True).scores["fold"].tolist() == [1] * 5
 
 
 # Optimizers
@@ -647,7 +662,7 @@ _FACTS = st.fixed_dictionaries(
 
 
 @given(_DRAWN, _FACTS, st.integers(0, 2))
-@examples(max_examples=10)
+@examples(10)
 def test_the_closed_form_is_what_is_built(
     drawn: dict[str, Any], data_info: dict[str, Any], past: int
 ) -> None:
@@ -829,16 +844,11 @@ def test_a_run_is_loaded_as_what_it_is(folder: Path, tmp_path: Path) -> None:
     loaded = ForecastRun.load(folder)
     assert type(loaded) is ForecastRun
     assert loaded.forecast().equals(kerasseq.load(folder).forecast())
-    words = ["fine", "dull"] * 20
-    texts = [f"a {word} film number {i}" for i, word in enumerate(words)]
-    other = kerasseq.sentiment(
-        pd.DataFrame({"text": texts, "label": words}), units=2, embedding=2, epochs=1, quiet=True
-    )
-    other.save(tmp_path / "sentiment")
+    shutil.copytree(RUNS / "sentiment", tmp_path / "sentiment")
     match = r"sentiment is a run of sentiment, a ClassificationRun: .*kerasseq\.load"
     with pytest.raises(ValueError, match=match):
         ForecastRun.load(tmp_path / "sentiment")
-    assert type(Run.load(tmp_path / "sentiment")) is type(other)
+    assert type(Run.load(tmp_path / "sentiment")) is ClassificationRun
 
 
 # The shell, and what it is

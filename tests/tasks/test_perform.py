@@ -21,8 +21,8 @@ from kerasseq.settings import declared, visible
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Prepared, Task
 from kerasseq.tasks.perform import prepare, train
-from tests.damages import DAMAGES
-from tests.toy import TASK, Toy, ToySettings, numbers, toy
+from tests.damages import CASES, DAMAGES
+from tests.toy import TASK, Toy, ToyRun, ToySettings, numbers, toy
 
 TOP = [
     *("recipe", "test", "interval", "baselines", "parameters", "macs", "seconds", "seed"),
@@ -41,11 +41,29 @@ def _same(one: keras.Model, other: keras.Model) -> bool:
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.fixture(scope="module")
+def plain() -> ToyRun:
+    """A run of the toy as it is."""
+    return toy()
+
+
+@pytest.fixture(scope="module")
+def longer() -> ToyRun:
+    """A run of five epochs that nothing interrupted."""
+    return toy(epochs=5)
+
+
+@pytest.fixture(scope="module")
+def refitted() -> ToyRun:
+    """A run whose weights were refitted on all rows."""
+    return toy(final="all")
+
+
 # The life
 
 
-def test_every_recipe_has_the_same_top_of_its_metrics() -> None:
-    run = toy()
+def test_every_recipe_has_the_same_top_of_its_metrics(plain: ToyRun) -> None:
+    run = plain
     assert list(run.metrics)[: len(TOP)] == TOP
     assert run.metrics["recipe"] == "toy"
     assert run.metrics["baselines"].keys() == {"mean", "difference"}
@@ -58,13 +76,13 @@ def test_every_recipe_has_the_same_top_of_its_metrics() -> None:
     assert json.loads(json.dumps(run.metrics)) == run.metrics
 
 
-def test_the_verdict_is_on_the_strongest_baseline() -> None:
+def test_the_verdict_is_on_the_strongest_baseline(plain: ToyRun) -> None:
     # The other baseline is exact, and of an error less is better.
-    assert "loses to difference" in toy().metrics["verdict"]
+    assert "loses to difference" in plain.metrics["verdict"]
 
 
-def test_equal_arguments_give_equal_runs_bit_for_bit() -> None:
-    one, two, other = toy(), toy(), toy(seed=1)
+def test_equal_arguments_give_equal_runs_bit_for_bit(plain: ToyRun) -> None:
+    one, two, other = plain, toy(), toy(seed=1)
     assert _same(one.model, two.model)
     assert one.metrics["test"] == two.metrics["test"]
     assert not _same(one.model, other.model)
@@ -106,8 +124,8 @@ def test_a_quiet_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_run_is_neither_compiled_nor_carries_an_optimiser() -> None:
-    model = toy().model
+def test_a_run_is_neither_compiled_nor_carries_an_optimiser(plain: ToyRun) -> None:
+    model = plain.model
     assert not model.compiled
     assert len(model.variables) == len(model.weights) + 1  # the dropout's generator
 
@@ -169,8 +187,8 @@ def test_an_unknown_setting_gets_its_new_name_or_the_nearest() -> None:
         toy(unit=4)
 
 
-def test_options_are_no_part_of_what_a_run_is() -> None:
-    settings = toy().settings
+def test_options_are_no_part_of_what_a_run_is(plain: ToyRun) -> None:
+    settings = plain.settings
     options = {name for name, own in declared(ToySettings).items() if own.stage == "option"}
     assert options == {"data", "out", "callbacks", "warm_start", "quiet"}
     assert {*settings} == {*declared(ToySettings)} - options
@@ -195,15 +213,15 @@ def test_an_optimizer_object_goes_with_no_setting_that_it_brings() -> None:
         toy(optimizer=own, clipnorm=1.0, schedule="constant")  # their defaults
 
 
-def test_an_optimizer_may_be_named() -> None:
-    assert not _same(toy(optimizer="sgd").model, toy().model)
-    assert _same(toy(optimizer="Adam").model, toy().model)
+def test_an_optimizer_may_be_named(plain: ToyRun) -> None:
+    assert not _same(toy(optimizer="sgd").model, plain.model)
+    assert _same(toy(optimizer="Adam").model, plain.model)
 
 
-def test_an_optimizer_object_brings_its_own_rate_and_stays_as_it_was() -> None:
+def test_an_optimizer_object_brings_its_own_rate_and_stays_as_it_was(plain: ToyRun) -> None:
     own = keras.optimizers.Adam(0.05, global_clipnorm=1.0)
     run, again = toy(optimizer=own), toy(optimizer=own)
-    assert _same(run.model, toy().model)
+    assert _same(run.model, plain.model)
     assert _same(run.model, again.model)
     assert not own.built
     assert run.settings["optimizer"]["class_name"] == "Adam"
@@ -221,24 +239,17 @@ def test_equal_optimizers_of_a_process_are_the_same_setting(tmp_path: Path) -> N
 
 
 def test_weight_decay_spares_biases() -> None:
-    def decayed(name: str) -> tuple[np.ndarray, np.ndarray]:
-        start = _Start()
-        run = toy(
-            optimizer="sgd", learning_rate=1e-9, weight_decay=1e8, epochs=1, callbacks=[start]
-        )
-        after = {weight.path: np.asarray(weight) for weight in run.model.weights}
-        return start.weights[name], after[name]
-
-    before, after = decayed("out/bias")
-    np.testing.assert_allclose(after, before, atol=1e-6)
-    before, after = decayed("out/kernel")
-    assert np.abs(after).max() < 0.9 * np.abs(before).max()
+    start = _Start()
+    run = toy(optimizer="sgd", learning_rate=1e-9, weight_decay=1e8, epochs=1, callbacks=[start])
+    before, after = start.weights, {own.path: np.asarray(own) for own in run.model.weights}
+    np.testing.assert_allclose(after["out/bias"], before["out/bias"], atol=1e-6)
+    assert np.abs(after["out/kernel"]).max() < 0.9 * np.abs(before["out/kernel"]).max()
 
 
 # The last fit
 
 
-def test_weights_may_be_refitted_on_the_validation_part_too() -> None:
+def test_weights_may_be_refitted_on_the_validation_part_too(plain: ToyRun) -> None:
     run = toy(final="validation")
     both = prepare(TASK, numbers(), ToySettings(), learn="validation")[1]
     assert len(both.train) == 60
@@ -249,19 +260,21 @@ def test_weights_may_be_refitted_on_the_validation_part_too() -> None:
     ).model
     assert _same(run.model, model)
     assert run.metrics["rows"] == {"train": 60, "validation": 30, "test": 30}
-    assert run.metrics["test"] != toy().metrics["test"]
+    assert run.metrics["test"] != plain.metrics["test"]
     assert run.notes[-1].startswith("weights refitted on the training and validation part")
 
 
-def test_weights_may_be_refitted_on_all_rows_with_the_scores_of_before() -> None:
-    run, plain = toy(final="all"), toy()
+def test_weights_may_be_refitted_on_all_rows_with_the_scores_of_before(
+    plain: ToyRun, refitted: ToyRun
+) -> None:
+    run = refitted
     assert run.metrics["test"] == plain.metrics["test"]
     assert run.history == plain.history
     assert not _same(run.model, plain.model)
     assert "which has not seen the test part" in run.notes[-1]
 
 
-def test_an_interrupted_refit_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_refit_goes_on(refitted: ToyRun, tmp_path: Path) -> None:
     calls = []
 
     def stop(logs: Any) -> None:
@@ -272,9 +285,9 @@ def test_an_interrupted_refit_goes_on(tmp_path: Path) -> None:
     callback = keras.callbacks.LambdaCallback(on_train_begin=stop)
     with pytest.raises(KeyboardInterrupt):
         toy(final="all", out=tmp_path / "run", callbacks=[callback])
-    resumed, whole = toy(final="all", out=tmp_path / "run"), toy(final="all")
-    assert _same(resumed.model, whole.model)
-    assert resumed.metrics["test"] == whole.metrics["test"]
+    resumed = toy(final="all", out=tmp_path / "run")
+    assert _same(resumed.model, refitted.model)
+    assert resumed.metrics["test"] == refitted.metrics["test"]
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert not names & {"checkpoint.npz", "refit.npz"}
 
@@ -305,7 +318,7 @@ def test_a_run_without_a_folder_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(longer: ToyRun, tmp_path: Path) -> None:
     def stop(epoch: int, logs: Any) -> None:
         if epoch == 2:
             raise KeyboardInterrupt
@@ -314,14 +327,14 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
     with pytest.raises(KeyboardInterrupt):
         toy(epochs=5, out=tmp_path / "run", callbacks=[callback])
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint.npz"]
-    resumed, whole = toy(epochs=5, out=tmp_path / "run"), toy(epochs=5)
-    assert resumed.history == whole.history
-    assert _same(resumed.model, whole.model)
-    assert resumed.metrics["test"] == whole.metrics["test"]
+    resumed = toy(epochs=5, out=tmp_path / "run")
+    assert resumed.history == longer.history
+    assert _same(resumed.model, longer.model)
+    assert resumed.metrics["test"] == longer.metrics["test"]
     assert not (tmp_path / "run" / "checkpoint.npz").exists()
 
 
-def test_a_killed_process_leaves_what_is_needed_to_go_on(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_what_is_needed_to_go_on(longer: ToyRun, tmp_path: Path) -> None:
     code = f"""
 import os, signal, keras
 from tests.toy import toy
@@ -336,9 +349,9 @@ toy(epochs=5, out={str(tmp_path / "run")!r}, callbacks=[Kill()])
     root = Path(__file__).parents[2]
     result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert result.returncode == -signal.SIGKILL, result.stderr
-    resumed, whole = toy(epochs=5, out=tmp_path / "run"), toy(epochs=5)
-    assert resumed.history == whole.history
-    assert _same(resumed.model, whole.model)
+    resumed = toy(epochs=5, out=tmp_path / "run")
+    assert resumed.history == longer.history
+    assert _same(resumed.model, longer.model)
 
 
 def test_a_finished_run_is_loaded_and_not_trained_again(
@@ -419,7 +432,9 @@ def _holding(folder: Path) -> Any:
     )
 
 
-def test_a_folder_that_another_process_writes_to_is_refused_at_the_start(tmp_path: Path) -> None:
+def test_a_folder_that_another_process_writes_to_is_refused_at_the_start(
+    plain: ToyRun, tmp_path: Path
+) -> None:
     seen: list[str] = []
     watching = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.append("begun"))
     with _holding(tmp_path / "run") as other:
@@ -427,7 +442,7 @@ def test_a_folder_that_another_process_writes_to_is_refused_at_the_start(tmp_pat
         with pytest.raises(ValueError, match=r"another process writes to .*run: wait until it"):
             toy(out=tmp_path / "run", callbacks=[watching])
         with pytest.raises(ValueError, match=r"another process writes to"):
-            toy().save(tmp_path / "run")
+            replace(plain).save(tmp_path / "run")
         assert seen == []
         other.communicate("")
     toy(out=tmp_path / "run", callbacks=[watching])
@@ -461,7 +476,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", CASES)
 def test_a_damaged_checkpoint_is_told_and_training_begins_anew(
     damage: str, interrupted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -550,7 +565,7 @@ def test_a_failure_before_training_leaves_nothing(
 
 
 def test_a_failure_after_training_can_be_gone_on_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: ToyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*given: Any) -> Any:
         raise RuntimeError("no memory")
@@ -563,7 +578,7 @@ def test_a_failure_after_training_can_be_gone_on_from(
     counting = keras.callbacks.LambdaCallback(on_epoch_end=lambda n, logs: seen.append(n))
     run = toy(out=tmp_path / "run", callbacks=[counting])
     assert seen == []  # no epoch was left to train
-    assert run.metrics["test"] == toy().metrics["test"]
+    assert run.metrics["test"] == plain.metrics["test"]
 
 
 # Parts by themselves
@@ -599,28 +614,28 @@ class _Start(keras.callbacks.Callback):
 
 
 def test_a_warm_start_begins_with_the_earlier_weights(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plain: ToyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    earlier = toy()
-    earlier.save(tmp_path / "run")
-    for source in (earlier, tmp_path / "run", str(tmp_path / "run")):
+    replace(plain).save(tmp_path / "run")
+    for source in (plain, tmp_path / "run", str(tmp_path / "run")):
         start = _Start()
         toy(warm_start=source, callbacks=[start], seed=5, quiet=False)
         assert "4 of 4 weights copied" in capsys.readouterr().err
-        for weight in earlier.model.weights:
+        for weight in plain.model.weights:
             np.testing.assert_array_equal(start.weights[weight.path], np.asarray(weight))
 
 
-def test_a_warm_start_takes_what_has_the_same_shape(capsys: pytest.CaptureFixture[str]) -> None:
-    earlier, start = toy(), _Start()
-    toy(warm_start=earlier, units=5, callbacks=[start], quiet=False)
+def test_a_warm_start_takes_what_has_the_same_shape(
+    plain: ToyRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = _Start()
+    toy(warm_start=plain, units=5, callbacks=[start], quiet=False)
     assert "1 of 4 weights copied" in capsys.readouterr().err
-    np.testing.assert_array_equal(start.weights["out/bias"], earlier.model.get_weights()[3])
+    np.testing.assert_array_equal(start.weights["out/bias"], plain.model.get_weights()[3])
 
 
-def test_a_warm_start_copies_named_rows_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    earlier = toy()
-    earlier.state = {**earlier.state, "names": ["b", "c"]}
+def test_a_warm_start_copies_named_rows_by_name(plain: ToyRun) -> None:
+    earlier = replace(plain, state={**plain.state, "names": ["b", "c"]})
     start, fresh = _Start(), _Start()
     toy(callbacks=[fresh])
     toy(warm_start=earlier, callbacks=[start])
@@ -644,7 +659,7 @@ def _two_epochs(history: Any) -> bool:
 def test_training_stops_when_it_is_told_that_it_is_enough(tmp_path: Path) -> None:
     data, settings = _data(epochs=5, patience=5)
     checkpoint = tmp_path / "checkpoint.npz"
-    short: dict[str, Any] = {"enough": _two_epochs, "checkpoint": checkpoint, "quiet": True}
+    short: dict[str, Any] = {"stop_rule": _two_epochs, "checkpoint": checkpoint, "quiet": True}
     trained = train(TASK, data, settings, **short).trained
     assert len(trained.history["loss"]) == 2
     again = train(TASK, data, settings, **short).trained  # not one epoch more

@@ -301,6 +301,29 @@ def test_a_loss_that_is_no_number_stops_training_and_leaves_nothing(
     assert not checkpoint.parent.exists()
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts traces of TensorFlow")
+@pytest.mark.parametrize("branches", [(), ("deep", "wide")])
+def test_a_training_step_is_traced_once(
+    branches: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = keras.Input((2,), name="x")
+    deep = keras.layers.Dense(1, name="deep")(keras.layers.Dense(3, "tanh")(x))
+    wide = keras.layers.Dense(1, name="wide")(x)
+    model = keras.Model({"x": x}, keras.layers.Average(name="logit")([deep, wide]))
+    random = np.random.default_rng(0)
+    values = random.normal(size=(32, 2)).astype(np.float32)
+    examples = Examples({"x": values}, (values[:, :1] > 0).astype(np.float32))
+    step, traced = keras.Model.train_step, []
+
+    def counted(self: Any, data: Any) -> Any:
+        traced.append(data)
+        return step(self, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    fit(model, examples, examples, _plan(branches=branches), quiet=True)
+    assert len(traced) == 1
+
+
 # Interruptions
 
 

@@ -1,0 +1,44 @@
+"""How much is tested: what covers each behaviour, or all under the profile `thorough`."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+__all__ = ["THOROUGH", "covering", "examples", "is_thorough"]
+
+THOROUGH = "thorough"
+
+
+def is_thorough() -> bool:
+    """Whether `--hypothesis-profile=thorough` or `HYPOTHESIS_PROFILE=thorough` is given."""
+    return settings.get_current_profile_name() == THOROUGH
+
+
+def examples(number: int, **options: Any) -> settings:
+    """So many examples of a property in thorough runs; in others a third of them, at least 5."""
+    least = min(number, 5)
+    return settings(
+        max_examples=number if is_thorough() else max(least, math.ceil(number / 3)), **options
+    )
+
+
+def covering(*axes: Sequence[Any]) -> list[Any]:
+    """Parameters: a part of all combinations by default, and all of them in thorough runs.
+
+    The part has each value of each axis, and of three axes each pair of values, as a Latin square.
+    """
+    fewest = min(map(len, axes))
+    places = itertools.product(*(range(len(axis)) for axis in axes))
+    return [
+        pytest.param(
+            *(axis[k] for axis, k in zip(axes, place, strict=True)),
+            marks=[pytest.mark.thorough] if sum(place) % fewest else [],
+        )
+        for place in places
+    ]
