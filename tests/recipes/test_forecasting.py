@@ -99,7 +99,7 @@ def test_it_says_what_it_found_and_chose(run: ForecastRun) -> None:
     notes = " ".join(run.notes)
     assert "2 series of 90 steps, frequency 'D'" in notes
     assert "3 steps ahead, from 7 steps back" in notes
-    assert "model='direct': a lookback of 7 steps holds no two segments of a season" in notes
+    assert "model='direct': a lookback of 7 steps does not hold two segments of a season" in notes
     assert "normalization='seasonal': there are few windows" in notes
     assert "windows: 108 to learn from, 14 to stop by, 32 to score on" in notes
 
@@ -561,7 +561,7 @@ def test_covariates_gaps_and_lags() -> None:
         1 + 2,
         1,
     )
-    assert "model='seq2seq': attention=True is a setting of this network" in run.notes
+    assert "model='seq2seq': only this network has the setting attention=True" in run.notes
     ahead = pd.DataFrame(
         {
             "day": np.tile(pd.date_range("2024-03-01", periods=3), 3),
@@ -750,7 +750,7 @@ def test_a_setting_that_was_renamed_is_answered_with_its_new_name(
 def test_a_part_of_which_nothing_was_observed(tmp_path: Path) -> None:
     table = _one()
     table.loc[63:71, "sold"] = np.nan
-    _fails(tmp_path, table, "no target in the validation part was observed", fill="mask")
+    _fails(tmp_path, table, "the validation part has no observed target", fill="mask")
 
 
 def test_levels_of_which_none_mirrors_another_cover_what_they_say() -> None:
