@@ -467,7 +467,7 @@ def test_a_masked_run_takes_rows_without_a_target() -> None:
     for row in range(3):
         run.update(later[row : row + 1])
     assert run.forecast().equals(whole)
-    with pytest.raises(ValueError, match="is empty: it has no target in any row"):
+    with pytest.raises(ValueError, match="is empty: no row has a target"):
         run.forecast(history=table.assign(sold=np.nan))
 
 
@@ -481,7 +481,7 @@ def test_a_history_is_read_as_it_is_said(run: ForecastRun) -> None:
     assert run.forecast(history=hours, resample="D").equals(run.forecast(history=_table()))
     with pytest.raises(ValueError, match="resample must be 'D', the frequency of the series"):
         run.forecast(history=hours, resample="h")
-    with pytest.raises(ValueError, match=r"fill= says how to read history=\. Pass that, too\."):
+    with pytest.raises(ValueError, match=r"fill= says how to read history=: pass history=, too\."):
         run.forecast(fill="linear")
 
 
@@ -800,9 +800,9 @@ def test_many_series_of_which_one_is_empty(tmp_path: Path) -> None:
         ({"horizon": 0}, "horizon must be a whole number above zero"),
         ({"horizon": 4}, "this run forecasts 3 steps.*model='recursive'"),
         ({"quantiles": [0.5, 1.0]}, "quantiles must be levels between 0 and 1"),
-        ({"quantiles": [0.001]}, "here from 0.025 to 0.975; for others make the run with them"),
+        ({"quantiles": [0.001]}, "here from 0.025 to 0.975; for other levels, train with them"),
         ({"quantiles": 0.5}, "quantiles must be a list"),
-        ({"future": pd.DataFrame({"day": ["2024-04-01"]})}, "knows no future covariates"),
+        ({"future": pd.DataFrame({"day": ["2024-04-01"]})}, "has no future covariates"),
         ({"history": _table(5)}, "series 'a' has 5 steps, and lookback=7 steps are needed"),
         ({"history": _table().drop(columns="sold")}, "no column named 'sold'"),
     ],
