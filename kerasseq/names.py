@@ -38,7 +38,7 @@ COMMANDS = (
 # Written by `python -m kerasseq.cli.generate`.
 VERBS = {
     "predict": "Predict with a run: its first verb.",
-    "evaluate": "Scores on new data with known answers.",
+    "evaluate": "Score the model on new data with known targets.",
     "forecast": "Forecast the steps that come next, in the units of the data.",
     "backtest": "Score forecasts from several origins, the last one a horizon before the end.",
     "update": "Append new rows: the next `forecast` begins after them.",

@@ -1,7 +1,7 @@
-"""One recipe per file; adding a file is adding the recipe.
+"""The recipes, one per file: a new file adds a recipe.
 
-`kerasseq.recipes.sentiment` is the recipe, a function, loaded on first use. Its module is imported
-as such: `from kerasseq.recipes.sentiment import SentimentSettings`.
+`kerasseq.recipes.sentiment` is the recipe, a function, loaded on first use. The module of the same
+name is imported by `from kerasseq.recipes.sentiment import SentimentSettings`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from kerasseq import registry
 
 
 class _Recipes(ModuleType):
-    """A package whose attribute `name` is the function `name` of its module `name`."""
+    """A package whose attribute `NAME` is the function `NAME` of its module `NAME`."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Importing a submodule sets it as an attribute of its package, over whatever was there.
+        # Importing a submodule sets it as an attribute of its package, in place of the function.
         if isinstance(value, ModuleType) and value.__name__ == f"{self.__name__}.{name}":
             value = getattr(value, name, value)
         super().__setattr__(name, value)

@@ -1,4 +1,4 @@
-"""Captioning: from images to sentences, beside captions that need no model."""
+"""Captioning: from images to sentences, compared with baseline captions."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ __all__ = ["CaptioningSettings", "captioning"]
 
 @dataclass(frozen=True, kw_only=True)
 class CaptioningSettings(RecurrentSettings, TrainingSettings):
-    """Train a model that says what is in images, and tell how good it is beside simple baselines.
+    """Train a model that captions images, and compare it with simple baselines.
 
-    Captions are learned and scored in lower case and without punctuation. Images are seen by a
-    frozen network, once, and its features are kept on disk; or the network is part of the model.
+    Captions are learned and scored in lower case and without punctuation. A frozen network computes
+    the features of each image once, and they are cached on disk; or the network is trained as part
+    of the model.
 
     Returns:
         A CaptionRun: `predict`, `evaluate`, `save`, `summary`, and the Keras `model` itself.
 
     Raises:
-        ValueError: for data, settings or a folder that cannot be used; it says what to do.
-        FileNotFoundError: if there is no such data.
+        ValueError: if data, settings or the folder cannot be used; it says what to do.
+        FileNotFoundError: if the data does not exist.
 
     Example:
 
@@ -52,49 +53,53 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     )
     images: str | os.PathLike[str] | None = setting(
         None,
-        "folder of the images; found in or beside `data` where it is not given",
+        "folder of the images; default: in or beside `data`",
         stage="read",
     )
     captions: str | os.PathLike[str] | None = setting(
-        None, "file of captions, where `data` is a folder with several files", stage="read"
+        None, "file of captions, if `data` is a folder with several files", stage="read"
     )
     features: str | os.PathLike[str] | None = setting(
-        None, "file of features that were computed elsewhere, in place of images", stage="read"
+        None, "file of precomputed image features, in place of images", stage="read"
     )
     skip_bad: bool = setting(
-        False, "whether images that cannot be read are listed and left out", stage="read"
+        False,
+        "whether to list and skip images that cannot be read, in place of an error",
+        stage="read",
     )
     encoder: str = setting(
         "auto",
-        'any network of `keras.applications`, such as "mobilenet_v2"; "cnn" for a small one that '
-        'is trained from the pixels; "auto" takes that for the demo, else mobilenet_v2. Beside '
-        "`features`, the network that they are from",
+        'image feature extractor: a network of `keras.applications`, such as "mobilenet_v2"; '
+        '"cnn", a small network trained from scratch; "auto": "cnn" for the demo, else '
+        "mobilenet_v2. With `features`, the network that computed them",
         stage="read",
     )
     weights: str | None = setting(
         "imagenet",
-        'weights of the network: "imagenet", which is downloaded once, a file, or None for random '
-        "ones",
+        'weights of the encoder: "imagenet", which is downloaded once, a file, or None for random '
+        "weights",
         stage="read",
     )
     size: int | None = setting(
         None,
-        "height and width of the network's input; those that it was made for where it is not given",
+        "height and width of the images, in pixels; default: the original size of the encoder",
         stage="read",
         least=1,
     )
-    fine_tune: int = setting(0, "number of the network's last blocks that are trained too", least=0)
+    fine_tune: int = setting(
+        0, "number of the last blocks of the encoder that are trained", least=0
+    )
     decoder: Literal["auto", "merge", "init", "pre", "par", "attention"] = setting(
         "auto",
-        'place where the image comes in: "merge" (after the words), "init" (as first states), '
-        '"pre" (as first word), "par" (beside each word), or "attention" (some regions of it, '
-        'before each word); "auto" takes that for features of several regions and for the small '
+        'where the image enters: "merge" (after the recurrent layer), "init" (initial states), '
+        '"pre" (first word), "par" (with each word), or "attention" (over image regions, before '
+        'each word); "auto": "attention" for features of several regions and for the small '
         'network, else "init"',
         range=Choice(("merge", "init", "pre", "par")),
     )
     min_count: int = setting(
         5,
-        "number of times that a word must occur in the training captions",
+        "least number of occurrences of a word in the training captions",
         stage="prepare",
         least=1,
         range=Choice((3, 5, 10)),
@@ -104,12 +109,11 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     depth: int = setting(1, range=None)
     embedding: int | None = setting(
         None,
-        "width of the embedding, and of the layer in which image and words meet; that of the "
-        "cell where it is not given",
+        "width of the embedding, and of the layer that joins image and words; default: `units`",
         least=1,
     )
     tie_embeddings: bool = setting(
-        True, "whether the last layer shares its matrix with the embedding"
+        True, "whether the output layer shares its matrix with the embedding"
     )
     dropout: float = 0.5
     embedding_dropout: float = setting(
@@ -126,39 +130,45 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     zoneout: float = 0.0
     label_smoothing: float = setting(
         0.0,
-        "share of the target that goes to all words alike in training",
+        "label smoothing: share of the target probability that is spread over all words",
         least=0,
         below=1,
         range=Float(0.0, 0.2),
     )
     scheduled_sampling: float = setting(
-        0.0, "share of the words that are the model's own guesses in training", least=0, most=1
+        0.0,
+        "scheduled sampling: share of input words that are the model's predictions in training",
+        least=0,
+        most=1,
     )
     length: int = setting(
-        40, "words of the longest caption to learn from, and to write", stage="prepare", least=1
+        40,
+        "largest number of words of a caption, in training and writing",
+        stage="prepare",
+        least=1,
     )
     beam_width: int = setting(
         3,
-        "number of captions that beam search follows; 1 for greedy decoding",
+        "number of captions that beam search keeps; 1 for greedy decoding",
         least=1,
         most=1000,
     )
     length_penalty: float = setting(
         0.7,
-        "exponent of the length that divides the log-probability of a caption",
+        "length penalty: exponent of the length that divides the log-probability of a caption",
         least=0,
         most=10,
     )
     no_repeat_ngram_size: int = setting(
         0,
-        "words of the shortest run that must not come twice in a caption; 0 for any",
+        "length of n-grams that must not occur twice in a caption; 0 for no limit",
         least=0,
         most=1000,
     )
     validation: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
-        "share of the images that decides when to stop, where the data does not tell; or "
-        "captions of their own, as `data`",
+        "share of the images for validation, unless the data is split already; or separate "
+        "captions, in a form of `data`",
         stage="split",
         above=0,
         below=1,
@@ -166,8 +176,8 @@ class CaptioningSettings(RecurrentSettings, TrainingSettings):
     )
     test: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
-        "share of the images to score on, where the data does not tell; or captions of their "
-        "own, whose images leave the other parts",
+        "share of the images to score on, unless the data is split already; or separate captions, "
+        "whose images are removed from the other parts",
         stage="split",
         above=0,
         below=1,

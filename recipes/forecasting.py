@@ -1,4 +1,4 @@
-"""Forecasting: from a table of series to calibrated forecasts beside simple baselines."""
+"""Forecasting: from a table of series to calibrated forecasts, compared with baselines."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ if TYPE_CHECKING:
 __all__ = ["ForecastingSettings", "forecasting"]
 
 _PART = (
-    "a share above 0 and below 1, a whole number of steps above 0, the stamp with which the part "
-    "begins, or a table or its path"
+    "a share above 0 and below 1, a whole number of steps above 0, the first stamp of the part, "
+    "or a table or its path"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastingSettings(RecurrentSettings, TrainingSettings):
-    """Train a recurrent forecaster of series, and tell how good it is beside simple baselines.
+    """Train a recurrent forecaster of series, and compare it with simple baselines.
 
-    Forecasts come in the units of the data, with intervals that are calibrated on the validation
-    part. One model learns from all series. What is left open is chosen from the data, and said.
+    Forecasts have the units of the data, and intervals that are calibrated on the validation part.
+    One model learns from all series. Settings left at "auto" or None are chosen from the data, and
+    notes say how.
 
     Returns:
         A ForecastRun: `forecast`, `backtest`, `update`, `evaluate`, `save`, `summary`, and the
         Keras `model` itself.
 
     Raises:
-        ValueError: for data, settings or a folder that cannot be used; it says what to do.
-        FileNotFoundError: if there is no such data.
+        ValueError: if data, settings or the folder cannot be used; it says what to do.
+        FileNotFoundError: if the data does not exist.
 
     Example:
 
@@ -55,40 +56,42 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     )
     time: str | Sequence[str] | None = setting(
         None,
-        "the column of stamps, or the columns of year, month, day and hour; found where it is not "
-        "given, and `()` counts rows",
+        "column of time stamps, or columns of year, month, day and hour; default: detected; `()` "
+        "numbers the rows",
         stage="read",
     )
     target: str | Sequence[str] | None = setting(
         None,
-        "the column to forecast, or several; all that hold numbers where it is not given",
+        "column to forecast, or several; default: all columns of numbers",
         stage="read",
     )
     series: str | Sequence[str] | None = setting(
-        None, "the column, or columns, that tell the series apart", stage="read"
+        None, "column, or columns, that identify the series", stage="read"
     )
-    past: str | Sequence[str] = setting((), "covariates known up to now", stage="read")
-    future: str | Sequence[str] = setting((), "covariates that are also known ahead", stage="read")
+    past: str | Sequence[str] = setting(
+        (), "covariates that are known up to the present", stage="read"
+    )
+    future: str | Sequence[str] = setting((), "covariates that are known ahead", stage="read")
     static: str | Sequence[str] = setting(
-        (), "columns that do not change within a series", stage="read"
+        (), "covariates that are constant within a series", stage="read"
     )
     season: int | None = setting(
         None,
-        "steps of the season; from the frequency where it is not given",
+        "steps of the season; default: from the frequency",
         stage="read",
         least=1,
     )
     fill: str | None = setting(
         None,
-        'values for gaps: "forward", "linear" (looks ahead in a gap; neither is scored), "zero" '
-        '(taken as observed), or "mask" for none',
+        'values for missing targets: "forward", "linear" (interpolation, which looks ahead; '
+        'neither is scored), "zero" (counts as observed), or "mask" (none)',
         stage="read",
     )
     resample: str | None = setting(
-        None, "a pandas offset alias: take the mean of the rows in each such step", stage="read"
+        None, "pandas offset alias of the steps; rows within a step are averaged", stage="read"
     )
     horizon: int | None = setting(
-        None, "steps to forecast; a season where it is not given", stage="split", least=1
+        None, "steps to forecast; default: a season", stage="split", least=1
     )
     model: Literal["auto", "direct", "recursive", "seq2seq", "segment"] = setting(
         "auto",
@@ -98,31 +101,30 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     )
     attention: bool = setting(
         False,
-        'whether the decoder of "seq2seq" looks back at all that was read',
+        'whether the decoder of "seq2seq" attends to all past steps',
         range=Conditional("model", ("seq2seq",), Choice((False, True))),
     )
     scheduled_sampling: float = setting(
         0.0,
-        'share of its own forecasts that "recursive" reads in training',
+        'scheduled sampling: share of inputs of "recursive" that are its forecasts in training',
         least=0,
         most=1,
         range=Conditional("model", ("recursive",), Float(0.0, 0.5)),
     )
     segment: int | None = setting(
         None,
-        'steps of a segment, for the network "segment"; a season where it is not given',
+        'steps of a segment, for the network "segment"; default: a season',
         least=1,
     )
     linear: bool | None = setting(
         None,
-        'whether a linear map of the segments is added, for the network "segment", which has it '
-        "where it is not given",
+        'whether a linear map of the segments is added, for the network "segment"; default: True '
+        "for it",
         range=Conditional("model", ("segment",), Choice((True, False))),
     )
     lookback: int | None = setting(
         None,
-        "past steps that the model reads; twice the longer of season and horizon where it is not "
-        "given",
+        "number of past steps the model reads; default: twice the longer of season and horizon",
         stage="prepare",
         least=1,
     )
@@ -138,33 +140,33 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     depth: int = 1
     channels: Literal["apart", "together"] = setting(
         "apart",
-        '"apart" runs each target by itself through one network; "together" runs all at once',
+        '"apart": each target is forecast separately by the same network; "together": all at once',
     )
     series_embedding: bool = setting(
-        False, "whether the model learns a vector for each series", stage="prepare"
+        False, "whether the model learns an embedding of each series", stage="prepare"
     )
-    embedding: int = setting(8, "width of the vectors of series and targets", least=1)
+    embedding: int = setting(8, "width of the embeddings of series and targets", least=1)
     normalization: Literal["auto", "none", "last", "seasonal", "instance"] = setting(
         "auto",
-        'value subtracted from each window: "none", its "last" value, the last season '
-        '("seasonal"), or mean and deviation ("instance"); or "auto"',
+        'normalization of each window: "none", or subtract its "last" value, its last season '
+        '("seasonal"), or its mean, divided by the deviation ("instance"); or "auto"',
         range=Choice(("none", "last", "seasonal", "instance")),
     )
     output: Literal["point", "quantiles", "normal", "student_t", "negative_binomial"] = setting(
         "quantiles",
-        '"point", "quantiles", or the distribution "normal", "student_t" or "negative_binomial" '
-        "(of counts)",
+        'output: "point", "quantiles", or the distribution "normal", "student_t" or '
+        '"negative_binomial" (for counts)',
         stage="prepare",
     )
     quantiles: Sequence[float] = setting(
         (0.1, 0.5, 0.9),
-        "levels to score; the levels themselves, their mirror images and the median are learned",
+        "levels of the quantiles to score; their mirror images and the median are learned too",
         above=0,
         below=1,
     )
     loss: Literal["mse", "mae", "huber"] = setting("mse", "loss of a point forecast")
     calibrate: bool = setting(
-        True, "whether quantiles are moved by the errors on the validation part"
+        True, "whether quantiles are calibrated by the errors on the validation part"
     )
     scaling: Literal["auto", "standard", "robust", "mean", "log", "boxcox", "none"] = setting(
         "auto",
@@ -174,8 +176,8 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     )
     per_series: bool = setting(
         True,
-        "whether each series is scaled by itself; a table of one series without a name is always "
-        "that series",
+        "whether each series is scaled separately; without effect for a single series without a "
+        "name",
         stage="prepare",
     )
     dropout: float = setting(0.1, range=Float(0.0, 0.5))
@@ -183,26 +185,25 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     zoneout: float = 0.0
     lags: Sequence[int] = setting(
         (),
-        "earlier targets to read beside the lookback, in steps back",
+        "lags, in steps: at each step the model also reads the targets so many steps before",
         stage="prepare",
         least=1,
     )
     calendar: bool = setting(
-        True, "whether hour, weekday and time of the year are known ahead", stage="prepare"
+        True, "whether hour, weekday and time of the year are covariates", stage="prepare"
     )
-    stride: int = setting(
-        1, "steps from one window to learn from to the next", stage="prepare", least=1
-    )
+    stride: int = setting(1, "steps from one training window to the next", stage="prepare", least=1)
     validation: float | int | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
-        "rows to stop and calibrate by: a share of each series, its steps, or first stamp; or a "
-        "table of its own that goes on where `data` ends, and `test` another",
+        "rows for early stopping and calibration: a share of each series, a number of steps, or "
+        "the first stamp; or a separate table that continues `data`, and `test` another",
         stage="split",
         expected=_PART,
     )
     test: float | int | str | os.PathLike[str] | pd.DataFrame = setting(
         0.2,
-        "rows to score on, in the same terms; rows of a table of its own leave the parts before",
+        "rows to score on, as in `validation`; rows of a separate table are removed from the other "
+        "parts",
         stage="split",
         expected=_PART,
     )

@@ -1,4 +1,4 @@
-"""Sentiment, and any other classification of texts: a recurrent branch beside one of n-grams."""
+"""Sentiment and other text classification: a recurrent branch and a branch of n-grams."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ __all__ = ["SentimentSettings", "sentiment"]
 
 @dataclass(frozen=True, kw_only=True)
 class SentimentSettings(BidirectionalSettings, TrainingSettings):
-    """Train a recurrent text classifier, and tell how good it is beside simple baselines.
+    """Train a recurrent text classifier, and compare it with simple baselines.
 
-    Any number of classes; labels come back as they came: text, numbers or truth values. A recurrent
-    model alone does not beat a bag of n-grams on a few thousand texts (Wang & Manning 2012,
-    https://aclanthology.org/P12-2018). So it reads at each token what the n-grams that end there
-    say about the classes, and the n-grams of the whole text vote beside it.
+    Any number of classes; predicted labels have the type of the data: text, numbers or truth
+    values. A recurrent model alone does not beat a bag of n-grams on a few thousand texts (Wang &
+    Manning 2012, https://aclanthology.org/P12-2018). So the recurrent branch reads at each token
+    the log-count ratios of the n-grams that end there, and a second branch sums those of all
+    n-grams of the text.
 
     Returns:
         A ClassificationRun: `predict`, `evaluate`, `save`, `summary`, and the Keras `model` itself.
 
     Raises:
-        ValueError: for data, settings or a folder that cannot be used; it says what to do.
-        FileNotFoundError: if there is no such data.
+        ValueError: if data, settings or the folder cannot be used; it says what to do.
+        FileNotFoundError: if the data does not exist.
 
     Example:
 
@@ -50,11 +51,9 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
             "kerasseq"
         ),
     )
-    text: str | None = setting(
-        None, "name of the column of texts; found where it is not given", stage="read"
-    )
+    text: str | None = setting(None, "name of the column of texts; default: detected", stage="read")
     label: str | None = setting(
-        None, "name of the column of labels; found where it is not given", stage="read"
+        None, "name of the column of labels; default: detected", stage="read"
     )
     cell: str = "lstm"
     units: int = 64
@@ -62,7 +61,7 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     bidirectional: bool = True
     pooling: str = setting(
         "max",
-        "reduction of the states over time: last, mean, max or attention, or several joined by +",
+        "pooling of the states over time: last, mean, max or attention, or several joined by +",
         range=Choice(("last", "mean", "max", "attention")),
     )
     embedding: int = setting(100, "width of the embedding", least=1, range=Int(32, 300, log=True))
@@ -72,7 +71,7 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     )
     token_dropout: float = setting(
         0.1,
-        "share of the tokens that become unknown in training",
+        "share of the tokens that are replaced by the unknown token in training",
         least=0,
         below=1,
         range=Float(0.0, 0.3),
@@ -88,40 +87,39 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     )
     ngrams: Literal[0, 1, 2, 3] = setting(
         2,
-        "tokens of the longest n-grams; 0 for a recurrent model alone",
+        "length of the longest n-grams, in tokens; 0 for a recurrent model alone",
         stage="prepare",
         range=Choice((0, 1, 2, 3)),
     )
     ngram_count: int = setting(
         1,
-        "number of training texts in which an n-gram must occur",
+        "least number of training texts in which an n-gram occurs",
         stage="prepare",
         least=1,
         range=Conditional("ngrams", (1, 2, 3), Choice((1, 2, 3))),
     )
     ngram_limit: int = setting(
-        300_000, "largest number of n-grams, the most frequent ones", stage="prepare", least=1
+        300_000, "largest number of n-grams; the most frequent are used", stage="prepare", least=1
     )
     tokens: Literal["word", "subword"] = setting(
         "word", 'unit of the text: "word", or "subword" for byte pairs', stage="prepare"
     )
     min_count: int = setting(
-        2, "number of times that a token must occur in the training texts", stage="prepare", least=1
+        2, "least number of occurrences of a token in the training texts", stage="prepare", least=1
     )
-    lowercase: bool = setting(True, 'whether "Good" is the same as "good"', stage="prepare")
+    lowercase: bool = setting(True, "whether to convert texts to lower case", stage="prepare")
     length: int | None = setting(
         None,
-        "largest number of tokens per text for the recurrent branch; chosen from the data where it "
-        "is not given",
+        "largest number of tokens per text for the recurrent branch; default: from the data",
         stage="prepare",
         least=1,
     )
     truncate: Literal["end", "start", "middle"] = setting(
-        "middle", "part that a longer text loses", stage="prepare"
+        "middle", "part that is removed from a longer text", stage="prepare"
     )
     validation: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
-        "share of the training texts that decides when to stop; or texts of their own, as `data`",
+        "share of the training texts for validation; or separate texts, in a form of `data`",
         stage="split",
         above=0,
         below=1,
@@ -129,15 +127,15 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     )
     test: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.2,
-        "share of the texts to score on, where the data has no test set; or texts of their own, "
-        "which leave the other parts",
+        "share of the texts to score on, unless the data has a test set; or separate texts, which "
+        "are removed from the other parts",
         stage="split",
         above=0,
         below=1,
         expected="a share above 0 and below 1, the path of texts, or a table of them",
     )
     class_weights: bool = setting(
-        False, "whether rare classes count as much as frequent ones in training", stage="prepare"
+        False, "whether all classes have the same total weight in training", stage="prepare"
     )
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 1e-3

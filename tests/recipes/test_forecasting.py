@@ -101,7 +101,7 @@ def test_it_says_what_it_found_and_chose(run: ForecastRun) -> None:
     notes = " ".join(run.notes)
     assert "2 series of 90 steps, frequency 'D'" in notes
     assert "3 steps ahead, from 7 steps back" in notes
-    assert "model='direct': a lookback of 7 steps holds no two segments of a season" in notes
+    assert "model='direct': a lookback of 7 steps does not hold two segments of a season" in notes
     assert "normalization='seasonal': there are few windows" in notes
     assert "windows: 108 to learn from, 14 to stop by, 32 to score on" in notes
 
@@ -484,7 +484,7 @@ def test_a_masked_run_takes_rows_without_a_target() -> None:
     for row in range(3):
         run.update(later[row : row + 1])
     assert run.forecast().equals(whole)
-    with pytest.raises(ValueError, match="is empty: it has no target in any row"):
+    with pytest.raises(ValueError, match="is empty: no row has a target"):
         run.forecast(history=table.assign(sold=np.nan))
 
 
@@ -498,7 +498,7 @@ def test_a_history_is_read_as_it_is_said(run: ForecastRun) -> None:
     assert run.forecast(history=hours, resample="D").equals(run.forecast(history=_table()))
     with pytest.raises(ValueError, match="resample must be 'D', the frequency of the series"):
         run.forecast(history=hours, resample="h")
-    with pytest.raises(ValueError, match=r"fill= says how to read history=\. Pass that, too\."):
+    with pytest.raises(ValueError, match=r"fill= says how to read history=: pass history=, too\."):
         run.forecast(fill="linear")
 
 
@@ -578,7 +578,7 @@ def test_covariates_gaps_and_lags() -> None:
         1 + 2,
         1,
     )
-    assert "model='seq2seq': attention=True is a setting of this network" in run.notes
+    assert "model='seq2seq': only this network has the setting attention=True" in run.notes
     ahead = pd.DataFrame(
         {
             "day": np.tile(pd.date_range("2024-03-01", periods=3), 3),
@@ -767,7 +767,7 @@ def test_a_setting_that_was_renamed_is_answered_with_its_new_name(
 def test_a_part_of_which_nothing_was_observed(tmp_path: Path) -> None:
     table = _one()
     table.loc[63:71, "sold"] = np.nan
-    _fails(tmp_path, table, "no target in the validation part was observed", fill="mask")
+    _fails(tmp_path, table, "the validation part has no observed target", fill="mask")
 
 
 def test_levels_of_which_none_mirrors_another_cover_what_they_say() -> None:
@@ -817,9 +817,9 @@ def test_many_series_of_which_one_is_empty(tmp_path: Path) -> None:
         ({"horizon": 0}, "horizon must be a whole number above zero"),
         ({"horizon": 4}, "this run forecasts 3 steps.*model='recursive'"),
         ({"quantiles": [0.5, 1.0]}, "quantiles must be levels between 0 and 1"),
-        ({"quantiles": [0.001]}, "here from 0.025 to 0.975; for others make the run with them"),
+        ({"quantiles": [0.001]}, "here from 0.025 to 0.975; for other levels, train with them"),
         ({"quantiles": 0.5}, "quantiles must be a list"),
-        ({"future": pd.DataFrame({"day": ["2024-04-01"]})}, "knows no future covariates"),
+        ({"future": pd.DataFrame({"day": ["2024-04-01"]})}, "has no future covariates"),
         ({"history": _table(5)}, "series 'a' has 5 steps, and lookback=7 steps are needed"),
         ({"history": _table().drop(columns="sold")}, "no column named 'sold'"),
     ],

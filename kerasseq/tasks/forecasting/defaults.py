@@ -30,17 +30,17 @@ __all__ = [
     "rows_remark",
 ]
 
-_HORIZON = 12  # steps, where there is no season
-_LONGEST = 96  # steps of a horizon that nobody asked for
-_SEGMENT = 48  # steps of a segment, at most
-_SPREAD = 0.6  # of the power of the level with which the spread grows: from here on logarithms
-_PIECES = 5  # the least pieces of a series of which that power is found
+_DEFAULT_HORIZON = 12  # steps of the horizon, for data without a season
+_LONGEST_HORIZON = 96  # largest default horizon, in steps
+_LONGEST_SEGMENT = 48  # largest segment, in steps
+_LOG_EXPONENT = 0.6  # scaling="log" from this exponent of the level on, see `scaling`
+_LEAST_PIECES = 5  # least number of pieces of a series to estimate the exponent from
 
 
 def horizon(panel: Panel) -> int:
-    """How far ahead to forecast: a season, though not more than a tenth of the shortest series."""
-    steps = panel.season if panel.season > 1 else _HORIZON
-    return int(max(1, min(steps, _LONGEST, panel.lengths.min() // 10)))
+    """Default horizon in steps: a season, but at most a tenth of the shortest series."""
+    steps = panel.season if panel.season > 1 else _DEFAULT_HORIZON
+    return int(max(1, min(steps, _LONGEST_HORIZON, panel.lengths.min() // 10)))
 
 
 def lookback(
@@ -49,11 +49,12 @@ def lookback(
     """Number of past steps that the model reads.
 
     Args:
-        steps: the number, where it was given.
-        seasons: a multiple of the longer of season and horizon; twice where neither was given.
+        steps: the setting `lookback`; None if it was not given.
+        seasons: the setting `lookback_seasons`, a multiple of the longer of season and horizon;
+            None for the default, 2.
         season: steps of the season.
         ahead: steps of the horizon.
-        shortest: steps of the shortest training part, which bounds a multiple.
+        shortest: steps of the shortest training part, which limits a multiple.
 
     Example:
 
@@ -64,28 +65,30 @@ def lookback(
     """
     if steps is not None:
         return steps
-    times, least = (2.0, 16) if seasons is None else (seasons, 1)
-    wanted, room = max(times * season, times * ahead, least), shortest - ahead
-    found = int(max(1, min(wanted, max(room // 2, min(season, room - 1)))))
-    return found // season * season if found > season else found
+    multiple, least = (2.0, 16) if seasons is None else (seasons, 1)
+    target, room = max(multiple * season, multiple * ahead, least), shortest - ahead
+    result = int(max(1, min(target, max(room // 2, min(season, room - 1)))))
+    return result // season * season if result > season else result
 
 
 def suggested(panel: Panel, output: str, lookback: int, horizon: int) -> dict[str, list[str]]:
-    """Values for settings left at "auto", each with its reason.
+    """Data-driven values for settings left at "auto", each with its reason.
 
     Args:
         panel: the training part.
-        output: the setting.
-        lookback: steps to read.
+        output: the setting `output`.
+        lookback: past steps that the model reads.
         horizon: steps to forecast.
     """
     season, counts = panel.season, output == "negative_binomial"
-    said = "a negative binomial distribution takes counts as they are"
+    reason = "a negative binomial distribution takes counts as they are"
     return {
         "model": list(kind(season, lookback, horizon, panel.names["future"])),
-        "scaling": ["none", said] if counts else list(scaling(panel, season, output)),
+        "scaling": ["none", reason] if counts else list(scaling(panel, season, output)),
         "normalization": (
-            ["instance", said] if counts else list(normalization(panel, season, lookback, horizon))
+            ["instance", reason]
+            if counts
+            else list(normalization(panel, season, lookback, horizon))
         ),
     }
 
@@ -93,11 +96,11 @@ def suggested(panel: Panel, output: str, lookback: int, horizon: int) -> dict[st
 def resolved(
     data_info: Mapping[str, Any], settings: ForecastingSettings
 ) -> tuple[ForecastingSettings, list[str]]:
-    """Settings with the choices by the data in place of "auto", and remarks that say why.
+    """Replace "auto" and missing settings by data-driven values, and say why in remarks.
 
     Args:
         data_info: `suggested`, `season`, `lookback` and `horizon` of the data.
-        settings: settings as they were given.
+        settings: settings of the user.
     """
     values: dict[str, Any] = {name: data_info[name] for name in ("lookback", "horizon")}
     notes = []
@@ -117,14 +120,14 @@ def resolved(
 
 
 def required_model(settings: ForecastingSettings) -> tuple[str, str] | None:
-    """The network that has a setting which was given, and why; None where any network will do."""
+    """The network that a setting of the user requires, and the reason; None for any network."""
     for name, network in KIND_OF_SETTING.items():
         if value := getattr(settings, name):
-            return network, f"{name}={value} is a setting of this network"
+            return network, f"only this network has the setting {name}={value}"
     return None
 
 
-#: DataInfo of about the smallest data that there is.
+#: `data_info` of nearly the smallest possible data, to check settings before data is read.
 SMALLEST: dict[str, Any] = {
     **dict.fromkeys(("past", "future", "static", "series", "masked"), 0),
     **{"horizon": 2, "lookback": 2, "season": 1, "targets": 1},
@@ -133,9 +136,9 @@ SMALLEST: dict[str, Any] = {
 
 
 def learned(levels: Sequence[float]) -> list[float]:
-    """The levels to learn: those asked for, their mirror images, and the median.
+    """Levels that the model learns: the given levels, their mirror images, and the median.
 
-    Intervals are moved on both sides by the same amount, and the median is the forecast.
+    Calibration moves both ends of a central interval, and the median is the forecast.
 
     >>> learned([0.8, 0.9])
     [0.1, 0.2, 0.5, 0.8, 0.9]
@@ -144,57 +147,57 @@ def learned(levels: Sequence[float]) -> list[float]:
 
 
 def rows_remark(learned: Any, stopping: Any, scored: Any) -> str:
-    """How many windows there are of each kind of examples."""
-    used = zip((learned, stopping, scored), ("learn from", "stop by", "score on"))
-    counts = [f"{len(own):,} to {use}" for own, use in used if own is not None]
+    """A remark with the number of windows to learn from, to stop by, and to score on."""
+    uses = zip((learned, stopping, scored), ("learn from", "stop by", "score on"))
+    counts = [f"{len(part):,} to {use}" for part, use in uses if part is not None]
     return f"windows: {', '.join(counts)}"
 
 
 def check(parts: Any, output: str) -> None:
-    """Raise a ValueError for parts that cannot be learned from, stopped by or scored on.
+    """Raise a ValueError if a part has no observed target, or targets do not fit the output.
 
     Args:
-        parts: the `Part` of each name.
-        output: of the model.
+        parts: training, validation and test `Part`.
+        output: output of the model.
     """
     for name in ("train", "validation", "test"):
         part = getattr(parts, name)
         if part is not None and all(
-            np.isnan(own[row:]).all() for own, row in zip(part.panel.targets, part.first)
+            np.isnan(targets[row:]).all() for targets, row in zip(part.panel.targets, part.first)
         ):
             raise ValueError(
-                f"no target in the {name} part was observed. Choose validation= and test= so that "
-                "each part has some, or leave those rows out."
+                f"the {name} part has no observed target. Choose validation= and test= so that "
+                "each part has observed targets, or leave the empty rows out."
             )
     if output != "negative_binomial":
         return
     panel = parts.train.panel
     for place, column in enumerate(panel.names["targets"]):
-        values = np.concatenate([own[:, place] for own in panel.targets])
-        other = values[~np.isnan(values) & ((values < 0) | (values != np.floor(values)))]
-        if len(other):
+        values = np.concatenate([targets[:, place] for targets in panel.targets])
+        not_counts = values[~np.isnan(values) & ((values < 0) | (values != np.floor(values)))]
+        if len(not_counts):
             raise ValueError(
                 f"output='negative_binomial' is for counts, and column {column!r} holds "
-                f"{other[0]:g}. Choose another output."
+                f"{not_counts[0]:g}. Choose another output."
             )
 
 
-def kind(season: int, back: int, ahead: int, known: Sequence[str]) -> tuple[str, str]:
-    """Which network to take, and why.
+def kind(season: int, back: int, ahead: int, future: Sequence[str]) -> tuple[str, str]:
+    """The default network, and the reason.
 
     Args:
-        season: steps.
+        season: steps of the season.
         back: steps of the lookback.
         ahead: steps of the horizon.
-        known: names of what is known ahead beside the calendar.
+        future: names of the covariates that are known ahead, without the calendar.
     """
     if ahead == 1:
         return "direct", "there is one step to forecast"
-    if known:
-        return "seq2seq", f"its decoder reads what is known of each step ahead ({known[0]!r})"
+    if future:
+        return "seq2seq", f"its decoder reads the covariates of each step ahead ({future[0]!r})"
     length = segment(season, back, ahead)
     if length < 4 or back < 2 * length:
-        return "direct", f"a lookback of {back} steps holds no two segments of a season"
+        return "direct", f"a lookback of {back} steps does not hold two segments of a season"
     return "segment", (
         f"a lookback of {back} steps holds {back // length} segments of {length}, read and "
         "forecast as a whole"
@@ -202,30 +205,30 @@ def kind(season: int, back: int, ahead: int, known: Sequence[str]) -> tuple[str,
 
 
 def segment(season: int, back: int, ahead: int) -> int:
-    """Steps of a segment: a season, or the longest part of one that fits.
+    """Steps of a segment: a season, or its longest divisor that fits.
 
     >>> segment(24, 336, 96), segment(52, 104, 52), segment(96, 192, 96)
     (24, 26, 48)
     """
-    most = min(_SEGMENT, back, max(ahead, 2))
+    most = min(_LONGEST_SEGMENT, back, max(ahead, 2))
     if season == 1:
         return max(1, min(8, most // 2))
     return max(part for part in range(1, season + 1) if season % part == 0 and part <= most)
 
 
 def normalization(panel: Panel, season: int, back: int, ahead: int) -> tuple[str, str]:
-    """What to take off each window, and why.
+    """The default normalization of windows, and the reason.
 
     Args:
         panel: the training part.
-        season: steps.
+        season: steps of the season.
         back: steps of the lookback.
         ahead: steps of the horizon.
     """
     if not 1 < season <= back:
-        return "last", "there is no season to take off"
+        return "last", "there is no season to subtract"
     windows = int(np.maximum(panel.lengths - back - ahead, 1).sum()) * len(panel.names["targets"])
-    last, seasonal = (_moved(panel, steps) for steps in (min(season // 2, ahead), season))
+    last, seasonal = (_mean_change(panel, steps) for steps in (min(season // 2, ahead), season))
     if windows < 2000 and seasonal < last:
         return "seasonal", (
             f"there are few windows ({windows:,}), and values are nearer to those of a season "
@@ -235,52 +238,55 @@ def normalization(panel: Panel, season: int, back: int, ahead: int) -> tuple[str
 
 
 def scaling(panel: Panel, season: int, output: str = "quantiles") -> tuple[str, str]:
-    """How to scale targets, and why: by logarithms where the spread grows with the level.
+    """The default scaling of targets, and the reason: "log" if the spread grows with the level.
 
-    The power with which it does is the slope of the logarithm of the spread over that of the level,
-    of pieces of the series (Tukey, Exploratory Data Analysis, 1977).
+    Series are cut into pieces. The slope of log spread over log level of these pieces is the
+    exponent with which the spread grows (Tukey, Exploratory Data Analysis, 1977): 0 for a constant
+    spread, 1 for a spread proportional to the level, which logarithms make constant.
 
     Args:
         panel: the training part.
-        season: steps.
-        output: of the model; only quantiles are the same whatever the scale.
+        season: steps of the season.
+        output: output of the model; only quantiles do not depend on a monotone scaling.
     """
     if output != "quantiles":
-        return "standard", f"output={output!r} is about the units themselves"
-    least = min(float(np.nanmin(own)) for own in panel.targets if not np.isnan(own).all())
+        return "standard", f"output={output!r} depends on the scale"
+    least = min(
+        float(np.nanmin(targets)) for targets in panel.targets if not np.isnan(targets).all()
+    )
     if least < 0:
         return "standard", "there are values below 0"
     length = season if season >= 4 else 12
-    powers = [
-        power
-        for own in panel.targets
-        for column in own.T
-        if (power := _power(column[~np.isnan(column)], length)) is not None
+    exponents = [
+        exponent
+        for targets in panel.targets
+        for column in targets.T
+        if (exponent := _spread_exponent(column[~np.isnan(column)], length)) is not None
     ]
-    if not powers:
-        return "standard", "the series are too short to see whether their spread grows"
-    power = float(np.median(powers))
-    said = f"the spread goes with the level to the power of {power:.1f}"
-    return ("log" if power >= _SPREAD else "standard"), said
+    if not exponents:
+        return "standard", "the series are too short to tell whether their spread grows"
+    exponent = float(np.median(exponents))
+    reason = f"the spread grows with the level to the power of {exponent:.1f}"
+    return ("log" if exponent >= _LOG_EXPONENT else "standard"), reason
 
 
-def _power(values: np.ndarray, length: int) -> float | None:
-    """The power of the level with which the spread of pieces grows; None for too few."""
+def _spread_exponent(values: np.ndarray, length: int) -> float | None:
+    """The exponent of the level with which the spread of pieces grows; None for too few pieces."""
     pieces = values[: len(values) // length * length].reshape(-1, length)
     level, spread = pieces.mean(axis=1), pieces.std(axis=1)
-    kept = (level > 0) & (spread > 0)
-    level, spread = np.log(level[kept]), np.log(spread[kept])
-    if len(level) < _PIECES or level.std() < 0.05:
+    positive = (level > 0) & (spread > 0)
+    level, spread = np.log(level[positive]), np.log(spread[positive])
+    if len(level) < _LEAST_PIECES or level.std() < 0.05:
         return None
     return float(np.polyfit(level, spread, 1)[0])
 
 
-def _moved(panel: Panel, steps: int) -> float:
-    """How far values are from those so many steps before, in terms of how they vary."""
-    found = []
-    for column in (column for own in panel.targets for column in own.T):
-        apart = np.abs(column[steps:] - column[:-steps])
-        seen, spread = ~np.isnan(apart), column[~np.isnan(column)]
-        if seen.any() and spread.std() > 0:
-            found.append(apart[seen].mean() / spread.std())
-    return float(np.mean(found)) if found else np.inf
+def _mean_change(panel: Panel, steps: int) -> float:
+    """Mean absolute change over `steps`, relative to the standard deviation; mean over series."""
+    changes = []
+    for column in (column for targets in panel.targets for column in targets.T):
+        differences = np.abs(column[steps:] - column[:-steps])
+        observed, spread = ~np.isnan(differences), column[~np.isnan(column)]
+        if observed.any() and spread.std() > 0:
+            changes.append(differences[observed].mean() / spread.std())
+    return float(np.mean(changes)) if changes else np.inf

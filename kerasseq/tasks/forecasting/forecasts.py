@@ -1,4 +1,4 @@
-"""From what a forecaster gives to forecasts in the units of the series, and on over new rows."""
+"""Forecasts in the units of the series from model outputs, and updates of the state by new rows."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ __all__ = [
     "updated",
 ]
 
-#: The levels at which intervals are calibrated; those between them are interpolated.
+#: Levels at which quantiles are calibrated; offsets between them are interpolated.
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
-_BATCH = 256  # windows that are forecast at a time
-_DRAWN = 4  # forecasts, in the figure of a run
-_BEFORE = 3  # horizons of history before each
-_ROWS = ("history", "observed", "past")
-_STATE = ("states", "row", "fixed", "centre", "scale")
+_BATCH = 256  # windows per call of the model
+_PLOTTED = 4  # number of forecasts in the plot of a run
+_HISTORY_HORIZONS = 3  # horizons of history before each forecast
+_ROW_INPUTS = ("history", "observed", "past")
+_STATE_FIELDS = ("states", "row", "fixed", "centre", "scale")
 
 
 def calibration(
     outputs: np.ndarray, truth: np.ndarray, likelihood: Likelihood, levels: Sequence[float]
 ) -> Calibration:
-    """How far to move the quantiles of a model, from windows that it was not trained on.
+    """Calibrate the quantiles of a model on windows that it was not trained on.
 
     Args:
-        outputs: what the model gave for them.
-        truth: what came, in the same units.
-        likelihood: how to read the outputs.
-        levels: further ones than `LEVELS`.
+        outputs: outputs of the model, (windows, horizon, targets[, parameters]).
+        truth: actual values in the same units, (windows, horizon, targets).
+        likelihood: the likelihood that interprets the outputs.
+        levels: levels to calibrate beside `LEVELS`.
     """
-    wanted = sorted({*LEVELS, *levels})
-    return Calibration.fit(truth, _read(outputs, likelihood, wanted), wanted)
+    all_levels = sorted({*LEVELS, *levels})
+    return Calibration.fit(truth, _to_forecasts(outputs, likelihood, all_levels), all_levels)
 
 
 def restored(
@@ -71,22 +71,21 @@ def restored(
     calibrated: Mapping[str, Any] | None,
     inverse: Callable[[np.ndarray], np.ndarray],
 ) -> Forecasts:
-    """Forecasts in the units of the series.
+    """Convert model outputs to calibrated forecasts in the units of the series.
 
     Args:
-        outputs: what the model gave, (windows, horizon, targets[, parameters]).
-        likelihood: how to read that.
-        levels: of the quantiles; there are none where the model gives points and nothing is
-            calibrated.
-        calibrated: the state of a `Calibration`.
-        inverse: what gives values in those units.
+        outputs: outputs of the model, (windows, horizon, targets[, parameters]).
+        likelihood: the likelihood that interprets the outputs.
+        levels: levels of the quantiles; point forecasts have none without a calibration.
+        calibrated: state of a `Calibration`; None for no calibration.
+        inverse: function from scaled values to values in the units of the series.
     """
-    found = _read(outputs, likelihood, levels)
+    forecasts = _to_forecasts(outputs, likelihood, levels)
     if calibrated is not None and levels:
-        found = Calibration.from_state(calibrated).apply(found, levels)
-    quantiles = found.quantiles or {}
+        forecasts = Calibration.from_state(calibrated).apply(forecasts, levels)
+    quantiles = forecasts.quantiles or {}
     return Forecasts(
-        inverse(found.point), {level: inverse(values) for level, values in quantiles.items()}
+        inverse(forecasts.point), {level: inverse(values) for level, values in quantiles.items()}
     )
 
 
@@ -102,66 +101,69 @@ def ahead(
     paths: int = 0,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """What comes next; see `Run.forecast`.
+    """Forecast the steps after the end of series; see `ForecastRun.forecast`.
 
     Args:
-        model: trained.
-        sizes: those of the model.
-        state: what was fitted for it: `reader`, `history`, `calibration`, and `stream` where it has
-            gone on over new rows.
-        horizon: steps, or None for those of the model.
-        history: a table to go on from, or None for the history of the state.
-        future: a table of what is known ahead, or None.
-        levels: of the quantiles.
-        reading: how to read the history, where that is not as it was.
-        paths: how many whole forecasts to draw.
-        seed: of the draws.
+        model: the trained model.
+        sizes: config of the model.
+        state: state of the run: `reader`, `history`, `calibration`, and after an update `stream`.
+        horizon: steps to forecast; None for the horizon of the model.
+        history: a table of series; None for the history in the state.
+        future: a table of covariates of the steps ahead; None without.
+        levels: levels of the quantiles.
+        reading: settings that say how to read `history` and replace those of the run.
+        paths: number of sample paths to draw.
+        seed: seed of the sample paths.
 
     Raises:
-        ValueError: if it cannot be forecast.
+        ValueError: if an argument does not fit the model or the data.
     """
-    levels = _levels(levels, sizes, state["calibration"])
+    levels = _check_levels(levels, sizes, state["calibration"])
     _check_paths(paths, sizes)
     reader = SeriesReader.from_state(state["reader"])
-    steps = _steps(horizon, sizes)
+    steps = _check_horizon(horizon, sizes)
     if steps > sizes.horizon:
         sizes, reader = replace(sizes, horizon=steps), replace(reader, horizon=steps)
-        longer = sizes.build()
-        longer.set_weights(model.get_weights())
-        model = longer
+        extended = sizes.build()
+        extended.set_weights(model.get_weights())
+        model = extended
     stored = panel_from_state(state["history"])
-    panel = stored if history is None else _history(history, stored, reader, reading or {})
+    panel = stored if history is None else _read_history(history, stored, reader, reading or {})
     if history is None and reading:
-        raise ValueError(f"{next(iter(reading))}= says how to read history=. Pass that, too.")
+        raise ValueError(f"{next(iter(reading))}= says how to read history=: pass history=, too.")
     if future is not None:
         if not panel.names["future"]:
-            raise ValueError("this run knows no future covariates: leave future= out.")
+            raise ValueError("this run has no future covariates: leave future= out.")
         panel = add_future_covariates(panel, future, reader.horizon)
     inputs, scaler = reader.latest(panel)
     inverse = partial(scaler.inverse, series=np.arange(len(panel)))
-    going_on = _stream(state["stream"]) if history is None and "stream" in state else None
-    if going_on is not None:
-        outputs = Stream(sizes, model).forecast(going_on, inputs.get("future"))
+    stream_state = _load_stream(state["stream"]) if history is None and "stream" in state else None
+    if stream_state is not None:
+        outputs = Stream(sizes, model).forecast(stream_state, inputs.get("future"))
     else:
-        outputs = _called(model, inputs)
+        outputs = _run_model(model, inputs)
     training.finite(outputs, model)
-    found = restored(outputs, sizes.likelihood, levels, state["calibration"], inverse)
-    frame = table(panel, found, steps)
+    forecasts = restored(outputs, sizes.likelihood, levels, state["calibration"], inverse)
+    frame = table(panel, forecasts, steps)
     if paths:
         stream = Stream(sizes, model)
-        drawn = stream.paths(going_on or stream.start(inputs), paths, inputs.get("future"), seed)
-        columns = {f"path {n}": inverse(own)[:, :steps].ravel() for n, own in enumerate(drawn, 1)}
+        sampled = stream.paths(
+            stream_state or stream.start(inputs), paths, inputs.get("future"), seed
+        )
+        columns = {
+            f"path {n}": inverse(path)[:, :steps].ravel() for n, path in enumerate(sampled, 1)
+        }
         frame = pd.concat([frame, pd.DataFrame(columns)], axis=1)
     return frame
 
 
 def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
-    """Forecasts of what follows series, one row for each series, step and target.
+    """A table of forecasts, a row for each series, step and target.
 
     Args:
-        panel: the series.
-        forecasts: one window each.
-        steps: how many of them.
+        panel: the series up to the forecasts.
+        forecasts: forecasts of one window per series.
+        steps: number of steps to put into the table.
     """
     targets = panel.names["targets"]
     roles = panel.encoding.get("roles", {})
@@ -169,9 +171,9 @@ def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
     rows = steps * len(targets)
     columns: dict[str, Any] = {}
     for name, keys in zip(roles.get("series", ()), zip(*panel.keys)):
-        numbers = len({type(own) for own in keys}) == 1 and not isinstance(keys[0], str)
-        columns[name] = np.repeat(np.array(keys, dtype=None if numbers else object), rows)
-    stamps = [next_stamps(own, steps, panel.frequency) for own in panel.stamps]
+        are_numbers = len({type(key) for key in keys}) == 1 and not isinstance(keys[0], str)
+        columns[name] = np.repeat(np.array(keys, dtype=None if are_numbers else object), rows)
+    stamps = [next_stamps(times, steps, panel.frequency) for times in panel.stamps]
     columns[time or "step"] = stamps[0].append(stamps[1:]).repeat(len(targets))
     if len(targets) > 1:
         columns["target"] = np.tile(np.array(targets, dtype=object), len(panel) * steps)
@@ -182,13 +184,13 @@ def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
 
 
 class BaselineForecasts(Mapping[str, Forecasts]):
-    """What baselines forecast for the test part, in the units of the series.
+    """Forecasts of the baselines for the test part, in the units of the series, by name.
 
-    They are fitted when they are asked for, so that the forecasts of one are in memory at a time.
+    A baseline is fitted when its forecasts are read, so that memory holds those of one baseline.
 
     Args:
-        prepared: the parts as the model takes them, and its data_info.
-        levels: of the quantiles.
+        prepared: prepared data of the run.
+        levels: levels of the quantiles.
     """
 
     def __init__(self, prepared: Any, levels: Sequence[float]) -> None:
@@ -198,7 +200,7 @@ class BaselineForecasts(Mapping[str, Forecasts]):
             lookback < season
             and parts[0].panel.lengths.min() >= season + prepared.data_info["horizon"]
         ):
-            lookback = season  # the seasonal naive forecast has to look back as far
+            lookback = season  # the seasonal naive forecast needs a season of lookback
             reader = replace(SeriesReader.from_state(prepared.state["reader"]), lookback=season)
             parts = [
                 reader.examples(part.panel, part.first, stride=part.windows.stride)
@@ -209,9 +211,11 @@ class BaselineForecasts(Mapping[str, Forecasts]):
 
     def __getitem__(self, name: str) -> Forecasts:
         train, validation, test = self._parts
-        found = self._baselines[name].fit(train, validation).predict(test)
-        quantiles = {level: test.restored(own) for level, own in (found.quantiles or {}).items()}
-        return Forecasts(test.restored(found.point), quantiles)
+        forecasts = self._baselines[name].fit(train, validation).predict(test)
+        quantiles = {
+            level: test.restored(values) for level, values in (forecasts.quantiles or {}).items()
+        }
+        return Forecasts(test.restored(forecasts.point), quantiles)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._baselines)
@@ -221,39 +225,40 @@ class BaselineForecasts(Mapping[str, Forecasts]):
 
 
 def examples(truth: Truth, forecasts: Forecasts) -> list[dict[str, Any]]:
-    """The last forecast of each of a few series and targets, as JSON values, to be drawn.
+    """The last forecast of a few series and targets, as JSON values, for plots.
 
     Args:
-        truth: what came.
-        forecasts: of the same windows.
+        truth: actual values of the test windows.
+        forecasts: forecasts of the same windows.
     """
-    panel, found = truth.panel, []
+    panel, result = truth.panel, []
     windows = np.flatnonzero(np.append(truth.series[1:] != truth.series[:-1], True))
     targets = panel.names["targets"]
-    for window, target in list(itertools.product(windows, range(len(targets))))[:_DRAWN]:
+    for window, target in list(itertools.product(windows, range(len(targets))))[:_PLOTTED]:
         place, origin = int(truth.series[window]), int(truth.origins[window])
         steps = truth.values.shape[1]
-        begin = max(0, origin - _BEFORE * steps)
-        stamps = panel.stamps[place][begin : origin + steps]
+        first = max(0, origin - _HISTORY_HORIZONS * steps)
+        stamps = panel.stamps[place][first : origin + steps]
         title = [panel.ids[place], targets[target] if len(targets) > 1 or not panel.ids[0] else ""]
         quantiles = forecasts.quantiles or {}
-        found.append(
+        result.append(
             {
                 "title": ", ".join(filter(None, title)),
-                "stamps": _listed(stamps),
-                "history": _numbers(panel.targets[place][begin:origin, target]),
-                "forecast": _numbers(forecasts.point[window, :, target]),
+                "stamps": _format_stamps(stamps),
+                "history": _to_json(panel.targets[place][first:origin, target]),
+                "forecast": _to_json(forecasts.point[window, :, target]),
                 "quantiles": [
-                    [level, _numbers(own[window, :, target])] for level, own in quantiles.items()
+                    [level, _to_json(values[window, :, target])]
+                    for level, values in quantiles.items()
                 ],
-                "truth": _numbers(truth.values[window, :, target]),
+                "truth": _to_json(truth.values[window, :, target]),
             }
         )
-    return found
+    return result
 
 
 def fan(example: Mapping[str, Any]) -> Fan:
-    """One of `examples` as it is drawn."""
+    """Convert an entry of `examples` to a `Fan` for plots."""
     stamps = example["stamps"]
     index = pd.DatetimeIndex(stamps) if isinstance(stamps[0], str) else pd.Index(stamps)
     history, point, truth = (
@@ -263,18 +268,18 @@ def fan(example: Mapping[str, Any]) -> Fan:
         title=example["title"],
         history=pd.Series(history, index[: len(history)]),
         forecast=pd.Series(point, index[len(history) :]),
-        quantiles={level: np.array(own, dtype=float) for level, own in example["quantiles"]},
+        quantiles={level: np.array(values, dtype=float) for level, values in example["quantiles"]},
         truth=truth,
     )
 
 
 def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster) -> None:
-    """Raise an error unless a forecast can be made with what was loaded, short of making it.
+    """Raise an error unless model and state of a saved run are consistent, without forecasting.
 
     Args:
         model: the model.
         state: as for `ahead`.
-        sizes: those of the model.
+        sizes: config of the model.
     """
     reader, panel = SeriesReader.from_state(state["reader"]), panel_from_state(state["history"])
     data_info = {"lookback": reader.lookback, "horizon": reader.horizon, **reader.columns(panel)}
@@ -282,21 +287,21 @@ def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster)
     if wrong:
         raise ValueError(f"data_info and series differ in {', '.join(wrong)}")
     inputs, _ = reader.latest(panel)
-    shapes = {name: own.shape[1:] for name, own in inputs.items()}
-    expected = {name: tuple(own.shape[1:]) for name, own in model.input.items()}
+    shapes = {name: values.shape[1:] for name, values in inputs.items()}
+    expected = {name: tuple(tensor.shape[1:]) for name, tensor in model.input.items()}
     if shapes != expected:
-        raise ValueError(f"the model has inputs {expected}, and there are {shapes}")
+        raise ValueError(f"the model has inputs {expected}, and the reader gives {shapes}")
     next_stamps(panel.stamps[0], 1, panel.frequency)
     if state["calibration"] is not None:
-        own = Calibration.from_state(state["calibration"])
-        if own.offsets.shape != (len(own.levels), sizes.horizon, sizes.targets):
-            raise ValueError(f"the calibration has offsets of shape {own.offsets.shape}")
+        calibration = Calibration.from_state(state["calibration"])
+        if calibration.offsets.shape != (len(calibration.levels), sizes.horizon, sizes.targets):
+            raise ValueError(f"the calibration has offsets of shape {calibration.offsets.shape}")
     if "stream" in state:
-        _stream(state["stream"])
+        _load_stream(state["stream"])
 
 
 def tail(panel: Panel, rows: int) -> Panel:
-    """The last rows of each series, as many as there are."""
+    """The last rows of each series, or all of a shorter series."""
     return panel.cut(np.maximum(panel.lengths - rows, 0), panel.lengths)
 
 
@@ -307,62 +312,77 @@ def updated(
     rows: Any,
     reading: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The state after new rows; see `Run.update`.
+    """Append new rows to the state; see `ForecastRun.update`.
 
     Args:
-        model: trained.
-        sizes: those of the model.
+        model: the trained model.
+        sizes: config of the model.
         state: as for `ahead`.
         rows: a table of new rows.
-        reading: how to read them, where that is not as it was.
+        reading: settings that say how to read `rows` and replace those of the run.
+
+    Returns:
+        The new state.
 
     Raises:
-        ValueError: if the rows do not go on where the series end, or the model cannot take them.
+        ValueError: if the rows do not follow the end of the series, or the model cannot read them.
     """
     reader, panel = SeriesReader.from_state(state["reader"]), panel_from_state(state["history"])
-    # A row without a target is a row, unless it is there to tell what is known ahead.
-    whole = reader.masked or not panel.names["future"]
-    new = read_series(rows, encoding=panel.encoding, whole=whole, **reading)
-    grown = append_rows(panel, new)
-    kept = tail(grown, reader.rows_needed)
-    _rows(reader, kept, np.arange(len(kept)), reader.lookback)  # what it cannot take is refused
-    found = {**state, "history": panel_state(kept)}
+    # A row without targets counts as a row, unless it only holds future covariates.
+    keep_empty = reader.masked or not panel.names["future"]
+    new = read_series(rows, encoding=panel.encoding, whole=keep_empty, **reading)
+    extended = append_rows(panel, new)
+    history = tail(extended, reader.rows_needed)
+    # Raises for rows that the model cannot read.
+    _last_rows(reader, history, np.arange(len(history)), reader.lookback)
+    result = {**state, "history": panel_state(history)}
     if sizes.causal:
         stream = Stream(sizes, model)
         if "stream" in state:
-            before = _stream(state["stream"])
+            stream_state = _load_stream(state["stream"])
         else:
-            before = stream.start(_rows(reader, panel, np.arange(len(panel)), sizes.lookback))
-        now = _streamed(stream, before, reader, grown, grown.lengths - panel.lengths)
-        for part in now.states:
-            training.finite(part, model)
-        found["stream"] = {name: getattr(now, name) for name in _STATE}
-    return found
+            stream_state = stream.start(
+                _last_rows(reader, panel, np.arange(len(panel)), sizes.lookback)
+            )
+        new_stream_state = _update_stream(
+            stream, stream_state, reader, extended, extended.lengths - panel.lengths
+        )
+        for values in new_stream_state.states:
+            training.finite(values, model)
+        result["stream"] = {name: getattr(new_stream_state, name) for name in _STATE_FIELDS}
+    return result
 
 
-def _history(data: Any, stored: Panel, reader: SeriesReader, reading: Mapping[str, Any]) -> Panel:
-    """Series to go on from, up to their last row if nothing but their targets can be missing."""
-    whole = reader.masked and not stored.names["future"]
-    panel = read_series(data, encoding=stored.encoding, whole=whole, **reading)
-    for name, own in zip(panel.ids, panel.targets):
-        if np.isnan(own).all():
-            called = f"series {name!r}" if name else "the series"
-            raise ValueError(f"{called} is empty: it has no target in any row. Leave it out.")
+def _read_history(
+    data: Any, stored: Panel, reader: SeriesReader, reading: Mapping[str, Any]
+) -> Panel:
+    """Read series to forecast; last rows without targets are kept if the model masks them."""
+    keep_empty = reader.masked and not stored.names["future"]
+    panel = read_series(data, encoding=stored.encoding, whole=keep_empty, **reading)
+    for name, targets in zip(panel.ids, panel.targets):
+        if np.isnan(targets).all():
+            description = f"series {name!r}" if name else "the series"
+            raise ValueError(f"{description} is empty: no row has a target. Leave it out.")
     return panel
 
 
-def _called(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What a model gives for a few windows, without a graph that is traced for their number."""
+def _run_model(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Outputs of a model for a few windows, without tracing a graph for their number."""
     count = len(inputs["history"])
-    found = [
-        model({name: own[start : start + _BATCH] for name, own in inputs.items()}, training=False)
+    batches = [
+        model(
+            {name: values[start : start + _BATCH] for name, values in inputs.items()},
+            training=False,
+        )
         for start in range(0, count, _BATCH)
     ]
-    return np.concatenate([keras.ops.convert_to_numpy(part) for part in found])
+    return np.concatenate([keras.ops.convert_to_numpy(batch) for batch in batches])
 
 
-def _read(outputs: np.ndarray, likelihood: Likelihood, levels: Sequence[float]) -> Forecasts:
-    """What a model gave as forecasts, in its own units."""
+def _to_forecasts(
+    outputs: np.ndarray, likelihood: Likelihood, levels: Sequence[float]
+) -> Forecasts:
+    """Convert model outputs to forecasts, in scaled units."""
     point = likelihood.middle(outputs)
     if likelihood.output == "point":
         return Forecasts(point)
@@ -371,38 +391,39 @@ def _read(outputs: np.ndarray, likelihood: Likelihood, levels: Sequence[float]) 
     )
 
 
-def _steps(horizon: int | None, sizes: Forecaster) -> int:
+def _check_horizon(horizon: int | None, sizes: Forecaster) -> int:
+    """The number of steps to forecast, checked against the model."""
     if horizon is None:
         return sizes.horizon
-    whole = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
-    if not whole or horizon < 1:
+    is_integer = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
+    if not is_integer or horizon < 1:
         raise ValueError(
             f"horizon must be a whole number above zero. Received: horizon={horizon!r}"
         )
     if horizon > sizes.horizon and sizes.kind != "recursive":
         raise ValueError(
             f"this run forecasts {sizes.horizon:,} steps. Received: horizon={horizon}. Train with "
-            f"that horizon, or with model='recursive', which goes as far as it is asked to."
+            f"that horizon, or with model='recursive', which forecasts any number of steps."
         )
     return int(horizon)
 
 
-def _levels(
+def _check_levels(
     levels: Sequence[float], sizes: Forecaster, calibrated: Mapping[str, Any] | None
 ) -> list[float]:
-    """Levels that are asked for, where a run has them."""
-    low, high, why = 0.0, 1.0, ""
+    """The levels of the quantiles, sorted and checked against the run."""
+    low, high, remedy = 0.0, 1.0, ""
     if calibrated is not None:
         low, high = calibrated["levels"][0], calibrated["levels"][-1]
-        why = "; for others make the run with them in its quantiles=, or with calibrate=False"
+        remedy = "; for other levels, train with them in quantiles=, or with calibrate=False"
     elif sizes.output == "quantiles":
         low, high = sizes.quantiles[0], sizes.quantiles[-1]
-        why = "; for others make the run with them in its quantiles="
+        remedy = "; for other levels, train with them in quantiles="
     for level in settings.listed({"quantiles": levels}, "quantiles"):
-        number = isinstance(level, int | float | np.number)
-        if not number or not 0 < level < 1 or not low <= level <= high:
+        is_number = isinstance(level, int | float | np.number)
+        if not is_number or not 0 < level < 1 or not low <= level <= high:
             raise ValueError(
-                f"quantiles must be levels between 0 and 1, here from {low:g} to {high:g}{why}. "
+                f"quantiles must be levels between 0 and 1, here from {low:g} to {high:g}{remedy}. "
                 f"Received: {level!r}"
             )
     return sorted({float(level) for level in levels})
@@ -414,80 +435,86 @@ def _check_paths(paths: int, sizes: Forecaster) -> None:
     settings.require_positive({"paths": paths}, "paths")
     if sizes.kind != "recursive" or sizes.output == "point":
         raise ValueError(
-            "paths are drawn step by step, each value after those before it, which takes "
+            "paths are drawn step by step, each value given the values before it, which needs "
             "model='recursive' and an output that is not 'point'. "
             f"Received: model={sizes.kind!r}, output={sizes.output!r}"
         )
 
 
-def _stream(values: Mapping[str, Any]) -> State:
-    return State(**{**{name: values[name] for name in _STATE}, "states": tuple(values["states"])})
+def _load_stream(values: Mapping[str, Any]) -> State:
+    """The recurrent state from saved values."""
+    return State(
+        **{**{name: values[name] for name in _STATE_FIELDS}, "states": tuple(values["states"])}
+    )
 
 
-def _listed(stamps: Stamps) -> list[Any]:
-    """Stamps as JSON values; those in a time zone as clocks there show them."""
+def _format_stamps(stamps: Stamps) -> list[Any]:
+    """Stamps as JSON values: local times in ISO format, or row numbers."""
     if isinstance(stamps, pd.DatetimeIndex):
-        return [own.isoformat() for own in stamps.tz_localize(None)]
-    return [int(own) for own in stamps]
+        return [stamp.isoformat() for stamp in stamps.tz_localize(None)]
+    return [int(stamp) for stamp in stamps]
 
 
-def _numbers(values: np.ndarray) -> list[float | None]:
-    return [None if np.isnan(own) else float(own) for own in values]
+def _to_json(values: np.ndarray) -> list[float | None]:
+    """Numbers as JSON values, null for NaN."""
+    return [None if np.isnan(value) else float(value) for value in values]
 
 
-def _rows(
+def _last_rows(
     reader: SeriesReader, panel: Panel, series: np.ndarray, rows: int
 ) -> dict[str, np.ndarray]:
-    """The last rows of some series as a model takes them, without what is ahead of them."""
+    """Model inputs of the last rows of some series, without future covariates after them."""
     scaled, _ = reader.scaled(panel)
-    blank = [
-        np.concatenate([own[:length], np.zeros_like(own[:1])])
-        for own, length in zip(scaled.future, scaled.lengths)
+    future = [
+        np.concatenate([values[:length], np.zeros_like(values[:1])])
+        for values, length in zip(scaled.future, scaled.lengths)
     ]
-    known = replace(scaled, future=blank).pick(series)
+    without_future = replace(scaled, future=future).pick(series)
     series_ids: Any = np.array(reader.places(panel))[series] if reader.series_ids else False
-    inputs = latest_inputs(known, rows, 1, observed=reader.masked, series=series_ids)
+    inputs = latest_inputs(without_future, rows, 1, observed=reader.masked, series=series_ids)
     inputs.pop("future", None)
     return inputs
 
 
-def _streamed(
-    stream: Stream, before: State, reader: SeriesReader, panel: Panel, counts: np.ndarray
+def _update_stream(
+    stream: Stream, state: State, reader: SeriesReader, panel: Panel, counts: np.ndarray
 ) -> State:
-    """The state after the last rows of each series, so many of each."""
-    now = before
+    """The recurrent state after the last `counts` rows of each series."""
+    new_state = state
     for count in np.unique(counts[counts > 0]):
         series = np.flatnonzero(counts == count)
-        inputs = _rows(reader, panel, series, int(count))
-        rows = {name: own for name, own in inputs.items() if name in _ROWS}
-        now = _put(now, series, stream.update(_taken(now, series), rows))
-    return now
+        inputs = _last_rows(reader, panel, series, int(count))
+        rows = {name: values for name, values in inputs.items() if name in _ROW_INPUTS}
+        new_state = _put_series(
+            new_state, series, stream.update(_take_series(new_state, series), rows)
+        )
+    return new_state
 
 
-def _taken(state: State, series: np.ndarray) -> State:
-    """The state of some of the series."""
-    return _joined(lambda own, _: own[series], state, state)
+def _take_series(state: State, series: np.ndarray) -> State:
+    """The recurrent state of some series."""
+    return _combine(lambda values, _: values[series], state, state)
 
 
-def _put(state: State, series: np.ndarray, new: State) -> State:
-    """The state with a new one of some of the series."""
+def _put_series(state: State, series: np.ndarray, new: State) -> State:
+    """The recurrent state, with the state of some series replaced."""
 
-    def put(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-        found = np.array(values)
-        found[series] = others
-        return found
+    def put(values: np.ndarray, replacement: np.ndarray) -> np.ndarray:
+        result = np.array(values)
+        result[series] = replacement
+        return result
 
-    return _joined(put, state, new)
+    return _combine(put, state, new)
 
 
-def _joined(
-    function: Callable[[np.ndarray, np.ndarray], np.ndarray], one: State, other: State
+def _combine(
+    function: Callable[[np.ndarray, np.ndarray], np.ndarray], first: State, second: State
 ) -> State:
-    """A state made of the arrays of two."""
+    """A recurrent state whose arrays are a function of the arrays of two states."""
     return State(
-        states=tuple(map(function, one.states, other.states)),
-        row={name: function(own, other.row[name]) for name, own in one.row.items()},
-        fixed={name: function(own, other.fixed[name]) for name, own in one.fixed.items()},
-        centre=function(one.centre, other.centre),
-        scale=function(one.scale, other.scale),
+        states=tuple(map(function, first.states, second.states)),
+        row={name: function(values, second.row[name]) for name, values in first.row.items()},
+        fixed={name: function(values, second.fixed[name]) for name, values in first.fixed.items()},
+        centre=function(first.centre, second.centre),
+        scale=function(first.scale, second.scale),
     )

@@ -1,4 +1,4 @@
-"""Figures of forecasts: how they look, how they age, and whether their spread can be believed."""
+"""Plots of forecasts: fans, error by step of the horizon, and coverage by level."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ["Fan", "coverage_by_level", "error_by_step", "fans"]
 
 _NAMES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE, %", "mase": "MASE", "crps": "CRPS"}
 _OBSERVED = "#333333"
-_MARKED = 48  # points on a line; more run into each other
+_MARKED = 48  # largest number of points with markers
 _OTHERS = ("#d1603d", "#5b9f78", "#8a7bb0", "#c2a13c", "#4ba3b5")
 
 
 @dataclass(frozen=True)
 class Fan:
-    """A forecast of one series and target, and what came before and after.
+    """A forecast of one series and target, with history and actual values.
 
     Args:
-        title: of which series and target.
-        history: what was observed before, by its stamps; NaN where it was not.
-        forecast: what was expected, by its stamps.
-        quantiles: by level, (horizon,) each.
-        truth: what came, (horizon,), or None where that is not known.
+        title: names of series and target.
+        history: values before the forecast, by stamp; NaN where not observed.
+        forecast: point forecasts, by stamp.
+        quantiles: quantile forecasts by level, (horizon,) each.
+        truth: actual values, (horizon,); None if they are not known.
     """
 
     title: str
@@ -45,10 +45,10 @@ class Fan:
 
 
 def fans(forecasts: Sequence[Fan]) -> Figure:
-    """History, forecast with its central intervals, and what came, one below the other.
+    """Plot forecasts with central intervals, history and actual values, one per row.
 
     Args:
-        forecasts: a few of them.
+        forecasts: forecasts to plot, a few.
     """
     count = len(forecasts)
     figure, axes = subplots(count, width=8.0, height=0.6 + 2.6 * count)
@@ -68,40 +68,40 @@ def fans(forecasts: Sequence[Fan]) -> Figure:
 
 
 def error_by_step(errors: Mapping[str, Sequence[float | None]], metric: str = "mae") -> Figure:
-    """A metric of a model, and of what it stands beside, at each step of the horizon.
+    """Plot a metric of a model and its baselines at each step of the horizon.
 
     Args:
-        errors: by name, the model's first; (horizon,) each, None where there is no value.
-        metric: what it is called.
+        errors: metric by method, the model first; (horizon,) each, None where undefined.
+        metric: name of the metric.
     """
     figure, (axis,) = subplots(width=5.6)
-    for look, (name, values) in zip(_looks(), errors.items()):
-        known = np.array([np.nan if value is None else value for value in values])
-        steps = np.arange(1, len(known) + 1)
-        marker = "." if len(known) <= _MARKED else None
-        axis.plot(steps, known, label=name, marker=marker, **look)
-        axis.set_xlim(0.5, len(known) + 0.5)
+    for style, (name, values) in zip(_line_styles(), errors.items()):
+        numbers = np.array([np.nan if value is None else value for value in values])
+        steps = np.arange(1, len(numbers) + 1)
+        marker = "." if len(numbers) <= _MARKED else None
+        axis.plot(steps, numbers, label=name, marker=marker, **style)
+        axis.set_xlim(0.5, len(numbers) + 0.5)
     axis.set(xlabel="step of the horizon", ylabel=_NAMES.get(metric, metric), title="error by step")
     axis.set_ylim(bottom=0)
-    _whole(axis)
+    _use_whole_ticks(axis)
     axis.legend(frameon=False)
     return figure
 
 
-def coverage_by_level(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """How often the truth was at most each quantile: on the diagonal, levels can be believed.
+def coverage_by_level(coverage: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Plot the share of values at most each quantile; on the diagonal, levels are calibrated.
 
     Args:
-        found: by name, the model's first; `levels` and `shares` of each (see
+        coverage: `levels` and `shares` by method, the model first (see
             `kerasseq.evaluation.forecast_metrics.score`).
     """
     figure, (axis,) = subplots(width=4.6, height=4.3)
     axis.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="perfect")
-    for look, (name, own) in zip(_looks(), found.items()):
-        axis.plot(own["levels"], own["shares"], marker=".", label=name, **look)
+    for style, (name, curve) in zip(_line_styles(), coverage.items()):
+        axis.plot(curve["levels"], curve["shares"], marker=".", label=name, **style)
     axis.set(
         xlabel="level of the quantile",
-        ylabel="share of the truth at most that",
+        ylabel="share of values at most the quantile",
         title="coverage by level",
         xlim=(0, 1),
         ylim=(0, 1),
@@ -111,23 +111,23 @@ def coverage_by_level(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Fig
     return figure
 
 
-def _looks() -> Iterator[dict[str, Any]]:
-    """How to draw the model, and then what it stands beside."""
+def _line_styles() -> Iterator[dict[str, Any]]:
+    """Line styles: the model, then its baselines."""
     yield {"color": TRAIN, "linewidth": 2.0, "zorder": 3}
     for color in cycle(_OTHERS):
         yield {"color": color, "linewidth": 1.2}
 
 
 def _draw_fan(axis: Axes, fan: Fan) -> None:
-    before = fan.history.dropna()
-    stamps = _clocks(before.index[-1:].append(fan.forecast.index))
+    history = fan.history.dropna()
+    stamps = _local_times(history.index[-1:].append(fan.forecast.index))
 
-    def on(values: Any) -> np.ndarray:
-        """What follows, from what was observed last on."""
-        return np.concatenate([before.to_numpy()[-1:], np.asarray(values)])
+    def connect(values: Any) -> np.ndarray:
+        """Values with the last observed value in front, so that the lines connect."""
+        return np.concatenate([history.to_numpy()[-1:], np.asarray(values)])
 
     axis.plot(
-        _clocks(fan.history.index),
+        _local_times(fan.history.index),
         fan.history.to_numpy(),
         color=_OBSERVED,
         linewidth=1.2,
@@ -138,16 +138,16 @@ def _draw_fan(axis: Axes, fan: Fan) -> None:
     for low, high in pairs:
         axis.fill_between(
             stamps,
-            on(fan.quantiles[low]),
-            on(fan.quantiles[high]),
+            connect(fan.quantiles[low]),
+            connect(fan.quantiles[high]),
             color=TRAIN,
             alpha=0.2,
             linewidth=0,
             label=f"{shares} interval" + "s" * (len(pairs) > 1),
         )
-    axis.plot(stamps, on(fan.forecast), color=TRAIN, linewidth=1.8, label="forecast")
+    axis.plot(stamps, connect(fan.forecast), color=TRAIN, linewidth=1.8, label="forecast")
     if fan.truth is not None:
-        axis.plot(stamps, on(fan.truth), color=VALIDATION, linewidth=1.2, label="what came")
+        axis.plot(stamps, connect(fan.truth), color=VALIDATION, linewidth=1.2, label="actual")
     axis.set_title(fan.title)
     if isinstance(fan.history.index, pd.DatetimeIndex):
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -156,16 +156,16 @@ def _draw_fan(axis: Axes, fan: Fan) -> None:
         axis.xaxis.set_major_locator(locator)
         axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     else:
-        _whole(axis)
+        _use_whole_ticks(axis)
 
 
-def _whole(axis: Axes) -> None:
-    """Steps are whole numbers."""
+def _use_whole_ticks(axis: Axes) -> None:
+    """Put ticks at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def _clocks(index: pd.Index) -> np.ndarray:
-    """Stamps as clocks show them where the series is from."""
+def _local_times(index: pd.Index) -> np.ndarray:
+    """Stamps in the local time of their time zone."""
     return np.asarray(index.tz_localize(None) if isinstance(index, pd.DatetimeIndex) else index)

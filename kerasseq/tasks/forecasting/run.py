@@ -1,4 +1,4 @@
-"""Runs that forecast."""
+"""The Run class of forecasting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ForecastRun"]
 
 
 class ForecastRun(Run):
-    """A trained forecaster, with everything that it takes to use it and its scores.
+    """A trained forecaster with its preprocessing and scores.
 
     Args:
         **fields: the fields of `kerasseq.Run`.
@@ -46,25 +46,23 @@ class ForecastRun(Run):
         """Forecast the steps that come next, in the units of the data.
 
         Args:
-            horizon: number of steps ahead; as many as the model was trained for where it is not
-                given.
-            history: a table of series to go on from, also series that it was not trained on; the
-                end of those that it was trained on where it is not given.
-            future: a table of what is known of the steps ahead, where the recipe was given `future`
-                columns.
-            quantiles: levels between 0 and 1, a column each, where the run has intervals.
-            paths: number of whole forecasts to draw, a column each, where the model is recursive
-                and has quantiles or a distribution; they are the model's own, not calibrated.
-            seed: seed of the draws.
-            **reading: arguments of the recipe that say how to read `history` (`fill`, say); the
-                others are as they were for the recipe.
+            horizon: number of steps ahead; default: the horizon of the recipe.
+            history: a table of series to forecast, also new ones; default: the series that the run
+                was trained on.
+            future: a table of covariates of the steps ahead, for a recipe with `future` columns.
+            quantiles: levels between 0 and 1, a column each, for a run with intervals.
+            paths: number of sample paths to draw, a column each, for a recursive model with
+                quantiles or a distribution; they are not calibrated.
+            seed: seed of the sample paths.
+            **reading: arguments of the recipe that say how to read `history` (`fill`, say);
+                default: the values of the run.
 
         Returns:
             A row for each series, step and target. The column `forecast` has the median, or the
             mean of a point forecast.
 
         Raises:
-            ValueError: if there is nothing to forecast from, or not so far.
+            ValueError: if there is no history, or the horizon is too long for the model.
         """
         from kerasseq.tasks.forecasting import forecasts
 
@@ -89,7 +87,9 @@ class ForecastRun(Run):
             **options: the other arguments of `forecast`.
         """
         if isinstance(data, list):
-            raise ValueError("forecasts are made from a table of series, not from a list.")
+            raise ValueError(
+                "data must be a table of series or its path, not a list. Received: a list"
+            )
         return self.forecast(history=data, **options)
 
     def backtest(
@@ -103,17 +103,17 @@ class ForecastRun(Run):
 
         Args:
             folds: number of origins.
-            stride: steps from one origin to the next; a horizon where it is not given.
-            refit: whether to train anew before each origin, on nothing but the rows before it;
-                without it, all origins lie in the test part.
-            data: the data of the recipe; needed where the run comes from a folder.
+            stride: steps from one origin to the next; default: the horizon.
+            refit: whether to train again before each origin, only on the rows before it; without
+                it, all origins are in the test part.
+            data: the data of the recipe; needed for a run that was loaded from a folder.
 
         Returns:
-            A table of scores, fold by fold, beside those of the baselines, and all forecasts beside
-            the values that came; see `kerasseq.tasks.forecasting.backtest.Backtest`.
+            Scores of the model and its baselines by fold, and all forecasts with the actual values;
+            see `kerasseq.tasks.forecasting.backtest.Backtest`.
 
         Raises:
-            ValueError: if there is no room for so many folds.
+            ValueError: if the series are too short for the folds.
         """
         from kerasseq.tasks.forecasting.backtest import backtest
 
@@ -125,14 +125,14 @@ class ForecastRun(Run):
         The weights stay as they are. `save` keeps the rows.
 
         Args:
-            rows: a table with the columns of the recipe's, beginning with the row after the last
-                one.
-            **reading: arguments of the recipe that say how to read them (`fill`, say); the others
-                are as they were for the recipe.
+            rows: a table with the columns of the recipe's data, which begins with the row after the
+                last one.
+            **reading: arguments of the recipe that say how to read the rows (`fill`, say);
+                default: the values of the run.
 
         Raises:
-            ValueError: if the rows do not follow the last one, or the model cannot take them; then
-                the run is as it was.
+            ValueError: if the rows do not follow the last one, or the model cannot read them; then
+                the run does not change.
         """
         from kerasseq.tasks.forecasting import forecasts
 
@@ -143,11 +143,11 @@ class ForecastRun(Run):
         from kerasseq.tasks.forecasting import forecasts, plots
 
         fans = [forecasts.fan(example) for example in self.metrics["examples"]]
-        found = {
+        figures = {
             **super().figures(),
             "forecasts": plots.fans(fans),
             "error_by_step": plots.error_by_step(self.metrics["error_by_step"]),
         }
         if levels := self.metrics["coverage_by_level"]:
-            found["coverage_by_level"] = plots.coverage_by_level(levels)
-        return found
+            figures["coverage_by_level"] = plots.coverage_by_level(levels)
+        return figures

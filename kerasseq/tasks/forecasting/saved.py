@@ -1,4 +1,4 @@
-"""The types of what runs of forecasting save, against which their files are checked."""
+"""Types of the saved files of forecasting runs, against which the files are checked."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kerasseq.tasks.forecasting.conformal import CalibrationState
 
 __all__ = ["EarlierState", "ForecastMetrics", "ForecastState"]
 
-_Numbers = list[float | None]  # null where there is no value
+_Numbers = list[float | None]  # null for a missing value
 _Level = Annotated[float, Limits(least=0, most=1)]
 _ByMetric = Annotated[dict[str, list[AnyFloat | None]], SameLength()]
 
 
 class _Suggested(TypedDict):
-    """For each setting its value, and why."""
+    """The suggested value of each setting, and the reason."""
 
     model: tuple[str, str]
     scaling: tuple[str, str]
@@ -43,7 +43,7 @@ _Arrays = Annotated[np.ndarray, Array("f")]
 
 
 class _Stream(TypedDict):
-    """What `run.update` goes on from, see `kerasseq.models.State`."""
+    """The recurrent state from which `run.update` continues, see `kerasseq.models.State`."""
 
     states: list[_Arrays]
     row: dict[str, _Arrays]
@@ -62,19 +62,19 @@ class ForecastState(TypedDict):
     stream: NotRequired[_Stream]
 
 
-class _EarlierFacts(TypedDict):
+class _EarlierDataInfo(TypedDict):
     model: str
     normalization: str
 
 
 class EarlierState(TypedDict):
-    """The entries of a state of format 1 that were written in another way."""
+    """The entries of a state of format 1 that differ from the present format."""
 
-    data_info: _EarlierFacts
+    data_info: _EarlierDataInfo
     reader: SeriesReaderState
 
 
-class _Covered(TypedDict):
+class _Coverage(TypedDict):
     levels: list[_Level]
     shares: list[_Level]
 
@@ -88,23 +88,23 @@ class _Example(TypedDict):
     truth: _Numbers
 
 
-def _whole(example: _Example) -> str | None:
-    """What is wrong with an example whose lists must be of the steps of its stamps."""
+def _example_fault(example: _Example) -> str | None:
+    """The fault of an example whose lists and stamps differ in length; None without fault."""
     steps = len(example["forecast"])
-    ahead = [example["truth"], *(own for _, own in example["quantiles"])]
+    ahead = [example["truth"], *(values for _, values in example["quantiles"])]
     stamps = len(example["stamps"]) == len(example["history"]) + steps
-    if stamps and all(len(own) == steps for own in ahead):
+    if stamps and all(len(values) == steps for values in ahead):
         return None
     return "must have a stamp for each step, and a value for each step in each list"
 
 
 class ForecastMetrics(TypedDict):
-    """The entries of metrics.json beside those of all recipes."""
+    """Entries of metrics.json that only forecasting has."""
 
     by_step: _ByMetric
     by_series: _ByMetric
     by_target: _ByMetric
     error_by_step: Annotated[_ByMetric, Length(1)]
-    coverage_by_level: dict[str, Annotated[_Covered, SameLength("levels", "shares")]]
+    coverage_by_level: dict[str, Annotated[_Coverage, SameLength("levels", "shares")]]
     nominal_coverage: NotRequired[_Level]
-    examples: list[Annotated[_Example, _whole]]
+    examples: list[Annotated[_Example, _example_fault]]

@@ -26,7 +26,7 @@ __all__ = ["Forecasting"]
 
 
 class Forecasting(Task["ForecastingSettings", ForecastRun]):
-    """Tables of series to calibrated forecasts."""
+    """Forecasting of series, with calibrated quantiles."""
 
     run = ForecastRun
     headline: ClassVar[str] = "mase"
@@ -66,8 +66,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         raise_faults(faults)
         resolved, _ = self.resolve(defaults.SMALLEST, settings)
         linear = bool(settings.linear)
-        own = changed(resolved, normalization="none", segment=1, linear=linear)
-        self.count(defaults.SMALLEST, own)  # the cell and the rest, by checks of the model
+        smallest = changed(resolved, normalization="none", segment=1, linear=linear)
+        self.count(defaults.SMALLEST, smallest)  # the model checks its cell and sizes
 
     def is_own_part(self, value: Any) -> bool:
         from kerasseq.data.series.parts import is_table
@@ -87,12 +87,12 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.data.series.read import Panel, read_series
 
         if not isinstance(data, Panel):
-            given = {name: getattr(settings, name) for name in self.names("read")}
-            data = read_series(data, **given)
+            reading = {name: getattr(settings, name) for name in self.names("read")}
+            data = read_series(data, **reading)
         parts = {}
-        for name, own in self.own_parts(settings).items():
+        for name, part in self.own_parts(settings).items():
             with prefix_errors(name):
-                parts[name] = read_series(own, encoding=data.encoding)
+                parts[name] = read_series(part, encoding=data.encoding)
         return add_parts(data, parts) if parts else data
 
     def split(
@@ -117,7 +117,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         shortest = int((split.validation - split.train).min())
         lookback = defaults.lookback(steps, seasons, source.season, horizon, shortest)
         notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
-        # A seasonal baseline may look back further than the model does.
+        # The seasonal baseline may need a longer lookback than the model.
         context = max(lookback, source.season) + max(settings.lags, default=0)
         parts = Part.split(source, split, lookback, horizon, context, learn)
         tested = test and bool((split.end > split.test).all())
@@ -145,13 +145,15 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             series_ids=settings.series_embedding,
             **sizes,
         )
-        learned, stopping = (
+        train_examples, validation_examples = (
             reader.examples(part.panel, part.first, stride=stride)
             for part, stride in ((train, settings.stride), (parts.validation, None))
         )
-        scored = None
+        test_examples = None
         if (held_out := parts.test) is not None:
-            scored = reader.examples(held_out.panel, held_out.first, insample=held_out.before)
+            test_examples = reader.examples(
+                held_out.panel, held_out.first, insample=held_out.before
+            )
         state = {
             "data_info": {
                 "suggested": suggested,
@@ -162,11 +164,11 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 "season": panel.season,
             },
             "reader": reader.state(),
-            "history": panel_state(tail(_latest(parts), reader.rows_needed)),
+            "history": panel_state(tail(_latest_panel(parts), reader.rows_needed)),
             "calibration": None,
         }
-        notes = [defaults.rows_remark(learned, stopping, scored)]
-        return Prepared(learned, stopping, scored, state, notes=notes)
+        notes = [defaults.rows_remark(train_examples, validation_examples, test_examples)]
+        return Prepared(train_examples, validation_examples, test_examples, state, notes=notes)
 
     def state_type(self) -> Any:
         from kerasseq.tasks.forecasting.saved import ForecastState
@@ -188,10 +190,10 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         if "suggested" in data_info:
             return state
         schema.check(state, EarlierState)
-        # Format 1 kept the settings that were chosen by the data among its data_info.
-        chosen = {name: data_info[name] for name in ("model", "normalization")}
-        chosen["scaling"] = state["reader"]["scalers"]["targets"]["kind"]
-        suggested = {name: [value, "chosen before"] for name, value in chosen.items()}
+        # Format 1 saved the data-driven settings as entries of data_info.
+        values = {name: data_info[name] for name in ("model", "normalization")}
+        values["scaling"] = state["reader"]["scalers"]["targets"]["kind"]
+        suggested = {name: [value, "chosen before"] for name, value in values.items()}
         return {**state, "data_info": {**data_info, "suggested": suggested}}
 
     def check_saved(
@@ -264,13 +266,13 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.tasks.forecasting import forecasts
 
         examples: Any = prepared.validation
-        found = forecasts.calibration(
+        calibration = forecasts.calibration(
             training.outputs(model, examples),
             examples.scaled_targets,
             self._likelihood(prepared.data_info, settings),
             settings.quantiles,
         )
-        return {"calibration": found.state()}
+        return {"calibration": calibration.state()}
 
     def predictions(
         self,
@@ -294,7 +296,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.evaluation import forecast_metrics
         from kerasseq.tasks.forecasting import forecasts
 
-        found = forecast_metrics.score(
+        score = forecast_metrics.score(
             targets.values,
             predictions,
             insample=targets.insample,
@@ -303,8 +305,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             block=targets.block,
             seed=settings.seed,
         )
-        found.details["examples"] = forecasts.examples(targets, predictions)
-        return found
+        score.details["examples"] = forecasts.examples(targets, predictions)
+        return score
 
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: ForecastingSettings
@@ -328,17 +330,17 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return reader.examples(data)
 
     def details(self, score: Score, baselines: Mapping[str, Score]) -> dict[str, Any]:
-        named = {"this model": score, **baselines}
-        errors = {name: own.details["by_step"]["mae"] for name, own in named.items()}
+        scores = {"this model": score, **baselines}
+        errors = {name: each.details["by_step"]["mae"] for name, each in scores.items()}
         covered = {
-            name: own.details["coverage_by_level"]
-            for name, own in named.items()
-            if "coverage_by_level" in own.details
+            name: each.details["coverage_by_level"]
+            for name, each in scores.items()
+            if "coverage_by_level" in each.details
         }
         return {**score.details, "error_by_step": errors, "coverage_by_level": covered}
 
     def reader(self, state: Mapping[str, Any]) -> SeriesReader:
-        """The reader that prepares series as those that the run was made from."""
+        """The fitted reader of a run, which converts series to examples."""
         from kerasseq.data.series.reader import SeriesReader
 
         return SeriesReader.from_state(state["reader"])
@@ -349,9 +351,9 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return self.config(data_info, settings).likelihood
 
 
-def _latest(parts: Parts) -> Panel:
-    """The part that ends last."""
-    found = [own for own in (parts.test, parts.validation, parts.train) if own is not None]
-    ends = [own.panel.stamps[0][-1] for own in found]
-    panel: Panel = found[int(np.argmax([end >= max(ends) for end in ends]))].panel
+def _latest_panel(parts: Parts) -> Panel:
+    """The series of the part that ends last."""
+    candidates = [part for part in (parts.test, parts.validation, parts.train) if part is not None]
+    ends = [part.panel.stamps[0][-1] for part in candidates]
+    panel: Panel = candidates[int(np.argmax([end >= max(ends) for end in ends]))].panel
     return panel

@@ -110,11 +110,11 @@ def test_counts_are_left_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"linear": True}, ("segment", "linear=True is a setting of this network")),
-        ({"attention": True}, ("seq2seq", "attention=True is a setting of this network")),
+        ({"linear": True}, ("segment", "only this network has the setting linear=True")),
+        ({"attention": True}, ("seq2seq", "only this network has the setting attention=True")),
         (
             {"linear": False, "scheduled_sampling": 0.5},
-            ("recursive", "scheduled_sampling=0.5 is a setting of this network"),
+            ("recursive", "only this network has the setting scheduled_sampling=0.5"),
         ),
         ({}, None),
     ],

@@ -47,13 +47,13 @@ def test_a_fan_opens_where_the_history_ends() -> None:
     assert _lines(axis) == {
         "observed": [5, 6, 7],
         "forecast": [7, 10, 11],
-        "what came": [7, 11, 12],
+        "actual": [7, 11, 12],
     }
     assert [list(line.get_xdata()) for line in axis.lines] == [[0, 1, 2], [2, 3, 4], [2, 3, 4]]
     (band,) = axis.collections
     corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
     assert corners == {(2, 7), (3, 8), (4, 9), (4, 13), (3, 12)}
-    assert _legend(figure) == ["observed", "80% interval", "forecast", "what came"]
+    assert _legend(figure) == ["observed", "80% interval", "forecast", "actual"]
     assert axis.get_title() == "load"
 
 
@@ -84,7 +84,7 @@ def test_intervals_are_nested_and_named_once() -> None:
     one = _fan(pd.RangeIndex(2), [1.0], quantiles=quantiles)
     figure = plots.fans([one, one])
     assert [len(axis.collections) for axis in figure.axes] == [2, 2]
-    assert _legend(figure) == ["observed", "90%, 50% intervals", "forecast", "what came"]
+    assert _legend(figure) == ["observed", "90%, 50% intervals", "forecast", "actual"]
 
 
 def test_error_by_step_has_a_line_for_each() -> None:
