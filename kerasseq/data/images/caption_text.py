@@ -39,15 +39,15 @@ def _replace_sign(sign: re.Match[str]) -> str:
 
 
 def caption_tokenizer(captions: Sequence[str], min_count: int, length: int) -> Tokenizer:
-    """The vocabulary of plain captions: their words, with a start and an end.
+    """Fit a tokenizer of words with start and end tokens on normalized captions.
 
     Args:
-        captions: those to learn from, as `normalize_caption` gives them.
-        min_count: how often a word must occur.
-        length: words of the longest caption; longer ones are cut.
+        captions: training captions, as `normalize_caption` returns them.
+        min_count: minimum number of occurrences of a word.
+        length: maximum number of words of a caption; longer ones are cut.
 
     Raises:
-        ValueError: if no word occurs so often.
+        ValueError: if no word occurs `min_count` times.
 
     Example:
 
