@@ -1,4 +1,4 @@
-"""Validation and test parts that are given as data of their own: `validation=` and `test=`."""
+"""The arguments `validation=` and `test=` where they are given as data, not as a share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kerasseq.settings import declared, raise_faults
 
 __all__ = ["NAMES", "check", "is_path", "is_table", "prefix_errors"]
 
-#: The arguments, in the order of time.
+#: Names of the arguments; for series, in the order of time.
 NAMES = ("validation", "test")
 
 
@@ -30,27 +30,27 @@ def is_table(part: Any) -> bool:
     return hasattr(part, "iloc") and hasattr(part, "columns")
 
 
-def check(settings: Any, fits: Callable[[Any], bool]) -> None:
-    """Raise a ValueError for a part that is neither a number nor data; it lists what is accepted.
+def check(settings: Any, accepts: Callable[[Any], bool]) -> None:
+    """Raise a ValueError for a part that is neither a number nor accepted as data.
 
     Args:
         settings: settings with `validation` and `test`.
-        fits: whether a value that is no number can be a part.
+        accepts: returns whether a value other than a number is accepted as a part.
     """
-    known = declared(type(settings))
-    given = {name: getattr(settings, name) for name in NAMES}
+    declarations = declared(type(settings))
+    parts = {name: getattr(settings, name) for name in NAMES}
     raise_faults(
         [
-            known[name].refusal(part)
-            for name, part in given.items()
-            if not (isinstance(part, Real) or fits(part))
+            declarations[name].refusal(part)
+            for name, part in parts.items()
+            if not (isinstance(part, Real) or accepts(part))
         ]
     )
 
 
 @contextmanager
 def prefix_errors(name: str) -> Iterator[None]:
-    """Errors of reading a part begin with the argument that gave it.
+    """Prefix errors with the name of the argument whose data is being read.
 
     Args:
         name: "validation" or "test".

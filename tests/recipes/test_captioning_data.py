@@ -317,7 +317,7 @@ def test_parts_that_cannot_be_are_told(place: Path) -> None:
     table = _table()
     with pytest.raises(ValueError, match="every image of data is in test= or validation="):
         _parts(place, table[:3], test=table)
-    with pytest.raises(ValueError, match="test= has no image for the test part: it tells"):
+    with pytest.raises(ValueError, match="test= has no image for the test part: it puts"):
         _parts(place, table[:10], test=table[10:].assign(split="train"))
     with pytest.raises(ValueError, match=r"validation= has no image .*: all are in test=, too"):
         _parts(place, table[:10], validation=table[11:], test=table[10:])
@@ -325,7 +325,7 @@ def test_parts_that_cannot_be_are_told(place: Path) -> None:
     with pytest.raises(ValueError, match="no image of test= is there"):
         _parts(place, table[:10], test=missing, skip_bad=True)
     marked = table.assign(split=["train"] * 10 + ["test"] * 2)
-    with pytest.raises(ValueError, match="data tells its test part itself: leave test= out"):
+    with pytest.raises(ValueError, match="data already defines its test part: leave test= out"):
         _parts(place, marked, test=table[10:])
     with pytest.raises(ValueError, match=r"leave these settings out. Received: test="):
         captioning("demo", test=table, quiet=True)

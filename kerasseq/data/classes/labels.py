@@ -1,4 +1,4 @@
-"""Labels of classes: as they came, by name, and as numbers."""
+"""Labels of classes: as plain Python values, as names, and as class numbers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _KINDS = (int, float, bool)
 
 
 def class_name(label: Any) -> str:
-    """The name of a class: its label as text.
+    """Name of a class: its label as text.
 
-    Whole numbers have no fraction in it, since they come as floats where pandas once had a gap to
-    mark among them.
+    A whole number is written without a fraction, since pandas turns integers into floats in a
+    column with a missing value.
 
     >>> [class_name(label) for label in (1, 1.0, " pos", True)]
     ['1', '1', 'pos', 'True']
@@ -30,7 +30,7 @@ def class_name(label: Any) -> str:
 
 
 def plain_labels(labels: Sequence[Any]) -> list[Label]:
-    """Labels as they came, where all are whole numbers, numbers or truth values; else their names.
+    """Labels as Python values if all are integers, floats or booleans, otherwise their names.
 
     >>> plain_labels(np.array([1, 0])), plain_labels([True, False]), plain_labels([1, "2"])
     ([1, 0], [True, False], ['1', '2'])
@@ -43,14 +43,14 @@ def plain_labels(labels: Sequence[Any]) -> list[Label]:
 
 
 def class_numbers(labels: Sequence[Label], classes: Sequence[Label]) -> np.ndarray:
-    """Labels as class numbers, int64 (rows,); a label belongs to the class that has its name.
+    """Class number of each label, int64 (rows,); a label belongs to the class with its name.
 
     Args:
         labels: one label per row.
-        classes: the label of each class, in the order of the numbers.
+        classes: label of each class, in the order of the class numbers.
 
     Raises:
-        ValueError: if a label belongs to none of the classes.
+        ValueError: if a label belongs to no class.
 
     >>> class_numbers(["1", "0"], [0, 1]).tolist()
     [1, 0]
@@ -59,7 +59,7 @@ def class_numbers(labels: Sequence[Label], classes: Sequence[Label]) -> np.ndarr
     # A file may have "1.0" where a DataFrame has 1.0.
     number = {str(label): i for i, label in enumerate(classes)}
     number |= {name: i for i, name in enumerate(known)}
-    names = [own if (own := class_name(label)) in number else str(label) for label in labels]
+    names = [name if (name := class_name(label)) in number else str(label) for label in labels]
     unknown = sorted({*names} - {*number})
     if unknown:
         raise ValueError(

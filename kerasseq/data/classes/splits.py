@@ -23,24 +23,24 @@ def stratified_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hold out a fraction of the examples, with the same mix of classes on both sides.
 
-    At least as many examples as there are classes are held out. Examples of one group (the same
-    text twice, say) stay on the same side; a group counts under the label that it has most often,
-    so that the share held out is exact where groups are single examples and close to it elsewhere.
+    At least one example per class is held out. Examples of one group (for instance equal texts)
+    stay on the same side. A group counts as one example with its most frequent label, so that the
+    fraction is exact for groups of one example, and approximate for larger ones.
 
     Args:
         labels: one label per example.
         fraction: the share to hold out, above 0 and below 1.
         seed: the same seed gives the same split.
-        groups: one key per example, or None when any two examples may be parted.
-        spare: whether classes of a single group are kept whole, in place of an error.
-        among: words that say in an error which part of the data the examples are.
+        groups: one key per example; None if each example is a group.
+        spare: whether classes of a single group are never held out, instead of an error.
+        among: words for an error that say which part of the data the examples are.
 
     Returns:
-        The indices to keep and the indices held out, each sorted.
+        The indices to keep and the indices held out, each sorted, int64.
 
     Raises:
-        ValueError: if a class has fewer than two groups and is not spared, or there is too little
-            to split.
+        ValueError: if a class has fewer than two groups and `spare` is false, or there are too few
+            examples to split.
 
     Example:
 
@@ -58,14 +58,14 @@ def stratified_split(
     members = _members(labels, groups)
     names = [Counter(labels[i] for i in group).most_common(1)[0][0] for group in members]
     classes = Counter(names)
-    parted = np.arange(len(members))
+    splittable = np.arange(len(members))
     if spare:
-        parted = np.array([i for i in parted if classes[names[i]] > 1], dtype=np.int64)
-        classes = Counter(names[i] for i in parted)
+        splittable = np.array([i for i in splittable if classes[names[i]] > 1], dtype=np.int64)
+        classes = Counter(names[i] for i in splittable)
     else:
         _check_enough(classes, 2, "hold out a part", among)
     held_count = max(math.ceil(fraction * len(members)), len(classes), 1)
-    if len(parted) - held_count < len(classes):
+    if len(splittable) - held_count < len(classes):
         raise ValueError(
             f"{len(members)} different examples{among} of {len({*names})} classes are too few to "
             f"hold out {fraction:.0%} of them: each side needs as many as there are classes. Give "
@@ -74,7 +74,7 @@ def stratified_split(
     from sklearn.model_selection import train_test_split
 
     _, held = train_test_split(
-        parted, test_size=held_count, random_state=seed, stratify=[names[i] for i in parted]
+        splittable, test_size=held_count, random_state=seed, stratify=[names[i] for i in splittable]
     )
     return _expand(members, np.setdiff1d(np.arange(len(members)), held)), _expand(members, held)
 
@@ -82,16 +82,16 @@ def stratified_split(
 def stratified_folds(
     labels: Sequence[Any], folds: int, seed: int, *, among: str = ""
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Cut the examples into folds: each is the test part once, the others are its train part.
+    """Divide the examples into folds; each fold is the test part once, the others the train part.
 
-    The same folds as scikit-learn's `StratifiedKFold(folds, shuffle=True, random_state=seed)`, so
-    that figures can be set beside those of others.
+    These are the folds of scikit-learn's `StratifiedKFold(folds, shuffle=True, random_state=seed)`,
+    so that scores can be compared with published ones.
 
     Args:
         labels: one label per example.
-        folds: how many, at least 2.
+        folds: number of folds, at least 2.
         seed: the same seed gives the same folds.
-        among: words that say in an error which part of the data the examples are.
+        among: words for an error that say which part of the data the examples are.
 
     Returns:
         One pair of sorted index arrays, train and test, for each fold.
@@ -116,23 +116,25 @@ def stratified_folds(
 
 
 def _members(labels: Sequence[Any], groups: Sequence[Hashable] | None) -> list[list[int]]:
-    """The examples of each group, groups in order of their first example."""
+    """Indices of the examples of each group, in the order of their first examples."""
     if groups is None:
         return [[i] for i in range(len(labels))]
-    found: dict[Hashable, list[int]] = {}
+    members: dict[Hashable, list[int]] = {}
     for i, group in enumerate(groups):
-        found.setdefault(group, []).append(i)
-    return list(found.values())
+        members.setdefault(group, []).append(i)
+    return list(members.values())
 
 
 def _expand(members: list[list[int]], chosen: np.ndarray) -> np.ndarray:
+    """Sorted indices of the examples of the chosen groups."""
     return np.sort(np.array([i for group in chosen for i in members[group]], dtype=np.int64))
 
 
 def _check_enough(classes: Counter[Any], least: int, purpose: str, among: str) -> None:
+    """Raise a ValueError unless there are two classes, each with at least `least` examples."""
     if len(classes) < 2:
         raise ValueError(
-            f"at least two classes are needed to {purpose}, each with examples that are of no "
+            f"at least two classes are needed to {purpose}, each with examples that belong to no "
             f"other class. Received: {sorted(classes)}"
         )
     name, count = min(classes.items(), key=lambda item: item[1])

@@ -1,4 +1,4 @@
-"""Small images that are drawn here, and sentences that say what is in them."""
+"""Demo images of two coloured shapes, with captions that describe them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,19 @@ COLOURS = {
 SHAPES = ("circle", "square", "triangle", "cross")
 RELATIONS = ("above", "left of")
 _TRAIN, _VALIDATION, _TEST = 2400, 300, 300
-_HELD_OUT = 0.2  # of the scenes: no image to learn from shows one of them
+_HELD_OUT = 0.2  # share of the scenes that appear in test images only
 _SEED = 20
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Two things, and how the first lies to the second."""
+    """Two coloured shapes, and the position of the first relative to the second.
+
+    Args:
+        first: colour and shape.
+        relation: "above" or "left of".
+        second: colour and shape.
+    """
 
     first: tuple[str, str]
     relation: str
@@ -34,14 +40,17 @@ class Scene:
 
     @property
     def captions(self) -> list[str]:
-        """All that the grammar says of it."""
-        said = f"a {' '.join(self.first)} {self.relation} a {' '.join(self.second)}"
-        return [said, f"there is {said}"]
+        """The two captions of the scene."""
+        caption = f"a {' '.join(self.first)} {self.relation} a {' '.join(self.second)}"
+        return [caption, f"there is {caption}"]
 
     def draw(self, random: np.random.Generator) -> np.ndarray:
-        """An image of it, uint8 (SIZE, SIZE, 3): places, sizes and the ground vary."""
+        """Draw an image of the scene, uint8 (SIZE, SIZE, 3).
+
+        Positions, sizes, colours and the background vary at random.
+        """
         image = np.full((SIZE, SIZE, 3), random.integers(225, 256), dtype=np.float64)
-        # How far things are apart the way that the relation says is more than the other way.
+        # The shapes are farther apart along the direction of the relation than across it.
         along = random.uniform(7, 9), random.uniform(SIZE - 10, SIZE - 8)
         across = random.uniform(10, SIZE - 11, 2)
         for place, (colour, shape) in zip(zip(along, across), (self.first, self.second)):
@@ -54,21 +63,21 @@ class Scene:
 
 
 def scenes() -> list[Scene]:
-    """All scenes of two different things."""
+    """All scenes of two different coloured shapes."""
     things = list(itertools.product(COLOURS, SHAPES))
     pairs = itertools.permutations(things, 2)
     return [Scene(a, relation, b) for a, b in pairs for relation in RELATIONS]
 
 
 def demo_images() -> tuple[np.ndarray, list[list[str]], list[str]]:
-    """Images, what is said of each, and the part of each: always the same.
+    """The demo images with their captions and parts; always the same.
 
-    A scene is two coloured shapes and how they lie. A fifth of the scenes are held out: images of
-    them are in the test part and nowhere else, so that a caption there is one never heard before.
+    A scene consists of two coloured shapes and their relation. A fifth of the scenes are held out:
+    they appear in the test part only, so that the right caption of a test image is a new sentence.
 
     Returns:
-        uint8 (images, 32, 32, 3); two captions for each; "train", "validation" or "test" for
-        each.
+        Images, uint8 (images, 32, 32, 3); two captions per image; and the part of each image:
+        "train", "validation" or "test".
 
     Example:
 
@@ -79,22 +88,22 @@ def demo_images() -> tuple[np.ndarray, list[list[str]], list[str]]:
     ['a red circle left of a red cross', 'there is a red circle left of a red cross']
     """
     random = np.random.default_rng(_SEED)
-    everything = scenes()
-    order = random.permutation(len(everything))
-    cut = int(_HELD_OUT * len(everything))
-    shown = {"test": order[:cut], "train": order[cut:], "validation": order[cut:]}
+    all_scenes = scenes()
+    order = random.permutation(len(all_scenes))
+    cut = int(_HELD_OUT * len(all_scenes))
+    scenes_of_part = {"test": order[:cut], "train": order[cut:], "validation": order[cut:]}
     drawn: list[tuple[Scene, str]] = []
     for part, count in (("train", _TRAIN), ("validation", _VALIDATION), ("test", _TEST)):
-        # As many of each scene as can be.
-        numbers = np.resize(random.permutation(shown[part]), count)
-        drawn += [(everything[number], part) for number in numbers]
+        # Each scene appears equally often, as far as the numbers allow.
+        numbers = np.resize(random.permutation(scenes_of_part[part]), count)
+        drawn += [(all_scenes[number], part) for number in numbers]
     images = np.stack([scene.draw(random) for scene, _ in drawn])
     return images, [scene.captions for scene, _ in drawn], [part for _, part in drawn]
 
 
 def _cover(shape: str, row: float, column: float, radius: float) -> np.ndarray:
-    """How much of each pixel a shape covers, (SIZE, SIZE), with soft edges."""
-    fine = 4  # samples of a pixel, each way
+    """Share of each pixel that a shape covers, float (SIZE, SIZE), which gives soft edges."""
+    fine = 4  # samples per pixel along each axis
     places = (np.arange(SIZE * fine) + 0.5) / fine - 0.5
     down, right = places[:, None] - row, places[None, :] - column
     if shape == "circle":

@@ -1,8 +1,8 @@
-"""Short reviews that kerasseq writes itself, in which the order of the words decides.
+"""Demo reviews, generated from a grammar, whose class depends on the order of the words.
 
-Most of them hold words of praise and of blame, and differ in where those stand: "the acting is
-dull, but I loved the ending" and "I loved the acting, but the ending is dull" are of opposite
-opinion and made of the same words. A model that counts words, or pairs of them, gets only so far.
+Most reviews contain both praise and blame: "the acting is dull, but I loved the ending" and "I
+loved the acting, but the ending is dull" use the same words and have opposite classes. A model
+that counts words, or pairs of words, cannot classify them all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CLASSES = ("negative", "positive")
 
 @dataclass(frozen=True)
 class _Topic:
-    """What is reviewed; words come in pairs of lists, of blame and of praise."""
+    """Words for one kind of thing under review; pairs of lists hold words of blame and praise."""
 
     things: tuple[str, ...]
     aspects: tuple[str, ...]
@@ -96,8 +96,8 @@ _FELT = (
 )
 _TURN = (("worse",), ("better",))
 
-# A name in braces stands for one of its forms; + is of the side that the writer takes, - of the
-# other. What stands twice in the list is twice as frequent.
+# A name in braces is replaced by one of its forms, drawn at random: + marks the opinion of the
+# writer, - the opposite one. A form that is listed twice is drawn twice as often.
 _FORMS = {
     "clause": (
         *("the {aspect} {is} {degree}{adjective+}",) * 3,
@@ -105,7 +105,7 @@ _FORMS = {
         "{verdict+}",
     ),
     "degree": ("", "", "", "", "really ", "so "),
-    # Between a clause and what turns it, so that the pair of words there says little.
+    # Stands between a clause and its contrast, so that word pairs at that place say little.
     "hedge": ("", "", "", " at times", " I admit", " for the most part", " at first"),
     "denial": ("not {adjective-} at all", "far from {adjective-}", "anything but {adjective-}"),
     "plain": (
@@ -148,13 +148,13 @@ _FORMS = {
     ),
 }
 _KINDS = ("plain", "negated", "contrasted", "compared")
-# With these shares a bag of word pairs is right four times in five.
+# With these shares of the kinds, a bag of word pairs reaches an accuracy of about 80%.
 _SHARES = (0.4, 0.2, 0.25, 0.15)
 _NAME = re.compile(r"\{(a )?(\w+)([+-]?)\}")
 
 
 def demo_reviews(seed: int = 0, size: int = 2000) -> list[tuple[str, str]]:
-    """Reviews of films, restaurants and things, and what their writer thinks; none twice.
+    """Generate distinct reviews of films, restaurants and products, with their class.
 
     Args:
         seed: the same seed gives the same reviews.
@@ -175,45 +175,46 @@ def demo_reviews(seed: int = 0, size: int = 2000) -> list[tuple[str, str]]:
     if not 2 <= size <= 100_000:
         raise ValueError(f"size must be from 2 to 100,000. Received: size={size!r}")
     draw = random.Random(seed)
-    found: dict[str, str] = {}
-    while len(found) < size:
-        side = len(found) % 2
-        found.setdefault(_review(draw, side), CLASSES[side])
-    reviews = list(found.items())
+    label_of: dict[str, str] = {}
+    while len(label_of) < size:
+        side = len(label_of) % 2
+        label_of.setdefault(_review(draw, side), CLASSES[side])
+    reviews = list(label_of.items())
     draw.shuffle(reviews)
     return reviews
 
 
-def _review(draw: random.Random, side: int) -> str:
+def _review(draw: random.Random, label: int) -> str:
+    """Generate one review; label 0 is negative, 1 positive."""
     topic = draw.choice(_TOPICS)
-    # Nobody writes of two films in one review, or of the same soup twice.
-    fixed = {"thing": draw.choice(topic.things), "is": draw.choice(("is", "was"))}
+    # A review is about one thing, and mentions each aspect at most once.
+    constant = {"thing": draw.choice(topic.things), "is": draw.choice(("is", "was"))}
     aspects = draw.sample(topic.aspects, len(topic.aspects))
-    sided = {
+    by_label = {
         "adjective": [a + b for a, b in zip(_ADJECTIVES, topic.adjectives)],
         "verdict": topic.verdicts,
         "felt": _FELT,
         "turn": _TURN,
     }
 
-    def expand(form: str, side: int) -> str:
-        def one(match: re.Match[str]) -> str:
+    def expand(form: str, label: int) -> str:
+        def replacement(match: re.Match[str]) -> str:
             article, name, sign = match.groups()
-            here = side if sign != "-" else 1 - side
+            opinion = label if sign != "-" else 1 - label
             if name == "aspect":
                 return aspects.pop()
-            if name in fixed:
-                return fixed[name]
-            if name in sided:
-                word = draw.choice(sided[name][here])
+            if name in constant:
+                return constant[name]
+            if name in by_label:
+                word = draw.choice(by_label[name][opinion])
             else:
-                word = expand(draw.choice(_FORMS[name]), here)
+                word = expand(draw.choice(_FORMS[name]), opinion)
             return f"{'an' if word[0] in 'aeiou' else 'a'} {word}" if article else word
 
-        return _NAME.sub(one, form)
+        return _NAME.sub(replacement, form)
 
     kind = draw.choices(_KINDS, _SHARES)[0]
-    sentences = [expand(draw.choice(_FORMS[kind]), side)]
+    sentences = [expand(draw.choice(_FORMS[kind]), label)]
     sentences += draw.sample(topic.asides, draw.choice((0, 1, 1, 2)))
     draw.shuffle(sentences)
     return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)

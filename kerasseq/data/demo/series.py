@@ -1,4 +1,4 @@
-"""Figures that come with kerasseq: air passengers and sunspots, month by month."""
+"""Demo series: monthly air passengers and sunspots."""
 
 from __future__ import annotations
 

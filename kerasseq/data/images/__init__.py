@@ -1,1 +1,1 @@
-"""Images and their captions."""
+"""Images and their captions: reading, matching and feature files."""

@@ -1,4 +1,4 @@
-"""Captions as they are learned and scored, and their vocabulary."""
+"""Normalize captions for training and scoring, and build their tokenizer."""
 
 from __future__ import annotations
 
@@ -15,36 +15,39 @@ _WITHIN = re.compile(r"(?<=\w)['’&=._‐-](?=\w)|(?<=\d)[,:](?=\d)")  # a word
 
 
 def normalize_caption(caption: str) -> str:
-    """A caption as it is learned and scored: lower case, without punctuation, single spaces.
+    """Normalize a caption: lower case, no punctuation, single spaces.
 
-    What stands within a word (man's, T-shirt, U.S.) goes; other signs part words.
+    Signs within a word are removed (man's, T-shirt, U.S.); other signs separate words.
 
     >>> normalize_caption("A man's T-shirt,and 2 dogs .")
     'a mans tshirt and 2 dogs'
     """
-    told = _WITHIN.sub("", unicodedata.normalize("NFKC", caption).lower())
-    return " ".join(_SIGN.sub(_left, told).split())
+    joined = _WITHIN.sub("", unicodedata.normalize("NFKC", caption).lower())
+    return " ".join(_SIGN.sub(_replace_sign, joined).split())
 
 
-def _left(sign: re.Match[str]) -> str:
-    """What is left of a sign: many scripts write vowels as marks on the letter before."""
+def _replace_sign(sign: re.Match[str]) -> str:
+    """Replacement of a sign: a space, except for marks and invisible characters.
+
+    Many scripts write vowels as marks on the letter before, which belong to the word.
+    """
     category = unicodedata.category(sign[0])
     if category in ("Mn", "Mc"):
         before = sign.string[max(0, sign.start() - 1)]
         return sign[0] if unicodedata.category(before)[0] in "LNM" else ""
-    return "" if category == "Cf" else " "  # joiners, which are not seen
+    return "" if category == "Cf" else " "  # Cf: invisible, such as joiners
 
 
 def caption_tokenizer(captions: Sequence[str], min_count: int, length: int) -> Tokenizer:
-    """The vocabulary of plain captions: their words, with a start and an end.
+    """Fit a tokenizer of words with start and end tokens on normalized captions.
 
     Args:
-        captions: those to learn from, as `normalize_caption` gives them.
-        min_count: how often a word must occur.
-        length: words of the longest caption; longer ones are cut.
+        captions: training captions, as `normalize_caption` returns them.
+        min_count: minimum number of occurrences of a word.
+        length: maximum number of words of a caption; longer ones are cut.
 
     Raises:
-        ValueError: if no word occurs so often.
+        ValueError: if no word occurs `min_count` times.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Images and what is said of them, matched, checked and parted."""
+"""Match images with their captions, check them, and divide them into parts."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _SHOWN = 3  # names in a note or an error
 
 @dataclass
 class Captioned:
-    """Images, their inputs and their captions.
+    """Images with their inputs and captions.
 
     Args:
-        names: of the images.
-        captions: of each image, at least one, plain.
+        names: names of the images.
+        captions: for each image, at least one normalized caption.
         inputs: pixels or features of each image.
-        network: where the inputs are pixels, `name` and `size` of the network that is trained.
+        network: `name` and `size` of the image network that is trained, if the inputs are pixels.
         extractor: state of the feature extractor (`kerasseq.tasks.captioning.feature_extractor`);
-            None where it is unknown.
-        parts: "train", "validation" or "test" for each image; None where the data does not tell.
-        files: where each image lies, "" where that is not known.
-        notes: what was found out, to be shown.
+            None if it is unknown.
+        parts: "train", "validation" or "test" for each image; None if the data defines no parts.
+        files: path of each image, "" if it is unknown.
+        notes: remarks on how the data was read, to be shown to the user.
     """
 
     names: list[str]
@@ -72,11 +72,11 @@ class Captioned:
 
 @dataclass
 class Files:
-    """Image files and what is said of them.
+    """Image files with their captions.
 
     Args:
-        paths: where each image ought to lie.
-        captions: what is said, by the images' names, in the order of the paths.
+        paths: path of each image; the file may be missing.
+        captions: captions by the name of the image, in the order of the paths.
     """
 
     paths: list[Path]
@@ -84,7 +84,7 @@ class Files:
 
 
 def demo() -> Captioned:
-    """The images that are drawn here."""
+    """The demo images with their captions."""
     from kerasseq.data.demo.images import SIZE, demo_images
 
     images, captions, parts = demo_images()
@@ -101,17 +101,17 @@ def demo() -> Captioned:
 def image_files(
     data: Any, images: Any = None, captions: Any = None, places: Sequence[Any] = ()
 ) -> Files:
-    """Where images ought to lie, and what is said of them.
+    """Read captions, and locate the files of their images.
 
     Args:
         data: a folder with images and captions, or a file or DataFrame of captions.
-        images: the folder of images; found in or beside `data` where it is not given.
-        captions: the file of captions, where `data` is a folder with several.
-        places: further folders to find the images in.
+        images: the folder of images; by default it is searched for in and beside `data`.
+        captions: the file of captions, if `data` is a folder with several such files.
+        places: further folders in which to search for the images.
 
     Raises:
         FileNotFoundError: if there is no such folder or file.
-        ValueError: if no captions are found, or cannot be read.
+        ValueError: if there are no captions, or they cannot be read.
     """
     folder = Path()
     path = paths.user_path(data, "data") if isinstance(data, str | os.PathLike) else None
@@ -126,61 +126,64 @@ def image_files(
             "captions= is for a folder as data: give the captions in one place only. "
             f"Received: captions={str(captions)!r}"
         )
-    told = _used(read_captions(data))
-    return _merged(locate_images([*told.of], folder, images, places), told)
+    usable = _drop_unusable(read_captions(data))
+    return _merge_names(locate_images([*usable.of], folder, images, places), usable)
 
 
 def add_parts(files: Files, parts: Mapping[str, Files]) -> Files:
-    """Images with the validation and test part that were given on their own.
+    """Add the validation and test parts that are given as separate data to the images of `data`.
 
-    Images of the test part leave the others, and those of the validation part the training part.
+    Images of the test part are removed from the other parts, images of the validation part from
+    the training part.
 
     Args:
         files: the images of `data`.
-        parts: "validation", "test" or both. Where one tells parts itself, that part of it counts.
+        parts: "validation", "test" or both. If the data of a part defines parts itself, only its
+            images of this part are used.
 
     Raises:
-        ValueError: if `data` tells such a part itself, or nothing is left to learn from.
+        ValueError: if `data` already defines such a part, or no image remains for a part.
     """
-    told, notes = files.captions.parts, list(files.captions.notes)
-    double = [name for name in parts if name in told.values()]
-    if double:
+    defined, notes = files.captions.parts, list(files.captions.notes)
+    duplicates = [name for name in parts if name in defined.values()]
+    if duplicates:
         raise ValueError(
-            f"data tells its {double[0]} part itself: leave {double[0]}= out, or give data without "
-            "it."
+            f"data already defines its {duplicates[0]} part: leave {duplicates[0]}= out, or give "
+            "data without it."
         )
     paths: list[Path] = []
     captions = Captions({}, notes=notes)
-    seen: set[Path | str] = set()
-    for part, own in {"test": None, "validation": None, **parts, "train": files}.items():
-        if own is None:
+    used: set[Path | str] = set()
+    # The later parts first, so that an image that is in several parts stays in the last one.
+    for part, source in {"test": None, "validation": None, **parts, "train": files}.items():
+        if source is None:
             continue
         before = len(paths)
         rows = [
-            (name, path, own.captions.parts.get(name, part))
-            for name, path in zip(own.captions.of, own.paths)
+            (name, path, source.captions.parts.get(name, part))
+            for name, path in zip(source.captions.of, source.paths)
         ]
-        if own is not files:
-            notes += [f"{part}=: {note}" for note in own.captions.notes]
-            others = [row for row in rows if row[2] != part]
+        if source is not files:
+            notes += [f"{part}=: {note}" for note in source.captions.notes]
+            excluded = [row for row in rows if row[2] != part]
             rows = [row for row in rows if row[2] == part]
-            if others and rows:
+            if excluded and rows:
                 notes.append(
-                    f"{len(others):,} images that {part}= puts into other parts left out: "
-                    f"{_some([name for name, _, _ in others])}"
+                    f"{len(excluded):,} images that {part}= puts into other parts left out: "
+                    f"{_format_names([name for name, _, _ in excluded])}"
                 )
-        if own is not files and all(_identity(name, path) in seen for name, path, _ in rows):
+        if source is not files and all(_identity(name, path) in used for name, path, _ in rows):
             raise ValueError(
                 f"{part}= has no image for the {part} part: "
-                + ("all are in test=, too" if rows else "it tells another part for each")
+                + ("all are in test=, too" if rows else "it puts each image into another part")
                 + ". Give others, or leave it out."
             )
-        for name, path, called in rows:
-            if _identity(name, path) not in seen:
+        for name, path, part_name in rows:
+            if _identity(name, path) not in used:
                 key = os.path.abspath(path) if name in captions.of else name
-                captions.of[key], captions.parts[key] = own.captions.of[name], called
+                captions.of[key], captions.parts[key] = source.captions.of[name], part_name
                 paths.append(path)
-        seen |= {_identity(name, path) for name, path, _ in rows}
+        used |= {_identity(name, path) for name, path, _ in rows}
         if (shared := len(rows) - len(paths) + before) > 0:
             notes.append(f"{shared:,} images of a later part left the {part} part")
     if "train" not in captions.parts.values():
@@ -191,7 +194,7 @@ def add_parts(files: Files, parts: Mapping[str, Files]) -> Files:
 
 
 def _identity(name: str, path: Path) -> Path | str:
-    """The same for the same image: its file, or its name where that is not there."""
+    """Identity of an image: its file, or its name if there is no file."""
     return path.resolve() if path.is_file() else name
 
 
@@ -201,14 +204,14 @@ def check_image_files(files: Files, skip_bad: bool) -> None:
     where = "Pass images=, the folder that holds them."
     if len(missing) == len(files.paths):
         raise ValueError(
-            f"none of the {len(missing):,} images that the captions name is there: the first "
-            f"was looked for in {missing[0]}. {where}"
+            f"none of the {len(missing):,} images that the captions name is there: the first one "
+            f"was expected at {missing[0]}. {where}"
         )
     if missing and not skip_bad:
         raise ValueError(
             f"{len(missing):,} of the {len(files.paths):,} images that the captions name are not "
-            f"there: {_some(missing)}. {where} With skip_bad=True such images are listed and "
-            "left out."
+            f"there: {_format_names(missing)}. {where} With skip_bad=True such images are listed "
+            "and left out."
         )
 
 
@@ -222,28 +225,30 @@ def from_files(
     """Join the inputs of image files with their captions.
 
     Args:
-        files: as `image_files` gives them.
-        inputs: a row for each of them.
-        bad: what is wrong with some, by number; those are left out.
-        network: as of `Captioned`.
-        extractor: as of `Captioned`.
+        files: image files, as `image_files` returns them.
+        inputs: inputs of the images, one row per file.
+        bad: errors of unreadable images by index; these images are left out.
+        network: see `Captioned`.
+        extractor: see `Captioned`.
 
     Raises:
-        ValueError: if none is left.
+        ValueError: if no image is readable.
     """
-    kept = np.array([i for i in range(len(files.paths)) if i not in bad], dtype=np.int64)
+    readable = np.array([i for i in range(len(files.paths)) if i not in bad], dtype=np.int64)
     names = list(files.captions.of)
     notes = list(files.captions.notes)
     missing = [names[i] for i in bad if not files.paths[i].is_file()]
     broken = [names[i] for i in bad if files.paths[i].is_file()]
-    for left, reason in ((missing, "are not there"), (broken, "cannot be read")):
-        if left:
-            notes.append(f"{len(left):,} images {reason}, and are left out: {_some(left)}")
-    if not len(kept):
+    for unusable, reason in ((missing, "are not there"), (broken, "cannot be read")):
+        if unusable:
+            notes.append(
+                f"{len(unusable):,} images {reason}, and are left out: {_format_names(unusable)}"
+            )
+    if not len(readable):
         raise ValueError(
             f"none of the {len(names):,} images can be read: {next(iter(bad.values()))}"
         )
-    found = Captioned(
+    source = Captioned(
         names,
         list(files.captions.of.values()),
         inputs,
@@ -253,15 +258,15 @@ def from_files(
         [os.path.abspath(path) for path in files.paths],
         notes,
     )
-    return take_images(found, kept) if bad else found
+    return take_images(source, readable) if bad else source
 
 
 def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
-    """Features that were computed elsewhere, with the captions of their images.
+    """Join features that were computed by another program with the captions of their images.
 
     Args:
-        files: as `image_files` gives them; the images need not be there.
-        features: the file that holds them, see `read_features`.
+        files: image files, as `image_files` returns them; the images may be missing.
+        features: the file of features, see `read_features`.
         skip_bad: whether images without features are left out.
 
     Raises:
@@ -278,28 +283,29 @@ def from_features(files: Files, features: Any, skip_bad: bool) -> Captioned:
         )
     if missing and not skip_bad:
         raise ValueError(
-            f"{features} has no features of {len(missing):,} images: {_some(missing)}. "
+            f"{features} has no features of {len(missing):,} images: {_format_names(missing)}. "
             "With skip_bad=True such images are listed and left out."
         )
     notes = list(files.captions.notes)
     if missing:
-        told = f"{len(missing):,} images have no features, and are left out: {_some(missing)}"
-        notes.append(told)
-    kept = list(rows)
+        notes.append(
+            f"{len(missing):,} images have no features, and are left out: {_format_names(missing)}"
+        )
+    available = list(rows)
     order = np.array(list(rows.values()))
     paths = dict(zip(files.captions.of, files.paths))
     return Captioned(
-        kept,
-        [files.captions.of[name] for name in kept],
+        available,
+        [files.captions.of[name] for name in available],
         inputs.at(order),
-        parts=_parts(kept, files.captions),
-        files=[os.path.abspath(paths[name]) if paths[name].is_file() else "" for name in kept],
+        parts=_parts(available, files.captions),
+        files=[os.path.abspath(paths[name]) if paths[name].is_file() else "" for name in available],
         notes=notes,
     )
 
 
 def take_images(source: Captioned, rows: np.ndarray) -> Captioned:
-    """Some of the images."""
+    """Select images by their indices, int (images,)."""
     return replace(
         source,
         names=[source.names[i] for i in rows],
@@ -311,7 +317,7 @@ def take_images(source: Captioned, rows: np.ndarray) -> Captioned:
 
 
 def select_test_part(source: Captioned) -> Captioned:
-    """The test part where the data tells one, else all of it."""
+    """The test part if the data defines one, otherwise all images."""
     parts = source.parts or []
     rows = np.array([i for i, part in enumerate(parts) if part == "test"], dtype=np.int64)
     return take_images(source, rows) if len(rows) else source
@@ -324,16 +330,17 @@ def part_rows(
     seed: int,
     fold: tuple[int, int] | None = None,
 ) -> dict[str, np.ndarray]:
-    """The images of each part, as the data tells them, else drawn.
+    """Indices of the images of each part, as the data defines them, otherwise drawn at random.
 
-    An image is in one part, with all its captions.
+    Each image is in one part, with all its captions.
 
     Args:
         source: the images.
-        validation: share of the images that are not tested on; unused where the data tells.
-        test: share of all images; unused where the data tells.
-        seed: of what is drawn.
-        fold: `(k, n)` makes the k-th of n folds of all but the test part the validation part.
+        validation: share of the images outside the test part; unused if the data defines the part.
+        test: share of all images; unused if the data defines the part.
+        seed: seed of the random split.
+        fold: `(k, n)` divides all images but the test part into n folds and makes the k-th one the
+            validation part.
 
     Raises:
         ValueError: if a part has no images.
@@ -345,13 +352,13 @@ def part_rows(
     {'train': 3, 'validation': 1, 'test': 1}
     """
     random = np.random.default_rng(seed)
-    told = np.array(source.parts or ["train"] * len(source))
-    rows = {part: np.flatnonzero(told == part) for part in PARTS}
+    defined = np.array(source.parts or ["train"] * len(source))
+    rows = {part: np.flatnonzero(defined == part) for part in PARTS}
     for part, share in (("test", test), ("validation", validation)):
         if not (len(rows[part]) or isinstance(share, Real)):
             raise ValueError(f"no image of {part}= is there: check its names, or images=.")
     if not len(rows["test"]):
-        rows["train"], rows["test"] = _drawn(rows["train"], test, random)
+        rows["train"], rows["test"] = _draw(rows["train"], test, random)
     if fold is not None:
         number, folds = fold
         rest = np.concatenate([rows["train"], rows["validation"]])
@@ -359,9 +366,9 @@ def part_rows(
         rows["validation"] = np.sort(rest[number::folds])
         rows["train"] = np.setdiff1d(rest, rows["validation"])
     elif not len(rows["validation"]):
-        rows["train"], rows["validation"] = _drawn(rows["train"], validation, random)
-    for part, own in rows.items():
-        if not len(own):
+        rows["train"], rows["validation"] = _draw(rows["train"], validation, random)
+    for part, indices in rows.items():
+        if not len(indices):
             raise ValueError(
                 f"there is no image for the {part} part: {len(source):,} images are too few, "
                 "or the lists of parts leave it empty. Give more images."
@@ -369,54 +376,55 @@ def part_rows(
     return rows
 
 
-def _some(names: Sequence[str]) -> str:
-    """The first of some names, and how many more there are."""
+def _format_names(names: Sequence[str]) -> str:
+    """Format names for a message: the first ones, and the number of further ones."""
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _drawn(
+def _draw(
     rows: np.ndarray, share: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a share of rows at random; the remaining and the drawn rows, each sorted."""
     order = random.permutation(rows)
     cut = max(1, round(share * len(rows)))
     return np.sort(order[cut:]), np.sort(order[:cut])
 
 
-def _used(captions: Captions) -> Captions:
-    """Without images that have no caption, or are in no part where others are."""
-    silent = [name for name, own in captions.of.items() if not own]
+def _drop_unusable(captions: Captions) -> Captions:
+    """Drop images without captions and, if the data defines parts, images without a part."""
+    without = [name for name, texts in captions.of.items() if not texts]
     notes = list(captions.notes)
-    if silent:
-        notes.append(f"{len(silent):,} images have no caption, and are left out: {silent[0]}")
-    kept = {name: own for name, own in captions.of.items() if own}
+    if without:
+        notes.append(f"{len(without):,} images have no caption, and are left out: {without[0]}")
+    usable = {name: texts for name, texts in captions.of.items() if texts}
     if captions.parts:
-        outside = [name for name in kept if name not in captions.parts]
+        outside = [name for name in usable if name not in captions.parts]
         if outside:
             notes.append(f"{len(outside):,} images are in no part, and are left out")
-        kept = {name: own for name, own in kept.items() if name in captions.parts}
-        if not kept:
+        usable = {name: texts for name, texts in usable.items() if name in captions.parts}
+        if not usable:
             raise ValueError(
                 f"the lists of parts name none of the images that have captions: {outside[0]} is "
                 "not in them. Give the lists of these images."
             )
-    return replace(captions, of=kept, notes=notes)
+    return replace(captions, of=usable, notes=notes)
 
 
-def _merged(paths: Sequence[Path], told: Captions) -> Files:
-    """One image for each file, which may go by several names."""
+def _merge_names(paths: Sequence[Path], captions: Captions) -> Files:
+    """Merge the captions of names that mean the same file; `captions` is changed in place."""
     files: dict[str, tuple[str, Path]] = {}
-    for name, path in zip([*told.of], paths):
+    for name, path in zip([*captions.of], paths):
         first, _ = files.setdefault(os.path.abspath(path), (name, path))
         if first == name:
             continue
-        if told.parts and told.parts[first] != told.parts[name]:
+        if captions.parts and captions.parts[first] != captions.parts[name]:
             raise ValueError(
-                f"{path} is in two parts: in {told.parts[first]} as {first}, and in "
-                f"{told.parts[name]} as {name}. Leave one of them out."
+                f"{path} is in two parts: in {captions.parts[first]} as {first}, and in "
+                f"{captions.parts[name]} as {name}. Leave one of them out."
             )
-        told.of[first] = told.of[first] + told.of.pop(name)
-    return Files([path for _, path in files.values()], told)
+        captions.of[first] = captions.of[first] + captions.of.pop(name)
+    return Files([path for _, path in files.values()], captions)
 
 
 def _parts(names: Sequence[str], captions: Captions) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""Images of any kind as arrays of one size and three colours."""
+"""Read images from files, arrays or Pillow images as RGB arrays of one size."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ __all__ = [
 ]
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-# What those endings stand for, by Pillow's names, and the only formats that a file is tried as
+# The formats of these endings, by Pillow's names. A file is read in one of these formats only,
 # whatever its ending: for others Pillow starts programs, such as Ghostscript for PostScript.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
-_ORIENTATION = 0x0112  # the tag in which a camera says how it was held
+_ORIENTATION = 0x0112  # the EXIF tag of the camera's orientation
 
 
 def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
-    """An image from a file, uint8 (size, size, 3): all of it, squeezed into a square.
+    """Read an image file as uint8 (size, size, 3).
 
-    Turned as its camera says. Of an animation the first frame; what is transparent is white.
+    The whole image is scaled to a square, and rotated by its EXIF orientation. Of an animation the
+    first frame is read; transparent pixels become white.
 
     Args:
         path: a JPEG, PNG, GIF, BMP, WebP or TIFF file, whatever its ending.
@@ -41,7 +42,7 @@ def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no image, cut off, or too large to decode safely.
+        ValueError: if the file is no image, is cut off, or is too large to decode safely.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -50,11 +51,11 @@ def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
         raise FileNotFoundError(f"there is no image {path}. Check the path.")
     try:
         with warnings.catch_warnings():
-            # Pillow warns of what is large, and refuses what is twice as large.
+            # Pillow warns of a large image, and raises an error for one twice as large.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path, formats=_FORMATS) as image:
                 image.draft("RGB", (2 * size, 2 * size))  # decodes a large JPEG at a fraction
-                return _array(image, size)
+                return _to_array(image, size)
     except UnidentifiedImageError:
         raise ValueError(
             f"{path} is no image that can be read: known are {', '.join(_FORMATS)}. Convert it "
@@ -69,15 +70,15 @@ def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
 
 
 def as_image(value: Any, size: int) -> np.ndarray:
-    """An image from an array or a Pillow image, as `read_image` gives it.
+    """Convert an array or a Pillow image to uint8 (size, size, 3), like `read_image`.
 
     Args:
-        value: (height, width), (height, width, 1), (..., 3) or (..., 4), uint8, or float from 0 to
-            1; or a Pillow image.
+        value: array (height, width) or (height, width, channels) with 1, 3 or 4 channels, uint8, or
+            float from 0 to 1; or a Pillow image.
         size: height and width, in pixels.
 
     Raises:
-        ValueError: if it is no such array.
+        ValueError: if the value is no such array.
 
     Example:
 
@@ -87,8 +88,8 @@ def as_image(value: Any, size: int) -> np.ndarray:
     from PIL import Image
 
     if isinstance(value, Image.Image):
-        return _array(value, size)
-    return _array(Image.fromarray(_pixels(value)), size)
+        return _to_array(value, size)
+    return _to_array(Image.fromarray(_pixels(value)), size)
 
 
 def check_image(value: Any) -> None:
@@ -108,7 +109,7 @@ def _pixels(value: Any) -> np.ndarray:
     """The pixels of an array, uint8 (height, width) or (height, width, 3 or 4)."""
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError):  # of lists of several lengths
+    except (ValueError, TypeError):  # for nested lists of different lengths
         array = np.array(None)
     if array.dtype.kind not in "buif" or array.ndim == 0:
         raise ValueError(
@@ -135,23 +136,23 @@ def _pixels(value: Any) -> np.ndarray:
 
 
 def read_images(images: Sequence[Any], size: int) -> np.ndarray:
-    """Images from paths, arrays or Pillow images, uint8 (images, size, size, 3)."""
-    out = np.empty((len(images), size, size, 3), dtype=np.uint8)
-    for target, image in zip(out, images):
-        path = isinstance(image, str | os.PathLike)
-        target[:] = read_image(image, size) if path else as_image(image, size)
-    return out
+    """Read images from paths, arrays or Pillow images, uint8 (images, size, size, 3)."""
+    pixels = np.empty((len(images), size, size, 3), dtype=np.uint8)
+    for target, image in zip(pixels, images):
+        is_path = isinstance(image, str | os.PathLike)
+        target[:] = read_image(image, size) if is_path else as_image(image, size)
+    return pixels
 
 
 class Images:
-    """Images as an array, uint8 (images, size, size, 3), read where they are asked for.
+    """An array of images, uint8 (images, size, size, 3), whose rows are read on demand.
 
     Args:
-        given: paths, arrays or Pillow images.
+        sources: paths, arrays or Pillow images.
         size: height and width, in pixels.
 
     Raises:
-        ValueError: as `read_images`, and of the first of several says how many more there are.
+        ValueError: on reading, as `read_images`; it also says how many other images are unreadable.
 
     Example:
 
@@ -160,21 +161,21 @@ class Images:
     ((2, 4, 4, 3), 255)
     """
 
-    def __init__(self, given: Sequence[Any], size: int) -> None:
-        self._given, self._size = given, size
+    def __init__(self, sources: Sequence[Any], size: int) -> None:
+        self._sources, self._size = sources, size
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the array that it stands for."""
+        """Shape of the array, (images, size, size, 3)."""
         return len(self), self._size, self._size, 3
 
     def __len__(self) -> int:
-        return len(self._given)
+        return len(self._sources)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         used, place = np.unique(rows, return_inverse=True)
         try:
-            return read_images([self._given[row] for row in used], self._size)[place]
+            return read_images([self._sources[row] for row in used], self._size)[place]
         except (OSError, ValueError) as error:
             bad = sum(self._is_bad(row) for row in range(len(self)))
             if bad < 2:
@@ -186,24 +187,27 @@ class Images:
 
     def _is_bad(self, row: int) -> bool:
         try:
-            read_images([self._given[row]], self._size)
+            read_images([self._sources[row]], self._size)
         except (OSError, ValueError):
             return True
         return False
 
 
-def _array(image: Image, size: int) -> np.ndarray:
-    """It may be large: it is turned or converted, and so copied, only where it has to be."""
+def _to_array(image: Image, size: int) -> np.ndarray:
+    """Convert a Pillow image to uint8 (size, size, 3).
+
+    An image may be large, so it is copied (rotated or converted) only if necessary.
+    """
     from PIL import Image, ImageOps
 
     if image.getexif().get(_ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):  # which a conversion would clip, not scale
+    if image.mode.startswith("I;16"):  # Pillow's conversion would clip 16 bits, not scale them
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):
         values = np.asarray(image, dtype=np.float64)
-        share = image.mode == "F" and values.max() <= 1  # as arrays of floats are
-        values = values / (1.0 if share else max(255.0, values.max())) * 255
+        unit_range = image.mode == "F" and values.max() <= 1  # from 0 to 1, like float arrays
+        values = values / (1.0 if unit_range else max(255.0, values.max())) * 255
         image = Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -1,4 +1,4 @@
-"""Which images are meant: by paths, folders, tables that name them, lists or arrays."""
+"""List images that are given as paths, folders, tables, lists or arrays, and locate their files."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ from kerasseq.io import paths
 
 __all__ = ["list_images", "locate_images"]
 
-_COLOURS = (1, 3, 4)  # what the last axis of an array may hold
+_COLOURS = (1, 3, 4)  # numbers of channels that the last axis of an image may have
 
 
 def list_images(data: Any, places: Sequence[Any] = ()) -> tuple[list[str], list[Any]]:
-    """Images from whatever they are given as, and their names.
+    """List images and their names.
 
     Args:
         data: a list of paths, folders, tables, arrays or Pillow images; one path, folder or table,
             as a file or a DataFrame with a column `image`; or an array (images, height, width, 3)
             or (images, height, width).
-        places: further folders in which images that a table names may lie.
+        places: further folders in which to search for images that a table names.
+
+    Returns:
+        The names, and the images as paths, arrays or Pillow images.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if that is no list of images, or an empty one.
+        FileNotFoundError: if a file does not exist.
+        ValueError: if the data is no list of images, or an empty one.
 
     Example:
 
@@ -44,28 +47,28 @@ def list_images(data: Any, places: Sequence[Any] = ()) -> tuple[list[str], list[
     """
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        return _of_table(data, Path(), places)
+        return _list_from_table(data, Path(), places)
     if isinstance(data, str | os.PathLike):
         data = [data]
-    single = isinstance(data, np.ndarray) and data.dtype.kind not in "OU" and _is_one(data.shape)
+    single = isinstance(data, np.ndarray) and data.dtype.kind not in "OU" and _is_single(data.shape)
     if single or isinstance(data, Mapping) or not hasattr(data, "__len__"):
-        what = f"an array {data.shape}" if single else repr(str(data)[:60])
-        raise ValueError(f"give a list of images, even for one. Received: {what}")
+        received = f"an array {data.shape}" if single else repr(str(data)[:60])
+        raise ValueError(f"give a list of images, even for one. Received: {received}")
     _check_items(data)
     names: list[str] = []
     images: list[Any] = []
-    for number, own in enumerate(data):
-        path = isinstance(own, str | os.PathLike)
-        found = _of_path(own, places) if path else ([str(number)], [own])
-        names += found[0]
-        images += found[1]
+    for number, item in enumerate(data):
+        is_path = isinstance(item, str | os.PathLike)
+        new = _list_from_path(item, places) if is_path else ([str(number)], [item])
+        names += new[0]
+        images += new[1]
     if not images:
         raise ValueError("there is no image to caption: the list is empty.")
     return names, images
 
 
 def _check_items(items: Sequence[Any]) -> None:
-    """Raise a ValueError for the first item that cannot be an image, which counts the others."""
+    """Raise a ValueError for the first item that is no image; it counts the further ones."""
     faults: list[tuple[int, str]] = []
     for number, item in enumerate(items):
         try:
@@ -87,97 +90,105 @@ def _check_items(items: Sequence[Any]) -> None:
 def locate_images(
     names: Sequence[str], folder: Path, images: Any = None, places: Sequence[Any] = ()
 ) -> list[Path]:
-    """Where images ought to lie.
+    """Locate the files of images that a table or list names.
 
     Args:
-        names: lists may name images with folders that are not there, which are left out, or in
-            another case than the files, which is overlooked, if that makes no two names one.
-        folder: they lie in it, or in a folder inside: that which has most of them.
-        images: the folder that they do lie in, where it is known.
-        places: further folders in which they may lie.
+        names: names or relative paths. A folder in a name that does not exist is ignored, and so
+            is a difference in case, unless two names would then mean the same file.
+        folder: searched with its sub-folders; the folder with most of the images is chosen.
+        images: the folder of the images, if it is known.
+        places: further folders to search.
+
+    Returns:
+        One path per name; the file need not exist.
 
     Raises:
-        FileNotFoundError: if there is no folder `images`.
+        FileNotFoundError: if the folder `images` does not exist.
     """
-    whole = Counter(map(_folded, names))
-    last = Counter(_folded(Path(name).name) for name in names)
-    inside = functools.cache(_folded_names)
+    whole = Counter(map(_fold_case, names))
+    last = Counter(_fold_case(Path(name).name) for name in names)
+    read_names_in = functools.cache(_names_by_folded_case)
 
-    def written(name: str) -> list[str]:
+    def variants(name: str) -> list[str]:
+        """The name, and its last part if no other name shares it."""
         bare = Path(name).name
-        return [name] if bare == name or last[_folded(bare)] > 1 else [name, bare]
+        return [name] if bare == name or last[_fold_case(bare)] > 1 else [name, bare]
 
-    def at(place: Path, name: str) -> Path | None:
-        for own in written(name):
-            if os.path.isfile(place / own):
-                return place / own
-        others = written(name) if whole[_folded(name)] == 1 else []
-        return next(filter(None, (_in_any_case(place, own, inside) for own in others)), None)
+    def find(place: Path, name: str) -> Path | None:
+        for variant in variants(name):
+            if os.path.isfile(place / variant):
+                return place / variant
+        candidates = variants(name) if whole[_fold_case(name)] == 1 else []
+        files = (_find_ignoring_case(place, variant, read_names_in) for variant in candidates)
+        return next(filter(None, files), None)
 
     if images is not None:
-        found = paths.user_path(images, "images")
-        if not found.is_dir():
-            raise FileNotFoundError(f"there is no folder of images {found}. Check images=.")
+        chosen = paths.user_path(images, "images")
+        if not chosen.is_dir():
+            raise FileNotFoundError(f"there is no folder of images {chosen}. Check images=.")
     else:
         below = sorted(path for path in folder.iterdir() if path.is_dir())
         further = [paths.user_path(place, "images") for place in places]
-        found = max(
+        chosen = max(
             [folder, *below, *further],
-            key=lambda place: sum(at(place, name) is not None for name in names),
+            key=lambda place: sum(find(place, name) is not None for name in names),
         )
-    return [at(found, name) or found / written(name)[-1] for name in names]
+    return [find(chosen, name) or chosen / variants(name)[-1] for name in names]
 
 
-def _folded(name: str) -> str:
-    """A name without its case, and without the ways that systems have to write accents."""
+def _fold_case(name: str) -> str:
+    """Normalise the case of a name, and its accents, which systems encode in different ways."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _folded_names(folder: Path) -> dict[str, str]:
-    """The names in a folder by their folded form, where that tells them apart."""
+def _names_by_folded_case(folder: Path) -> dict[str, str]:
+    """The names in a folder by their folded form, where that form is unique."""
     names = os.listdir(folder) if folder.is_dir() else []
-    counts = Counter(map(_folded, names))
-    return {_folded(name): name for name in names if counts[_folded(name)] == 1}
+    counts = Counter(map(_fold_case, names))
+    return {_fold_case(name): name for name in names if counts[_fold_case(name)] == 1}
 
 
-def _in_any_case(
-    place: Path, name: str, inside: Callable[[Path], Mapping[str, str]]
+def _find_ignoring_case(
+    place: Path, name: str, read_names_in: Callable[[Path], Mapping[str, str]]
 ) -> Path | None:
-    """The file in a folder that a name means, if its case is overlooked."""
+    """Find a file in a folder by its name, ignoring case."""
     for part in Path(name).parts:
-        own = inside(place).get(_folded(part))
-        if own is None:
+        actual = read_names_in(place).get(_fold_case(part))
+        if actual is None:
             return None
-        place = place / own
+        place = place / actual
     return place if place.is_file() else None
 
 
-def _is_one(shape: tuple[int, ...]) -> bool:
-    """Whether an array of that shape is one image, or no images at all."""
+def _is_single(shape: tuple[int, ...]) -> bool:
+    """Whether an array of this shape is a single image, or no image."""
     return len(shape) < 3 or (len(shape) == 3 and shape[-1] in _COLOURS)
 
 
-def _of_path(own: str | os.PathLike[str], places: Sequence[Any]) -> tuple[list[str], list[Any]]:
-    path = paths.user_path(own, "data")
+def _list_from_path(
+    source: str | os.PathLike[str], places: Sequence[Any]
+) -> tuple[list[str], list[Any]]:
+    """Names and images of a path to an image, a folder or a table."""
+    path = paths.user_path(source, "data")
     if path.is_dir():
-        found = _of_folder(path)
-        return [str(file) for file in found], list(found)
+        files = _list_from_folder(path)
+        return [str(file) for file in files], list(files)
     if path.suffix.lower() in CAPTION_FILES:
-        return _of_table(path, path.parent, places)
-    return [str(own)], [path]
+        return _list_from_table(path, path.parent, places)
+    return [str(source)], [path]
 
 
-def _of_table(data: Any, folder: Path, places: Sequence[Any]) -> tuple[list[str], list[Any]]:
+def _list_from_table(data: Any, folder: Path, places: Sequence[Any]) -> tuple[list[str], list[Any]]:
     names = read_names(data)
     return names, list(locate_images(names, folder, places=places))
 
 
-def _of_folder(folder: Path) -> list[Path]:
-    """The images in a folder, else in the one folder inside that has any."""
-    if found := _images_in(folder):
-        return found
+def _list_from_folder(folder: Path) -> list[Path]:
+    """The images in a folder, otherwise in its only sub-folder with images."""
+    if files := _images_in(folder):
+        return files
     inside = [_images_in(path) for path in sorted(folder.iterdir()) if path.is_dir()]
-    inside = [found for found in inside if found]
+    inside = [files for files in inside if files]
     if len(inside) != 1:
         where = "but in several folders inside" if inside else "nor in a folder inside"
         raise ValueError(

@@ -96,7 +96,7 @@ def read_series(
     if target is not None and len(target) == 0:
         raise ValueError("target= names no column: name those to forecast, or leave it out.")
     frame, where, notes = load_table(data)
-    known = dict(encoding or {})
+    encoding = dict(encoding or {})
     given = {
         "time": _as_tuple(time),
         "target": _as_tuple(target),
@@ -105,25 +105,27 @@ def read_series(
         "future": _as_tuple(future) or None,
         "static": _as_tuple(static) or None,
     }
-    folded = known["folded"] if known else not any(given.values()) and has_series_per_row(frame)
+    folded = (
+        encoding["folded"] if encoding else not any(given.values()) and has_series_per_row(frame)
+    )
     if folded:
         frame = unfold(frame)
-    roles, role_notes = _resolve_roles(frame, where, given, known, folded)
+    roles, role_notes = _resolve_roles(frame, where, given, encoding, folded)
     settings = {
-        "fill": fill or known.get("fill"),
-        "resample": resample or known.get("resample"),
-        "season": int(season) if season else known.get("season"),
+        "fill": fill or encoding.get("fill"),
+        "resample": resample or encoding.get("resample"),
+        "season": int(season) if season else encoding.get("season"),
     }
     blocks = {
         role: read_columns(
-            frame, getattr(roles, role), where, known.get("categories"), words=role != "target"
+            frame, getattr(roles, role), where, encoding.get("categories"), words=role != "target"
         )
         for role in _ROLES
     }
     arrays = [block.values for block in blocks.values() if block.names]
     values = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
-    rows, row_notes = read_rows(frame, roles.time, roles.series, values, where, known)
-    panel = _build_panel(rows, blocks, settings, known, whole)
+    rows, row_notes = read_rows(frame, roles.time, roles.series, values, where, encoding)
+    panel = _build_panel(rows, blocks, settings, encoding, whole)
     return replace(
         panel,
         encoding={
@@ -146,16 +148,16 @@ def _resolve_roles(
     frame: pd.DataFrame,
     where: str,
     given: Mapping[str, tuple[str, ...] | None],
-    known: Mapping[str, Any],
+    encoding: Mapping[str, Any],
     folded: bool,
 ) -> tuple[Roles, list[str]]:
     """Roles of the columns, as given, as in the known encoding, or as found; and notes."""
     if folded:
         note = f"each row is a series: {frame['series'].nunique():,} of them"
         return Roles(target=("value",), series=("series",)), [note]
-    if not known:
+    if not encoding:
         return find_roles(frame, where, given)
-    defaults = known["roles"]
+    defaults = encoding["roles"]
     roles = {
         role: tuple(defaults[role] if columns is None else columns)
         for role, columns in given.items()
@@ -168,18 +170,18 @@ def _build_panel(
     rows: Rows,
     blocks: Mapping[str, Columns],
     settings: Mapping[str, Any],
-    known: Mapping[str, Any],
+    encoding: Mapping[str, Any],
     whole: bool,
 ) -> Panel:
     """Build a panel from rows: sort and resample them, align them to a grid, fill gaps."""
     rows, notes = sort_rows(rows)
     ends = np.cumsum([len(blocks[role].names) for role in _ROLES])
     parts = dict(zip(_ROLES, (slice(e - len(blocks[r].names), e) for r, e in zip(_ROLES, ends))))
-    frequency = known.get("frequency")
+    frequency = encoding.get("frequency")
     if settings["resample"]:
         rows = resample_rows(rows, settings["resample"])
         frequency = to_offset(settings["resample"]).freqstr
-        _check_frequency(frequency, known)
+        _check_frequency(frequency, encoding)
         notes.append(f"means of the rows in each step of {frequency!r}")
     if not whole:
         _check_has_targets(rows, parts["target"])
@@ -220,11 +222,11 @@ def _timezone(rows: Rows) -> str | None:
     return None if zone is None else str(zone)
 
 
-def _check_frequency(frequency: str, known: Mapping[str, Any]) -> None:
-    if known.get("frequency", frequency) != frequency:
+def _check_frequency(frequency: str, encoding: Mapping[str, Any]) -> None:
+    if encoding.get("frequency", frequency) != frequency:
         raise ValueError(
-            f"resample must be {known['frequency']!r}, the frequency of the series that these rows "
-            f"belong to. Received: resample={frequency!r}"
+            f"resample must be {encoding['frequency']!r}, the frequency of the series that these "
+            f"rows belong to. Received: resample={frequency!r}"
         )
 
 

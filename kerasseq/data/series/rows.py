@@ -87,7 +87,7 @@ def read_rows(
     series: Sequence[str],
     values: np.ndarray,
     where: str,
-    known: Mapping[str, Any],
+    encoding: Mapping[str, Any],
 ) -> tuple[Rows, list[str]]:
     """Read the series and the stamp of each row of a table, in the order of the table.
 
@@ -97,7 +97,7 @@ def read_rows(
         series: columns that identify the series; none for a single series.
         values: float (rows, columns), the numbers of the table.
         where: name of the table in error messages.
-        known: encoding of the panel to which the rows belong; empty for a new panel.
+        encoding: encoding of the panel to which the rows belong; empty for a new panel.
 
     Returns:
         The rows, and notes on how they were read.
@@ -111,7 +111,7 @@ def read_rows(
     if not time:
         return Rows(ids, keys, codes, _row_numbers(codes), values, where), []
     stamps, notes = read_stamps(frame, time, where)
-    return Rows(ids, keys, codes, _convert_zone(stamps, known, where), values, where), notes
+    return Rows(ids, keys, codes, _convert_zone(stamps, encoding, where), values, where), notes
 
 
 def _row_numbers(codes: np.ndarray) -> np.ndarray:
@@ -161,13 +161,13 @@ def _series_id(key: Sequence[Any]) -> str:
 
 
 def _convert_zone(
-    stamps: pd.DatetimeIndex | np.ndarray, known: Mapping[str, Any], where: str
+    stamps: pd.DatetimeIndex | np.ndarray, encoding: Mapping[str, Any], where: str
 ) -> pd.DatetimeIndex | np.ndarray:
     """Convert stamps to the time zone of the panel to which they belong."""
-    if not known or not isinstance(stamps, pd.DatetimeIndex):
+    if not encoding or not isinstance(stamps, pd.DatetimeIndex):
         return stamps
-    zone = known["timezone"]
-    if zone is None and stamps.tz is not None and not is_span(known["frequency"]):
+    zone = encoding["timezone"]
+    if zone is None and stamps.tz is not None and not is_span(encoding["frequency"]):
         local = stamps.tz_localize(None)
         if local.equals(local.normalize()):  # whole days need no time zone
             return local

@@ -1,1 +1,1 @@
-"""Labelled texts."""
+"""Labelled texts: reading them, their n-grams, and examples for a model."""

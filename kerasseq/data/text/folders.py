@@ -1,4 +1,4 @@
-"""Texts whose class is said by the folder, or by the ending of the file, that they are in."""
+"""Read texts whose class is the name of their folder or the ending of their file."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _UNLABELLED = "unsup"
 
 
 def read_class_folders(path: Path) -> tuple[Rows, Rows | None, list[str]]:
-    """Texts from a folder, or an archive, with one sub-folder of .txt files per class.
+    """Read texts from a folder, or an archive, with one sub-folder of .txt files per class.
 
-    The classes may lie in folders `train` and `test`, and all of it in folders of any other name.
+    The class folders may lie in folders `train` and `test`, and these in one outer folder.
 
     Args:
         path: a folder, or a .tar.gz, .tgz, .tar or .zip archive, which is read in memory.
 
     Returns:
-        The texts; those of the test folder, or None where there is none; notes.
+        The training texts; the test texts, or None if there is no test folder; and notes.
 
     Raises:
-        ValueError: if there are no such files.
+        ValueError: if there are no .txt files in class folders.
     """
     files = list(text_files(path))
     while _has_outer_folder(files):
@@ -43,7 +43,7 @@ def read_class_folders(path: Path) -> tuple[Rows, Rows | None, list[str]]:
             f"{path} has a folder of test texts but none of training texts. "
             "Expected: train/CLASS/NAME.txt and test/CLASS/NAME.txt."
         )
-    parts_found: dict[str, Rows] = {_TRAIN: [], _TEST: []}
+    rows: dict[str, Rows] = {_TRAIN: [], _TEST: []}
     encodings: Counter[str] = Counter()
     unlabelled = 0
     for parts, raw in files:
@@ -57,41 +57,41 @@ def read_class_folders(path: Path) -> tuple[Rows, Rows | None, list[str]]:
             continue
         text, encoding = decode(raw, f"{path}: {'/'.join(parts)}")
         encodings[encoding] += 1
-        parts_found[part].append((text, label))
-    if not parts_found[_TRAIN]:
+        rows[part].append((text, label))
+    if not rows[_TRAIN]:
         raise ValueError(
             f"{path} holds no .txt files in folders named after classes. Expected: "
             "CLASS/NAME.txt, or train/CLASS/NAME.txt and test/CLASS/NAME.txt."
         )
     notes = []
-    others = [head for head in heads if head not in _PARTS]
-    if official and others:
-        notes.append(f"left out: the folders {', '.join(others)}, beside train and test")
+    other_folders = [head for head in heads if head not in _PARTS]
+    if official and other_folders:
+        notes.append(f"left out: the folders {', '.join(other_folders)}, beside train and test")
     if unlabelled:
         notes.append(f"left out: {unlabelled:,} texts in {_UNLABELLED!r}, which have no label")
-    joined = [head for head in heads if _PARTS.get(head) == _TRAIN]
-    if len(joined) > 1:
-        notes.append(f"the folders {' and '.join(joined)} are taken together")
+    train_folders = [head for head in heads if _PARTS.get(head) == _TRAIN]
+    if len(train_folders) > 1:
+        notes.append(f"the folders {' and '.join(train_folders)} are taken together")
     notes += [
         f"{count:,} of the files are not UTF-8: read as {encoding}"
         for encoding, count in encodings.items()
         if encoding != "UTF-8"
     ]
-    return parts_found[_TRAIN], parts_found[_TEST] or None, notes
+    return rows[_TRAIN], rows[_TEST] or None, notes
 
 
 def read_polar_files(paths: Sequence[Path]) -> tuple[Rows, list[str]]:
-    """Texts from a pair of files `NAME.pos` and `NAME.neg`, one text a line.
+    """Read texts from a pair of files `NAME.pos` and `NAME.neg` with one text per line.
 
     Args:
         paths: the two files.
 
     Returns:
-        The texts, and notes: how many of each, in which encoding.
+        The texts, and notes on the number of texts and the encoding of each file.
 
     Raises:
-        ValueError: if they are no such pair, or one of them is empty.
-        FileNotFoundError: if one of them is not there.
+        ValueError: if the files are no such pair, or one of them is empty.
+        FileNotFoundError: if a file does not exist.
     """
     sides = {path.suffix.lower(): path for path in paths}
     if len(paths) != 2 or set(sides) != {".pos", ".neg"}:
@@ -106,17 +106,17 @@ def read_polar_files(paths: Sequence[Path]) -> tuple[Rows, list[str]]:
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}. Give both NAME.pos and NAME.neg.")
         content, encoding = read_text(path)
-        # Not splitlines(): it would also split at signs that stand within a line, such as U+2028.
-        found = [(line, label) for line in content.split("\n") if line.strip()]
-        if not found:
+        # Not splitlines(): it would also split at characters within a line, such as U+2028.
+        texts = [(line, label) for line in content.split("\n") if line.strip()]
+        if not texts:
             raise ValueError(f"{path} is empty. Give a file with one text a line.")
-        rows += found
-        notes.append(f"{path.name}: {len(found):,} texts, read as {encoding}")
+        rows += texts
+        notes.append(f"{path.name}: {len(texts):,} texts, read as {encoding}")
     return rows, notes
 
 
 def _has_outer_folder(files: list[tuple[tuple[str, ...], bytes]]) -> bool:
-    """Whether all folders lie in one, and that is neither a class nor a part."""
+    """Whether all folders lie in a single one that is neither a class nor a part."""
     heads = {parts[0] for parts, _ in files if len(parts) > 1}
     deep = any(len(parts) > 2 for parts, _ in files)
     return len(heads) == 1 and deep and heads.pop().lower() not in _PARTS

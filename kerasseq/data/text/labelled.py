@@ -1,4 +1,4 @@
-"""Labelled texts from whatever they are in, checked, and what was found out about them."""
+"""Read labelled texts from tables, folders, archives or files, and check them."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class LabelledTexts:
     """Texts and their labels.
 
     Args:
-        texts: what to learn from, and to split.
-        labels: one per text: a text, whole number, number or truth value, all of one kind.
-        test_texts: the texts of an official test set, whole, or None.
+        texts: texts to train on, from which missing parts are split off.
+        labels: one per text: strings, integers, floats or booleans, all of the same type.
+        test_texts: texts of an official test set, or None.
         test_labels: one per test text, or None.
-        notes: what was found out about the data, to be shown.
-        columns: names of the columns, `text` and `label`, where they are from a table.
-        validation_texts: the texts of a validation part that was given on its own, or None.
+        notes: remarks on how the data was read, to be shown to the user.
+        columns: names of the columns `text` and `label` of a table; empty for other data.
+        validation_texts: texts of a separate validation part, or None.
         validation_labels: one per validation text, or None.
     """
 
@@ -59,29 +59,29 @@ def read_labelled(
     text: str | None = None,
     label: str | None = None,
     learn: bool = True,
-    usual: Mapping[str, str] | None = None,
+    default_columns: Mapping[str, str] | None = None,
 ) -> LabelledTexts:
-    """Labelled texts from whatever they are in.
+    """Read labelled texts.
 
-    HTML line breaks become spaces; labels stay as they are. An official test set stays whole; what
-    it shares with the training texts leaves those.
+    HTML line breaks become spaces; labels are not changed. An official test set is kept whole, and
+    training texts that it contains are removed from the training texts.
 
     Args:
         data: a DataFrame; a CSV, TSV, JSON-lines or Parquet file; a folder with one sub-folder of
-            .txt files per class, in `train` and `test` or not; the same in a .tar.gz, .tgz, .tar or
-            .zip archive; a pair of files `NAME.pos` and `NAME.neg` with one text a line, or their
-            folder; "imdb", which is downloaded; or "demo", reviews that come with kerasseq.
-        text: name of the column of texts, found where it is not given.
-        label: name of the column of labels, found where it is not given.
-        learn: whether there must be enough to learn from: two classes, of two texts each. Empty
-            texts are then left out; else they are scored as well.
-        usual: names of the columns, as of `LabelledTexts.columns`, that are taken where neither
-            `text` nor `label` is given and the table has both.
+            .txt files per class, optionally inside `train` and `test`; an archive of such a folder
+            (.tar.gz, .tgz, .tar or .zip); a pair of files `NAME.pos` and `NAME.neg` with one text
+            per line, or their folder; "imdb", which is downloaded; or "demo", reviews that come
+            with kerasseq.
+        text: name of the column of texts; by default it is searched for.
+        label: name of the column of labels; by default it is searched for.
+        learn: whether the texts are for training. Then there must be two classes with two texts
+            each, and empty texts are left out; otherwise empty texts are scored, too.
+        default_columns: names of the columns `text` and `label`, as in `LabelledTexts.columns`, to
+            use if neither `text` nor `label` is given and the table has both.
 
     Raises:
-        FileNotFoundError: if there is nothing at the path.
-        ValueError: if the data is of another kind, or cannot be read or learned from; it says
-            what to do.
+        FileNotFoundError: if there is no such file or folder.
+        ValueError: if the data cannot be read or learned from; the message says what to change.
 
     Example:
 
@@ -92,8 +92,8 @@ def read_labelled(
     """
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        found = _from_frame(data, text, label, "the DataFrame", learn, usual or {})
-        return _checked(found, "the DataFrame", learn)
+        source = _from_frame(data, text, label, "the DataFrame", learn, default_columns or {})
+        return _clean_and_check(source, "the DataFrame", learn)
     if not isinstance(data, str | os.PathLike | list | tuple):
         raise ValueError(
             "data must be a DataFrame, a path, a pair of paths, 'imdb' or 'demo'. "
@@ -101,29 +101,29 @@ def read_labelled(
         )
     if isinstance(data, str) and data in ("demo", "imdb"):
         where = repr(data)
-        found = _demo() if data == "demo" else _imdb()
+        source = _demo() if data == "demo" else _imdb()
     elif isinstance(data, list | tuple):
         where = " and ".join(map(str, data))
         rows, notes = read_polar_files(_paths(data))
-        found = _joined(rows, None, notes)
+        source = _from_rows(rows, None, notes)
     else:
         path = paths.user_path(data, "data")
         where = str(path)
         if path.suffix.lower() in TABLES and path.is_file():
             frame, notes = read_table(path)
-            found = _from_frame(frame, text, label, where, learn, usual or {})
-            found.notes[:0] = notes
-            return _checked(found, where, learn)
-        found = _from_path(path)
+            source = _from_frame(frame, text, label, where, learn, default_columns or {})
+            source.notes[:0] = notes
+            return _clean_and_check(source, where, learn)
+        source = _from_path(path)
     if text is not None or label is not None:
         raise ValueError(
             f"text= and label= name columns of a table, and {where} is none. Leave them out."
         )
-    return _checked(found, where, learn)
+    return _clean_and_check(source, where, learn)
 
 
 def _from_path(path: Path) -> LabelledTexts:
-    """From anything but a table."""
+    """Read a folder, an archive, or a pair of files."""
     if not path.exists():
         raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")
     if path.is_dir():
@@ -139,15 +139,15 @@ def _from_path(path: Path) -> LabelledTexts:
         )
         if polar:
             rows, notes = read_polar_files(polar)
-            return _joined(rows, None, notes)
-        return _joined(*read_class_folders(path))
+            return _from_rows(rows, None, notes)
+        return _from_rows(*read_class_folders(path))
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty. Give a file with texts and labels.")
     if path.name.lower().endswith(ARCHIVES):
-        return _joined(*read_class_folders(path))
+        return _from_rows(*read_class_folders(path))
     if path.suffix.lower() in (".pos", ".neg"):
         rows, notes = read_polar_files([path.with_suffix(".pos"), path.with_suffix(".neg")])
-        return _joined(rows, None, notes)
+        return _from_rows(rows, None, notes)
     raise ValueError(
         f"{path} has an ending that is not known. "
         f"Known are {', '.join([*TABLES, *ARCHIVES])}, a pair .pos and .neg, and folders."
@@ -160,26 +160,27 @@ def _from_frame(
     label: str | None,
     where: str,
     learn: bool,
-    usual: Mapping[str, str],
+    default_columns: Mapping[str, str],
 ) -> LabelledTexts:
+    """Read a table; see `read_labelled`, `where` is its name in error messages."""
     if len(frame) == 0:
         raise ValueError(f"{where} has no rows. Give at least a few texts of each class.")
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-    if text is label is None and {*usual.values()} <= {*frame.columns}:
-        text, label = usual.get("text"), usual.get("label")
+    if text is label is None and {*default_columns.values()} <= {*frame.columns}:
+        text, label = default_columns.get("text"), default_columns.get("label")
     text_column, label_column = find_columns(frame, text, label, where)
     texts = frame[text_column].tolist()
     labels = frame[label_column].tolist()
     names = [class_name(value) for value in labels]
     gaps = zip(frame[label_column].isna(), names)
     _check_column(where, label_column, [gap or name in _NO_LABEL for gap, name in gaps])
-    lost = frame[text_column].isna().tolist()
-    if not learn:  # such a row is scored, as it is predicted
-        texts = ["" if gap else value for gap, value in zip(lost, texts)]
-    elif all(lost):
+    missing = frame[text_column].isna().tolist()
+    if not learn:  # a missing text is scored as an empty one, as in predictions
+        texts = ["" if gap else value for gap, value in zip(missing, texts)]
+    elif all(missing):
         raise ValueError(f"{where}: every text of column {text_column!r} is empty.")
     else:
-        _check_column(where, text_column, lost)
+        _check_column(where, text_column, missing)
     for column, values, kinds, argument in (
         (text_column, texts, str, "text"),
         (label_column, labels, Hashable, "label"),
@@ -201,6 +202,7 @@ def _from_frame(
 
 
 def _check_column(where: str, column: str, missing: list[bool]) -> None:
+    """Raise a ValueError if a column has missing values."""
     count = sum(missing)
     if count:
         raise ValueError(
@@ -211,30 +213,31 @@ def _check_column(where: str, column: str, missing: list[bool]) -> None:
 
 
 def _paths(data: Iterable[Any]) -> list[Path]:
-    found = []
+    file_paths = []
     for entry in data:
         if not isinstance(entry, str | os.PathLike):
             raise ValueError(
                 "a list given as data must hold the paths of NAME.pos and NAME.neg; put texts and "
                 f"labels into a DataFrame. Received: {str(entry)[:60]!r}"
             )
-        found.append(paths.user_path(entry, "data"))
-    return found
+        file_paths.append(paths.user_path(entry, "data"))
+    return file_paths
 
 
-def _joined(rows: Rows, test: Rows | None, notes: list[str]) -> LabelledTexts:
-    found = LabelledTexts([text for text, _ in rows], [label for _, label in rows], notes=notes)
+def _from_rows(rows: Rows, test: Rows | None, notes: list[str]) -> LabelledTexts:
+    """Labelled texts from training rows and, if there is one, an official test set."""
+    source = LabelledTexts([text for text, _ in rows], [label for _, label in rows], notes=notes)
     if test is not None:
-        found.test_texts = [text for text, _ in test]
-        found.test_labels = [label for _, label in test]
-    return found
+        source.test_texts = [text for text, _ in test]
+        source.test_labels = [label for _, label in test]
+    return source
 
 
 def _demo() -> LabelledTexts:
     from kerasseq.data.demo.reviews import demo_reviews
 
     reviews = demo_reviews()
-    return _joined(reviews, None, [f"{len(reviews):,} short reviews that kerasseq wrote itself"])
+    return _from_rows(reviews, None, [f"{len(reviews):,} short reviews that kerasseq wrote itself"])
 
 
 def _imdb() -> LabelledTexts:
@@ -245,11 +248,11 @@ def _imdb() -> LabelledTexts:
         index = keras.datasets.imdb.get_word_index()
     except Exception as error:  # keras raises a bare Exception where a download fails
         raise ValueError(
-            "'imdb' is downloaded, and that failed: is there a network? Else fetch "
+            "'imdb' is downloaded, and that failed: is there a network? Otherwise fetch "
             f"aclImdb_v1.tar.gz from {_IMDB} on another machine, and pass its path. "
             f"({' '.join(str(error).split())[:120]})"
         ) from None
-    # Keras moves all numbers up by three: 1 starts a text, 2 stands for a word left out.
+    # Keras adds 3 to all word numbers: 1 starts a text, 2 stands for a word out of the vocabulary.
     words = {number + 3: word for word, number in index.items()}
     train, test = (
         [
@@ -258,56 +261,59 @@ def _imdb() -> LabelledTexts:
         ]
         for part in parts
     )
-    return _joined(train, test, ["IMDB as Keras has it: without capitals and punctuation"])
+    return _from_rows(train, test, ["IMDB as Keras has it: without capitals and punctuation"])
 
 
-def _checked(found: LabelledTexts, where: str, learn: bool) -> LabelledTexts:
-    """The same, cleaned; an error where it cannot be learned from."""
-    found.texts = [_clean(text) for text in found.texts]
+def _clean_and_check(source: LabelledTexts, where: str, learn: bool) -> LabelledTexts:
+    """Clean the texts, remove test texts from the training texts, and check the classes.
+
+    The texts are changed in place. Without `learn`, only the first two steps are done.
+    """
+    source.texts = [_clean(text) for text in source.texts]
     if learn:
-        _leave_out_empty(found, where)
-    if found.test_texts is not None:
-        found.test_texts = [_clean(text) for text in found.test_texts]
-        test = {text_key(text) for text in found.test_texts}
-        own = [i for i, text in enumerate(found.texts) if text_key(text) not in test]
-        found.notes.append(f"an official test set of {len(found.test_texts):,} texts")
-        if len(own) < len(found.texts):
-            found.notes.append(
-                f"{len(found.texts) - len(own):,} training texts that are in the test set, too, "
-                "left the training texts"
+        _remove_empty(source, where)
+    if source.test_texts is not None:
+        source.test_texts = [_clean(text) for text in source.test_texts]
+        test = {text_key(text) for text in source.test_texts}
+        remaining = [i for i, text in enumerate(source.texts) if text_key(text) not in test]
+        source.notes.append(f"an official test set of {len(source.test_texts):,} texts")
+        if len(remaining) < len(source.texts):
+            source.notes.append(
+                f"{len(source.texts) - len(remaining):,} training texts that are in the test set, "
+                "too, left the training texts"
             )
-            _keep(found, own)
+            _select_rows(source, remaining)
     if learn:
-        labels_of = _labels_by_text(found)
-        _check_classes(found, labels_of, where)
-        found.notes += _contradictions(labels_of)
-    return found
+        labels_of = _labels_by_text(source)
+        _check_classes(source, labels_of, where)
+        source.notes += _describe_contradictions(labels_of)
+    return source
 
 
-def _leave_out_empty(found: LabelledTexts, where: str) -> None:
-    full = [i for i, text in enumerate(found.texts) if text]
-    if not full:
+def _remove_empty(source: LabelledTexts, where: str) -> None:
+    nonempty = [i for i, text in enumerate(source.texts) if text]
+    if not nonempty:
         raise ValueError(f"{where}: every text is empty. Check what holds the texts.")
-    if len(full) < len(found.texts):
-        found.notes.append(f"left out: {len(found.texts) - len(full):,} empty texts")
-        _keep(found, full)
+    if len(nonempty) < len(source.texts):
+        source.notes.append(f"left out: {len(source.texts) - len(nonempty):,} empty texts")
+        _select_rows(source, nonempty)
 
 
-def _labels_by_text(found: LabelledTexts) -> dict[str, Counter[Label]]:
-    """How often each different text has each label."""
+def _labels_by_text(source: LabelledTexts) -> dict[str, Counter[Label]]:
+    """Number of times that each distinct text has each label."""
     labels_of: dict[str, Counter[Label]] = {}
-    for text, label in zip(found.texts, found.labels):
+    for text, label in zip(source.texts, source.labels):
         labels_of.setdefault(text, Counter())[label] += 1
     return labels_of
 
 
-def _contradictions(labels_of: Mapping[str, Counter[Label]]) -> list[str]:
-    """A note on texts that have more than one label, where there are any."""
+def _describe_contradictions(labels_of: Mapping[str, Counter[Label]]) -> list[str]:
+    """Notes on texts that have more than one label: one, or none if there are no such texts."""
     several = {text: labels for text, labels in labels_of.items() if len(labels) > 1}
     if not several:
         return []
     text, labels = next(iter(several.items()))
-    rows = sum(own.total() for own in several.values())
+    rows = sum(counts.total() for counts in several.values())
     return [
         f"more than one label: {len(several):,} of the {len(labels_of):,} different texts, in "
         f"{rows:,} rows, such as {text[:40]!r} as {' and '.join(map(repr, labels))}"
@@ -315,44 +321,45 @@ def _contradictions(labels_of: Mapping[str, Counter[Label]]) -> list[str]:
 
 
 def _check_classes(
-    found: LabelledTexts, labels_of: Mapping[str, Counter[Label]], where: str
+    source: LabelledTexts, labels_of: Mapping[str, Counter[Label]], where: str
 ) -> None:
-    counts = Counter(found.labels)
+    """Raise a ValueError unless there are two classes, with two distinct texts each."""
+    counts = Counter(source.labels)
     if len(counts) < 2:
         only = f"{next(iter(counts))!r}" if counts else "none"
         raise ValueError(
             f"{where}: there is one class only, {only}. Give texts of at least two classes."
         )
-    if len(counts) > len(found.texts) / 2:
+    if len(counts) > len(source.texts) / 2:
         raise ValueError(
-            f"{where}: there are {len(counts):,} different labels for {len(found.texts):,} texts. "
+            f"{where}: there are {len(counts):,} different labels for {len(source.texts):,} texts. "
             "Are those classes? Pass the column of the classes as label=."
         )
     if len(labels_of) == 1:
         raise ValueError(
-            f"{where}: all {len(found.texts):,} texts are the same, "
+            f"{where}: all {len(source.texts):,} texts are the same, "
             f"{next(iter(labels_of))[:60]!r}. Check which column or files hold the texts."
         )
-    # A split keeps equal texts together, by the label that they have most often.
-    different = Counter(labels.most_common(1)[0][0] for labels in labels_of.values())
+    # A split keeps equal texts together, under their most frequent label.
+    texts_per_class = Counter(labels.most_common(1)[0][0] for labels in labels_of.values())
     for name, rows in sorted(counts.items()):
-        if different[name] < 2:
+        if texts_per_class[name] < 2:
             raise ValueError(
                 f"{where}: class {name!r} has too few different texts to learn from and to score: "
-                f"{different[name]}, in {rows:,} row{'s' * (rows > 1)}; a text of several classes "
-                "counts for its most frequent one. Give at least 2 of it, or leave it out."
+                f"{texts_per_class[name]}, in {rows:,} row{'s' * (rows > 1)}; a text of several "
+                "classes counts for its most frequent one. Give at least 2 of it, or leave it out."
             )
-    strangers = sorted(set(found.test_labels or []) - set(counts))
-    if strangers:
+    unknown = sorted(set(source.test_labels or []) - set(counts))
+    if unknown:
         raise ValueError(
-            f"{where}: class {strangers[0]!r} is in the test set but not in the training texts. "
+            f"{where}: class {unknown[0]!r} is in the test set but not in the training texts. "
             "Give texts of it to learn from, or leave it out."
         )
 
 
-def _keep(found: LabelledTexts, rows: list[int]) -> None:
-    found.texts = [found.texts[i] for i in rows]
-    found.labels = [found.labels[i] for i in rows]
+def _select_rows(source: LabelledTexts, rows: list[int]) -> None:
+    source.texts = [source.texts[i] for i in rows]
+    source.labels = [source.labels[i] for i in rows]
 
 
 def _clean(text: str) -> str:
@@ -360,5 +367,5 @@ def _clean(text: str) -> str:
 
 
 def text_key(text: str) -> str:
-    """What makes two texts the same: all but their white space."""
+    """A text with normalised white space; two texts are the same if their keys are equal."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""New texts to classify: from a list, a column, a table, or the file of one."""
+"""Read new texts to classify from a list, a column, a table or a file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["read_texts"]
 
 
-def read_texts(data: Any, *, text: str | None = None, usual: str | None = None) -> list[str]:
-    """The texts of new data, in its order; a row without one (None, NaN) is an empty text.
+def read_texts(
+    data: Any, *, text: str | None = None, default_column: str | None = None
+) -> list[str]:
+    """Read new texts in the order of the data; a missing text (None, NaN) is an empty text.
 
     Args:
         data: a list or a column of texts; a DataFrame; or a CSV, TSV, JSON-lines or Parquet file.
         text: name of the column of texts in a table.
-        usual: name that this column has where `text` is not given and the table has such a column;
-            without it the column is found as `kerasseq.io.tables.find_columns` finds it.
+        default_column: column of texts to use if `text` is None and the table has this column;
+            otherwise the column is searched for as in `kerasseq.io.tables.find_columns`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -39,14 +41,14 @@ def read_texts(data: Any, *, text: str | None = None, usual: str | None = None) 
     """
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
-        rows = _column(data, text, usual, "the DataFrame")
+        rows = _read_column(data, text, default_column, "the DataFrame")
     elif isinstance(data, str | os.PathLike) and Path(data).suffix.lower() in TABLES:
         path = paths.user_path(data, "data")
         if not path.is_file():
             raise FileNotFoundError(
                 f"there is no file {path}. Check the path, or give a list, even for one text."
             )
-        rows = _column(read_table(path)[0], text, usual, str(path))
+        rows = _read_column(read_table(path)[0], text, default_column, str(path))
     elif isinstance(data, str | bytes | os.PathLike | Mapping) or not hasattr(data, "__iter__"):
         raise ValueError(
             "give a list of texts, even for one; a DataFrame; or a file that ends on "
@@ -56,18 +58,20 @@ def read_texts(data: Any, *, text: str | None = None, usual: str | None = None) 
         rows = list(data)
     if not rows:
         raise ValueError("there is no text to predict: the list or table is empty.")
-    return [_text(row, value) for row, value in enumerate(rows)]
+    return [_as_text(row, value) for row, value in enumerate(rows)]
 
 
-def _column(frame: pd.DataFrame, text: str | None, usual: str | None, where: str) -> list[Any]:
+def _read_column(
+    frame: pd.DataFrame, text: str | None, default_column: str | None, where: str
+) -> list[Any]:
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-    if text is None and list(frame.columns).count(usual) == 1:
-        text = usual
+    if text is None and list(frame.columns).count(default_column) == 1:
+        text = default_column
     values: list[Any] = frame[find_text(frame, text, where)].tolist()
     return values
 
 
-def _text(row: int, value: Any) -> str:
+def _as_text(row: int, value: Any) -> str:
     if isinstance(value, str):
         return encodable(value)
     import pandas as pd

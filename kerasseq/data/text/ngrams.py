@@ -1,4 +1,4 @@
-"""Token numbers to sets of n-gram numbers, for the wide branch of a model."""
+"""Turn token numbers into sets of n-gram numbers, for the n-gram branch of a model."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from kerasseq.io.schema import Limits
 
 __all__ = ["NgramEncoder", "NgramState"]
 
-# An n-gram's code holds its tokens side by side in an int64, and leaves bits for its row.
+# The code of an n-gram holds its token numbers side by side in an int64, with bits left for a row.
 _CODE_BITS = 60
 _HIGHEST_ORDER = 3
-# How many tokens are worked on at once, to bound memory.
+# Number of tokens that are processed at once, to bound memory.
 _BATCH = 2_000_000
 
 
 class NgramState(TypedDict):
-    """The JSON values of a fitted encoder."""
+    """The JSON values of a fitted `NgramEncoder`."""
 
     order: Annotated[int, Limits(least=1, most=_HIGHEST_ORDER)]
     min_count: Annotated[int, Limits(least=1)]
@@ -33,18 +33,19 @@ class NgramState(TypedDict):
 
 
 class NgramEncoder:
-    """Turns rows of token numbers into rows of n-gram numbers: each text as the set it holds.
+    """Turn token numbers into n-gram numbers: each text becomes the set of its n-grams.
 
-    The rows to give are those of `Tokenizer.tokens`: whole texts, not cut. A large vocabulary
-    pays, since a rare word costs one weight here and not a whole embedding. N-grams with an unknown
-    token are left out. They are numbered from 1, the one found in most texts, on; 0 is padding.
+    The encoder takes the rows of `Tokenizer.tokens`: whole texts, not cut. A large vocabulary
+    helps, since a rare word costs a single weight here, not a whole embedding. N-grams with an
+    unknown token are ignored. N-grams are numbered from 1 on, by falling number of texts that
+    contain them; 0 is padding.
 
     Args:
-        order: the longest n-gram, 1 to 3.
-        min_count: an n-gram must occur in so many of the texts it is fitted on.
-        size: at most so many n-grams, the most frequent ones.
-        width: at most so many numbers per row; fewer where the longest fitted text needs fewer. A
-            text with more n-grams loses its most frequent ones, which say the least.
+        order: number of tokens of the longest n-gram, 1 to 3.
+        min_count: minimum number of training texts that contain an n-gram.
+        size: maximum number of n-grams; the most frequent ones are kept.
+        width: maximum number of n-grams per text; fewer if no training text has so many. A text
+            with more n-grams loses its most frequent ones, which are the least informative.
 
     Example:
 
@@ -71,41 +72,45 @@ class NgramEncoder:
         self.width = width
         self._widest = width
         self._bits = 0
-        self._take(np.empty(0, np.int64))
+        self._set_codes(np.empty(0, np.int64))
 
     def fit(self, ids: Sequence[Sequence[int]]) -> NgramEncoder:
-        """Choose the n-grams, and the width, from the token numbers of the training texts."""
+        """Choose the n-grams and the width from the token numbers of the training texts."""
         self._bits = max(max(row, default=0) for row in chain(ids, [[1]])).bit_length()
         if self.order * self._bits > _CODE_BITS:
             raise ValueError(
                 f"token numbers must be below {1 << _CODE_BITS // self.order} for "
-                f"order={self.order}. Give them a smaller vocabulary, or n-grams a lower order."
+                f"order={self.order}. Use a smaller vocabulary, or a lower order."
             )
-        found = [self._grams(batch)[1:] for batch in self._batches(ids)]
-        none = np.empty(0, np.int64)
+        batches = [self._count_ngrams(batch)[1:] for batch in self._batches(ids)]
+        empty = np.empty(0, np.int64)
         codes, counts = _sum_equal(
-            np.concatenate([none, *(codes for codes, _ in found)]),
-            np.concatenate([none, *(counts for _, counts in found)]),
+            np.concatenate([empty, *(codes for codes, _ in batches)]),
+            np.concatenate([empty, *(counts for _, counts in batches)]),
         )
-        enough = counts >= self.min_count
-        codes, counts = codes[enough], counts[enough]
-        self._take(codes[np.lexsort((codes, -counts))[: self.limit]])
-        longest = max((int(n.max(initial=0)) for _, _, n in self._sets(ids)), default=0)
+        frequent = counts >= self.min_count
+        codes, counts = codes[frequent], counts[frequent]
+        self._set_codes(codes[np.lexsort((codes, -counts))[: self.limit]])
+        longest = max((int(n.max(initial=0)) for _, _, n in self._encode_batches(ids)), default=0)
         self.width = max(1, min(self._widest, longest))
         return self
 
     @property
     def size(self) -> int:
-        """How many n-grams there are; numbers run from 1 to this."""
+        """Number of n-grams; they are numbered from 1 to this number."""
         return len(self._codes)
 
     def encode(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
-        """The n-grams of each row as int32 (n, width): ascending, padded with 0 on the right."""
+        """N-gram numbers of each text, int32 (texts, width): ascending, padded with 0 at the end.
+
+        Args:
+            ids: token numbers of each text.
+        """
         out = np.zeros((len(ids), self.width), dtype=np.int32)
         start = 0
-        for rows, numbers, lengths in self._sets(ids):
+        for rows, numbers, lengths in self._encode_batches(ids):
             ends = np.cumsum(lengths)
-            # Counted from the end of the row, so that what does not fit is the most frequent.
+            # Low numbers are the most frequent n-grams: a surplus is cut from the start of the row.
             surplus = np.maximum(lengths - self.width, 0)
             column = np.arange(len(rows)) - (ends - lengths + surplus)[rows]
             fits = column >= 0
@@ -114,9 +119,9 @@ class NgramEncoder:
         return out
 
     def ending(self, ids: Sequence[Sequence[int]]) -> list[np.ndarray]:
-        """Which n-grams end at each token: int32 (tokens, order) of each row, shortest first.
+        """N-grams that end at each token: for each text int32 (tokens, order), shortest first.
 
-        0 stands where there is none. `Tokenizer.pad` cuts and pads such rows as it does tokens.
+        0 stands for no n-gram. `Tokenizer.pad` cuts and pads such rows like rows of tokens.
 
         >>> NgramEncoder().fit([[2, 3]]).ending([[2, 3, 9]])[0].tolist()
         [[1, 0], [2, 3], [0, 0]]
@@ -125,15 +130,15 @@ class NgramEncoder:
         for batch in self._batches(ids):
             lengths = _lengths(batch)
             numbers = np.zeros((int(lengths.sum()), self.order), np.int32)
-            for n, (ends, codes) in enumerate(self._each(batch, lengths)):
-                numbers[ends, n] = self._number(codes)
+            for n, (ends, codes) in enumerate(self._ngram_codes(batch, lengths)):
+                numbers[ends, n] = self._look_up(codes)
             out.extend(np.split(numbers, np.cumsum(lengths)[:-1]))
         return out
 
     def log_ratios(
         self, ids: np.ndarray, labels: Sequence[int] | np.ndarray, classes: int, alpha: float = 1.0
     ) -> np.ndarray:
-        """How much more often each n-gram is found in texts of one class than in the others.
+        """Log-count ratios: how much more frequent each n-gram is in one class than in the others.
 
         The naive-Bayes log-count ratio of Wang and Manning (2012,
         https://aclanthology.org/P12-2018), on binarised counts:
@@ -141,18 +146,18 @@ class NgramEncoder:
         hold the n-gram, and q the same for all other texts.
 
         Args:
-            ids: n-gram numbers (n, width), as `encode` gives them.
-            labels: the class number of each row, from 0 on.
-            classes: how many classes there are.
-            alpha: the smoothing count.
+            ids: n-gram numbers, int (texts, width), as `encode` returns them.
+            labels: class number of each text, from 0 on, int (texts,).
+            classes: number of classes.
+            alpha: smoothing count.
 
         Returns:
             float32 (size + 1, outputs). With two classes there is one column, for class 1; with
-            more, one for each. Row 0, padding, holds zeros.
+            more, one per class. Row 0, padding, holds zeros.
 
         Raises:
             TypeError: if ids is no array of two axes.
-            ValueError: if labels are not one class number per row.
+            ValueError: if labels are not one class number per text.
 
         Example:
 
@@ -187,7 +192,7 @@ class NgramEncoder:
         return np.pad(ratios.T, ((1, 0), (0, 0))).astype(np.float32)
 
     def state(self) -> dict[str, Any]:
-        """All that `from_state` needs, ready for JSON: codes as base64 of little-endian int64."""
+        """The JSON values for `from_state`; the codes are base64 of little-endian int64."""
         return {
             "order": self.order,
             "min_count": self.min_count,
@@ -199,10 +204,10 @@ class NgramEncoder:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> NgramEncoder:
-        """The encoder that `state` was taken from.
+        """Restore an encoder from the value of `state`.
 
         Raises:
-            ValueError: if it is damaged.
+            ValueError: if the state is damaged.
 
         >>> encoder = NgramEncoder(min_count=1).fit([[2, 3]])
         >>> NgramEncoder.from_state(encoder.state()).encode([[2, 3]]).tolist()
@@ -210,7 +215,7 @@ class NgramEncoder:
         """
         encoder = cls(**{name: state[name] for name in ("order", "min_count", "size", "width")})
         encoder._bits = state["bits"]
-        encoder._take(np.frombuffer(base64.b64decode(state["codes"]), "<i8").astype(np.int64))
+        encoder._set_codes(np.frombuffer(base64.b64decode(state["codes"]), "<i8").astype(np.int64))
         if encoder.order * encoder._bits > _CODE_BITS or encoder.width > max(1, encoder.size):
             raise ValueError(
                 f"n-grams of {encoder.order} tokens of {encoder._bits} bits, in rows of "
@@ -218,14 +223,14 @@ class NgramEncoder:
             )
         return encoder
 
-    def _take(self, codes: np.ndarray) -> None:
-        """Number the codes as they come, and keep them sorted as well, to be looked up."""
+    def _set_codes(self, codes: np.ndarray) -> None:
+        """Store the codes in the order of their numbers, and sorted for look-ups."""
         self._codes = codes
         self._order = np.argsort(codes)
         self._sorted = codes[self._order]
 
-    def _number(self, codes: np.ndarray) -> np.ndarray:
-        """The numbers of codes, 0 for those that were not kept."""
+    def _look_up(self, codes: np.ndarray) -> np.ndarray:
+        """Numbers of n-gram codes; 0 for an n-gram that is not in the vocabulary."""
         place = np.searchsorted(self._sorted, codes)
         known = place < self.size
         known[known] = self._sorted[place[known]] == codes[known]
@@ -233,45 +238,52 @@ class NgramEncoder:
         numbers[known] = self._order[place[known]] + 1
         return numbers
 
-    def _sets(
+    def _encode_batches(
         self, ids: Sequence[Sequence[int]]
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Batch by batch: row and number of each n-gram, sorted by both, and how many a row has."""
+        """Yield for each batch the row and number of its n-grams, sorted, and the count per row."""
         for batch in self._batches(ids):
-            rows, codes, counts = self._grams(batch)
-            numbers = np.repeat(self._number(codes), counts)
+            rows, codes, counts = self._count_ngrams(batch)
+            numbers = np.repeat(self._look_up(codes), counts)
             pairs = np.sort((rows * (self.size + 1) + numbers)[numbers > 0])
             rows, numbers = np.divmod(pairs, self.size + 1)
             yield rows, numbers, np.bincount(rows, minlength=len(batch))
 
-    def _grams(self, ids: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The codes in these rows, ascending, in how many each is, and those rows, one by one."""
+    def _count_ngrams(
+        self, ids: Sequence[Sequence[int]]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Find the distinct n-grams of each row.
+
+        Returns:
+            The row of each pair of n-gram and row, sorted by code; the distinct codes, ascending;
+            and the number of rows that contain each code.
+        """
         row_bits = len(ids).bit_length()
         lengths = _lengths(ids)
         row_of = np.repeat(np.arange(len(ids)), lengths)
-        # Code and row in one number: one plain sort brings repeats and equal codes together. It is
-        # ten times as fast as np.unique, which hashes.
+        # Code and row form one integer, so that a single sort groups equal codes, and repeats
+        # within a row. This is ten times as fast as np.unique, which hashes.
         pairs = np.concatenate(
-            [(codes << row_bits) | row_of[ends] for ends, codes in self._each(ids, lengths)]
+            [(codes << row_bits) | row_of[ends] for ends, codes in self._ngram_codes(ids, lengths)]
         )
         pairs.sort()
         pairs = pairs[np.diff(pairs, prepend=-1) > 0]
         codes, counts = _sum_equal(pairs >> row_bits)
         return pairs & ((1 << row_bits) - 1), codes, counts
 
-    def _each(
+    def _ngram_codes(
         self, ids: Sequence[Sequence[int]], lengths: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Order by order: where n-grams of known tokens end in the joined rows, and their codes."""
+        """Yield for each order where its n-grams end in the joined rows, and their codes."""
         tokens = np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum()))
         row_of = np.repeat(np.arange(len(ids)), lengths)
         known = (tokens > UNKNOWN) & (tokens < 1 << self._bits)
-        code, whole = np.zeros_like(tokens), np.ones_like(known)
+        code, complete = np.zeros_like(tokens), np.ones_like(known)
         for n in range(self.order):
             count = max(len(tokens) - n, 0)
             code = (code[:count] << self._bits) | tokens[n:]
-            whole = whole[:count] & known[n:] & (row_of[:count] == row_of[n:])
-            yield np.flatnonzero(whole) + n, code[whole]
+            complete = complete[:count] & known[n:] & (row_of[:count] == row_of[n:])
+            yield np.flatnonzero(complete) + n, code[complete]
 
     def _batches(self, ids: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
         most_rows = 1 << (62 - self.order * self._bits)
@@ -290,7 +302,7 @@ def _lengths(ids: Sequence[Sequence[int]]) -> np.ndarray:
 def _sum_equal(
     codes: np.ndarray, counts: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct codes, ascending, and the sum of the counts of each; sorted ones count 1."""
+    """Distinct codes, ascending, with the sum of their counts; without counts, sorted codes."""
     if counts is not None:
         order = np.argsort(codes, kind="stable")
         codes, counts = codes[order], counts[order]

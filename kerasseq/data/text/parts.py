@@ -1,4 +1,4 @@
-"""Validation and test parts of labelled texts that come on their own."""
+"""Add a validation or test part that is given as separate labelled texts."""
 
 from __future__ import annotations
 
@@ -12,81 +12,87 @@ __all__ = ["add_parts"]
 
 
 def add_parts(source: LabelledTexts, parts: Mapping[str, LabelledTexts]) -> LabelledTexts:
-    """Texts with the validation and test part that were given on their own.
+    """Add the validation and test parts that are given as separate data to the training texts.
 
-    Texts of the test part leave the others, and those of the validation part the training part.
+    Texts of the test part are removed from the other parts, texts of the validation part from the
+    training part.
 
     Args:
-        source: the texts to learn from.
-        parts: "validation", "test" or both. Of data with a test set of its own, that is taken.
+        source: the training texts.
+        parts: "validation", "test" or both. If the data of a part contains an official test set,
+            only this test set is used.
 
     Raises:
-        ValueError: if the source has a test set already, a part has a class that the training part
-            has not, or nothing is left of a part.
+        ValueError: if the source already has a test set, a part has a class that the training
+            part lacks, or no text of a part remains.
 
     Example:
 
     >>> data = LabelledTexts(["good", "bad", "so so"], ["pos", "neg", "neg"])
-    >>> found = add_parts(data, {"test": LabelledTexts(["fine", "so so"], ["pos", "neg"])})
-    >>> found.texts, found.test_texts
+    >>> split = add_parts(data, {"test": LabelledTexts(["fine", "so so"], ["pos", "neg"])})
+    >>> split.texts, split.test_texts
     (['good', 'bad'], ['fine', 'so so'])
     """
     if "test" in parts and source.test_texts is not None:
-        raise ValueError(
-            "data has a test set of its own: leave test= out, or give data without it."
-        )
+        raise ValueError("data has an official test set: leave test= out, or give data without it.")
     notes = list(source.notes)
     for name, part in parts.items():
         notes += [f"{name}=: {note}" for note in part.notes]
-    test = _rows(parts["test"], "test", notes) if "test" in parts else None
-    validation = _rows(parts["validation"], "validation", notes) if "validation" in parts else None
-    later = {text_key(text) for text in (test[0] if test else source.test_texts or [])}
+    test = _part_rows(parts["test"], "test", notes) if "test" in parts else None
+    validation = (
+        _part_rows(parts["validation"], "validation", notes) if "validation" in parts else None
+    )
+    later_texts = {text_key(text) for text in (test[0] if test else source.test_texts or [])}
     if validation:
-        validation = _without(validation, later, "validation", notes)
-        later |= {text_key(text) for text in validation[0]}
-    texts, labels = _without((source.texts, source.labels), later, "training", notes)
-    found = replace(source, texts=texts, labels=labels, notes=notes)
+        validation = _remove_texts(validation, later_texts, "validation", notes)
+        later_texts |= {text_key(text) for text in validation[0]}
+    texts, labels = _remove_texts((source.texts, source.labels), later_texts, "training", notes)
+    result = replace(source, texts=texts, labels=labels, notes=notes)
     if test:
-        found = replace(found, test_texts=test[0], test_labels=_as_in(labels, test[1], "test"))
-    if validation:
-        found = replace(
-            found,
-            validation_texts=validation[0],
-            validation_labels=_as_in(labels, validation[1], "validation"),
+        result = replace(
+            result, test_texts=test[0], test_labels=_convert_labels(labels, test[1], "test")
         )
-    return found
+    if validation:
+        result = replace(
+            result,
+            validation_texts=validation[0],
+            validation_labels=_convert_labels(labels, validation[1], "validation"),
+        )
+    return result
 
 
-def _rows(part: LabelledTexts, name: str, notes: list[str]) -> tuple[list[str], Sequence[Label]]:
-    """The rows of a part: its test set where it has one, else all."""
+def _part_rows(
+    part: LabelledTexts, name: str, notes: list[str]
+) -> tuple[list[str], Sequence[Label]]:
+    """Texts and labels of a part: its official test set if it has one, else all."""
     if part.test_texts is None or part.test_labels is None:
         return part.texts, part.labels
-    notes.append(f"{name}= has a test set of its own: its {len(part.texts):,} other texts left out")
+    notes.append(f"{name}= has an official test set: its {len(part.texts):,} other texts left out")
     return part.test_texts, part.test_labels
 
 
-def _without(
+def _remove_texts(
     rows: tuple[list[str], Sequence[Label]], later: set[str], name: str, notes: list[str]
 ) -> tuple[list[str], list[Label]]:
-    """The rows with texts that are in no later part."""
-    kept = [row for row in zip(*rows) if text_key(row[0]) not in later]
-    left = len(rows[0]) - len(kept)
-    if not kept:
+    """Remove the rows whose text is in a later part; `later` holds the keys of those texts."""
+    remaining = [row for row in zip(*rows) if text_key(row[0]) not in later]
+    removed = len(rows[0]) - len(remaining)
+    if not remaining:
         raise ValueError(
             f"every text of the {name} part is in a later part, too: nothing is left of it. Give "
             "other texts."
         )
-    if left:
-        notes.append(f"{left:,} {name} texts that are in a later part, too, left out")
-    return [text for text, _ in kept], [label for _, label in kept]
+    if removed:
+        notes.append(f"{removed:,} {name} texts that are in a later part, too, left out")
+    return [text for text, _ in remaining], [label for _, label in remaining]
 
 
-def _as_in(known: Sequence[Label], labels: Sequence[Label], name: str) -> list[Label]:
-    """Labels as the training part writes them: a file may have "1" where a table has 1."""
+def _convert_labels(known: Sequence[Label], labels: Sequence[Label], name: str) -> list[Label]:
+    """Convert labels to the types of the training labels: a file may have "1" for 1."""
     classes = sorted({*known}, key=class_name)
     try:
         return [classes[number] for number in class_numbers(labels, classes)]
     except ValueError as error:
         raise ValueError(
-            f"{name}= does not fit what is left of the training part without its texts: {error}"
+            f"{name}= does not fit the training part, from which its texts are removed: {error}"
         ) from None

@@ -1,4 +1,4 @@
-"""Texts to examples, by the vocabularies of a run."""
+"""Turn texts into examples of a text classifier, by the vocabularies of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kerasseq.training import Examples
 
 __all__ = ["Reader", "ReaderState", "has_known_tokens"]
 
-MOST_WORDS = 1_000_000  # the numbers of n-grams of three words have room for so many
+MOST_WORDS = 1_000_000  # so that the code of an n-gram of three words fits into 60 bits
 
 
 class _DataInfo(TypedDict):
@@ -24,11 +24,11 @@ class _DataInfo(TypedDict):
     vocabulary: Annotated[int, Limits(least=2)]
     ngrams: Count
     length: Annotated[int, Limits(least=1)]
-    timesteps: NotRequired[Annotated[float, Limits(least=0)]]  # earlier runs do without
+    timesteps: NotRequired[Annotated[float, Limits(least=0)]]  # missing in earlier runs
 
 
 class ReaderState(TypedDict):
-    """The JSON values of a reader, with the data_info that models depend on."""
+    """The JSON values of a `Reader`, with the data info that models depend on."""
 
     data_info: _DataInfo
     classes: list[str | int | float | bool]
@@ -39,10 +39,16 @@ class ReaderState(TypedDict):
 
 
 class Reader:
-    """Turns texts into examples, by the vocabularies of a run.
+    """Turn texts into examples, by the vocabularies of a run.
 
-    There is one vocabulary of words, most frequent first. N-grams are made of all of them; to the
-    recurrent branch only the first `known` ones are.
+    There is one vocabulary of tokens, the most frequent first. N-grams are made of all of them; the
+    recurrent branch knows only the first `known` ones.
+
+    Args:
+        tokenizer: fitted tokenizer.
+        known: number of tokens that the recurrent branch knows; others are unknown to it.
+        ngrams: fitted n-gram encoder, or None.
+        classes: label of each class, in the order of the class numbers.
     """
 
     def __init__(
@@ -66,20 +72,21 @@ class Reader:
         ngram_count: int,
         ngram_limit: int,
     ) -> tuple[Reader, list[list[int]]]:
-        """A reader whose vocabularies are fitted on texts, and the token numbers of these.
+        """Fit the vocabularies of a new reader; also returns the token numbers of the texts.
 
         Args:
             texts: the training texts.
-            classes: the label of each class, in the order of their numbers.
-            tokens: the kind of token.
-            vocabulary_size: at most so many tokens are known to the recurrent branch.
-            min_count: a token that it knows occurs so often in the texts.
-            lowercase: whether "Good" is "good".
-            length: tokens per text for it; None for what 95 of 100 texts need, at most 400.
-            truncate: which end a longer text loses.
-            ngrams: tokens of the longest n-grams; 0 for none.
-            ngram_count: an n-gram is in so many texts.
-            ngram_limit: at most so many n-grams.
+            classes: label of each class, in the order of the class numbers.
+            tokens: kind of token.
+            vocabulary_size: maximum number of tokens that the recurrent branch knows.
+            min_count: minimum number of occurrences of such a token in the texts.
+            lowercase: whether texts are lower-cased.
+            length: tokens per text for the recurrent branch; None for a length that 95% of the
+                texts do not exceed, at most 400.
+            truncate: end at which a longer text is cut.
+            ngrams: number of tokens of the longest n-grams; 0 for no n-grams.
+            ngram_count: minimum number of texts that contain an n-gram.
+            ngram_limit: maximum number of n-grams.
 
         Raises:
             ValueError: if no token occurs `min_count` times.
@@ -97,13 +104,13 @@ class Reader:
         known = len(tokenizer)
         if shared:
             counts = np.bincount(np.fromiter(chain.from_iterable(rows), np.int64))
-            often = 2 + np.count_nonzero(counts[2:] >= min_count)
-            known = min(int(often), vocabulary_size)
+            frequent = 2 + np.count_nonzero(counts[2:] >= min_count)
+            known = min(int(frequent), vocabulary_size)
         encoder = NgramEncoder(ngrams, ngram_count, ngram_limit).fit(rows) if ngrams else None
         return cls(tokenizer, known, encoder, classes), rows
 
     def state(self) -> dict[str, Any]:
-        """All that `from_state` needs, as JSON values."""
+        """The JSON values from which `from_state` restores the reader."""
         return {
             "data_info": {
                 "classes": len(self.classes),
@@ -118,10 +125,10 @@ class Reader:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Reader:
-        """The one that a state was taken from.
+        """Restore a reader from the value of `state`.
 
         Raises:
-            ValueError: if parts of the state do not go together.
+            ValueError: if parts of the state contradict each other.
         """
         reader = cls(
             Tokenizer.from_state(state["encoder"]),
@@ -145,25 +152,32 @@ class Reader:
         return reader
 
     def read(self, texts: Sequence[str], labels: Sequence[Label] | None = None) -> Examples:
-        """Examples of texts, with their labels where those are known."""
+        """Turn texts into examples, with targets if labels are given."""
         return self.examples(self.tokenizer.tokens(texts), labels)
 
     def examples(
         self, rows: Sequence[Sequence[int]], labels: Sequence[Label] | None = None
     ) -> Examples:
-        """Examples of rows of token numbers."""
+        """Turn rows of token numbers into examples, with targets if labels are given.
+
+        Args:
+            rows: token numbers of each text, as `Tokenizer.tokens` returns them.
+            labels: one label per text.
+        """
         tokens = self.tokenizer.pad(rows)
         tokens[tokens >= self.known] = UNKNOWN
         inputs = {"tokens": tokens}
-        used = np.array([min(len(row), self.tokenizer.length) for row in rows], dtype=np.int64)
-        lengths = {"tokens": used}
+        token_counts = np.array(
+            [min(len(row), self.tokenizer.length) for row in rows], dtype=np.int64
+        )
+        lengths = {"tokens": token_counts}
         if self.ngrams:
             logits = 1 if len(self.classes) == 2 else len(self.classes)
             inputs["ending"] = self.tokenizer.pad(self.ngrams.ending(rows))
             inputs["ending_corrections"] = np.zeros((len(rows), 1, 1, logits), np.float32)
             inputs["ngrams"] = self.ngrams.encode(rows)
             inputs["ngram_corrections"] = np.zeros((len(rows), 1, logits), np.float32)
-            lengths["ending"] = used
+            lengths["ending"] = token_counts
             lengths["ngrams"] = np.count_nonzero(inputs["ngrams"], axis=1)
         targets = None
         if labels is not None:
@@ -174,7 +188,7 @@ class Reader:
 
 
 def has_known_tokens(examples: Examples) -> np.ndarray:
-    """Which rows hold a token or an n-gram that the model knows, bool (rows,)."""
+    """Mask of the texts with at least one token or n-gram that the model knows, bool (texts,)."""
     inputs = examples.inputs
     known = np.any(inputs["tokens"] > UNKNOWN, axis=1)
     if "ngrams" in inputs:

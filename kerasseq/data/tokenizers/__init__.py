@@ -1,1 +1,1 @@
-"""Texts to rows of numbers and back."""
+"""Tokenizers: texts to rows of token numbers and back."""

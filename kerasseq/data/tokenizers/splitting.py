@@ -1,4 +1,4 @@
-"""How texts are cleaned, and split into the words, characters or bytes that tokens are made of."""
+"""Clean texts, and split them into the words, characters or bytes that form tokens."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = [
 Kind = Literal["word", "character", "subword"]
 Texts: TypeAlias = Sequence[str] | Sequence[Sequence[str]]
 
-# In turn: what stands before "n't", "n't" itself, another ending, a word, a single sign.
+# Alternatives in this order: a word before "n't", "n't", another ending, a word, a single sign.
 _ENDING = r"(?i:s|re|ve|ll|d|m)\b"
 _WORD = rf"\w+?(?=(?i:n't)\b)|(?i:n't)\b|'{_ENDING}|\w+(?:'(?!{_ENDING})\w+)*|[^\w\s]"
-# A word, number or run of signs with the space before it; other whitespace by itself.
+# A word, a number or a run of signs, each with the space before it; other whitespace by itself.
 _SPACED = r" ?\p{L}[\p{L}\p{M}]*| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-# A training step passes over the whole of each word: one without an end would take hours.
+# Each training step of byte-pair encoding scans all words: very long ones would take hours.
 _WORD_PART, _PART = r"\w{1,50}|\W{1,50}", r"[\s\S]{1,50}"
-# How many characters are tokenised at once: Rust's record of a token takes a hundred bytes.
+# Number of characters tokenised at once, to bound memory: a token of the library takes 100 bytes.
 _BATCH = 2_000_000
 
 
 def normalizer(clean: bool, lowercase: bool) -> normalizers.Normalizer | None:
-    """The cleaning of whole texts; None for none."""
+    """Normalizer that cleans and lower-cases texts; None if neither is requested."""
     steps: list[normalizers.Normalizer] = []
     if clean:
         steps += [
@@ -44,7 +44,7 @@ def normalizer(clean: bool, lowercase: bool) -> normalizers.Normalizer | None:
 
 
 def pre_tokenizer(kind: Kind, clean: bool) -> pre_tokenizers.PreTokenizer:
-    """The split into words, characters, or the byte strings that subwords are parts of."""
+    """Pre-tokenizer that splits texts into words, characters, or byte strings for subwords."""
     if kind == "character":
         return pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     if kind == "word" and not clean:
@@ -53,25 +53,25 @@ def pre_tokenizer(kind: Kind, clean: bool) -> pre_tokenizers.PreTokenizer:
     if kind == "word":
         return words
     parts = pre_tokenizers.Split(Regex(_WORD_PART if clean else _PART), "removed", invert=True)
-    spelled = pre_tokenizers.ByteLevel(add_prefix_space=clean, use_regex=False)
-    return pre_tokenizers.Sequence([words, parts, spelled])
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=clean, use_regex=False)
+    return pre_tokenizers.Sequence([words, parts, byte_level])
 
 
 def decoder(kind: Kind, clean: bool) -> decoders.Decoder | None:
-    """From tokens to the text: words, for which it is None, are joined by spaces."""
+    """Decoder that joins tokens to a text; None for words, which are joined by spaces."""
     if kind == "word":
         return None
     if kind == "character":
         return decoders.Fuse()
-    spelled = decoders.ByteLevel()
-    return decoders.Sequence([spelled, decoders.Strip(" ", 1, 0)]) if clean else spelled
+    byte_level = decoders.ByteLevel()
+    return decoders.Sequence([byte_level, decoders.Strip(" ", 1, 0)]) if clean else byte_level
 
 
 def check(texts: Texts, kind: Kind) -> bool:
-    """Whether texts are given as lists of words, which is for words alone.
+    """Check the type of texts; whether they are lists of words, which only `kind="word"` accepts.
 
     Raises:
-        TypeError: if they are no list of strings, nor a list of lists of strings.
+        TypeError: if they are neither a list of strings nor a list of lists of strings.
     """
     if isinstance(texts, str):
         raise TypeError(f"texts must be a list of texts, not one text. Received: {texts[:40]!r}")
@@ -90,7 +90,7 @@ def check(texts: Texts, kind: Kind) -> bool:
 def pieces(
     texts: Texts, kind: Kind, normalizer: normalizers.Normalizer | None
 ) -> Iterator[Iterable[str]]:
-    """The words or characters of each text, for all that is split without a pattern."""
+    """Words or characters of each text, where these are split without a regular expression."""
 
     def normalized(text: str) -> str:
         text = encodable(text)
@@ -107,7 +107,7 @@ def pieces(
 
 
 def batches(texts: Texts) -> Iterator[list[str]]:
-    """The texts, some million characters at once."""
+    """Divide texts into batches of about two million characters."""
     batch: list[str] = []
     size = 0
     for text in texts:

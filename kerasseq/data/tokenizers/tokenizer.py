@@ -1,4 +1,4 @@
-"""Texts to rows of token numbers and back, by a vocabulary fitted on the training texts."""
+"""Turn texts into rows of token numbers and back, by a vocabulary fitted on training texts."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ PADDING, UNKNOWN, START, END = range(4)
 _SPECIAL = ("[padding]", "[unknown]", "[start]", "[end]")
 _FEWEST_SUBWORDS = 300
 _LENGTH_SHARE, _LONGEST = 95, 400
-_MOST = 2**20  # tokens of a row, for which memory is set aside
+_MOST = 2**20  # maximum length of a row; bounded, since memory is allocated for it
 _Length = Annotated[int, Limits(least=1, most=_MOST)]
 
 
 class TokenizerState(TypedDict):
-    """The JSON values of a fitted tokenizer; the settings of an earlier version lack the last two.
+    """The JSON values of a fitted tokenizer; states of an earlier version lack the last two.
 
-    `tokenizer` is in the form of the tokenizers library, as far as kerasseq needs to know it.
+    `tokenizer` has the format of the tokenizers library; only the keys that kerasseq needs are
+    declared.
     """
 
     kind: Kind
@@ -59,7 +60,7 @@ class TokenizerState(TypedDict):
 
 
 class EarlierCaptionWords(TypedDict):
-    """The JSON values of the vocabulary that captions had in an earlier version."""
+    """The JSON values of the vocabulary of captions in an earlier version."""
 
     words: list[str]
     length: _Length
@@ -75,7 +76,7 @@ class _Model(TypedDict):
     vocab: dict[str, Count]
     unk_token: Literal["[unknown]"]
     merges: NotRequired[list[list[str] | str]]
-    # Never in use here; with some values of these, the library ends the program.
+    # Not used by kerasseq; some values of these make the library abort the process.
     continuing_subword_prefix: NotRequired[None]
     end_of_word_suffix: NotRequired[None]
     dropout: NotRequired[None]
@@ -91,37 +92,37 @@ class Tokenizer:
     """Turn texts into rows of token numbers, and token numbers into texts.
 
     0 is padding and 1 an unknown token; with `boundaries`, 2 is the start and 3 the end of a
-    text. The other tokens are numbered from the most frequent on, those of equal count in
-    alphabetical order; subwords in the order of byte-pair encoding, first the 256 bytes, then
-    pairs from the most frequent on. No text is read as a special token, whatever it says.
+    text. The other tokens are numbered by falling frequency, and alphabetically among equal
+    counts. Subwords are numbered in the order of byte-pair encoding: first the 256 bytes, then
+    the pairs as they were merged. A text that spells a special token is never read as one.
 
-    With `clean`, HTML line breaks become spaces, characters take their compatible form (NFKC)
-    and typographic apostrophes are made plain. Words are then split as the Penn Treebank does:
+    With `clean`, HTML line breaks become spaces, characters are normalised (NFKC), and
+    typographic apostrophes become plain ones. Words are then split as in the Penn Treebank:
     "didn't" is "did" and "n't", so that all negations share a token, "it's" is "it" and "'s",
-    "o'clock" is whole, and each sign of punctuation is a token. Subwords are byte-pair encoded
+    "o'clock" is one word, and each punctuation mark is a token. Subwords are byte-pair encoded
     bytes of these words (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909).
 
-    Without `clean`, a text is taken as it is. Words are what stands between whitespace.
-    Subwords and characters keep all whitespace, so that `decode` gives the very text. Subwords
-    leave nothing unknown in either case.
+    Without `clean`, a text is not changed, and words are separated by whitespace. Subwords and
+    characters keep all whitespace, so that `decode` restores the exact text. With subwords no
+    token is ever unknown.
 
-    A text may also be given as a list of its words, for tags that belong to words. Each word is
-    then one token, whatever it holds.
+    A text may also be given as a list of words, for tasks that tag words. Each word is then one
+    token, whatever characters it holds.
 
     Args:
         kind: "word", "character", or "subword" for a vocabulary of byte pairs.
-        vocabulary_size: at most so many tokens, special ones among them; None for any number
+        vocabulary_size: maximum number of tokens, including special ones; None for any number
             of words or characters.
-        min_count: a token must occur so often in the texts that `fit` is given.
-        lowercase: whether "Good" is "good".
-        length: tokens of a text in a row of `encode`, beside start and end; None takes what 95
-            of 100 texts need, at most 400.
-        truncate: which end a longer text loses; "middle" keeps half a row of each end.
-        clean: whether texts are cleaned, and words split as the Penn Treebank does.
+        min_count: minimum number of occurrences of a token in the texts of `fit`.
+        lowercase: whether texts are lower-cased.
+        length: tokens per row of `encode`, without start and end; None for a length that 95% of
+            the texts do not exceed, at most 400.
+        truncate: end at which a longer text is cut; "middle" keeps half a row of each end.
+        clean: whether texts are cleaned, and words split as in the Penn Treebank.
         boundaries: whether there are tokens for the start and the end of a text.
 
     Raises:
-        ValueError: if a setting is not one of these.
+        ValueError: if a setting has an invalid value.
 
     Example:
 
@@ -180,29 +181,31 @@ class Tokenizer:
         self.clean = clean
         self.boundaries = boundaries
         self.notes: list[str] = []
-        self._wanted = length
+        self._requested_length = length
         self._fitted_length = length
         self._tokenizer: tokenizers.Tokenizer | None = None
         self._number_of: dict[str, int] | None = None
 
     def fit(self, texts: Texts) -> Tokenizer:
-        """Choose the vocabulary, and the length where none was given, from the training texts.
+        """Choose the vocabulary, and the length if it is None, from the training texts.
 
         Args:
             texts: a list of texts, or of lists of words for `kind="word"`.
 
         Raises:
-            TypeError: if texts are something else.
+            TypeError: if texts have another type.
             ValueError: if no token occurs `min_count` times.
         """
-        self._take(self._counted(texts) if self._by_lookup(texts) else self._trained(texts))
+        self._set_tokenizer(
+            self._fit_by_counting(texts) if self._by_lookup(texts) else self._train(texts)
+        )
         counts = np.array([len(row) for row in self.tokens(texts)])
-        if self._wanted is None:
+        if self._requested_length is None:
             self._fitted_length = max(
                 1, min(_LONGEST, int(np.ceil(np.percentile(counts, _LENGTH_SHARE))))
             )
         cut = float(np.mean(counts > self.length))
-        chosen = "chosen from" if self._wanted is None else "given for"
+        chosen = "chosen from" if self._requested_length is None else "given for"
         self.notes = [
             f"{len(self):,} {self.kind}s in the vocabulary",
             f"length {self.length} {chosen} the training texts: {cut:.1%} of them are longer and "
@@ -211,29 +214,29 @@ class Tokenizer:
         return self
 
     def __len__(self) -> int:
-        """How many tokens the vocabulary has, special ones among them."""
-        return int(self._ready().get_vocab_size())
+        """Number of tokens in the vocabulary, including special ones."""
+        return int(self._require_fitted().get_vocab_size())
 
     @property
     def length(self) -> int:
-        """Tokens of a text in a row of `encode`, beside start and end."""
+        """Tokens per row of `encode`, without start and end."""
         if self._fitted_length is None:
             raise ValueError("the length is chosen from the texts: call fit() first.")
         return self._fitted_length
 
     @property
     def vocabulary(self) -> list[str]:
-        """The tokens, each at the place of its number."""
-        numbers = self._ready().get_vocab()
+        """The tokens in the order of their numbers."""
+        numbers = self._require_fitted().get_vocab()
         return sorted(numbers, key=numbers.__getitem__)
 
     def tokens(self, texts: Texts) -> list[list[int]]:
-        """The token numbers of each text: all of them, without start and end."""
-        tokenizer = self._ready()
+        """All token numbers of each text: not truncated, without start and end."""
+        tokenizer = self._require_fitted()
         if self._by_lookup(texts):
             number = self._numbers.get
             pieces = splitting.pieces(texts, self.kind, tokenizer.normalizer)
-            return [[number(piece, UNKNOWN) for piece in own] for own in pieces]
+            return [[number(piece, UNKNOWN) for piece in text] for text in pieces]
         rows: list[list[int]] = []
         for batch in splitting.batches(texts):
             encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
@@ -247,17 +250,17 @@ class Tokenizer:
         start: bool = False,
         end: bool = False,
     ) -> np.ndarray:
-        """Rows of any length as one int32 array (n, length): cut, or padded with 0 on the right.
+        """Truncate or pad rows to one int32 array (texts, length); padding is 0, on the right.
 
         Args:
-            rows: one row per text, as `tokens` gives them. Arrays (tokens, channels), in which
-                there is something else to say of each token, give (n, length, channels).
-            start: whether each row begins with the start token; it is then longer by one.
-            end: whether each text ends with the end token, also where it is cut; the row is
+            rows: one row per text, as `tokens` returns them; or arrays (tokens, channels) with
+                other values of each token, which become (texts, length, channels).
+            start: whether each row begins with the start token, and is longer by one.
+            end: whether each text ends with the end token, even if it is truncated; the row is
                 then longer by one.
 
         Raises:
-            ValueError: for a start or an end, if the tokenizer has no such tokens.
+            ValueError: for `start` or `end`, if the tokenizer has no such tokens.
         """
         if (start or end) and not self.boundaries:
             raise ValueError(
@@ -269,39 +272,39 @@ class Tokenizer:
         if start:
             out[:, 0] = START
         for target, row in zip(out, rows, strict=True):
-            kept = self._cut(row)
-            stop = start + len(kept)
-            target[int(start) : stop] = kept
+            tokens = self._truncate(row)
+            stop = start + len(tokens)
+            target[int(start) : stop] = tokens
             if end:
                 target[stop] = END
         return out
 
     def encode(self, texts: Texts, *, start: bool = False, end: bool = False) -> np.ndarray:
-        """The texts as int32 (n, length): cut where too long, padded with 0 on the right.
+        """Encode texts as token numbers, int32 (texts, length), truncated or padded with 0.
 
         Args:
             texts: a list of texts, or of lists of words for `kind="word"`.
-            start: whether each row begins with the start token; it is then longer by one.
-            end: whether each text ends with the end token, also where it is cut; the row is
+            start: whether each row begins with the start token, and is longer by one.
+            end: whether each text ends with the end token, even if it is truncated; the row is
                 then longer by one.
 
         Raises:
-            TypeError: if texts are something else.
-            ValueError: for a start or an end, if the tokenizer has no such tokens.
+            TypeError: if texts have another type.
+            ValueError: for `start` or `end`, if the tokenizer has no such tokens.
         """
         return self.pad(self.tokens(texts), start=start, end=end)
 
     def decode(self, rows: Iterable[Sequence[int] | np.ndarray]) -> list[str]:
-        """The text of each row of token numbers, up to the end token; without special tokens.
+        """Decode rows of token numbers to texts, up to the end token.
 
-        Words are joined by single spaces, as subwords of cleaned texts are. Unknown tokens are
-        special ones, and leave nothing.
+        Words, and the words of subwords in cleaned texts, are joined by single spaces. Special
+        tokens, also unknown ones, are left out.
 
         Args:
-            rows: one row (tokens,) of numbers per text, such as (n, length).
+            rows: one row of token numbers per text, int (tokens,), or an array (texts, length).
 
         Raises:
-            TypeError: if a row is no row of numbers.
+            TypeError: if a row is not a row of integers.
             ValueError: if a number is not in the vocabulary.
 
         Example:
@@ -310,18 +313,18 @@ class Tokenizer:
         >>> tokenizer.decode([[2, 5, 6, 3, 4, 4], [4, 0, 0]])
         ['dog runs', 'a']
         """
-        kept = [self._text_numbers(row) for row in rows]
-        texts: list[str] = self._ready().decode_batch(kept, skip_special_tokens=False)
+        numbers = [self._text_numbers(row) for row in rows]
+        texts: list[str] = self._require_fitted().decode_batch(numbers, skip_special_tokens=False)
         return texts
 
     def unknown_share(self, texts: Texts) -> np.ndarray:
-        """The share of unknown tokens in each text, float (n,); 1 for a text without a token."""
+        """Share of unknown tokens in each text, float (texts,); 1 for a text without tokens."""
         return np.array(
             [row.count(UNKNOWN) / len(row) if row else 1.0 for row in self.tokens(texts)]
         )
 
     def state(self) -> dict[str, Any]:
-        """All that `from_state` needs to give the same numbers elsewhere, ready for JSON."""
+        """The JSON values from which `from_state` restores the tokenizer."""
         return {
             "kind": self.kind,
             "vocabulary_size": self.vocabulary_size,
@@ -332,43 +335,42 @@ class Tokenizer:
             "clean": self.clean,
             "boundaries": self.boundaries,
             "notes": list(self.notes),
-            # As the tokenizers library writes it, normaliser and pattern included: a later
-            # version of this file may split texts otherwise, and must not change what was
-            # fitted before.
-            "tokenizer": json.loads(self._ready().to_str()),
+            # In the format of the tokenizers library, with normalizer and pattern: a saved
+            # tokenizer must split texts as before, even if the patterns of this package change.
+            "tokenizer": json.loads(self._require_fitted().to_str()),
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Tokenizer:
-        """The tokenizer that `state` was taken from.
+        """Restore a tokenizer from the value of `state`.
 
-        Two earlier forms are read as well: without `clean` and `boundaries`, and of captions,
-        as a list of words.
+        Two earlier formats are read as well: one without `clean` and `boundaries`, and one of
+        captions with a list of words.
 
         Raises:
-            ValueError: if it is damaged.
+            ValueError: if the state is damaged.
 
         >>> tokenizer = Tokenizer(min_count=1).fit(["a good film"])
         >>> Tokenizer.from_state(tokenizer.state()).encode(["good"]).tolist()
         [[4, 0, 0]]
         """
         if "words" in state:
-            return cls._of_captions(state)
+            return cls._from_caption_words(state)
         settings = {name: state[name] for name in _SETTINGS if name in state}
         tokenizer = cls(**{"clean": True, "boundaries": False, **settings})
         tokenizer.notes = list(state["notes"])
         try:
-            own = tokenizers.Tokenizer.from_str(json.dumps(state["tokenizer"]))
+            fitted = tokenizers.Tokenizer.from_str(json.dumps(state["tokenizer"]))
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # a panic of the library is no Exception
+        except BaseException as error:  # a panic of the library is not an Exception
             raise ValueError(f"the tokenizer cannot be read: {error}") from error
-        tokenizer._take(own)
+        tokenizer._set_tokenizer(fitted)
         tokenizer._check_vocabulary()
         return tokenizer
 
     @classmethod
-    def _of_captions(cls, state: Mapping[str, Any]) -> Tokenizer:
+    def _from_caption_words(cls, state: Mapping[str, Any]) -> Tokenizer:
         tokenizer = cls(
             vocabulary_size=None,
             min_count=1,
@@ -377,21 +379,21 @@ class Tokenizer:
             clean=False,
             boundaries=True,
         )
-        tokenizer._take(tokenizer._of_known(state["words"]))
+        tokenizer._set_tokenizer(tokenizer._from_tokens(state["words"]))
         return tokenizer
 
-    def _ready(self) -> tokenizers.Tokenizer:
+    def _require_fitted(self) -> tokenizers.Tokenizer:
         if self._tokenizer is None:
             raise ValueError("the tokenizer has no vocabulary yet: call fit() with training texts.")
         return self._tokenizer
 
     def _check_vocabulary(self) -> None:
-        """Raise a ValueError unless each number is one of a token, the first ones of special ones.
+        """Raise a ValueError unless tokens are numbered without gaps, special ones first.
 
-        Whether words are those that were fitted cannot be told.
+        Whether the words are the fitted ones cannot be checked.
         """
         vocabulary = self.vocabulary
-        numbers = self._ready().get_vocab().values()
+        numbers = self._require_fitted().get_vocab().values()
         first = tuple(vocabulary[: len(self._special)])
         if sorted(numbers) != [*range(len(vocabulary))] or first != self._special:
             raise ValueError(
@@ -399,31 +401,32 @@ class Tokenizer:
                 f"{', '.join(self._special)} first."
             )
 
-    def _take(self, tokenizer: tokenizers.Tokenizer) -> None:
+    def _set_tokenizer(self, tokenizer: tokenizers.Tokenizer) -> None:
         tokenizer.decoder = splitting.decoder(self.kind, self.clean)
         self._tokenizer, self._number_of = tokenizer, None
 
     @property
     def _numbers(self) -> dict[str, int]:
-        """The number of each token of a text."""
+        """The number of each token, without special ones."""
         if self._number_of is None:
-            numbers = self._ready().get_vocab()
+            numbers = self._require_fitted().get_vocab()
             self._number_of = {
                 token: number for token, number in numbers.items() if number >= len(self._special)
             }
         return self._number_of
 
     def _by_lookup(self, texts: Texts) -> bool:
-        """Whether texts are split without a pattern, and their tokens looked up in a dictionary.
+        """Whether texts are split without a pattern, and tokens are looked up in a dictionary.
 
-        That is two to five times as fast as the library's way, and keeps words apart that are
-        spelt like a special token. Patterns split brackets off, so that no token is.
+        This is two to five times as fast as the tokenizers library, and distinguishes words that
+        are spelt like a special token. With a pattern, brackets are separate tokens, so that no
+        word is spelt like one.
         """
         in_words = splitting.check(texts, self.kind)
         return self.kind == "character" or (self.kind == "word" and (in_words or not self.clean))
 
     def _text_numbers(self, row: Sequence[int] | np.ndarray) -> list[int]:
-        """The numbers before the end of a row, without those of special tokens."""
+        """Token numbers of a row up to its end token, without special tokens."""
         numbers = np.asarray(row)
         if numbers.ndim != 1 or (numbers.size and not np.issubdtype(numbers.dtype, np.integer)):
             raise TypeError(f"rows must be rows of token numbers. Received: {row!r} among them")
@@ -434,17 +437,17 @@ class Tokenizer:
             )
         if self.boundaries:
             numbers = numbers[: np.argmax(np.append(numbers, END) == END)]
-        kept: list[int] = numbers[numbers >= len(self._special)].tolist()
-        return kept
+        text_numbers: list[int] = numbers[numbers >= len(self._special)].tolist()
+        return text_numbers
 
-    def _cut(self, row: Any) -> Any:
+    def _truncate(self, row: Any) -> Any:
         if len(row) <= self.length or self.truncate == "end":
             return row[: self.length]
         tail = self.length // 2 if self.truncate == "middle" else self.length
         head = self.length - tail
         return np.concatenate([row[:head], row[len(row) - tail :]]) if head else row[-tail:]
 
-    def _empty(self, model: models.Model) -> tokenizers.Tokenizer:
+    def _create(self, model: models.Model) -> tokenizers.Tokenizer:
         tokenizer = tokenizers.Tokenizer(model)
         normalizer = splitting.normalizer(self.clean, self.lowercase)
         if normalizer is not None:
@@ -452,12 +455,12 @@ class Tokenizer:
         tokenizer.pre_tokenizer = splitting.pre_tokenizer(self.kind, self.clean)
         return tokenizer
 
-    def _of_known(self, known: Iterable[str]) -> tokenizers.Tokenizer:
-        """A tokenizer with these tokens, the most frequent first, behind the special ones."""
+    def _from_tokens(self, known: Iterable[str]) -> tokenizers.Tokenizer:
+        """Tokenizer with the special tokens and these tokens, given by falling frequency."""
         numbers = {token: number for number, token in enumerate((*self._special, *known))}
-        return self._empty(models.WordLevel(numbers, unk_token=_SPECIAL[UNKNOWN]))
+        return self._create(models.WordLevel(numbers, unk_token=_SPECIAL[UNKNOWN]))
 
-    def _counted(self, texts: Texts) -> tokenizers.Tokenizer:
+    def _fit_by_counting(self, texts: Texts) -> tokenizers.Tokenizer:
         normalizer = splitting.normalizer(self.clean, self.lowercase)
         counts = Counter(chain.from_iterable(splitting.pieces(texts, self.kind, normalizer)))
         known = [
@@ -466,15 +469,15 @@ class Tokenizer:
             if count >= self.min_count and token and token not in self._special
         ]
         if not known:
-            raise self._nothing(texts)
+            raise self._no_token_error(texts)
         known.sort(key=lambda token: (-counts[token], token))
-        return self._of_known(known[: self._room])
+        return self._from_tokens(known[: self._max_tokens])
 
-    def _trained(self, texts: Texts) -> tokenizers.Tokenizer:
+    def _train(self, texts: Texts) -> tokenizers.Tokenizer:
         word = self.kind == "word"
-        tokenizer = self._empty(models.WordLevel() if word else models.BPE())
+        tokenizer = self._create(models.WordLevel() if word else models.BPE())
         settings: dict[str, Any] = {
-            "vocab_size": self._room,
+            "vocab_size": self._max_tokens,
             "min_frequency": self.min_count,
             "show_progress": False,
             "special_tokens": [],
@@ -484,29 +487,31 @@ class Tokenizer:
         trainer = (trainers.WordLevelTrainer if word else trainers.BpeTrainer)(**settings)
         tokenizer.train_from_iterator(splitting.batches(texts), trainer)
         if not tokenizer.get_vocab_size():
-            raise self._nothing(texts)
-        return _behind(self._special, tokenizer)
+            raise self._no_token_error(texts)
+        return _prepend_special(self._special, tokenizer)
 
     @property
-    def _room(self) -> int:
-        """How many tokens there may be beside the special ones."""
+    def _max_tokens(self) -> int:
+        """Maximum number of tokens besides the special ones."""
         return (self.vocabulary_size or sys.maxsize) - len(self._special)
 
-    def _nothing(self, texts: Texts) -> ValueError:
+    def _no_token_error(self, texts: Texts) -> ValueError:
         return ValueError(
             f"no {self.kind} occurs min_count={self.min_count} times in the {len(texts)} texts to "
             "fit on. Give more texts, or a smaller min_count."
         )
 
 
-def _behind(special: Sequence[str], tokenizer: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
-    """The tokenizer with its tokens moved up behind the special ones.
+def _prepend_special(
+    special: Sequence[str], tokenizer: tokenizers.Tokenizer
+) -> tokenizers.Tokenizer:
+    """Number the special tokens first, and move the other tokens up.
 
-    As special tokens of the trainer these would be recognised inside texts.
+    The trainer does not get the special tokens, since it would recognise them inside texts.
     """
     state = json.loads(tokenizer.to_str())
     model = state["model"]
-    moved = {token: number + len(special) for token, number in model["vocab"].items()}
-    model["vocab"] = {token: number for number, token in enumerate(special)} | moved
+    shifted = {token: number + len(special) for token, number in model["vocab"].items()}
+    model["vocab"] = {token: number for number, token in enumerate(special)} | shifted
     model["unk_token"] = special[UNKNOWN]
     return tokenizers.Tokenizer.from_str(json.dumps(state))

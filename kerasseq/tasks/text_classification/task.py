@@ -63,7 +63,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         for name, part in self.own_parts(settings).items():
             with prefix_errors(name):
                 columns = _column_settings(part, settings)
-                parts[name] = read_labelled(part, learn=False, usual=data.columns, **columns)
+                parts[name] = read_labelled(
+                    part, learn=False, default_columns=data.columns, **columns
+                )
         return add_parts(data, parts) if parts else data
 
     def split(
@@ -296,7 +298,8 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         reading = {**_column_settings(data, settings), **reading}
         source = data
         if not isinstance(data, LabelledTexts):
-            source = read_labelled(data, learn=False, usual=state.get("reading"), **reading)
+            columns = state.get("reading")
+            source = read_labelled(data, learn=False, default_columns=columns, **reading)
         if source.test_texts is not None and source.test_labels is not None:
             return self._reader(state).read(source.test_texts, source.test_labels)
         return self._reader(state).read(source.texts, source.labels)
@@ -319,7 +322,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         from kerasseq.data.text.reader import has_known_tokens
 
         usual = state.get("reading", {}).get("text")
-        texts = read_texts(data, text=settings.text, usual=usual)
+        texts = read_texts(data, text=settings.text, default_column=usual)
         examples = self._reader(state).read(texts)
         reasons = [
             "" if has_tokens else _unreadable_reason(text, settings.tokens)

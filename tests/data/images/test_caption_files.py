@@ -217,7 +217,7 @@ def test_empty_captions_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("a.txt", "no tabs here\n", "in none of the known ways"),
+        ("a.txt", "no tabs here\n", "has none of the known formats"),
         ("a.txt", "1.jpg#0\ta dog\nno tab\n", "line 2 of .* is not 'IMAGE#NUMBER"),
         ("a.csv", "file_id,words\n1,a\n", "needs a column 'image' and a column 'caption'"),
         ("a.csv", "image,caption\n1.jpg,\n", "holds no caption"),
@@ -237,8 +237,8 @@ def test_empty_captions_are_left_out() -> None:
             '{"images": [{"filename": "a", "sentences": [{"raw": "b"}], "split": ["c"]}]}',
             "must hold texts as names, captions and parts. Received: ",
         ),
-        ("a.json", '{"photos": []}', "in none of the known ways"),
-        ("a.json", '{"images": [{"id": 1}], "annotations": [{}]}', "in none of the known ways"),
+        ("a.json", '{"photos": []}', "has none of the known formats"),
+        ("a.json", '{"images": [{"id": 1}], "annotations": [{}]}', "has none of the known formats"),
         ("a.txt", "\0\1\2", "is a binary file"),
         ("a.csv", " \n", r"a\.csv is empty\. Give a file with images and captions"),
         (

@@ -183,7 +183,9 @@ def test_imdb_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch)
         raise Exception("URL fetch failure on imdb.npz: None -- Name or service not known")
 
     monkeypatch.setattr(keras.datasets.imdb, "load_data", fail)
-    with pytest.raises(ValueError, match=r"is there a network\? Else fetch aclImdb_v1\.tar\.gz"):
+    with pytest.raises(
+        ValueError, match=r"is there a network\? Otherwise fetch aclImdb_v1\.tar\.gz"
+    ):
         read_labelled("imdb")
 
 

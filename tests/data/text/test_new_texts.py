@@ -44,9 +44,9 @@ def test_a_file_gives_the_texts_of_its_table(tmp_path: Path, ending: str, kind: 
 def test_the_usual_column_comes_before_names_that_say_text() -> None:
     frame = pd.DataFrame({"text": ["a b", "c d"], "said": ["e f", "g h"]})
     assert read_texts(frame) == ["a b", "c d"]
-    assert read_texts(frame, usual="said") == ["e f", "g h"]
-    assert read_texts(frame, usual="gone") == ["a b", "c d"]
-    assert read_texts(frame, text="said", usual="text") == ["e f", "g h"]
+    assert read_texts(frame, default_column="said") == ["e f", "g h"]
+    assert read_texts(frame, default_column="gone") == ["a b", "c d"]
+    assert read_texts(frame, text="said", default_column="text") == ["e f", "g h"]
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_parts_that_cannot_be_are_told() -> None:
     with pytest.raises(ValueError, match="every text of the training part is in a later part"):
         _split(_table(0, 20), test=_table(0, 20))
     official = LabelledTexts(["a", "b"], ["x", "y"], ["c"], ["x"])
-    with pytest.raises(ValueError, match="data has a test set of its own"):
+    with pytest.raises(ValueError, match="data has an official test set"):
         add_parts(official, {"test": LabelledTexts(["d"], ["x"])})
     with pytest.raises(FileNotFoundError, match=r"^test=: there is no file or folder none\.csv"):
         _split(_table(0, 20), test="none.csv")
@@ -130,7 +130,7 @@ def test_texts_of_a_part_that_has_a_test_set_are_counted() -> None:
     whole = LabelledTexts(["a", "b", "c"], ["pos", "neg", "neg"], ["fine"], ["pos"])
     found = add_parts(data, {"test": whole})
     assert found.test_texts == ["fine"]
-    assert found.notes == ["test= has a test set of its own: its 3 other texts left out"]
+    assert found.notes == ["test= has an official test set: its 3 other texts left out"]
 
 
 def test_a_class_without_a_row_to_stop_by_is_told() -> None:
