@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import doctest
 import importlib
 import inspect
@@ -17,6 +18,8 @@ import pytest
 
 from benchmarks import readme
 from kerasseq import registry
+from kerasseq.tasks import perform
+from tests.thorough import is_thorough
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -26,6 +29,27 @@ SET_UP = (
     "python -m pip install . && kerasseq sentiment",
     "python -m pip install -e '.[test]' && python -m pytest",
 )
+
+
+_PERFORM = perform.perform
+_RUNS: dict[str, Any] = {}
+
+
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipes train for at most two epochs, and once for equal calls; in thorough runs as ever."""
+
+    def performed(task: Any, settings: Any) -> Any:
+        settings = dataclasses.replace(settings, epochs=min(settings.epochs, 2))
+        if settings.out or settings.warm_start or not isinstance(settings.data, str | None):
+            return _PERFORM(task, settings)
+        call = f"{task.name} {settings}"
+        if call not in _RUNS:
+            _RUNS[call] = _PERFORM(task, settings)
+        return dataclasses.replace(_RUNS[call])
+
+    if not is_thorough():
+        monkeypatch.setattr(perform, "perform", performed)
 
 
 # Docstrings
@@ -52,6 +76,7 @@ def _run_examples(test: doctest.DocTest) -> str:
     return report.getvalue()
 
 
+@pytest.mark.usefixtures("briefly")
 @pytest.mark.parametrize("name", _modules_with_examples())
 def test_docstring_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(name)
@@ -166,6 +191,7 @@ def _run_page(page: Path, *, slow: bool) -> int:
     return ran
 
 
+@pytest.mark.usefixtures("briefly")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

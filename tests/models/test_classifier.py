@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.layers.ngrams import NgramRatios, NgramVotes
 from kerasseq.layers.token_dropout import TokenDropout
 from kerasseq.models import Classifier
+from tests.models.texts import texts
+from tests.thorough import examples
 
 CELLS = ("lstm", "gru", "simple_rnn", "mgu", "layernorm_lstm", "mingru")
 POOLINGS = ("last", "mean", "max", "attention", "max+mean", "last+attention")
-
-
-def _inputs(sizes: Classifier, rows: int = 3, seed: int = 0) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(seed)
-    lengths = random.integers(1, 7, rows)
-    tokens = random.integers(1, sizes.vocabulary, (rows, 6)).astype(np.int32)
-    tokens[np.arange(6) >= lengths[:, None]] = 0
-    if not sizes.ngrams:
-        return {"tokens": tokens}
-    ending = random.integers(0, sizes.ngrams, (rows, 6, sizes.order)).astype(np.int32)
-    return {
-        "tokens": tokens,
-        "ending": ending * (tokens > 0)[..., None],
-        "ending_corrections": np.zeros((rows, 1, 1, sizes.logits), np.float32),
-        "ngrams": random.integers(0, sizes.ngrams, (rows, 5)).astype(np.int32),
-        "ngram_corrections": np.zeros((rows, 1, sizes.logits), np.float32),
-    }
 
 
 @st.composite
@@ -58,7 +40,7 @@ def _sizes(draw: st.DrawFn) -> Classifier:
 
 
 @given(_sizes())
-@settings(max_examples=25)
+@examples(25)
 def test_the_closed_form_is_what_is_built(sizes: Classifier) -> None:
     model = sizes.build()
     assert sizes.count() == model.count_params()
@@ -69,7 +51,7 @@ def test_the_closed_form_is_what_is_built(sizes: Classifier) -> None:
 @pytest.mark.parametrize("classes", [2, 3])
 def test_it_gives_a_row_of_logits_for_each_text(cell: str, classes: int) -> None:
     sizes = Classifier(30, classes, cell, units=4, embedding=5, ngrams=9)
-    outputs = np.asarray(sizes.build()(_inputs(sizes)))
+    outputs = np.asarray(sizes.build()(texts(sizes)))
     assert outputs.shape == (3, 1 if classes == 2 else 3)
     assert np.isfinite(outputs).all()
 
@@ -77,7 +59,7 @@ def test_it_gives_a_row_of_logits_for_each_text(cell: str, classes: int) -> None
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_padding_changes_nothing(pooling: str) -> None:
     sizes = Classifier(30, 2, units=4, embedding=5, pooling=pooling, ngrams=9)
-    model, inputs = sizes.build(), _inputs(sizes)
+    model, inputs = sizes.build(), texts(sizes)
     wider = {
         name: np.pad(values, [(0, 0), (0, 4), *[(0, 0)] * (values.ndim - 2)])
         if name in ("tokens", "ending", "ngrams")
@@ -89,7 +71,7 @@ def test_padding_changes_nothing(pooling: str) -> None:
 
 def test_the_logits_are_the_mean_of_the_branches() -> None:
     sizes = Classifier(30, 3, units=4, embedding=5, ngrams=9)
-    model, inputs = sizes.build(), _inputs(sizes)
+    model, inputs = sizes.build(), texts(sizes)
     assert sizes.branches == ("wide", "deep")
     outputs = {name: model.get_layer(name).output for name in sizes.branches}
     logits = keras.Model(model.input, outputs)(inputs)
@@ -109,29 +91,6 @@ def test_options_go_to_the_recurrent_layer_and_are_counted() -> None:
     sizes = Classifier(30, 2, units=6, embedding=5, options={"projection": 2, "zoneout": 0.1})
     assert sizes.count() == sizes.build().count_params()
     assert sizes.count() < Classifier(30, 2, units=6, embedding=5).count()
-
-
-def test_it_comes_back_from_a_file_in_a_fresh_process(tmp_path: Path) -> None:
-    sizes = Classifier(
-        30, 3, units=4, embedding=5, ngrams=9, depth=2, pooling="max+attention",
-        token_dropout=0.1, embedding_dropout=0.1, dropout=0.1,
-    )  # fmt: skip
-    model, inputs = sizes.build(), _inputs(sizes)
-    model.save(tmp_path / "model.keras")
-    np.savez(tmp_path / "inputs.npz", **inputs)
-    code = """
-import kerasseq.layers, keras, numpy as np
-with np.load("inputs.npz") as file:
-    inputs = dict(file)
-np.save("found.npy", np.asarray(keras.models.load_model("model.keras")(inputs)))
-"""
-    path = str(Path(__file__).parents[2])
-    result = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {path!r})\n{code}"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), np.asarray(model(inputs)))
 
 
 # N-grams

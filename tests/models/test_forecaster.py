@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from kerasseq.models import Forecaster
 from tests.models.sizes import KINDS, NORMS, OUTPUTS, forecasters
 from tests.models.windows import targets, windows
+from tests.thorough import covering, examples
 
 CELLS = ("gru", "lstm", "simple_rnn", "mgu", "layernorm_lstm", "mingru", "lru")
 
@@ -38,7 +37,7 @@ def _forecast(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
 
 
 @given(forecasters(CELLS, [{}, {"projection": 2}, {"zoneout": 0.1}]))
-@settings(max_examples=60)
+@examples(60)
 def test_the_closed_form_is_what_is_built(sizes: Forecaster) -> None:
     model = sizes.build()
     assert sizes.count() == model.count_params()
@@ -100,8 +99,7 @@ def test_every_input_has_a_part_in_the_forecast(kind: str, channels: str) -> Non
         assert not np.allclose(_forecast(model, {**inputs, name: other}), forecast), name
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "norm"), covering(KINDS, NORMS))
 def test_what_was_not_observed_has_no_part(kind: str, norm: str) -> None:
     sizes = Forecaster(**EVERYTHING, kind=kind, normalization=norm)
     model, inputs = sizes.build(), windows(sizes)
@@ -119,20 +117,17 @@ def test_targets_apart_do_not_see_each_other(kind: str) -> None:
     assert np.abs(forecast[..., 1]).min() > 0
 
 
-@pytest.mark.parametrize("output", OUTPUTS[:-1])
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    ("norm", "scale", "level"),
-    [
-        ("last", 1.0, [30.0]),
-        ("seasonal", 1.0, [10.0, -20.0]),
-        ("instance", 7.0, [30.0]),
-    ],
-)
-def test_a_forecast_stays_where_its_window_is(
-    norm: str, scale: float, level: list[float], kind: str, output: str
-) -> None:
+MOVES: dict[str, tuple[float, list[float]]] = {
+    "last": (1.0, [30.0]),
+    "seasonal": (1.0, [10.0, -20.0]),
+    "instance": (7.0, [30.0]),
+}
+
+
+@pytest.mark.parametrize(("norm", "kind", "output"), covering([*MOVES], KINDS, OUTPUTS[:-1]))
+def test_a_forecast_stays_where_its_window_is(norm: str, kind: str, output: str) -> None:
     """Window and forecast move, and with `instance` stretch, together."""
+    scale, level = MOVES[norm]
     sizes = Forecaster(8, 5, kind=kind, units=3, normalization=norm, season=2, output=output)
     model, inputs = sizes.build(), windows(sizes)
     shape = (1, -1, 1)
@@ -153,8 +148,7 @@ def test_a_forecast_stays_where_its_window_is(
 # Training
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize(("kind", "output"), covering(KINDS, OUTPUTS))
 def test_it_trains_on_targets_some_of_which_are_missing(kind: str, output: str) -> None:
     sampled = {"scheduled_sampling": 0.5} if kind == "recursive" else {}
     sizes = Forecaster(**EVERYTHING, **sampled, kind=kind, output=output, dropout=0.1)
@@ -257,24 +251,3 @@ def test_it_comes_back_from_a_file(kind: str, tmp_path: Path) -> None:
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(_forecast(loaded, inputs), _forecast(model, inputs))
     assert sizes.training_model(loaded).count_params() == sizes.count()
-
-
-def test_it_comes_back_in_a_fresh_process(tmp_path: Path) -> None:
-    sizes = Forecaster(**EVERYTHING, output="quantiles", normalization="seasonal")
-    model, inputs = sizes.build(), windows(sizes)
-    model.save(tmp_path / "model.keras")
-    np.savez(tmp_path / "inputs.npz", **inputs)
-    code = """
-import kerasseq.layers, keras, numpy as np
-with np.load("inputs.npz") as file:
-    inputs = dict(file)
-model = keras.models.load_model("model.keras")
-np.save("found.npy", keras.ops.convert_to_numpy(model(inputs)))
-"""
-    path = str(Path(__file__).parents[2])
-    result = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {path!r})\n{code}"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), _forecast(model, inputs))

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 import kerasseq
@@ -29,11 +28,13 @@ from kerasseq.runs import ClassificationRun
 from kerasseq.settings import visible
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Parts, Prepared
+from tests.thorough import examples
 
 TASK = kerasseq.sentiment.task
 SETTINGS = SentimentSettings()
 SMALL: dict[str, Any] = {"units": 4, "embedding": 8, "epochs": 2, "quiet": True}
 LEARNING: dict[str, Any] = {**SMALL, "epochs": 6, "learning_rate": 0.02}
+QUICK: dict[str, Any] = {**SMALL, "epochs": 1, "final": "train"}
 
 
 def _reviews(rows: int = 150, classes: int = 2, seed: int = 0) -> pd.DataFrame:
@@ -59,6 +60,19 @@ def _prepared(data: Any = None, **changes: Any) -> tuple[Any, Prepared]:
 @pytest.fixture(scope="module")
 def run() -> ClassificationRun:
     return sentiment(_reviews(), **LEARNING, final="train")
+
+
+@pytest.fixture(scope="module")
+def folder(run: ClassificationRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run.save(tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="module")
+def renamed() -> ClassificationRun:
+    """A run of columns and classes with other names, some of which the columns mostly have."""
+    frame = _reviews(60).rename(columns={"text": "said", "label": "meant"})
+    frame["meant"] = frame["meant"].map({"bad": "text", "good": "label"})
+    return sentiment(frame, text="said", label="meant", **QUICK)
 
 
 def _same(one: keras.Model, other: keras.Model) -> bool:
@@ -118,8 +132,7 @@ def test_a_text_is_predicted_the_same_alone_and_among_others(run: Classification
     np.testing.assert_allclose(among, alone, atol=1e-6)
 
 
-def test_a_fresh_process_predicts_the_same(run: ClassificationRun, tmp_path: Path) -> None:
-    folder = run.save(tmp_path / "run")
+def test_a_fresh_process_predicts_the_same(run: ClassificationRun, folder: Path) -> None:
     texts = ["the film was great", "the plot was sad and the cast was poor", "was"]
     code = f"import kerasseq; print(kerasseq.load({str(folder)!r}).predict({texts}).to_json())"
     result = subprocess.run(
@@ -134,17 +147,23 @@ def test_a_fresh_process_predicts_the_same(run: ClassificationRun, tmp_path: Pat
     np.testing.assert_allclose(found[["bad", "good"]], expected[["bad", "good"]], atol=1e-7)
 
 
-def test_a_run_folder_has_its_plots(run: ClassificationRun, tmp_path: Path) -> None:
-    folder = run.save(tmp_path / "run")
+def test_a_run_folder_has_its_plots(folder: Path) -> None:
     plots = sorted(path.name for path in (folder / "plots").iterdir())
     assert plots == ["confusion.png", "curves.png", "reliability.png"]
     with zipfile.ZipFile(folder / "model.keras") as archive:
         assert "optimizer" not in archive.read("config.json").decode()
 
 
-@pytest.mark.parametrize("changes", [{}, {"ngrams": 0, "cell": "gru", "tokens": "subword"}])
-def test_equal_seeds_give_equal_runs_bit_for_bit(changes: dict[str, Any]) -> None:
-    one, two = (sentiment(_reviews(60), **{**SMALL, **changes}) for _ in range(2))
+def test_equal_seeds_give_equal_runs_bit_for_bit(run: ClassificationRun) -> None:
+    again = sentiment(_reviews(), **LEARNING, final="train")
+    assert _same(again.model, run.model)
+    assert again.metrics["test"] == run.metrics["test"]
+    assert again.history == run.history
+
+
+def test_equal_seeds_give_equal_runs_of_other_networks() -> None:
+    changes = {"ngrams": 0, "cell": "gru", "tokens": "subword", "epochs": 2}
+    one, two = (sentiment(_reviews(60), **{**QUICK, **changes}) for _ in range(2))
     assert _same(one.model, two.model)
     assert one.metrics["test"] == two.metrics["test"]
     assert one.history == two.history
@@ -155,7 +174,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
         if epoch == 1:
             raise KeyboardInterrupt
 
-    given = {**SMALL, "epochs": 3}
+    given = {**QUICK, "epochs": 3}
     callback = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
     with pytest.raises(KeyboardInterrupt):
         sentiment(_reviews(60), out=tmp_path / "run", callbacks=[callback], **given)
@@ -165,8 +184,8 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
     assert _same(resumed.model, whole.model)
 
 
-def test_a_warm_start_knows_words_by_name() -> None:
-    earlier = sentiment(_reviews(60), **SMALL)
+def test_a_warm_start_knows_words_by_name(run: ClassificationRun) -> None:
+    earlier = run
     later = pd.concat([_reviews(60, seed=1), pd.DataFrame({"text": ["zest"] * 9, "label": "bad"})])
     seen = {}
 
@@ -174,7 +193,7 @@ def test_a_warm_start_knows_words_by_name() -> None:
         def on_train_begin(self, logs: Any = None) -> None:
             seen["embedding"] = self.model.get_layer("embedding").get_weights()[0].copy()
 
-    run = sentiment(later, warm_start=earlier, callbacks=[Start()], **SMALL)
+    run = sentiment(later, warm_start=earlier, callbacks=[Start()], **QUICK)
     old = TASK.row_names(earlier.state)["embedding/embeddings"]
     new = TASK.row_names(run.state)["embedding/embeddings"]
     weights = earlier.model.get_layer("embedding").get_weights()[0]
@@ -187,12 +206,6 @@ def test_a_warm_start_knows_words_by_name() -> None:
 # The rows that the weights learn from
 
 
-def test_weights_learn_from_the_validation_part_too_unless_told_otherwise() -> None:
-    run = sentiment(_reviews(), **SMALL)
-    assert run.settings["final"] == "validation"
-    assert run.metrics["rows"]["train"] == 120
-
-
 def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Parts, Prepared, perform.Model]:
     """The parts, and a model trained for so many epochs on all that the training part has."""
     settings = SentimentSettings(**LEARNING)
@@ -203,8 +216,12 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Parts, Prepared, 
     return parts, data, model
 
 
-def test_weights_may_learn_from_the_validation_part_too(run: ClassificationRun) -> None:
-    found = sentiment(_reviews(), **LEARNING, final="validation")
+def test_weights_learn_from_the_validation_part_too_unless_told_otherwise(
+    run: ClassificationRun,
+) -> None:
+    found = sentiment(_reviews(), **LEARNING)
+    assert found.settings["final"] == "validation"
+    assert found.metrics["rows"]["train"] == 120
     parts, data, learned = _learned("validation", run.metrics["epochs"]["kept"])
     assert (len(parts.train[0]), len(parts.validation[0]), len(parts.test[0])) == (120, 12, 30)
     assert {*parts.train[0]} > {*parts.validation[0]}
@@ -264,15 +281,16 @@ def test_new_data_may_be_of_one_class(run: ClassificationRun) -> None:
     assert run.evaluate(new)["rows"] == len(new)
 
 
-def test_the_columns_of_the_training_data_are_those_of_new_tables_only(tmp_path: Path) -> None:
-    frame = _reviews(60).rename(columns={"text": "said", "label": "meant"})
-    run = sentiment(frame, text="said", label="meant", **SMALL)
-    for side in ("bad", "good"):
+def test_the_columns_of_the_training_data_are_those_of_new_tables_only(
+    renamed: ClassificationRun, tmp_path: Path
+) -> None:
+    for side in ("text", "label"):
         (tmp_path / side).mkdir()
         for i in range(3):
             (tmp_path / side / f"{i}.txt").write_text("the film was fine")
-    assert run.evaluate(tmp_path)["rows"] == 6
-    assert run.evaluate(frame)["rows"] == 60
+    assert renamed.evaluate(tmp_path)["rows"] == 6
+    frame = pd.DataFrame({"said": ["a film", "a plot"], "meant": ["text", "label"]})
+    assert renamed.evaluate(frame)["rows"] == 2
 
 
 def test_a_class_that_was_not_trained_on_is_refused(run: ClassificationRun) -> None:
@@ -372,7 +390,7 @@ def test_a_class_of_two_texts_is_enough_for_every_seed(seed: int) -> None:
 )
 def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
     classes = 3 if "class_weights" in changes or "vocabulary_size" in changes else 2
-    run = sentiment(_reviews(60, classes), **{**SMALL, "epochs": 1, **changes})
+    run = sentiment(_reviews(60, classes), **{**QUICK, **changes})
     assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     found = run.predict(["the film was great"])
     assert found.shape == (1, 3 + classes)
@@ -380,7 +398,7 @@ def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
 
 
 def test_three_classes_are_learned() -> None:
-    run = sentiment(_reviews(200, 3), **{**SMALL, "epochs": 8, "learning_rate": 0.02})
+    run = sentiment(_reviews(200, 3), **{**QUICK, "epochs": 8, "learning_rate": 0.02})
     assert run.state["classes"] == ["bad", "good", "so-so"]
     assert run.metrics["test"]["accuracy"] > 0.9
     assert np.shape(run.metrics["confusion"]) == (3, 3)
@@ -401,7 +419,7 @@ _DRAWN = st.fixed_dictionaries(
 
 
 @given(_DRAWN, st.integers(2, 5), st.integers(2, 50), st.integers(2, 50))
-@examples(max_examples=20)
+@examples(20)
 def test_the_closed_form_is_what_is_built(
     drawn: dict[str, Any], classes: int, vocabulary: int, ngrams: int
 ) -> None:
@@ -607,7 +625,7 @@ def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
 def test_a_text_of_many_thousand_words_is_cut() -> None:
     long = "the film was great " * 50_000
     data = pd.concat([_reviews(60), pd.DataFrame({"text": [long], "label": "good"})])
-    run = sentiment(data, **{**SMALL, "epochs": 1})
+    run = sentiment(data, **QUICK)
     assert run.state["data_info"]["length"] < 20
     assert run.predict([long])["label"].item() in ("bad", "good")
 
@@ -641,11 +659,8 @@ def test_texts_may_be_a_column(run: ClassificationRun) -> None:
     assert run.predict(texts).equals(run.predict(texts.tolist()))
 
 
-def test_a_class_may_be_called_text_or_label() -> None:
-    frame = _reviews(60)
-    names = frame["label"].map({"bad": "text", "good": "label"})
-    run = sentiment(frame.assign(side=names), label="side", text="text", **SMALL)
-    assert run.predict(["the film was great"]).columns.tolist() == [
+def test_a_class_may_be_called_text_or_label(renamed: ClassificationRun) -> None:
+    assert renamed.predict(["the film was great"]).columns.tolist() == [
         "text",
         "label",
         "label",

@@ -68,7 +68,7 @@ def said(task: Task, data: Data, name: str, settings: Any, **options: Any) -> Ou
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Trials do not train; the settings of those that ran."""
+    """Trials do not train, and nothing is drawn; the settings of those that ran."""
     ran: list[dict[str, Any]] = []
 
     def run(task: Task, data: Data, name: str, settings: Any, **options: Any) -> Outcome:
@@ -77,4 +77,5 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr(trial, "run", run)
     monkeypatch.setattr("kerasseq.tuning.search.finish", lambda *given: {"best": None})
+    monkeypatch.setattr("kerasseq.tuning.results.Result.plots", lambda self: {})
     return ran

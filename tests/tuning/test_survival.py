@@ -49,12 +49,10 @@ def _searching(folder: Path, trials: int, workers: int = 1) -> subprocess.Popen[
     )
 
 
-def _killed_and_finished(
-    folder: Path, kills: int, trials: int, workers: int = 1, *, start: float = 15.0
-) -> None:
+def _killed_and_finished(folder: Path, kills: int, trials: int, workers: int = 1) -> None:
     """Kill a search so many times at random moments, then let it end.
 
-    Each third one is killed within so many seconds of its start, the others when they are at it.
+    Each third one is killed within 15 seconds of its start, the others when they are at it.
     """
     draw = random.Random(0)
     for kill in range(kills):
@@ -62,12 +60,19 @@ def _killed_and_finished(
         before = len(read(folder))
         while kill % 3 and len(read(folder)) <= before and process.poll() is None:
             time.sleep(0.05)  # until it does something: starting takes longest
-        time.sleep(draw.uniform(0.0, 1.0 if kill % 3 else start))
+        time.sleep(draw.uniform(0.0, 1.0 if kill % 3 else 15.0))
         process.kill()
         process.communicate()
     process = _searching(folder, trials, workers)
     _, told = process.communicate()
     assert process.returncode == 0, told.decode()
+
+
+def _until(process: subprocess.Popen[bytes], folder: Path, event: str) -> None:
+    """Wait for the first trial to begin or to end."""
+    while not any(told["event"] == event for told in read(folder)):
+        assert process.poll() is None
+        time.sleep(0.1)
 
 
 def _nothing_ran_twice(folder: Path) -> None:
@@ -112,11 +117,13 @@ def test_workers_find_what_one_process_finds_also_when_one_is_killed(
 
 
 def test_a_search_that_is_killed_goes_on(whole: Any, tmp_path: Path) -> None:
-    _killed_and_finished(tmp_path / "search", kills=2, trials=4, start=6.0)
+    process = _searching(tmp_path / "search", trials=4)
+    _until(process, tmp_path / "search", "ended")  # so that there is one to go on after
+    process.kill()
+    process.communicate()
+    again = kerasseq.tune(toy, trials=4, out=tmp_path / "search", **TUNE)
     _nothing_ran_twice(tmp_path / "search")
-    pd.testing.assert_frame_equal(
-        _comparable(kerasseq.tuned(tmp_path / "search")), _comparable(whole)
-    )
+    pd.testing.assert_frame_equal(_comparable(again), _comparable(whole))
 
 
 # Kills itself before the model of the best setting has its name.
@@ -163,9 +170,7 @@ def test_a_search_that_is_killed_twenty_times_goes_on(tmp_path: Path, workers: i
 
 def test_an_interruption_stops_all_processes(tmp_path: Path) -> None:
     process = _searching(tmp_path / "search", 9, workers=2)
-    while not any(event["event"] == "began" for event in read(tmp_path / "search")):
-        assert process.poll() is None
-        time.sleep(0.1)
+    _until(process, tmp_path / "search", "began")
     members = _members(process.pid)
     assert len(members) == 3
     process.send_signal(signal.SIGINT)
@@ -174,11 +179,10 @@ def test_an_interruption_stops_all_processes(tmp_path: Path) -> None:
     assert not any(_alive(member) for member in members)
 
 
+@pytest.mark.thorough  # an interruption, above, is the more frequent end
 def test_what_shares_a_killed_search_ends_with_it(tmp_path: Path) -> None:
     process = _searching(tmp_path / "search", 9, workers=2)
-    while not any(event["event"] == "began" for event in read(tmp_path / "search")):
-        assert process.poll() is None
-        time.sleep(0.1)
+    _until(process, tmp_path / "search", "began")
     members = _members(process.pid)
     process.kill()
     process.communicate()

@@ -16,6 +16,7 @@ from kerasseq.tasks import perform
 from kerasseq.tuning import trial
 from kerasseq.tuning.task import Data, Task, typed
 from tests.damages import DAMAGES
+from tests.thorough import is_thorough
 from tests.toy import TASK, Toy, ToySettings, numbers, toy
 
 Make = Callable[..., Task]
@@ -246,7 +247,8 @@ def test_a_trial_with_a_damaged_checkpoint_is_begun_anew(task: Make) -> None:
     search = task()
     whole = _run(search)
     path = trial.folder(search, "0000") / "0.npz"
-    for damage in ("empty", "halved", "no state", "no array", "another shape"):
+    others = ("empty", "no state", "no array") if is_thorough() else ()
+    for damage in ("halved", "another shape", *others):
         DAMAGES[damage](path)
         assert _same(_run(search), whole), damage
 
@@ -263,9 +265,9 @@ def test_a_checkpoint_that_is_too_large_is_no_failure_of_its_trial(
     assert _same(_run(search), whole)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"epochs": "two", "times": 1}', "[" * 100_000])
-def test_a_trial_with_a_damaged_record_of_its_beginning_goes_on(task: Make, text: str) -> None:
+def test_a_trial_with_a_damaged_record_of_its_beginning_goes_on(task: Make) -> None:
     search = task()
     whole = _run(search)
-    (trial.folder(search, "0000") / "begun.json").write_text(text)
-    assert _same(_run(search), whole)
+    for text in ("", "[]", "{}", '{"epochs": "two", "times": 1}', "[" * 100_000):
+        (trial.folder(search, "0000") / "begun.json").write_text(text)
+        assert _same(_run(search), whole), text[:40]
