@@ -67,7 +67,7 @@ def _beside_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saved, "_model", _model)
 
 
-_load = saved._model
+_load = saved._read_model
 
 
 @functools.cache
