@@ -211,14 +211,14 @@ class Task(abc.ABC, Generic[S, R]):
         plain: dict[str, Any] = json.loads(json.dumps(values, default=training.recorded))
         return plain
 
-    def is_own_part(self, value: Any) -> bool:
+    def is_separate_part(self, value: Any) -> bool:
         """Whether `validation` or `test`, passed or recorded, is separate data and no share."""
         return False
 
-    def own_parts(self, settings: S) -> dict[str, Any]:
+    def separate_parts(self, settings: S) -> dict[str, Any]:
         """The values of `validation` and `test` that are separate data, by name."""
         values = {name: getattr(settings, name, None) for name in parts.NAMES}
-        return {name: value for name, value in values.items() if self.is_own_part(value)}
+        return {name: value for name, value in values.items() if self.is_separate_part(value)}
 
     def by_content(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
         """Recorded settings with a placeholder for each part that is separate data.
@@ -226,7 +226,7 @@ class Task(abc.ABC, Generic[S, R]):
         Its path does not matter: the fingerprint of the data covers its content.
         """
         return {
-            name: _SEPARATE_DATA if name in parts.NAMES and self.is_own_part(value) else value
+            name: _SEPARATE_DATA if name in parts.NAMES and self.is_separate_part(value) else value
             for name, value in recorded.items()
         }
 

@@ -64,10 +64,10 @@ pytestmark = pytest.mark.skipif(
 def _beside_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths in calls and settings are relative to the goldens; models are loaded once."""
     monkeypatch.chdir(GOLDEN)
-    monkeypatch.setattr(saved, "_model", _model)
+    monkeypatch.setattr(saved, "_read_model", _model)
 
 
-_load = saved._model
+_load = saved._read_model
 
 
 @functools.cache
@@ -257,7 +257,7 @@ def test_each_wrong_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
     _changed("metrics.json", ("epochs",), "removed")(folder)
     _changed("run.json", ("settings", "units"), "retyped", "many")(folder)
     (folder / "history.json").write_text("[1]")
-    monkeypatch.setattr(saved, "_model", _load)
+    monkeypatch.setattr(saved, "_read_model", _load)
     (folder / "model.keras").write_bytes(b"")
     with pytest.raises(ValueError, match="is damaged") as info:
         kerasseq.load(folder)

@@ -42,7 +42,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         _check_encoder(settings)
         self._check_sizes(settings)
 
-    def is_own_part(self, value: Any) -> bool:
+    def is_separate_part(self, value: Any) -> bool:
         return not isinstance(value, Real)
 
     def load(self, data: Any, settings: CaptioningSettings) -> Captioned:

@@ -69,7 +69,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         smallest = changed(resolved, normalization="none", segment=1, linear=linear)
         self.count(defaults.SMALLEST, smallest)  # the model checks its cell and sizes
 
-    def is_own_part(self, value: Any) -> bool:
+    def is_separate_part(self, value: Any) -> bool:
         from kerasseq.data.series.parts import is_table
 
         return is_table(value) or (isinstance(value, str) and value.startswith("a table of "))
@@ -90,7 +90,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             reading = {name: getattr(settings, name) for name in self.names("read")}
             data = read_series(data, **reading)
         parts = {}
-        for name, part in self.own_parts(settings).items():
+        for name, part in self.separate_parts(settings).items():
             with prefix_errors(name):
                 parts[name] = read_series(part, encoding=data.encoding)
         return add_parts(data, parts) if parts else data

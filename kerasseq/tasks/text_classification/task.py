@@ -49,7 +49,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         # Counting the model checks the cell and its options.
         self.count({"vocabulary": 2, "classes": 2, "ngrams": 0}, settings)
 
-    def is_own_part(self, value: Any) -> bool:
+    def is_separate_part(self, value: Any) -> bool:
         return not isinstance(value, Real)
 
     def load(self, data: Any, settings: SentimentSettings) -> LabelledTexts:
@@ -60,7 +60,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         if not isinstance(data, LabelledTexts):
             data = read_labelled(data, text=settings.text, label=settings.label)
         parts = {}
-        for name, part in self.own_parts(settings).items():
+        for name, part in self.separate_parts(settings).items():
             with prefix_errors(name):
                 columns = _column_settings(part, settings)
                 parts[name] = read_labelled(
