@@ -357,7 +357,7 @@ def test_no_texts_give_no_rows() -> None:
         ({"vocabulary_size": 2}, "vocabulary_size must be at least 3 .*=2"),
         ({"kind": "subword", "vocabulary_size": 200}, "vocabulary_size must be at least 300 .*=20"),
         ({"min_count": 0}, "min_count must be at least 1. Received: min_count=0"),
-        ({"length": 0}, "length must be at least 1, or None. Received: length=0"),
+        ({"length": 0}, "length must be 1 to 1,048,576, or None. Received: length=0"),
     ],
 )
 def test_settings_are_checked(settings: dict[str, Any], message: str) -> None:
