@@ -73,7 +73,7 @@ def check_size(size: int, what: str, stored: int | None = None) -> None:
     Example:
         >>> check_size(2**20, "a.csv")
     """
-    most = _given() or min(_MOST, _MOST if stored is None else max(_SMALL, _RATIO * stored))
+    most = _limit_of_user() or min(_MOST, _MOST if stored is None else max(_SMALL, _RATIO * stored))
     if size > most:
         packed = "" if stored is None or stored >= size else f" in a file of {stored:,}"
         raise TooLarge(
@@ -92,7 +92,7 @@ def check_table(rows: int, columns: int, what: str, stored: int) -> None:
 
 def most_columns() -> int:
     """Largest number of columns of a table in which roles of columns are guessed."""
-    return (_given() or _MOST) // _LOOK
+    return (_limit_of_user() or _MOST) // _LOOK
 
 
 def read_bytes(path: Path) -> bytes:
@@ -126,7 +126,7 @@ def check_npz(path: Path) -> None:
         members = archive.infolist()
         check_size(sum(member.file_size for member in members), str(path), path.stat().st_size)
         for member in members:
-            declared = _declared(archive, member)
+            declared = _declared_bytes(archive, member)
             if declared > member.file_size:
                 raise Damaged(
                     f"{path} is damaged: the array {member.filename} declares {declared:,} bytes "
@@ -170,7 +170,7 @@ def parse_json(text: str) -> Any:
     """
     try:
         value = json.loads(text)
-        return _whole(value) if _HALF.search(text) else value
+        return _replace_surrogates(value) if _HALF.search(text) else value
     except json.JSONDecodeError:
         raise
     except RecursionError:
@@ -193,15 +193,15 @@ def encodable(text: str) -> str:
     return text
 
 
-def _whole(value: Any) -> Any:
+def _replace_surrogates(value: Any) -> Any:
     if isinstance(value, dict):
-        return {encodable(key): _whole(item) for key, item in value.items()}
+        return {encodable(key): _replace_surrogates(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        return [_replace_surrogates(item) for item in value]
     return encodable(value) if isinstance(value, str) else value
 
 
-def _given() -> int | None:
+def _limit_of_user() -> int | None:
     text = os.environ.get(MAX_BYTES, "")
     if not text:
         return None
@@ -212,7 +212,7 @@ def _given() -> int | None:
     return int(text)
 
 
-def _declared(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+def _declared_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     """Size of an array in bytes by its header; 0 if NumPy cannot read the header."""
     from numpy.lib import format
 

@@ -73,7 +73,7 @@ class Array:
     def __call__(self, value: np.ndarray) -> str | None:
         """Describe the fault of an array; None if it has none."""
         if value.dtype.kind not in self.kinds or self.dimensions not in (None, value.ndim):
-            return f"must be {self.name}, and is {_short(value)}"
+            return f"must be {self.name}, and is {_describe_value(value)}"
         if self.above is not None and (value <= self.above).any():
             return f"must have numbers above {self.above}, and has {value.min()}"
         if value.dtype.kind == "f":
@@ -105,12 +105,12 @@ class Limits:
         if not self.finite:
             return None
         if not abs(value) <= sys.float_info.max:
-            return f"must be a finite number, and is {_short(value)}"
+            return f"must be a finite number, and is {_describe_value(value)}"
         if self.least <= value <= self.most and (value > self.above or self.above == -math.inf):
             return None
         limits = {"above": self.above, "at least": self.least, "at most": self.most}
-        named = [f"{word} {own}" for word, own in limits.items() if abs(own) != math.inf]
-        return f"must be {' and '.join(named)}, and is {_short(value)}"
+        texts = [f"{word} {limit}" for word, limit in limits.items() if abs(limit) != math.inf]
+        return f"must be {' and '.join(texts)}, and is {_describe_value(value)}"
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,13 @@ class SameLength:
     def __call__(self, value: Any) -> str | None:
         """Describe the fault of the lists; None if they have one length."""
         if isinstance(value, list):
-            lengths = {f"[{place}]": len(own) for place, own in enumerate(value)}
+            lengths = {f"[{place}]": len(entries) for place, entries in enumerate(value)}
         else:
             lengths = {name: len(value[name]) for name in self.names or value}
         if len({*lengths.values()}) <= 1:
             return None
         first, size = next(iter(lengths.items()))
-        name, other = next(own for own in lengths.items() if own[1] != size)
+        name, other = next(pair for pair in lengths.items() if pair[1] != size)
         return f"must have lists of one length: {first} has {size:,} entries, and {name} {other:,}"
 
 
@@ -173,10 +173,10 @@ def check(value: Any, kind: Any, where: str = "") -> None:
     Traceback (most recent call last):
     ValueError: settings.units must be a whole number, and is 'many'
     """
-    found = list(islice(faults(value, kind, where), _SHOWN + 1))
-    if found:
-        more = " and more" if len(found) > _SHOWN else ""
-        raise ValueError("; ".join(found[:_SHOWN]) + more)
+    sentences = list(islice(faults(value, kind, where), _SHOWN + 1))
+    if sentences:
+        more = " and more" if len(sentences) > _SHOWN else ""
+        raise ValueError("; ".join(sentences[:_SHOWN]) + more)
 
 
 def faults(value: Any, kind: Any, where: str) -> Iterator[str]:
@@ -185,38 +185,40 @@ def faults(value: Any, kind: Any, where: str) -> Iterator[str]:
     if origin in (Required, NotRequired):
         yield from faults(value, arguments[0], where)
     elif origin in (Union, types.UnionType):
-        yield from _of_union(value, arguments, where)
-    elif not _is(value, kind):
-        yield f"{where or 'it'} must be {_named(kind)}, and is {_short(value)}"
+        yield from _faults_of_union(value, arguments, where)
+    elif not _has_type(value, kind):
+        yield f"{where or 'it'} must be {_describe_type(kind)}, and is {_describe_value(value)}"
     elif origin is Annotated:
-        yield from _of_rules(value, arguments[0], arguments[1:], where)
+        yield from _faults_of_rules(value, arguments[0], arguments[1:], where)
     elif origin in (int, float):
-        yield from _of_rules(value, origin, (), where)
+        yield from _faults_of_rules(value, origin, (), where)
     else:
-        yield from _inside(value, origin, arguments, where)
+        yield from _faults_inside(value, origin, arguments, where)
 
 
-def _inside(value: Any, origin: Any, arguments: tuple[Any, ...], where: str) -> Iterator[str]:
-    """What is wrong in the parts of a value that is of the kind itself."""
+def _faults_inside(
+    value: Any, origin: Any, arguments: tuple[Any, ...], where: str
+) -> Iterator[str]:
+    """Yield the faults of the values inside a value that has the type itself."""
     if is_typeddict(origin):
-        for name, own in _fields(origin).items():
+        for name, field in _fields(origin).items():
             if name in value:
-                yield from faults(value[name], own, _joined(where, name))
-            elif _is_required(origin, own):
+                yield from faults(value[name], field, _join_path(where, name))
+            elif _is_required(origin, field):
                 yield f"{where or 'it'} lacks {name}"
     elif origin is dict:
-        for name, own in value.items():
-            yield from faults(own, arguments[1], _joined(where, name))
+        for name, item in value.items():
+            yield from faults(item, arguments[1], _join_path(where, name))
     elif origin is list:
-        for place, own in enumerate(value):
-            yield from faults(own, arguments[0], f"{where}[{place}]")
+        for place, item in enumerate(value):
+            yield from faults(item, arguments[0], f"{where}[{place}]")
     elif origin is tuple:
-        for place, (own, argument) in enumerate(zip(value, arguments)):
-            yield from faults(own, argument, f"{where}[{place}]")
+        for place, (item, argument) in enumerate(zip(value, arguments)):
+            yield from faults(item, argument, f"{where}[{place}]")
 
 
-def _of_rules(value: Any, kind: Any, rules: tuple[Any, ...], where: str) -> Iterator[str]:
-    """What is wrong in a value of a kind with rules, which are for values that are whole."""
+def _faults_of_rules(value: Any, kind: Any, rules: tuple[Any, ...], where: str) -> Iterator[str]:
+    """Yield the faults of a value with rules; rules apply to values without faults inside."""
     if kind in (int, float):
         rules = (*rules, _WHOLE) if kind is int else rules or (_FINITE,)
         inside: list[str] = []
@@ -229,25 +231,26 @@ def _of_rules(value: Any, kind: Any, rules: tuple[Any, ...], where: str) -> Iter
                 yield f"{where or 'it'} {fault}"
 
 
-def _of_union(value: Any, options: tuple[Any, ...], where: str) -> Iterator[str]:
-    likely = [option for option in options if _is(value, option)]
-    found = [list(islice(faults(value, option, where), _SHOWN + 1)) for option in likely]
-    if not found:
-        kinds = " or ".join(map(_named, options))
-        yield f"{where or 'it'} must be {kinds}, and is {_short(value)}"
-    elif all(found):
-        yield from found[-1]
+def _faults_of_union(value: Any, options: tuple[Any, ...], where: str) -> Iterator[str]:
+    """Yield the faults of a value that must match one of several types."""
+    likely = [option for option in options if _has_type(value, option)]
+    by_option = [list(islice(faults(value, option, where), _SHOWN + 1)) for option in likely]
+    if not by_option:
+        kinds = " or ".join(map(_describe_type, options))
+        yield f"{where or 'it'} must be {kinds}, and is {_describe_value(value)}"
+    elif all(by_option):
+        yield from by_option[-1]
 
 
-def _joined(where: str, name: str) -> str:
+def _join_path(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
-def _is(value: Any, kind: Any) -> bool:
+def _has_type(value: Any, kind: Any) -> bool:
     """Whether a value is of a type, without looking at the values inside it."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Annotated:
-        return _is(value, arguments[0])
+        return _has_type(value, arguments[0])
     if origin is Literal:
         return any(type(value) is type(option) and value == option for option in arguments)
     if origin is Any:
@@ -273,12 +276,12 @@ def _fields(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)
 
 
-def _named(kind: Any) -> str:
+def _describe_type(kind: Any) -> str:
     """Describe a type in words."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if origin is Annotated:
         rule = arguments[1]
-        return rule.name if isinstance(rule, Array) else _named(arguments[0])
+        return rule.name if isinstance(rule, Array) else _describe_type(arguments[0])
     if origin is Literal:
         return f"one of {', '.join(map(repr, arguments))}"
     if origin is tuple:
@@ -286,7 +289,7 @@ def _named(kind: Any) -> str:
     return _NAMES[dict if is_typeddict(origin) else origin]
 
 
-def _short(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array {value.dtype} {value.shape}"
     if isinstance(value, dict | list):

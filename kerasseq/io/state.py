@@ -42,20 +42,20 @@ def read_json(path: Path) -> Any:
         raise FileNotFoundError(f"{path} is missing: restore it from a copy, or train again.")
     check_size(path.stat().st_size, str(path))
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{path} is damaged: it is not valid JSON ({error})") from error
-    if _is_deep(found):
+    if _is_deep(values):
         raise Damaged(f"{path} is damaged: it has values nested more than {_DEEPEST} deep")
-    return found
+    return values
 
 
 def _is_deep(value: Any) -> bool:
     """Whether values are nested too deeply to be processed by recursion."""
     level = [value]
     for _ in range(_DEEPEST):
-        inside = (own.values() if isinstance(own, dict) else own for own in level)
-        level = [item for own in inside if not isinstance(own, _PLAIN) for item in own]
+        inside = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [item for items in inside if not isinstance(items, _PLAIN) for item in items]
         if not level:
             return False
     return True
@@ -69,7 +69,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
         state: Mappings, lists and values, with arrays of numbers or times at any depth.
     """
     arrays: dict[str, np.ndarray] = {}
-    values = _without(state, arrays)
+    values = _extract_arrays(state, arrays)
     archive = path.with_suffix(".npz")
     if arrays:
         with atomic.replacing(archive) as temporary:
@@ -90,7 +90,7 @@ def read_state(path: Path) -> Any:
     values = read_json(path)
     archive = path.with_suffix(".npz")
     arrays = read_npz(archive) if archive.exists() else None
-    return _with(values, _Arrays(path, archive, arrays), "")
+    return _insert_arrays(values, _Arrays(path, archive, arrays), "")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Arrays:
     arrays: Mapping[str, np.ndarray] | None
 
     def named(self, name: Any, where: str) -> np.ndarray:
-        """The array that the JSON file refers to at some place."""
+        """The array with the name that the JSON file has at a place."""
         what = f"{where or 'it'} must be"
         if not isinstance(name, str):
             raise Damaged(f"{self.path} is damaged: {what} the name of an array, and is {name!r}")
@@ -119,27 +119,30 @@ class _Arrays:
         return self.arrays[name]
 
 
-def _without(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _extract_arrays(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     """Replace the arrays in a value by names, and collect the arrays under these names."""
     if isinstance(value, np.ndarray):
         name = str(len(arrays))
         arrays[name] = value
         return {_ARRAY: name}
     if isinstance(value, Mapping):
-        return {key: _without(item, arrays) for key, item in value.items()}
+        return {key: _extract_arrays(item, arrays) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without(item, arrays) for item in value]
+        return [_extract_arrays(item, arrays) for item in value]
     return value
 
 
-def _with(value: Any, arrays: _Arrays, where: str) -> Any:
+def _insert_arrays(value: Any, arrays: _Arrays, where: str) -> Any:
+    """Replace the names of arrays in a value by the arrays."""
     if isinstance(value, dict):
         if value.keys() == {_ARRAY}:
             return arrays.named(value[_ARRAY], where)
         return {
-            key: _with(item, arrays, f"{where}.{key}" if where else key)
+            key: _insert_arrays(item, arrays, f"{where}.{key}" if where else key)
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [_with(item, arrays, f"{where}[{place}]") for place, item in enumerate(value)]
+        return [
+            _insert_arrays(item, arrays, f"{where}[{place}]") for place, item in enumerate(value)
+        ]
     return value

@@ -32,7 +32,7 @@ __all__ = [
     "find_columns",
     "find_text",
     "from_objects",
-    "listed",
+    "list_columns",
     "read_separated",
     "read_table",
 ]
@@ -80,10 +80,10 @@ def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[
     return _read_json(path, content), notes
 
 
-def listed(columns: Sequence[Any]) -> str:
+def list_columns(columns: Sequence[Any]) -> str:
     """List the names of columns for an error; only the first ones if there are many.
 
-    >>> listed(["text", "label"])
+    >>> list_columns(["text", "label"])
     "'text', 'label'"
     """
     more = f", ... ({len(columns):,} in all)" if len(columns) > _SHOWN else ""
@@ -124,24 +124,24 @@ def find_columns(
         ValueError: If there is no such column, or if several columns are possible.
     """
     for argument, name in (("text", text), ("label", label)):
-        _check_given(frame, where, name, f"Pass one of them as {argument}=.")
+        _check_named(frame, where, name, f"Pass one of them as {argument}=.")
     if text is not None and text == label:
         raise ValueError(f"text and label must be two columns. Received: {text!r} for both")
     columns = list(frame.columns)
     # The label first, where it has a name: it may be a string column, too.
-    label = label or _named(columns, _LABEL_NAMES, text)
-    text = text or _named(columns, _TEXT_NAMES, label)
+    label = label or _column_by_name(columns, _LABEL_NAMES, text)
+    text = text or _column_by_name(columns, _TEXT_NAMES, label)
     if text is None or label is None:
         check_few(frame, where, "text= and label=")
-    text = text or _longest(frame, label)
-    label = label or _fewest(frame, text)
+    text = text or _column_of_long_texts(frame, label)
+    label = label or _column_of_few_values(frame, text)
     if text is None or label is None:
         unclear = " and ".join(
             what for what, name in (("the texts", text), ("the labels", label)) if name is None
         )
         raise ValueError(
             f"it is not clear which column of {where} holds {unclear}. Its columns are "
-            f"{listed(columns)}. Pass text= and label= (the first line of a file must name the "
+            f"{list_columns(columns)}. Pass text= and label= (the first line of a file must name the "
             "columns)."
         )
     return text, label
@@ -159,26 +159,28 @@ def find_text(frame: pd.DataFrame, text: str | None, where: str) -> str:
         ValueError: If there is no such column, or if several columns are possible.
     """
     remedy = "Name it so, or give the column of texts alone, such as table['text']."
-    _check_given(frame, where, text, remedy)
+    _check_named(frame, where, text, remedy)
     columns = list(frame.columns)
-    if text is None and _named(columns, _TEXT_NAMES, None) is None:
+    if text is None and _column_by_name(columns, _TEXT_NAMES, None) is None:
         check_few(frame, where, "the column of texts alone")
-    found = text or _named(columns, _TEXT_NAMES, None) or _longest(frame, None)
-    if found is None:
+    column = (
+        text or _column_by_name(columns, _TEXT_NAMES, None) or _column_of_long_texts(frame, None)
+    )
+    if column is None:
         raise ValueError(
             f"it is not clear which column of {where} holds the texts. Its columns are "
-            f"{listed(columns)}. Give the column of texts alone, such as table['text']."
+            f"{list_columns(columns)}. Give the column of texts alone, such as table['text']."
         )
-    return found
+    return column
 
 
-def _check_given(frame: pd.DataFrame, where: str, name: str | None, remedy: str) -> None:
+def _check_named(frame: pd.DataFrame, where: str, name: str | None, remedy: str) -> None:
     """Raise a ValueError if a named column is missing, or if two columns have its name."""
     columns = list(frame.columns)
     if name is not None and columns.count(name) != 1:
         many = "several columns" if name in columns else "no column"
         raise ValueError(
-            f"{where} has {many} named {name!r}. Its columns are {listed(columns)}. {remedy}"
+            f"{where} has {many} named {name!r}. Its columns are {list_columns(columns)}. {remedy}"
         )
 
 
@@ -188,18 +190,18 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     from pyarrow import parquet
 
     try:
-        told = parquet.read_metadata(path)
+        metadata = parquet.read_metadata(path)
     except (ValueError, OSError, pyarrow.ArrowException) as error:
         raise _unreadable(path, "Parquet", str(error)) from None
     stored = path.stat().st_size
-    check_table(told.num_rows, told.num_columns, str(path), stored)
-    check_size(_declared(told), str(path), stored)
+    check_table(metadata.num_rows, metadata.num_columns, str(path), stored)
+    check_size(_declared_bytes(metadata), str(path), stored)
     try:
-        # A value that many rows refer to is kept once so, and not yet written out.
-        table = parquet.read_table(path, read_dictionary=_texts(told))
-        # Else a text that is not UTF-8 would fail where it is used.
+        # As a dictionary, a value that many rows share is stored once.
+        table = parquet.read_table(path, read_dictionary=_text_columns(metadata))
+        # Otherwise a text that is not UTF-8 raises an error where it is used.
         table.validate(full=True)
-        check_size(sum(map(_unpacked, table.columns)), f"{path}, unpacked,", stored)
+        check_size(sum(map(_unpacked_bytes, table.columns)), f"{path}, unpacked,", stored)
         return pd.read_parquet(path)
     except TooLarge:
         raise
@@ -207,46 +209,48 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise _unreadable(path, "Parquet", str(error)) from None
 
 
-def _declared(told: parquet.FileMetaData) -> int:
-    """The bytes in a Parquet file that is not compressed, values that rows share counted once."""
-    return sum(told.row_group(group).total_byte_size for group in range(told.num_row_groups))
+def _declared_bytes(metadata: parquet.FileMetaData) -> int:
+    """Number of bytes before compression; values that rows share count once."""
+    return sum(
+        metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
+    )
 
 
-def _texts(told: parquet.FileMetaData) -> list[str]:
-    """The columns of texts in a Parquet file, those in lists and structures among them."""
-    columns = (told.schema.column(place) for place in range(len(told.schema)))
+def _text_columns(metadata: parquet.FileMetaData) -> list[str]:
+    """Paths of the columns of texts, including columns inside lists and structures."""
+    columns = (metadata.schema.column(place) for place in range(len(metadata.schema)))
     return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
 
-def _unpacked(column: pyarrow.ChunkedArray | pyarrow.Array) -> int:
-    """The bytes of a column in which each row has a value of its own."""
+def _unpacked_bytes(column: pyarrow.ChunkedArray | pyarrow.Array) -> int:
+    """Number of bytes of a column after each row has its copy of a shared value."""
     import pyarrow
     from pyarrow import compute, types
 
     if isinstance(column, pyarrow.ChunkedArray):
-        return sum(map(_unpacked, column.chunks))
+        return sum(map(_unpacked_bytes, column.chunks))
     if types.is_dictionary(column.type):
         lengths = compute.binary_length(column.dictionary).take(column.indices)
         return compute.sum(lengths).as_py() or 0
     if types.is_struct(column.type):
-        return sum(map(_unpacked, column.flatten()))
+        return sum(map(_unpacked_bytes, column.flatten()))
     if types.is_map(column.type):
-        return _unpacked(column.keys) + _unpacked(column.items)
+        return _unpacked_bytes(column.keys) + _unpacked_bytes(column.items)
     if types.is_nested(column.type):
-        return _unpacked(column.flatten())
+        return _unpacked_bytes(column.flatten())
     return int(column.nbytes)
 
 
 def read_separated(path: Path, content: str, kind: str = "CSV") -> pd.DataFrame:
-    """The table in the text of a CSV or TSV file, as `read_table` gives it.
+    """Parse the text of a CSV or TSV file; see `read_table`.
 
     Args:
-        path: the file, for errors.
-        content: its text.
+        path: The file, for errors.
+        content: The text of the file.
         kind: "CSV" or "TSV".
 
     Raises:
-        ValueError: if the text does not hold such a table.
+        ValueError: If the text is not such a table.
     """
     import pandas as pd
 
@@ -257,7 +261,7 @@ def read_separated(path: Path, content: str, kind: str = "CSV") -> pd.DataFrame:
     check_table(content.count("\n"), header.count(separator) + 1, str(path), len(content))
     try:
         with warnings.catch_warnings():
-            # Else fields that are too many are dropped.
+            # Otherwise pandas drops the fields of a row that has too many.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 StringIO(content),
@@ -272,14 +276,15 @@ def read_separated(path: Path, content: str, kind: str = "CSV") -> pd.DataFrame:
             path, kind, "its rows have more fields than its first line names; quote the texts"
         ) from None
     except ValueError as error:
-        raise _unreadable(path, kind, _explained(str(error))) from None
+        raise _unreadable(path, kind, _explain_parser_error(str(error))) from None
     if separator == "|":  # a space often stands after it
         frame = frame.apply(lambda column: column.str.strip())
         frame.columns = frame.columns.str.strip()
     return frame
 
 
-def _explained(reason: str) -> str:
+def _explain_parser_error(reason: str) -> str:
+    """Rephrase an error message of pandas' CSV parser."""
     fields = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", reason)
     if fields:
         expected, line, saw = fields.groups()
@@ -336,23 +341,25 @@ def _unreadable(path: Path, kind: str, reason: str) -> ValueError:
     return ValueError(f"{path} cannot be read as {kind}: {reason}. Mend or convert the file.")
 
 
-def _named(columns: list[str], tiers: tuple[set[str], ...], taken: str | None) -> str | None:
+def _column_by_name(
+    columns: list[str], tiers: tuple[set[str], ...], taken: str | None
+) -> str | None:
     """The only column with one of the names; None if there is none, or more than one."""
     for names in tiers:
-        found = [c for c in columns if c != taken and c.strip().lower() in names]
-        if found:
-            return found[0] if len(found) == 1 else None
+        matches = [c for c in columns if c != taken and c.strip().lower() in names]
+        if matches:
+            return matches[0] if len(matches) == 1 else None
     return None
 
 
-def _longest(frame: pd.DataFrame, label: str | None) -> str | None:
+def _column_of_long_texts(frame: pd.DataFrame, label: str | None) -> str | None:
     """The column of strings with at least twice as many words as every other column."""
     import pandas as pd
 
     if any(c != label and c.strip().lower() in set().union(*_TEXT_NAMES) for c in frame.columns):
-        return None  # several have the name of a text column: not for us to choose
+        return None  # several columns have the name of a text column: the user must choose
     words = {}
-    for name in _others(frame, label):
+    for name in _other_columns(frame, label):
         column = frame[name].dropna().head(1000)
         if len(column) and all(isinstance(value, str) for value in column):
             words[name] = float(column.str.split().str.len().mean())
@@ -363,18 +370,19 @@ def _longest(frame: pd.DataFrame, label: str | None) -> str | None:
     return ranked[0] if clear else None
 
 
-def _fewest(frame: pd.DataFrame, text: str | None) -> str | None:
+def _column_of_few_values(frame: pd.DataFrame, text: str | None) -> str | None:
     """The only column with at most 50 different values, each of them twice on average."""
     if any(c != text and c.strip().lower() in set().union(*_LABEL_NAMES) for c in frame.columns):
         return None
-    found = []
-    for name in _others(frame, text):
+    candidates = []
+    for name in _other_columns(frame, text):
         values = frame[name].dropna().astype(str)
         if 2 <= values.nunique() <= min(_MOST_CLASSES, len(values) / 2):
-            found.append(name)
-    return found[0] if len(found) == 1 else None
+            candidates.append(name)
+    return candidates[0] if len(candidates) == 1 else None
 
 
-def _others(frame: pd.DataFrame, taken: str | None) -> list[str]:
+def _other_columns(frame: pd.DataFrame, taken: str | None) -> list[str]:
+    """Columns with a unique name, other than `taken`."""
     counts = Counter(frame.columns)
     return [c for c, count in counts.items() if c != taken and count == 1]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from kerasseq.io.limits import MAX_BYTES
-from kerasseq.io.tables import find_columns, listed, read_table
+from kerasseq.io.tables import find_columns, list_columns, read_table
 
 CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map(str.strip)
 ROWS = st.lists(st.tuples(CELLS.filter(bool), CELLS.filter(bool)), min_size=1)
@@ -279,8 +279,8 @@ def test_many_columns_are_not_looked_through(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_error_lists_some_columns() -> None:
-    assert listed([*range(20)]).endswith("18, 19")
-    assert listed([*range(3_000)]).endswith("18, 19, ... (3,000 in all)")
+    assert list_columns([*range(20)]).endswith("18, 19")
+    assert list_columns([*range(3_000)]).endswith("18, 19, ... (3,000 in all)")
 
 
 @pytest.mark.parametrize("column", ["text", "label"])

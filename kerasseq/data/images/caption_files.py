@@ -15,7 +15,7 @@ from kerasseq.data.images.caption_text import normalize_caption
 from kerasseq.io import paths
 from kerasseq.io.files import is_file_inside, read_text
 from kerasseq.io.limits import encodable, parse_json, read_bytes
-from kerasseq.io.tables import TABLES, from_objects, listed, read_separated, read_table
+from kerasseq.io.tables import TABLES, from_objects, list_columns, read_separated, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -302,7 +302,7 @@ def _rows_from_frame(frame: pd.DataFrame, where: str, with_captions: bool = True
         needed = "'image' and a column 'caption'" if with_captions else "'image'"
         raise ValueError(
             f"{where} needs a column {needed}. "
-            f"Its columns are {listed(list(frame.columns))}. Rename them."
+            f"Its columns are {list_columns(list(frame.columns))}. Rename them."
         )
     named = {"image": image, "caption": caption if with_captions else None, "split": split}
     used = {role: frame[name] for role, name in named.items() if name is not None}

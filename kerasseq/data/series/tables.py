@@ -14,7 +14,7 @@ import pandas as pd
 from kerasseq.data.series.columns import is_mostly_numeric, is_numeric
 from kerasseq.data.series.timestamps import find_time
 from kerasseq.io import paths
-from kerasseq.io.tables import TABLES, check_few, listed, read_table
+from kerasseq.io.tables import TABLES, check_few, list_columns, read_table
 
 __all__ = ["Roles", "check_columns", "find_roles", "has_series_per_row", "load_table", "unfold"]
 
@@ -197,7 +197,7 @@ def check_columns(frame: pd.DataFrame, where: str, given: Mapping[str, Sequence[
             if name not in frame.columns:
                 raise ValueError(
                     f"{where} has no column named {name!r}. Its columns are "
-                    f"{listed(list(frame.columns))}. "
+                    f"{list_columns(list(frame.columns))}. "
                     f"Pass one of them as {role}=."
                 )
             if name in roles:
@@ -223,9 +223,9 @@ def _find_targets(
     if not targets:
         raise ValueError(
             f"{where} has no column of numbers left to forecast. Its columns are "
-            f"{listed(list(frame.columns))}. Pass target=."
+            f"{list_columns(list(frame.columns))}. Pass target=."
         )
-    suffix = f", and not {listed(ignored)}" if ignored else ""
+    suffix = f", and not {list_columns(ignored)}" if ignored else ""
     prefix = "target: column" if len(targets) == 1 else f"{len(targets)} targets: columns"
     return tuple(targets), f"{prefix} {', '.join(map(repr, targets))}{suffix}"
 
