@@ -141,8 +141,8 @@ def find_columns(
         )
         raise ValueError(
             f"it is not clear which column of {where} holds {unclear}. Its columns are "
-            f"{list_columns(columns)}. Pass text= and label= (the first line of a file must name the "
-            "columns)."
+            f"{list_columns(columns)}. Pass text= and label= (the first line of a file must name "
+            "the columns)."
         )
     return text, label
 
