@@ -24,8 +24,8 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     Any number of classes; predicted labels have the type of the data: text, numbers or truth
     values. A recurrent model alone does not beat a bag of n-grams on a few thousand texts (Wang &
     Manning 2012, https://aclanthology.org/P12-2018). So the recurrent branch reads at each token
-    the log-count ratios of the n-grams that end there, and a second branch sums those of all
-    n-grams of the text.
+    the log-count ratios of the n-grams that end there, and a second branch is a linear model: the
+    weighted sum of the ratios of all n-grams of the text.
 
     Returns:
         A ClassificationRun: `predict`, `evaluate`, `save`, `summary`, and the Keras `model` itself.

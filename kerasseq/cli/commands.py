@@ -225,7 +225,12 @@ def show(folder: Folder) -> None:
 
 
 def show_result(result: Any, format: str) -> None:
-    """Print the result of a verb: scores, a table, or another object that rich can print."""
+    """Print the result of a verb, that is, of a method of a run such as `predict`.
+
+    Args:
+        result: scores as `evaluate` returns them, a DataFrame, or an object that rich can print.
+        format: format of scores and DataFrames; other objects have no choice of format.
+    """
     if isinstance(result, dict):
         rows = [
             (name, value, *result["interval"].get(name, ("", "")))

@@ -47,7 +47,7 @@ class Option:
 
 
 def options(function: Callable[..., Any]) -> tuple[list[Option], str]:
-    """The arguments of a function, and its help, from signature and docstring.
+    """Options of a command, and its help, from the signature and docstring of a function.
 
     Required arguments, and `data` of a recipe, are positional in the shell.
     """
@@ -99,7 +99,13 @@ def parameters(
 def signed(
     command: Callable[..., None], parameters: Sequence[inspect.Parameter], text: str | None
 ) -> Callable[..., None]:
-    """Set the signature, annotations and help of a command, for typer."""
+    """Give a command the signature and help from which typer makes its options; return the command.
+
+    Args:
+        command: function that takes the value of each option as a keyword argument.
+        parameters: one parameter for each option; all become keyword-only.
+        text: help of the command; None for none.
+    """
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
     )

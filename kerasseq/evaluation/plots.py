@@ -33,10 +33,11 @@ _NUMBERED_CLASSES = 12  # counts of more classes do not fit into the cells
 def learning_curves(
     history: Mapping[str, Sequence[float]], best_epoch: int | None = None
 ) -> Figure:
-    """Each metric over the epochs, on the training and on the validation part.
+    """Plot each metric over the epochs, on the training and on the validation part.
 
     Args:
-        history: values per epoch by metric; names of the validation part begin with `val_`.
+        history: for each metric, its value after each epoch; names of the validation part begin
+            with `val_`.
         best_epoch: the epoch whose weights are kept, counted from 1.
     """
     from matplotlib.ticker import MaxNLocator
@@ -60,7 +61,14 @@ def learning_curves(
 
 
 def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
-    """Confusion matrix: true classes in rows, predicted in columns, shaded by share of the row."""
+    """Plot a confusion matrix: true classes in rows, predicted classes in columns.
+
+    The colour of a cell is its share of the row. With few classes, the cell also shows its count.
+
+    Args:
+        counts: int (classes, classes), `counts[i][j]` rows of class i that were predicted as j.
+        classes: names of the classes, in the order of `counts`.
+    """
     table = np.asarray(counts)
     height = min(9.0, 3.0 + 0.5 * len(classes))
     figure, (axis,) = subplots(width=1.2 * height, height=height)
@@ -81,7 +89,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
 
 
 def reliability_diagram(bins: Mapping[str, Sequence[float]]) -> Figure:
-    """Accuracy against confidence, by bin; on the diagonal, confidence is calibrated.
+    """Plot accuracy against confidence, by bin; a calibrated model lies on the diagonal.
 
     Args:
         bins: `rows`, `confidence` and `accuracy` of each bin; see
@@ -116,7 +124,7 @@ def subplots(
     height: float = 3.6,
     heights: Sequence[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure, and its axes row by row.
+    """Create a figure with empty axes, and return both; the axes row by row.
 
     Args:
         rows: number of rows of axes.

@@ -20,21 +20,24 @@ NEVER = -1e9  # log-probability of forbidden tokens; -inf would lead to NaN
 
 
 class Generator(keras.Model):
-    """Base class of generators. The loop is compiled on TensorFlow and JAX, not on PyTorch.
+    """Base class of generators, which generate sentences with a decoder, token by token.
+
+    Use `run`; a subclass implements `call`, the loop over the tokens. TensorFlow and JAX compile
+    this loop, PyTorch does not.
 
     Args:
         decoder: A `Decoder`; a Keras layer, so that its weights are tracked.
         length: Largest number of tokens of a sentence, including the end token.
-        start: The start token.
-        end: The end token.
-        forbidden: Tokens that are never generated; padding, 0, is always forbidden.
+        start: Id of the start token.
+        end: Id of the end token.
+        forbidden: Ids of tokens that are never generated; padding, 0, is always forbidden.
         no_repeat: Size of n-grams that must not occur twice in a sentence; 0 allows repetition.
         penalty: Repetition penalty, at least 1: the log-probabilities of tokens that the sentence
             already has are multiplied by it (after Keskar et al. 2019, arXiv 1909.05858).
-        sentences: Number of sentences for each row.
+        sentences: Number of sentences to generate for each row of the input.
 
     Raises:
-        ValueError: If a setting is out of range.
+        ValueError: If an argument is out of range, or `forbidden` has the end token.
     """
 
     def __init__(
@@ -74,6 +77,9 @@ class Generator(keras.Model):
             context: Input of the decoder's `start`: an array or a nest of arrays, (rows, ...) each.
             batch_size: Number of rows in a batch.
 
+        Returns:
+            The sentences of all rows, (rows, sentences, length), with log-probabilities and scores.
+
         Raises:
             ValueError: If there are no rows, or the arrays differ in their number of rows.
         """
@@ -93,7 +99,7 @@ class Generator(keras.Model):
         return Sentences(**joined)
 
     def draw_noise(self, rows: int) -> dict[str, np.ndarray]:
-        """Random inputs of the model for `rows` rows, by name."""
+        """Random inputs of `call`, by name; none for a generator that draws no samples."""
         return {}
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
@@ -112,7 +118,13 @@ class Generator(keras.Model):
     def next_log_probs(
         self, token: Tensor, state: Any, tokens: Tensor, time: Tensor
     ) -> tuple[Any, ...]:
-        """Log-probabilities of the next token, given the tokens so far, (sentences, length).
+        """Log-probabilities of the next token.
+
+        Args:
+            token: The last token of each sentence, int (sentences,).
+            state: State of the decoder before this token.
+            tokens: The tokens generated so far, int (sentences, length), followed by zeros.
+            time: Number of tokens generated so far.
 
         Returns:
             The decoder's log-probabilities, (sentences, words); the same with penalties and

@@ -53,20 +53,21 @@ _SHOWN = 20  # columns in an error
 
 
 def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[str]]:
-    """Read the table in a CSV, TSV, JSON-lines or Parquet file.
+    """Read a table from a CSV, TSV, JSON, JSON-lines or Parquet file.
 
     Columns of CSV and TSV are read as text, and only an empty field is a missing value: "None",
-    "NA" and "007" are kept as they are.
+    "NA" and "007" are kept as they are. If the first line of a CSV file has no comma, a semicolon,
+    tab or vertical bar is the separator. A JSON file has an array of objects, or one object a line.
 
     Args:
         path: The file.
         kind: One of `TABLES`; the ending of the file name by default.
 
     Returns:
-        The table, and notes on how it was read.
+        The table, and notes for the user, such as an encoding other than UTF-8.
 
     Raises:
-        ValueError: If the file does not have such a table.
+        ValueError: If the file is empty, too large, or cannot be read as a table.
     """
     kind = kind or path.suffix.lower()
     if kind == ".parquet":
@@ -111,8 +112,10 @@ def find_columns(
 ) -> tuple[str, str]:
     """Find the column of texts and the column of labels, unless they are named.
 
-    A column is found by a usual name, such as "review" or "sentiment". Otherwise the only column of
-    long strings has the texts, and the only column of few different values the labels.
+    A column is found by a usual name, such as "review" or "sentiment". If no column has such a
+    name, the column of texts is the column of strings with at least twice as many words as every
+    other one, on average; and the column of labels is the only column with 2 to 50 different values
+    that occur at least twice on average.
 
     Args:
         frame: A table whose column names are strings.
@@ -120,8 +123,12 @@ def find_columns(
         label: Name of the column of labels, or None to find it.
         where: Name of the table, for an error.
 
+    Returns:
+        Names of the column of texts and of the column of labels.
+
     Raises:
-        ValueError: If there is no such column, or if several columns are possible.
+        ValueError: If a named column is missing or not unique, if both names are the same, or if
+            none or several columns are possible.
     """
     for argument, name in (("text", text), ("label", label)):
         _check_named(frame, where, name, f"Pass one of them as {argument}=.")
@@ -156,7 +163,8 @@ def find_text(frame: pd.DataFrame, text: str | None, where: str) -> str:
         where: Name of the table, for an error.
 
     Raises:
-        ValueError: If there is no such column, or if several columns are possible.
+        ValueError: If the named column is missing or not unique, or if none or several columns are
+            possible.
     """
     remedy = "Name it so, or give the column of texts alone, such as table['text']."
     _check_named(frame, where, text, remedy)
@@ -242,15 +250,15 @@ def _unpacked_bytes(column: pyarrow.ChunkedArray | pyarrow.Array) -> int:
 
 
 def read_separated(path: Path, content: str, kind: str = "CSV") -> pd.DataFrame:
-    """Parse the text of a CSV or TSV file; see `read_table`.
+    """Read a table from the content of a CSV or TSV file, as `read_table` does.
 
     Args:
-        path: The file, for errors.
-        content: The text of the file.
+        path: the file, for errors.
+        content: the content of the file, decoded.
         kind: "CSV" or "TSV".
 
     Raises:
-        ValueError: If the text is not such a table.
+        ValueError: if the content is too large, or cannot be read as a table.
     """
     import pandas as pd
 

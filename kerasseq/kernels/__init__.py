@@ -84,7 +84,7 @@ def portable() -> Iterator[None]:
 
 
 def is_portable() -> bool:
-    """Whether the code runs inside `portable()`."""
+    """Whether a context of `portable()` is active, which rules out kernels of compiled code."""
     return _portable.get()
 
 
@@ -93,7 +93,16 @@ def _is_ruled_out_by_portable(name: str) -> bool:
 
 
 def why_not(name: str, cell: Any, context: CallContext) -> str | None:
-    """Why a kernel cannot run a cell in a context, with the remedy; None if it can run it."""
+    """The reason why a kernel cannot run a cell, or None if it can.
+
+    Args:
+        name: Name of the kernel, one of `names()`.
+        cell: A cell of kerasseq or any other Keras cell.
+        context: The backend, the device and the sizes of the call.
+
+    Returns:
+        The reason in words, with a remedy where there is one.
+    """
     if _is_ruled_out_by_portable(name):
         return "kernels.portable() is active"
     return _KERNELS[name].why_not(cell, context)
@@ -104,8 +113,8 @@ def choose(
 ) -> KernelChoice:
     """Choose the kernel for a cell in a context.
 
-    It is the first kernel in order that can run the cell, unless the committed measurements say
-    that a later one is faster.
+    It is the first of `names()` that can run the cell, unless the measurements in kerasseq say that
+    a later one is faster.
 
     Args:
         cell: A cell of kerasseq or any other Keras cell.
@@ -144,7 +153,12 @@ def choose(
 
 
 def run(choice: KernelChoice, cell: Any, sequence: SequenceCall) -> Result:
-    """Run a cell with the chosen kernel.
+    """Run a cell over a batch of sequences with the chosen kernel.
+
+    Args:
+        choice: The kernel.
+        cell: The cell.
+        sequence: The sequences, initial states, mask and options of the call.
 
     Returns:
         The last output, (batch, width); all outputs, (batch, time, width), or the last output

@@ -212,7 +212,7 @@ class Task(abc.ABC, Generic[S, R]):
         return plain
 
     def is_separate_part(self, value: Any) -> bool:
-        """Whether `validation` or `test`, passed or recorded, is separate data and no share."""
+        """Whether a value of `validation` or `test` is separate data instead of a share."""
         return False
 
     def separate_parts(self, settings: S) -> dict[str, Any]:
@@ -364,7 +364,7 @@ class Task(abc.ABC, Generic[S, R]):
         return model, prepared.train, prepared.validation
 
     def calibrate(self, model: keras.Model, prepared: Prepared, settings: S) -> dict[str, Any]:
-        """Calibrate on the validation part, after training; the entries of the state for it."""
+        """Calibrate on the validation part, after training; returns entries for the state."""
         return {}
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -399,7 +399,7 @@ class Task(abc.ABC, Generic[S, R]):
         return score.details
 
     def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
-        """Remarks about scores for the reader: limits of what they measure, say."""
+        """Remarks for the user on limits of the scores, such as a class without test rows."""
         return []
 
 

@@ -59,7 +59,7 @@ def perform(task: Task[Any, Any], settings: Any) -> Any:
 
     Args:
         task: the task of the recipe.
-        settings: its settings, `data` and options such as `out` among them.
+        settings: settings of the recipe, including `data` and options such as `out`.
 
     Raises:
         ValueError: if settings, data or the folder cannot be used, or another process writes to
@@ -150,6 +150,9 @@ def prepare(
         fold: as in `Task.split`.
         learn: as in `Task.split`.
         validated: whether to score the validation part in place of the test part.
+
+    Returns:
+        The raw parts; and their examples, with the state of the preprocessing.
     """
     data_settings = visible(settings, "split", "prepare")
     parts = task.split(source, data_settings, test=test, fold=fold, learn=learn)
@@ -221,7 +224,16 @@ def calibrate(task: Task[Any, Any], model: Model, data: Prepared, settings: Any)
 
 
 def build_model(task: Task[Any, Any], data: Prepared, settings: Any) -> keras.Model:
-    """Build the untrained model, with its initial weights."""
+    """Build a model and initialize its weights, before training.
+
+    Weights are random, by the seed of the settings, except weights whose initial values come from
+    the data (`Prepared.initial`), such as log-count ratios of n-grams.
+
+    Args:
+        task: the task of the recipe.
+        data: the prepared data.
+        settings: settings of the recipe, resolved.
+    """
     import keras
 
     keras.utils.set_random_seed(int(settings.seed))
@@ -299,7 +311,9 @@ def refit_model(
 def keep_suggestions(
     task: Task[Any, Any], data: Prepared, data_info: Mapping[str, Any]
 ) -> Prepared:
-    """Prepared data whose suggestions for settings are replaced by those of the training part.
+    """Copy the suggestions for "auto" settings from one data_info into prepared data.
+
+    So a model that is trained on more rows keeps the settings of the model before.
 
     Args:
         task: the task of the recipe.

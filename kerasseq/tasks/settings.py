@@ -23,7 +23,7 @@ __all__ = ["BidirectionalSettings", "RecurrentSettings", "TrainingSettings"]
 
 @dataclass(frozen=True, kw_only=True)
 class RecurrentSettings:
-    """Settings of the recurrent layers of a causal model."""
+    """Settings of recurrent layers that read forward in time: cell, width, depth, dropout."""
 
     cell: str = setting(
         "lstm",
@@ -46,14 +46,14 @@ class RecurrentSettings:
 
     @property
     def cell_options(self) -> dict[str, Any]:
-        """Further arguments of `kerasseq.rnn` that differ from zero."""
+        """Arguments of `kerasseq.rnn`: `recurrent_dropout` and `zoneout`, each unless it is 0."""
         values = {"recurrent_dropout": self.recurrent_dropout, "zoneout": self.zoneout}
         return {name: value for name, value in values.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True)
 class BidirectionalSettings(RecurrentSettings):
-    """Settings of recurrent layers that may read in both directions."""
+    """Settings of recurrent layers that read forward in time, or in both directions."""
 
     bidirectional: bool = setting(True, "whether each layer reads in both directions")
 

@@ -61,7 +61,12 @@ class TrainingConfig:
     seed: int = 0
 
     def compile_model(self, model: keras.Model, steps: int) -> keras.Model:
-        """A compiled model over the layers of `model`, for epochs of `steps` batches."""
+        """A compiled model that shares the layers of `model`.
+
+        Args:
+            model: a functional model.
+            steps: number of batches per epoch, for the learning rate schedule.
+        """
         for metric in self.metrics:
             metric.reset_state()  # Keras does not reset a metric that another model has used
         outputs, loss, weights = model.output, self.loss, None
@@ -88,13 +93,17 @@ class TrainingConfig:
 
     @property
     def rate(self) -> str:
-        """The learning rate, as an error message names it."""
+        """Name of the learning rate in error messages, with its value if it is a setting."""
         if isinstance(self.optimizer, str):
             return f"learning_rate ({self.learning_rate:g})"
         return "the learning rate of the optimizer"
 
     def fresh_optimizer(self, steps: int) -> keras.Optimizer:
-        """A new optimizer, for epochs of `steps` batches."""
+        """A new optimizer without state, with the learning rate schedule over all epochs.
+
+        Args:
+            steps: number of batches per epoch.
+        """
         values = {name: getattr(self, name) for name in optimizers.SETTINGS}
         return optimizers.make(**values, steps=self.epochs * steps)
 

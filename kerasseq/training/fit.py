@@ -21,13 +21,14 @@ __all__ = ["FitResult", "fit"]
 
 @dataclass(frozen=True)
 class FitResult:
-    """Result of a training; the model holds the weights of the best epoch.
+    """Result of `fit`.
 
     Args:
-        history: loss and metrics of each epoch; those of the validation part begin with `val_`.
-        best_epoch: number of the best epoch, from 1 on.
-        seconds: training time.
-        resumed_after: number of epochs that came from a checkpoint.
+        history: loss and metrics after each epoch, by name; names of the validation part begin with
+            `val_`. Epochs before an interruption are included.
+        best_epoch: the epoch whose weights the model has, counted from 1.
+        seconds: training time, including the time before an interruption.
+        resumed_after: number of epochs that were read from the checkpoint; 0 for a new training.
     """
 
     history: History

@@ -25,7 +25,7 @@ _FEW = 15  # with fewer trials, or fewer than two per setting, importances are a
 
 
 def score_by_trial(trials: pd.DataFrame, metric: str, higher_is_better: bool) -> Figure:
-    """Plot the score of each trial, in the order in which they began, and the best so far."""
+    """Plot the score of each trial, in the order in which the trials began, and the best so far."""
     from matplotlib.ticker import MaxNLocator
 
     searched = _searched(trials).sort_values("trial")
@@ -50,7 +50,7 @@ def score_by_trial(trials: pd.DataFrame, metric: str, higher_is_better: bool) ->
 
 
 def score_by_parameters(trials: pd.DataFrame, metric: str, higher_is_better: bool) -> Figure:
-    """Plot the score of each trial against its parameters, and the Pareto front."""
+    """Plot the score of each trial against its number of parameters, and the Pareto front."""
     searched = _searched(trials)
     figure, (axis,) = subplots(width=6.0)
     axis.scatter(searched["parameters"], searched["score"], color=FAINT, label="trial")
@@ -75,7 +75,16 @@ def score_by_parameters(trials: pd.DataFrame, metric: str, higher_is_better: boo
 
 
 def pareto(trials: pd.DataFrame, higher_is_better: bool) -> pd.DataFrame:
-    """The Pareto front: trials that no trial with as few parameters beats, by parameters.
+    """Select the Pareto front: trials that score better than all others of equal or smaller size.
+
+    Args:
+        trials: a row for each trial, with its number of `parameters` and its `score`.
+        higher_is_better: whether a higher score is better.
+
+    Returns:
+        The rows of the front, from the fewest parameters to the most; of two equal trials, one.
+
+    Example:
 
     >>> trials = pd.DataFrame({"parameters": [9, 5, 7], "score": [0.9, 0.7, 0.6]})
     >>> pareto(trials, higher_is_better=True)["parameters"].tolist()

@@ -29,7 +29,7 @@ _PAUSE = 0.5  # seconds until an idle worker requests a trial again
 
 
 class Unwritable(keras_tuner.errors.FatalError):
-    """The folder of the search cannot be written: the search ends, and the trial is not failed."""
+    """The folder of the search cannot be written: the search ends, and the trial does not fail."""
 
 
 class MemoryGrown(keras_tuner.errors.FatalError):
@@ -45,9 +45,10 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
 
     Args:
         oracle: oracle that proposes the trials; in a worker, an oracle with the chief's objective.
-        task: the search.
+        task: description of the search.
         data: data of the search.
-        curves: returns the monitored values of the ended trials, for pruning.
+        curves: function that returns, for each trial that has ended, the monitored value after each
+            epoch; for pruning.
         growth: mebibytes by which the process may grow after its first trial, since frameworks do
             not free all memory of a model; None for no limit.
     """
@@ -72,7 +73,13 @@ class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
         self._has_chief = "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in self.tuner_id
 
     def search(self) -> None:
-        """Run trials until none are left."""
+        """Run trials until the oracle proposes no more.
+
+        Raises:
+            MemoryGrown: if the process has grown by more than `growth`.
+            SearchMismatch: if the chief has another search.
+            Unwritable: if the folder of the search cannot be written.
+        """
         try:
             super().search()
         finally:

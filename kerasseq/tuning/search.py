@@ -31,12 +31,14 @@ class Search:
     """A search, in the process that writes its journal.
 
     Args:
-        task: the search.
+        task: description of the search.
         quiet: whether to show no progress.
-        borrow: requests prepared data from the process that started the search, if there is one.
+        borrow: function that requests prepared data from the process that started the search, see
+            `Data`; without it, this process prepares the data.
 
     Raises:
-        ValueError: if no settings are within the budget, or the folder holds something else.
+        ValueError: if no settings are within the budget, or the folder holds another search or
+            other files.
         OSError: if the folder cannot be written.
     """
 
@@ -81,7 +83,7 @@ class Search:
 
     @property
     def _all_ended(self) -> bool:
-        """Whether the recipe's own setting was begun, which comes after all trials."""
+        """Whether all trials have ended, and the trial of the recipe's defaults has begun."""
         return any(event.get("trial") == DEFAULT for event in self.events)
 
     def _run_trials(self, workers: int, remote: bool) -> None:
@@ -92,7 +94,7 @@ class Search:
             self.run_workers(1)
 
     def record(self, event: dict[str, Any]) -> None:
-        """Write an event to the journal, show it, and remove checkpoints it makes useless."""
+        """Write an event to the journal, show it, and remove checkpoints without further use."""
         self.journal.append(event)
         self.events.append(event)
         self.progress.show(event)
@@ -107,7 +109,8 @@ class Search:
     def clear(self) -> None:
         """Remove checkpoints that are no longer needed.
 
-        Running trials keep theirs, the best `keep` trials, and trials that Hyperband may promote.
+        Checkpoints are kept of running trials, of the best `keep` trials, and of trials that
+        Hyperband may promote.
         """
         searched = [row for row in rows(self.events) if row["trial"] != DEFAULT]
         kept = {row["trial"] for row in searched if row["status"] == "runs"} | {DEFAULT}
@@ -188,7 +191,18 @@ class Search:
         return {**recorded, "settings": settings}
 
     def run_workers(self, workers: int) -> None:
-        """Run the trials on workers of this machine; their chief writes the journal."""
+        """Run the trials in worker processes on this machine.
+
+        One more process, KerasTuner's chief, proposes the trials to the workers and writes the
+        journal. This process prepares the data for all of them, and shows their progress.
+
+        Args:
+            workers: number of worker processes.
+
+        Raises:
+            ChildProcessError: if the chief fails, or a worker fails repeatedly.
+            OSError: if the folder cannot be written.
+        """
         from kerasseq.tuning.spread import run_workers
 
         self.journal.close()
@@ -204,7 +218,9 @@ class Search:
             self.events = read_checked(self.task.folder)
 
     def trials(self, remote: bool = False) -> bool:
-        """Run the trials here, or propose them to workers if the environment names a chief.
+        """Run the trials in this process, or propose them to workers if this process is the chief.
+
+        The environment variables of KerasTuner make a process the chief.
 
         Args:
             remote: whether workers on other machines may still be running trials of an earlier

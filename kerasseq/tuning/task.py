@@ -29,7 +29,7 @@ _BYTES = 4  # bytes of a parameter
 
 @dataclass(frozen=True)
 class Task:
-    """A search; every process of it has the same Task.
+    """Description of a search, the same in all processes of the search.
 
     Args:
         recipe: task of the recipe.
@@ -141,14 +141,17 @@ _STAMPED = (
 
 
 class Data:
-    """The data of a search; it is prepared once for all trials with the same settings of data.
+    """The data of a search: the raw data, and a cache of the data that was prepared from it.
+
+    Trials with equal settings of the stages "split" and "prepare" share prepared data.
 
     Args:
         recipe: task of the recipe.
         source: the raw data, as `recipe.load` returned it.
         settings: settings of the search; their seed splits the data for all trials.
-        borrow: requests prepared data from another process, with the arguments of `prepared_for`;
-            returns None if that process cannot prepare it.
+        borrow: function that requests prepared data from the process that started the search. It
+            has the arguments of `prepared_for`, and returns None if that process cannot prepare the
+            data. Without it, this process prepares the data.
     """
 
     def __init__(
@@ -184,7 +187,14 @@ class Data:
     def prepared_for(
         self, subset: Settings, fold: tuple[int, int] | None, test: bool, whole: bool
     ) -> tuple[Parts, Prepared]:
-        """The same as `prepared`, from only the settings that the data depends on."""
+        """The same as `prepared`, from the settings of the stages "split" and "prepare" alone.
+
+        Args:
+            subset: settings of these stages, and the seed.
+            fold: as in `prepared`.
+            test: as in `prepared`.
+            whole: as in `prepared`.
+        """
         name = settings_key({**subset, "/": [fold, test, whole]})
         with self._lock:
             if name not in self._cache:
@@ -218,8 +228,8 @@ class Data:
     def count(self, settings: Settings) -> int:
         """Number of parameters of the final model with these settings.
 
-        It trains on the training and validation part together, so that it has the largest
-        vocabulary: the models of trials are not larger.
+        The final model is trained on the training and validation part together, so that it has the
+        largest vocabulary: the models of trials are not larger.
         """
         data_info = self._final_data_info(settings)
         return self._recipe.count(data_info, self._resolve(data_info, settings))
@@ -233,11 +243,11 @@ class Data:
         }
 
     def bytes(self, settings: Settings) -> int:
-        """Number of bytes of these parameters."""
+        """Number of bytes of the parameters of the final model with these settings."""
         return _BYTES * self.count(settings)
 
     def macs(self, settings: Settings) -> int:
-        """Multiply-accumulates of that model for a row of mean length."""
+        """Multiply-accumulates of the final model with these settings, for a row of mean length."""
         data_info = self._final_data_info(settings)
         return self._recipe.macs(data_info, self._resolve(data_info, settings))
 

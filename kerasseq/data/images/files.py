@@ -33,8 +33,8 @@ _ORIENTATION = 0x0112  # the EXIF tag of the camera's orientation
 def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
     """Read an image file as uint8 (size, size, 3).
 
-    The whole image is scaled to a square, and rotated by its EXIF orientation. Of an animation the
-    first frame is read; transparent pixels become white.
+    The whole image is scaled to a square, without regard to its aspect ratio, and rotated by its
+    EXIF orientation. Of an animation the first frame is read; transparent pixels become white.
 
     Args:
         path: a JPEG, PNG, GIF, BMP, WebP or TIFF file, whatever its ending.
@@ -136,7 +136,19 @@ def _pixels(value: Any) -> np.ndarray:
 
 
 def read_images(images: Sequence[Any], size: int) -> np.ndarray:
-    """Read images from paths, arrays or Pillow images, uint8 (images, size, size, 3)."""
+    """Read images as one array, each scaled to a square as by `read_image`.
+
+    Args:
+        images: paths of image files, arrays as in `as_image`, or Pillow images.
+        size: height and width, in pixels.
+
+    Returns:
+        uint8 (images, size, size, 3).
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if an image cannot be read, see `read_image` and `as_image`.
+    """
     pixels = np.empty((len(images), size, size, 3), dtype=np.uint8)
     for target, image in zip(pixels, images):
         is_path = isinstance(image, str | os.PathLike)

@@ -67,7 +67,7 @@ class Rows:
 
     @property
     def dated(self) -> bool:
-        """Whether the stamps are points in time."""
+        """Whether the stamps are points in time; if not, they are integers that count steps."""
         return isinstance(self.stamps, pd.DatetimeIndex)
 
     def describe(self, code: int) -> str:
@@ -271,14 +271,14 @@ def align_to_grid(
 
 
 def fill_missing(values: np.ndarray, codes: np.ndarray, fill: str) -> np.ndarray:
-    """Replace NaN by other values of the same series and column, or by 0.
+    """Return a copy of the values in which NaN is replaced.
 
     Args:
         values: float (rows, columns), sorted by series and evenly spaced.
         codes: series of each row, int (rows,).
-        fill: "forward" (repeat the last value), "linear" (interpolate between the values before
-            and after) or "zero". NaN stays before the first value of a series, and with "linear"
-            also after the last one.
+        fill: "forward" (repeat the last value of the series), "linear" (interpolate between the
+            values before and after) or "zero" (0 for every NaN). With "forward" and "linear", NaN
+            stays before the first value of a series; with "linear" also after its last value.
 
     Example:
 

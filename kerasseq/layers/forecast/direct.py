@@ -48,7 +48,7 @@ class DirectForecast(Forecast):
         self.head = keras.layers.Dense(self.horizon * self.outputs, name="head")
 
     def build(self, features_shape: Any) -> None:
-        """Create the weights; the small network only if there are covariates known ahead."""
+        """Create the weights; weights for covariates only if `features_shape` has `future`."""
         batch, lookback, _ = features_shape["history"]
         window_shape = (batch, lookback, window_with_traits_columns(features_shape))
         if not self.recurrent.built:  # a layer that was loaded from a file is built

@@ -99,13 +99,14 @@ class ForecastRun(Run):
         refit: bool = False,
         data: str | os.PathLike[str] | pd.DataFrame | None = None,
     ) -> Backtest:
-        """Score forecasts from several origins, the last one a horizon before the end.
+        """Score forecasts from several origins; the last origin is one horizon before the end.
 
         Args:
             folds: number of origins.
             stride: steps from one origin to the next; default: the horizon.
-            refit: whether to train again before each origin, only on the rows before it; without
-                it, all origins are in the test part.
+            refit: whether to train a new model for each origin, on the rows before it alone;
+                otherwise the model of the run forecasts from all origins, which must lie in the
+                test part.
             data: the data of the recipe; needed for a run that was loaded from a folder.
 
         Returns:
@@ -113,7 +114,9 @@ class ForecastRun(Run):
             see `kerasseq.tasks.forecasting.backtest.Backtest`.
 
         Raises:
-            ValueError: if the series are too short for the folds.
+            ValueError: if the series, or the test part, are too short for the folds; if `data` is
+                missing or differs from the data of the run; or if the run was trained on all rows
+                (`final="all"`) and `refit` is False.
         """
         from kerasseq.tasks.forecasting.backtest import backtest
 
