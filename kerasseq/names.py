@@ -40,7 +40,7 @@ VERBS = {
     "predict": "Predict with a run: its first verb.",
     "evaluate": "Score the model on new data with known targets.",
     "forecast": "Forecast the steps that come next, in the units of the data.",
-    "backtest": "Score forecasts from several origins, the last one a horizon before the end of the data.",
+    "backtest": "Score forecasts from several origins, the last one a horizon before the end.",
     "update": "Append new rows: the next `forecast` begins after them.",
 }
 # Until here.

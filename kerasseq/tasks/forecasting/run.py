@@ -99,7 +99,7 @@ class ForecastRun(Run):
         refit: bool = False,
         data: str | os.PathLike[str] | pd.DataFrame | None = None,
     ) -> Backtest:
-        """Score forecasts from several origins, the last one a horizon before the end of the data.
+        """Score forecasts from several origins, the last one a horizon before the end.
 
         Args:
             folds: number of origins.
