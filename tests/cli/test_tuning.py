@@ -110,7 +110,7 @@ def test_a_search_is_shown_in_every_format(
     assert main(["tuned", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("toy: 1 of 3 trials, by accuracy on the validation part\n")
-    assert shown.count("not finished: the same call") == 1
+    assert shown.count("resumes it") == 1
     assert main(["tuned", str(tmp_path), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["trials"][0]["units"] == 3
     assert main(["tuned", str(tmp_path), "--format", "csv"]) == 0

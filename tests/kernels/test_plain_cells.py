@@ -91,7 +91,7 @@ def test_only_a_cell_of_keras_takes_another_dtype_around_it() -> None:
     layer = RNN(theirs, dtype="mixed_bfloat16")
     output = layer(np.ones((2, 3, 3), "float32"))
     assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
-    message = "must be that of the cell, float32. Received: dtype='mixed_bfloat16'. Set it where"
+    message = "must be that of the cell, float32. Received: dtype='mixed_bfloat16'"
     with pytest.raises(ValueError, match=message):
         RNN(cells.get("gru")(4, dtype="float32"), dtype="mixed_bfloat16")
 

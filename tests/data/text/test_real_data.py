@@ -53,8 +53,8 @@ def test_flickr8k_in_its_own_split(shared_data: Path, kind: str, shape: tuple[in
     folder = _there(shared_data / "flickr8k")
     files = image_files(folder)
     found = from_features(files, folder / f"flickr8k_mobilenetv2_{kind}.npz", skip_bad=False)
-    assert found.seen.shape == shape
-    assert np.isfinite(found.seen[np.arange(100)]).all()
+    assert found.inputs.shape == shape
+    assert np.isfinite(found.inputs[np.arange(100)]).all()
     rows = part_rows(found, 0.1, 0.1, seed=0)
     assert {part: len(own) for part, own in rows.items()} == {
         "train": 6000,
