@@ -127,8 +127,8 @@ def image_network(
                 f"{name} cannot read images of size={size} ({reason}). Give a larger size."
             ) from error
         raise ValueError(
-            f"the weights {weights!r} of {name} cannot be loaded ({reason}). Without a network, "
-            "pass weights=None for random ones, or features= with a file of features."
+            f"the weights {weights!r} of {name} cannot be loaded ({reason}). Without internet "
+            "access, pass weights=None for random ones, or features= with a file of features."
         ) from error
     _freeze(network, fine_tune)
     pooling = [] if grid else [keras.layers.GlobalAveragePooling2D(name="mean")]

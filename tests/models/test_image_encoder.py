@@ -72,7 +72,7 @@ def test_weights_that_cannot_be_had_are_told_with_a_remedy(
     with pytest.raises(FileNotFoundError, match=r"no file of weights .*none\.h5\. Check weights="):
         image_network("mobilenet_v2", weights=str(tmp_path / "none.h5"), size=32)
     (tmp_path / "a.weights.h5").write_text("text")
-    with pytest.raises(ValueError, match=r"cannot be had \(.*pass weights=None .* or features="):
+    with pytest.raises(ValueError, match=r"cannot be loaded \(.*pass weights=None .* or features="):
         image_network("mobilenet_v2", weights=str(tmp_path / "a.weights.h5"), size=32)
 
     def refused(*args: object, weights: str | None, **kwargs: object) -> keras.Model:
@@ -83,7 +83,7 @@ def test_weights_that_cannot_be_had_are_told_with_a_remedy(
 
     monkeypatch.setattr(keras.applications.vgg16, "VGG16", refused)
     with pytest.raises(
-        ValueError, match=r"'imagenet' of vgg16 cannot be had \(URL fetch .*none\.h5"
+        ValueError, match=r"'imagenet' of vgg16 cannot be loaded \(URL fetch .*none\.h5"
     ):
         image_network("vgg16", size=32, quiet=True)
     assert capsys.readouterr().out == ""
@@ -92,7 +92,7 @@ def test_weights_that_cannot_be_had_are_told_with_a_remedy(
 
 @pytest.mark.parametrize("weights", [None, "imagenet"])
 def test_a_size_that_is_too_small_is_told(weights: str | None) -> None:
-    with pytest.raises(ValueError, match=r"mobilenet_v2 sees no images of size=8 \(.*32x32"):
+    with pytest.raises(ValueError, match=r"mobilenet_v2 cannot read images of size=8 \(.*32x32"):
         image_network("mobilenet_v2", weights=weights, size=8)
 
 
