@@ -123,7 +123,7 @@ def summary(name: str) -> str:
     """First line of a recipe's docstring; kerasseq's recipes are parsed, not imported.
 
     >>> summary("sentiment")
-    'Train a recurrent text classifier, and tell how good it is beside simple baselines.'
+    'Train a recurrent text classifier, and compare it with simple baselines.'
     """
     if name not in builtin():
         return (get(name).__doc__ or "").partition("\n")[0]

@@ -24,7 +24,8 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
     Example:
 
     >>> import numpy as np
-    >>> process = Process(alpha=1e-4, seed=0).fit(np.array([[0.0], [1.0]]), np.array([3.0, 5.0]))
+    >>> process = GaussianProcess(alpha=1e-4, seed=0)
+    >>> process = process.fit(np.array([[0.0], [1.0]]), np.array([3.0, 5.0]))
     >>> mean, deviation = process.predict(np.array([[1.0]]), return_std=True)
     >>> mean.round(2), deviation.round(2)
     (array([5.]), array([0.01]))

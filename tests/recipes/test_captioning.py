@@ -402,7 +402,7 @@ def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **give
         ("beam_width", 0, "beam_width must be a whole number from 1 to 1000"),
         ("no_repeat_ngram_size", -1, "no_repeat_ngram_size must be"),
         ("dropout", 1.0, "dropout must be at least 0 and below 1"),
-        ("test", 0, "test must be above 0 and below 1"),
+        ("test", 0, "test must be a share above 0 and below 1"),
         ("fine_tune", -1, "fine_tune must be"),
         ("length_penalty", -1, "length_penalty must be from 0 to 10"),
         ("scheduled_sampling", 2, "scheduled_sampling must be from 0 to 1"),
@@ -448,7 +448,7 @@ def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
         path.unlink()
     for skip_bad in (True, False):
         _fails(tmp_path, folder, r"none of the 6 images .* Pass images=", skip_bad=skip_bad)
-    _fails(tmp_path, "demo", "small network of its own", encoder="vgg16")
+    _fails(tmp_path, "demo", "the demo brings", encoder="vgg16")
     _fails(tmp_path, _source(40), "no word occurs min_count=500", min_count=500)
 
 
