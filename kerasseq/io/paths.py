@@ -18,7 +18,8 @@ def user_path(value: str | os.PathLike[str], name: str) -> Path:
         name: Name of the argument, for the error.
 
     Raises:
-        ValueError: If it is empty or no path, or begins with `~` and an unknown user.
+        ValueError: If it is empty or no path, has a null character, or begins with `~` and an
+            unknown user.
         FileNotFoundError: If no file can have this name, or its folder may not be read.
 
     Example:
@@ -34,6 +35,11 @@ def user_path(value: str | os.PathLike[str], name: str) -> Path:
     text = os.fspath(value)
     if not text:
         raise ValueError(f"{name} must be a path, and not an empty text. Received: {name}={text!r}")
+    if "\0" in text:  # pathlib and os.path raise "embedded null byte" at some later call
+        raise ValueError(
+            f"{name} must be a path, which has no null character. "
+            f"Received: {name}={text[:_SHOWN]!r}"
+        )
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     try:
         path = Path(text).expanduser()

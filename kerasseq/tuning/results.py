@@ -349,12 +349,14 @@ def tuned(folder: str | os.PathLike[str]) -> Result:
 
     >>> tuned("searches/demo").remarks[0]
     Traceback (most recent call last):
-    FileNotFoundError: there is no folder searches/demo: give that of a search.
+    FileNotFoundError: there is no folder searches/demo: give the folder of a search.
     """
     folder = paths.user_path(folder, "folder")
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}: give that of a search.")
+        raise FileNotFoundError(f"there is no folder {folder}: give the folder of a search.")
     events = read_checked(folder)
     if not events:
-        raise ValueError(f"{folder} is not a search: it has no {JOURNAL}. Give that of a search.")
+        raise ValueError(
+            f"{folder} is not a search: it has no {JOURNAL}. Give the folder of a search."
+        )
     return Result(folder, events)

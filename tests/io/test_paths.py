@@ -52,6 +52,11 @@ def test_what_is_no_path_is_refused(value: Any) -> None:
         paths.user_path(value, "out")
 
 
+def test_a_path_with_a_null_character_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"out must be a path.*null character.* Received: out="):
+        paths.user_path("runs/a\0b", "out")
+
+
 def test_the_home_folder_of_nobody_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"a user that this machine does not have.*~nosuchuser"):
         paths.user_path("~nosuchuser/runs", "out")

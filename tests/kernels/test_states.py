@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -166,6 +167,14 @@ def test_every_kernel_refuses_states_of_another_shape(
     given = [np.zeros((2, 4))] * (len(variant(name).state_size) - 1) + [np.zeros(shape)]
     with pytest.raises(ValueError, match=r"`initial_state` must be of the shape \(2, 4\)"):
         layer_of(variant(name), kernel=kernel)(sequences(2, 3, 3), initial_state=given)
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, Bidirectional])
+def test_a_state_that_is_none_is_refused(wrap: Callable[[Any], Any]) -> None:
+    layer = wrap(layer_of(variant("gru")))
+    given = [np.zeros((2, 4)), None] if wrap is Bidirectional else [None]
+    with pytest.raises(ValueError, match=r"of `initial_state` must be a tensor.*Received: None"):
+        layer(sequences(2, 3, 3), initial_state=given)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])

@@ -34,7 +34,7 @@ class Bidirectional(keras.layers.Bidirectional):
 
     Raises:
         ValueError: If `merge_mode` is unknown, or there are too few or too many states in an
-            `initial_state`.
+            `initial_state`; or if it is itself wrapped in a bidirectional layer.
 
     Example:
         >>> import numpy as np
@@ -43,6 +43,23 @@ class Bidirectional(keras.layers.Bidirectional):
         >>> Bidirectional(GRU(GRUCell(4)))(np.ones((2, 5, 3), "float32")).shape == (2, 8)
         True
     """
+
+    def __init__(
+        self,
+        layer: Any,
+        merge_mode: str | None = "concat",
+        weights: Any = None,
+        backward_layer: Any = None,
+        *,
+        go_backwards: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if go_backwards:  # a wrapper of this layer passes it to its second direction
+            raise ValueError(
+                "`go_backwards`: a bidirectional layer runs in both directions already. Use it "
+                "without keras.layers.Bidirectional around it. Received: go_backwards=True"
+            )
+        super().__init__(layer, merge_mode, weights, backward_layer, **kwargs)
 
     def call(
         self,

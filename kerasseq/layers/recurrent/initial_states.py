@@ -30,13 +30,19 @@ def flatten_states(initial_state: Any, count: int, order: str = "") -> list[Tens
         order: The order of the states in words, for the message.
 
     Raises:
-        ValueError: If there are too few or too many states.
+        ValueError: If there are too few or too many states, or one is None.
     """
     states = list(keras.tree.flatten(initial_state))
     if len(states) != count:
         noun = "state" if count == 1 else "states"
         raise ValueError(
             f"`initial_state` must be a list of {count} {noun}{order}. Received: {len(states)}"
+        )
+    missing = [index for index, state in enumerate(states) if state is None]
+    if missing:
+        raise ValueError(
+            f"State {missing[0]} of `initial_state` must be a tensor (batch, width). Pass zeros, "
+            "or no `initial_state` to begin with the default states. Received: None"
         )
     return states
 

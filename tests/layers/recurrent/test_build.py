@@ -528,6 +528,12 @@ def test_both_directions_around_a_stack_are_refused_with_the_remedy(wrapper: Any
         wrapper(kerasseq.lstm(4, depth=2))
 
 
+@pytest.mark.parametrize("wrapper", [keras.layers.Bidirectional, Bidirectional])
+def test_both_directions_around_both_directions_are_refused(wrapper: Any) -> None:
+    with pytest.raises(ValueError, match=r"go_backwards.*in both directions already"):
+        wrapper(kerasseq.lstm(4, bidirectional=True))
+
+
 def test_noise_in_a_list_of_cells_is_refused_with_the_remedy() -> None:
     made = [cells.get("lstm")(4, dropout=0.5), cells.get("gru")(4)]
     with pytest.raises(ValueError, match=r"dropout of the cell.*kerasseq\.rnn\(\[cell, cell\]\)"):
