@@ -731,7 +731,7 @@ def _fails(
         ("output", "negative_binomial", "is for counts, and column 'sold' holds"),
         ("validation", 1.5, "validation must be a share above 0 and below 1, a whole"),
         ("test", 0.0, "test must be a share above 0 and below 1, a whole number"),
-        ("test", 0, "test must be .* a whole number of steps above 0, the stamp"),
+        ("test", 0, "test must be .*steps.*stamp"),
         ("validation", "soon", "validation must be a share"),
         ("fill", "backward", "fill must be one of"),
         ("season", 0, "season must be"),
