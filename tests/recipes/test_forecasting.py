@@ -917,7 +917,7 @@ def test_paths_are_drawn_step_by_step(run: ForecastRun) -> None:
     first = drawn[[0, 3]].mean(axis=1)  # the first step is drawn around its forecast
     error = 4 * drawn[[0, 3]].std(axis=1) / 20
     assert (abs(first - found["forecast"].to_numpy()[[0, 3]]) < error).all()
-    with pytest.raises(ValueError, match="takes model='recursive' and an output that is not"):
+    with pytest.raises(ValueError, match="needs model='recursive' and an output that is not"):
         run.forecast(paths=3)
     with pytest.raises(ValueError, match="paths must be a whole number above zero"):
         own.forecast(paths=-1)
