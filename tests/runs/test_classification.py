@@ -49,7 +49,7 @@ def test_every_row_is_answered(run: ClassificationRun) -> None:
 
 
 def test_strict_refuses_such_rows(run: ClassificationRun) -> None:
-    match = r"nothing of 2 of 3 rows, .* row 1 .*: no known word in 'qwertz'\. .* without strict"
+    match = r"2 of 3 rows, .* row 1 .*: no known word in 'qwertz'\. .*strict=False"
     with pytest.raises(ValueError, match=match):
         run.predict(["great", "qwertz", ""], strict=True)
     assert run.predict(["great"], strict=True)["note"].tolist() == [""]
@@ -66,7 +66,7 @@ def test_evaluate_agrees_with_predict(run: ClassificationRun) -> None:
 
 def test_a_run_without_class_shares_says_what_it_gives(before: ClassificationRun) -> None:
     found = before.predict(["qwertz", "great"])
-    assert "this run has not kept class shares" in found["note"][0]
+    assert "this run has no class shares" in found["note"][0]
     assert found["note"][1] == ""
     assert found.loc[0, ["bad", "good"]].sum() == pytest.approx(1)
 
