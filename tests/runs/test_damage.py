@@ -33,7 +33,8 @@ MANY = 12  # keys of one mapping
 READING = (
     *("images", "captions", "features", "fine_tune", "'text'", "'label'", "classes", "roles"),
     *("'test'", "'validation'", "'time'", "'target'", "'series'", "'ids'", "'keys'"),
-    *("'location'", "'scale'", "'shift'"),
+    *("'location'", "'scale'", "'shift'", "'past'", "'future'", "'static'", "'folded'"),
+    "negative",  # times of a history, which new rows then do not continue
 )
 GIB = 2**30
 DEEP = "nested 100,000 deep"
