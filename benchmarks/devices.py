@@ -1,4 +1,4 @@
-"""What the backend of this process computes on, and whether cuDNN is in what it runs."""
+"""The device of the backend in this process, and whether a program or graph calls cuDNN."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def in_program(lowered: Any) -> bool:
 
 def in_graph(tensor: Any) -> bool:
     """Whether a tensor of PyTorch comes from cuDNN's recurrences, by the graph of its gradient."""
-    found, left = set(), [tensor.grad_fn]
+    visited, left = set(), [tensor.grad_fn]
     while left:
         node = left.pop()
-        if node is None or node in found:
+        if node is None or node in visited:
             continue
         if "Cudnn" in node.name():
             return True
-        found.add(node)
+        visited.add(node)
         left += [below for below, _ in node.next_functions]
     return False
 
@@ -88,15 +88,15 @@ def _versions() -> dict[str, str]:
     """Of the libraries, and of those that NVIDIA's and JAX's packages bring."""
     import keras
 
-    found = {"backend": keras.backend.backend()}
+    versions = {"backend": keras.backend.backend()}
     for one in metadata.distributions():
         name = (one.name or "").lower()
         if name in _LIBRARIES or name.startswith(_OF_GPUS):
-            found[name] = one.version
-    if found["backend"] == "torch":
+            versions[name] = one.version
+    if versions["backend"] == "torch":
         import torch
 
         if torch.version.cuda is not None:
-            found["cuda"] = torch.version.cuda
-            found["cudnn"] = str(torch.backends.cudnn.version())
-    return dict(sorted(found.items()))
+            versions["cuda"] = torch.version.cuda
+            versions["cudnn"] = str(torch.backends.cudnn.version())
+    return dict(sorted(versions.items()))

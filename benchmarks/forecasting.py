@@ -49,7 +49,7 @@ SEGRNN_720 = {96: 0.351, 192: 0.392, 336: 0.423, 720: 0.466}
 
 @dataclass(frozen=True)
 class Task:
-    """What is forecast, and how.
+    """Data and settings of a forecasting benchmark.
 
     Args:
         title: of the data, as the table has it.

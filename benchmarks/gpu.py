@@ -41,8 +41,8 @@ LINEAR = ("lru", "mingru", "minlstm")
 ROUNDS = 7
 LONGEST = 90.0  # seconds that one answer of a worker may take
 LEAST = 15.0  # seconds without which nothing more is begun
-# Contenders round to TF32, each in its order: how far apart they are is written down, and what is
-# not finite fails.
+# Contenders round to TF32 in different orders: the row records their difference, and only a result
+# that is not finite, or further apart than this, fails.
 APART = 10.0
 
 TARGETS = (
@@ -55,7 +55,7 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class Shapes:
-    """The sizes that are measured: those of a GPU, or small ones that a CPU gets through."""
+    """The measured sizes: `FULL` for a GPU, `TINY` for a test on a CPU."""
 
     parity: Shape
     middle: Shape
@@ -85,7 +85,7 @@ TINY = Shapes(
 
 @dataclass(frozen=True)
 class Piece:
-    """What gives one row.
+    """One measurement, which gives one row.
 
     Args:
         group: `PARITY`, or the group of a target.
@@ -105,7 +105,7 @@ class Piece:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """The name of the measurement in messages."""
         more = [f"{key}={value}" for key, value in self.options.items()]
         more += ["mask=right"] * self.masked
         return " ".join([self.backend, self.group, self.cell, str(self.shape), *more])
@@ -124,7 +124,7 @@ class Piece:
 
     @property
     def setting(self) -> rows.Row:
-        """What names its row."""
+        """The settings that identify its row."""
         named = {**asdict(self), "shape": list(self.shape)}
         if self.group == PARITY:
             del named["masked"]
@@ -174,8 +174,7 @@ def _compound(shapes: Shapes) -> Part:
     def part(backend: str) -> Iterator[Piece]:
         for cells, options in ways:
             for cell, form in itertools.product(cells, ("none", "empty")):
-                given = {"form": form, **options}
-                yield Piece(PARITY, backend, cell, shapes.parity, options=given)
+                yield Piece(PARITY, backend, cell, shapes.parity, options={"form": form, **options})
 
     return part
 
@@ -206,7 +205,7 @@ def _races(group: str, cells: Sequence[str], shape: Shape) -> Part:
 
 @dataclass
 class Session:
-    """One run of the script: what is there, what is measured, and how it went.
+    """One run of the script: devices, measured rows, failures and skipped measurements.
 
     Args:
         crew: the processes.
@@ -223,19 +222,19 @@ class Session:
     skipped: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        found = [] if self.out is None else rows.read(self.out)
-        self._known = {_key(row): row for row in found}
+        earlier = [] if self.out is None else rows.read(self.out)
+        self._known = {_key(row): row for row in earlier}
 
     def look(self, backend: str) -> dict[str, Any] | None:
         """The device of a backend; None, with a word, where there is none to be had."""
         try:
-            found = self.crew[backend].ask("device")
+            device = self.crew[backend].ask("device")
         except Failure as failure:
             _tell(f"{backend}: {_line(failure)}")
             return None
-        self.devices[backend] = found
-        _tell(f"{backend}: {found['kind']}, {found['name']}")
-        return found
+        self.devices[backend] = device
+        _tell(f"{backend}: {device['kind']}, {device['name']}")
+        return device
 
     def take(self, piece: Piece) -> None:
         """Its row: the one that is there, or measured now; or a note that it failed."""
@@ -244,7 +243,7 @@ class Session:
         if row is None:
             try:
                 row = self._row(piece)
-            except Exception as failure:  # whatever it is, the others go on
+            except Exception as failure:  # any error fails this measurement only
                 self.failed.append(f"{piece.name}: {_line(failure)}")
                 _tell(f"FAILED {self.failed[-1]}")
                 self._restart(piece.backend)
@@ -286,7 +285,7 @@ class Session:
 def run(session: Session, plan: Sequence[Piece]) -> None:
     """Takes the pieces in order, as long as there is time.
 
-    What is not timed is taken on all backends side by side.
+    Parity is not timed, so all backends check it at the same time.
     """
 
     def take(some: Sequence[Piece]) -> None:
@@ -306,16 +305,16 @@ def run(session: Session, plan: Sequence[Piece]) -> None:
             take(some)
 
 
-# What is shown
+# Tables
 
 
 def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
     """The newest rows as Markdown: all of a group, or those of every group and the summary."""
-    found = list({_key(row): row for row in measured}.values())
+    newest = list({_key(row): row for row in measured}.values())
     if part is not None:
-        return _parities(found) if part == PARITY else _ratios(found)
-    devices = dict.fromkeys(f"{row['device']}, {_versions(row)}" for row in found)
-    parts = [summary(found), _ratios(found), _parities(found)]
+        return _parities(newest) if part == PARITY else _ratios(newest)
+    devices = dict.fromkeys(f"{row['device']}, {_versions(row)}" for row in newest)
+    parts = [summary(newest), _ratios(newest), _parities(newest)]
     return "\n\n".join([*filter(None, parts), f"Measured on: {'; '.join(devices)}."])
 
 
@@ -371,15 +370,15 @@ def _ratios(measured: Sequence[rows.Row]) -> str:
 def _parities(measured: Sequence[rows.Row]) -> str:
     """One line per layer and backend: the kernels, and how far each form of mask is off."""
     header = ["layer", "backend", "kernel", *FORMS]
-    found: dict[tuple[str, str], list[rows.Row]] = {}
+    by_layer: dict[tuple[str, str], list[rows.Row]] = {}
     for row in measured:
         if row["setting"]["group"] == PARITY:
             options = row["setting"]["options"]
             more = [f"{key}={value}" for key, value in options.items() if key != "form"]
             name = ", ".join([row["setting"]["cell"], *more])
-            found.setdefault((name, row["setting"]["backend"]), []).append(row)
+            by_layer.setdefault((name, row["setting"]["backend"]), []).append(row)
     lines = []
-    for (name, backend), those in found.items():
+    for (name, backend), those in by_layer.items():
         kernels = dict.fromkeys(r["result"]["kernel"] + _cudnn(r["result"]) for r in those)
         worst = {r["setting"]["options"]["form"]: r["result"]["worst"] for r in those}
         shown = [f"{worst[form]:.1e}" if form in worst else "" for form in FORMS]
@@ -397,8 +396,8 @@ def _of(measured: Sequence[rows.Row], group: str, backend: str) -> list[rows.Row
 
 
 def _ratio(row: rows.Row) -> float:
-    found: float = row["result"]["against"][row["setting"]["against"]]["ratio"]
-    return found
+    ratio: float = row["result"]["against"][row["setting"]["against"]]["ratio"]
+    return ratio
 
 
 def _key(row: rows.Row) -> str:
@@ -411,7 +410,7 @@ def _versions(row: rows.Row) -> str:
 
 
 def _told(row: rows.Row) -> str:
-    """What came out, in a few words."""
+    """The result of a row, in a few words."""
     result = row["result"]
     kernel = result["kernel"] + _cudnn(result)
     if row["setting"]["group"] == PARITY:
@@ -435,7 +434,7 @@ def _tell(line: str) -> None:
 
 
 def environment(backend: str, cpu: bool) -> dict[str, str]:
-    """What a worker finds in its environment."""
+    """The environment variables of a worker."""
     if cpu:
         return {**race.PROCESSOR, "JAX_PLATFORMS": "cpu"}
     # Both backends are on one GPU. JAX gives PyTorch's process the statement, and no more.
@@ -483,8 +482,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         session = Session(stack.enter_context(race.crew(place)), out, left)
         wanted = "cpu" if options.cpu else "gpu"
         with ThreadPoolExecutor() as together:  # each imports for a while
-            found = list(together.map(session.look, backends))
-        backends = [name for name, device in zip(backends, found) if _is(wanted, device)]
+            devices = list(together.map(session.look, backends))
+        backends = [name for name, device in zip(backends, devices) if _is(wanted, device)]
         if not backends:
             _tell(f"No {wanted.upper()} that JAX or PyTorch sees: nothing was measured.")
             return 2

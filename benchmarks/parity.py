@@ -57,8 +57,8 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Given:
-    """What both sides start from, in float64, and how outputs and states weigh in the loss."""
+class StartValues:
+    """Inputs, states and weights of both sides in float64, and the weights of the loss."""
 
     weights: list[Array]
     inputs: Array
@@ -90,9 +90,9 @@ def measured(case: Case) -> dict[str, Any]:
     mask = mask_of(case.form, *case.shape[:2])
     subject = _subject(replace(case, form="none", shape=tuple(case.shape)))
     with devices.full_precision():
-        found, cudnn = subject.ours(mask)
+        values, cudnn = subject.ours(mask)
     expected = subject.theirs(np.ones(case.shape[:2], bool) if mask is None else mask)
-    apart = race.differences(found, expected)
+    apart = race.differences(values, expected)
     choices = [
         one.choose(np.zeros(case.shape[:3]), masked=mask is not None, training=True)
         for one in _layers(subject.layer)
@@ -153,20 +153,20 @@ def _subject(case: Case) -> Subject:
     shape = (batch, time, units) if case.return_sequences else (batch, units)
     width = (*shape[:-1], units * (1 + case.bidirectional))
     draws = [draw.normal(size=each) for each in (width, *(state.shape for state in states))]
-    # What float32 can hold, so that both sides compute with the same numbers.
+    # Rounded to float32, so that both sides compute with the same numbers.
     rounded = [
         [array.astype("float32").astype("float64") for array in arrays]
         for arrays in (weights, [draw.normal(size=(batch, time, inputs))], states, draws)
     ]
-    given = Given(rounded[0], rounded[1][0], *rounded[2:])
+    start = StartValues(rounded[0], rounded[1][0], *rounded[2:])
     results = ["outputs", *(f"state {n}" for n, _ in enumerate(states))]
     slopes = [*(weight.path for weight in layer.weights), "inputs", *results[1:]]
     ours = {"jax": _on_jax, "torch": _on_torch}[keras.backend.backend()]
     return Subject(
         layer,
         [*results, *(f"gradient of {name}" for name in slopes)],
-        ours(layer, given),
-        _statement(directions, given, case.return_sequences),
+        ours(layer, start),
+        _statement(directions, start, case.return_sequences),
     )
 
 
@@ -196,7 +196,7 @@ def _directions(layer: Any) -> Iterator[Direction]:
 # Ours
 
 
-def _on_jax(layer: Any, given: Given) -> Callable[[Array | None], tuple[list[Array], bool]]:
+def _on_jax(layer: Any, start: StartValues) -> Callable[[Array | None], tuple[list[Array], bool]]:
     import jax
 
     others = [weight.value for weight in layer.non_trainable_variables]
@@ -211,17 +211,17 @@ def _on_jax(layer: Any, given: Given) -> Callable[[Array | None], tuple[list[Arr
     def ours(mask: Array | None) -> tuple[list[Array], bool]:
         arguments = jax.tree.map(
             lambda array: jax.numpy.asarray(array, "float32"),
-            (given.weights, given.inputs, given.states, given.draws),
+            (start.weights, start.inputs, start.states, start.draws),
         )
         mask = None if mask is None else jax.numpy.asarray(mask)
         slopes, result = run(*arguments, mask)
-        found = [np.asarray(each) for each in jax.tree.leaves((result, slopes))]
-        return found, devices.in_program(run.lower(*arguments, mask))
+        values = [np.asarray(each) for each in jax.tree.leaves((result, slopes))]
+        return values, devices.in_program(run.lower(*arguments, mask))
 
     return ours
 
 
-def _on_torch(layer: Any, given: Given) -> Callable[[Array | None], tuple[list[Array], bool]]:
+def _on_torch(layer: Any, start: StartValues) -> Callable[[Array | None], tuple[list[Array], bool]]:
     import torch
     from keras import ops
 
@@ -231,13 +231,13 @@ def _on_torch(layer: Any, given: Given) -> Callable[[Array | None], tuple[list[A
         return [ops.convert_to_tensor(array, "float32") for array in arrays]
 
     def ours(mask: Array | None) -> tuple[list[Array], bool]:
-        starts = [x.requires_grad_() for x in tensors([given.inputs, *given.states])]
+        starts = [x.requires_grad_() for x in tensors([start.inputs, *start.states])]
         options = {"mask": None if mask is None else ops.convert_to_tensor(mask)}
         result = layer(starts[0], initial_state=starts[1:], training=True, **options)
-        loss = _weighed(result, tensors(given.draws))
+        loss = _weighed(result, tensors(start.draws))
         slopes = torch.autograd.grad(loss, [*weights, *starts], materialize_grads=True)
-        found = [ops.convert_to_numpy(each) for each in (*result, *slopes)]
-        return found, devices.in_graph(loss)
+        values = [ops.convert_to_numpy(each) for each in (*result, *slopes)]
+        return values, devices.in_graph(loss)
 
     return ours
 
@@ -250,7 +250,7 @@ def _weighed(results: Sequence[Tensor], draws: Sequence[Tensor]) -> Tensor:
 
 
 def _statement(
-    directions: list[Direction], given: Given, return_sequences: bool
+    directions: list[Direction], start: StartValues, return_sequences: bool
 ) -> Callable[[Array], list[Array]]:
     """Of the mask: what a layer of those directions is to give, from float64 on the CPU."""
     import jax
@@ -263,11 +263,11 @@ def _statement(
 
     def theirs(mask: Array) -> list[Array]:
         with jax.default_device(jax.devices("cpu")[0]), jax.enable_x64(True), _over_jax():
-            arguments = given.weights, given.inputs, given.states, given.draws
+            arguments = start.weights, start.inputs, start.states, start.draws
             slopes, result = run(*arguments, mask)
-            found = [np.asarray(each) for each in jax.tree.leaves((result, slopes))]
-        assert all(each.dtype == np.float64 for each in found)
-        return found
+            values = [np.asarray(each) for each in jax.tree.leaves((result, slopes))]
+        assert all(each.dtype == np.float64 for each in values)
+        return values
 
     return theirs
 

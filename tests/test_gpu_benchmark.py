@@ -204,12 +204,12 @@ def test_the_statement_over_jax_is_that_over_numpy(kind: str, form: str) -> None
     states = [draw.normal(size=(5, n)) for n in cell.state_size]
     draws = [np.ones((5, 6, 4)), *map(np.ones_like, states)]
     exact = [np.asarray(weight, "float64") for weight in cell.get_weights()]
-    given = parity.Given(exact, draw.normal(size=(5, 6, 3)), states, draws)
+    start = parity.StartValues(exact, draw.normal(size=(5, 6, 3)), states, draws)
     for backwards in (False, True):
         one = parity.Direction(cell, backwards, False)
-        outputs, *rest = parity._statement([one], given, True)(mask)
+        outputs, *rest = parity._statement([one], start, True)(mask)
         expected = statement.run(
-            cell, given.inputs, mask=mask, states=states, go_backwards=backwards
+            cell, start.inputs, mask=mask, states=states, go_backwards=backwards
         )
         np.testing.assert_allclose(outputs, expected.outputs, rtol=1e-12, atol=1e-12)
         for new, state in zip(rest, expected.states):
