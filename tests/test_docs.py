@@ -68,6 +68,10 @@ def _modules_with_examples() -> list[str]:
     )
 
 
+# Examples that train for long.
+_LONG = ("kerasseq.recipes.captioning", "kerasseq.tuning.hypermodel", "kerasseq.tuning.tune")
+
+
 def _run_examples(test: doctest.DocTest) -> str:
     """What went wrong, or nothing."""
     report = io.StringIO()
@@ -77,7 +81,13 @@ def _run_examples(test: doctest.DocTest) -> str:
 
 
 @pytest.mark.usefixtures("briefly")
-@pytest.mark.parametrize("name", _modules_with_examples())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.thorough] if name in _LONG else [])
+        for name in _modules_with_examples()
+    ],
+)
 def test_docstring_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(name)
     monkeypatch.chdir(tmp_path)

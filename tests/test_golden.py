@@ -184,6 +184,7 @@ def test_a_finished_search_is_not_done_again(tmp_path: Path) -> None:
     assert [*_apart(stored["shown"], shown(result))] == []
 
 
+@pytest.mark.thorough
 @needs_tensorflow
 def test_an_interrupted_search_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "search"

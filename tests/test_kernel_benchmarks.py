@@ -258,6 +258,7 @@ def test_a_csv_has_a_line_per_rival(tmp_path: Path) -> None:
 # From the shell
 
 
+@pytest.mark.thorough
 def test_what_fails_is_told_and_what_runs_leaves_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:

@@ -84,6 +84,7 @@ def test_names_show_what_is_public_and_nothing_else() -> None:
     assert dir(kerasseq) == sorted(["__version__", *names.PUBLIC, *names.MODULES, *recipes])
 
 
+@pytest.mark.thorough
 def test_type_checkers_know_recipes_and_their_settings(tmp_path: Path) -> None:
     (tmp_path / "user.py").write_text(
         """

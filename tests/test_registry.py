@@ -55,6 +55,7 @@ def test_what_is_no_recipe_is_refused() -> None:
         registry.get("juggling")
 
 
+@pytest.mark.thorough
 def test_another_package_offers_recipes_by_entry_points(tmp_path: Path) -> None:
     info = tmp_path / "offer-1.0.dist-info"
     info.mkdir()

@@ -11,6 +11,7 @@ import pytest
 from kerasseq import cells
 from kerasseq.layers import RNN
 from tests.cells.harness import BACKEND, NO_RECURRENT_KERNEL, VARIANTS
+from tests.thorough import covering
 
 LENGTH = 6
 QUICK = ["lstm-projection", "gru-reset-before", "indrnn", "mingru", "lru-state-projection"]
@@ -59,8 +60,7 @@ def can_compile(jit_compile: bool) -> None:
         pytest.skip("without jit, JAX compiles every operation of a training step alone")
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize(("name", "jit_compile"), covering(QUICK, [False, True]))
 def test_a_cell_of_each_form_learns(name: str, jit_compile: bool) -> None:
     can_compile(jit_compile)
     learns(name, jit_compile)

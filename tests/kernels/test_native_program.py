@@ -133,6 +133,7 @@ def test_the_extension_passes(installed: Path, instructions: str) -> None:
     check(installed, instructions, "fork")
 
 
+@pytest.mark.thorough
 def test_no_step_beyond_an_array(compiler: list[str], tmp_path: Path) -> None:
     with_sanitizer(compiler, tmp_path, *BOUNDS)
     program = build(compiler, tmp_path, sources("portable"), "-O1", *BOUNDS, "-DKS_PORTABLE_ALONE")

@@ -88,6 +88,7 @@ def models() -> dict[str, Any]:
     return made
 
 
+@pytest.mark.thorough
 def test_models_load_in_a_fresh_process(tmp_path: Path) -> None:
     inputs = sequences()
     inputs[1, 3:] = 0  # masked

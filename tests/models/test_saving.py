@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from kerasseq.models import Classifier, Forecaster
 from tests.models.texts import texts
@@ -24,6 +25,7 @@ for name in sys.argv[2:]:
 """
 
 
+@pytest.mark.thorough
 def test_models_come_back_in_a_fresh_process(tmp_path: Path) -> None:
     classifier = Classifier(
         30, 3, units=4, embedding=5, ngrams=9, depth=2, pooling="max+attention",

@@ -144,6 +144,7 @@ def test_new_data_is_scored(run: CaptionRun) -> None:
     assert found["test"]["exact"] == np.mean(exact)
 
 
+@pytest.mark.thorough
 def test_a_fresh_process_predicts_the_same(run: CaptionRun, tmp_path: Path) -> None:
     folder, features = run.save(tmp_path / "run"), tmp_path / "f.npz"
     np.savez(features, names=list("abcd"), features=_source().inputs[np.arange(4)])
@@ -220,6 +221,7 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform
     return parts, data, model
 
 
+@pytest.mark.thorough
 def test_weights_may_learn_from_the_validation_part_too(run: CaptionRun) -> None:
     found = captioning(_source(), **LEARNING, final="validation")
     parts, data, learned = _learned("validation", run.metrics["epochs"]["kept"])
@@ -234,6 +236,7 @@ def test_weights_may_learn_from_the_validation_part_too(run: CaptionRun) -> None
     assert found.notes[-1].startswith("weights refitted on the training and validation part for ")
 
 
+@pytest.mark.thorough
 def test_weights_may_learn_from_all_rows_and_scores_stay_honest(run: CaptionRun) -> None:
     found = captioning(_source(), **LEARNING, final="all")
     parts, _, learned = _learned("all", run.metrics["epochs"]["kept"], test=False)
@@ -254,6 +257,7 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(run: CaptionRun)
 # From pixels
 
 
+@pytest.mark.thorough
 def test_images_of_a_folder_from_their_pixels(tmp_path: Path) -> None:
     folder = _folder(tmp_path, 60)
     changes = {"encoder": "cnn", "size": 16, "units": 32, "batch_size": 4}
@@ -282,6 +286,7 @@ def test_a_frozen_network_sees_the_same_wherever_the_run_is_loaded(tmp_path: Pat
     assert run.evaluate(folder)["rows"] == 12
 
 
+@pytest.mark.thorough
 def test_a_networks_last_block_can_be_trained_too(tmp_path: Path) -> None:
     given = {"encoder": "mobilenet_v2", "weights": None, "size": 32, "fine_tune": 1}
     run = captioning(_folder(tmp_path, 12), **{**SMALL, "epochs": 1, **given})
@@ -292,6 +297,7 @@ def test_a_networks_last_block_can_be_trained_too(tmp_path: Path) -> None:
     assert saved.predict(image)["caption"].tolist() == run.predict(image)["caption"].tolist()
 
 
+@pytest.mark.thorough
 def test_attention_is_drawn(tmp_path: Path) -> None:
     source = dataclasses.replace(_source(60, regions=4), files=[])
     run = captioning(source, **SMALL, decoder="attention")

@@ -121,6 +121,7 @@ def test_features_that_are_no_numbers_are_not_captioned(featured: CaptionRun) ->
         featured.predict(inputs)
 
 
+@pytest.mark.thorough
 def test_a_named_network_sees_regions_where_features_have_some(place: Path, tmp_path: Path) -> None:
     weights = tmp_path / "a.weights.h5"
     network = image_network("mobilenet_v2", weights=None, size=64)

@@ -170,6 +170,7 @@ def test_a_series_that_was_seen_keeps_its_scale(run: ForecastRun) -> None:
     assert found["store"].tolist() == ["b"] * 3 + ["a"] * 3
 
 
+@pytest.mark.thorough
 def test_a_fresh_process_forecasts_the_same(run: ForecastRun, folder: Path) -> None:
     code = f"import kerasseq; print(kerasseq.load({str(folder)!r}).forecast().to_json())"
     result = subprocess.run(
@@ -280,6 +281,7 @@ def test_weights_may_learn_from_the_validation_part_too(
     assert found.notes[-1].startswith("weights refitted on the training and validation part for ")
 
 
+@pytest.mark.thorough
 def test_a_refit_on_the_validation_part_has_not_seen_what_comes_after(
     refitted: ForecastRun,
 ) -> None:
@@ -311,6 +313,7 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
     np.testing.assert_allclose(_numbers(loaded.forecast()), _numbers(ahead), rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_refit_keeps_the_choices_of_the_first_training() -> None:
     steps = np.arange(2500)  # few windows to learn from without the other parts, and else many
     weekly = 20 + 5 * np.sin(steps / 7 * 2 * np.pi) + np.random.default_rng(0).normal(size=2500)

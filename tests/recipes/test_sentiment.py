@@ -161,6 +161,7 @@ def test_equal_seeds_give_equal_runs_bit_for_bit(run: ClassificationRun) -> None
     assert again.history == run.history
 
 
+@pytest.mark.thorough
 def test_equal_seeds_give_equal_runs_of_other_networks() -> None:
     changes = {"ngrams": 0, "cell": "gru", "tokens": "subword", "epochs": 2}
     one, two = (sentiment(_reviews(60), **{**QUICK, **changes}) for _ in range(2))
@@ -216,6 +217,7 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Parts, Prepared, 
     return parts, data, model
 
 
+@pytest.mark.thorough
 def test_weights_learn_from_the_validation_part_too_unless_told_otherwise(
     run: ClassificationRun,
 ) -> None:

@@ -173,6 +173,7 @@ def _search_goes_on(folder: Path, count: int | None, tmp_path: Path, workers: in
         assert _files(copy) == _files(folder)
 
 
+@pytest.mark.thorough
 def test_a_search_goes_on_from_moments_of_saving(tmp_path: Path) -> None:
     _search_goes_on(tmp_path / "search", 2, tmp_path, workers=1)
 

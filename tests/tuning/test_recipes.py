@@ -152,6 +152,7 @@ def _first(prepared: Any) -> Any:
     return getattr(targets, "values", targets)
 
 
+@pytest.mark.thorough
 def test_what_is_trained_in_the_end_is_within_the_budget_too(tmp_path: Path) -> None:
     # Each part of the texts has words of its own, so that each training knows other ones.
     texts = [f"{'good' if row % 2 else 'bad'} word{row} thing{row}" for row in range(120)]
@@ -193,6 +194,7 @@ def test_every_recipe_is_tuned(name: str, tmp_path: Path) -> None:
     assert registry.task(name).headline in result.best.metrics["test"]
 
 
+@pytest.mark.thorough
 def test_a_search_is_known_again_by_the_content_of_its_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

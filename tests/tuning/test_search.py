@@ -348,6 +348,7 @@ def test_checkpoints_of_the_best_stay(
     assert max(map(len, left)) == 2
 
 
+@pytest.mark.thorough
 def test_two_hundred_trials_take_little_disk(
     tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

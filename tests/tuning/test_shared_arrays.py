@@ -199,6 +199,7 @@ class Logged(Toy):
 """
 
 
+@pytest.mark.thorough
 def test_data_is_prepared_once_for_all_workers(
     task: Callable[..., Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ def test_an_argument_of_the_recipe_is_taken_as_it_is(settings: dict[str, Any]) -
     assert values[name] == settings[name]
 
 
+@pytest.mark.thorough
 def test_a_search_reads_its_data_as_the_recipe_does(tmp_path: Path) -> None:
     steps = np.arange(150.0)
     table = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=150), "a,b": np.sin(steps)})

@@ -87,6 +87,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return kerasseq.tune(toy, trials=4, out=folder, **TUNE)
 
 
+@pytest.mark.thorough
 def test_workers_find_what_one_process_finds_also_when_one_is_killed(
     whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +144,7 @@ os.replace = killed
 )
 
 
+@pytest.mark.thorough
 def test_a_search_that_is_killed_while_its_best_run_is_saved_goes_on(
     whole: Any, tmp_path: Path
 ) -> None:
@@ -168,6 +170,7 @@ def test_a_search_that_is_killed_twenty_times_goes_on(tmp_path: Path, workers: i
     pd.testing.assert_frame_equal(*frames)
 
 
+@pytest.mark.thorough
 def test_an_interruption_stops_all_processes(tmp_path: Path) -> None:
     process = _searching(tmp_path / "search", 9, workers=2)
     _until(process, tmp_path / "search", "began")

@@ -111,6 +111,7 @@ def test_a_trial_goes_on_from_its_checkpoint(task: Make, monkeypatch: pytest.Mon
     assert epochs == [0, 1]
 
 
+@pytest.mark.thorough
 def test_the_seconds_of_a_trial_are_those_of_all_its_processes(
     task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +136,7 @@ def test_the_seconds_of_a_trial_are_those_of_all_its_processes(
     assert promoted.seconds == 0.0
 
 
+@pytest.mark.thorough
 def test_a_promoted_trial_goes_on_from_another(task: Make) -> None:
     search = task(settings={"epochs": 4, "patience": 4})
     data = Data(search.recipe, search.source, search.settings)
@@ -243,6 +245,7 @@ def test_an_interrupted_trial_is_not_taken_for_a_killed_one(
     assert _run(task()).status == "completed"
 
 
+@pytest.mark.thorough
 def test_a_trial_with_a_damaged_checkpoint_is_begun_anew(task: Make) -> None:
     search = task()
     whole = _run(search)
@@ -265,6 +268,7 @@ def test_a_checkpoint_that_is_too_large_is_no_failure_of_its_trial(
     assert _same(_run(search), whole)
 
 
+@pytest.mark.thorough
 def test_a_trial_with_a_damaged_record_of_its_beginning_goes_on(task: Make) -> None:
     search = task()
     whole = _run(search)

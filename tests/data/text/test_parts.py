@@ -141,6 +141,7 @@ def test_a_class_without_a_row_to_stop_by_is_told() -> None:
     assert "without a row" not in " ".join(parts.notes)
 
 
+@pytest.mark.thorough
 def test_a_run_is_known_again_by_the_content_of_its_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
