@@ -414,7 +414,7 @@ def _recurrent(task: Task, made: Any) -> Any:
 def _sentiment() -> tuple[Any, Any]:
     """The task of the recipe, and its default settings."""
     recipe = kerasseq.sentiment.task
-    return recipe, recipe.typed({"quiet": True})
+    return recipe, recipe.make_settings({"quiet": True})
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from kerasseq.settings import Choice
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
 from kerasseq.tuning.space import Space
-from kerasseq.tuning.task import Task, lookup_recipe, typed
+from kerasseq.tuning.task import Task, lookup_recipe, make_settings
 
 TRIALS, SECONDS = 20, 75  # of training: with all around it, a trial takes at most 90
 ETT = {
@@ -177,7 +177,7 @@ def _equal(folder: Path, trials: int, **settings: Any) -> Task:
     settings = {**defaults, "patience": 1000, **settings}
     rates = Choice(tuple(float(f"{1e-3 * (1 + k / 100):.4g}") for k in range(trials)))
     space: Space = {"learning_rate": rates}
-    source = recipe.load(data, typed(recipe, settings))
+    source = recipe.load(data, make_settings(recipe, settings))
     return Task(recipe, source, settings, space, folder, "grid", trials, recorded=settings)
 
 
@@ -206,7 +206,7 @@ def _overhead() -> rows.Row:
 
     recipe, defaults, data = lookup_recipe("sentiment")
     settings = {**defaults, "epochs": 1, "units": 4, "embedding": 4}
-    source = recipe.load(data, typed(recipe, settings))
+    source = recipe.load(data, make_settings(recipe, settings))
     found = {}
     for tuner in ("random", "bayesian", "hyperband"):
         with tempfile.TemporaryDirectory() as folder:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kerasseq.settings import members
+from kerasseq.settings import union_members
 
 __all__ = ["Option", "Reader", "options", "parameters", "signed"]
 
@@ -128,7 +128,7 @@ def _typer_type(option: Option) -> tuple[Any, Any, Reader]:
 
     The type is None for arguments that cannot be written as text, such as callbacks.
     """
-    kinds = members(option.annotation)
+    kinds = union_members(option.annotation)
     scalars = [name for name in _TYPES if name in kinds]
     optional, default = "None" in kinds, option.default
     literal = any(member.startswith("Literal[") for member in kinds)

@@ -16,7 +16,7 @@ from kerasseq.cli import commands
 from kerasseq.cli import options as signatures
 from kerasseq.cli.options import Option
 from kerasseq.formatting.table import printable
-from kerasseq.settings import declared
+from kerasseq.settings import declarations_of
 
 if TYPE_CHECKING:
     from kerasseq.tasks.base import Task
@@ -129,7 +129,7 @@ def _reading_options(
     kinds = [parameter.kind for parameter in inspect.signature(method).parameters.values()]
     if inspect.Parameter.VAR_KEYWORD not in kinds:
         return
-    for setting in declared(task.settings).values():
+    for setting in declarations_of(task.settings).values():
         if setting.name in task.reading and setting.name not in taken:
             default = False if setting.annotation == "bool" else None
             yield Option(setting.name, _optional(setting.annotation), default, setting.doc)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
-from kerasseq.settings import declared, raise_faults
+from kerasseq.settings import declarations_of, raise_faults
 
 __all__ = ["NAMES", "check", "is_path", "is_table", "prefix_errors"]
 
@@ -37,7 +37,7 @@ def check(settings: Any, accepts: Callable[[Any], bool]) -> None:
         settings: settings with `validation` and `test`.
         accepts: returns whether a value other than a number is accepted as a part.
     """
-    declarations = declared(type(settings))
+    declarations = declarations_of(type(settings))
     parts = {name: getattr(settings, name) for name in NAMES}
     raise_faults(
         [

@@ -31,8 +31,8 @@ class Generator(keras.Model):
         start: Id of the start token.
         end: Id of the end token.
         forbidden: Ids of tokens that are never generated; padding, 0, is always forbidden.
-        no_repeat: Size of n-grams that must not occur twice in a sentence; 0 allows repetition.
-        penalty: Repetition penalty, at least 1: the log-probabilities of tokens that the sentence
+        no_repeat_ngram_size: Size of n-grams that must not occur twice in a sentence; 0 for any.
+        repetition_penalty: At least 1: the log-probabilities of tokens that the sentence
             already has are multiplied by it (after Keskar et al. 2019, arXiv 1909.05858).
         sentences: Number of sentences to generate for each row of the input.
 
@@ -48,8 +48,8 @@ class Generator(keras.Model):
         start: int,
         end: int,
         forbidden: Sequence[int] = (),
-        no_repeat: int = 0,
-        penalty: float = 1.0,
+        no_repeat_ngram_size: int = 0,
+        repetition_penalty: float = 1.0,
         sentences: int = 1,
     ) -> None:
         super().__init__()
@@ -66,8 +66,10 @@ class Generator(keras.Model):
             positive_int("length", length),
             positive_int("sentences", sentences),
         )
-        self.no_repeat = check_number("no_repeat", no_repeat, 0)
-        self.penalty = check_number("penalty", penalty, 1, kind=numbers.Real)
+        self.no_repeat_ngram_size = check_number("no_repeat_ngram_size", no_repeat_ngram_size, 0)
+        self.repetition_penalty = check_number(
+            "repetition_penalty", repetition_penalty, 1, kind=numbers.Real
+        )
         self.built = True
 
     def run(self, context: Any, batch_size: int = 64) -> Sentences:
@@ -134,13 +136,13 @@ class Generator(keras.Model):
         log_probs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         words = log_probs.shape[-1]
         adjusted = log_probs
-        if self.penalty != 1:
+        if self.repetition_penalty != 1:
             repeated = _occurs(tokens, tokens != PADDING, words)
-            adjusted = ops.where(repeated, log_probs * self.penalty, log_probs)
+            adjusted = ops.where(repeated, log_probs * self.repetition_penalty, log_probs)
         forbidden = ops.convert_to_tensor(np.isin(np.arange(words), self.forbidden))
-        if self.no_repeat:
+        if self.no_repeat_ngram_size:
             forbidden = ops.logical_or(
-                forbidden, _repeats_ngram(tokens, time, self.no_repeat, words)
+                forbidden, _repeats_ngram(tokens, time, self.no_repeat_ngram_size, words)
             )
         return log_probs, ops.where(forbidden, NEVER, adjusted), state
 

@@ -113,7 +113,7 @@ class Run:
     @cached_property
     def resolved(self) -> Any:
         """The settings as a typed object, with data-driven values in place of "auto"."""
-        return self.task.resolve(self.state["data_info"], self.task.saved(self.settings))[0]
+        return self.task.resolve(self.state["data_info"], self.task.load_settings(self.settings))[0]
 
     def predict(self, data: Any) -> pd.DataFrame:
         """Predictions for new data.

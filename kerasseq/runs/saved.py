@@ -73,7 +73,7 @@ def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, 
         "settings": (RECORD, lambda path: _read_settings(record, task)),
         "state": (
             STATE,
-            lambda path: _check_types(task.upgraded(read_state(path)), task.state_type()),
+            lambda path: _check_types(task.upgrade_state(read_state(path)), task.state_type()),
         ),
         "metrics": (
             METRICS,
@@ -119,7 +119,7 @@ def _check_types(value: Any, *types: Any) -> Any:
 
 def _read_settings(record: Mapping[str, Any], task: Any) -> Any:
     """The settings of the record as a typed object."""
-    typed = task.saved(record["settings"])
+    typed = task.load_settings(record["settings"])
     settings.check(typed)
     return typed
 

@@ -1,25 +1,25 @@
 """Settings of recipes: each is declared once, with its type, default, limits and search range."""
 
-from kerasseq.settings.annotations import members
+from kerasseq.settings.annotations import union_members
 from kerasseq.settings.checks import (
     check,
-    listed,
-    one_of,
     raise_faults,
     require_bool,
+    require_choice,
+    require_list,
     require_positive,
-    unknown,
+    unknown_setting,
 )
 from kerasseq.settings.declaration import (
     Setting,
     Settings,
     Stage,
-    declared,
+    declarations_of,
     doc,
     documentation,
     names,
+    restrict_to,
     setting,
-    visible,
 )
 from kerasseq.settings.ranges import Choice, Conditional, Float, Int, Range
 
@@ -33,17 +33,17 @@ __all__ = [
     "Conditional",
     "Int",
     "check",
-    "declared",
+    "declarations_of",
     "doc",
     "documentation",
-    "listed",
-    "members",
+    "require_list",
+    "union_members",
     "names",
-    "one_of",
+    "require_choice",
     "require_bool",
     "require_positive",
     "raise_faults",
     "setting",
-    "unknown",
-    "visible",
+    "unknown_setting",
+    "restrict_to",
 ]

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-__all__ = ["PATHS", "fits", "item_type", "literal_options", "is_huge", "is_number", "members"]
+__all__ = ["PATHS", "fits", "item_type", "literal_options", "is_huge", "is_number", "union_members"]
 
 PATHS = ("Path", "pathlib.Path", "os.PathLike[str]")
 _LISTS = ("list[", "tuple[", "Sequence[", "Iterable[")
 
 
 @cache
-def members(annotation: str) -> tuple[str, ...]:
+def union_members(annotation: str) -> tuple[str, ...]:
     """Split a union into its members, as they are written; types of paths become "str".
 
-    >>> members("Literal['a', 'b'] | Path | None")
+    >>> union_members("Literal['a', 'b'] | Path | None")
     ("Literal['a', 'b']", 'str', 'None')
     """
 
@@ -30,8 +30,8 @@ def members(annotation: str) -> tuple[str, ...]:
             yield node
 
     tree = ast.parse(annotation.replace("typing.", ""), mode="eval")
-    union_members = [ast.unparse(node) for node in walk(tree.body)]
-    return tuple("str" if member in PATHS else member for member in union_members)
+    members = [ast.unparse(node) for node in walk(tree.body)]
+    return tuple("str" if member in PATHS else member for member in members)
 
 
 def literal_options(member: str) -> tuple[Any, ...]:

@@ -6,16 +6,16 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kerasseq.settings.declaration import Setting, Settings, declared
+from kerasseq.settings.declaration import Setting, Settings, declarations_of
 
 __all__ = [
     "check",
-    "listed",
-    "one_of",
+    "require_list",
+    "require_choice",
     "raise_faults",
     "require_bool",
     "require_positive",
-    "unknown",
+    "unknown_setting",
 ]
 
 
@@ -25,7 +25,7 @@ def check(settings: Any) -> None:
     Raises:
         ValueError: if values are invalid; the message has all of them.
     """
-    declarations = declared(type(settings))
+    declarations = declarations_of(type(settings))
     faults = (each.fault(getattr(settings, name)) for name, each in declarations.items())
     raise_faults([fault for fault in faults if fault is not None])
 
@@ -38,7 +38,9 @@ def raise_faults(faults: Sequence[str]) -> None:
         raise ValueError(f"{len(faults)} settings are wrong: {'; '.join(faults)}")
 
 
-def unknown(name: str, known: Iterable[str], renamed: Mapping[str, str] | None = None) -> str:
+def unknown_setting(
+    name: str, known: Iterable[str], renamed: Mapping[str, str] | None = None
+) -> str:
     """Error message for an unknown setting, with its new name, similar names, or all names.
 
     Args:
@@ -75,14 +77,14 @@ def require_positive(settings: Settings, *names: str) -> None:
     raise_faults([fault for fault in faults if fault is not None])
 
 
-def one_of(settings: Settings, name: str, options: Sequence[Any]) -> None:
+def require_choice(settings: Settings, name: str, options: Sequence[Any]) -> None:
     """Raise a ValueError unless the setting has one of the options."""
     if settings[name] not in options:
         known = ", ".join(map(repr, options))
         raise ValueError(f"{name} must be one of {known}. Received: {name}={settings[name]!r}")
 
 
-def listed(settings: Settings, name: str) -> list[Any]:
+def require_list(settings: Settings, name: str) -> list[Any]:
     """The items of a setting that must be a list; raises a ValueError for other values."""
     value = settings[name]
     if isinstance(value, str) or not isinstance(value, Iterable):

@@ -28,7 +28,7 @@ from kerasseq.settings.annotations import (
     is_number,
     item_type,
     literal_options,
-    members,
+    union_members,
 )
 from kerasseq.settings.ranges import Range
 
@@ -36,12 +36,12 @@ __all__ = [
     "Setting",
     "Settings",
     "Stage",
-    "declared",
+    "declarations_of",
     "doc",
     "documentation",
     "names",
     "setting",
-    "visible",
+    "restrict_to",
 ]
 
 Settings = Mapping[str, Any]
@@ -86,9 +86,9 @@ class Setting:
 
     def fault(self, value: Any) -> str | None:
         """Error message for an invalid value of the setting; None if the value is valid."""
-        if value is None and "None" in members(self.annotation):
+        if value is None and "None" in union_members(self.annotation):
             return None
-        for member in members(self.annotation):
+        for member in union_members(self.annotation):
             if fits(member, value) and self._within_limits(value):
                 return None
         return self.refusal(value)
@@ -98,8 +98,8 @@ class Setting:
         shown = f"a {type(value).__name__}" if hasattr(value, "iloc") else repr(value)
         text = f"{self.name} must be {self._describe_valid()}. Received: {self.name}={shown}"
         text += "; it is out of range." if is_huge(value) else ""
-        listed = any(item_type(member) for member in members(self.annotation))
-        if listed and isinstance(value, str | int | float):
+        takes_list = any(item_type(member) for member in union_members(self.annotation))
+        if takes_list and isinstance(value, str | int | float):
             text += f"; pass [{value!r}]."
         return text
 
@@ -122,7 +122,7 @@ class Setting:
         """The valid values as text, such as "a whole number above zero, or None"."""
         if self.expected is not None:
             return self.expected
-        texts = map(self._describe_member, members(self.annotation))
+        texts = map(self._describe_member, union_members(self.annotation))
         expected = list(dict.fromkeys(text for text in texts if text))
         if len(expected) > 1 and expected[-1] == "None":
             return f"{', '.join(expected[:-1])}, or None"
@@ -191,7 +191,7 @@ def setting(
     >>> @dataclass(frozen=True, kw_only=True)
     ... class Wider(Wide):
     ...     units: int = 128
-    >>> declared(Wider)["units"].default, declared(Wider)["units"].doc
+    >>> declarations_of(Wider)["units"].default, declarations_of(Wider)["units"].doc
     (128, 'width of the cell')
     """
     arguments: dict[str, Any] = {
@@ -215,7 +215,7 @@ def doc(text: str) -> dict[str, str]:
     return {"doc": text, "stage": "option"}
 
 
-def declared(settings: type) -> dict[str, Setting]:
+def declarations_of(settings: type) -> dict[str, Setting]:
     """Read the settings of a dataclass, by name.
 
     Fields of the class itself come first, in the order of the source, then inherited ones; the
@@ -260,11 +260,11 @@ def _ordered_names(settings: type) -> list[str]:
 
 
 def names(settings: type, *stages: Stage) -> tuple[str, ...]:
-    """Names of the settings of certain stages, in the order of `declared`."""
-    return tuple(each.name for each in declared(settings).values() if each.stage in stages)
+    """Names of the settings of certain stages, in the order of `declarations_of`."""
+    return tuple(each.name for each in declarations_of(settings).values() if each.stage in stages)
 
 
-def visible(settings: S, *stages: Stage) -> S:
+def restrict_to(settings: S, *stages: Stage) -> S:
     """View of a settings object in which only settings of certain stages can be read.
 
     Prepared data is reused with other settings of later stages, so it must not depend on them.
@@ -289,7 +289,7 @@ def documentation(settings: type) -> str:
     """Docstring of a recipe: the docstring of its settings class, with `Args:` inserted."""
     text = inspect.cleandoc(settings.__doc__ or "")
     before, returns, after = text.partition("\n\nReturns:")
-    return f"{before}\n\n{arguments(declared(settings).values())}{returns}{after}"
+    return f"{before}\n\n{arguments(declarations_of(settings).values())}{returns}{after}"
 
 
 def arguments(settings: Iterable[Setting]) -> str:

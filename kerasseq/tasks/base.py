@@ -22,7 +22,16 @@ from typing import (
 import numpy as np
 
 from kerasseq.data import parts
-from kerasseq.settings import Range, Stage, aliases, check, declared, names, raise_faults, unknown
+from kerasseq.settings import (
+    Range,
+    Stage,
+    aliases,
+    check,
+    declarations_of,
+    names,
+    raise_faults,
+    unknown_setting,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -162,33 +171,33 @@ class Task(abc.ABC, Generic[S, R]):
     @cached_property
     def defaults(self) -> dict[str, Any]:
         """Default values of all settings but options, that is, of those that affect the result."""
-        declarations = declared(self.settings).values()
+        declarations = declarations_of(self.settings).values()
         return {s.name: s.default for s in declarations if s.stage != "option"}
 
     def space(self) -> dict[str, Range]:
         """The search range of each setting that has one."""
-        declarations = declared(self.settings).values()
+        declarations = declarations_of(self.settings).values()
         return {s.name: s.range for s in declarations if s.range is not None}
 
-    def typed(self, values: Mapping[str, Any]) -> S:
+    def make_settings(self, values: Mapping[str, Any]) -> S:
         """Make a settings object from values by name; missing settings have their defaults.
 
         Raises:
             ValueError: if a name is no setting.
         """
-        declarations = declared(self.settings)
+        declarations = declarations_of(self.settings)
         raise_faults(
             [
-                unknown(n, declarations, aliases.renamed(self.name))
+                unknown_setting(n, declarations, aliases.renamed(self.name))
                 for n in values
                 if n not in declarations
             ]
         )
         return self.settings(**values)
 
-    def saved(self, values: Mapping[str, Any]) -> S:
+    def load_settings(self, values: Mapping[str, Any]) -> S:
         """Make a settings object from the settings of a saved run, earlier names included."""
-        declarations = declared(self.settings)
+        declarations = declarations_of(self.settings)
         current = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in aliases.current(self.name, values, declarations).items()
@@ -196,7 +205,7 @@ class Task(abc.ABC, Generic[S, R]):
         }
         return self.settings(**{"quiet": True, **current})
 
-    def recorded(self, settings: S) -> dict[str, Any]:
+    def settings_to_json(self, settings: S) -> dict[str, Any]:
         """Check settings and convert them to JSON values, as they are saved.
 
         Raises:
@@ -208,7 +217,7 @@ class Task(abc.ABC, Generic[S, R]):
         training.check(settings)
         values = {name: getattr(settings, name) for name in self.defaults}
         self.check(settings)
-        plain: dict[str, Any] = json.loads(json.dumps(values, default=training.recorded))
+        plain: dict[str, Any] = json.loads(json.dumps(values, default=training.setting_to_json))
         return plain
 
     def is_separate_part(self, value: Any) -> bool:
@@ -220,7 +229,7 @@ class Task(abc.ABC, Generic[S, R]):
         values = {name: getattr(settings, name, None) for name in parts.NAMES}
         return {name: value for name, value in values.items() if self.is_separate_part(value)}
 
-    def by_content(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    def settings_by_content(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
         """Recorded settings with a placeholder for each part that is separate data.
 
         Its path does not matter: the fingerprint of the data covers its content.
@@ -299,7 +308,7 @@ class Task(abc.ABC, Generic[S, R]):
         """The type that the entries of metrics.json of this task are checked against."""
         return dict[str, Any]
 
-    def upgraded(self, state: dict[str, Any]) -> dict[str, Any]:
+    def upgrade_state(self, state: dict[str, Any]) -> dict[str, Any]:
         """Convert a state that an earlier version saved to the current form.
 
         Raises:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kerasseq import runs
 from kerasseq.formatting.table import printable
 from kerasseq.io.digest import digest
-from kerasseq.settings import visible
+from kerasseq.settings import restrict_to
 from kerasseq.tasks.base import Learn, Parts, Prepared, Task
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def perform(task: Task[Any, Any], settings: Any) -> Any:
         ValueError: if settings, data or the folder cannot be used, or another process writes to
             the folder.
     """
-    recorded = task.recorded(settings)
+    recorded = task.settings_to_json(settings)
     with runs.lock_folder(settings.out) as folder:
         return _run_task(task, settings, recorded, folder)
 
@@ -154,7 +154,7 @@ def prepare(
     Returns:
         The raw parts; and their examples, with the state of the preprocessing.
     """
-    data_settings = visible(settings, "split", "prepare")
+    data_settings = restrict_to(settings, "split", "prepare")
     parts = task.split(source, data_settings, test=test, fold=fold, learn=learn)
     if validated:
         parts = replace(parts, test=parts.validation)

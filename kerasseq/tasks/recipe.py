@@ -56,18 +56,18 @@ def recipe(
     >>> again.__name__, again.task.defaults["units"]
     ('reviews', 64)
     """
-    declared = cast(type[S], declaration)
-    words = re.sub(r"(?<!^)(?=[A-Z])", "_", declared.__name__.removesuffix("Settings"))
+    settings_class = cast(type[S], declaration)
+    words = re.sub(r"(?<!^)(?=[A-Z])", "_", settings_class.__name__.removesuffix("Settings"))
     recipe_name = name or words.lower()
-    task_object = task(recipe_name, declared)
+    task_object = task(recipe_name, settings_class)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         from kerasseq.tasks.perform import perform
 
-        declarations = settings.declared(declared)
+        declarations = settings.declarations_of(settings_class)
         earlier_names = aliases.renamed(recipe_name)
         errors = [
-            settings.unknown(name, declarations, earlier_names)
+            settings.unknown_setting(name, declarations, earlier_names)
             for name in kwargs
             if name not in declarations
         ]
@@ -77,15 +77,15 @@ def recipe(
             from kerasseq.training.optimizers import check_alone
 
             check_alone(kwargs)
-        return perform(task_object, declared(*args, **kwargs))
+        return perform(task_object, settings_class(*args, **kwargs))
 
-    _describe(call, recipe_name, declared, task_object)
+    _describe(call, recipe_name, settings_class, task_object)
     return cast("Recipe[P, R]", call)
 
 
-def _describe(call: Any, name: str, declared: type, task: Task[Any, Any]) -> None:
+def _describe(call: Any, name: str, settings_class: type, task: Task[Any, Any]) -> None:
     """Set the name, signature and docstring of a function to those of a recipe."""
-    declarations = settings.declared(declared)
+    declarations = settings.declarations_of(settings_class)
     kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     positional = next(iter(declarations))
     call.__signature__ = inspect.Signature(
@@ -102,8 +102,8 @@ def _describe(call: Any, name: str, declared: type, task: Task[Any, Any]) -> Non
     )
     call.__annotations__ = {s.name: s.annotation for s in declarations.values()}
     call.__name__ = call.__qualname__ = name
-    call.__module__ = declared.__module__
-    call.__doc__ = settings.documentation(declared)
+    call.__module__ = settings_class.__module__
+    call.__doc__ = settings.documentation(settings_class)
     call.task = task
 
 

@@ -8,11 +8,11 @@ from kerasseq.training.config import (
     History,
     StopRule,
     TrainingConfig,
+    direction,
     main_logs,
-    sign,
 )
 from kerasseq.training.fit import FitResult, fit
-from kerasseq.training.optimizers import check, recorded
+from kerasseq.training.optimizers import check, setting_to_json
 from kerasseq.training.outputs import finite, outputs
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "fit",
     "outputs",
     "read_stamp",
-    "recorded",
-    "sign",
+    "setting_to_json",
+    "direction",
     "main_logs",
 ]

@@ -14,7 +14,7 @@ import numpy as np
 from kerasseq.io import atomic, schema
 from kerasseq.io.limits import Damaged, read_npz
 from kerasseq.training.batches import Batches
-from kerasseq.training.config import History, StopRule, TrainingConfig, main_logs, sign
+from kerasseq.training.config import History, StopRule, TrainingConfig, direction, main_logs
 
 __all__ = ["BestEpochCheckpoint", "TimeLimit", "read_stamp"]
 
@@ -88,7 +88,7 @@ class BestEpochCheckpoint(keras.callbacks.Callback):
         self._batches, self._config, self._stop_rule = batches, config, stop_rule
         self._time_limit = np.inf if seconds is None else seconds
         self._checkpoint, self._stamp = checkpoint, stamp
-        self._sign = sign(config.monitor)
+        self._sign = direction(config.monitor)
         self._best = np.inf
         self._start, self._seconds_before = time.perf_counter(), 0.0
         self.history: History = {}

@@ -11,7 +11,7 @@ import keras
 from kerasseq.training import optimizers
 from kerasseq.training.batches import MAIN_OUTPUT
 
-__all__ = ["SETTINGS", "History", "StopRule", "TrainingConfig", "main_logs", "sign"]
+__all__ = ["SETTINGS", "History", "StopRule", "TrainingConfig", "main_logs", "direction"]
 
 #: The settings of a recipe that `TrainingConfig` takes.
 SETTINGS = ("epochs", "patience", "batch_size", *optimizers.SETTINGS, "seed")
@@ -108,7 +108,7 @@ class TrainingConfig:
         return optimizers.make(**values, steps=self.epochs * steps)
 
 
-def sign(monitor: str | None) -> float:
+def direction(monitor: str | None) -> float:
     """1.0 if a lower value of the monitored metric is better (a loss), else -1.0."""
     return 1.0 if monitor is None or monitor.endswith("loss") else -1.0
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-from kerasseq.settings import declared, raise_faults
+from kerasseq.settings import declarations_of, raise_faults
 
-__all__ = ["SETTINGS", "check", "check_alone", "exclude", "make", "recorded"]
+__all__ = ["SETTINGS", "check", "check_alone", "exclude", "make", "setting_to_json"]
 
 #: The settings of a recipe that define its optimizer.
 SETTINGS = ("optimizer", "learning_rate", "schedule", "weight_decay", "clipnorm")
@@ -81,7 +81,7 @@ def check(settings: Any) -> None:
     """
     faults = _faults(settings.optimizer, settings.schedule)
     if not isinstance(settings.optimizer, str):
-        declarations = declared(type(settings))
+        declarations = declarations_of(type(settings))
         faults += [
             _conflict(name, getattr(settings, name))
             for name in SETTINGS[1:]
@@ -127,7 +127,7 @@ def _faults(optimizer: Any, schedule: Any) -> list[str]:
     return faults
 
 
-def recorded(value: Any) -> Any:
+def setting_to_json(value: Any) -> Any:
     """Convert a setting to a JSON value: an optimizer or a schedule to its config, a path to text.
 
     A table becomes its size; its content is part of the fingerprint of the data.

@@ -17,7 +17,7 @@ from kerasseq.tasks import perform
 from kerasseq.tasks.base import Task as Recipe
 from kerasseq.tuning import pruning
 from kerasseq.tuning import trial as trials
-from kerasseq.tuning.task import Data, Task, typed
+from kerasseq.tuning.task import Data, Task, make_settings
 
 __all__ = ["BEST", "DEFAULT", "best_of", "finish", "candidates"]
 
@@ -94,7 +94,7 @@ def _retrain(task: Task, data: Data, row: Mapping[str, Any], where: str) -> Run:
     epochs = max(1, round(row["best_epoch"]))
     parts, first = data.prepared(settings, test=True)
     _, prepared = data.prepared(settings, test=True, whole=True)
-    resolved, reasons = recipe.resolve(prepared.data_info, typed(recipe, settings))
+    resolved, reasons = recipe.resolve(prepared.data_info, make_settings(recipe, settings))
     model = perform.train(
         recipe,
         prepared,
@@ -135,7 +135,7 @@ def _load_matching(recipe: Recipe[Any, Any], folder: Path, stamp: Mapping[str, A
     except (FileNotFoundError, ValueError):
         return None
     saved = {"recipe": run.recipe, "settings": run.settings, "data": run.data}
-    same = recipe.by_content(run.settings) == recipe.by_content(stamp["settings"])
+    same = recipe.settings_by_content(run.settings) == recipe.settings_by_content(stamp["settings"])
     return run if same and {**saved, "settings": stamp["settings"]} == stamp else None
 
 
@@ -147,7 +147,7 @@ def _calibration(task: Task, data: Data, row: Mapping[str, Any]) -> dict[str, An
     fold, seed = task.runs()[0]
     settings = {**task.settings, **row["settings"], "seed": seed}
     _, prepared = data.prepared(settings, fold)
-    resolved, _ = recipe.resolve(prepared.data_info, typed(recipe, settings))
+    resolved, _ = recipe.resolve(prepared.data_info, make_settings(recipe, settings))
     model = perform.train(
         recipe,
         prepared,
@@ -167,7 +167,7 @@ def _gain(
     for row, run in zip(rows, trained_runs):
         settings = {**task.settings, **row["settings"]}
         _, prepared = data.prepared(settings, test=True, whole=True)
-        resolved, _ = recipe.resolve(prepared.data_info, typed(recipe, settings))
+        resolved, _ = recipe.resolve(prepared.data_info, make_settings(recipe, settings))
         assert prepared.test is not None
         predictions = recipe.predictions(run.model, prepared.test, run.state, resolved)
         scores.append(recipe.score(predictions, prepared.test.targets, resolved))

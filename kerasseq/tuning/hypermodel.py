@@ -14,7 +14,7 @@ from kerasseq.tasks import perform
 from kerasseq.tasks.base import Prepared, Task
 from kerasseq.tuning.space import Space, declare
 from kerasseq.tuning.space_checks import check_space
-from kerasseq.tuning.task import Data, lookup_recipe, typed
+from kerasseq.tuning.task import Data, lookup_recipe, make_settings
 
 __all__ = ["RecipeModel", "hypermodel"]
 
@@ -52,7 +52,7 @@ def hypermodel(
     """
     task, defaults, first = lookup_recipe(recipe)
     ranges, merged = check_space(task, defaults, space, settings)
-    source = task.load(first if data is None else data, typed(task, merged))
+    source = task.load(first if data is None else data, make_settings(task, merged))
     return RecipeModel(task, source, merged, ranges)
 
 
@@ -115,7 +115,7 @@ class RecipeModel(keras_tuner.HyperModel):  # type: ignore[misc]
         return {name: values[trained.best_epoch - 1] for name, values in trained.history.items()}
 
     def _resolve(self, settings: Settings, prepared: Prepared) -> Any:
-        return self.task.resolve(prepared.data_info, typed(self.task, settings))[0]
+        return self.task.resolve(prepared.data_info, make_settings(self.task, settings))[0]
 
     def _prepare(self, hp: Any) -> tuple[dict[str, Any], Prepared]:
         settings: Settings = {**self.settings, **declare(self.space, hp, self.settings)}

@@ -19,7 +19,7 @@ from kerasseq.tuning.journal import FORMAT, JOURNAL, Journal, read_checked, unwr
 from kerasseq.tuning.progress import Progress
 from kerasseq.tuning.results import Result, rows
 from kerasseq.tuning.shared_arrays import LENT, Lender
-from kerasseq.tuning.task import Data, Task, defaults, typed
+from kerasseq.tuning.task import Data, Task, defaults, make_settings
 
 __all__ = ["Search"]
 
@@ -183,11 +183,11 @@ class Search:
     def _with_new_defaults(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
         """Add the defaults of settings that the recipe did not have when the journal was begun."""
         recipe, varied = self.task.recipe, recorded.get("space", {})
-        defaults_now = recipe.recorded(typed(recipe, defaults(recipe)))
+        defaults_now = recipe.settings_to_json(make_settings(recipe, defaults(recipe)))
         missing = {
             n: value for n, value in defaults_now.items() if n not in {*varied, *self.task.space}
         }
-        settings = recipe.by_content({**missing, **recorded.get("settings", {})})
+        settings = recipe.settings_by_content({**missing, **recorded.get("settings", {})})
         return {**recorded, "settings": settings}
 
     def run_workers(self, workers: int) -> None:

@@ -17,7 +17,7 @@ from kerasseq.settings import (
     Range,
     Settings,
     raise_faults,
-    unknown,
+    unknown_setting,
 )
 
 __all__ = [
@@ -120,7 +120,7 @@ def narrow(
         ValueError: for an unknown setting or an invalid range.
     """
     changes = {**changes, **fixed}
-    raise_faults([unknown(name, known, renamed) for name in changes if name not in known])
+    raise_faults([unknown_setting(name, known, renamed) for name in changes if name not in known])
     ranges, fixed_values = dict(space), {}
     for name, value in changes.items():
         if name not in fixed:

@@ -11,7 +11,7 @@ from kerasseq.settings import Choice, Conditional, Float, Int, Settings, aliases
 from kerasseq.tasks.base import Task
 from kerasseq.tuning.results import OUTCOME_COLUMNS
 from kerasseq.tuning.space import Space, base_range, narrow
-from kerasseq.tuning.task import typed
+from kerasseq.tuning.task import make_settings
 
 __all__ = ["check_space"]
 
@@ -57,7 +57,7 @@ def check_space(
     ranges, requested, renamed = task.space(), space or {}, aliases.renamed(task.name)
     narrowed, fixed = narrow(ranges, requested, defaults, settings, renamed)
     values = {**defaults, **fixed}
-    task.recorded(typed(task, values))
+    task.settings_to_json(make_settings(task, values))
     _check_names(task, narrowed)
     _check_ranges(task, narrowed, values, [name for name in narrowed if name in named])
     unusable = _unusable_ranges(task, narrowed, values, named)
@@ -157,7 +157,7 @@ def _values_to_check(range_: Int | Float | Choice) -> tuple[Any, ...]:
 def _error(task: Task[Any, Any], settings: Settings) -> str | None:
     """Error message of the recipe for these settings; None if they are valid."""
     try:
-        task.recorded(typed(task, settings))
+        task.settings_to_json(make_settings(task, settings))
     except (ValueError, TypeError) as error:
         return str(error)
     return None

@@ -13,7 +13,7 @@ from typing import Any
 
 from kerasseq import registry
 from kerasseq.io.digest import digest
-from kerasseq.settings import Settings, declared
+from kerasseq.settings import Settings, declarations_of
 from kerasseq.tasks import perform
 from kerasseq.tasks import recipe as recipes
 from kerasseq.tasks.base import Learn, Parts, Prepared
@@ -21,7 +21,7 @@ from kerasseq.tasks.base import Task as Recipe
 from kerasseq.tuning.budget import Budget, Limit
 from kerasseq.tuning.space import Space, base_range, contains, is_active
 
-__all__ = ["Data", "Task", "defaults", "settings_key", "lookup_recipe", "typed"]
+__all__ = ["Data", "Task", "defaults", "settings_key", "lookup_recipe", "make_settings"]
 
 _CACHED = 4  # prepared data sets that stay in memory
 _BYTES = 4  # bytes of a parameter
@@ -125,7 +125,7 @@ class Task:
 
     def stamp(self) -> dict[str, Any]:
         """The values that must be equal for a search to be resumed."""
-        settings = self.recipe.by_content(self.recorded)
+        settings = self.recipe.settings_by_content(self.recorded)
         return {
             "recipe": self.recipe.name,
             "settings": {n: v for n, v in settings.items() if n not in self.space},
@@ -208,7 +208,7 @@ class Data:
     def _prepare(
         self, subset: Settings, fold: tuple[int, int] | None, test: bool, whole: bool
     ) -> tuple[Parts, Prepared]:
-        typed_settings = typed(self._recipe, subset)
+        typed_settings = make_settings(self._recipe, subset)
         learn: Learn = "validation" if whole else "train"
         # A trial is scored on the validation part, as a run is on the test part.
         parts, data = perform.prepare(
@@ -252,7 +252,7 @@ class Data:
         return self._recipe.macs(data_info, self._resolve(data_info, settings))
 
     def _resolve(self, data_info: Mapping[str, Any], settings: Settings) -> Any:
-        return self._recipe.resolve(data_info, typed(self._recipe, settings))[0]
+        return self._recipe.resolve(data_info, make_settings(self._recipe, settings))[0]
 
     def _final_data_info(self, settings: Settings) -> Mapping[str, Any]:
         """The data info of the training and validation part together."""
@@ -273,7 +273,7 @@ def lookup_recipe(recipe: Callable[..., Any] | str) -> tuple[Recipe[Any, Any], d
         ValueError: if there is no such recipe.
     """
     task = recipes.task_of(registry.get(recipe) if isinstance(recipe, str) else recipe)
-    return task, defaults(task), declared(task.settings)["data"].default
+    return task, defaults(task), declarations_of(task.settings)["data"].default
 
 
 def defaults(recipe: Recipe[Any, Any]) -> dict[str, Any]:
@@ -284,9 +284,9 @@ def defaults(recipe: Recipe[Any, Any]) -> dict[str, Any]:
     return {**recipe.defaults, "final": "train"}
 
 
-def typed(recipe: Recipe[Any, Any], values: Settings) -> Any:
+def make_settings(recipe: Recipe[Any, Any], values: Settings) -> Any:
     """The settings of a trial as the recipe's settings object."""
-    return recipe.typed({"quiet": True, **values})
+    return recipe.make_settings({"quiet": True, **values})
 
 
 def settings_key(settings: Settings) -> str:

@@ -20,7 +20,7 @@ from kerasseq.io.state import read_json, write_json
 from kerasseq.settings import Settings
 from kerasseq.tasks import perform
 from kerasseq.tuning import pruning
-from kerasseq.tuning.task import Data, Task, typed
+from kerasseq.tuning.task import Data, Task, make_settings
 
 if TYPE_CHECKING:
     import keras
@@ -122,7 +122,9 @@ def run(
     trial_folder = folder(task, name)
     try:
         before = _start(trial_folder, None if parent is None else folder(task, parent))
-        task.recipe.recorded(typed(task.recipe, settings))  # raises if settings are invalid
+        task.recipe.settings_to_json(
+            make_settings(task.recipe, settings)
+        )  # raises if settings are invalid
         outcome = _outcome(_train_all(task, data, trial_folder, settings, epochs, curves))
     except KeyboardInterrupt:
         begun = _read_begun(trial_folder / _BEGUN)
@@ -169,11 +171,11 @@ def _train_all(
     for place, (fold, seed) in enumerate(runs):
         rules = [] if epochs is None else [pruning.epochs(epochs)]
         _, prepared = data.prepared(settings, fold)
-        own_settings = typed(task.recipe, {**settings, "seed": seed})
+        own_settings = make_settings(task.recipe, {**settings, "seed": seed})
         resolved, _ = task.recipe.resolve(prepared.data_info, own_settings)
         monitor = task.recipe.objective(prepared.data_info, resolved).monitor
         median = pruning.Median(
-            curves if task.prune and not place else (), monitor, training.sign(monitor)
+            curves if task.prune and not place else (), monitor, training.direction(monitor)
         )
         fitted = perform.train(
             task.recipe,

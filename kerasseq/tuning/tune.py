@@ -14,12 +14,12 @@ from typing import Any
 
 from kerasseq import registry
 from kerasseq.io import paths
-from kerasseq.settings import one_of, require_positive
+from kerasseq.settings import require_choice, require_positive
 from kerasseq.tuning.environment import CHIEF, tuner_environment
 from kerasseq.tuning.results import Result
 from kerasseq.tuning.search import Search
 from kerasseq.tuning.space_checks import check_space
-from kerasseq.tuning.task import Task, lookup_recipe, typed
+from kerasseq.tuning.task import Task, lookup_recipe, make_settings
 
 __all__ = ["TUNERS", "join", "tune"]
 
@@ -158,11 +158,11 @@ def _make_task(arguments: Mapping[str, Any], folder: Path) -> Task:
     """Check the arguments of `tune`, and make the Task of the search."""
     counts = {name: arguments[name] for name in _COUNTS}
     limits = {name: arguments[name] for name in _LIMITS if arguments[name] is not None}
-    one_of(arguments, "tuner", TUNERS)
+    require_choice(arguments, "tuner", TUNERS)
     require_positive(counts, *counts)
     require_positive(limits, *limits)
     for name in ("prune", "quiet"):
-        one_of(arguments, name, (False, True))
+        require_choice(arguments, name, (False, True))
     if arguments["prune"] and arguments["tuner"] == "hyperband":
         raise ValueError("hyperband stops trials itself: leave out prune, or take another tuner.")
     seconds = arguments["seconds"]
@@ -190,8 +190,8 @@ def _make_task(arguments: Mapping[str, Any], folder: Path) -> Task:
         space.pop("units", None)
     if not space:
         raise ValueError("the space is empty: leave at least one setting to vary, or give a range.")
-    typed_settings = typed(recipe, settings)
-    recorded = recipe.recorded(typed_settings)
+    typed_settings = make_settings(recipe, settings)
+    recorded = recipe.settings_to_json(typed_settings)
     # A table passed as a part is read once, below; workers get its recorded value instead.
     settings |= {name: recorded[name] for name in recipe.names("split")}
     names = (

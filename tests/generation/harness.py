@@ -53,9 +53,9 @@ def all_sentences(length: int = LENGTH) -> list[tuple[int, ...]]:
     return ended + list(itertools.product(words, repeat=length))
 
 
-def exhaustive(row: int, normalization: float) -> list[tuple[float, tuple[int, ...]]]:
+def exhaustive(row: int, length_penalty: float) -> list[tuple[float, tuple[int, ...]]]:
     ranked = [
-        (sum(token_log_probs(row, sentence)) / len(sentence) ** normalization, sentence)
+        (sum(token_log_probs(row, sentence)) / len(sentence) ** length_penalty, sentence)
         for sentence in all_sentences()
     ]
     return sorted(ranked, reverse=True)

@@ -26,9 +26,9 @@ def test_rows_do_not_depend_on_their_batch(kind: type[Generator]) -> None:
 def test_no_run_of_words_comes_twice(maker: type[Generator], size: int) -> None:
     settings = {**SETTINGS, "length": 12}
     if maker is BeamSearch:
-        settings["normalization"] = 2.0  # long sentences, which repeat themselves
+        settings["length_penalty"] = 2.0  # long sentences, which repeat themselves
     free = maker(Toy(), **settings).run(ROWS)
-    sentences = maker(Toy(), no_repeat=size, **settings).run(ROWS)
+    sentences = maker(Toy(), no_repeat_ngram_size=size, **settings).run(ROWS)
 
     def repeats(tokens: np.ndarray) -> bool:
         sentence = stripped(tokens)
@@ -57,8 +57,12 @@ def test_the_loop_ends_with_the_last_sentence(maker: type[Generator]) -> None:
         (Sampler, {"temperature": float("nan")}, "`temperature` must be a finite number"),
         (Sampler, {"temperature": float("inf")}, "`temperature` must be a finite number"),
         (Sampler, {"top_k": 2.5}, "`top_k` must be a whole number.*Received: top_k=2.5"),
-        (Sampler, {"no_repeat": 1.5}, "`no_repeat` must be a whole number"),
-        (Sampler, {"penalty": float("nan")}, "`penalty` must be a finite number"),
+        (Sampler, {"no_repeat_ngram_size": 1.5}, "`no_repeat_ngram_size` must be a whole number"),
+        (
+            Sampler,
+            {"repetition_penalty": float("nan")},
+            "`repetition_penalty` must be a finite number",
+        ),
         (Sampler, {"top_p": float("nan")}, "`top_p` must be above 0"),
         (Sampler, {"end": 0}, "`end` must be a whole number of at least 1.*Received: end=0"),
         (BeamSearch, {"end": WORDS}, f"`end` must be .* below the decoder's {WORDS} words"),
@@ -66,14 +70,22 @@ def test_the_loop_ends_with_the_last_sentence(maker: type[Generator]) -> None:
         (BeamSearch, {"start": -1}, "`start` must be a whole number of at least 0"),
         (BeamSearch, {"start": 2.0}, "`start` must be a whole number"),
         (BeamSearch, {"forbidden": (4, 99)}, "`forbidden` must be .*Received: forbidden=99"),
-        (BeamSearch, {"normalization": float("nan")}, "`normalization` must be a finite number"),
+        (BeamSearch, {"length_penalty": float("nan")}, "`length_penalty` must be a finite number"),
         (Sampler, {"top_p": 0.0}, "`top_p` must be above 0"),
-        (Sampler, {"penalty": 0.5}, "`penalty` must be a finite number of at least 1"),
-        (Sampler, {"no_repeat": -1}, "`no_repeat` must be a whole number of at least 0"),
+        (
+            Sampler,
+            {"repetition_penalty": 0.5},
+            "`repetition_penalty` must be a finite number of at least 1",
+        ),
+        (
+            Sampler,
+            {"no_repeat_ngram_size": -1},
+            "`no_repeat_ngram_size` must be a whole number of at least 0",
+        ),
         (Sampler, {"forbidden": (END,)}, "`forbidden` must not have the end"),
-        (BeamSearch, {"width": 0}, "`width` must be a positive integer"),
-        (BeamSearch, {"width": 2, "best": 3}, "`best` cannot be more than the 2"),
-        (BeamSearch, {"normalization": -0.1}, "`normalization` must be a finite number"),
+        (BeamSearch, {"beam_width": 0}, "`beam_width` must be a positive integer"),
+        (BeamSearch, {"beam_width": 2, "best": 3}, "`best` cannot be more than the 2"),
+        (BeamSearch, {"length_penalty": -0.1}, "`length_penalty` must be a finite number"),
     ],
 )
 def test_wrong_settings_are_named(maker: Any, wrong: dict[str, Any], message: str) -> None:

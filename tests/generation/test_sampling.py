@@ -68,7 +68,7 @@ def test_a_penalty_makes_words_rarer_that_were_there() -> None:
     settings = {**SETTINGS, "length": 12, "temperature": 1.0, "sentences": 50}
 
     def share(penalty: float) -> float:
-        sentences = Sampler(Toy(), penalty=penalty, **settings).run(ROWS)
+        sentences = Sampler(Toy(), repetition_penalty=penalty, **settings).run(ROWS)
         each = [stripped(tokens) for tokens in sentences.tokens.reshape(-1, 12)]
         return float(np.mean([1 - len(set(words)) / len(words) for words in each]))
 
@@ -76,7 +76,13 @@ def test_a_penalty_makes_words_rarer_that_were_there() -> None:
 
 
 def test_log_probabilities_are_the_decoders_own() -> None:
-    settings = {**SETTINGS, "temperature": 3.0, "penalty": 2.0, "no_repeat": 2, "top_k": 3}
+    settings = {
+        **SETTINGS,
+        "temperature": 3.0,
+        "repetition_penalty": 2.0,
+        "no_repeat_ngram_size": 2,
+        "top_k": 3,
+    }
     sentences = Sampler(Toy(), **settings).run(ROWS)
     for row in ROWS:
         tokens = stripped(sentences.tokens[row, 0])

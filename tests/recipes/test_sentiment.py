@@ -25,7 +25,7 @@ from kerasseq.evaluation import metrics
 from kerasseq.recipes import sentiment
 from kerasseq.recipes.sentiment import SentimentSettings
 from kerasseq.runs import ClassificationRun
-from kerasseq.settings import visible
+from kerasseq.settings import restrict_to
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Parts, Prepared
 from tests.thorough import examples
@@ -326,7 +326,7 @@ def test_labels_come_back_as_they_came(
     _, prepared = perform.prepare(TASK, TASK.load(frame, settings), settings)
     made = ClassificationRun(
         recipe="sentiment",
-        settings=TASK.recorded(settings),
+        settings=TASK.settings_to_json(settings),
         model=TASK.build(prepared.data_info, settings),
         state=prepared.state,
         metrics={**run.metrics, "confusion": np.eye(len(classes), dtype=int).tolist()},
@@ -488,7 +488,7 @@ def test_a_withheld_test_part_is_trained_on_in_no_fold() -> None:
 
 def test_prepare_is_a_function_of_its_own_settings() -> None:
     parts, first = _prepared()
-    second = TASK.prepare(parts, visible(SETTINGS, "split", "prepare"))
+    second = TASK.prepare(parts, restrict_to(SETTINGS, "split", "prepare"))
     assert second.state == first.state
     for name, values in first.train.inputs.items():
         np.testing.assert_array_equal(values, second.train.inputs[name])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kerasseq
-from kerasseq.settings import check, declared
+from kerasseq.settings import check, declarations_of
 from tests.settings.harness import Own
 
 
@@ -87,7 +87,7 @@ def test_all_faults_are_told_at_once() -> None:
     )
 )
 def test_a_fault_names_the_setting_and_the_value(value: Any) -> None:
-    for own in declared(Own).values():
+    for own in declarations_of(Own).values():
         fault = own.fault(value)
         assert fault is None or (own.name in fault and repr(value) in fault)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pytest
 
 from kerasseq import registry, settings
-from kerasseq.settings import declared, setting
+from kerasseq.settings import declarations_of, setting
 from tests.settings.harness import Own, Shared
 
 
 def test_a_redeclared_setting_keeps_all_but_its_default() -> None:
-    own, shared = declared(Own)["units"], declared(Shared)["units"]
+    own, shared = declarations_of(Own)["units"], declarations_of(Shared)["units"]
     assert (own.default, shared.default) == (8, 64)
     assert (own.doc, own.range, own.least) == (shared.doc, shared.range, shared.least)
 
@@ -22,16 +22,24 @@ def test_a_range_may_be_taken_away() -> None:
     class Fixed(Shared):
         units: int = setting(8, range=None)
 
-    assert declared(Fixed)["units"].range is None
-    assert declared(Fixed)["units"].least == 1
+    assert declarations_of(Fixed)["units"].range is None
+    assert declarations_of(Fixed)["units"].least == 1
 
 
 def test_own_settings_come_before_inherited_ones_and_data_first() -> None:
-    assert list(declared(Own)) == ["data", "mode", "levels", "wide", "clipnorm", "units", "rate"]
+    assert list(declarations_of(Own)) == [
+        "data",
+        "mode",
+        "levels",
+        "wide",
+        "clipnorm",
+        "units",
+        "rate",
+    ]
 
 
 def test_settings_of_later_stages_cannot_be_read() -> None:
-    view = settings.visible(Own(), "prepare")
+    view = settings.restrict_to(Own(), "prepare")
     assert view.rate == 0.1
     with pytest.raises(AttributeError, match="must not depend on units"):
         view.units  # noqa: B018
@@ -57,7 +65,7 @@ def test_the_docstring_has_all_arguments_before_what_it_returns() -> None:
 
 @pytest.mark.parametrize("name", registry.builtin())
 def test_every_setting_of_a_recipe_is_documented_and_takes_its_default(name: str) -> None:
-    for own in declared(registry.task(name).settings).values():
+    for own in declarations_of(registry.task(name).settings).values():
         assert own.doc, own.name
         assert own.doc[-1] not in ".,;", own.name
         assert own.fault(own.default) is None
@@ -65,6 +73,6 @@ def test_every_setting_of_a_recipe_is_documented_and_takes_its_default(name: str
 
 @pytest.mark.parametrize("name", registry.builtin())
 def test_the_space_of_a_recipe_has_settings_that_a_search_may_vary(name: str) -> None:
-    for own in declared(registry.task(name).settings).values():
+    for own in declarations_of(registry.task(name).settings).values():
         if own.range is not None:
             assert own.stage in ("prepare", "train"), own.name

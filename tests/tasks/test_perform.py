@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import kerasseq
-from kerasseq.settings import declared, visible
+from kerasseq.settings import declarations_of, restrict_to
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Prepared, Task
 from kerasseq.tasks.perform import prepare, train
@@ -95,7 +95,7 @@ def test_data_cannot_depend_on_settings_of_later_stages(monkeypatch: pytest.Monk
     monkeypatch.setattr(Toy, "split", split)
     with pytest.raises(AttributeError, match=r"must not depend on units.* stage='prepare'"):
         toy()
-    assert visible(ToySettings(), "split", "prepare").scale is True
+    assert restrict_to(ToySettings(), "split", "prepare").scale is True
 
 
 def test_what_was_found_is_told_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,9 +189,9 @@ def test_an_unknown_setting_gets_its_new_name_or_the_nearest() -> None:
 
 def test_options_are_no_part_of_what_a_run_is(plain: ToyRun) -> None:
     settings = plain.settings
-    options = {name for name, own in declared(ToySettings).items() if own.stage == "option"}
+    options = {name for name, own in declarations_of(ToySettings).items() if own.stage == "option"}
     assert options == {"data", "out", "callbacks", "warm_start", "quiet"}
-    assert {*settings} == {*declared(ToySettings)} - options
+    assert {*settings} == {*declarations_of(ToySettings)} - options
 
 
 def test_all_unknown_settings_are_told_at_once() -> None:

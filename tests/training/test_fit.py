@@ -19,7 +19,7 @@ from kerasseq.training import (
     fit,
     outputs,
     read_stamp,
-    recorded,
+    setting_to_json,
 )
 
 LONGEST = 20
@@ -277,7 +277,7 @@ def test_the_cosine_schedule_ends_at_nothing() -> None:
 def test_a_schedule_of_keras_is_taken_and_described() -> None:
     schedule = keras.optimizers.schedules.ExponentialDecay(0.02, 10, 0.5)
     assert _fit(_model(), _plan(schedule=schedule)).history["loss"]
-    assert recorded(schedule)["class_name"] == "ExponentialDecay"
+    assert setting_to_json(schedule)["class_name"] == "ExponentialDecay"
 
 
 def test_an_unknown_schedule_is_refused() -> None:

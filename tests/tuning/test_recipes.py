@@ -17,7 +17,7 @@ from kerasseq.tasks.forecasting import Forecasting
 from kerasseq.tuning import trial
 from kerasseq.tuning.space import declare, narrow, sizes
 from kerasseq.tuning.space_checks import check_space
-from kerasseq.tuning.task import Data, Task, lookup_recipe, typed
+from kerasseq.tuning.task import Data, Task, lookup_recipe, make_settings
 from tests.tuning.conftest import said
 from tests.tuning.test_oracle import Driver
 
@@ -26,7 +26,7 @@ RECIPES = registry.builtin()
 
 def _data(name: str) -> tuple[Any, Any, dict[str, Any], Data]:
     recipe, settings, data = lookup_recipe(name)
-    source = recipe.load(data, typed(recipe, settings))
+    source = recipe.load(data, make_settings(recipe, settings))
     return recipe, source, settings, Data(recipe, source, settings)
 
 
@@ -41,7 +41,7 @@ def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
     for place, own in enumerate(hp.space):
         hp.values[own.name] = own.random_sample(place)
     assert {*drawn} == {*settings}
-    recipe.recorded(typed(recipe, drawn))
+    recipe.settings_to_json(make_settings(recipe, drawn))
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ def test_the_best_setting_is_trained_on_all_but_the_test_part(found: Any) -> Non
     assert best.metrics["rows"] == {"train": 60, "validation": 30, "test": 30}
     assert len(best.history["loss"]) == trials.loc[name, "best_epoch"]
     again = best.evaluate(
-        TASK.split(numbers(), TASK.typed({})).test  # which the search did not look at before
+        TASK.split(
+            numbers(), TASK.make_settings({})
+        ).test  # which the search did not look at before
     )
     assert again["test"]["error"] == pytest.approx(best.metrics["test"]["error"])
 

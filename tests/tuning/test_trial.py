@@ -14,7 +14,7 @@ import pytest
 from kerasseq import training
 from kerasseq.tasks import perform
 from kerasseq.tuning import trial
-from kerasseq.tuning.task import Data, Task, typed
+from kerasseq.tuning.task import Data, Task, make_settings
 from tests.damages import DAMAGES
 from tests.thorough import is_thorough
 from tests.toy import TASK, Toy, ToySettings, numbers, toy
@@ -35,7 +35,7 @@ def test_a_trial_is_what_the_recipe_would_train_scored_on_the_validation_part(ta
     outcome = _run(task())
     history = toy().history
     assert outcome.curve == history["val_loss"]
-    settings = typed(TASK, task().settings)
+    settings = make_settings(TASK, task().settings)
     parts, prepared = perform.prepare(TASK, numbers(), settings)
     model = perform.train(TASK, prepared, settings, quiet=True).model
     part = parts.validation

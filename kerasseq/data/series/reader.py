@@ -191,7 +191,7 @@ class SeriesExamples:
         steps: np.ndarray = (offsets[series] + origins)[:, None] + np.arange(self.windows.horizon)
         return steps
 
-    def restored(self, values: np.ndarray) -> np.ndarray:
+    def in_original_units(self, values: np.ndarray) -> np.ndarray:
         """Convert scaled values of all windows to the original units.
 
         Args:

@@ -194,9 +194,9 @@ class Writer:
 
             self._search = BeamSearch(
                 self.model.get_layer("decoder"),
-                width=self.beam_width,
-                normalization=self.length_penalty,
-                no_repeat=self.no_repeat_ngram_size,
+                beam_width=self.beam_width,
+                length_penalty=self.length_penalty,
+                no_repeat_ngram_size=self.no_repeat_ngram_size,
                 best=1,
                 length=self.tokenizer.length + 1,
                 start=START,

@@ -29,15 +29,15 @@ from kerasseq.tasks.forecasting.plots import Fan
 __all__ = [
     "LEVELS",
     "BaselineForecasts",
-    "ahead",
+    "forecast_ahead",
     "calibration",
     "check_state",
     "examples",
     "fan",
-    "restored",
-    "tail",
+    "in_original_units",
+    "last_rows",
     "table",
-    "updated",
+    "update_state",
 ]
 
 #: Levels at which quantiles are calibrated; offsets between them are interpolated.
@@ -64,7 +64,7 @@ def calibration(
     return Calibration.fit(truth, _to_forecasts(outputs, likelihood, all_levels), all_levels)
 
 
-def restored(
+def in_original_units(
     outputs: np.ndarray,
     likelihood: Likelihood,
     levels: Sequence[float],
@@ -89,7 +89,7 @@ def restored(
     )
 
 
-def ahead(
+def forecast_ahead(
     model: keras.Model,
     sizes: Forecaster,
     state: Mapping[str, Any],
@@ -143,7 +143,7 @@ def ahead(
     else:
         outputs = _run_model(model, inputs)
     training.finite(outputs, model)
-    forecasts = restored(outputs, sizes.likelihood, levels, state["calibration"], inverse)
+    forecasts = in_original_units(outputs, sizes.likelihood, levels, state["calibration"], inverse)
     frame = table(panel, forecasts, steps)
     if paths:
         stream = Stream(sizes, model)
@@ -213,9 +213,10 @@ class BaselineForecasts(Mapping[str, Forecasts]):
         train, validation, test = self._parts
         forecasts = self._baselines[name].fit(train, validation).predict(test)
         quantiles = {
-            level: test.restored(values) for level, values in (forecasts.quantiles or {}).items()
+            level: test.in_original_units(values)
+            for level, values in (forecasts.quantiles or {}).items()
         }
-        return Forecasts(test.restored(forecasts.point), quantiles)
+        return Forecasts(test.in_original_units(forecasts.point), quantiles)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._baselines)
@@ -278,7 +279,7 @@ def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster)
 
     Args:
         model: the model.
-        state: as for `ahead`.
+        state: as for `forecast_ahead`.
         sizes: config of the model.
     """
     reader, panel = SeriesReader.from_state(state["reader"]), panel_from_state(state["history"])
@@ -300,12 +301,12 @@ def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster)
         _load_stream(state["stream"])
 
 
-def tail(panel: Panel, rows: int) -> Panel:
+def last_rows(panel: Panel, rows: int) -> Panel:
     """The last rows of each series, or all of a shorter series."""
     return panel.cut(np.maximum(panel.lengths - rows, 0), panel.lengths)
 
 
-def updated(
+def update_state(
     model: keras.Model,
     sizes: Forecaster,
     state: Mapping[str, Any],
@@ -317,7 +318,7 @@ def updated(
     Args:
         model: the trained model.
         sizes: config of the model.
-        state: as for `ahead`.
+        state: as for `forecast_ahead`.
         rows: a table of new rows.
         reading: settings that say how to read `rows` and replace those of the run.
 
@@ -332,7 +333,7 @@ def updated(
     keep_empty = reader.masked or not panel.names["future"]
     new = read_series(rows, encoding=panel.encoding, whole=keep_empty, **reading)
     extended = append_rows(panel, new)
-    history = tail(extended, reader.rows_needed)
+    history = last_rows(extended, reader.rows_needed)
     # Raises for rows that the model cannot read.
     _last_rows(reader, history, np.arange(len(history)), reader.lookback)
     result = {**state, "history": panel_state(history)}
@@ -419,7 +420,7 @@ def _check_levels(
     elif sizes.output == "quantiles":
         low, high = sizes.quantiles[0], sizes.quantiles[-1]
         remedy = "; for other levels, train with them in quantiles="
-    for level in settings.listed({"quantiles": levels}, "quantiles"):
+    for level in settings.require_list({"quantiles": levels}, "quantiles"):
         is_number = isinstance(level, int | float | np.number)
         if not is_number or not 0 < level < 1 or not low <= level <= high:
             raise ValueError(

@@ -66,7 +66,7 @@ class ForecastRun(Run):
         """
         from kerasseq.tasks.forecasting import forecasts
 
-        return forecasts.ahead(
+        return forecasts.forecast_ahead(
             self.model,
             self.task.config(self.state["data_info"], self.resolved),
             self.state,
@@ -140,7 +140,7 @@ class ForecastRun(Run):
         from kerasseq.tasks.forecasting import forecasts
 
         sizes = self.task.config(self.state["data_info"], self.resolved)
-        self.state = forecasts.updated(self.model, sizes, self.state, rows, reading)
+        self.state = forecasts.update_state(self.model, sizes, self.state, rows, reading)
 
     def figures(self) -> dict[str, Figure]:
         from kerasseq.tasks.forecasting import forecasts, plots

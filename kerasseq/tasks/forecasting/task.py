@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kerasseq.settings import declared, raise_faults
+from kerasseq.settings import declarations_of, raise_faults
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.forecasting.run import ForecastRun
 
@@ -57,7 +57,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             part = getattr(settings, name)
             share = isinstance(part, float)
             if isinstance(part, Real) and not (0 < float(part) < 1 if share else float(part) >= 1):
-                faults.append(declared(type(settings))[name].refusal(part))
+                faults.append(declarations_of(type(settings))[name].refusal(part))
         if settings.output == "negative_binomial" and settings.scaling not in ("auto", "none"):
             faults.append(
                 "output='negative_binomial' is for counts, which are not scaled: scaling must be "
@@ -128,7 +128,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.data.series.reader import SeriesReader
         from kerasseq.data.series.state import panel_state
         from kerasseq.tasks.forecasting import defaults
-        from kerasseq.tasks.forecasting.forecasts import tail
+        from kerasseq.tasks.forecasting.forecasts import last_rows
 
         train = parts.train
         defaults.check(parts, settings.output)
@@ -164,7 +164,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 "season": panel.season,
             },
             "reader": reader.state(),
-            "history": panel_state(tail(_latest_panel(parts), reader.rows_needed)),
+            "history": panel_state(last_rows(_latest_panel(parts), reader.rows_needed)),
             "calibration": None,
         }
         notes = [defaults.rows_remark(train_examples, validation_examples, test_examples)]
@@ -180,7 +180,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
         return ForecastMetrics
 
-    def upgraded(self, state: dict[str, Any]) -> dict[str, Any]:
+    def upgrade_state(self, state: dict[str, Any]) -> dict[str, Any]:
         from kerasseq.io import schema
         from kerasseq.tasks.base import State
         from kerasseq.tasks.forecasting.saved import EarlierState
@@ -284,12 +284,12 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq import training
         from kerasseq.tasks.forecasting import forecasts
 
-        return forecasts.restored(
+        return forecasts.in_original_units(
             training.outputs(model, examples),
             self._likelihood(state["data_info"], settings),
             list(settings.quantiles),
             state["calibration"],
-            examples.restored,
+            examples.in_original_units,
         )
 
     def score(self, predictions: Forecasts, targets: Truth, settings: ForecastingSettings) -> Score:

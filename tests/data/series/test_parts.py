@@ -91,9 +91,9 @@ def test_a_part_may_be_a_file_and_is_a_part_of_the_fingerprint(tmp_path: Path) -
     other, _ = _loaded(_rows(table, 0, 40), test=_rows(table, 40, 60))
     whole, _ = _loaded(table)
     assert digest(one) == digest(other) != digest(whole)
-    assert TASK.recorded(own)["test"] == str(path)
+    assert TASK.settings_to_json(own)["test"] == str(path)
     frame = ForecastingSettings(test=_rows(table, 40, 60))
-    assert TASK.recorded(frame)["test"] == "a table of 40 rows"
+    assert TASK.settings_to_json(frame)["test"] == "a table of 40 rows"
 
 
 def test_what_is_a_table(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ def test_truth_is_in_the_units_of_the_series() -> None:
     assert truth.block == 1
     for values, place, origin in zip(truth.values, truth.series, truth.origins):
         np.testing.assert_array_equal(values, panel.targets[place][origin : origin + 2])
-    np.testing.assert_allclose(examples.restored(examples.scaled_targets), truth.values, atol=1e-5)
+    np.testing.assert_allclose(
+        examples.in_original_units(examples.scaled_targets), truth.values, atol=1e-5
+    )
     taken = truth.take(np.array([1, 8]))
     np.testing.assert_array_equal(taken.values, truth.values[[1, 8]])
     assert taken.series.tolist() == [0, 1]

@@ -78,7 +78,7 @@ def test_parts_are_in_the_fingerprint_and_settings_stay_json() -> None:
     settings = [SentimentSettings(test=_table(20, last), quiet=True) for last in (26, 28)]
     found = [digest(TASK.load(_table(0, 20), own)) for own in settings]
     assert len({*found, digest(TASK.load(_table(0, 20), SentimentSettings()))}) == 3
-    assert TASK.recorded(settings[0])["test"] == "a table of 6 rows"
+    assert TASK.settings_to_json(settings[0])["test"] == "a table of 6 rows"
 
 
 def test_numbers_of_a_file_are_those_of_a_table(tmp_path: Path) -> None:
