@@ -27,7 +27,7 @@ _FIRST = "predict"  # name of every run's first verb
 
 
 def is_verb(verb: str) -> bool:
-    """Whether the runs of some recipe have a verb."""
+    """Whether a word is a command of runs: `predict`, or one of the `verbs` of any Run class."""
     return verb == _FIRST or any(verb in registry.task(n).run.verbs for n in registry.names())
 
 

@@ -17,7 +17,9 @@ NAMES = ("validation", "test")
 
 
 def is_path(part: Any) -> bool:
-    """Whether a part is given as a path.
+    """Whether the value of `validation=` or `test=` is a path, to a file that need not exist.
+
+    An empty string is no path.
 
     >>> [is_path(part) for part in ("test.csv", "", 0.2)]
     [True, False, False]

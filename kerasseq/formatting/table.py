@@ -142,7 +142,12 @@ class Table(Tabular):
         return pd.DataFrame([list(row) for row in self.rows], columns=list(self.columns))
 
     def text(self, width: int | None = None) -> str:
-        """The table as text with aligned columns, drawn by rich."""
+        """Format the table as plain text with aligned columns, the title above and the notes below.
+
+        Args:
+            width: Largest width in characters, reached by breaking lines within cells; no limit by
+                default. A table that needs more even then stays wider.
+        """
         from rich import box
         from rich.console import Console
         from rich.text import Text

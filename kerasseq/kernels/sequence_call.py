@@ -69,7 +69,7 @@ class SequenceCall:
 
 
 def typed_mask(mask: Tensor | None) -> Tensor | None:
-    """Cast a mask to (batch, time) booleans; None stays None."""
+    """Cast a mask to (batch, time) booleans, also from (batch, time, 1); None stays None."""
     if mask is None:
         return None
     mask = ops.cast(mask, "bool")

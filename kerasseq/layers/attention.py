@@ -89,7 +89,10 @@ class _Attention(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("kerasseq")
 class AdditiveAttention(_Attention):
-    """score = v . tanh(query W + value U + b), softmax over the unmasked values.
+    """Additive attention of queries over the timesteps of a sequence.
+
+    The context is the mean of the values, weighted by the softmax over the unmasked timesteps of
+    score = v . tanh(query W + value U + b). With all timesteps masked it is zero.
 
     Args:
         units: Width of the tanh layer.
@@ -133,7 +136,10 @@ class AdditiveAttention(_Attention):
 
 @keras.saving.register_keras_serializable("kerasseq")
 class DotProductAttention(_Attention):
-    """score = (query W) . (value U) / sqrt(units), softmax over the unmasked values.
+    """Scaled dot-product attention of queries over the timesteps of a sequence.
+
+    The context is the mean of the values, weighted by the softmax over the unmasked timesteps of
+    score = (query W) . (value U) / sqrt(units). With all timesteps masked it is zero.
 
     Args:
         units: Width that queries and values are projected to.

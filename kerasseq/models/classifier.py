@@ -90,9 +90,9 @@ class Classifier:
         return self._cost(1).params
 
     def macs(self, timesteps: int) -> int:
-        """Multiply-accumulates with a weight, for one text of `timesteps` tokens.
+        """Multiply-accumulates with a weight as one factor, for one text of `timesteps` tokens.
 
-        It is an upper bound for n-grams: every token is assumed to end an n-gram of each order.
+        With n-grams it is an upper bound, as if an n-gram of each order ended at every token.
 
         >>> Classifier(vocabulary=9, classes=2, cell="mingru", units=4, embedding=3).macs(10)
         488

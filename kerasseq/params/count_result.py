@@ -137,7 +137,11 @@ class Count(Tabular):
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates with a weight, per timestep and row."""
+        """Multiply-accumulates with a weight as one factor, for one timestep of one sequence.
+
+        Summed over all levels and directions. Biases, gains of a normalisation, and products of two
+        activations do not count.
+        """
         return sum(row.macs for row in self.weights)
 
     def macs_for(self, timesteps: int) -> int:

@@ -393,7 +393,16 @@ class Task(abc.ABC, Generic[S, R]):
 
     @abc.abstractmethod
     def score(self, predictions: Any, targets: Any, settings: S) -> Score:
-        """Scores of predictions of the model or of a baseline."""
+        """Score predictions, of the model or of a baseline, against the targets.
+
+        Args:
+            predictions: predictions, as returned by `predictions` and as values of `baselines`.
+            targets: the `targets` of the scored examples, row by row.
+            settings: settings of the run, resolved.
+
+        Returns:
+            The metrics over all rows, `headline` among them, with their bootstrap samples if any.
+        """
 
     @abc.abstractmethod
     def baselines(self, parts: Parts, prepared: Prepared, settings: S) -> Mapping[str, Any]:
@@ -413,5 +422,10 @@ class Task(abc.ABC, Generic[S, R]):
 
 
 def changed(settings: S, **values: Any) -> S:
-    """A copy of settings with other values."""
+    """Copy settings and replace some of their values.
+
+    Args:
+        settings: dataclass of settings.
+        **values: new values by the name of the setting; the other settings keep their values.
+    """
     return dataclasses.replace(settings, **values)  # type: ignore[type-var]

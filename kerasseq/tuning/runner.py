@@ -41,16 +41,19 @@ class SearchMismatch(keras_tuner.errors.FatalError):
 
 
 class Runner(keras_tuner.engine.base_tuner.BaseTuner):  # type: ignore[misc]
-    """Tuner that runs trials until the oracle proposes no more.
+    """Tuner of KerasTuner that runs trials until the oracle proposes no more.
 
     Args:
-        oracle: oracle that proposes the trials; in a worker, an oracle with the chief's objective.
+        oracle: oracle of KerasTuner that proposes the trials. In a worker, KerasTuner asks the
+            oracle of the chief instead, and reads only the objective from this one: it must have
+            the objective of the chief.
         task: description of the search.
         data: data of the search.
         curves: function that returns, for each trial that has ended, the monitored value after each
             epoch; for pruning.
-        growth: mebibytes by which the process may grow after its first trial, since frameworks do
-            not free all memory of a model; None for no limit.
+        growth: mebibytes by which the memory of the process may grow after its first trial, since
+            frameworks do not free all memory of a model. Beyond it, `search` raises `MemoryGrown`
+            before the next trial, so that a new process can continue. None for no limit.
     """
 
     NAME = "tuner0"  # KerasTuner's name of the tuner when there are no workers

@@ -103,20 +103,28 @@ def run(
     parent: str | None = None,
     curves: Sequence[Sequence[float]] = (),
 ) -> Outcome:
-    """Run a trial, or resume it; an exception in it becomes a failed outcome.
+    """Run a trial on each fold and seed, or resume it from its checkpoints.
+
+    An exception does not end the search: the outcome of the trial is "failed", with the reason.
+    Exceptions to this are an interruption by the user, and the errors below.
 
     Args:
         task: the search.
         data: data of the search.
         name: name of the trial.
-        settings: settings of the trial.
-        epochs: number of epochs to stop after; default: the epochs of the settings.
-        parent: name of the trial whose checkpoints this one continues.
-        curves: monitored values of the ended trials, for pruning.
+        settings: values of all settings, by name.
+        epochs: number of epochs after which each training stops, with those before it was resumed
+            and those of `parent` counted; default: the epochs of the settings.
+        parent: name of the trial from whose checkpoints this one starts, unless it has its own.
+        curves: for each ended trial, the monitored value after each epoch, for pruning; empty for
+            no pruning.
+
+    Returns:
+        The outcome: status, score and cost of the trial.
 
     Raises:
-        OSError: if the folder of the search cannot be written.
-        ValueError: if a checkpoint is larger than the limit of what is read.
+        OSError: if the folder of the search cannot be read or written, or the disk is full.
+        ValueError: if a checkpoint is larger than `kerasseq.io.limits` allows to read.
     """
     started, before = time.perf_counter(), 0.0
     trial_folder = folder(task, name)

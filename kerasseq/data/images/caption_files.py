@@ -125,10 +125,14 @@ def image_name(written: str) -> str:
 
 
 def find_captions_file(folder: Path) -> Path:
-    """Find the only file of captions in a folder.
+    """Find the file of captions in a folder, by its name.
+
+    It is the only file with the name of a Flickr token file (`*token.txt`, but not
+    `*lemma.token.txt`, or `*.token`). Where there is none, it is the only CSV, TSV or JSON file or
+    file whose name begins with "captions". Sub-folders are not searched.
 
     Raises:
-        ValueError: if there is none, or more than one.
+        ValueError: if there is no such file or more than one, or it is a link out of the folder.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file())
     tokens = [path for path in files if _TOKEN_FILE.search(path.name)]

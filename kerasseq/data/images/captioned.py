@@ -44,11 +44,13 @@ class Captioned:
 
     Args:
         names: names of the images.
-        captions: for each image, at least one normalized caption.
+        captions: for each image, at least one caption, as `normalize_caption` returns it.
         inputs: pixels or features of each image.
-        network: `name` and `size` of the image network that is trained, if the inputs are pixels.
-        extractor: state of the feature extractor (`kerasseq.tasks.captioning.feature_extractor`);
-            None if it is unknown.
+        network: `name` and `size` of the image network that is trained as part of the captioner,
+            from pixels; None if `inputs` are features.
+        extractor: state, weights included, of the frozen network that computed the features (see
+            `kerasseq.tasks.captioning.feature_extractor.FeatureExtractor`); None for pixels, and
+            for features of an unknown network.
         parts: "train", "validation" or "test" for each image; None if the data defines no parts.
         files: path of each image, "" if it is unknown.
         notes: remarks on how the data was read, to be shown to the user.
@@ -103,15 +105,24 @@ def image_files(
 ) -> Files:
     """Read captions, and locate the files of their images.
 
+    Images without a caption are left out, and so are images in no part if the data defines parts.
+
     Args:
         data: a folder with images and captions, or a file or DataFrame of captions.
-        images: the folder of images; by default it is searched for in and beside `data`.
-        captions: the file of captions, if `data` is a folder with several such files.
-        places: further folders in which to search for the images.
+        images: the folder of the images. By default it is the one with most of them among the
+            folder of `data` (the current folder for a DataFrame), its direct sub-folders, and
+            `places`.
+        captions: the file of captions if `data` is a folder; by default the only one in it, see
+            `find_captions_file`.
+        places: further folders that may be the folder of the images.
+
+    Returns:
+        The captions, and one path per image. A path may have no file, see `check_image_files`.
 
     Raises:
-        FileNotFoundError: if there is no such folder or file.
-        ValueError: if there are no captions, or they cannot be read.
+        FileNotFoundError: if `data`, `captions` or `images` does not exist.
+        ValueError: if there are no captions, they cannot be read, `data` has several files of
+            captions, or an image is in two parts.
     """
     folder = Path()
     path = paths.user_path(data, "data") if isinstance(data, str | os.PathLike) else None

@@ -105,8 +105,9 @@ def season_of(frequency: str | None) -> int:
 def positions(stamps: pd.DatetimeIndex, starts: pd.DatetimeIndex, frequency: str) -> np.ndarray:
     """Number of steps from the first stamp of a series to each of its stamps.
 
-    Steps of at least a day are counted in local time, so that a day of 23 or 25 hours (a change to
-    or from summer time) is one step. Shorter steps are counted in elapsed time.
+    Steps of days or longer units are counted in local time, so that a day of 23 or 25 hours (a
+    change to or from summer time) is one step. Steps of hours or smaller units are counted in
+    elapsed time.
 
     Args:
         stamps: any stamps.
@@ -158,10 +159,13 @@ def next_stamps(stamps: Stamps, steps: int, frequency: str | None) -> Stamps:
 
 
 def is_span(frequency: str) -> bool:
-    """Whether a frequency is an exact time span below a day, not a step of the calendar.
+    """Whether a step is a fixed elapsed time: any number of hours or smaller units.
 
-    >>> is_span("15min"), is_span("D")
-    (True, False)
+    Steps of days, weeks, months and so on are steps of the calendar instead: with a change to or
+    from summer time, a day has 23 or 25 hours.
+
+    >>> [is_span(frequency) for frequency in ("15min", "36h", "D")]
+    [True, True, False]
     """
     offset = to_offset(frequency)
     return isinstance(offset, pd.offsets.Tick) and not isinstance(offset, pd.offsets.Day)

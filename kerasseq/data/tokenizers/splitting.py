@@ -58,7 +58,16 @@ def pre_tokenizer(kind: Kind, clean: bool) -> pre_tokenizers.PreTokenizer:
 
 
 def decoder(kind: Kind, clean: bool) -> decoders.Decoder | None:
-    """Decoder that joins tokens to a text; None for words, which are joined by spaces."""
+    """Create the decoder of the `tokenizers` library that joins tokens to a text.
+
+    Args:
+        kind: kind of the tokens.
+        clean: whether texts were cleaned when they were split. If so, subwords have a space before
+            the first word, which the decoder removes.
+
+    Returns:
+        The decoder; None for words, since the library joins tokens by spaces without one.
+    """
     if kind == "word":
         return None
     if kind == "character":

@@ -110,7 +110,15 @@ class CaptionDecoder(keras.layers.Layer):
         return self.width
 
     def build_image(self, features: int, output: int) -> int:
-        """Build the layers through which the image enters; return the width of `join`'s output."""
+        """Build the layers that connect the image to the recurrent layer and to the logits.
+
+        Args:
+            features: Width of the features of the image, or of each region.
+            output: Width of the outputs of the recurrent layer.
+
+        Returns:
+            The width of the tensor that `join` returns.
+        """
         raise NotImplementedError
 
     def initial_state(self, image: Tensor, training: bool) -> State:

@@ -56,16 +56,21 @@ class Calibration:
     def fit(
         cls, truth: np.ndarray, forecasts: Forecasts, levels: Sequence[float] = LEVELS
     ) -> Calibration:
-        """Fit offsets on windows that the model was not trained on.
+        """Fit offsets to the errors on windows that the model was not trained on.
+
+        There is an offset for each level, step and target. A step with too few errors uses those of
+        the steps around it, too.
 
         Args:
-            truth: observed values, (windows, horizon, targets); NaN where not observed. All series
+            truth: actual values, (windows, horizon, targets); NaN where not observed. All series
                 share the offsets, and so should have the same scale.
             forecasts: forecasts of the same windows, in the same units.
-            levels: levels of the quantiles, for point forecasts; quantile forecasts have levels.
+            levels: levels of the quantiles around point forecasts; ignored if `forecasts` has
+                quantiles, whose levels are calibrated then.
 
         Raises:
-            ValueError: if shapes differ, a level is not between 0 and 1, or nothing was observed.
+            ValueError: if shapes differ, a level is not above 0 and below 1, there is no level, or
+                nothing was observed.
         """
         if truth.shape != forecasts.point.shape:
             raise ValueError(

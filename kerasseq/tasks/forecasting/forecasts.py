@@ -158,12 +158,15 @@ def forecast_ahead(
 
 
 def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
-    """A table of forecasts, a row for each series, step and target.
+    """Convert forecasts to a DataFrame with a row for each series, step and target.
+
+    Its columns are those that identify the series, the time (`step` where steps are counted), the
+    `target` if there are several, `forecast`, and one for each quantile, named by its level.
 
     Args:
-        panel: the series up to the forecasts.
-        forecasts: forecasts of one window per series.
-        steps: number of steps to put into the table.
+        panel: the series, each ending one step before its first forecast.
+        forecasts: forecasts of one window per series, in the order and units of the series.
+        steps: number of steps to put into the table, at most the horizon of the forecasts.
     """
     targets = panel.names["targets"]
     roles = panel.encoding.get("roles", {})
