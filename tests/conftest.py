@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from benchmarks.rows import data_folder
-from tests.thorough import THOROUGH, is_thorough
+from tests.thorough import THOROUGH
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -38,16 +38,6 @@ for profile, examples in (("quick", 30), (THOROUGH, 100)):
         suppress_health_check=[HealthCheck.too_slow],
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave tests that are marked `thorough` to the profile of that name."""
-    if is_thorough():
-        return
-    left = [item for item in items if item.get_closest_marker(THOROUGH)]
-    if left:
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if not item.get_closest_marker(THOROUGH)]
 
 
 @pytest.fixture(scope="session")

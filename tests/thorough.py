@@ -1,4 +1,4 @@
-"""How much is tested: what covers each behaviour, or all under the profile `thorough`."""
+"""How many examples and cases are tested: by default a part that covers each behaviour."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def examples(number: int, **options: Any) -> settings:
 
 
 def covering(*axes: Sequence[Any]) -> list[Any]:
-    """Parameters: a part of all combinations by default, and all of them in thorough runs.
+    """Parameters: all combinations, of which only a part is not marked `thorough`.
 
     The part has each value of each axis, and of three axes each pair of values, as a Latin square.
     """
