@@ -89,9 +89,9 @@ def from_arrays(
     for recording in recordings:
         recording.rate = rate
     whole = None
-    if lengths is None and isinstance(data, np.ndarray) and data.dtype.kind in "buif":
-        if data.ndim < 4 and data.size:
-            whole = Ragged.join(data if data.ndim == 3 else data[:, :, None])
+    is_array = lengths is None and isinstance(data, np.ndarray) and data.dtype.kind in "buif"
+    if is_array and data.ndim < 4 and data.size:
+        whole = Ragged.join(data if data.ndim == 3 else data[:, :, None])
     return assemble(recordings, where, rate=target_rate, joined=whole, **checks)
 
 
@@ -162,4 +162,3 @@ def _read_npy(path: Path) -> np.ndarray:
     except Exception as error:  # NumPy has no error of its own for a file that it cannot read
         reason = " ".join(str(error).split()) or type(error).__name__
         raise Damaged(f"{path} is damaged: it cannot be read as an array ({reason})") from None
-

@@ -112,15 +112,17 @@ def read_folder(
         fields: Mapping[str, str] | None = {}
         if pattern is not None:
             stem = PurePosixPath("/".join(inner) if "/" in str(layout.pattern) else inner[-1])
-            fields = match_name(pattern, str(stem.with_suffix("")) if len(paths) == 1 else str(stem))
+            fields = match_name(
+                pattern, str(stem.with_suffix("")) if len(paths) == 1 else str(stem)
+            )
             if fields is None:
                 skipped += 1
                 continue
         elif len(inner) > 1:
             fields = {"label": inner[-2]}
         for recording in _read_sequence(paths, layout, readers):
-            recording.name = name if recording.name == paths[0].name else (
-                f"{name}: {recording.name}"
+            recording.name = (
+                name if recording.name == paths[0].name else (f"{name}: {recording.name}")
             )
             if recording.label is None or "label" in (fields or {}):
                 recording.label = (fields or {}).get("label", recording.label)
@@ -298,8 +300,9 @@ def _without_header(path: Path) -> np.ndarray | None:
 def _skeleton(rows: np.ndarray, joints: int) -> np.ndarray:
     """Skeletons, `(frames, 3 * joints)`, from rows `x y z` or `x y z confidence` of joints."""
     if rows.size and rows.shape[1] not in (3, 4):
-        raise ValueError(f"a joint must have x, y, z and perhaps a confidence, and has "
-                         f"{rows.shape[1]:,} numbers")
+        raise ValueError(
+            f"a joint must have x, y, z and perhaps a confidence, and has {rows.shape[1]:,} numbers"
+        )
     if len(rows) % joints:
         raise ValueError(f"{len(rows):,} rows are not a multiple of {joints:,} joints")
     return rows[:, :3].astype(np.float32).reshape(-1, 3 * joints)

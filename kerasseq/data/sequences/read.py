@@ -13,7 +13,7 @@ from kerasseq.data.sequences import arrays, folders
 from kerasseq.data.sequences.archive import ARCHIVE_ENDINGS, read_archive_file, test_file
 from kerasseq.data.sequences.folders import FileReaders, Layout
 from kerasseq.data.sequences.recordings import Recording, Sequences, assemble
-from kerasseq.data.sequences.tables import Columns, find_columns, split_table
+from kerasseq.data.sequences.tables import find_columns, split_table
 from kerasseq.data.sequences.windows import cut_windows
 from kerasseq.io import paths
 from kerasseq.io.tables import TABLES, read_table
@@ -231,9 +231,7 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
     return sequences
 
 
-def _from_listed(
-    frame: Any, files: str, where: str, folder: Path, reading: Reading
-) -> Sequences:
+def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Reading) -> Sequences:
     """Read the files that a table names, with labels and groups from its columns."""
     named = {**reading.named, "sequence": None, "step": None}
     columns = find_columns(
@@ -304,5 +302,3 @@ def _demo(reading: Reading) -> Sequences:
     return arrays.from_arrays(
         values, labels, subjects, where="'demo'", notes=notes, **reading.checks
     )
-
-

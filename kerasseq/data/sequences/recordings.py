@@ -63,6 +63,7 @@ class Sequences:
         test: an official test part, or None.
         validation: a separate validation part, or None.
         reading: names of the columns of a table.
+        numeric: whether labels are targets of a regression.
     """
 
     values: Ragged
@@ -77,6 +78,7 @@ class Sequences:
     test: Sequences | None = None
     validation: Sequences | None = field(default=None, metadata=LATER)
     reading: dict[str, Any] = field(default_factory=dict, compare=False)
+    numeric: bool = False
 
     def __len__(self) -> int:
         return len(self.values)
@@ -195,7 +197,9 @@ def assemble(
     expected_names = _usual_channels(recordings) if channels is None else list(channels)
     for recording in recordings:
         recording.fault = (
-            recording.fault or _order_channels(recording, expected_names) or _fault(recording, expected)
+            recording.fault
+            or _order_channels(recording, expected_names)
+            or _fault(recording, expected)
         )
     faults = {r.name: r.fault for r in recordings if r.fault}
     if learn and faults:
@@ -204,8 +208,10 @@ def assemble(
         )
     resampled_any = _resample(recordings, rate)
     dtype = np.uint8 if len(expected) == 3 else np.float32
-    missing = np.zeros((1, *expected), dtype) if len(expected) == 3 else np.full(
-        (1, *expected), np.nan, dtype
+    missing = (
+        np.zeros((1, *expected), dtype)
+        if len(expected) == 3
+        else np.full((1, *expected), np.nan, dtype)
     )
     if joined is None or faults or resampled_any:
         joined = Ragged.join(

@@ -97,7 +97,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
     ) -> Parts:
         from kerasseq.data.sequences.splits import group_rows, hold_out, make_folds
 
-        labels, numeric, notes = source.labels or [], _is_numeric(source), list(source.notes)
+        labels, numeric, notes = source.labels or [], source.numeric, list(source.notes)
         among = " beside the test part"
         if settings.test_groups is not None:
             keep, held = group_rows(source.groups, settings.test_groups)
@@ -152,7 +152,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
 
         train = parts.train
         labels = train.labels
-        numeric = _is_numeric(train)
+        numeric = train.numeric
         classes = [] if numeric else sorted({*labels}, key=_class_order)
         if not numeric and len({class_name(label) for label in classes}) < 2:
             raise ValueError(
@@ -187,8 +187,10 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             "rate": train.rate,
             "reading": {name: v for name, v in parts.reading.items() if v is not None},
         }
-        sizes = f"{lengths.min():,}" if lengths.min() == lengths.max() else (
-            f"{lengths.min():,} to {lengths.max():,}"
+        sizes = (
+            f"{lengths.min():,}"
+            if lengths.min() == lengths.max()
+            else (f"{lengths.min():,} to {lengths.max():,}")
         )
         notes = [f"{len(train.channels):,} channels, {sizes} timesteps"]
         observed = observed_share(train.values.values)
@@ -238,9 +240,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             options=settings.cell_options,
         )
 
-    def macs(
-        self, data_info: Mapping[str, Any], settings: SequenceClassificationSettings
-    ) -> int:
+    def macs(self, data_info: Mapping[str, Any], settings: SequenceClassificationSettings) -> int:
         return self.config(data_info, settings).macs(data_info["timesteps"])
 
     def objective(
@@ -347,9 +347,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         source = read_sequences(data, reading.of_new(settings, state))
         examples = self._reader(state).examples(source)
         instead = (
-            "class shares of the training part"
-            if state["classes"]
-            else "mean of the training part"
+            "class shares of the training part" if state["classes"] else "mean of the training part"
         )
         return Unlabelled(
             "sequence", source.names, examples, source.faults, instead, source.remarks
@@ -395,12 +393,6 @@ def _is_separate_data(part: Any) -> bool:
 
     pair = isinstance(part, tuple) and len(part) == 2
     return pair or isinstance(part, Sequences) or is_path(part) or is_table(part)
-
-
-def _is_numeric(sequences: Sequences) -> bool:
-    """Whether the labels are targets of a regression, which `reading.labelled` made floats."""
-    labels = sequences.labels or []
-    return bool(labels) and all(type(label) is float for label in labels)
 
 
 def _class_order(label: Any) -> tuple[bool, Any]:
