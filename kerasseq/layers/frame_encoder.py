@@ -48,7 +48,9 @@ class FrameEncoder(keras.layers.Layer):
         self.supports_masking = True
         shared = {"dtype": self.dtype_policy}
         self.convolutions = [
-            keras.layers.Conv2D(width, 3, 2, "same", use_bias=False, name=f"conv_{number}", **shared)
+            keras.layers.Conv2D(
+                width, 3, 2, "same", use_bias=False, name=f"conv_{number}", **shared
+            )
             for number, width in enumerate(_WIDTHS, 1)
         ]
         self.norms = [

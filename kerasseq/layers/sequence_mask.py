@@ -47,8 +47,10 @@ class SequenceMask(keras.layers.Layer):
     def compute_mask(self, inputs: Sequence[Tensor], mask: Any = None) -> Tensor:
         """(batch, timesteps) booleans: whether a timestep is before the end of its sequence."""
         sequences, lengths = inputs
-        steps = ops.arange(ops.shape(sequences)[1], dtype="int32")
-        return steps[None] < ops.cast(lengths, "int32")[:, None]
+        # Counted, since the number of timesteps is unknown while Keras traces the layer.
+        first = sequences[(..., *[0] * (len(sequences.shape) - 2))]
+        counts = ops.cumsum(ops.ones_like(first, dtype="int32"), axis=1)
+        return counts <= ops.expand_dims(ops.cast(lengths, "int32"), 1)
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
         """The shape of the sequences."""

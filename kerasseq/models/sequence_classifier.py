@@ -167,6 +167,11 @@ class SequenceClassifierConfig:
         """Whether the model reads no later timestep, so that it can be stepped through a stream."""
         return not self.bidirectional and (self.causal or not self.convolutions)
 
+    @property
+    def features(self) -> int:
+        """Numbers of a timestep, after the frames are encoded."""
+        return self.channels if self.frame is None else self.frame_features
+
     def steps(self, timesteps: int) -> int:
         """Number of timesteps that the recurrent stack reads of a sequence of `timesteps`.
 
@@ -194,7 +199,7 @@ class SequenceClassifierConfig:
         cost = Cost()
         if self.frame is not None:
             cost += frame_encoder_cost(*self.frame, self.channels, self.frame_features, timesteps)
-        width = self._features
+        width = self.features
         for _ in range(self.convolutions):
             timesteps = -(-timesteps // self.stride)
             cost += dense(self.kernel_size * width, self.filters, timesteps, bias=False)
@@ -212,11 +217,6 @@ class SequenceClassifierConfig:
         cost += over_time(recurrent, timesteps)
         width = recurrent.levels[-1].output
         return cost + pooled_head_cost(width, self.pooling, self.outputs, timesteps)
-
-    @property
-    def _features(self) -> int:
-        """Numbers of a timestep after the frame encoder."""
-        return self.channels if self.frame is None else self.frame_features
 
     def build(self) -> keras.Model:
         """Build the model, untrained and not compiled; its layers have fixed names."""
