@@ -80,12 +80,11 @@ def nearest(known: Sequence[np.ndarray], new: Sequence[np.ndarray]) -> np.ndarra
     distances = dtw_ndim.distance_matrix(
         series,
         window=max(2, round(BAND * longest)),
-        block=((0, len(new)), (len(new), len(series)), False),
-        parallel=False,
+        block=((0, len(new)), (len(new), len(series))),
+        compact=True,
         use_c=True,
     )
-    block = np.asarray(distances)[: len(new), len(new) :]
-    return np.asarray(block.argmin(axis=1))
+    return np.asarray(distances).reshape(len(new), len(known)).argmin(axis=1)
 
 
 def statistics(sequences: Sequence[np.ndarray]) -> np.ndarray:
