@@ -49,7 +49,7 @@ def regression(
         )
     statistic = _weighted(truth, predicted)
     return Score(
-        values=statistic(np.ones(len(truth))),
+        values=dict(statistic(np.ones(len(truth)))),
         samples=bootstrap(statistic, len(truth), resamples, seed),
         details={
             "examples": {

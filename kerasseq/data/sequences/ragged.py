@@ -36,7 +36,7 @@ class Ragged:
     lengths: np.ndarray
 
     @classmethod
-    def join(cls, sequences: Sequence[np.ndarray]) -> Ragged:
+    def join(cls, sequences: Sequence[np.ndarray] | np.ndarray) -> Ragged:
         """Join sequences of the same channels; a 3-D array of float32 is used without a copy."""
         if isinstance(sequences, np.ndarray):
             count, length = sequences.shape[:2]

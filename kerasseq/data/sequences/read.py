@@ -233,7 +233,7 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
 
 def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Reading) -> Sequences:
     """Read the files that a table names, with labels and groups from its columns."""
-    named = {**reading.named, "sequence": None, "step": None}
+    named: dict[str, str | None] = {**reading.named, "sequence": None, "step": None}
     columns = find_columns(
         frame, where, channels=[files], named=named, usual=reading.usual and {"label": None}
     )
@@ -277,7 +277,8 @@ def _recordings(entry: Any, reading: Reading) -> list[Recording]:
         part = _read(entry, replace(reading, learn=False))
     except (ValueError, FileNotFoundError) as error:
         return [Recording(name, fault=" ".join(str(error).split()).rstrip("."))]
-    labels, groups = part.labels or [None] * len(part), part.groups or [None] * len(part)
+    unknown: list[Any] = [None] * len(part)
+    labels, groups = part.labels or unknown, part.groups or unknown
     single = len(part) == 1
     return [
         Recording(

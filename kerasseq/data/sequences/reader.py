@@ -100,8 +100,7 @@ class SequenceReader:
         """
         target = None
         if targets is not None:
-            deviation = float(np.std(targets))
-            target = {"mean": float(np.mean(targets)), "deviation": deviation or 1.0}
+            target = {"mean": float(np.mean(targets)), "deviation": float(np.std(targets)) or 1.0}
         width = int(np.prod(sequences.shape))
         if len(sequences.shape) > 1:  # frames need no scaling
             unit = np.ones(width, dtype=np.float32)

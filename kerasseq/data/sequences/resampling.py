@@ -29,8 +29,8 @@ def resampled(values: np.ndarray, rate: float, target: float) -> np.ndarray:
     """
     steps, factor = len(values), rate / target
     if values.ndim > 2:
-        places = np.arange(0, steps, factor).astype(np.int64)
-        return values[np.minimum(places, steps - 1)]
+        frames = np.arange(0, steps, factor).astype(np.int64)
+        return values[np.minimum(frames, steps - 1)]
     dtype, values = values.dtype, values.astype(np.float64)
     if factor <= 1:
         places = np.arange(0, steps - 1 + 1e-9, factor)

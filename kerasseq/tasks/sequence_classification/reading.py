@@ -84,12 +84,12 @@ def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> 
     if target == "auto":
         target = "number" if _has_fractions(source.labels) else "class"
     notes = list(source.notes)
-    separate = {"validation": source.validation, "test": source.test}
+    separate: dict[str, Sequences | None] = {"validation": source.validation, "test": source.test}
     for name, part in parts.items():
         notes += [f"{name}=: {note}" for note in part.notes]
         separate[name] = part if part.test is None else part.test
-    for name, part in separate.items():
-        if part is not None and part.labels is None:
+    for name, present in separate.items():
+        if present is not None and present.labels is None:
             raise ValueError(f"the sequences of the {name} part have no labels. Give their labels.")
     if target == "number":
         convert = _numbers
@@ -107,8 +107,8 @@ def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> 
             )
     numeric = target == "number"
     result = {
-        name: part and replace(part, labels=convert(part.labels or []), numeric=numeric)
-        for name, part in separate.items()
+        name: each and replace(each, labels=convert(each.labels or []), numeric=numeric)
+        for name, each in separate.items()
     }
     return replace(
         source, labels=convert(source.labels), numeric=numeric, notes=notes,
