@@ -16,6 +16,7 @@ import numpy as np
 from kerasseq.data.sequences import arrays
 from kerasseq.data.sequences.patterns import compile_pattern, match_name
 from kerasseq.data.sequences.recordings import Recording, as_values
+from kerasseq.data.sequences.skeletons import KINECT_JOINTS, skeleton
 from kerasseq.data.sequences.tables import Columns, find_columns, split_table
 from kerasseq.io.files import is_file_inside, read_text
 from kerasseq.io.limits import check_size, check_table
@@ -27,7 +28,6 @@ _NUMPY = (".npz", ".npy")
 _TEXT = (".txt", ".dat")
 _PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 _SKELETON = "skeleton"
-_JOINTS = 20  # of the first Kinect
 
 
 @dataclass(frozen=True)
@@ -244,14 +244,16 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
         return [arrays.read_recording(path)]
     if path.stat().st_size == 0:
         raise ValueError("it is empty")
-    joints = layout.joints or (_JOINTS if _SKELETON in path.name.lower() else None)
+    joints = layout.joints or (KINECT_JOINTS if _SKELETON in path.name.lower() else None)
     if joints:
-        return [Recording(path.name, _skeleton(_plain_numbers(path), joints))]
+        return [Recording(path.name, skeleton(_plain_numbers(path), joints))]
     if ending in _TEXT:
         return [Recording(path.name, as_values(_plain_numbers(path)))]
     if ending in (".csv", ".tsv") and (values := _without_header(path)) is not None:
         return [Recording(path.name, as_values(values))]
     frame, _ = read_table(path)
+    if not len(frame):
+        return [Recording(path.name, np.zeros((0, 1), dtype=np.float32))]
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     columns = find_columns(
         frame, "it", channels=layout.channels, named=layout.named, usual=layout.usual
@@ -295,14 +297,3 @@ def _without_header(path: Path) -> np.ndarray | None:
         return frame.to_numpy(dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"it does not hold numbers alone: {error}") from None
-
-
-def _skeleton(rows: np.ndarray, joints: int) -> np.ndarray:
-    """Skeletons, `(frames, 3 * joints)`, from rows `x y z` or `x y z confidence` of joints."""
-    if rows.size and rows.shape[1] not in (3, 4):
-        raise ValueError(
-            f"a joint must have x, y, z and perhaps a confidence, and has {rows.shape[1]:,} numbers"
-        )
-    if len(rows) % joints:
-        raise ValueError(f"{len(rows):,} rows are not a multiple of {joints:,} joints")
-    return rows[:, :3].astype(np.float32).reshape(-1, 3 * joints)

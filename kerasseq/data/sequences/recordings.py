@@ -16,6 +16,8 @@ from kerasseq.io.digest import LATER
 
 __all__ = ["Recording", "Sequences", "as_values", "assemble", "list_faults"]
 
+_EMPTY = "it has no timesteps"
+_MISSING = "all its values are missing"
 _SHOWN = 4  # faults in an error
 _SAME_RATE = 0.01  # largest relative difference of rates that counts as none
 
@@ -79,6 +81,10 @@ class Sequences:
     validation: Sequences | None = field(default=None, metadata=LATER)
     reading: dict[str, Any] = field(default_factory=dict, compare=False)
     numeric: bool = False
+
+    def __post_init__(self) -> None:
+        self.faults = self.faults or [""] * len(self)
+        self.remarks = self.remarks or [""] * len(self)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -177,8 +183,8 @@ def assemble(
     Args:
         recordings: the recordings; labels and groups are known for all of them, or for none.
         where: name of the data, for errors.
-        learn: whether a recording that cannot be used is an error; otherwise it becomes one
-            timestep of missing values, with its fault.
+        learn: whether empty recordings are left out, with a note, and others that cannot be used
+            are an error; otherwise each becomes one timestep of missing values, with its fault.
         channels: names of the channels, in their order; default: those of most recordings.
         shape: shape of a timestep that the recordings must have; default: that of most of them.
         rate: timesteps per second to which recordings with a known rate are resampled; default:
@@ -201,6 +207,9 @@ def assemble(
             or _order_channels(recording, expected_names)
             or _fault(recording, expected)
         )
+    if learn:
+        recordings, left_out = _leave_out_empty(recordings, where)
+        notes = [*notes, *left_out]
     faults = {r.name: r.fault for r in recordings if r.fault}
     if learn and faults:
         raise ValueError(
@@ -213,7 +222,7 @@ def assemble(
         if len(expected) == 3
         else np.full((1, *expected), np.nan, dtype)
     )
-    if joined is None or faults or resampled_any:
+    if joined is None or faults or resampled_any or len(joined) > len(recordings):
         joined = Ragged.join(
             [missing if r.fault or r.values is None else r.values for r in recordings]
         )
@@ -248,7 +257,7 @@ def _fault(recording: Recording, expected: tuple[int, ...]) -> str:
     if values is None:
         return "it has no values"
     if not len(values):
-        return "it has no timesteps"
+        return _EMPTY
     if values.shape[1:] != expected:
         if len(expected) == 1 and values.ndim == 2:
             return f"it has {values.shape[1]:,} channels, and {expected[0]:,} are expected"
@@ -257,8 +266,27 @@ def _fault(recording: Recording, expected: tuple[int, ...]) -> str:
         if np.isinf(values).any():
             return "it has infinite values, or values too large for float32"
         if np.isnan(values).all():
-            return "all its values are missing"
+            return _MISSING
     return ""
+
+
+def _leave_out_empty(
+    recordings: Sequence[Recording], where: str
+) -> tuple[Sequence[Recording], list[str]]:
+    """The recordings with values, and a note on those without.
+
+    Raises:
+        ValueError: if all are empty.
+    """
+    empty = [r.name for r in recordings if r.fault in (_EMPTY, _MISSING)]
+    if len(empty) == len(recordings):
+        raise ValueError(f"{where}: every sequence is empty. Check what holds the numbers.")
+    if not empty:
+        return recordings, []
+    more = f" and {len(empty) - _SHOWN:,} more" if len(empty) > _SHOWN else ""
+    names = f"{', '.join(empty[:_SHOWN])}{more}"
+    remaining = [r for r in recordings if r.fault not in (_EMPTY, _MISSING)]
+    return remaining, [f"left out: {len(empty):,} sequences without values, {names}"]
 
 
 def _usual_channels(recordings: Sequence[Recording]) -> list[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Columns", "find_columns", "split_table"]
 
 _NAMES: dict[str, tuple[str, ...]] = {
-    "label": ("label", "labels", "class", "activity", "target", "y"),
+    "label": ("label", "labels", "class", "activity", "target"),
     "sequence": ("sequence", "sequence_id", "series", "series_id", "recording", "case", "id"),
     "step": ("step", "time", "timestamp", "datetime", "date", "frame", "t"),
     "groups": ("subject", "subject_id", "speaker", "participant", "person", "group"),

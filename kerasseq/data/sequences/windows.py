@@ -71,6 +71,7 @@ def cut_windows(sequences: Sequences, window: int | None, stride: int | None) ->
         labels=window_labels,
         groups=[groups[r] for r in rows],
         faults=[sequences.faults[r] for r in rows],
+        remarks=[sequences.remarks[r] for r in rows],
         notes=[*sequences.notes, f"{len(sequences):,} recordings cut into {len(rows):,} windows"],
         test=sequences.test and cut_windows(sequences.test, window, stride),
     )
