@@ -149,12 +149,13 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     frame_features: int = setting(
         64, "features of each frame of a video, from a small network trained with the rest", least=1
     )
-    normalize: Literal["channel", "sequence"] = setting(
+    normalize: Literal["channel", "sequence", "together"] = setting(
         "channel",
         'scaling of the channels: "channel" by mean and deviation in the training part, "sequence" '
-        "after each sequence is centred by its own mean",
+        'after each sequence is centred by its own mean, "together" by one deviation of all '
+        "channels, if they have one unit",
         stage="prepare",
-        range=Choice(("channel", "sequence")),
+        range=Choice(("channel", "sequence", "together")),
     )
     differences: bool = setting(
         False,

@@ -17,7 +17,7 @@ from kerasseq.io.schema import Array, Length, Limits
 
 __all__ = ["Normalize", "ReaderState", "SequenceExamples", "SequenceReader"]
 
-Normalize = Literal["channel", "sequence"]
+Normalize = Literal["channel", "sequence", "together"]
 _TINY = 1e-6  # deviation, relative to the largest one, below which a channel is constant
 
 _Numbers = Annotated[np.ndarray, Array("f", 1)]
@@ -36,6 +36,16 @@ class _Target(TypedDict):
     deviation: Annotated[float, Limits(above=0)]
 
 
+class _Columns(TypedDict, total=False):
+    """Names of the columns of the training table."""
+
+    channels: list[str]
+    label: str
+    sequence: str
+    step: str
+    groups: str
+
+
 class ReaderState(TypedDict):
     """The values of a `SequenceReader`, with the data info that models depend on."""
 
@@ -49,7 +59,7 @@ class ReaderState(TypedDict):
     differences: _Deviations | None
     centred: bool
     rate: Annotated[float, Limits(above=0)] | None
-    reading: NotRequired[dict[str, Any]]
+    reading: NotRequired[_Columns]
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,9 @@ class SequenceReader:
 
         Args:
             sequences: the training part.
-            normalize: "channel" to scale by the training part alone, "sequence" to centre each
-                sequence by its own mean first.
+            normalize: "channel" to scale each channel by its deviation in the training part;
+                "sequence" to centre each sequence by its own mean first; "together" to scale all
+                channels by one deviation, for channels of one unit, such as coordinates.
             differences: whether differences in time are further channels.
             classes: label of each class.
             targets: numbers to predict, for a regression.
@@ -114,11 +125,15 @@ class SequenceReader:
             if differences:
                 steps.add(np.diff(values, axis=0))
         mean, deviation = moments.result()
+        step_deviation = steps.result()[1] if differences else None
+        if normalize == "together":
+            deviation = _root_mean_square(deviation)
+            step_deviation = None if step_deviation is None else _root_mean_square(step_deviation)
         return cls(
             shape=sequences.shape,
             mean=mean,
             deviation=deviation,
-            differences=steps.result()[1] if differences else None,
+            differences=step_deviation,
             centred=centred,
             classes=classes,
             target=target,
@@ -297,6 +312,11 @@ class _Moments:
         constant = deviation <= _TINY * level
         deviation = np.where(constant, 1.0, deviation)
         return (mean + shift).astype(np.float32), deviation.astype(np.float32)
+
+
+def _root_mean_square(deviation: np.ndarray) -> np.ndarray:
+    """One deviation for all channels."""
+    return np.full_like(deviation, np.sqrt(np.mean(deviation.astype(np.float64) ** 2)))
 
 
 def _centre(values: np.ndarray) -> np.ndarray:
