@@ -117,6 +117,9 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         stage="read",
         least=1,
     )
+    mel_bins: int = setting(
+        40, "bands of the log-mel spectrogram of a sound", stage="read", least=1
+    )
     target: Literal["auto", "class", "number"] = setting(
         "auto",
         'kind of the labels: "class", or "number" for a regression; "auto": numbers with a '

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from kerasseq.data.classes.labels import class_name, class_numbers, plain_labels
 from kerasseq.data.sequences.folders import FileReaders
 from kerasseq.data.sequences.read import Reading
-from kerasseq.data.sequences.recordings import Recording, Sequences
+from kerasseq.data.sequences.recordings import Sequences
 
 if TYPE_CHECKING:
     from kerasseq.recipes.sequence_classification import SequenceClassificationSettings as Settings
@@ -33,7 +32,7 @@ def of_training(settings: Settings) -> Reading:
         rate=settings.rate,
         window=settings.window,
         stride=settings.stride,
-        readers=_file_readers(settings),
+        readers=_readers(settings, settings.rate),
     )
 
 
@@ -45,6 +44,7 @@ def of_part(settings: Settings, source: Sequences) -> Reading:
         channels=settings.channels or source.reading.get("channels"),
         usual=source.reading,
         rate=settings.rate or source.rate,
+        readers=_readers(settings, settings.rate or source.rate),
     )
 
 
@@ -58,7 +58,7 @@ def of_new(settings: Settings, state: Mapping[str, Any]) -> Reading:
         shape=shape,
         usual=reading,
         rate=state["rate"],
-        readers=replace(_file_readers(settings), video=video),
+        readers=_readers(settings, state["rate"], video),
     )
 
 
@@ -146,24 +146,8 @@ def _is_number(label: Any) -> bool:
         return False
 
 
-def _file_readers(settings: Settings) -> FileReaders:
-    """Readers of sounds and images; each imports its libraries when it reads a file."""
-    from kerasseq.data.images.files import ENDINGS as IMAGES
+def _readers(settings: Settings, rate: float | None, video: bool | None = None) -> FileReaders:
+    """Readers of sound and images."""
+    from kerasseq.tasks.sequence_classification.files import file_readers
 
-    def read_rows(path: Path) -> Recording:
-        from kerasseq.data.images.files import read_pixels
-
-        pixels = read_pixels(path, settings.image_size)
-        return Recording(path.name, pixels.reshape(len(pixels), -1).astype(np.float32) / 255)
-
-    def read_frames(paths: Sequence[Path]) -> np.ndarray:
-        from kerasseq.data.images.files import read_pixels
-
-        frames = [read_pixels(path, settings.image_size) for path in paths]
-        sizes = {frame.shape for frame in frames}
-        if len(sizes) > 1:
-            raise ValueError(f"its frames differ in size: {' and '.join(map(str, sorted(sizes)))}")
-        stacked = np.stack(frames)
-        return stacked if stacked.ndim == 4 else stacked[..., None]
-
-    return FileReaders(dict.fromkeys(IMAGES, read_rows), read_frames, IMAGES)
+    return file_readers(rate, settings.mel_bins, settings.image_size, video)
