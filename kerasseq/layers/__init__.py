@@ -30,11 +30,13 @@ from kerasseq.layers.recurrent.build import gru, lstm, rnn, simple_rnn
 from kerasseq.layers.recurrent.rnn import GRU, LSTM, RNN, SimpleRNN
 from kerasseq.layers.recurrent.stack import Stack
 from kerasseq.layers.sequence_mask import SequenceMask
+from kerasseq.layers.spectrogram import MFCC, LogMel
 from kerasseq.layers.token_dropout import TokenDropout
 
 __all__ = [
     "GRU",
     "LSTM",
+    "MFCC",
     "RNN",
     "AdditiveAttention",
     "AttentionDecoder",
@@ -46,6 +48,7 @@ __all__ = [
     "FrameEncoder",
     "HorizonNorm",
     "InitInjectDecoder",
+    "LogMel",
     "MergeDecoder",
     "NgramRatios",
     "NgramVotes",
