@@ -322,7 +322,7 @@ def test_frames_of_videos_pass_a_network_that_is_trained_too(tmp_path: Path) -> 
 
 def test_the_search_needs_nothing_special(tmp_path: Path) -> None:
     result = kerasseq.tune(
-        "sequence_classification", _waves(45), trials=2, epochs=1, units=4, depth=1,
+        "sequence_classification", _waves(45), trials=2, epochs=1, depth=1,
         space={"cell": ["gru", "mingru"], "units": [3, 4]}, tuner="random", quiet=True,
         out=tmp_path / "search",
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import zipfile
 from collections import Counter
@@ -22,10 +23,11 @@ from kerasseq.io.files import is_file_inside, read_text
 from kerasseq.io.limits import check_size, check_table
 from kerasseq.io.tables import TABLES, read_separated, read_table
 
-__all__ = ["FileReaders", "Layout", "read_file", "read_folder", "unpacked"]
+__all__ = ["FileReaders", "Layout", "is_headless", "read_file", "read_folder", "unpacked"]
 
 _NUMPY = (".npz", ".npy")
 _TEXT = (".txt", ".dat")
+_LONGEST_LINE = 2**20
 _PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 _SKELETON = "skeleton"
 
@@ -249,8 +251,8 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
         return [Recording(path.name, skeleton(_plain_numbers(path), joints))]
     if ending in _TEXT:
         return [Recording(path.name, as_values(_plain_numbers(path)))]
-    if ending in (".csv", ".tsv") and (values := _without_header(path)) is not None:
-        return [Recording(path.name, as_values(values))]
+    if is_headless(path):
+        return [Recording(path.name, as_values(_without_header(path)))]
     frame, _ = read_table(path)
     if not len(frame):
         return [Recording(path.name, np.zeros((0, 1), dtype=np.float32))]
@@ -280,18 +282,26 @@ def _plain_numbers(path: Path) -> np.ndarray:
         raise ValueError(f"it does not hold numbers alone: {error}") from None
 
 
-def _without_header(path: Path) -> np.ndarray | None:
-    """The numbers of a CSV file whose first line holds numbers too; None for another file."""
+def is_headless(path: Path) -> bool:
+    """Whether a file is a CSV or TSV file whose first line holds numbers, no names."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return False
+    with open(path, "rb") as file:
+        first = file.readline(_LONGEST_LINE).decode("latin-1")
+    words = re.split(r"[,;\t]", first.strip())
+    try:
+        return bool([float(word) for word in words])
+    except ValueError:
+        return False
+
+
+def _without_header(path: Path) -> np.ndarray:
+    """The numbers of a CSV or TSV file without a line of names."""
     text, _ = read_text(path)
     first = text.split("\n", 1)[0]
-    try:
-        [float(word) for word in first.replace(";", ",").replace("\t", ",").split(",")]
-    except ValueError:
-        return None
-    kind = path.suffix[1:].upper()
-    header = first.strip("\r")
-    separator = "\t" if kind == "TSV" else next((sign for sign in ",;\t" if sign in header), ",")
-    names = separator.join(map(str, range(header.count(separator) + 1)))
+    separator = next((sign for sign in "\t;," if sign in first), ",")
+    names = separator.join(map(str, range(first.count(separator) + 1)))
+    kind = "TSV" if separator == "\t" else "CSV"
     frame = read_separated(path, f"{names}\n{text}", kind)
     try:
         return frame.to_numpy(dtype=np.float64)

@@ -162,7 +162,7 @@ def _from_path(path: Path, reading: Reading) -> Sequences:
             target_rate=reading.rate,
             **reading.checks,
         )
-    if ending in TABLES:
+    if ending in TABLES and not folders.is_headless(path):
         frame, notes = read_table(path)
         sequences = _from_table(frame, str(path), path.parent, reading)
         sequences.notes[:0] = notes

@@ -62,19 +62,19 @@ def file_readers(
 
 def _sound_reader(rate: float | None, mel_bins: int) -> Callable[[Path], Recording]:
     """A reader of sounds as log-mel spectrograms, all of one rate."""
-    chosen = None if rate is None else round(rate)
+    chosen, layer = None if rate is None else round(rate), None
 
     def read(path: Path) -> Recording:
-        nonlocal chosen
+        nonlocal chosen, layer
         import keras
 
         from kerasseq.layers.spectrogram import LogMel
 
         sound = read_sound(path, chosen)
         chosen = sound.rate
+        layer = layer or LogMel(sound.rate, mel_bins, top_db=None)
         notes = list(sound.notes)
         silent = next((note for note in notes if note.startswith(_SILENT)), "")
-        layer = LogMel(sound.rate, mel_bins, top_db=None)
         features = keras.ops.convert_to_numpy(layer(sound.samples[None]))[0]
         return Recording(path.name, features, rate=sound.rate, fault=silent, notes=notes)
 
