@@ -152,11 +152,12 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     frame_features: int = setting(
         64, "features of each frame of a video, from a small network trained with the rest", least=1
     )
-    normalize: Literal["channel", "sequence", "together"] = setting(
-        "channel",
-        'scaling of the channels: "channel" by mean and deviation in the training part, "sequence" '
-        'after each sequence is centred by its own mean, "together" by one deviation of all '
-        "channels, if they have one unit",
+    normalize: Literal["auto", "channel", "sequence", "together"] = setting(
+        "auto",
+        'scaling of the channels: "channel" by mean and deviation in the training part; "sequence" '
+        'after each sequence is centred by its own mean; "together" by one deviation of all '
+        'channels; "auto": "together" for skeletons and images, whose channels have one unit, else '
+        '"channel"',
         stage="prepare",
         range=Choice(("channel", "sequence", "together")),
     )

@@ -248,7 +248,8 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
         raise ValueError("it is empty")
     joints = layout.joints or (KINECT_JOINTS if _SKELETON in path.name.lower() else None)
     if joints:
-        return [Recording(path.name, skeleton(_plain_numbers(path), joints))]
+        values = skeleton(_plain_numbers(path), joints)
+        return [Recording(path.name, values, one_unit=True)]
     if ending in _TEXT:
         return [Recording(path.name, as_values(_plain_numbers(path)))]
     if is_headless(path):

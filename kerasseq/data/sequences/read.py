@@ -288,8 +288,9 @@ def _recordings(entry: Any, reading: Reading) -> list[Recording]:
             group=groups[row],
             channels=part.channels,
             rate=part.rate,
+            one_unit=part.one_unit,
             fault=part.faults[row],
-            notes=part.notes,
+            notes=[remark for remark in (part.remarks[row],) if remark],
         )
         for row in range(len(part))
     ]

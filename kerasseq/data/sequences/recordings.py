@@ -34,6 +34,7 @@ class Recording:
         group: the subject or speaker; None where it is unknown.
         channels: names of the channels; None if they have none.
         rate: timesteps per second; None where it is unknown.
+        one_unit: whether all channels are known to have one unit, as coordinates and pixels do.
         fault: the reason why it cannot be used; "" if it can.
         notes: remarks for the user, each without the name of the recording.
     """
@@ -44,6 +45,7 @@ class Recording:
     group: Any = None
     channels: list[str] | None = None
     rate: float | None = None
+    one_unit: bool = False
     fault: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -61,6 +63,7 @@ class Sequences:
         faults: for each sequence the reason why it cannot be used, or "".
         remarks: remarks on each sequence, such as "clipped", or "".
         rate: timesteps per second; None where it is unknown.
+        one_unit: whether all channels are known to have one unit.
         notes: remarks on how the data was read, for the user.
         test: an official test part, or None.
         validation: a separate validation part, or None.
@@ -76,6 +79,7 @@ class Sequences:
     faults: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list, compare=False)
     rate: float | None = None
+    one_unit: bool = False
     notes: list[str] = field(default_factory=list)
     test: Sequences | None = None
     validation: Sequences | None = field(default=None, metadata=LATER)
@@ -236,6 +240,7 @@ def assemble(
         faults=[r.fault for r in recordings],
         remarks=["; ".join(r.notes) for r in recordings],
         rate=float(np.median(rates)) if rates else None,
+        one_unit=all(r.one_unit for r in recordings),
         notes=[*notes, *_gather_notes(recordings)],
     )
 

@@ -39,7 +39,8 @@ def file_readers(
 
     def read_rows(path: Path) -> Recording:
         pixels = read_pixels(path, image_size)
-        return Recording(path.name, pixels.reshape(len(pixels), -1).astype(np.float32) / 255)
+        values = pixels.reshape(len(pixels), -1).astype(np.float32) / 255
+        return Recording(path.name, values, one_unit=True)
 
     def read_frames(paths: Sequence[Path]) -> np.ndarray:
         frames = [read_pixels(path, image_size) for path in paths]

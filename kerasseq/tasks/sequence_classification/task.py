@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from kerasseq.tasks.sequence_classification.run import SequenceRun
 if TYPE_CHECKING:
     import keras
 
-    from kerasseq.data.sequences.reader import SequenceExamples, SequenceReader
+    from kerasseq.data.sequences.reader import Normalize, SequenceExamples, SequenceReader
     from kerasseq.data.sequences.recordings import Sequences
     from kerasseq.evaluation.metrics import Score
     from kerasseq.models import SequenceClassifierConfig
@@ -161,7 +161,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             )
         reader = SequenceReader.fit(
             train.values,
-            normalize=settings.normalize,
+            normalize=_normalization(settings.normalize, train.one_unit),
             differences=settings.differences,
             classes=classes,
             targets=np.array(labels, dtype=np.float64) if numeric else None,
@@ -393,6 +393,13 @@ def _is_separate_data(part: Any) -> bool:
 
     pair = isinstance(part, tuple) and len(part) == 2
     return pair or isinstance(part, Sequences) or is_path(part) or is_table(part)
+
+
+def _normalization(setting: str, one_unit: bool) -> Normalize:
+    """The scaling of the channels: "auto" scales channels of one unit together."""
+    if setting == "auto":
+        return "together" if one_unit else "channel"
+    return cast("Normalize", setting)
 
 
 def _class_order(label: Any) -> tuple[bool, Any]:
