@@ -197,6 +197,8 @@ def _rival(name: str, part: Sequence[str] | None, seed: int, python: str) -> dic
     settings = SequenceClassificationSettings(**_arguments(name, part, seed))
     recipe = task("sequence_classification")
     parts, _ = prepare(recipe, recipe.load(settings.data, settings), settings)
+    test = parts.test
+    assert test is not None
     known = parts.train.joined(parts.validation)
     length = max(9, int(max(known.values.lengths)))  # the least that MiniRocket takes
     with tempfile.TemporaryDirectory() as folder:
@@ -205,8 +207,8 @@ def _rival(name: str, part: Sequence[str] | None, seed: int, python: str) -> dic
             path,
             train=_stretched(known.values, length),
             train_labels=np.array(known.labels, dtype=str),
-            test=_stretched(parts.test.values, length),
-            test_labels=np.array(parts.test.labels, dtype=str),
+            test=_stretched(test.values, length),
+            test_labels=np.array(test.labels, dtype=str),
         )
         script = Path(__file__).with_name("minirocket.py")
         command = [python, str(script), str(path), str(seed)]

@@ -13,6 +13,7 @@ from kerasseq.tasks.sequence_classification import SequenceClassification
 from kerasseq.tasks.settings import BidirectionalSettings, TrainingSettings
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 __all__ = ["SequenceClassificationSettings", "sequence_classification"]
@@ -58,7 +59,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
             '`pattern` or in a column; a table of file names; or "demo", motions of simple bodies'
         ),
     )
-    label: str | Sequence[Any] | None = setting(
+    label: str | Sequence[Any] | np.ndarray | None = setting(
         None,
         "name of the column of labels, or a label for each sequence of an array; default: detected",
         stage="read",
@@ -75,7 +76,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         "name of the column with the order of the timesteps, numbers or times; default: detected",
         stage="read",
     )
-    groups: str | Sequence[Any] | None = setting(
+    groups: str | Sequence[Any] | np.ndarray | None = setting(
         None,
         "name of the column of groups, such as subjects or speakers, or a group for each sequence "
         "of an array; a group is never on both sides of a split; default: detected",

@@ -144,6 +144,8 @@ def _from_path(path: Path, reading: Reading) -> Sequences:
         files = [p for p in sorted(path.iterdir()) if p.suffix.lower() in ARCHIVE_ENDINGS]
         pairs = [file for file in files if test_file(file)]
         return _from_path(pairs[0], reading) if pairs else _from_folder(path, str(path), reading)
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty. Give a file with a sequence.")
     ending = path.suffix.lower()
     if ending == ".zip":
         with folders.unpacked(path) as folder:
