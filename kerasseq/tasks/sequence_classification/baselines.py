@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ __all__ = ["nearest", "predictions", "statistics"]
 #: Share of the longest sequence by which the warping may shift a timestep.
 BAND = 0.2
 #: Largest number of differences between two values that the nearest neighbour computes.
-MOST_DIFFERENCES = 3e10
+MOST_DIFFERENCES = 1e10
+_PER_CHANNEL = 11  # statistics of a channel
 _LONGEST = 256  # timesteps; longer sequences are averaged down to it for the nearest neighbour
 
 
@@ -34,24 +35,28 @@ def predictions(
     Returns:
         For each baseline class probabilities, (rows, classes); for a regression numbers, (rows,).
     """
-    scaled = [_flat(reader, known.values, row) for row in range(len(known))]
-    new = [_flat(reader, test.values, row) for row in range(len(test))]
-    features, new_features = statistics(scaled), statistics(new)
+    features, new_features = (
+        statistics(_flat(reader, part.values, row) for row in range(len(part)))
+        for part in (known, test)
+    )
     if reader.target is not None:
         targets = np.array(known.labels, dtype=np.float64)
         return {
-            "mean": np.full(len(new), targets.mean()),
+            "mean": np.full(len(test), targets.mean()),
             "statistics + ridge regression": _ridge(features, targets, new_features),
         }
     classes = len(reader.classes)
     truth = class_numbers(known.labels or [], reader.classes)
-    rows = _affordable(scaled, new, truth)
+    rows = _affordable(known.values, test.values, truth, features.shape[1] // _PER_CHANNEL)
     name = "1-NN, time warping"
-    if len(rows) < len(scaled):
+    if len(rows) < len(known):
         name += f" ({len(rows):,} training sequences)"
-    neighbours = nearest([scaled[row] for row in rows], new)
+    neighbours = nearest(
+        [_flat(reader, known.values, row) for row in rows],
+        [_flat(reader, test.values, row) for row in range(len(test))],
+    )
     return {
-        "majority": np.tile(np.bincount(truth, minlength=classes) / len(truth), (len(new), 1)),
+        "majority": np.tile(np.bincount(truth, minlength=classes) / len(truth), (len(test), 1)),
         name: np.eye(classes)[truth[rows[neighbours]]],
         "statistics + logistic regression": _logistic(features, truth, new_features, classes),
     }
@@ -87,7 +92,7 @@ def nearest(known: Sequence[np.ndarray], new: Sequence[np.ndarray]) -> np.ndarra
     return np.asarray(distances).reshape(len(new), len(known)).argmin(axis=1)
 
 
-def statistics(sequences: Sequence[np.ndarray]) -> np.ndarray:
+def statistics(sequences: Iterable[np.ndarray]) -> np.ndarray:
     """Summary statistics of each channel, (sequences, statistics).
 
     Mean, deviation, least, quartiles and largest value, the first and the last one, mean and
@@ -120,12 +125,10 @@ def _flat(reader: SequenceReader, sequences: Ragged, row: int) -> np.ndarray:
     return values[:, :: step[0], :: step[1]].reshape(len(values), -1)
 
 
-def _affordable(
-    known: Sequence[np.ndarray], new: Sequence[np.ndarray], truth: np.ndarray
-) -> np.ndarray:
+def _affordable(known: Ragged, new: Ragged, truth: np.ndarray, channels: int) -> np.ndarray:
     """Rows of the known sequences that the nearest neighbour may look at, of all classes."""
-    length = np.mean([min(len(x), _LONGEST) for x in known])
-    each = len(new) * length**2 * min(1.0, 2 * BAND) * known[0].shape[1]
+    length = np.minimum(known.lengths, _LONGEST).mean()
+    each = len(new) * length**2 * min(1.0, 2 * BAND) * channels
     most = max(len({*truth.tolist()}), int(MOST_DIFFERENCES / max(each, 1.0)))
     if most >= len(known):
         return np.arange(len(known))
