@@ -10,6 +10,7 @@ PUBLIC = {
     "ClassificationRun": "kerasseq.runs",
     "ForecastRun": "kerasseq.tasks.forecasting",
     "Run": "kerasseq.runs",
+    "SequenceRun": "kerasseq.tasks.sequence_classification",
     "compare": "kerasseq.params",
     "count": "kerasseq.params",
     "explain": "kerasseq.insight.explain",

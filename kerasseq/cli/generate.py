@@ -22,8 +22,16 @@ def imports() -> str:
     """Generate the static imports of `kerasseq/__init__.py`."""
     homes = dict.fromkeys(MODULES, "kerasseq") | PUBLIC
     homes |= {name: f"kerasseq.recipes.{name}" for name in builtin()}
-    lines = sorted(f"    from {home} import {name} as {name}\n" for name, home in homes.items())
-    return "".join(lines) + "\n    "
+    lines = sorted(f"    from {home} import {name} as {name}" for name, home in homes.items())
+    return "".join(f"{_wrapped(line)}\n" for line in lines) + "\n    "
+
+
+def _wrapped(line: str) -> str:
+    """An import as the formatter writes it, in several lines if it is long."""
+    if len(line) <= _LONGEST:
+        return line
+    module, _, names = line.partition(" import ")
+    return f"{module} import (\n        {names},\n    )"
 
 
 def verbs() -> str:
@@ -35,6 +43,7 @@ def verbs() -> str:
     return f"VERBS = {json.dumps(help_by_verb, indent=4)}\n".replace('"\n}', '",\n}')
 
 
+_LONGEST = 100  # columns of a line
 _PACKAGE = Path(__file__).parents[1]
 #: Files with generated lines, and the functions that generate them.
 FILES = {_PACKAGE / "__init__.py": imports, _PACKAGE / "names.py": verbs}

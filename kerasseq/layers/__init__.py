@@ -5,6 +5,8 @@ Importing this registers every class, so that `keras.models.load_model` needs no
 
 from kerasseq.kernels import native
 from kerasseq.layers.attention import AdditiveAttention, DotProductAttention
+from kerasseq.layers.augment import ChannelScaling, TimeCrop, TimeWarp
+from kerasseq.layers.convolution import SequenceConvolution
 from kerasseq.layers.decoders.caption import (
     AttentionDecoder,
     InitInjectDecoder,
@@ -21,25 +23,32 @@ from kerasseq.layers.forecast.seq2seq import Seq2SeqForecast
 from kerasseq.layers.forecast.series_embedding import SeriesEmbedding
 from kerasseq.layers.forecast.step_inputs import StepInputs
 from kerasseq.layers.forecast.window_norm import HorizonNorm, WindowNorm
+from kerasseq.layers.frame_encoder import FrameEncoder
 from kerasseq.layers.ngrams import NgramRatios, NgramVotes
 from kerasseq.layers.pooling import SequencePooling, pool
 from kerasseq.layers.recurrent.build import gru, lstm, rnn, simple_rnn
 from kerasseq.layers.recurrent.rnn import GRU, LSTM, RNN, SimpleRNN
 from kerasseq.layers.recurrent.stack import Stack
+from kerasseq.layers.sequence_mask import SequenceMask
+from kerasseq.layers.spectrogram import MFCC, LogMel
 from kerasseq.layers.token_dropout import TokenDropout
 
 __all__ = [
     "GRU",
     "LSTM",
+    "MFCC",
     "RNN",
     "AdditiveAttention",
     "AttentionDecoder",
+    "ChannelScaling",
     "Channelwise",
     "DirectForecast",
     "DotProductAttention",
     "Emission",
+    "FrameEncoder",
     "HorizonNorm",
     "InitInjectDecoder",
+    "LogMel",
     "MergeDecoder",
     "NgramRatios",
     "NgramVotes",
@@ -48,11 +57,15 @@ __all__ = [
     "RecursiveForecast",
     "SegmentForecast",
     "Seq2SeqForecast",
+    "SequenceConvolution",
+    "SequenceMask",
     "SequencePooling",
     "SeriesEmbedding",
     "SimpleRNN",
     "Stack",
     "StepInputs",
+    "TimeCrop",
+    "TimeWarp",
     "TokenDropout",
     "WindowNorm",
     "gru",

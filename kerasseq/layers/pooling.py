@@ -76,7 +76,7 @@ class SequencePooling(keras.layers.Layer):
             total = ops.sum(sequences * weights, axis=1)
             return total / ops.maximum(ops.sum(weights, axis=1), 1)
         if self.mode == "max":
-            lowest = -65504.0 if self.compute_dtype == "float16" else -1e30
+            lowest = self._lowest
             return (
                 ops.max(ops.where(mask, sequences, lowest), axis=1, initial=lowest) * has_timesteps
             )
@@ -87,10 +87,63 @@ class SequencePooling(keras.layers.Layer):
 
     def weigh(self, sequences: Tensor, mask: Tensor) -> Tensor:
         """Attention weights, (batch, timesteps, 1), which sum to one over unmasked timesteps."""
-        hidden = ops.tanh(ops.matmul(sequences, self.projection) + self.bias)
-        scores = ops.cast(ops.matmul(hidden, self.query), "float32")
-        weights = ops.softmax(ops.where(mask, scores, -1e9), axis=1)
+        weights = ops.softmax(ops.where(mask, self._scores(sequences), -1e9), axis=1)
         return ops.cast(weights, sequences.dtype)
+
+    def start(self, rows: int, width: int) -> tuple[Tensor, ...]:
+        """The running totals of a stream before its first timestep.
+
+        Args:
+            rows: Number of streams.
+            width: Width of the sequences.
+
+        Returns:
+            Arrays with one row per stream; the first is what `call` gives for the timesteps so far,
+            once there is one.
+        """
+        pooled, one = ops.zeros((rows, width), self.compute_dtype), ops.zeros((rows, 1), "float32")
+        if self.mode == "max":
+            return (pooled + self._lowest,)
+        if self.mode == "mean":  # number of timesteps
+            return pooled, one
+        if self.mode == "attention":  # sum of the weights, relative to the highest score
+            return pooled, one, one - 1e30
+        return (pooled,)
+
+    def step(self, sequences: Tensor, totals: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The running totals of a stream after further timesteps.
+
+        Args:
+            sequences: (batch, timesteps, width), with at least one timestep.
+            totals: The totals before them; see `start`.
+        """
+        pooled, *rest = totals
+        if self.mode == "last":
+            return (sequences[:, -1],)
+        if self.mode == "max":
+            return (ops.maximum(pooled, ops.max(sequences, axis=1)),)
+        if self.mode == "mean":
+            count = rest[0] + sequences.shape[1]
+            share = ops.cast(sequences.shape[1] / count, sequences.dtype)
+            return pooled + (ops.mean(sequences, axis=1) - pooled) * share, count
+        scores = self._scores(sequences)
+        highest = ops.maximum(rest[1], ops.max(scores, axis=1))
+        weights = ops.exp(scores - highest[:, None])
+        weight_before = rest[0] * ops.exp(rest[1] - highest)
+        weight = weight_before + ops.sum(weights, axis=1)
+        shares = ops.cast(weights / weight[:, None], sequences.dtype)
+        pooled = pooled * ops.cast(weight_before / weight, sequences.dtype)
+        return pooled + ops.sum(sequences * shares, axis=1), weight, highest
+
+    def _scores(self, sequences: Tensor) -> Tensor:
+        """Scores of attention, float32 (batch, timesteps, 1)."""
+        hidden = ops.tanh(ops.matmul(sequences, self.projection) + self.bias)
+        return ops.cast(ops.matmul(hidden, self.query), "float32")
+
+    @property
+    def _lowest(self) -> float:
+        """A value below all others, which the dtype can hold."""
+        return -65504.0 if self.compute_dtype == "float16" else -1e30
 
     def compute_mask(self, sequences: Tensor, mask: Tensor | None = None) -> None:
         """None: there is no time axis to mask after pooling."""

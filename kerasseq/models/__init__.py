@@ -6,6 +6,8 @@ from kerasseq.models.forecaster import Forecaster
 from kerasseq.models.forecaster_stream import State, Stream
 from kerasseq.models.image_encoder import image_cnn, image_network, image_size
 from kerasseq.models.likelihoods import Likelihood
+from kerasseq.models.sequence_classifier import SequenceClassifierConfig
+from kerasseq.models.sequence_classifier_stream import SequenceState, SequenceStream
 from kerasseq.models.word_loss import WordLoss
 
 __all__ = [
@@ -13,6 +15,9 @@ __all__ = [
     "Classifier",
     "Forecaster",
     "Likelihood",
+    "SequenceClassifierConfig",
+    "SequenceState",
+    "SequenceStream",
     "State",
     "Stream",
     "WordLoss",

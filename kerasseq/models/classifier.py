@@ -11,8 +11,9 @@ import keras
 from kerasseq import layers
 from kerasseq.layers.ngrams import NgramRatios, NgramVotes
 from kerasseq.layers.token_dropout import TokenDropout
+from kerasseq.models.pooled_head import pooled_head, pooled_head_cost
 from kerasseq.params import count
-from kerasseq.params.cost import Cost, dense, over_time, table
+from kerasseq.params.cost import Cost, over_time, table
 
 __all__ = ["Classifier"]
 
@@ -103,11 +104,8 @@ class Classifier:
         """Parameters and MACs of the model, for a text of `timesteps` tokens."""
         recurrent = self._recurrent_count()
         width = recurrent.levels[-1].output
-        modes = self.pooling.split("+")
         cost = table(self.vocabulary, self.embedding) + over_time(recurrent, timesteps)
-        for _ in range(modes.count("attention")):  # a tanh layer, and a query
-            cost += dense(width, width, timesteps) + dense(width, 1, timesteps, bias=False)
-        cost += dense(len(modes) * width, self.logits)
+        cost += pooled_head_cost(width, self.pooling, self.logits, timesteps)
         if self.ngrams:
             votes = timesteps * self.order * self.logits
             cost += table(self.ngrams, self.logits)  # ratios
@@ -161,15 +159,9 @@ class Classifier:
             evidence = keras.layers.Reshape((-1, channels), name="evidence")(evidence)
             sequence = keras.layers.Concatenate(name="features")([sequence, evidence])
         sequence = recurrent(sequence, mask=mask)
-        pooled = [
-            layers.pool(mode, name=f"pool_{mode}")(sequence, mask=mask)
-            for mode in self.pooling.split("+")
-        ]
-        features = keras.layers.Concatenate(name="pools")(pooled) if pooled[1:] else pooled[0]
-        if self.dropout:
-            features = keras.layers.Dropout(self.dropout, name="dropout")(features)
-        # The loss applies softmax or sigmoid, which is numerically more stable.
-        return keras.layers.Dense(self.logits, name="deep", dtype="float32")(features)
+        return pooled_head(
+            sequence, self.pooling, self.logits, name="deep", dropout=self.dropout, mask=mask
+        )
 
     def _recurrent_count(self) -> Any:
         return count(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -12,6 +12,7 @@ from kerasseq.runs.run import Run
 from kerasseq.settings import require_bool
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -28,6 +29,7 @@ class Unlabelled:
         examples: the rows as inputs of the model.
         reasons: for each row the reason why the model cannot read it ("no text", say), or "".
         instead: description of the prediction for rows that the model cannot read.
+        remarks: for each row a remark on how it was read, or ""; none if there are no remarks.
     """
 
     column: str
@@ -35,12 +37,13 @@ class Unlabelled:
     examples: Any
     reasons: Sequence[str]
     instead: str
+    remarks: Sequence[str] = ()
 
 
 _Share = Annotated[float, Limits(least=0, most=1 + 1e-6)]
 
 
-class _Reliability(TypedDict):
+class _Bins(TypedDict):
     rows: Annotated[list[Count], Length(1)]
     confidence: list[_Share]
     accuracy: list[_Share]
@@ -53,11 +56,16 @@ def _square_fault(rows: list[list[int]]) -> str | None:
     return f"must have {len(rows):,} columns, as many as rows"
 
 
+#: Types of the confusion matrix and of the reliability diagram in metrics.json.
+Confusion = Annotated[list[list[Count]], _square_fault]
+Reliability = Annotated[_Bins, SameLength("rows", "confidence", "accuracy")]
+
+
 class ClassificationMetrics(TypedDict):
     """Entries of metrics.json that only classifiers have."""
 
-    confusion: Annotated[list[list[Count]], _square_fault]
-    reliability: Annotated[_Reliability, SameLength("rows", "confidence", "accuracy")]
+    confusion: Confusion
+    reliability: Reliability
 
 
 class ClassificationRun(Run):
@@ -108,16 +116,26 @@ class ClassificationRun(Run):
                 f"of them row {first} (counted from 0): {batch.reasons[first]} in "
                 f"{str(batch.rows[first])[:60]!r}. Leave such rows out, or pass strict=False."
             )
-        probabilities = self.task.predictions(self.model, batch.examples, self.state, self.resolved)
-        classes = self.state["classes"]
-        table = pd.DataFrame(probabilities, columns=[str(name) for name in classes])
-        table.insert(0, batch.column, batch.rows, allow_duplicates=True)
-        table.insert(
-            1, "label", [classes[i] for i in probabilities.argmax(1)], allow_duplicates=True
-        )
+        outputs = self.task.predictions(self.model, batch.examples, self.state, self.resolved)
+        table = pd.DataFrame({batch.column: list(batch.rows)})
+        for name, values in self._answers(outputs):
+            # A class may have the name of another column.
+            table.insert(len(table.columns), name, values, allow_duplicates=True)
         notes = [reason and f"{reason}: {batch.instead}" for reason in batch.reasons]
-        table.insert(len(table.columns), "note", notes, allow_duplicates=True)
+        remarks = batch.remarks or [""] * len(notes)
+        table.insert(
+            len(table.columns),
+            "note",
+            [note or remark for note, remark in zip(notes, remarks)],
+            allow_duplicates=True,
+        )
         return table
+
+    def _answers(self, outputs: np.ndarray) -> Iterator[tuple[str, Any]]:
+        """The columns of the answers: the label, and the probability of each class."""
+        classes = self.state["classes"]
+        yield "label", [classes[i] for i in outputs.argmax(1)]
+        yield from zip(map(str, classes), outputs.T)
 
     def figures(self) -> dict[str, Figure]:
         from kerasseq.evaluation import plots

@@ -45,6 +45,8 @@ __all__ = [
 ]
 
 Settings = Mapping[str, Any]
+_LONGEST = 200  # characters of a wrong value
+
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -89,13 +91,15 @@ class Setting:
         if value is None and "None" in union_members(self.annotation):
             return None
         for member in union_members(self.annotation):
-            if fits(member, value) and self._within_limits(value):
+            # Limits are those of numbers: of one, or of a list of them.
+            limited = is_number(value) or bool(item_type(member))
+            if fits(member, value) and (not limited or self._within_limits(value)):
                 return None
         return self.refusal(value)
 
     def refusal(self, value: Any) -> str:
         """Error message for a value that the setting cannot have."""
-        shown = f"a {type(value).__name__}" if hasattr(value, "iloc") else repr(value)
+        shown = f"a {type(value).__name__}" if hasattr(value, "iloc") else _shortened(repr(value))
         text = f"{self.name} must be {self._describe_valid()}. Received: {self.name}={shown}"
         text += "; it is out of range." if is_huge(value) else ""
         takes_list = any(item_type(member) for member in union_members(self.annotation))
@@ -156,6 +160,10 @@ class Setting:
             return f"from {low:g} to {high:g}"
         begin = f"at least {low:g}" if low is not None else f"above {self.above:g}"
         return f"{begin} and {'at most' if self.most is not None else 'below'} {high:g}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def setting(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import keras
 import numpy as np
 
-__all__ = ["MAIN_OUTPUT", "Batches", "Examples", "Generated"]
+__all__ = ["MAIN_OUTPUT", "Batches", "Examples", "Generated", "GeneratedSequences"]
 
 MAIN_OUTPUT = "own"  # the output of the model, beside the outputs of its branches
 
@@ -70,15 +70,30 @@ class Generated(Protocol):
     def __len__(self) -> int:
         """The number of rows."""
 
-    def batch(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], Any]:
-        """Rows by number: their inputs by name, and their targets."""
+    def batch(self, rows: np.ndarray) -> tuple[Any, ...]:
+        """Rows by number: their inputs by name, their targets, and weights if there are any."""
+
+
+@runtime_checkable
+class GeneratedSequences(Protocol):
+    """Generated rows of unequal length, padded batch by batch; see `Generated`."""
+
+    @property
+    def lengths(self) -> Mapping[str, np.ndarray]:
+        """Timesteps of each row, `(rows,)`, by the name of the padded input."""
+
+    def __len__(self) -> int:
+        """The number of rows."""
+
+    def batch(self, rows: np.ndarray, widths: Mapping[str, int] | None = None) -> tuple[Any, ...]:
+        """Rows by number, as in `Generated`, padded to a number of timesteps by name."""
 
 
 class Batches(keras.utils.PyDataset):
     """Batches of rows of similar length, each cut to its longest row.
 
     Args:
-        examples: rows to cut into batches; generated rows all have the same length.
+        examples: rows to cut into batches; rows of `Generated` all have the same length.
         batch_size: rows per batch; one batch may have fewer.
         seed: seed of the order, which differs between epochs and is the same on every run; None
             keeps the rows in order of their length.
@@ -87,7 +102,7 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        examples: Examples | Generated,
+        examples: Examples | Generated | GeneratedSequences,
         batch_size: int,
         seed: int | None = None,
         branches: Sequence[str] = (),
@@ -135,7 +150,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         rows = self._rows[index]
-        if isinstance(self._examples, Examples):
+        if isinstance(self._examples, Examples | GeneratedSequences):
             widths = self._widths[self._bucket[rows[-1]]]
             inputs, *labels = self._examples.batch(rows, widths)
         else:
@@ -146,23 +161,34 @@ class Batches(keras.utils.PyDataset):
         )
 
 
-def _buckets(examples: Examples | Generated) -> tuple[np.ndarray, list[dict[str, int]]]:
+def _buckets(
+    examples: Examples | Generated | GeneratedSequences,
+) -> tuple[np.ndarray, list[dict[str, int]]]:
     """The bucket of each row, and the width of each padded input in each bucket."""
-    if not isinstance(examples, Examples) or not examples.lengths:
+    if not isinstance(examples, Examples | GeneratedSequences) or not examples.lengths:
         # One byte per row: there may be many millions.
         return np.zeros(len(examples), dtype=np.int8), [{}]
     width_number = np.searchsorted(_WIDTHS, next(iter(examples.lengths.values())))
     filled, bucket = np.unique(width_number, return_inverse=True)
     widths: list[dict[str, int]] = [{} for _ in filled]
-    padded = {**examples.inputs, "targets": examples.targets}
     for name, lengths in examples.lengths.items():
-        values = padded[name]
-        if values is None:
+        most = _padded_width(examples, name, lengths)
+        if most is None:
             continue
         longest = np.zeros(len(filled), dtype=np.int64)
         np.maximum.at(longest, bucket, lengths)
         # Never narrower than in the bucket before, so that the last bucket is the widest.
         bucket_widths = _WIDTHS[np.searchsorted(_WIDTHS, np.maximum.accumulate(longest))]
-        for by_name, width in zip(widths, np.minimum(bucket_widths, values.shape[1])):
+        for by_name, width in zip(widths, np.minimum(bucket_widths, most)):
             by_name[name] = int(width)
     return bucket, widths
+
+
+def _padded_width(
+    examples: Examples | GeneratedSequences, name: str, lengths: np.ndarray
+) -> int | None:
+    """Largest width of a padded input; None for targets that are not known."""
+    if not isinstance(examples, Examples):
+        return int(lengths.max(initial=0))
+    values = {**examples.inputs, "targets": examples.targets}[name]
+    return None if values is None else values.shape[1]

@@ -59,6 +59,7 @@ LARGEST = 100_000  # bytes of a file
 DATA = GOLDEN / "data"
 REVIEWS, SERIES, CAPTIONS = (f"data/{name}.csv" for name in ("reviews", "series", "captions"))
 FEATURES = "data/features.npz"
+SEQUENCES = "data/sequences.csv"
 PICTURES = "data/images"
 
 _SHAPES, _COLOURS = ("square", "bar", "frame"), {"red": 0, "green": 1, "blue": 2}
@@ -77,6 +78,7 @@ def data() -> None:
     features = (3 * features + draw.normal(0, 0.2, features.shape)).astype("float32")
     np.savez(GOLDEN / FEATURES, names=names, features=features)
     _folder(GOLDEN / PICTURES, 6, draw)
+    _sequences(np.random.default_rng(2)).to_csv(GOLDEN / SEQUENCES, index=False)
 
 
 def _reviews(draw: np.random.Generator) -> pd.DataFrame:
@@ -97,6 +99,22 @@ def _series(draw: np.random.Generator) -> pd.DataFrame:
         values = level * season * (1 + 0.004 * steps) * np.exp(draw.normal(0, 0.05, len(steps)))
         months = pd.date_range("2015-01-01", periods=len(steps), freq="MS")
         frames.append(pd.DataFrame({"month": months, "sold": values.round(3), "shop": name}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _sequences(draw: np.random.Generator) -> pd.DataFrame:
+    """Waves of two channels, the class of which is their frequency; a few values are missing."""
+    frames = []
+    for number in range(36):
+        time = np.arange(draw.integers(5, 9))
+        speed = (0.3, 1.2)[number % 2]
+        wave = np.sin(speed * time) + draw.normal(0, 0.1, len(time))
+        frame = pd.DataFrame({"recording": f"r{number}", "step": time, "x": wave.round(3)})
+        frame["z"] = (np.cos(speed * time) * 5 + 2).round(3)
+        frame.loc[number % len(time), "z"] = np.nan
+        frame["subject"], frame["label"] = f"s{number // 4}", ("slow", "fast")[number % 2]
+        frame["size"] = round(float(wave.max()) + 0.25, 3)
+        frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
 
@@ -441,6 +459,23 @@ def captioning_features() -> Any:
     )  # fmt: skip
 
 
+def sequences() -> Any:
+    """From a table of subjects, with gaps, differences and a strided convolution; a stream."""
+    return kerasseq.sequence_classification(
+        SEQUENCES, **_SMALL, channels=["x", "z"], label="label", causal=True, convolutions=1,
+        filters=4, kernel_size=3, depth=1, differences=True, pooling="last+attention", epochs=4,
+        batch_size=8, learning_rate=0.02,
+    )  # fmt: skip
+
+
+def sequences_regression() -> Any:
+    """Numbers to predict."""
+    return kerasseq.sequence_classification(
+        SEQUENCES, **_SMALL, channels=["x", "z"], label="size", cell="lstm", depth=1,
+        normalize="together", epochs=2, batch_size=8, learning_rate=0.02,
+    )  # fmt: skip
+
+
 def _call(verb: str, **arguments: Any) -> dict[str, Any]:
     return {"verb": verb, "arguments": arguments}
 
@@ -450,6 +485,11 @@ _FORECASTS = [
     _call("forecast", horizon=2, history=SERIES, quantiles=[0.05, 0.5, 0.95]),
     _call("predict", data=SERIES),
     _call("evaluate", data=SERIES),
+]
+_SEQUENCE_CALLS = [
+    _call("predict", data=SEQUENCES),
+    _call("predict", data=[[[0.1, 2.0], [0.5, 3.0]], [[1.0]]]),
+    _call("evaluate", data=SEQUENCES),
 ]
 MADE: dict[str, tuple[Callable[[], Any], list[dict[str, Any]]]] = {
     "sentiment": (
@@ -469,6 +509,8 @@ MADE: dict[str, tuple[Callable[[], Any], list[dict[str, Any]]]] = {
         forecasting_seasons,
         [*_FORECASTS, _call("forecast", paths=2, seed=3)],
     ),
+    "sequences": (sequences, _SEQUENCE_CALLS),
+    "sequences-regression": (sequences_regression, _SEQUENCE_CALLS),
     "captioning": (
         captioning,
         [

@@ -296,7 +296,7 @@ def test_the_columns_of_the_training_data_are_those_of_new_tables_only(
 
 
 def test_a_class_that_was_not_trained_on_is_refused(run: ClassificationRun) -> None:
-    with pytest.raises(ValueError, match=r"classes 'so-so' were not in the training texts"):
+    with pytest.raises(ValueError, match=r"classes 'so-so' were not in the training data"):
         run.evaluate(_reviews(40, classes=3))
 
 

@@ -63,7 +63,7 @@ def class_numbers(labels: Sequence[Label], classes: Sequence[Label]) -> np.ndarr
     unknown = sorted({*names} - {*number})
     if unknown:
         raise ValueError(
-            f"the classes {', '.join(map(repr, unknown))} were not in the training texts, which "
-            f"have {', '.join(map(repr, known))}. Leave those rows out, or train on them."
+            f"the classes {', '.join(map(repr, unknown))} were not in the training data, which "
+            f"has {', '.join(map(repr, known))}. Leave those rows out, or train on them."
         )
     return np.array([number[name] for name in names], dtype=np.int64)

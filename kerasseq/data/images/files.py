@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,12 +21,14 @@ __all__ = [
     "check_image",
     "read_image",
     "read_images",
+    "read_pixels",
 ]
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 # The formats of these endings, by Pillow's names. A file is read in one of these formats only,
 # whatever its ending: for others Pillow starts programs, such as Ghostscript for PostScript.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+_GREY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")  # modes without colours
 _ORIENTATION = 0x0112  # the EXIF tag of the camera's orientation
 
 
@@ -44,6 +46,39 @@ def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is no image, is cut off, or is too large to decode safely.
     """
+
+    def convert(image: Image) -> np.ndarray:
+        image.draft("RGB", (2 * size, 2 * size))  # decodes a large JPEG at a fraction
+        return _to_array(image, size)
+
+    return _decode(path, convert)
+
+
+def read_pixels(path: str | os.PathLike[str], size: int | None = None) -> np.ndarray:
+    """Read an image file as uint8 (height, width), or (height, width, 3) if it has colours.
+
+    Args:
+        path: as in `read_image`.
+        size: height and width, in pixels; None for those of the image.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: as in `read_image`.
+    """
+
+    def convert(image: Image) -> np.ndarray:
+        grey = image.mode in _GREY
+        rgb = _to_rgb(image)
+        if size is not None and rgb.size != (size, size):
+            rgb = rgb.resize((size, size), _bilinear())
+        pixels = np.asarray(rgb)
+        return pixels[:, :, 0] if grey else pixels
+
+    return _decode(path, convert)
+
+
+def _decode(path: str | os.PathLike[str], convert: Callable[[Image], np.ndarray]) -> np.ndarray:
+    """Open an image file safely and convert it; see `read_image` for the errors."""
     from PIL import Image, UnidentifiedImageError
 
     path = paths.user_path(path, "path")
@@ -54,8 +89,7 @@ def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
             # Pillow warns of a large image, and raises an error for one twice as large.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path, formats=_FORMATS) as image:
-                image.draft("RGB", (2 * size, 2 * size))  # decodes a large JPEG at a fraction
-                return _to_array(image, size)
+                return convert(image)
     except UnidentifiedImageError:
         raise ValueError(
             f"{path} is no image that can be read: known are {', '.join(_FORMATS)}. Convert it "
@@ -206,7 +240,21 @@ class Images:
 
 
 def _to_array(image: Image, size: int) -> np.ndarray:
-    """Convert a Pillow image to uint8 (size, size, 3).
+    """Convert a Pillow image to uint8 (size, size, 3)."""
+    image = _to_rgb(image)
+    if image.size != (size, size):
+        image = image.resize((size, size), _bilinear())
+    return np.asarray(image)
+
+
+def _bilinear() -> Any:
+    from PIL import Image
+
+    return Image.Resampling.BILINEAR
+
+
+def _to_rgb(image: Image) -> Image:
+    """Convert a Pillow image to RGB.
 
     An image may be large, so it is copied (rotated or converted) only if necessary.
     """
@@ -225,8 +273,4 @@ def _to_array(image: Image, size: int) -> np.ndarray:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image)
-    if image.mode != "RGB":
-        image = image.convert("RGB")
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -225,20 +225,10 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         return self.config(data_info, settings).macs(data_info["timesteps"])
 
     def objective(self, data_info: Mapping[str, Any], settings: SentimentSettings) -> Objective:
-        import keras
+        from kerasseq.tasks.classification import classification_objective
 
         branches = self.config(data_info, settings).branches
-        if data_info["classes"] == 2:
-            return Objective(
-                keras.losses.BinaryCrossentropy(from_logits=True),
-                [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
-                branches,
-            )
-        return Objective(
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            branches,
-        )
+        return classification_objective(data_info["classes"], branches)
 
     def predictions(
         self,
@@ -249,8 +239,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     ) -> np.ndarray:
         from kerasseq import training
         from kerasseq.data.text.reader import has_known_tokens
+        from kerasseq.tasks.classification import class_probabilities
 
-        probabilities = _probabilities(training.outputs(model, examples))
+        probabilities = class_probabilities(training.outputs(model, examples))
         if "shares" in state:
             probabilities[~has_known_tokens(examples)] = state["shares"]
         return probabilities
@@ -258,18 +249,14 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     def score(
         self, predictions: np.ndarray, targets: np.ndarray, settings: SentimentSettings
     ) -> Score:
-        from kerasseq.evaluation import metrics
+        from kerasseq.tasks.classification import class_score
 
-        truth = np.asarray(targets).ravel().astype(np.int64)
-        return metrics.classification(truth, predictions, seed=settings.seed)
+        return class_score(predictions, targets, settings.seed)
 
     def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
-        rows = zip(state["classes"], score.details["confusion"])
-        absent = [repr(name) for name, counts in rows if not any(counts)]
-        if not absent:
-            return []
-        class_names = ", ".join(absent)
-        return [f"classes without a row to score on: {class_names}; macro F1 does not measure them"]
+        from kerasseq.tasks.classification import unscored_classes
+
+        return unscored_classes(score, state)
 
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: SentimentSettings
@@ -397,17 +384,6 @@ def _take_rows(
 ) -> tuple[list[str], list[Label]]:
     """The texts and labels with these row numbers."""
     return [texts[i] for i in rows], [labels[i] for i in rows]
-
-
-def _probabilities(logits: np.ndarray) -> np.ndarray:
-    """Class probabilities from logits, in double precision, `(rows, classes)`."""
-    from scipy import special  # type: ignore[import-untyped]  # it has no types
-
-    logits = np.asarray(logits, dtype=np.float64)
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    probabilities: np.ndarray = special.softmax(logits, axis=1)
-    return probabilities
 
 
 def _tfidf(texts: Sequence[str], truth: np.ndarray, test: Sequence[str]) -> np.ndarray:

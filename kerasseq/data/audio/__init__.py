@@ -1,0 +1,1 @@
+"""Read sound from files."""

@@ -1,0 +1,1 @@
+"""Sequences of numbers with labels: sensors, skeletons, rows of images, features of sound."""

@@ -1,0 +1,310 @@
+"""Folders and archives with a file for each sequence."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from kerasseq.data.sequences import arrays
+from kerasseq.data.sequences.patterns import compile_pattern, match_name
+from kerasseq.data.sequences.recordings import Recording, as_values
+from kerasseq.data.sequences.skeletons import KINECT_JOINTS, skeleton
+from kerasseq.data.sequences.tables import Columns, find_columns, split_table
+from kerasseq.io.files import is_file_inside, read_text
+from kerasseq.io.limits import check_size, check_table
+from kerasseq.io.tables import TABLES, read_separated, read_table
+
+__all__ = ["FileReaders", "Layout", "is_headless", "read_file", "read_folder", "unpacked"]
+
+_NUMPY = (".npz", ".npy")
+_TEXT = (".txt", ".dat")
+_LONGEST_LINE = 2**20
+_PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+_SKELETON = "skeleton"
+
+
+@dataclass(frozen=True)
+class FileReaders:
+    """Readers of files that are no tables or arrays, such as sounds and images.
+
+    Args:
+        by_ending: for each ending a function from a path to a recording.
+        frames: function from the paths of the frames of a video to their values, uint8 `(timesteps,
+            height, width, channels)`; None if there are no frames.
+        images: endings of images.
+        video: whether images in a folder are the frames of one video; None to decide by the
+            depth of the folders, CLASS/VIDEO/FRAME.
+    """
+
+    by_ending: Mapping[str, Callable[[Path], Recording]] = field(default_factory=dict)
+    frames: Callable[[Sequence[Path]], np.ndarray] | None = None
+    images: tuple[str, ...] = ()
+    video: bool | None = None
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Endings of all files that can be read."""
+        return (*TABLES, *_NUMPY, *_TEXT, *self.by_ending)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the files of a folder are read.
+
+    Args:
+        pattern: pattern of the names, see `compile_pattern`; None for labels from sub-folders.
+        joints: rows of a skeleton file that are one timestep; None for 20 in files whose name has
+            "skeleton", else for rows that are timesteps.
+        channels: columns of numbers, in files that are tables; None for all.
+        named: names of the columns `label`, `sequence`, `step` and `groups`.
+        usual: names of the columns in the training data.
+    """
+
+    pattern: str | None = None
+    joints: int | None = None
+    channels: Sequence[str] | None = None
+    named: Mapping[str, str | None] = field(default_factory=dict)
+    usual: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_folder(
+    folder: Path, layout: Layout, readers: FileReaders
+) -> tuple[dict[str, list[Recording]], list[str]]:
+    """Read a folder with a file for each sequence, or a sub-folder of frames for each.
+
+    Labels are the names of the sub-folders, optionally inside `train` and `test`; or they come from
+    the names of the files, by a pattern; or from a column in each file.
+
+    Args:
+        folder: the folder; files that begin with a dot are left out.
+        layout: how files are read.
+        readers: readers of sounds and images.
+
+    Returns:
+        The recordings of the parts "train" and, if there is such a folder, "test"; and notes.
+
+    Raises:
+        ValueError: if there is no file to read, the pattern matches none, or all is too large.
+    """
+    files = _list_files(folder, readers)
+    if not files:
+        raise ValueError(
+            f"{folder} holds no file that can be read: known are {', '.join(readers.endings)}. "
+            "Give a folder with a file for each sequence."
+        )
+    pattern = None if layout.pattern is None else compile_pattern(layout.pattern)
+    sequences = _by_sequence(files, folder, readers)
+    heads = {_PARTS.get(parts[0].lower()) for parts in sequences if len(parts) > 1}
+    official = heads == {"train", "test"}
+    result: dict[str, list[Recording]] = {"train": []}
+    skipped = 0
+    for parts, paths in sequences.items():
+        part = _PARTS[parts[0].lower()] if official else "train"
+        inner = parts[1:] if official else parts
+        name = "/".join(parts)
+        fields: Mapping[str, str] | None = {}
+        if pattern is not None:
+            stem = PurePosixPath("/".join(inner) if "/" in str(layout.pattern) else inner[-1])
+            fields = match_name(
+                pattern, str(stem.with_suffix("")) if len(paths) == 1 else str(stem)
+            )
+            if fields is None:
+                skipped += 1
+                continue
+        elif len(inner) > 1:
+            fields = {"label": inner[-2]}
+        for recording in _read_sequence(paths, layout, readers):
+            recording.name = (
+                name if recording.name == paths[0].name else (f"{name}: {recording.name}")
+            )
+            if recording.label is None or "label" in (fields or {}):
+                recording.label = (fields or {}).get("label", recording.label)
+            recording.group = (fields or {}).get("group", recording.group)
+            result.setdefault(part, []).append(recording)
+    if not result["train"]:
+        first = "/".join(next(iter(sequences)))
+        raise ValueError(
+            f"pattern matches none of the {len(sequences):,} names in {folder}, the first of them "
+            f"{first!r}. Received: pattern={layout.pattern!r}"
+        )
+    notes = []
+    if skipped:
+        notes.append(f"left out: {skipped:,} files whose names do not match the pattern")
+    return result, notes
+
+
+def read_file(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
+    """Read the sequences of one file; one that cannot be read becomes a recording with its fault.
+
+    Args:
+        path: the file.
+        layout: how it is read.
+        readers: readers of sounds and images.
+    """
+    try:
+        return _read(path, layout, readers)
+    except (ValueError, OSError) as error:
+        text = " ".join(str(error).split())
+        for prefix in (f"{path} ", f"{path}: "):
+            text = text.removeprefix(prefix)
+        return [Recording(path.name, fault=text.rstrip("."))]
+
+
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """Context with a temporary folder that has the files of a zip archive.
+
+    Raises:
+        ValueError: if the archive is damaged, locked or too large.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = [m for m in archive.infolist() if not m.is_dir()]
+                check_size(sum(m.file_size for m in members), str(path), path.stat().st_size)
+                for member in members:
+                    archive.extract(member, folder)
+        except (zipfile.BadZipFile, OSError, RuntimeError, EOFError) as error:
+            raise ValueError(
+                f"{path} cannot be read as an archive: it is corrupt, cut off or locked "
+                f"({error}). Fetch or pack it again."
+            ) from None
+        inner = Path(folder)
+        entries = [entry for entry in inner.iterdir() if not entry.name.startswith(("__", "."))]
+        while len(entries) == 1 and entries[0].is_dir():  # an outer folder, of the archive's name
+            inner = entries[0]
+            entries = [entry for entry in inner.iterdir() if not entry.name.startswith(".")]
+        yield inner
+
+
+def _list_files(folder: Path, readers: FileReaders) -> list[Path]:
+    """The files that can be read, sorted; none of them outside of the folder."""
+    total, files = 0, []
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder).parts
+        if any(part.startswith((".", "__MACOSX")) for part in inner):
+            continue
+        if path.suffix.lower() in readers.endings and is_file_inside(path, folder):
+            total += path.stat().st_size
+            check_size(total, str(folder))
+            files.append(path.relative_to(folder))
+    if not files:
+        return []
+    # One kind of file holds the sequences; others, such as a read-me file, lie beside them.
+    endings = Counter(path.suffix.lower() for path in files)
+    kind = endings.most_common(1)[0][0]
+    kinds = readers.images if kind in readers.images else _same_kind(kind, readers)
+    return [folder / path for path in files if path.suffix.lower() in kinds]
+
+
+def _same_kind(ending: str, readers: FileReaders) -> tuple[str, ...]:
+    sounds = tuple(e for e in readers.by_ending if e not in readers.images)
+    return next((kinds for kinds in (TABLES, _NUMPY, _TEXT, sounds) if ending in kinds), (ending,))
+
+
+def _by_sequence(
+    files: list[Path], folder: Path, readers: FileReaders
+) -> dict[tuple[str, ...], list[Path]]:
+    """The files of each sequence by its name: one, or the frames in a folder."""
+    inner = {path: path.relative_to(folder).parts for path in files}
+    if files[0].suffix.lower() not in readers.images:
+        return {parts: [path] for path, parts in inner.items()}
+    video = readers.video if readers.video is not None else min(map(len, inner.values())) > 2
+    result: dict[tuple[str, ...], list[Path]] = {}
+    for path, parts in inner.items():
+        result.setdefault((parts[:-1] or (folder.name,)) if video else parts, []).append(path)
+    return result
+
+
+def _read_sequence(paths: list[Path], layout: Layout, readers: FileReaders) -> list[Recording]:
+    """Read a file, or the frames of a video."""
+    image = paths[0].suffix.lower() in readers.images
+    if not image or readers.frames is None or (len(paths) == 1 and not readers.video):
+        return read_file(paths[0], layout, readers)
+    try:
+        return [Recording(paths[0].name, readers.frames(paths))]
+    except (ValueError, OSError) as error:
+        return [Recording(paths[0].name, fault=str(error).rstrip("."))]
+
+
+def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
+    ending = path.suffix.lower()
+    if ending in readers.by_ending:
+        recording = readers.by_ending[ending](path)
+        recording.name = path.name
+        return [recording]
+    if ending in _NUMPY:
+        return [arrays.read_recording(path)]
+    if path.stat().st_size == 0:
+        raise ValueError("it is empty")
+    joints = layout.joints or (KINECT_JOINTS if _SKELETON in path.name.lower() else None)
+    if joints:
+        values = skeleton(_plain_numbers(path), joints)
+        return [Recording(path.name, values, one_unit=True)]
+    if ending in _TEXT:
+        return [Recording(path.name, as_values(_plain_numbers(path)))]
+    if is_headless(path):
+        return [Recording(path.name, as_values(_without_header(path)))]
+    frame, _ = read_table(path)
+    if not len(frame):
+        return [Recording(path.name, np.zeros((0, 1), dtype=np.float32))]
+    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    columns = find_columns(
+        frame, "it", channels=layout.channels, named=layout.named, usual=layout.usual
+    )
+    if columns.sequence is None or layout.named.get("sequence") is None:
+        columns = Columns(columns.channels, columns.label, None, columns.step, columns.groups)
+    return split_table(frame, columns, path.name)
+
+
+def _plain_numbers(path: Path) -> np.ndarray:
+    """Rows of numbers, separated by spaces, tabs, commas or semicolons."""
+    text, _ = read_text(path)
+    rows = [line.replace(",", " ").replace(";", " ").split() for line in text.split("\n")]
+    rows = [row for row in rows if row and not row[0].startswith(("#", "%"))]
+    check_table(len(rows), max(map(len, rows), default=0), str(path), len(text))
+    widths = {len(row) for row in rows}
+    if not rows:
+        return np.zeros((0, 1), dtype=np.float32)
+    if len(widths) > 1:
+        raise ValueError(f"its rows have {min(widths):,} to {max(widths):,} numbers")
+    try:
+        return np.array(rows, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"it does not hold numbers alone: {error}") from None
+
+
+def is_headless(path: Path) -> bool:
+    """Whether a file is a CSV or TSV file whose first line holds numbers, no names."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return False
+    with open(path, "rb") as file:
+        first = file.readline(_LONGEST_LINE).decode("latin-1")
+    words = re.split(r"[,;\t]", first.strip())
+    try:
+        return bool([float(word) for word in words])
+    except ValueError:
+        return False
+
+
+def _without_header(path: Path) -> np.ndarray:
+    """The numbers of a CSV or TSV file without a line of names."""
+    text, _ = read_text(path)
+    first = text.split("\n", 1)[0]
+    separator = next((sign for sign in "\t;," if sign in first), ",")
+    names = separator.join(map(str, range(first.count(separator) + 1)))
+    kind = "TSV" if separator == "\t" else "CSV"
+    frame = read_separated(path, f"{names}\n{text}", kind)
+    try:
+        return frame.to_numpy(dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"it does not hold numbers alone: {error}") from None

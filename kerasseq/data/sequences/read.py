@@ -1,0 +1,308 @@
+"""Read labelled sequences from files, folders, tables and arrays."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kerasseq.data.sequences import arrays, folders
+from kerasseq.data.sequences.archive import ARCHIVE_ENDINGS, read_archive_file, test_file
+from kerasseq.data.sequences.folders import FileReaders, Layout
+from kerasseq.data.sequences.recordings import Recording, Sequences, assemble
+from kerasseq.data.sequences.tables import find_columns, split_table
+from kerasseq.data.sequences.windows import cut_windows
+from kerasseq.io import paths
+from kerasseq.io.tables import TABLES, read_table
+
+__all__ = ["Reading", "read_sequences"]
+
+_FILE_COLUMNS = ("file", "path", "filename", "file_name")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How sequences are read.
+
+    Args:
+        label: name of the column of labels, or a label for each sequence of an array.
+        channels: names of the columns of numbers.
+        sequence: name of the column that tells the sequences apart.
+        step: name of the column with the order of the timesteps.
+        groups: name of the column of groups, or a group for each sequence of an array.
+        pattern: pattern of file names, see `kerasseq.data.sequences.patterns`.
+        joints: rows of a skeleton file that are one timestep.
+        rate: timesteps per second to resample to.
+        window: timesteps of a window of a long recording.
+        stride: timesteps from one window to the next.
+        learn: whether the sequences are for training: those that cannot be used are an error.
+        shape: shape of a timestep in the training data.
+        usual: names of the columns in the training data.
+        readers: readers of sounds and images.
+    """
+
+    label: Any = None
+    channels: Sequence[str] | None = None
+    sequence: str | None = None
+    step: str | None = None
+    groups: Any = None
+    pattern: str | None = None
+    joints: int | None = None
+    rate: float | None = None
+    window: int | None = None
+    stride: int | None = None
+    learn: bool = True
+    shape: tuple[int, ...] | None = None
+    usual: Mapping[str, Any] = field(default_factory=dict)
+    readers: FileReaders = field(default_factory=FileReaders)
+
+    @property
+    def named(self) -> dict[str, str | None]:
+        """Names of columns by role, without labels and groups that are arrays."""
+        roles = ("label", "sequence", "step", "groups")
+        values = {role: getattr(self, role) for role in roles}
+        return {role: v if isinstance(v, str) else None for role, v in values.items()}
+
+    @property
+    def layout(self) -> Layout:
+        """How the files of a folder are read."""
+        return Layout(self.pattern, self.joints, self.channels, self.named, self.usual)
+
+    @property
+    def checks(self) -> dict[str, Any]:
+        """Arguments of `assemble`."""
+        return {"learn": self.learn, "channels": self.channels, "shape": self.shape}
+
+
+def read_sequences(data: Any, reading: Reading) -> Sequences:
+    """Read labelled sequences, or sequences to classify.
+
+    Args:
+        data: an array (sequences, timesteps, channels), a list of arrays of unequal length, or a
+            pair of these and their labels; a long table with a row for each timestep, as a
+            DataFrame or file; a file of the UEA/UCR archive; an .npz or .npy file; a folder, or a
+            zip archive of one, with a file for each sequence; a table of file names; a list of
+            files; or "demo".
+        reading: how they are read.
+
+    Raises:
+        FileNotFoundError: if there is no such file or folder.
+        ValueError: if the data cannot be read; all faults are named together.
+    """
+    sequences = _read(data, reading)
+    return cut_windows(sequences, reading.window, reading.stride)
+
+
+def _read(data: Any, reading: Reading) -> Sequences:
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(data, pandas.DataFrame):
+        return _from_table(data, "the DataFrame", Path(), reading)
+    if isinstance(data, str) and data == "demo":
+        return _demo(reading)
+    if isinstance(data, str | os.PathLike):
+        return _from_path(paths.user_path(data, "data"), reading)
+    if isinstance(data, tuple) and len(data) == 2 and arrays.is_arrays(data[0]):
+        values, labels = data
+        return _from_arrays(values, labels, reading)
+    if arrays.is_arrays(data):
+        labels = None if isinstance(reading.label, str) else reading.label
+        return _from_arrays(data, labels, reading)
+    if isinstance(data, list | tuple):
+        return _from_paths(data, reading)
+    raise ValueError(
+        "data must be an array, a list of arrays, a DataFrame, or the path of a file or folder. "
+        f"Received: {type(data).__name__}"
+    )
+
+
+def _from_arrays(values: Any, labels: Any, reading: Reading) -> Sequences:
+    groups = None if isinstance(reading.groups, str) else reading.groups
+    return arrays.from_arrays(
+        values,
+        labels,
+        groups,
+        where="the array" if hasattr(values, "shape") else "the list",
+        rate=None,
+        target_rate=reading.rate,
+        **reading.checks,
+    )
+
+
+def _from_path(path: Path, reading: Reading) -> Sequences:
+    """Read one file, folder or archive, with an official test part where there is one."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")
+    if path.is_dir():
+        if (path / "run.json").exists():
+            raise ValueError(
+                f"{path} is the folder of a run, not of data. "
+                "Use kerasseq.load or `kerasseq predict` with it."
+            )
+        files = [p for p in sorted(path.iterdir()) if p.suffix.lower() in ARCHIVE_ENDINGS]
+        pairs = [file for file in files if test_file(file)]
+        return _from_path(pairs[0], reading) if pairs else _from_folder(path, str(path), reading)
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty. Give a file with a sequence.")
+    ending = path.suffix.lower()
+    if ending == ".zip":
+        with folders.unpacked(path) as folder:
+            return _from_folder(folder, str(path), reading)
+    if ending in ARCHIVE_ENDINGS:
+        return _from_archive_file(path, reading)
+    if ending in (".npz", ".npy") and (content := arrays.read_arrays(path)) is not None:
+        rate = content.get("rate")
+        return arrays.from_arrays(
+            content["values"],
+            content.get("labels"),
+            content.get("groups"),
+            where=str(path),
+            lengths=content.get("lengths"),
+            rate=None if rate is None else float(rate),
+            target_rate=reading.rate,
+            **reading.checks,
+        )
+    if ending in TABLES and not folders.is_headless(path):
+        frame, notes = read_table(path)
+        sequences = _from_table(frame, str(path), path.parent, reading)
+        sequences.notes[:0] = notes
+        return sequences
+    known = (*ARCHIVE_ENDINGS, ".zip", *reading.readers.endings)
+    if ending not in known:
+        raise ValueError(
+            f"{path} has an ending that is not known. Known are {', '.join(known)}, and folders."
+        )
+    recordings = folders.read_file(path, reading.layout, reading.readers)
+    return assemble(recordings, str(path), rate=reading.rate, **reading.checks)
+
+
+def _from_archive_file(path: Path, reading: Reading) -> Sequences:
+    recordings = read_archive_file(path)
+    sequences = assemble(recordings, str(path), rate=reading.rate, **reading.checks)
+    test = test_file(path) if reading.learn else None
+    if test is not None:
+        part = assemble(
+            read_archive_file(test), str(test), rate=reading.rate,
+            **{**reading.checks, "shape": sequences.values.shape},
+        )  # fmt: skip
+        sequences.test = part
+        sequences.notes.append(f"an official test part of {len(part):,} sequences, {test.name}")
+    return sequences
+
+
+def _from_folder(folder: Path, where: str, reading: Reading) -> Sequences:
+    recordings, notes = folders.read_folder(folder, reading.layout, reading.readers)
+    checks = reading.checks
+    sequences = assemble(recordings["train"], where, rate=reading.rate, notes=notes, **checks)
+    if "test" in recordings:
+        checks["shape"] = sequences.values.shape
+        rate = reading.rate or sequences.rate
+        sequences.test = assemble(recordings["test"], f"{where}/test", rate=rate, **checks)
+        count = len(sequences.test)
+        sequences.notes.append(f"an official test part of {count:,} sequences")
+    return sequences
+
+
+def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Sequences:
+    """Read a long table, or a table of file names with their labels."""
+    if len(frame) == 0:
+        raise ValueError(f"{where} has no rows. Give a row for each timestep.")
+    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    names = {name.strip().lower(): name for name in frame.columns}
+    files = next((names[name] for name in _FILE_COLUMNS if name in names), None)
+    if files is not None and reading.sequence is None and reading.channels is None:
+        return _from_listed(frame, files, where, folder, reading)
+    columns = find_columns(
+        frame, where, channels=reading.channels, named=reading.named, usual=reading.usual
+    )
+    if reading.learn and columns.sequence is None and reading.window is None:
+        raise ValueError(
+            f"{where} has no column that tells the sequences apart: pass sequence=, or window= for "
+            f"one long recording. Its columns are {', '.join(map(repr, frame.columns[:20]))}."
+        )
+    recordings = split_table(frame, columns, Path(where).name or where)
+    roles = {role: getattr(columns, role) for role in ("label", "sequence", "step", "groups")}
+    said = [f"{role} from column {name!r}" for role, name in roles.items() if name]
+    sequences = assemble(
+        recordings, where, rate=reading.rate, notes=[", ".join(said)] if said else [],
+        **reading.checks,
+    )  # fmt: skip
+    sequences.reading = {"channels": list(columns.channels), **roles}
+    return sequences
+
+
+def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Reading) -> Sequences:
+    """Read the files that a table names, with labels and groups from its columns."""
+    named: dict[str, str | None] = {**reading.named, "sequence": None, "step": None}
+    columns = find_columns(
+        frame, where, channels=[files], named=named, usual=reading.usual and {"label": None}
+    )
+    layout = replace(reading.layout, named={**reading.layout.named, "label": None, "groups": None})
+    recordings: list[Recording] = []
+    missing = [str(name) for name in frame[files] if not (folder / str(name)).is_file()]
+    if missing and reading.learn:
+        raise FileNotFoundError(
+            f"{where} names {len(missing):,} files that do not exist, the first of them "
+            f"{folder / missing[0]}. Check the column {files!r}."
+        )
+    for _, row in frame.iterrows():
+        path = folder / str(row[files])
+        if not path.is_file():
+            recordings.append(Recording(str(row[files]), fault="there is no such file"))
+            continue
+        for recording in folders.read_file(path, layout, reading.readers):
+            recording.name = str(row[files])
+            for role, column in (("label", columns.label), ("group", columns.groups)):
+                if column is not None:
+                    setattr(recording, role, row[column])
+            recordings.append(recording)
+    return assemble(recordings, where, rate=reading.rate, **reading.checks)
+
+
+def _from_paths(data: Sequence[Any], reading: Reading) -> Sequences:
+    """Read a list of files, folders and archives to classify, one after another."""
+    parts = [part for entry in data for part in _recordings(entry, reading)]
+    return assemble(parts, "the list", rate=reading.rate, **reading.checks)
+
+
+def _recordings(entry: Any, reading: Reading) -> list[Recording]:
+    """The recordings of one entry of a list; an entry that cannot be read has its fault."""
+    if not isinstance(entry, str | os.PathLike):
+        raise ValueError(
+            "a list must hold arrays alone, or paths alone. "
+            f"Received: {type(entry).__name__} beside a path"
+        )
+    name = Path(entry).name
+    try:
+        part = _read(entry, replace(reading, learn=False))
+    except (ValueError, FileNotFoundError) as error:
+        return [Recording(name, fault=" ".join(str(error).split()).rstrip("."))]
+    unknown: list[Any] = [None] * len(part)
+    labels, groups = part.labels or unknown, part.groups or unknown
+    single = len(part) == 1
+    return [
+        Recording(
+            name=name if single or part.names[row] == name else f"{name}: {part.names[row]}",
+            values=part.values[row],
+            label=labels[row],
+            group=groups[row],
+            channels=part.channels,
+            rate=part.rate,
+            one_unit=part.one_unit,
+            fault=part.faults[row],
+            notes=[remark for remark in (part.remarks[row],) if remark],
+        )
+        for row in range(len(part))
+    ]
+
+
+def _demo(reading: Reading) -> Sequences:
+    from kerasseq.data.demo.motions import demo_motions
+
+    values, labels, subjects = demo_motions()
+    notes = [f"{len(values):,} motions of {len({*subjects}):,} simple bodies"]
+    return arrays.from_arrays(
+        values, labels, subjects, where="'demo'", notes=notes, **reading.checks
+    )

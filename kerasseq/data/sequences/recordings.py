@@ -1,0 +1,373 @@
+"""Recordings as readers of files return them, and labelled sequences that are made of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from kerasseq.data.classes.labels import class_name
+from kerasseq.data.sequences.ragged import Ragged
+from kerasseq.data.sequences.resampling import resampled
+from kerasseq.io.digest import LATER
+
+__all__ = ["Recording", "Sequences", "as_values", "assemble", "list_faults"]
+
+_EMPTY = "it has no timesteps"
+_MISSING = "all its values are missing"
+_SHOWN = 4  # faults in an error
+_SAME_RATE = 0.01  # largest relative difference of rates that counts as none
+
+
+@dataclass
+class Recording:
+    """One sequence as a reader returns it.
+
+    Args:
+        name: name of the sequence: its file, its id, or its number.
+        values: `(timesteps, channels)`, NaN where a value is missing; `(timesteps, height, width,
+            channels)` for frames; None with a fault.
+        label: its label, or an array with a label for each timestep; None where it is unknown.
+        group: the subject or speaker; None where it is unknown.
+        channels: names of the channels; None if they have none.
+        rate: timesteps per second; None where it is unknown.
+        one_unit: whether all channels are known to have one unit, as coordinates and pixels do.
+        fault: the reason why it cannot be used; "" if it can.
+        notes: remarks for the user, each without the name of the recording.
+    """
+
+    name: str
+    values: np.ndarray | None = None
+    label: Any = None
+    group: Any = None
+    channels: list[str] | None = None
+    rate: float | None = None
+    one_unit: bool = False
+    fault: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Sequences:
+    """Sequences and their labels.
+
+    Args:
+        values: the sequences, NaN where a value is missing.
+        names: name of each sequence.
+        labels: label of each sequence, as it was read; None where they are unknown.
+        groups: group of each sequence, such as the subject; None without groups.
+        channels: names of the channels.
+        faults: for each sequence the reason why it cannot be used, or "".
+        remarks: remarks on each sequence, such as "clipped", or "".
+        rate: timesteps per second; None where it is unknown.
+        one_unit: whether all channels are known to have one unit.
+        notes: remarks on how the data was read, for the user.
+        test: an official test part, or None.
+        validation: a separate validation part, or None.
+        reading: names of the columns of a table.
+        numeric: whether labels are targets of a regression.
+    """
+
+    values: Ragged
+    names: list[str]
+    labels: list[Any] | None = None
+    groups: list[str] | None = None
+    channels: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list, compare=False)
+    rate: float | None = None
+    one_unit: bool = False
+    notes: list[str] = field(default_factory=list)
+    test: Sequences | None = None
+    validation: Sequences | None = field(default=None, metadata=LATER)
+    reading: dict[str, Any] = field(default_factory=dict, compare=False)
+    numeric: bool = False
+
+    def __post_init__(self) -> None:
+        self.faults = self.faults or [""] * len(self)
+        self.remarks = self.remarks or [""] * len(self)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: np.ndarray) -> Sequences:
+        """The sequences with these numbers, without test and validation part."""
+
+        def chosen(values: list[Any] | None) -> list[Any] | None:
+            return None if values is None else [values[row] for row in rows]
+
+        return replace(
+            self,
+            values=self.values.take(rows),
+            names=chosen(self.names) or [],
+            labels=chosen(self.labels),
+            groups=chosen(self.groups),
+            faults=chosen(self.faults) or [],
+            remarks=chosen(self.remarks) or [],
+            test=None,
+            validation=None,
+        )
+
+    def joined(self, other: Sequences) -> Sequences:
+        """These sequences and then others; parts of one array are joined without a copy."""
+        if self.values.values is other.values.values:
+            values = Ragged(
+                self.values.values,
+                np.concatenate([self.values.starts, other.values.starts]),
+                np.concatenate([self.values.lengths, other.values.lengths]),
+            )
+        else:
+            values = Ragged.join([*self.values, *other.values])
+
+        def both(one: list[Any] | None, two: list[Any] | None) -> list[Any] | None:
+            return None if one is None or two is None else [*one, *two]
+
+        return replace(
+            self,
+            values=values,
+            names=[*self.names, *other.names],
+            labels=both(self.labels, other.labels),
+            groups=both(self.groups, other.groups),
+            faults=[*self.faults, *other.faults],
+            remarks=[*self.remarks, *other.remarks],
+        )
+
+
+def as_values(array: Any) -> np.ndarray:
+    """Convert one sequence to float32 `(timesteps, channels)`, or to frames of uint8.
+
+    Args:
+        array: `(timesteps,)` or `(timesteps, channels)`; or frames, uint8 `(timesteps, height,
+            width, channels)`.
+
+    Raises:
+        ValueError: if it holds no numbers, or has another number of dimensions.
+
+    Example:
+
+    >>> as_values([1, 2, 3]).shape
+    (3, 1)
+    """
+    try:
+        values = np.asarray(array)
+    except ValueError:  # rows of unequal length
+        raise ValueError("its timesteps differ in their number of channels") from None
+    if values.dtype.kind == "O" and not values.size:
+        values = values.astype(np.float32)
+    if values.dtype.kind not in "buif":
+        raise ValueError(f"it does not hold numbers, but {values.dtype.name}")
+    if values.ndim == 4 and values.dtype == np.uint8:
+        return values
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim == 3:  # an image with colours: its rows are the timesteps
+        values = values.reshape(len(values), -1)
+    if values.ndim != 2:
+        raise ValueError(f"it must be (timesteps, channels), and is {values.shape}")
+    with np.errstate(over="ignore"):
+        return np.asarray(values, dtype=np.float32)
+
+
+def assemble(
+    recordings: Sequence[Recording],
+    where: str,
+    *,
+    learn: bool,
+    channels: Sequence[str] | None = None,
+    shape: tuple[int, ...] | None = None,
+    rate: float | None = None,
+    joined: Ragged | None = None,
+    notes: Sequence[str] = (),
+) -> Sequences:
+    """Check recordings and join them.
+
+    Args:
+        recordings: the recordings; labels and groups are known for all of them, or for none.
+        where: name of the data, for errors.
+        learn: whether empty recordings are left out, with a note, and others that cannot be used
+            are an error; otherwise each becomes one timestep of missing values, with its fault.
+        channels: names of the channels, in their order; default: those of most recordings.
+        shape: shape of a timestep that the recordings must have; default: that of most of them.
+        rate: timesteps per second to which recordings with a known rate are resampled; default:
+            the rate of most of them.
+        joined: the values of all recordings in one array, to use it without a copy.
+        notes: remarks on how the data was read.
+
+    Raises:
+        ValueError: if there is no recording, or with `learn` for those that cannot be used; all
+            faults are named together.
+    """
+    if not recordings:
+        raise ValueError(f"{where} holds no sequences. Give at least a few of each class.")
+    shapes = Counter(r.values.shape[1:] for r in recordings if r.values is not None and not r.fault)
+    expected = shape or (shapes.most_common(1)[0][0] if shapes else (1,))
+    expected_names = _usual_channels(recordings) if channels is None else list(channels)
+    for recording in recordings:
+        recording.fault = (
+            recording.fault
+            or _order_channels(recording, expected_names)
+            or _fault(recording, expected)
+        )
+    if learn:
+        recordings, left_out = _leave_out_empty(recordings, where)
+        notes = [*notes, *left_out]
+    faults = {r.name: r.fault for r in recordings if r.fault}
+    if learn and faults:
+        raise ValueError(
+            f"{where}: {list_faults(faults, len(recordings))}. Mend them, or leave them out."
+        )
+    resampled_any = _resample(recordings, rate)
+    dtype = np.uint8 if len(expected) == 3 else np.float32
+    missing = (
+        np.zeros((1, *expected), dtype)
+        if len(expected) == 3
+        else np.full((1, *expected), np.nan, dtype)
+    )
+    if joined is None or faults or resampled_any or len(joined) > len(recordings):
+        joined = Ragged.join(
+            [missing if r.fault or r.values is None else r.values for r in recordings]
+        )
+    rates = [r.rate for r in recordings if r.rate and not r.fault]
+    return Sequences(
+        values=joined,
+        names=[r.name for r in recordings],
+        labels=_known([r.label for r in recordings], where, "label", learn),
+        groups=_groups([r.group for r in recordings]),
+        channels=expected_names or [str(i) for i in range(int(np.prod(expected)))],
+        faults=[r.fault for r in recordings],
+        remarks=["; ".join(r.notes) for r in recordings],
+        rate=float(np.median(rates)) if rates else None,
+        one_unit=all(r.one_unit for r in recordings),
+        notes=[*notes, *_gather_notes(recordings)],
+    )
+
+
+def list_faults(faults: dict[str, str], total: int) -> str:
+    """List faults by name; only the first ones if there are many.
+
+    >>> list_faults({"a.csv": "it has no timesteps"}, 3)
+    '1 of 3 sequences cannot be used: a.csv (it has no timesteps)'
+    """
+    shown = [f"{name} ({fault})" for name, fault in list(faults.items())[:_SHOWN]]
+    more = f" and {len(faults) - _SHOWN:,} more" if len(faults) > _SHOWN else ""
+    return f"{len(faults):,} of {total:,} sequences cannot be used: {', '.join(shown)}{more}"
+
+
+def _fault(recording: Recording, expected: tuple[int, ...]) -> str:
+    """The reason why a recording cannot be used; "" if it can."""
+    values = recording.values
+    if values is None:
+        return "it has no values"
+    if not len(values):
+        return _EMPTY
+    if values.shape[1:] != expected:
+        if len(expected) == 1 and values.ndim == 2:
+            return f"it has {values.shape[1]:,} channels, and {expected[0]:,} are expected"
+        return f"its timesteps are {values.shape[1:]}, and {expected} is expected"
+    if values.dtype.kind == "f":
+        if np.isinf(values).any():
+            return "it has infinite values, or values too large for float32"
+        if np.isnan(values).all():
+            return _MISSING
+    return ""
+
+
+def _leave_out_empty(
+    recordings: Sequence[Recording], where: str
+) -> tuple[Sequence[Recording], list[str]]:
+    """The recordings with values, and a note on those without.
+
+    Raises:
+        ValueError: if all are empty.
+    """
+    empty = [r.name for r in recordings if r.fault in (_EMPTY, _MISSING)]
+    if len(empty) == len(recordings):
+        raise ValueError(f"{where}: every sequence is empty. Check what holds the numbers.")
+    if not empty:
+        return recordings, []
+    more = f" and {len(empty) - _SHOWN:,} more" if len(empty) > _SHOWN else ""
+    names = f"{', '.join(empty[:_SHOWN])}{more}"
+    remaining = [r for r in recordings if r.fault not in (_EMPTY, _MISSING)]
+    return remaining, [f"left out: {len(empty):,} sequences without values, {names}"]
+
+
+def _usual_channels(recordings: Sequence[Recording]) -> list[str]:
+    """The names of the channels of most recordings; none if they have no names."""
+    names = Counter(tuple(r.channels) for r in recordings if r.channels and not r.fault)
+    return list(names.most_common(1)[0][0]) if names else []
+
+
+def _order_channels(recording: Recording, names: list[str]) -> str:
+    """Put named channels in the expected order; returns the fault of a recording that lacks one."""
+    if recording.channels is None or recording.values is None or recording.channels == names:
+        return ""
+    if not names or recording.values.ndim != 2:
+        return ""
+    lacking = [name for name in names if name not in recording.channels]
+    if lacking:
+        return f"it lacks the channel {lacking[0]!r}"
+    places = [recording.channels.index(name) for name in names]
+    recording.values, recording.channels = recording.values[:, places], names
+    return ""
+
+
+def _resample(recordings: Sequence[Recording], rate: float | None) -> bool:
+    """Resample recordings in place to one rate, with a note; returns whether any was."""
+    usable = [r for r in recordings if r.values is not None and not r.fault]
+    rates = Counter(r.rate for r in usable if r.rate)
+    if not rates:
+        return False
+    target = rate or rates.most_common(1)[0][0]
+    assert target is not None
+    changed = False
+    for recording in usable:
+        assert recording.values is not None
+        if recording.rate and abs(recording.rate / target - 1) > _SAME_RATE:
+            recording.notes.append(
+                f"resampled from {recording.rate:g} to {target:g} timesteps per second"
+            )
+            recording.values = resampled(recording.values, recording.rate, target)
+            recording.rate, changed = target, True
+    return changed
+
+
+def _gather_notes(recordings: Sequence[Recording]) -> list[str]:
+    """The notes of all recordings; a note that several share is counted, with the first name."""
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for recording in recordings:
+        for note in recording.notes:
+            first.setdefault(note, recording.name)
+            counts[note] += 1
+    return [
+        f"{first[note]}: {note}" if count == 1 else f"{first[note]} and {count - 1:,} more: {note}"
+        for note, count in counts.items()
+    ]
+
+
+def _known(values: list[Any], where: str, what: str, learn: bool) -> list[Any] | None:
+    """Values that are known for all recordings; None if they are known for none."""
+    gaps = [value is None or (isinstance(value, float) and value != value) for value in values]
+    if all(gaps):
+        return None
+    if any(gaps):
+        if not learn:
+            return None
+        raise ValueError(
+            f"{where}: {sum(gaps):,} of {len(values):,} sequences have no {what}, the first of "
+            f"them sequence {gaps.index(True)} (counted from 0). Add it, or leave them out."
+        )
+    return values
+
+
+def _groups(values: list[Any]) -> list[str] | None:
+    """Names of the groups; a sequence without a group is a group of its own."""
+    if all(value is None for value in values):
+        return None
+    return [
+        f"sequence {row} without a group" if value is None else class_name(value)
+        for row, value in enumerate(values)
+    ]

@@ -1,0 +1,154 @@
+"""Splits of sequences: stratified by label, and without a group on both sides."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasseq.data.classes.splits import stratified_folds, stratified_split
+
+__all__ = ["group_rows", "hold_out", "make_folds"]
+
+Rows = tuple[np.ndarray, np.ndarray]
+
+
+def hold_out(
+    labels: Sequence[Any],
+    groups: Sequence[str] | None,
+    fraction: float,
+    seed: int,
+    *,
+    numeric: bool = False,
+    spare: bool = False,
+    among: str = "",
+) -> Rows:
+    """Hold out a part of the sequences.
+
+    Without groups it has the same mix of classes as the rest. With groups whole groups are held
+    out, by `StratifiedGroupKFold` of scikit-learn, which balances the classes as well as it can.
+
+    Args:
+        labels: label of each sequence.
+        groups: group of each sequence; None for sequences without groups.
+        fraction: the share to hold out.
+        seed: the same seed gives the same split.
+        numeric: whether labels are targets of a regression, which are not balanced.
+        spare: whether classes of a single sequence are never held out, instead of an error.
+        among: words for an error that say which part of the data the sequences are.
+
+    Returns:
+        The rows to keep and the rows held out, both sorted.
+
+    Raises:
+        ValueError: if there are too few sequences or groups, or a class is in one part alone.
+
+    Example:
+
+    >>> keep, held = hold_out(list("abab") * 2, list("11223344"), 0.25, seed=0)
+    >>> len(keep), len(held)
+    (6, 2)
+    """
+    if _has_groups(groups):
+        assert groups is not None
+        folds = max(2, min(round(1 / fraction), len({*groups})))
+        return _group_folds(labels, groups, folds, seed, numeric, among)[0]
+    if numeric:
+        return _random_folds(len(labels), max(2, round(1 / fraction)), seed, among)[0]
+    return stratified_split(labels, fraction, seed, spare=spare, among=among)
+
+
+def make_folds(
+    labels: Sequence[Any],
+    groups: Sequence[str] | None,
+    folds: int,
+    seed: int,
+    *,
+    numeric: bool = False,
+    among: str = "",
+) -> list[Rows]:
+    """Cut the sequences into folds; the arguments are those of `hold_out`."""
+    if _has_groups(groups):
+        assert groups is not None
+        return _group_folds(labels, groups, folds, seed, numeric, among)
+    if numeric:
+        return _random_folds(len(labels), folds, seed, among)
+    return stratified_folds(labels, folds, seed, among=among)
+
+
+def group_rows(groups: Sequence[str] | None, chosen: Sequence[str]) -> Rows:
+    """The rows outside and inside of chosen groups.
+
+    Raises:
+        ValueError: if a group does not exist, or no row is left outside.
+    """
+    known = {*(groups or ())}
+    names = [str(name) for name in chosen]
+    unknown = [name for name in names if name not in known]
+    if unknown or not known - {*names}:
+        shown = ", ".join(map(repr, sorted(known)[:20])) or "none: pass groups= or pattern="
+        raise ValueError(
+            f"test_groups must name some of the groups, which are {shown}. "
+            f"Received: test_groups={names!r}"
+        )
+    inside = np.isin(np.array(groups), names)
+    return np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+def _has_groups(groups: Sequence[str] | None) -> bool:
+    """Whether there are groups, some of them of several sequences."""
+    return groups is not None and len({*groups}) < len(groups)
+
+
+def _random_folds(rows: int, folds: int, seed: int, among: str) -> list[Rows]:
+    from sklearn.model_selection import KFold
+
+    if rows < 2 * folds:
+        raise ValueError(
+            f"{rows:,} sequences{among} are too few for a part of {1 / folds:.0%}. Give more."
+        )
+    splitter = KFold(folds, shuffle=True, random_state=seed)
+    return list(splitter.split(np.zeros(rows)))
+
+
+def _group_folds(
+    labels: Sequence[Any],
+    groups: Sequence[str],
+    folds: int,
+    seed: int,
+    numeric: bool,
+    among: str,
+) -> list[Rows]:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    count = len({*groups})
+    if count < folds:
+        only = f"the only group, {groups[0]!r}" if count == 1 else f"{count:,} groups"
+        raise ValueError(
+            f"all sequences{among} belong to {only}, and a group is never on both sides of a "
+            f"split: at least {folds:,} are needed. Leave groups= out if the column does not tell "
+            "subjects apart, or pass validation= or test=."
+        )
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(groups))}
+    keys = np.array([numbers[name] for name in groups])
+    if numeric:
+        random = GroupKFold(folds, shuffle=True, random_state=seed)
+        return list(random.split(np.zeros(len(keys)), groups=keys))
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    classes = {name: i for i, name in enumerate(dict.fromkeys(labels))}
+    truth = np.array([classes[label] for label in labels])
+    if len(classes) < 2:
+        raise ValueError(f"there is one class only{among}, {labels[0]!r}. Give at least two.")
+    rarest, least = min(Counter(labels).items(), key=lambda item: item[1])
+    if max(Counter(labels).values()) < folds:
+        raise ValueError(
+            f"class {rarest!r} has only {least:,} sequences{among}, too few for {folds:,} folds."
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of classes with few sequences
+        pairs = list(splitter.split(np.zeros(len(keys)), truth, keys))
+    # By size, so that a fold without a sequence, which few groups can cause, is not the first.
+    return sorted(pairs, key=lambda pair: len(pair[1]) == 0)

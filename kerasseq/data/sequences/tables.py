@@ -1,0 +1,191 @@
+"""Sequences in tables: a row for each timestep, of one sequence or of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasseq.data.sequences.recordings import Recording
+from kerasseq.io.tables import check_few, list_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Columns", "find_columns", "split_table"]
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "label": ("label", "labels", "class", "activity", "target"),
+    "sequence": ("sequence", "sequence_id", "series", "series_id", "recording", "case", "id"),
+    "step": ("step", "time", "timestamp", "datetime", "date", "frame", "t"),
+    "groups": ("subject", "subject_id", "speaker", "participant", "person", "group"),
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns of a table; None where it has no such column.
+
+    Args:
+        channels: the columns of numbers.
+        label: labels, the same for all rows of a sequence, or a label for each timestep.
+        sequence: names of the sequences; None if the table is one sequence.
+        step: order of the timesteps: numbers or times; None for the order of the rows.
+        groups: subjects or speakers.
+    """
+
+    channels: tuple[str, ...]
+    label: str | None = None
+    sequence: str | None = None
+    step: str | None = None
+    groups: str | None = None
+
+
+def find_columns(
+    frame: pd.DataFrame,
+    where: str,
+    *,
+    channels: Sequence[str] | None = None,
+    named: Mapping[str, str | None],
+    usual: Mapping[str, Any],
+) -> Columns:
+    """Find the columns of a table by their usual names, unless they are named.
+
+    Args:
+        frame: a table whose column names are strings.
+        where: name of the table, for errors.
+        channels: columns of numbers; default: all further columns that hold numbers.
+        named: names of the columns `label`, `sequence`, `step` and `groups`, or None to find them.
+        usual: names of the columns in the training data, used where the table has them.
+
+    Raises:
+        ValueError: if a named column is missing, or no column holds numbers.
+    """
+    names = list(frame.columns)
+    missing = [
+        f"{role}={name!r}" for role, name in named.items() if name and names.count(name) != 1
+    ]
+    missing += [f"channels has {name!r}" for name in channels or () if names.count(name) != 1]
+    if missing:
+        raise ValueError(
+            f"{where} has no such column, or several of one name: {', '.join(missing)}. Its "
+            f"columns are {list_columns(names)}."
+        )
+    lower = {name.strip().lower(): name for name in names}
+    roles: dict[str, str | None] = {}
+    for role, candidates in _NAMES.items():
+        name = named.get(role) or (usual.get(role) if usual.get(role) in names else None)
+        if name is None and not usual:
+            matches = [lower[candidate] for candidate in candidates if candidate in lower]
+            free = [match for match in matches if match not in {*(channels or ()), *roles.values()}]
+            name = free[0] if free else None
+        roles[role] = name
+    if channels is None and usual.get("channels") and {*usual["channels"]} <= {*names}:
+        channels = usual["channels"]
+    if channels is None:
+        check_few(frame, where, "channels=")
+        others = [name for name in names if name not in roles.values()]
+        channels = [name for name in others if _holds_numbers(frame[name])]
+    if not channels:
+        raise ValueError(
+            f"{where} has no column of numbers beside those of {', '.join(filter(None, roles))}. "
+            f"Its columns are {list_columns(names)}. Pass channels=."
+        )
+    return Columns(tuple(channels), **roles)
+
+
+def split_table(frame: pd.DataFrame, columns: Columns, name: str) -> list[Recording]:
+    """Split a table into its sequences, in the order of their first rows.
+
+    Args:
+        frame: the table.
+        columns: names of its columns.
+        name: name of the sequence, if the table is one.
+
+    Returns:
+        A recording for each sequence. Its label is an array where it varies over the timesteps.
+    """
+    if columns.sequence is None:
+        return [_recording(frame, columns, name)]
+    keys = frame[columns.sequence]
+    # Rows without the name of a sequence belong to none.
+    return [
+        _recording(part, columns, str(key))
+        for key, part in frame[keys.notna()].groupby(columns.sequence, sort=False)
+    ]
+
+
+def _recording(frame: pd.DataFrame, columns: Columns, name: str) -> Recording:
+    """The recording of the rows of one sequence."""
+    import pandas as pd
+
+    recording = Recording(name, channels=list(columns.channels))
+    order = None
+    if columns.step is not None:
+        order, recording.rate, fault = _steps(frame[columns.step])
+        if fault:
+            recording.fault = fault
+            return recording
+        frame = frame.iloc[order]
+    numbers = [pd.to_numeric(frame[channel], errors="coerce") for channel in columns.channels]
+    for channel, values in zip(columns.channels, numbers):
+        bad = values.isna() & frame[channel].notna()
+        if bad.any() and not recording.fault:
+            recording.fault = f"{channel} holds {str(frame[channel][bad].iloc[0])[:40]!r}"
+    if not recording.fault:
+        values = np.stack([np.asarray(v, dtype=np.float64) for v in numbers], axis=1)
+        with np.errstate(over="ignore"):
+            recording.values = values.astype(np.float32)
+    if columns.label is not None:
+        recording.label = _label(frame[columns.label])
+    if columns.groups is not None:
+        groups = frame[columns.groups].dropna().unique()
+        if len(groups) > 1:
+            recording.fault = recording.fault or (
+                f"it belongs to {len(groups):,} groups of the column {columns.groups!r}"
+            )
+        recording.group = groups[0] if len(groups) else None
+    return recording
+
+
+def _label(column: pd.Series) -> Any:
+    """The label of a sequence, or an array where it varies over the timesteps."""
+    values = column.dropna().unique()
+    if not len(values):
+        return None
+    first = values[0]
+    if len(values) > 1:
+        return np.array([None if gap else v for v, gap in zip(column, column.isna())], dtype=object)
+    return first.item() if isinstance(first, np.generic) else first
+
+
+def _steps(column: pd.Series) -> tuple[np.ndarray, float | None, str]:
+    """The order of the timesteps, their rate, and the reason why they have no order, or ""."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.isna().any():
+        times = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
+        if times.isna().any():
+            bad = str(column[times.isna()].iloc[0])[:40]
+            return np.arange(0), None, f"{column.name} holds {bad!r}, neither number nor time"
+        numbers = (times - times.min()).dt.total_seconds()
+    steps = numbers.to_numpy(dtype=np.float64)
+    order = np.argsort(steps, kind="stable")
+    gaps = np.diff(steps[order])
+    if (gaps == 0).any():
+        return order, None, f"{column.name} has {steps[order][1:][gaps == 0][0]:g} twice"
+    rate = float(1 / np.median(gaps)) if len(gaps) else None
+    return order, rate, ""
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    """Whether the first values of a column are numbers, as text or not."""
+    import pandas as pd
+
+    if column.dtype == bool or pd.api.types.is_datetime64_any_dtype(column):
+        return bool(column.dtype == bool)
+    values = column.dropna().head(1000)
+    return bool(len(values)) and bool(pd.to_numeric(values, errors="coerce").notna().mean() > 0.9)

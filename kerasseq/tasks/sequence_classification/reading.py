@@ -1,0 +1,153 @@
+"""How the recipe reads sequences: from its settings, or from the state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasseq.data.classes.labels import class_name, class_numbers, plain_labels
+from kerasseq.data.sequences.folders import FileReaders
+from kerasseq.data.sequences.read import Reading
+from kerasseq.data.sequences.recordings import Sequences
+
+if TYPE_CHECKING:
+    from kerasseq.recipes.sequence_classification import SequenceClassificationSettings as Settings
+
+__all__ = ["labelled", "of_new", "of_part", "of_training"]
+
+
+def of_training(settings: Settings) -> Reading:
+    """How the data of the recipe is read."""
+    return Reading(
+        label=settings.label,
+        channels=settings.channels,
+        sequence=settings.sequence,
+        step=settings.step,
+        groups=settings.groups,
+        pattern=settings.pattern,
+        joints=settings.joints,
+        rate=settings.rate,
+        window=settings.window,
+        stride=settings.stride,
+        readers=_readers(settings, settings.rate),
+    )
+
+
+def of_part(settings: Settings, source: Sequences) -> Reading:
+    """How a separate validation or test part is read: as the training data was."""
+    return replace(
+        of_training(settings),
+        shape=source.values.shape,
+        channels=settings.channels or source.reading.get("channels"),
+        usual=source.reading,
+        rate=settings.rate or source.rate,
+        readers=_readers(settings, settings.rate or source.rate),
+    )
+
+
+def of_new(settings: Settings, state: Mapping[str, Any]) -> Reading:
+    """How new data of a run is read: a sequence that cannot be read is no error."""
+    reading, shape = state.get("reading", {}), tuple(state["data_info"]["shape"])
+    video = len(shape) == 3
+    return replace(
+        of_training(settings),
+        learn=False,
+        shape=shape,
+        usual=reading,
+        rate=state["rate"],
+        readers=_readers(settings, state["rate"], video),
+    )
+
+
+def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> Sequences:
+    """Check labels, convert them to classes or numbers, and add separate parts.
+
+    Args:
+        source: the training data.
+        parts: separate parts, "validation", "test" or both.
+        target: "class", "number", or "auto": numbers with a fraction are targets of a regression.
+
+    Raises:
+        ValueError: if there are no labels, or labels of a part are not known.
+    """
+    if source.labels is None:
+        raise ValueError(
+            "the sequences have no labels. Pass label=, the column of labels or a label for each "
+            "sequence; or pattern=, if the names of files have them; or a folder with a sub-folder "
+            "for each class."
+        )
+    if "test" in parts and source.test is not None:
+        raise ValueError("data has an official test part: leave test= out, or give data without.")
+    if target == "auto":
+        target = "number" if _has_fractions(source.labels) else "class"
+    notes = list(source.notes)
+    separate: dict[str, Sequences | None] = {"validation": source.validation, "test": source.test}
+    for name, part in parts.items():
+        notes += [f"{name}=: {note}" for note in part.notes]
+        separate[name] = part if part.test is None else part.test
+    for name, present in separate.items():
+        if present is not None and present.labels is None:
+            raise ValueError(f"the sequences of the {name} part have no labels. Give their labels.")
+    if target == "number":
+        convert = _numbers
+        notes.append("the labels are numbers: a regression")
+    else:
+        classes = sorted({*plain_labels(source.labels)}, key=class_name)
+
+        def convert(labels: Sequence[Any]) -> list[Any]:
+            return [classes[number] for number in class_numbers(labels, classes)]
+
+        if len(classes) > max(2, len(source) / 2):
+            raise ValueError(
+                f"there are {len(classes):,} different labels for {len(source):,} sequences. Are "
+                'those classes? Pass label=, or target="number" for a regression.'
+            )
+    numeric = target == "number"
+    result = {
+        name: each and replace(each, labels=convert(each.labels or []), numeric=numeric)
+        for name, each in separate.items()
+    }
+    return replace(
+        source, labels=convert(source.labels), numeric=numeric, notes=notes,
+        validation=result["validation"], test=result["test"],
+    )  # fmt: skip
+
+
+def _has_fractions(labels: Sequence[Any]) -> bool:
+    """Whether all labels are numbers, and some of them have a fraction."""
+    try:
+        values = np.array([float(label) for label in labels])
+    except (TypeError, ValueError):
+        return False
+    return bool(np.isfinite(values).all() and (values != np.rint(values)).any())
+
+
+def _numbers(labels: Sequence[Any]) -> list[Any]:
+    """Labels as numbers to predict."""
+    try:
+        values = [float(label) for label in labels]
+    except (TypeError, ValueError):
+        bad = next(label for label in labels if not _is_number(label))
+        raise ValueError(
+            f'target="number" needs numbers as labels. Received: the label {bad!r}'
+        ) from None
+    if not np.isfinite(values).all():
+        raise ValueError("every label must be a finite number. Leave the others out.")
+    return values
+
+
+def _is_number(label: Any) -> bool:
+    try:
+        return bool(np.isfinite(float(label)))
+    except (TypeError, ValueError):
+        return False
+
+
+def _readers(settings: Settings, rate: float | None, video: bool | None = None) -> FileReaders:
+    """Readers of sound and images."""
+    from kerasseq.tasks.sequence_classification.files import file_readers
+
+    return file_readers(rate, settings.mel_bins, settings.image_size, video)

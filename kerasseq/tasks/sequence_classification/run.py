@@ -1,0 +1,84 @@
+"""The Run class of sequence classification."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from kerasseq.runs import ClassificationRun
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from kerasseq.tasks.sequence_classification.stream import Stream
+
+__all__ = ["SequenceRun"]
+
+
+class SequenceRun(ClassificationRun):
+    """A trained classifier of sequences, or a regression, with its preprocessing and scores.
+
+    Args:
+        **fields: the fields of `kerasseq.Run`.
+
+    Example:
+
+    >>> import kerasseq
+    >>> import numpy as np
+    >>> data = np.random.default_rng(0).normal(size=(40, 9, 2)), ["a", "b"] * 20
+    >>> run = kerasseq.sequence_classification(data, epochs=1, units=4, causal=True, quiet=True)
+    >>> stream = run.stream()
+    >>> stream.update([0.1, 0.2])["label"] in ("a", "b")
+    True
+    """
+
+    def predict(
+        self, data: list[str] | str | os.PathLike[str] | pd.DataFrame, strict: bool = False
+    ) -> pd.DataFrame:
+        """Classes of new sequences, or numbers.
+
+        A sequence that cannot be read gets the class shares of the training part, or its mean, and
+        its `note` says why.
+
+        Args:
+            data: new sequences in a form that the recipe reads, with or without labels; or a list
+                of files and folders.
+            strict: whether a sequence that cannot be read is an error.
+
+        Returns:
+            A row for each sequence, or for each window of a recording: `sequence`, its name; its
+            `label`, of the type of the training labels, and the probability of each class, in a
+            column of that name; for a regression its `prediction`; and `note`.
+
+        Raises:
+            ValueError: if there is nothing to predict from.
+            FileNotFoundError: if there is no such file.
+        """
+        return super().predict(data, strict)
+
+    def stream(self) -> Stream:
+        """Follow a sequence as it comes, with the current class after each timestep.
+
+        Raises:
+            ValueError: if the model reads later timesteps; train it with causal=True.
+        """
+        from kerasseq.tasks.sequence_classification.stream import Stream
+
+        return Stream(self)
+
+    def _answers(self, outputs: np.ndarray) -> Iterator[tuple[str, Any]]:
+        if self.state["classes"]:
+            yield from super()._answers(outputs)
+        else:
+            yield "prediction", outputs
+
+    def figures(self) -> dict[str, Figure]:
+        if self.state["classes"]:
+            return super().figures()
+        from kerasseq.tasks.sequence_classification import plots
+
+        figures = super(ClassificationRun, self).figures()
+        return {**figures, "predictions": plots.predicted_against_true(self.metrics["examples"])}

@@ -1,0 +1,116 @@
+"""Follow a sequence as it comes: the current class after each timestep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from kerasseq.tasks.sequence_classification.run import SequenceRun
+
+__all__ = ["Stream"]
+
+
+class Stream:
+    """Reads the timesteps of one sequence as they come; the state is carried.
+
+    After each call the answer is that of the model on the whole sequence so far. A missing value
+    is replaced by the last observed value of its channel, since the next one is not known yet.
+
+    Args:
+        run: a run whose model reads no later timestep.
+
+    Raises:
+        ValueError: if the model reads later timesteps, or sequences are centred by their own mean.
+    """
+
+    def __init__(self, run: SequenceRun) -> None:
+        from kerasseq.data.sequences.reader import SequenceReader
+        from kerasseq.models import SequenceStream
+
+        config = run.task.config(run.state["data_info"], run.resolved)
+        if not config.streamable:
+            raise ValueError(
+                "a stream needs a model that reads no later timestep: train it with causal=True."
+            )
+        self._reader = SequenceReader.from_state(run.state)
+        if self._reader.centred:
+            raise ValueError(
+                "a stream cannot be centred by the mean of a sequence whose end is not known: "
+                'train the model with normalize="channel".'
+            )
+        self._classes = run.state["classes"]
+        self._target = run.state["target"]
+        self._channels = run.state["channels"]
+        self._stream = SequenceStream(config, run.model)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new sequence."""
+        self._state = self._stream.start()
+        self._last: np.ndarray | None = None
+        self.timesteps = 0
+
+    def update(self, samples: Any) -> dict[str, Any]:
+        """Read further timesteps, and answer for all timesteps so far.
+
+        Args:
+            samples: one timestep, `(channels,)`, or several, `(timesteps, channels)`; with one
+                channel also a number. Frames are `(height, width, channels)`, uint8.
+
+        Returns:
+            `timesteps`, how many have been read; `label`, and the `probabilities` of the classes by
+            label; or the `prediction` of a regression.
+
+        Raises:
+            ValueError: if the samples do not fit the model.
+        """
+        from kerasseq.tasks.classification import class_probabilities
+
+        values = self._values(samples)
+        scaled = self._reader.scaled(self._continued(values))[-len(values) :]
+        outputs, self._state = self._stream.update(self._state, scaled[None])
+        self.timesteps += len(values)
+        if self._target is not None:
+            number = self._target["mean"] + self._target["deviation"] * float(outputs[0, 0])
+            return {"timesteps": self.timesteps, "prediction": number}
+        probabilities = class_probabilities(outputs)[0]
+        return {
+            "timesteps": self.timesteps,
+            "label": self._classes[int(probabilities.argmax())],
+            "probabilities": dict(zip(self._classes, probabilities.tolist())),
+        }
+
+    def _values(self, samples: Any) -> np.ndarray:
+        """The samples as `(timesteps, ...)`, checked."""
+        shape = self._reader.shape
+        try:
+            values = np.asarray(samples, dtype=np.uint8 if len(shape) > 1 else np.float32)
+        except (TypeError, ValueError):
+            values = np.array(None)
+        if values.ndim == 0 and values.dtype.kind == "f" and shape == (1,):
+            values = values.reshape(1, 1)
+        if values.ndim == len(shape):
+            values = values[None]
+        if values.dtype.kind not in "fu" or values.shape[1:] != shape or not len(values):
+            raise ValueError(
+                f"samples must be {shape}, or (timesteps, {', '.join(map(str, shape))}). "
+                f"Received: {np.shape(samples)}"
+            )
+        if np.isinf(values).any():
+            raise ValueError("samples must not be infinite; a missing value is NaN.")
+        return values
+
+    def _continued(self, values: np.ndarray) -> np.ndarray:
+        """The last timestep and then new ones, without gaps."""
+        if values.ndim > 2:
+            return values
+        first = self._reader.mean if self._last is None else self._last
+        rows = [first]
+        for row in values:
+            rows.append(np.where(np.isnan(row), rows[-1], row))
+        # The first timestep has no difference to one before it.
+        filled = np.stack(rows[1:] if self._last is None else rows)
+        self._last = filled[-1]
+        return filled

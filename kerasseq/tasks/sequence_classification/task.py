@@ -1,0 +1,442 @@
+"""The task of classifying sequences of numbers, or of predicting a number from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+
+from kerasseq.runs import Unlabelled
+from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
+from kerasseq.tasks.sequence_classification.run import SequenceRun
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasseq.data.sequences.reader import Normalize, SequenceExamples, SequenceReader
+    from kerasseq.data.sequences.recordings import Sequences
+    from kerasseq.evaluation.metrics import Score
+    from kerasseq.models import SequenceClassifierConfig
+    from kerasseq.recipes.sequence_classification import SequenceClassificationSettings
+
+__all__ = ["SequenceClassification"]
+
+_POOLINGS = ("last", "mean", "max", "attention")
+
+
+class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]):
+    """Classification of sequences, or regression for a numeric target."""
+
+    run = SequenceRun
+    headline: ClassVar[str] = "accuracy"
+    rows: ClassVar[str] = "sequences"
+
+    def settings_to_json(self, settings: SequenceClassificationSettings) -> dict[str, Any]:
+        # Labels and groups of an array are data, which the fingerprint covers, and no columns.
+        given = {
+            name: None
+            for name in ("label", "groups")
+            if not isinstance(getattr(settings, name), str | None)
+        }
+        return {**super().settings_to_json(changed(settings, **given))}
+
+    def check(self, settings: SequenceClassificationSettings) -> None:
+        from kerasseq.data import parts
+        from kerasseq.data.sequences.patterns import compile_pattern
+
+        parts.check(settings, _is_separate_data)
+        modes = settings.pooling.split("+")
+        if len({*modes} & {*_POOLINGS}) != len(modes):
+            raise ValueError(
+                f"pooling must be one of {', '.join(_POOLINGS)}, or several joined by '+'. "
+                f"Received: pooling={settings.pooling!r}"
+            )
+        if settings.pattern is not None:
+            compile_pattern(settings.pattern)
+        if settings.stride is not None and settings.window is None:
+            raise ValueError(
+                f"stride= is the distance of windows: pass window= too. "
+                f"Received: stride={settings.stride}"
+            )
+        # Counting the model checks the cell and its options.
+        self.count({"shape": [2], "channels": 2, "classes": 2}, settings)
+
+    def is_separate_part(self, value: Any) -> bool:
+        return not isinstance(value, Real)
+
+    def load(self, data: Any, settings: SequenceClassificationSettings) -> Sequences:
+        from kerasseq.data.parts import prefix_errors
+        from kerasseq.data.sequences.read import read_sequences
+        from kerasseq.data.sequences.recordings import Sequences
+        from kerasseq.tasks.sequence_classification import reading
+
+        source = data
+        if not isinstance(data, Sequences):
+            source = read_sequences(data, reading.of_training(settings))
+        parts = {}
+        for name, part in self.separate_parts(settings).items():
+            with prefix_errors(name):
+                parts[name] = (
+                    part
+                    if isinstance(part, Sequences)
+                    else read_sequences(part, reading.of_part(settings, source))
+                )
+        return reading.labelled(source, parts, settings.target)
+
+    def split(
+        self,
+        source: Sequences,
+        settings: SequenceClassificationSettings,
+        *,
+        test: bool = True,
+        fold: tuple[int, int] | None = None,
+        learn: Learn = "train",
+    ) -> Parts:
+        from kerasseq.data.sequences.splits import group_rows, hold_out, make_folds
+
+        labels, numeric, notes = source.labels or [], source.numeric, list(source.notes)
+        among = " beside the test part"
+        if settings.test_groups is not None:
+            keep, held = group_rows(source.groups, settings.test_groups)
+            rest, tested = source.take(keep), source.take(held)
+        elif source.test is not None:
+            rest, tested = source, source.test
+        else:
+            assert isinstance(settings.test, Real)
+            keep, held = hold_out(
+                labels, source.groups, float(settings.test), settings.seed, numeric=numeric
+            )
+            rest, tested = source.take(keep), source.take(held)
+        separate = source.validation
+        if fold is not None:
+            rest = rest if separate is None else rest.joined(separate)
+            number, folds = fold
+            pairs = make_folds(
+                rest.labels or [], rest.groups, folds, settings.seed, numeric=numeric, among=among
+            )
+            keep, held = pairs[number]
+            train, validation = rest.take(keep), rest.take(held)
+        elif separate is not None:
+            train, validation = rest, separate
+            rest = rest.joined(separate)
+        else:
+            assert isinstance(settings.validation, Real)
+            keep, held = hold_out(
+                rest.labels or [],
+                rest.groups,
+                float(settings.validation),
+                settings.seed,
+                numeric=numeric,
+                spare=True,
+                among=among,
+            )
+            train, validation = rest.take(keep), rest.take(held)
+        notes += _class_notes(train, validation, tested, numeric)
+        if learn != "train":
+            train = rest
+        if learn == "all":
+            train = rest.joined(tested)
+        notes.append(
+            f"{len(train):,} sequences to train on, {len(validation):,} to stop by, "
+            f"{len(tested):,} to score on"
+        )
+        return Parts(train, validation, tested if test else None, notes, source.reading)
+
+    def prepare(self, parts: Parts, settings: SequenceClassificationSettings) -> Prepared:
+        from kerasseq.data.classes.labels import class_name
+        from kerasseq.data.sequences.filling import observed_share
+        from kerasseq.data.sequences.reader import SequenceReader
+
+        train = parts.train
+        labels = train.labels
+        numeric = train.numeric
+        classes = [] if numeric else sorted({*labels}, key=_class_order)
+        if not numeric and len({class_name(label) for label in classes}) < 2:
+            raise ValueError(
+                f"there is one class only in the training part, {classes[0]!r}. Give sequences of "
+                "at least two classes."
+            )
+        reader = SequenceReader.fit(
+            train.values,
+            normalize=_normalization(settings.normalize, train.one_unit),
+            differences=settings.differences,
+            classes=classes,
+            targets=np.array(labels, dtype=np.float64) if numeric else None,
+        )
+        shares, weights = [], None
+        if not numeric:
+            counts = np.bincount(_numbers(labels, classes), minlength=len(classes))
+            shares = (counts / counts.sum()).tolist()
+            if settings.class_weights:
+                class_weight = counts.sum() / (len(classes) * np.maximum(counts, 1))
+                weights = class_weight[_numbers(labels, classes)].astype(np.float32)
+        lengths = train.values.lengths
+        state = {
+            "data_info": {
+                "classes": len(classes),
+                "shape": list(reader.shape),
+                "channels": reader.width,
+                "timesteps": max(1, int(np.ceil(lengths.mean()))),
+            },
+            **reader.state(),
+            "shares": shares,
+            "channels": train.channels,
+            "rate": train.rate,
+            "reading": {name: v for name, v in parts.reading.items() if v is not None},
+        }
+        sizes = (
+            f"{lengths.min():,}"
+            if lengths.min() == lengths.max()
+            else (f"{lengths.min():,} to {lengths.max():,}")
+        )
+        notes = [f"{len(train.channels):,} channels, {sizes} timesteps"]
+        observed = observed_share(train.values.values)
+        if observed < 1:
+            notes.append(
+                f"{1 - observed:.2%} of the values are missing, and interpolated over time"
+            )
+        test = None
+        if parts.test is not None:
+            test = _scored(reader, parts.test)
+        return Prepared(
+            train=reader.examples(train, labels, weights),
+            validation=reader.examples(parts.validation, parts.validation.labels),
+            test=test,
+            state=state,
+            notes=notes,
+        )
+
+    def config(
+        self, data_info: Mapping[str, Any], settings: SequenceClassificationSettings
+    ) -> SequenceClassifierConfig:
+        from kerasseq.models import SequenceClassifierConfig
+
+        shape = data_info["shape"]
+        frames = len(shape) == 3
+        return SequenceClassifierConfig(
+            channels=shape[-1] if frames else data_info["channels"],
+            classes=data_info["classes"],
+            cell=settings.cell,
+            units=settings.units,
+            depth=settings.depth,
+            bidirectional=settings.bidirectional and not settings.causal,
+            pooling=settings.pooling,
+            convolutions=settings.convolutions,
+            filters=settings.filters,
+            kernel_size=settings.kernel_size,
+            stride=settings.convolution_stride,
+            causal=settings.causal,
+            frame=(shape[0], shape[1]) if frames else None,
+            frame_features=settings.frame_features,
+            jitter=0.0 if frames else settings.jitter,
+            scaling=0.0 if frames else settings.scaling,
+            time_warp=0.0 if frames else settings.time_warp,
+            cropping=0.0 if frames else settings.cropping,
+            channel_dropout=0.0 if frames else settings.channel_dropout,
+            dropout=settings.dropout,
+            options=settings.cell_options,
+        )
+
+    def macs(self, data_info: Mapping[str, Any], settings: SequenceClassificationSettings) -> int:
+        return self.config(data_info, settings).macs(data_info["timesteps"])
+
+    def objective(
+        self, data_info: Mapping[str, Any], settings: SequenceClassificationSettings
+    ) -> Objective:
+        import keras
+
+        from kerasseq.tasks.classification import classification_objective
+
+        if data_info["classes"]:
+            return classification_objective(data_info["classes"])
+        return Objective(keras.losses.MeanSquaredError())
+
+    def predictions(
+        self,
+        model: keras.Model,
+        examples: SequenceExamples,
+        state: Mapping[str, Any],
+        settings: SequenceClassificationSettings,
+    ) -> np.ndarray:
+        """Class probabilities, (rows, classes), or numbers in the unit of the target, (rows,)."""
+        from kerasseq import training
+        from kerasseq.tasks.classification import class_probabilities
+
+        outputs = training.outputs(model, examples)
+        target = state["target"]
+        if target is not None:
+            numbers = target["mean"] + target["deviation"] * outputs[:, 0].astype(np.float64)
+            instead: Any = target["mean"]
+        else:
+            numbers, instead = class_probabilities(outputs), state["shares"]
+        if examples.unreadable is not None:
+            numbers[examples.unreadable] = instead
+        return numbers
+
+    def score(
+        self,
+        predictions: np.ndarray,
+        targets: np.ndarray,
+        settings: SequenceClassificationSettings,
+    ) -> Score:
+        from kerasseq.evaluation.regression_metrics import regression
+        from kerasseq.tasks.classification import class_score
+
+        if predictions.ndim == 1:
+            return regression(np.asarray(targets).ravel(), predictions, seed=settings.seed)
+        return class_score(predictions, targets, settings.seed)
+
+    def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
+        from kerasseq.tasks.classification import unscored_classes
+
+        return unscored_classes(score, state) if state["classes"] else []
+
+    def baselines(
+        self, parts: Parts, prepared: Prepared, settings: SequenceClassificationSettings
+    ) -> Mapping[str, np.ndarray]:
+        from kerasseq.tasks.sequence_classification import baselines
+
+        if parts.test is None:
+            return {}
+        # Baselines have no early stopping, so they are fitted on the validation part too.
+        known = parts.train.joined(parts.validation)
+        reader = self._reader(prepared.state)
+        return baselines.predictions(reader, known, parts.test)
+
+    def read(
+        self,
+        data: Any,
+        state: Mapping[str, Any],
+        settings: SequenceClassificationSettings,
+        reading: Mapping[str, Any],
+    ) -> SequenceExamples:
+        from kerasseq.data.sequences.read import read_sequences
+        from kerasseq.data.sequences.recordings import Sequences
+        from kerasseq.tasks.sequence_classification import reading as how
+
+        source = data
+        if not isinstance(data, Sequences):
+            source = read_sequences(data, how.of_new(changed(settings, **reading), state))
+        source = source if source.test is None else source.test
+        if source.labels is None:
+            raise ValueError(
+                "every sequence needs a label to score on. Pass label=, or data with labels."
+            )
+        return _scored(self._reader(state), source)
+
+    def unlabelled(
+        self, data: Any, state: Mapping[str, Any], settings: SequenceClassificationSettings
+    ) -> Unlabelled:
+        """Read new sequences without labels.
+
+        Args:
+            data: sequences in a form that the recipe reads, or a list of files.
+            state: state of the fitted preprocessing.
+            settings: settings of the run.
+
+        Raises:
+            ValueError: if there are no sequences.
+            FileNotFoundError: if the file does not exist.
+        """
+        from kerasseq.data.sequences.read import read_sequences
+        from kerasseq.tasks.sequence_classification import reading
+
+        source = read_sequences(data, reading.of_new(settings, state))
+        examples = self._reader(state).examples(source)
+        instead = (
+            "class shares of the training part" if state["classes"] else "mean of the training part"
+        )
+        return Unlabelled(
+            "sequence", source.names, examples, source.faults, instead, source.remarks
+        )
+
+    def state_type(self) -> Any:
+        from kerasseq.tasks.sequence_classification.saved import SequenceState
+
+        return SequenceState
+
+    def metrics_type(self) -> Any:
+        from kerasseq.tasks.sequence_classification.saved import SequenceMetrics
+
+        return SequenceMetrics
+
+    def check_saved(
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: SequenceClassificationSettings,
+        metrics: Mapping[str, Any],
+    ) -> None:
+        from kerasseq.tasks.sequence_classification.saved import check_metrics
+
+        super().check_saved(model, state, settings, metrics)
+        reader = self._reader(state)
+        model_shape = tuple(model.input["sequences"].shape[2:])
+        expected = (*reader.shape[:-1], reader.width)
+        if model_shape != expected:
+            raise ValueError(f"the model takes timesteps of {model_shape}, the state {expected}")
+        check_metrics(metrics, len(reader.classes))
+
+    def _reader(self, state: Mapping[str, Any]) -> SequenceReader:
+        from kerasseq.data.sequences.reader import SequenceReader
+
+        return SequenceReader.from_state(state)
+
+
+def _is_separate_data(part: Any) -> bool:
+    """Whether a validation or test part is data: a path, a table, or sequences and labels."""
+    from kerasseq.data.parts import is_path, is_table
+    from kerasseq.data.sequences.recordings import Sequences
+
+    pair = isinstance(part, tuple) and len(part) == 2
+    return pair or isinstance(part, Sequences) or is_path(part) or is_table(part)
+
+
+def _normalization(setting: str, one_unit: bool) -> Normalize:
+    """The scaling of the channels: "auto" scales channels of one unit together."""
+    if setting == "auto":
+        return "together" if one_unit else "channel"
+    return cast("Normalize", setting)
+
+
+def _class_order(label: Any) -> tuple[bool, Any]:
+    """Sorts numbers as numbers, before texts."""
+    return (isinstance(label, str), label)
+
+
+def _numbers(labels: Sequence[Any], classes: Sequence[Any]) -> np.ndarray:
+    from kerasseq.data.classes.labels import class_numbers
+
+    return class_numbers(labels, classes)
+
+
+def _scored(reader: SequenceReader, sequences: Sequences) -> SequenceExamples:
+    """Examples to score on: targets of a regression are in the unit of the data."""
+    labels = sequences.labels or []
+    examples = reader.examples(sequences, None if reader.target else labels)
+    if reader.target is None:
+        return examples
+    numbers = np.array(labels, dtype=np.float64)[:, None]
+    return dataclasses.replace(examples, targets=numbers)
+
+
+def _class_notes(
+    train: Sequences, validation: Sequences, test: Sequences, numeric: bool
+) -> list[str]:
+    """Notes on classes that are missing in a part; an error for one that is tested and unknown."""
+    if numeric:
+        return []
+    known = {*(train.labels or [])}
+    unknown = sorted({*(test.labels or []), *(validation.labels or [])} - known, key=str)
+    if unknown:
+        raise ValueError(
+            f"no sequence of the training part has the label {', '.join(map(repr, unknown))}: all "
+            "of them are in the groups that are held out. Give more groups, or leave groups= out."
+        )
+    absent = sorted(known - {*(validation.labels or [])}, key=str)
+    if not absent:
+        return []
+    return [f"classes without a sequence in the validation part: {', '.join(map(repr, absent))}"]

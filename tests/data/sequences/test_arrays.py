@@ -1,0 +1,103 @@
+"""Arrays, lists of arrays and NumPy's files give the same sequences, without a copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq.data.sequences.ragged import Ragged
+from kerasseq.data.sequences.read import Reading, read_sequences
+from kerasseq.io.digest import digest
+
+VALUES = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
+
+
+def _read(data: Any, **how: Any) -> Any:
+    return read_sequences(data, Reading(**how))
+
+
+def test_an_array_is_used_without_a_copy() -> None:
+    source = _read(VALUES, label=list("abab"), groups=[1, 1, 2, 2])
+    assert np.shares_memory(source.values.values, VALUES)
+    np.testing.assert_array_equal(source.values[2], VALUES[2])
+    assert (source.labels, source.groups) == (list("abab"), list("1122"))
+    assert np.shares_memory(source.take(np.array([1, 3])).values.values, VALUES)
+
+
+def test_lists_pairs_and_files_hold_the_same(tmp_path: Path) -> None:
+    labels = list("abab")
+    np.savez(tmp_path / "a.npz", x=VALUES, y=labels)
+    np.savez(tmp_path / "padded.npz", values=VALUES, labels=labels, lengths=[3, 3, 3, 3])
+    expected = _read((VALUES, labels))
+    for data in ((list(VALUES), labels), tmp_path / "a.npz", tmp_path / "padded.npz"):
+        source = _read(data)
+        assert digest([source.values, source.labels]) == digest([expected.values, expected.labels])
+
+
+def test_one_channel_needs_no_axis() -> None:
+    assert _read(VALUES[:, :, 0]).values.shape == (1,)
+    assert _read([[1, 2], [1, 2, 3]]).values.lengths.tolist() == [2, 3]
+
+
+def test_every_fault_is_named() -> None:
+    data = [np.ones((3, 2)), np.zeros((0, 2)), np.ones((4, 3)), np.full((2, 2), np.inf), ["x"]]
+    with pytest.raises(ValueError, match="3 of 4 sequences") as error:
+        _read(data)
+    for fault in (
+        "2 (it has 3 channels, and 2 are expected)",
+        "3 (it has infinite",
+        "4 (it does not hold numbers, but str",
+    ):
+        assert fault in str(error.value)
+    answered = _read([*data, np.full((2, 2), np.nan)], learn=False)
+    assert [bool(fault) for fault in answered.faults] == [False, *[True] * 5]
+    assert answered.faults[-1] == "all its values are missing"
+
+
+@pytest.mark.parametrize(
+    ("how", "match"),
+    [
+        ({"label": ["a"]}, "label must have an entry for each of the 4 sequences. Received: 1"),
+        ({"groups": [1]}, "groups must have an entry for each of the 4"),
+        ({"label": ["a", None, "b", "b"]}, "1 of 4 sequences have no label, .* sequence 1 "),
+    ],
+)
+def test_labels_that_do_not_fit(how: Any, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        _read(VALUES, **how)
+
+
+def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(ValueError, match="damaged"):
+        _read(tmp_path / "a.npy")
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=8), st.data())
+def test_a_part_has_the_sequences_of_its_rows(lengths: list[int], data: st.DataObject) -> None:
+    sequences = [np.full((n, 2), row, np.float32) for row, n in enumerate(lengths)]
+    ragged = Ragged.join(sequences)
+    rows = data.draw(st.lists(st.integers(0, len(lengths) - 1), max_size=5))
+    part = ragged.take(np.array(rows, dtype=np.int64))
+    assert [len(x) for x in part] == [lengths[row] for row in rows]
+    assert all((x == row).all() for x, row in zip(part, rows))
+    assert (
+        part.fingerprint
+        == Ragged.join(
+            [sequences[row] for row in rows] or np.zeros((0, 1, 2), np.float32)
+        ).fingerprint
+    )
+
+
+def test_empty_sequences_are_left_out_of_training_and_said() -> None:
+    data = [np.ones((3, 2)), np.zeros((0, 2)), np.full((2, 2), np.nan)]
+    source = _read(data, label=["a", "b", "a"])
+    assert (len(source), source.labels) == (1, ["a"])
+    assert source.notes == ["left out: 2 sequences without values, 1, 2"]
+    with pytest.raises(ValueError, match="every sequence is empty"):
+        _read(data[1:])

@@ -1,0 +1,124 @@
+"""Folders and archives with a file for each sequence."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasseq.data.sequences.patterns import compile_pattern, match_name
+from kerasseq.data.sequences.read import Reading, read_sequences
+
+VALUES = np.arange(6.0).reshape(3, 2)
+
+
+def _csv(path: Path, values: np.ndarray = VALUES, header: str = "x,y") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savetxt(path, values, delimiter=",", header=header, comments="")
+
+
+def test_sub_folders_are_the_labels(tmp_path: Path) -> None:
+    for label in ("sit", "walk"):
+        for take in range(2):
+            _csv(tmp_path / label / f"{take}.csv")
+    (tmp_path / "README.txt").write_text("a read-me file beside the data")
+    source = read_sequences(tmp_path, Reading())
+    assert source.names == ["sit/0.csv", "sit/1.csv", "walk/0.csv", "walk/1.csv"]
+    assert source.labels == ["sit", "sit", "walk", "walk"]
+    assert source.channels == ["x", "y"]
+    np.testing.assert_array_equal(source.values[3], VALUES)
+
+
+def test_train_and_test_are_parts(tmp_path: Path) -> None:
+    for part, count in (("train", 2), ("test", 1)):
+        for label in ("sit", "walk"):
+            for take in range(count):
+                _csv(tmp_path / part / label / f"{take}.csv")
+    source = read_sequences(tmp_path, Reading())
+    assert (len(source), source.test and len(source.test)) == (4, 2)
+    assert source.labels == ["sit", "sit", "walk", "walk"]
+
+
+def test_files_may_be_arrays_text_or_have_no_header(tmp_path: Path) -> None:
+    for name in ("npz", "npy", "txt", "csv"):
+        (tmp_path / name / "a").mkdir(parents=True)
+    np.savez(tmp_path / "npz" / "a" / "0.npz", values=VALUES)
+    np.save(tmp_path / "npy" / "a" / "0.npy", VALUES)
+    np.savetxt(tmp_path / "txt" / "a" / "0.txt", VALUES)
+    np.savetxt(tmp_path / "csv" / "a" / "0.csv", VALUES, delimiter=",")
+    for name in ("npz", "npy", "txt", "csv"):
+        source = read_sequences(tmp_path / name, Reading())
+        np.testing.assert_array_equal(source.values[0], VALUES)
+
+
+def test_names_have_labels_and_groups_by_a_pattern(tmp_path: Path) -> None:
+    for name in ("a01_s01_e01", "a01_s02_e01", "a02_s01_e01", "notes"):
+        _csv(tmp_path / "inner" / f"{name}.csv")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in sorted((tmp_path / "inner").iterdir()):
+            archive.write(path, f"outer/{path.name}")
+    source = read_sequences(tmp_path / "all.zip", Reading(pattern="a{label}_s{group}_*"))
+    assert source.labels == ["01", "01", "02"]
+    assert source.groups == ["01", "02", "01"]
+    assert source.notes == ["left out: 1 files whose names do not match the pattern"]
+    with pytest.raises(ValueError, match=r"matches none of the 4 names.*'a01_s01_e01.csv'"):
+        read_sequences(tmp_path / "all.zip", Reading(pattern="b{label}"))
+
+
+@pytest.mark.parametrize("pattern", ["plain", "{label}{label}", "{take}_*", "{}"])
+def test_a_pattern_has_known_fields(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"must have \{label\}.*Received: pattern="):
+        compile_pattern(pattern)
+    assert match_name(compile_pattern("{label}_{group}_*"), "7_theo_12") == {
+        "label": "7", "group": "theo"
+    }  # fmt: skip
+
+
+def test_bad_files_are_named_together_or_answered(tmp_path: Path) -> None:
+    _csv(tmp_path / "a" / "0.csv")
+    _csv(tmp_path / "a" / "1.csv", VALUES[:0])
+    _csv(tmp_path / "b" / "0.csv", np.ones((3, 3)), "x,y,z")
+    _csv(tmp_path / "b" / "1.csv", header="x,z")
+    (tmp_path / "b" / "2.csv").write_text("")
+    with pytest.raises(ValueError, match="2 of 4 sequences cannot be used") as error:
+        read_sequences(tmp_path, Reading())
+    for fault in (
+        "b/1.csv (it lacks the channel 'y')",
+        "b/2.csv (it is em",
+    ):
+        assert fault in str(error.value)
+    answered = read_sequences(tmp_path, Reading(learn=False, shape=(2,)))
+    assert [not fault for fault in answered.faults] == [True, False, True, False, False]
+
+
+def test_files_to_classify_are_listed(tmp_path: Path) -> None:
+    _csv(tmp_path / "0.csv")
+    files = [str(tmp_path / "0.csv"), str(tmp_path / "gone.csv"), tmp_path]
+    source = read_sequences(files, Reading(learn=False, shape=(2,)))
+    assert source.names[:2] == ["0.csv", "gone.csv"]
+    assert source.faults[0] == ""
+    assert "there is no file" in source.faults[1]
+    assert len(source) == 3
+
+
+def test_links_out_of_a_folder_are_not_followed(tmp_path: Path) -> None:
+    _csv(tmp_path / "secret.csv")
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    (tmp_path / "data" / "a" / "0.csv").symlink_to(tmp_path / "secret.csv")
+    with pytest.raises(ValueError, match="link to a file outside"):
+        read_sequences(tmp_path / "data", Reading())
+
+
+def test_archives_are_measured_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/0.txt", "0 " * 100_000)
+    monkeypatch.setenv("KERASSEQ_MAX_BYTES", "1000")
+    with pytest.raises(ValueError, match="holds 200,000 bytes"):
+        read_sequences(tmp_path / "a.zip", Reading())
+    (tmp_path / "b.zip").write_bytes(b"PK no archive")
+    with pytest.raises(ValueError, match="cannot be read as an archive"):
+        read_sequences(tmp_path / "b.zip", Reading())

@@ -1,0 +1,330 @@
+"""Sequence classification from arrays to a saved run, and one clear sentence for what cannot be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import kerasseq
+from kerasseq.cli import main
+from kerasseq.recipes import sequence_classification
+from kerasseq.recipes.sequence_classification import SequenceClassificationSettings
+from kerasseq.tasks import perform
+from kerasseq.tasks.sequence_classification import SequenceRun
+
+TASK = kerasseq.sequence_classification.task
+SMALL: dict[str, Any] = {
+    **{"units": 6, "depth": 1, "epochs": 1, "final": "train", "quiet": True, "dropout": 0.0},
+    **{"jitter": 0.0, "scaling": 0.0, "batch_size": 16},
+}
+LEARNING: dict[str, Any] = {**SMALL, "epochs": 12, "learning_rate": 0.03}
+
+
+def _waves(rows: int = 90, seed: int = 0, classes: int = 3) -> tuple[list[np.ndarray], list[str]]:
+    """Waves of two channels and unequal lengths; the class is their frequency."""
+    random = np.random.default_rng(seed)
+    values, labels = [], []
+    for row in range(rows):
+        time = np.arange(random.integers(12, 24))
+        speed = (0.2, 0.5, 1.1)[row % classes]
+        wave = np.stack([np.sin(speed * time), np.cos(speed * time)], axis=1)
+        values.append((3 * wave + 5 + random.normal(0, 0.2, wave.shape)).astype(np.float32))
+        labels.append(("slow", "middle", "fast")[row % classes])
+    return values, labels
+
+
+@pytest.fixture(scope="module")
+def run() -> SequenceRun:
+    return sequence_classification(_waves(), **LEARNING, causal=True)
+
+
+@pytest.fixture(scope="module")
+def folder(run: SequenceRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run.save(tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="module")
+def regression() -> SequenceRun:
+    values, _ = _waves()
+    sizes = [100 + float(x[-1, 0]) + 0.1 * len(x) for x in values]
+    return sequence_classification(values, label=sizes, **LEARNING)
+
+
+# The whole life
+
+
+def test_it_learns_and_tells_how_good_it_is(run: SequenceRun) -> None:
+    assert run.metrics["test"]["accuracy"] > 0.8
+    names = ["majority", "1-NN, time warping", "statistics + logistic regression"]
+    assert [*run.metrics["baselines"]] == names
+    assert run.metrics["baselines"]["majority"]["accuracy"] < 0.5
+    assert "the strongest baseline" in run.metrics["verdict"]
+    assert run.metrics["rows"] == {"train": 61, "validation": 11, "test": 18}
+    assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
+    assert run.settings["label"] is None
+
+
+def test_a_fresh_process_predicts_the_same(run: SequenceRun, folder: Path, tmp_path: Path) -> None:
+    values, _ = _waves(5, seed=3)
+    np.savez(tmp_path / "0.npz", values=values[0])
+    np.savetxt(tmp_path / "1.csv", values[1], delimiter=",")
+    files = [str(tmp_path / "0.npz"), str(tmp_path / "1.csv"), str(tmp_path / "gone.csv")]
+    code = f"import kerasseq; print(kerasseq.load({str(folder)!r}).predict({files}).to_json())"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    answer = pd.read_json(__import__("io").StringIO(result.stdout.splitlines()[-1]))
+    expected = run.predict(files)
+    assert answer["sequence"].tolist() == ["0.npz", "1.csv", "gone.csv"]
+    np.testing.assert_allclose(answer[["fast", "slow"]], expected[["fast", "slow"]], atol=1e-6)
+    alone = run.predict(values[:2])
+    np.testing.assert_allclose(expected["fast"][:2], alone["fast"], atol=1e-6)
+    note = answer["note"][2]
+    assert note.startswith("there is no file or folder")
+    assert note.endswith("class shares of the training part")
+    np.testing.assert_allclose(answer.loc[2, ["fast", "middle", "slow"]].sum(), 1, atol=1e-6)
+
+
+def test_the_shell_answers_each_sequence(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values, _ = _waves(2)
+    np.save(tmp_path / "good.npy", values[0])
+    np.save(tmp_path / "bad.npy", np.ones((4, 5)))
+    files = [str(tmp_path / "good.npy"), str(tmp_path / "bad.npy")]
+    assert main(["predict", str(folder), *files, "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "sequence,label,fast,middle,slow,note"
+    assert "it has 5 channels, and 2 are expected: class shares" in lines[2]
+    assert main(["predict", str(folder), files[1], "--strict"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "cannot read 1 of 1 rows" in error
+
+
+def test_equal_seeds_give_equal_runs_bit_for_bit(run: SequenceRun) -> None:
+    again = sequence_classification(_waves(), **LEARNING, causal=True)
+    pairs = zip(again.model.get_weights(), run.model.get_weights(), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+    assert again.metrics["test"] == run.metrics["test"]
+
+
+def test_padding_and_the_rest_of_a_batch_change_no_prediction(run: SequenceRun) -> None:
+    values, _ = _waves(9, seed=4)
+    among = run.predict(values)["fast"]
+    alone = [run.predict([x])["fast"].item() for x in values[:3]]
+    np.testing.assert_allclose(among[:3], alone, atol=1e-6)
+
+
+def test_evaluate_agrees_with_predict(run: SequenceRun) -> None:
+    values, labels = _waves(12, seed=5)
+    scores = run.evaluate((values, labels))
+    assert scores["rows"] == 12
+    assert scores["test"]["accuracy"] == np.mean(run.predict(values)["label"] == labels)
+    with pytest.raises(ValueError, match="'new' were not in the training data"):
+        run.evaluate((values, ["new"] * 12))
+    with pytest.raises(ValueError, match="every sequence needs a label"):
+        run.evaluate(values)
+
+
+# Streams
+
+
+def test_a_stream_equals_the_whole(folder: Path) -> None:
+    loaded = SequenceRun.load(folder)
+    values, _ = _waves(1, seed=6)
+    stream = loaded.stream()
+    for begin in range(0, len(values[0]), 5):
+        answer = stream.update(values[0][begin : begin + 5])
+        so_far = loaded.predict([values[0][: begin + 5]])
+        expected = so_far.loc[0, ["fast", "middle", "slow"]].tolist()
+        np.testing.assert_allclose([*answer["probabilities"].values()], expected, atol=1e-5)
+        assert answer["label"] == so_far["label"].item()
+    assert answer["timesteps"] == len(values[0])
+    first = stream.update(values[0][0])
+    stream.reset()
+    assert stream.update(values[0][0]) != first
+    assert stream.timesteps == 1
+
+
+def test_a_stream_says_what_it_takes(run: SequenceRun, regression: SequenceRun) -> None:
+    with pytest.raises(ValueError, match=r"samples must be \(2,\), or \(timesteps, 2\).*\(3,\)"):
+        run.stream().update([1, 2, 3])
+    with pytest.raises(ValueError, match="train it with causal=True"):
+        regression.stream()
+    with_gap = run.stream()
+    with_gap.update([[4.0, 5.0], [np.nan, 6.0]])
+    whole = run.stream()
+    assert whole.update([[4.0, 5.0], [4.0, 6.0]])["probabilities"] == pytest.approx(
+        with_gap.update([[1.0, 1.0]])["probabilities"], abs=1
+    )
+
+
+# Regression
+
+
+def test_numbers_with_a_fraction_are_a_regression(regression: SequenceRun, tmp_path: Path) -> None:
+    assert next(iter(regression.metrics["test"])) == "r2"
+    assert [*regression.metrics["baselines"]] == ["mean", "statistics + ridge regression"]
+    assert "the labels are numbers: a regression" in regression.notes
+    values, _ = _waves(4, seed=7)
+    answers = regression.predict([*values, np.zeros((0, 2))])
+    assert answers.columns.tolist() == ["sequence", "prediction", "note"]
+    assert answers["prediction"].between(90, 115).all()
+    assert answers["note"].tolist()[3:] == ["", "it has no timesteps: mean of the training part"]
+    loaded = kerasseq.load(regression.save(tmp_path / "run"))
+    np.testing.assert_allclose(loaded.predict(values)["prediction"], answers["prediction"][:4])
+    plots = sorted(path.name for path in (tmp_path / "run" / "plots").iterdir())
+    assert plots == ["curves.png", "predictions.png"]
+    targets = [float(x[-1, 0]) + 101.3 for x in values]
+    error = np.abs(loaded.predict(values)["prediction"] - targets).mean()
+    scores = loaded.evaluate((values, targets))["test"]
+    assert scores["mean_absolute_error"] == pytest.approx(error)
+
+
+def test_whole_numbers_are_classes_unless_told_otherwise() -> None:
+    values, _ = _waves(30)
+    settings = SequenceClassificationSettings(label=[1, 2, 3] * 10)
+    assert not TASK.load(values, settings).numeric
+    settings = SequenceClassificationSettings(label=[1, 2, 3] * 10, target="number")
+    assert TASK.load(values, settings).numeric
+
+
+# Parts
+
+
+def _parts(data: Any, **changes: Any) -> Any:
+    settings = SequenceClassificationSettings(**{**SMALL, **changes})
+    return perform.prepare(TASK, TASK.load(data, settings), settings)[0]
+
+
+def test_groups_are_never_on_both_sides() -> None:
+    values, labels = _waves()
+    subjects = [f"s{row // 9}" for row in range(90)]
+    parts = _parts(values, label=labels, groups=subjects)
+    sides = [{*part.groups} for part in (parts.train, parts.validation, parts.test)]
+    assert all(one.isdisjoint(other) for one in sides for other in sides if one is not other)
+    parts = _parts(values, label=labels, groups=subjects, test_groups=["s1", "s4"])
+    assert {*parts.test.groups} == {"s1", "s4"}
+    with pytest.raises(ValueError, match="belong to the only group, 'x'"):
+        _parts(values, label=labels, groups=["x"] * 90)
+
+
+def test_a_part_of_its_own_and_the_scaling_of_the_training_part_alone() -> None:
+    test = _waves(9, seed=8)
+    settings = SequenceClassificationSettings(**SMALL, test=test)
+    source = TASK.load(_waves(), settings)
+    parts, prepared = perform.prepare(TASK, source, settings)
+    assert (len(parts.test), len(parts.train)) == (9, 76)
+    every = np.concatenate([*parts.train.values])
+    np.testing.assert_allclose(prepared.state["mean"], every.mean(axis=0), rtol=1e-5)
+    assert TASK.settings_to_json(settings)["test"] is not None
+
+
+def test_missing_values_are_interpolated_and_said() -> None:
+    values, labels = _waves()
+    values[0] = np.where(np.arange(len(values[0]))[:, None] < 5, np.nan, values[0])
+    settings = SequenceClassificationSettings(**SMALL)
+    _, prepared = perform.prepare(TASK, TASK.load((values, labels), settings), settings)
+    assert any("of the values are missing, and interpolated" in note for note in prepared.notes)
+    batch, *_ = prepared.train.batch(np.arange(len(prepared.train)))
+    assert np.isfinite(batch["sequences"]).all()
+
+
+def test_class_weights_give_all_classes_the_same_total() -> None:
+    values, labels = _waves()
+    settings = SequenceClassificationSettings(**SMALL, class_weights=True)
+    data = (values[:60] + values[60::3], labels[:60] + labels[60::3])
+    _, prepared = perform.prepare(TASK, TASK.load(data, settings), settings)
+    totals = np.bincount(prepared.train.targets, prepared.train.weights)
+    np.testing.assert_allclose(totals, totals[0], rtol=1e-5)
+
+
+# Bad data and settings
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "match"),
+    [
+        (lambda v, y: (v, ["a"] * 89 + ["b"]), {}, "class 'b' has only 1 different example"),
+        (lambda v, y: (v, ["a"] * 90), {}, "at least two classes"),
+        (lambda v, y: (v, [f"{i}" for i in range(90)]), {}, "90 different labels for 90 sequences"),
+        (lambda v, y: v, {}, "the sequences have no labels. Pass label="),
+        (lambda v, y: ([*v[:-1], v[0][:, :1]], y), {}, "1 of 90 sequences cannot be used: 89"),
+        (lambda v, y: [], {"label": []}, "holds no sequences"),
+        (lambda v, y: (v, y), {"pooling": "median"}, "pooling must be one of last"),
+        (lambda v, y: (v, y), {"stride": 2}, "pass window= too"),
+        (lambda v, y: (v, y), {"test_groups": ["a"]}, "test_groups must name some of the groups"),
+        (lambda v, y: 3, {}, "data must be an array.*Received: int"),
+        (lambda v, y: (v, y), {"target": "number"}, "needs numbers as labels.*'slow'"),
+    ],
+)
+def test_one_sentence_for_what_cannot_be(data: Any, changes: Any, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        sequence_classification(data(*_waves()), **{**SMALL, **changes})
+
+
+def test_faults_of_settings_are_told_together() -> None:
+    with pytest.raises(ValueError, match=r"2 settings are wrong: .*units.*validation"):
+        sequence_classification(_waves(), units=0, validation=2.0)
+
+
+# The demo, images and frames
+
+
+def test_images_are_read_row_by_row(tmp_path: Path) -> None:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for label, tone in (("dark", 40), ("light", 200)):
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for number in range(8):
+            pixels = np.clip(random.normal(tone, 20, (7, 5)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / label / f"{number}.png")
+    settings = SequenceClassificationSettings(**SMALL)
+    source = TASK.load(tmp_path / "images", settings)
+    assert source.values.shape == (5,)
+    assert {*source.values.lengths.tolist()} == {7}
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "images" / "dark" / "9.png")
+    with pytest.raises(ValueError, match="it has 9 channels, and 5 are expected"):
+        TASK.load(tmp_path / "images", settings)
+    same = SequenceClassificationSettings(**SMALL, image_size=6)
+    assert TASK.load(tmp_path / "images", same).values.shape == (6,)
+
+
+def test_frames_of_videos_pass_a_network_that_is_trained_too(tmp_path: Path) -> None:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for label in ("left", "right"):
+        for video in range(6):
+            place = tmp_path / "videos" / label / f"{video}"
+            place.mkdir(parents=True)
+            for step in range(3 + video % 2):
+                pixels = random.integers(0, 40, (8, 8)).astype(np.uint8)
+                pixels[:, step if label == "left" else 7 - step] = 255
+                Image.fromarray(pixels).save(place / f"{step}.png")
+    run = sequence_classification(tmp_path / "videos", **{**SMALL, "validation": 0.3})
+    assert run.state["data_info"]["shape"] == [8, 8, 1]
+    answers = run.predict([str(tmp_path / "videos" / "left" / "0"), str(tmp_path / "gone")])
+    assert answers["sequence"].tolist() == ["0", "gone"]
+    assert answers["note"][0] == ""
+
+
+def test_the_search_needs_nothing_special(tmp_path: Path) -> None:
+    result = kerasseq.tune(
+        "sequence_classification", _waves(45), trials=2, epochs=1, depth=1,
+        space={"cell": ["gru", "mingru"], "units": [3, 4]}, tuner="random", quiet=True,
+        out=tmp_path / "search",
+    )  # fmt: skip
+    assert len(result.trials) >= 2
+    assert keras.backend.backend() in ("tensorflow", "jax", "torch")

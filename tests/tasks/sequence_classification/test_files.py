@@ -1,0 +1,52 @@
+"""Sound becomes a log-mel spectrogram of one rate, and faulty sound has its reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasseq.data.sequences.read import Reading, read_sequences
+from kerasseq.tasks.sequence_classification.files import file_readers
+
+soundfile = pytest.importorskip("soundfile")
+
+
+def _tone(path: Path, rate: int = 8000, level: float = 0.3, seconds: float = 0.2) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    time = np.arange(round(seconds * rate)) / rate
+    wave = np.clip(level * np.sin(2 * np.pi * 440 * time), -1, 1)
+    soundfile.write(path, wave, rate)
+    return path
+
+
+def test_folders_of_sound_are_spectrograms_of_one_rate(tmp_path: Path) -> None:
+    _tone(tmp_path / "a" / "0.wav")
+    _tone(tmp_path / "a" / "1.wav", 16000)
+    _tone(tmp_path / "b" / "0.flac", seconds=0.1)
+    _tone(tmp_path / "b" / "1.wav", level=4)
+    source = read_sequences(tmp_path, Reading(readers=file_readers(mel_bins=20)))
+    assert source.values.shape == (20,)
+    assert source.values.lengths.tolist() == [21, 21, 11, 21]  # a timestep each 10 ms
+    assert (source.labels, source.rate) == (["a", "a", "b", "b"], 8000)
+    assert "resampled from 16,000 to 8,000 Hz" in source.remarks[1]
+    assert "clipped" in source.remarks[3]
+    one, other = source.values[0], source.values[1]
+    assert np.abs(one[3:-3] - other[3:-3]).max() < 6  # decibels, of the same tone
+
+
+def test_new_sound_that_cannot_be_read_has_its_reason(tmp_path: Path) -> None:
+    files = [_tone(tmp_path / "0.wav", 16000), _tone(tmp_path / "1.wav", level=0)]
+    (tmp_path / "2.wav").write_bytes(b"ID3" + bytes(100))
+    (tmp_path / "3.wav").write_bytes(b"")
+    files += [tmp_path / "2.wav", tmp_path / "3.wav"]
+    readers = file_readers(8000, mel_bins=20)
+    source = read_sequences(files, Reading(readers=readers, learn=False, shape=(20,), rate=8000))
+    assert source.faults[0] == ""
+    assert source.remarks[0] == "resampled from 16,000 to 8,000 Hz"
+    assert source.faults[1].startswith("silent: ")
+    assert "is an MP3" in source.faults[2]
+    assert "is empty" in source.faults[3]
+    with pytest.raises(ValueError, match="3 of 4 sequences cannot be used"):
+        read_sequences(tmp_path, Reading(readers=readers, pattern="{label}"))
