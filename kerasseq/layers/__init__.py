@@ -1,10 +1,12 @@
-"""Keras layers: recurrent layers and stacks, pooling and attention.
+"""Keras layers: recurrent layers and stacks, pooling, attention and a CRF.
 
 Importing this registers every class, so that `keras.models.load_model` needs no custom objects.
 """
 
 from kerasseq.kernels import native
 from kerasseq.layers.attention import AdditiveAttention, DotProductAttention
+from kerasseq.layers.characters import CharacterEncoder
+from kerasseq.layers.crf import CRF, TagSoftmax
 from kerasseq.layers.decoders.caption import (
     AttentionDecoder,
     InitInjectDecoder,
@@ -29,12 +31,14 @@ from kerasseq.layers.recurrent.stack import Stack
 from kerasseq.layers.token_dropout import TokenDropout
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "RNN",
     "AdditiveAttention",
     "AttentionDecoder",
     "Channelwise",
+    "CharacterEncoder",
     "DirectForecast",
     "DotProductAttention",
     "Emission",
@@ -53,6 +57,7 @@ __all__ = [
     "SimpleRNN",
     "Stack",
     "StepInputs",
+    "TagSoftmax",
     "TokenDropout",
     "WindowNorm",
     "gru",

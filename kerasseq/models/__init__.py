@@ -6,6 +6,7 @@ from kerasseq.models.forecaster import Forecaster
 from kerasseq.models.forecaster_stream import State, Stream
 from kerasseq.models.image_encoder import image_cnn, image_network, image_size
 from kerasseq.models.likelihoods import Likelihood
+from kerasseq.models.tagger import TaggerConfig
 from kerasseq.models.word_loss import WordLoss
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Likelihood",
     "State",
     "Stream",
+    "TaggerConfig",
     "WordLoss",
     "image_cnn",
     "image_network",
