@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq.recipes.captioning import captioning as captioning
     from kerasseq.recipes.forecasting import forecasting as forecasting
     from kerasseq.recipes.sentiment import sentiment as sentiment
+    from kerasseq.recipes.tagging import tagging as tagging
     from kerasseq.registry import register as register
     from kerasseq.runs import ClassificationRun as ClassificationRun
     from kerasseq.runs import Run as Run
@@ -37,6 +38,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq.tasks.captioning import CaptionRun as CaptionRun
     from kerasseq.tasks.forecasting import ForecastRun as ForecastRun
     from kerasseq.tasks.recipe import recipe as recipe
+    from kerasseq.tasks.tagging import TaggingRun as TaggingRun
     from kerasseq.tuning.hypermodel import hypermodel as hypermodel
     from kerasseq.tuning.results import tuned as tuned
     from kerasseq.tuning.tune import join as join

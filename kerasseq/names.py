@@ -10,6 +10,7 @@ PUBLIC = {
     "ClassificationRun": "kerasseq.runs",
     "ForecastRun": "kerasseq.tasks.forecasting",
     "Run": "kerasseq.runs",
+    "TaggingRun": "kerasseq.tasks.tagging",
     "compare": "kerasseq.params",
     "count": "kerasseq.params",
     "explain": "kerasseq.insight.explain",
@@ -42,5 +43,6 @@ VERBS = {
     "forecast": "Forecast the steps that come next, in the units of the data.",
     "backtest": "Score forecasts from several origins, the last one a horizon before the end.",
     "update": "Append new rows: the next `forecast` begins after them.",
+    "tag": "Tag the words of new sentences.",
 }
 # Until here.

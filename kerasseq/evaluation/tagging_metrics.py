@@ -130,7 +130,7 @@ def _statistic(counts: Mapping[str, np.ndarray]) -> Statistic:
         values["accuracy"] = total["hits"] / max(total["tokens"], 1)
         for name in names:
             values[f"{name}_accuracy"] = total[f"{name}_hits"] / max(total[name], 1)
-        values["sentence_accuracy"] = total["exact"] / weights.sum()
+        values["sentence_accuracy"] = total["exact"] / float(weights.sum())
         return values
 
     return statistic

@@ -15,11 +15,11 @@ __all__ = ["TYPES", "demo_sentences"]
 
 TYPES = ("LOC", "ORG", "PER")
 
-_SIZES = {"train": 1600, "validation": 200, "test": 400}
+_SIZES = {"train": 1200, "validation": 200, "test": 400}
 _NAMES = {"train": 400, "validation": 80, "test": 120}
-_ONSETS = ("b", "br", "d", "dr", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v")
+_ONSETS = ("", "b", "br", "d", "dr", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v")
 _VOWELS = ("a", "e", "i", "o", "u", "ay", "ea")
-_CODAS = ("", "", "l", "n", "r", "s", "nd", "lt", "rk", "m")
+_CODAS = ("", "l", "n", "r", "s", "nd", "lt", "rk", "m")
 
 # What a name does; PER, ORG or LOC.
 _DEEDS = {
@@ -102,8 +102,11 @@ def _names(draw: random.Random, count: int) -> list[str]:
     names: dict[str, None] = {}
     while len(names) < count:
         syllables = draw.choice((2, 2, 3))
-        letters = "".join(draw.choice(_ONSETS) + draw.choice(_VOWELS) for _ in range(syllables))
-        names[(letters + draw.choice(_CODAS)).capitalize()] = None
+        letters = "".join(
+            draw.choice(_ONSETS) + draw.choice(_VOWELS) + draw.choice(_CODAS)
+            for _ in range(syllables)
+        )
+        names[letters.capitalize()] = None
     return list(names)
 
 

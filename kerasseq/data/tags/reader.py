@@ -355,12 +355,13 @@ class TagReader:
             table = self.characters.encode([*types])
             small = np.uint8 if len(self.characters) <= 256 else np.int32
             inputs["characters"] = spread(table.astype(small))
+        columns = _numbered(sentences.columns)
         for name, tokenizer in self.columns.items():
             derive = DERIVED.get(name)
             if derive is not None:
                 inputs[name] = spread(_numbers(tokenizer, map(derive, types)))
             else:
-                values = sentences.columns[name]
+                values = columns[name]
                 inputs[name] = np.zeros(place.shape, np.int32)
                 inputs[name][mask] = _numbers(
                     tokenizer,
@@ -380,10 +381,15 @@ def _shape_token(word: str) -> str:
 def _all_columns(sentences: Sentences, derived: Sequence[str]) -> dict[str, list[list[str]]]:
     """The columns of the data and those that are computed from the words."""
     functions: dict[str, Callable[[str], str]] = {name: DERIVED[name] for name in derived}
-    return sentences.columns | {
+    return _numbered(sentences.columns) | {
         name: [[function(word) for word in words] for words in sentences.tokens]
         for name, function in functions.items()
     }
+
+
+def _numbered(columns: Mapping[str, list[list[str]]]) -> dict[str, list[list[str]]]:
+    """Columns of the data under names that layers may have."""
+    return {f"column_{number}": values for number, values in enumerate(columns.values())}
 
 
 def _column_tokenizer(values: list[list[str]], length: int) -> Tokenizer:

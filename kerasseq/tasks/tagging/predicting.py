@@ -50,12 +50,12 @@ def outputs(model: keras.Model, examples: Examples) -> tuple[list[np.ndarray], l
     numbers: list[Any] = [None] * len(examples)
     probabilities: list[Any] = [None] * len(examples)
     order = iter(batches.order)
-    for batch in (batches[i] for i in range(len(batches))):
-        result = model.predict_on_batch(batch[0])
+    for number in range(len(batches)):
+        result = model.predict_on_batch(batches[number][0])
         best = np.asarray(result[TARGET]).astype(np.int64)
         marginals = training.finite(np.asarray(result[f"{TARGET}_marginals"]), model)
         chosen = np.take_along_axis(marginals, best[..., None], axis=-1)[..., 0]
-        for row, tags, shares in zip(order, best, chosen):
+        for tags, shares, row in zip(best, chosen, order):  # the rows of a batch, then stop
             numbers[row], probabilities[row] = tags[: lengths[row]], shares[: lengths[row]]
     return numbers, probabilities
 

@@ -142,7 +142,7 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
             validation=reader.training_examples(validation),
             test=None if parts.test is None else reader.read(parts.test[0]),
             state=state,
-            initial={} if vectors is None else {"words_embedding/embeddings": vectors},
+            initial={} if vectors is None else {"embedding/embeddings": vectors},
             notes=[f"known: {len(reader.words):,} words, {len(reader.tags)} tags", *notes],
         )
 
@@ -237,7 +237,7 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
         return [ValidationScore(model, prepared.validation, prepared.data_info)]
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
-        return {"words_embedding/embeddings": self.reader(state).words.vocabulary}
+        return {"embedding/embeddings": self.reader(state).words.vocabulary}
 
     # Evaluation
 
