@@ -1,4 +1,4 @@
-"""Chunks (entities, phrases, slots) in sequences of tags, as CoNLL's script conlleval reads them."""
+"""Chunks (entities, phrases, slots) in sequences of tags, as the script conlleval reads them."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ def tagging(
     A chunk is correct if its type, its first and its last token are (as in CoNLL's script
     conlleval). `f1`, `precision` and `recall` are over the chunks of all types together. `accuracy`
     is the share of correct tags, `known_accuracy` and `unknown_accuracy` on words that the training
-    part has and lacks, where there are such words, and `sentence_accuracy` is the share of sentences
-    without a wrong tag. The intervals resample sentences.
+    part has and lacks, where there are such words, and `sentence_accuracy` is the share of
+    sentences without a wrong tag. The intervals resample sentences.
 
     Args:
         truth: the tags of each sentence.

@@ -169,9 +169,7 @@ def grouped_folds(
     _check_enough_groups(members, folds, f"make {folds} folds")
     order = np.random.default_rng(seed).permutation(len(members))
     parts = np.array_split(order, folds)
-    return [
-        (_expand(members, np.setdiff1d(order, part)), _expand(members, part)) for part in parts
-    ]
+    return [(_expand(members, np.setdiff1d(order, part)), _expand(members, part)) for part in parts]
 
 
 def _check_enough_groups(members: Sequence[Any], least: int, purpose: str) -> None:

@@ -17,9 +17,9 @@ TYPES = ("LOC", "ORG", "PER")
 
 _SIZES = {"train": 1200, "validation": 200, "test": 400}
 _NAMES = {"train": 400, "validation": 80, "test": 120}
-_ONSETS = ("", "b", "br", "d", "dr", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v")
-_VOWELS = ("a", "e", "i", "o", "u", "ay", "ea")
-_CODAS = ("", "l", "n", "r", "s", "nd", "lt", "rk", "m")
+_ONSETS = ("", *"bdfghklmnprstv", "br", "dr", "gr")
+_VOWELS = (*"aeiou", "ay", "ea")
+_CODAS = ("", *"lnrsm", "nd", "lt", "rk")
 
 # What a name does; PER, ORG or LOC.
 _DEEDS = {
@@ -64,7 +64,12 @@ _ASIDES = (
     " , if the rumours are true ,",
 )
 _LINKS = (" , and ", " , while ", " ; ", " , but ")
-_PLAIN = ("the weather was mild", "nobody asked why", "the shop had closed at 18:30", "12 came late")
+_PLAIN = (
+    "the weather was mild",
+    "nobody asked why",
+    "the shop had closed at 18:30",
+    "12 came late",
+)
 # Words that belong to a name of this type.
 _PARTS = {"ORG": {"Ltd.", "&", "Sons"}, "LOC": {"Port"}, "PER": set()}
 

@@ -158,9 +158,7 @@ def _without_comments(
 ) -> list[tuple[int, list[str]]]:
     """The rows of a sentence without comments before it."""
     start = 0
-    while (
-        start < len(block) and block[start][1][0] == "#" and len(block[start][1]) != width
-    ):
+    while start < len(block) and block[start][1][0] == "#" and len(block[start][1]) != width:
         start += 1
     return block[start:]
 

@@ -43,7 +43,7 @@ def read_tagged(data: Any, reading: Reading) -> TaggedData:
 
     Args:
         data: a DataFrame; a file of CoNLL columns or CoNLL-U (`.conllu`); a CSV, TSV, JSON-lines or
-            Parquet file; a folder with one file for each part, named train, dev and test; or "demo".
+            Parquet file; a folder with a file for each part, named train, dev and test; or "demo".
         reading: `token`, `tag`, `sentence`, `features` and `scheme`, as in the recipe.
 
     Raises:

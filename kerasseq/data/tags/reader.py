@@ -105,8 +105,8 @@ class TagReader:
     """Turn sentences into examples, by the vocabularies of a run.
 
     Words are read in lower case with digits as 0. A rare word is represented by its shape, such as
-    `[shape Xx]` for a capitalised one, and a rare shape is the unknown word. Characters are those of
-    the word as it is written.
+    `[shape Xx]` for a capitalised one, and a rare shape is the unknown word. Characters are read as
+    they are written.
 
     Args:
         words: fitted tokenizer of words and shapes.
@@ -273,7 +273,9 @@ class TagReader:
         if len({*reader.tags}) != len(reader.tags) or "" in reader.tags:
             raise ValueError("data_info.tags must be different texts, none of them empty")
         if (reader.scheme == PLAIN) != (reader.model_scheme == PLAIN):
-            raise ValueError(f"scheme is {reader.scheme}, and data_info.scheme {reader.model_scheme}")
+            raise ValueError(
+                f"scheme is {reader.scheme}, and data_info.scheme {reader.model_scheme}"
+            )
         return reader
 
     def read(self, sentences: Sentences) -> TaggedExamples:

@@ -90,9 +90,8 @@ def read_frame(
     spans = _span_columns(frame, roles) if tagged else None
     if spans is not None:
         sentences, notes = _from_spans(frame, *spans, where)
-        return sentences, Roles(*spans), [f"texts from column {spans[0]!r}, spans {spans[1]!r}"] + (
-            notes
-        )
+        described = f"texts from column {spans[0]!r}, spans from {spans[1]!r}"
+        return sentences, Roles(*spans), [described, *notes]
     token = roles.token or _by_name(frame, _TOKENS)
     tag = (roles.tag or _by_name(frame, _TAGS)) if tagged else None
     if token is None or (tagged and tag is None):
@@ -106,9 +105,8 @@ def read_frame(
     names = [token, *([tag] if tag else []), *roles.columns]
     sentence = roles.sentence or _by_name(frame, _SENTENCES, taken=names)
     first = frame[token].dropna().iloc[:1].tolist()
-    if first and not isinstance(first[0], str):
-        sentence = None
-    elif roles.sentence is None and _has_lists(frame[token]):
+    are_lists = bool(first) and not isinstance(first[0], str)
+    if are_lists or (roles.sentence is None and _has_lists(frame[token])):
         sentence = None
     if sentence is None:
         rows, notes = {name: _lists(frame, name, where) for name in names}, []
@@ -223,8 +221,8 @@ def _by_sentence(
         missing = np.flatnonzero(frame[name].isna())
         if len(missing):
             raise ValueError(
-                f"{where}: column {name!r} has no value in {len(missing):,} rows, the first of them "
-                f"row {missing[0]:,} (counted from 0). Fill it in, or leave such rows out."
+                f"{where}: column {name!r} has no value in {len(missing):,} rows, the first of "
+                f"them row {missing[0]:,} (counted from 0). Fill it in, or leave such rows out."
             )
         texts = [encodable(str(value)).strip() for value in values]
         result[name] = [[texts[row] for row in rows] for rows in places.values()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from kerasseq.data.tags.features import normalise, shape
@@ -18,7 +19,7 @@ _PENALTY = 0.1  # on the squares of weights
 
 
 def most_frequent(train: Sentences, test: Sentences) -> list[list[str]]:
-    """Tag each word with its most frequent tag, and unknown words with the most frequent tag of all.
+    """Tag each word with its most frequent tag, and unknown words with the one of most words.
 
     Args:
         train: sentences to count.
@@ -55,7 +56,7 @@ def feature_crf(train: Sentences, test: Sentences) -> list[list[str]]:
     Returns:
         The tags of each sentence.
     """
-    import pycrfsuite  # type: ignore[import-untyped]  # it has no types
+    import pycrfsuite
 
     trainer = pycrfsuite.Trainer("lbfgs", verbose=False)
     trainer.set_params({"c1": 0.0, "c2": _PENALTY, "max_iterations": _ITERATIONS})
@@ -95,8 +96,8 @@ def _sentence_features(
             window = padded[place : place + 2 * _WINDOW + 1]
             own += [f"{name}[{i - _WINDOW}]={value}" for i, value in enumerate(window)]
             if name != "shape":
-                pairs = zip(window[1:-1], window[2:])
-                own += [f"{name}[{i - 1}|{i}]={a}|{b}" for i, (a, b) in enumerate(pairs)]
+                pairs = pairwise(window)
+                own += [f"{name}[{i - _WINDOW}|]={a}|{b}" for i, (a, b) in enumerate(pairs)]
     return features
 
 

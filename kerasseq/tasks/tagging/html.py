@@ -53,9 +53,7 @@ class Highlighted:
                 pieces.append(html.escape(text[done:start]))
                 label = f'<span style="{_LABEL}">{html.escape(kind)}</span>'
                 style = _SPAN.format(colour=colours[kind])
-                pieces.append(
-                    f'<span style="{style}">{html.escape(text[start:end])}{label}</span>'
-                )
+                pieces.append(f'<span style="{style}">{html.escape(text[start:end])}{label}</span>')
                 done = end
             lines.append("".join([*pieces, html.escape(text[done:])]))
         body = "".join(f'<p style="line-height:1.9;margin:.3em 0">{line}</p>' for line in lines)

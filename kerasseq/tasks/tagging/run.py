@@ -136,9 +136,7 @@ class TaggingRun(Run):
             "confusion": shared.confusion_matrix(confusion["counts"], confusion["types"]),
         }
         if self.resolved.crf:
-            figures["transitions"] = plots.transitions(
-                self.model, self.state["data_info"]["tags"]
-            )
+            figures["transitions"] = plots.transitions(self.model, self.state["data_info"]["tags"])
         return figures
 
     def _tagged(self, data: Any) -> TaggedTexts:

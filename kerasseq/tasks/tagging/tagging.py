@@ -14,7 +14,7 @@ from kerasseq.data.tags.schemes import PLAIN
 from kerasseq.evaluation.chunks import Chunk, chunks
 from kerasseq.io import atomic, paths
 from kerasseq.tasks.tagging.html import Highlighted
-from kerasseq.tasks.tagging.predicting import Tagged, predict
+from kerasseq.tasks.tagging.predicting import predict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +79,8 @@ class TaggedTexts:
         """The sentences with their chunks in colours."""
         spans = []
         for number, words in enumerate(self.new.words):
-            places = [(words[c.start].start, words[c.end - 1].end, c.type) for c in self.chunks(number)]
-            spans.append(places)
+            found = self.chunks(number)
+            spans.append([(words[c.start].start, words[c.end - 1].end, c.type) for c in found])
         return Highlighted(self.new.texts, spans, self.new.reasons)
 
     def write(self, out: str | os.PathLike[str]) -> None:
@@ -119,7 +119,7 @@ def tag_new(
     shares: list[np.ndarray] = [np.zeros(0) for _ in new.texts]
     if new.readable:
         result = predict(model, reader.read(new.sentences()), reader)
-        assert isinstance(result, Tagged) and result.probabilities is not None
+        assert result.probabilities is not None
         for row, words, values in zip(new.readable, result.tags, result.probabilities):
             tags[row], shares[row] = words, values
     return TaggedTexts(new, tags, shares, reader.scheme != PLAIN)

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import numpy as np
-
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
 from kerasseq.tasks.tagging.run import TaggingRun
 

@@ -11,8 +11,8 @@ import numpy as np
 from kerasseq.data.tags.reader import TARGET
 from kerasseq.data.tags.schemes import PLAIN
 from kerasseq.evaluation.tagging_metrics import tagging
-from kerasseq.training import Examples
 from kerasseq.tasks.tagging.predicting import outputs
+from kerasseq.training import Examples
 
 __all__ = ["ValidationScore", "monitored"]
 
