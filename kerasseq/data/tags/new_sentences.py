@@ -110,8 +110,12 @@ def _texts_of_table(data: Any, is_frame: bool, reading: Reading) -> list[Any] | 
 
 def _from_items(items: Sequence[Any]) -> NewSentences:
     read = [_read_item(item) for item in items]
-    texts, words, reasons = ([each[i] for each in read] for i in range(3))
-    return NewSentences(texts, words, reasons, {})
+    return NewSentences(
+        [text for text, _, _ in read],
+        [words for _, words, _ in read],
+        [reason for _, _, reason in read],
+        {},
+    )
 
 
 def _read_item(item: Any) -> tuple[str, list[Word], str]:

@@ -139,7 +139,8 @@ def add_part(source: TaggedData, name: str, data: Any, reading: Reading) -> Tagg
     part, _, notes = read_sentences(data, {**source.reading, **_given(reading)})
     part, more = _mended(part, source.scheme)
     notes = [f"{name}=: {note}" for note in [*notes, *more]]
-    return replace(source, notes=[*source.notes, *notes], **{name: part})
+    separate: dict[str, Any] = {name: part}
+    return replace(source, notes=[*source.notes, *notes], **separate)
 
 
 def _given(reading: Reading) -> dict[str, Any]:

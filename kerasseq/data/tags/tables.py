@@ -296,8 +296,9 @@ def _span(value: Any, length: int) -> Span | None:
     else:
         return None
     start, end, kind = parts
-    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (start, end))
-    if not whole or not isinstance(kind, str) or not kind.strip() or not 0 <= start < end <= length:
+    if not (isinstance(start, int) and isinstance(end, int) and isinstance(kind, str)):
+        return None
+    if not kind.strip() or not 0 <= start < end <= length:
         return None
     return Span(start, end, encodable(kind).strip())
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kerasseq.models import TaggerConfig
     from kerasseq.recipes.tagging import TaggingSettings
     from kerasseq.tasks.tagging.predicting import Tagged
+    from kerasseq.training import Examples
 
 __all__ = ["Tagging"]
 
@@ -38,7 +39,7 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
         parts.check(settings, lambda part: parts.is_path(part) or parts.is_table(part))
         # Counting the model checks the cell and its options.
         characters = 0 if settings.characters == "none" else 3
-        data_info = {
+        data_info: dict[str, Any] = {
             "words": 3,
             "embedding": None,
             "characters": characters,
@@ -232,7 +233,8 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
     ) -> list[keras.callbacks.Callback]:
         from kerasseq.tasks.tagging.validation import ValidationScore
 
-        return [ValidationScore(model, prepared.validation, prepared.data_info)]
+        examples = cast("Examples", prepared.validation)
+        return [ValidationScore(model, examples, prepared.data_info)]
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         return {"embedding/embeddings": self.reader(state).words.vocabulary}
