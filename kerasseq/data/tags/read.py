@@ -118,6 +118,7 @@ def read_sentences(
     parse = parse_conllu if path.suffix.lower() == _CONLLU else parse_columns
     columns = parse(content, str(path))
     sentences, found, more = _from_columns(columns, reading, str(path), tagged)
+    _check_empty(sentences, str(path))
     return sentences, found, [*notes, *columns.notes, *more]
 
 
@@ -173,6 +174,7 @@ def _from_frame(
         notes.append(f"{len(empty):,} sentences without a token left out")
     if not len(sentences):
         raise ValueError(f"{where} has no tokens. Give at least a few sentences.")
+    _check_empty(sentences, where)
     values = {"token": found.token, "tag": found.tag, "sentence": found.sentence}
     return sentences, {name: value for name, value in values.items() if value is not None}, notes
 
@@ -254,6 +256,18 @@ def _part_files(folder: Path) -> dict[str, Path]:
     return {name: found[0] for name, found in files.items() if found}
 
 
+def _check_empty(sentences: Sentences, where: str) -> None:
+    """Raise a ValueError if a token or a tag is empty."""
+    for name, rows in (("token", sentences.tokens), ("tag", sentences.tags or [])):
+        faults = [number for number, values in enumerate(rows, 1) if "" in values]
+        if faults:
+            raise ValueError(
+                f"{where} has an empty {name} in {len(faults):,} sentences, the first of them "
+                f"sentence {faults[0]:,} (counted from 1). Fill it in; the tag of a token outside "
+                "of chunks is O."
+            )
+
+
 def _mended(part: Sentences, scheme: Scheme) -> tuple[Sentences, list[str]]:
     tags, notes = schemes.mend(part.known_tags(), scheme)
     return Sentences(part.tokens, tags, part.columns), notes
@@ -273,8 +287,6 @@ def _check_tags(source: TaggedData) -> None:
             f"there is one tag only, {next(iter(known))!r}. Pass the column of the tags as tag=, "
             "or give sentences with at least two."
         )
-    if "" in known:
-        raise ValueError("some tokens have an empty tag. Fill it in, with O for no chunk.")
 
 
 def _demo() -> TaggedData:

@@ -52,17 +52,17 @@ def recognise(sentences: Iterable[Sequence[str]]) -> Scheme:
     needless = missing = 0  # B, and I, at the beginning of a chunk that follows none of its type
     for tags in sentences:
         counts.update(tags)
-        last = ""
+        last: str | None = None
         for tag in tags:
             prefix, kind = split_tag(tag)
             if prefix != OUTSIDE and kind != last:
                 needless += prefix == "B"
                 missing += prefix == "I"
-            last = kind if prefix != OUTSIDE else ""
+            last = kind if prefix != OUTSIDE else None
     labels = [tag for tag in counts if tag != OUTSIDE]
     if not labels or not all(map(_has_prefix, labels)):
         prefixed = sum(map(_has_prefix, labels))
-        is_outside_common = counts[OUTSIDE] and counts.most_common(1)[0][0] == OUTSIDE
+        is_outside_common = bool(labels) and counts.most_common(1)[0][0] == OUTSIDE
         return "IO" if is_outside_common and not prefixed else PLAIN
     prefixes = {split_tag(tag)[0] for tag in labels}
     if prefixes & {"E", "S"}:

@@ -109,6 +109,12 @@ def read_frame(
     if are_lists or (roles.sentence is None and _has_lists(frame[token])):
         sentence = None
     if sentence is None:
+        if not (are_lists or _has_lists(frame[token])):
+            raise ValueError(
+                f"{where} has a token in each row of column {token!r}, and no column that says "
+                f"which sentence it belongs to. Its columns are {list_columns(frame.columns)}. "
+                "Pass one as sentence=."
+            )
         rows, notes = {name: _lists(frame, name, where) for name in names}, []
         _check_lengths(rows, where)
     else:
@@ -148,8 +154,9 @@ def _by_name(
 
 def _has_lists(column: pd.Series) -> bool:
     """Whether texts in a column are lists, or several tokens separated by spaces."""
-    texts = [value for value in column.head(1000) if isinstance(value, str)]
-    return bool(texts) and sum(" " in value.strip() for value in texts) > len(texts) / 2
+    texts = [value.strip() for value in column.head(1000) if isinstance(value, str)]
+    several = sum(" " in text or text.startswith("[") for text in texts)
+    return bool(texts) and several > len(texts) / 2
 
 
 def _lists(frame: pd.DataFrame, name: str, where: str) -> list[list[str]]:
