@@ -59,6 +59,7 @@ LARGEST = 100_000  # bytes of a file
 DATA = GOLDEN / "data"
 REVIEWS, SERIES, CAPTIONS = (f"data/{name}.csv" for name in ("reviews", "series", "captions"))
 FEATURES = "data/features.npz"
+SENTENCES = "data/sentences.conll"
 PICTURES = "data/images"
 
 _SHAPES, _COLOURS = ("square", "bar", "frame"), {"red": 0, "green": 1, "blue": 2}
@@ -73,6 +74,7 @@ def data() -> None:
     scenes = [_scene(draw) for _ in range(60)]
     names = [f"{number}.png" for number in range(len(scenes))]
     _captions(names, scenes).to_csv(GOLDEN / CAPTIONS, index=False)
+    (GOLDEN / SENTENCES).write_text(_sentences(draw))
     features = np.stack([np.concatenate([np.eye(3)[s], np.eye(3)[c]]) for s, c in scenes])
     features = (3 * features + draw.normal(0, 0.2, features.shape)).astype("float32")
     np.savez(GOLDEN / FEATURES, names=names, features=features)
@@ -87,6 +89,17 @@ def _reviews(draw: np.random.Generator) -> pd.DataFrame:
         subject, day = draw.choice(["film", "plot", "cast"]), draw.choice(["monday", "friday"])
         rows.append((f"The {subject} was {draw.choice(words[label])} on {day}", label))
     return pd.DataFrame(rows, columns=["text", "label"])
+
+
+def _sentences(draw: np.random.Generator) -> str:
+    """Sentences with people and places: token, part of speech and tag in each line."""
+    blocks = []
+    for number in range(60):
+        person, place = draw.choice(["Ada", "Bob", "Cleo"]), draw.choice(["Rome", "Oslo", "Bonn"])
+        rows = [(person, "N", "I-PER"), (draw.choice(["left", "saw"]), "V", "O")]
+        rows += [(place, "N", "I-LOC"), (place, "N", "B-LOC"), (number, "D", "O")]
+        blocks.append("".join(f"{token} {pos} {tag}\n" for token, pos, tag in rows))
+    return "\n".join(blocks)
 
 
 def _series(draw: np.random.Generator) -> pd.DataFrame:
@@ -441,6 +454,27 @@ def captioning_features() -> Any:
     )  # fmt: skip
 
 
+_TAGGED: dict[str, Any] = {
+    **_SMALL,
+    **{"embedding": 6, "character_embedding": 4, "character_units": 4, "min_count": 1},
+    **{"batch_size": 8, "learning_rate": 0.03, "dropout": 0.1, "embedding_dropout": 0.0},
+    **{"word_dropout": 0.0, "schedule": "constant"},
+}
+
+
+def tagging() -> Any:
+    """Chunks, by a conditional random field and a recurrent network of characters."""
+    return kerasseq.tagging(SENTENCES, **_TAGGED, characters="lstm", epochs=4)
+
+
+def tagging_columns() -> Any:
+    """Each tag alone, from filters of characters, casing, affixes and a column of the data."""
+    return kerasseq.tagging(
+        SENTENCES, **_TAGGED, characters="cnn", crf=False, casing=True, affixes=True,
+        features=("pos",), model_scheme="IOB2", cell="gru", epochs=2,
+    )  # fmt: skip
+
+
 def _call(verb: str, **arguments: Any) -> dict[str, Any]:
     return {"verb": verb, "arguments": arguments}
 
@@ -468,6 +502,18 @@ MADE: dict[str, tuple[Callable[[], Any], list[dict[str, Any]]]] = {
     "forecasting-seasons": (
         forecasting_seasons,
         [*_FORECASTS, _call("forecast", paths=2, seed=3)],
+    ),
+    "tagging": (
+        tagging,
+        [
+            _call("tag", data=["Ada saw Oslo Oslo 7", "", "Zora left Lund."]),
+            _call("tag", data=["Ada saw Oslo Oslo 7"], spans=True),
+            _call("evaluate", data=SENTENCES),
+        ],
+    ),
+    "tagging-columns": (
+        tagging_columns,
+        [_call("predict", data=SENTENCES), _call("evaluate", data=SENTENCES)],
     ),
     "captioning": (
         captioning,

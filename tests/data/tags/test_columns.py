@@ -45,7 +45,7 @@ def test_mixed_separators_are_read_where_the_columns_agree() -> None:
 
 def test_all_lines_with_another_number_of_columns_are_told() -> None:
     text = "a b O\n\nc O\nd e O\nf g h O\ni j O\n"
-    with pytest.raises(ValueError, match="most lines have 3, line 3 has 2, line 5 has 4.") as info:
+    with pytest.raises(ValueError, match=r"most lines have 3, line 3 has 2, line 5 has 4.") as info:
         parse_columns(text, "the file")
     assert "\n" not in str(info.value)
     many = "a O\n" * 20 + "a b O\n" * 10

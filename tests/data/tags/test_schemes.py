@@ -49,7 +49,7 @@ def test_a_scheme_is_recognised(text: str, scheme: str) -> None:
     ],
 )
 def test_tags_are_converted(scheme: str, expected: str) -> None:
-    assert convert("I-X I-X B-X O I-Y".split(), scheme) == expected.split()  # type: ignore[arg-type]
+    assert convert(["I-X", "I-X", "B-X", "O", "I-Y"], scheme) == expected.split()  # type: ignore[arg-type]
 
 
 @given(

@@ -15,11 +15,7 @@ TAGS = [["B-PER", "O"], ["O", "B-LOC", "O"]]
 
 
 def _long(**names: str) -> pd.DataFrame:
-    flat = [
-        (number, *pair)
-        for number, rows in enumerate(zip(TOKENS, TAGS))
-        for pair in zip(*rows)
-    ]
+    flat = [(number, *pair) for number, rows in enumerate(zip(TOKENS, TAGS)) for pair in zip(*rows)]
     return pd.DataFrame(flat, columns=["sentence_id", "token", "tag"]).rename(columns=names)
 
 

@@ -36,5 +36,5 @@ def test_files_that_hold_no_vectors(tmp_path: Path, text: str, match: str) -> No
     path.write_text(text)
     with pytest.raises(ValueError, match=match):
         read_vectors(path, {"the"}, limit=9)
-    with pytest.raises(FileNotFoundError, match="there is no file .*Check vectors="):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*Check vectors="):
         read_vectors(tmp_path / "none.txt", set(), limit=9)
