@@ -173,7 +173,8 @@ class _Chain:
 
     def marginals(self, forward: Tensor, backward: Tensor) -> Tensor:
         """The probability of each label at each timestep, (batch, time, K); 0 where masked."""
-        probabilities = ops.softmax(forward + backward - self.unary, axis=-1)
+        scores = forward + backward - self.unary
+        probabilities = ops.exp(scores - _log_sum(scores))
         return ops.where(self.mask[..., None], probabilities, 0.0)
 
     def gradients(self, forward: Tensor, backward: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
@@ -187,14 +188,14 @@ class _Chain:
         gradient = ops.cast(gradient, forward.dtype)[:, None, None]
         of_unary = self.marginals(forward, backward) * gradient
         later = _later(self.mask)[0][:, 1:, None]
-        before, after = forward[:, :-1], backward[:, 1:]
         if self.by_products:
-            before, after = ops.exp(before - _peak(before)), ops.exp(after - _peak(after))
+            before = ops.exp(forward - _peak(forward))[:, :-1]
+            after = ops.exp(backward - _peak(backward))[:, 1:]
             total = ops.sum(ops.matmul(before, self.factors) * after, axis=-1, keepdims=True)
             after = after * ops.where(later, gradient / (total + _TINY), 0.0)
             of_transitions = self.factors * ops.tensordot(before, after, axes=[[0, 1], [0, 1]])
         else:
-            scores = before[..., None] + self.transitions
+            scores = forward[:, :-1, :, None] + self.transitions
             shares = ops.exp(scores - _log_sum(scores, axis=-2))
             weights = ops.where(later, of_unary[:, 1:], 0.0)
             of_transitions = ops.sum(shares * weights[..., None, :], axis=(0, 1))

@@ -24,8 +24,8 @@ class _TagLayer(keras.layers.Layer):
     """Base class of layers that score sequences of tags: from emissions to a loss or to tags."""
 
     def __init__(self, tags: int, **kwargs: Any) -> None:
-        # Sums over many timesteps need float32, whatever the policy of the network.
-        super().__init__(**{"dtype": "float32", **kwargs})
+        # Sums over many timesteps need float32: nothing is cast to the policy of the network.
+        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
         self.tags = positive_int("tags", tags)
         self.supports_masking = True
 

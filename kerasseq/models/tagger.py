@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from kerasseq import layers
-from kerasseq.params import Count, count
+from kerasseq.params import Count, catalogue, count
 from kerasseq.params.cost import Cost, convolution, crf, dense, over_time, table
 from kerasseq.params.spec import positive_int
 
@@ -163,6 +163,12 @@ class TaggerConfig:
             yield (
                 f"`constraints` must be of columns of `tags`, {', '.join(self.tags)}. "
                 f"Received: {', '.join(unknown)}."
+            )
+        if self.character_encoder not in ("cnn", *catalogue.names()):
+            yield (
+                "`character_encoder` must be 'cnn' or the name of a cell, "
+                f"{', '.join(catalogue.names())}. "
+                f"Received: character_encoder={self.character_encoder!r}."
             )
         if self.constraints and not self.crf:
             yield "`constraints` need transitions: leave them out, or pass crf=True."

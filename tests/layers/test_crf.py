@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -185,16 +185,16 @@ def _loss_in_float64(chain: Chain) -> float:
     return float(np.logaddexp.reduce(state + chain.end) - score)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="a loop in Python, timestep by timestep")
-def test_ten_thousand_tokens_keep_their_digits() -> None:
+@pytest.mark.parametrize("probable", [False, True])
+def test_ten_thousand_tokens_keep_their_digits(probable: bool) -> None:
     chain = _random(1, 10_000, 5, scale=20.0)
-    loss = chain.layer()(chain.emissions, chain.tags)
-    assert float(array(loss)[0]) == pytest.approx(_loss_in_float64(chain), rel=1e-5)
-    likely = array(chain.layer()(chain.emissions))
-    sure = Chain(chain.emissions, likely, *(getattr(chain, name) for name in (
-        "mask", "transitions", "start", "end", "allowed")))  # fmt: skip
-    loss = chain.layer()(chain.emissions, likely)
-    assert float(array(loss)[0]) == pytest.approx(_loss_in_float64(sure), rel=1e-3, abs=1e-3)
+    if probable:  # a small loss, the difference of two large scores
+        chain = replace(chain, tags=chain.emissions.argmax(axis=-1).astype("int32"))
+    layer = chain.layer()
+    emissions, tags = keras.Input((None, 5)), keras.Input((None,), dtype="int32")
+    model = keras.Model([emissions, tags], layer(emissions, tags))
+    loss = model.predict([chain.emissions, chain.tags], verbose=0)
+    assert float(loss[0]) == pytest.approx(_loss_in_float64(chain), rel=1e-5, abs=1e-3)
 
 
 @pytest.mark.parametrize("scale", [200.0, 2000.0])
@@ -253,7 +253,7 @@ def test_the_mask_of_an_embedding_counts() -> None:
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
 def test_half_precision_is_summed_in_float32(policy: str) -> None:
-    chain = _random(2, 300, 3, scale=10.0)
+    chain = _random(2, 20, 3, scale=10.0)
     half = keras.backend.standardize_dtype(
         "bfloat16" if policy.endswith("bfloat16") else "float16"
     )
