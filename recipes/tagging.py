@@ -13,6 +13,7 @@ from kerasseq.tasks.settings import BidirectionalSettings, TrainingSettings
 from kerasseq.tasks.tagging import Tagging
 
 if TYPE_CHECKING:
+    import keras
     import pandas as pd
 
 __all__ = ["TaggingSettings", "tagging"]
@@ -108,14 +109,14 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
         stage="prepare",
     )
     characters: Literal["lstm", "cnn", "none"] = setting(
-        "lstm",
+        "cnn",
         "network that reads the characters of each word: recurrent, convolutional, or none",
         stage="prepare",
         range=Choice(("lstm", "cnn", "none")),
     )
     character_embedding: int = setting(25, "width of the character embedding", least=1)
     character_units: int = setting(
-        25,
+        50,
         "width of the recurrent network of characters in each direction, or number of filters",
         least=1,
         range=Conditional("characters", ("lstm", "cnn"), Int(16, 100, log=True)),
@@ -178,9 +179,10 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
         below=1,
         expected="a share above 0 and below 1, the path of sentences, or a table of them",
     )
-    epochs: int = 30
-    patience: int = 6
+    epochs: int = 12
+    patience: int = 5
     learning_rate: float = 2e-3
+    schedule: str | keras.optimizers.schedules.LearningRateSchedule = "cosine"
     batch_size: int = setting(16, "sentences per training step")
 
 

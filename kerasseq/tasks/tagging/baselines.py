@@ -14,7 +14,7 @@ from kerasseq.data.tags.sentences import Sentences
 __all__ = ["feature_crf", "most_frequent"]
 
 _WINDOW = 2  # words on each side
-_ITERATIONS = 60
+_ITERATIONS = 50
 _PENALTY = 0.1  # on the squares of weights
 
 
