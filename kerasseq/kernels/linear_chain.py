@@ -19,6 +19,7 @@ Markov models, for forward-backward and Viterbi.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
@@ -31,7 +32,10 @@ __all__ = ["best_path", "log_partition", "marginals", "path_scores"]
 
 Tensor = Any
 
-_TINY = 1e-300  # added before a logarithm in float64
+Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+_TINY = 1e-290  # the least weight of a transition in `_Products`
+_BLOCK = 8  # timesteps in a turn of the loop
 
 
 def path_scores(unary: Tensor, transitions: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
@@ -60,14 +64,14 @@ def log_partition(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
 
     def forward(inputs: Any) -> list[Tensor]:
         unary, transitions, mask = inputs
-        return list(_Chain(unary, transitions, mask).run())
+        return list(_chain(unary, transitions, mask).run())
 
     def keep(inputs: Any, outputs: Any) -> list[Tensor]:
         return [*inputs, *outputs[1:]]
 
     def backward(residuals: Any, gradients: Any) -> list[Tensor | None]:
         unary, transitions, mask, *messages = residuals
-        of_unary, of_transitions = _Chain(unary, transitions, mask).gradients(
+        of_unary, of_transitions = _chain(unary, transitions, mask).gradients(
             *_without_second_derivative(messages), gradients[0]
         )
         return [of_unary, of_transitions, None]
@@ -77,7 +81,7 @@ def log_partition(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
 
 def marginals(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
     """The probability of each label at each timestep, (batch, time, K); 0 where masked."""
-    chain = _Chain(unary, transitions, mask)
+    chain = _chain(unary, transitions, mask)
     _, forward, backward = chain.run()
     return ops.cast(chain.marginals(forward, backward), unary.dtype)
 
@@ -108,73 +112,46 @@ def best_path(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
     return ops.where(mask, ops.transpose(path), 0)
 
 
-class _Chain:
-    """The forward and the backward recursion over a chain, and their gradient.
+class _Products:
+    """Both recursions, in float64: each step is a product with exponentials.
 
-    The recursions carry log messages. Where there is float64, a step is a product with the
-    exponentials of the transitions, whose range of 700 nats no scores exceed in practice; elsewhere
-    (JAX by default) it is a sum over all pairs of labels in log space, exact in float32 and fast
-    only where XLA compiles it.
+    A message is divided by its largest element before each step. What is 700 nats below it is lost,
+    further than scores are apart in practice, and then weighs `_TINY`, so that nothing becomes 0.
     """
 
     def __init__(self, unary: Tensor, transitions: Tensor, mask: Tensor) -> None:
         self.mask, self.dtype = mask, unary.dtype
-        self.by_products = backend() != "jax" and device(unary) in ("cpu", "gpu")
-        wide = "float64" if self.by_products else "float32"
-        self.unary, transitions = ops.cast(unary, wide), ops.cast(transitions, wide)
-        self.transitions = transitions
-        if self.by_products:
-            self.shift = ops.max(transitions)
-            self.factors = ops.exp(transitions - self.shift)
+        unary, transitions = ops.cast(unary, "float64"), ops.cast(transitions, "float64")
+        self.peaks, self.shift = _peak(unary), ops.max(transitions)
+        self.unary = ops.exp(unary - self.peaks)
+        self.transitions = ops.exp(transitions - self.shift) + _TINY
 
     def run(self) -> tuple[Tensor, Tensor, Tensor]:
         """The log partition function, (batch,), and both messages, (batch, time, K).
 
-        Messages include the unary score of their own timestep, and lack a constant per timestep.
+        Messages include the unary score of their timestep, and lack a factor per timestep.
         """
-        unary = ops.stack([self.unary, ops.flip(self.unary, axis=1)])
-        mask = ops.stack([self.mask, ops.flip(self.mask, axis=1)])
-        later, first = _later(mask)
-        start = ops.take_along_axis(unary, first[..., None, None], axis=2)[:, :, 0]
-        step = self._product_step() if self.by_products else self._log_step()
-        steps = [ops.transpose(unary, (2, 0, 1, 3)), ops.transpose(later, (2, 0, 1))[..., None]]
-        (final,), (trail,) = timeloop.run(step, [start], steps, 1, False)
-        peaks = ops.where(self.mask, ops.transpose(ops.max(trail[:, 0], axis=-1)), 0.0)
-        total = ops.sum(peaks, axis=1) + _log_sum(final[0] - _peak(final[0]))[..., 0]
-        if self.by_products:
-            steps_taken = ops.sum(ops.cast(later[0], total.dtype), axis=1)
-            total = total + steps_taken * self.shift
+        factors = ops.stack([self.transitions, ops.transpose(self.transitions)])
+
+        def step(message: Tensor, unary: Tensor, later: Tensor) -> Tensor:
+            return ops.where(later, ops.matmul(message / _peak(message), factors) * unary, message)
+
+        forward, backward = _both_ways(step, self.unary, self.mask)
+        later = ops.cast(_later(self.mask)[0], "float64")
+        scales = ops.log(_peak(forward)[..., 0]) + self.peaks[..., 0]
+        total = ops.sum(ops.where(self.mask, scales, 0.0) + later * self.shift, axis=1)
+        last = forward[:, -1] / _peak(forward[:, -1])
+        total = total + ops.log(ops.sum(last, axis=-1))
         total = ops.where(ops.any(self.mask, axis=1), total, 0.0)
-        return (
-            ops.cast(total, self.dtype),
-            ops.transpose(trail[:, 0], (1, 0, 2)),
-            ops.flip(ops.transpose(trail[:, 1], (1, 0, 2)), axis=1),
-        )
-
-    def _product_step(self) -> timeloop.Step:
-        factors = ops.stack([self.factors, ops.transpose(self.factors)])
-
-        def step(states: list[Tensor], slices: Any) -> list[Tensor]:
-            (state,), (unary, later) = states, slices
-            incoming = ops.matmul(ops.exp(state - _peak(state)), factors)
-            return [ops.where(later, unary + ops.log(incoming + _TINY), state)]
-
-        return step
-
-    def _log_step(self) -> timeloop.Step:
-        transitions = ops.stack([self.transitions, ops.transpose(self.transitions)])[:, None]
-
-        def step(states: list[Tensor], slices: Any) -> list[Tensor]:
-            (state,), (unary, later) = states, slices
-            scores = (state - _peak(state))[..., None] + transitions
-            return [ops.where(later, unary + _log_sum(scores, axis=-2)[..., 0, :], state)]
-
-        return step
+        return ops.cast(total, self.dtype), forward, backward
 
     def marginals(self, forward: Tensor, backward: Tensor) -> Tensor:
         """The probability of each label at each timestep, (batch, time, K); 0 where masked."""
-        scores = forward + backward - self.unary
-        probabilities = ops.exp(scores - _log_sum(scores))
+        after = ops.matmul(backward / _peak(backward), ops.transpose(self.transitions))
+        after = ops.concatenate([after[:, 1:], ops.ones_like(after[:, :1])], axis=1)
+        is_last = ops.flip(_first(ops.flip(self.mask, axis=1)), axis=1)[..., None]
+        shares = forward / _peak(forward) * ops.where(is_last, 1.0, after / _peak(after))
+        probabilities = shares / (ops.sum(shares, axis=-1, keepdims=True) + _TINY)
         return ops.where(self.mask[..., None], probabilities, 0.0)
 
     def gradients(self, forward: Tensor, backward: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
@@ -185,21 +162,106 @@ class _Chain:
             backward: Messages of `run`.
             gradient: Gradient of the log partition function, (batch,).
         """
-        gradient = ops.cast(gradient, forward.dtype)[:, None, None]
+        gradient = ops.cast(gradient, "float64")[:, None, None]
         of_unary = self.marginals(forward, backward) * gradient
+        before = (forward / _peak(forward))[:, :-1]
+        after = (backward / _peak(backward))[:, 1:]
         later = _later(self.mask)[0][:, 1:, None]
-        if self.by_products:
-            before = ops.exp(forward - _peak(forward))[:, :-1]
-            after = ops.exp(backward - _peak(backward))[:, 1:]
-            total = ops.sum(ops.matmul(before, self.factors) * after, axis=-1, keepdims=True)
-            after = after * ops.where(later, gradient / (total + _TINY), 0.0)
-            of_transitions = self.factors * ops.tensordot(before, after, axes=[[0, 1], [0, 1]])
-        else:
-            scores = forward[:, :-1, :, None] + self.transitions
-            shares = ops.exp(scores - _log_sum(scores, axis=-2))
-            weights = ops.where(later, of_unary[:, 1:], 0.0)
-            of_transitions = ops.sum(shares * weights[..., None, :], axis=(0, 1))
+        total = ops.sum(ops.matmul(before, self.transitions) * after, axis=-1, keepdims=True)
+        after = after * ops.where(later, gradient / (total + _TINY), 0.0)
+        shares = ops.tensordot(before, after, axes=[[0, 1], [0, 1]])
+        of_transitions = self.transitions * shares
         return ops.cast(of_unary, self.dtype), ops.cast(of_transitions, self.dtype)
+
+
+class _LogSums:
+    """Both recursions, in log space and float32: each step is a sum over all pairs of labels.
+
+    It is for backends without float64, as JAX is by default, and as exact as float32 is. XLA
+    compiles a step into few loops.
+    """
+
+    def __init__(self, unary: Tensor, transitions: Tensor, mask: Tensor) -> None:
+        self.unary, self.transitions, self.mask = unary, transitions, mask
+
+    def run(self) -> tuple[Tensor, Tensor, Tensor]:
+        """As of `_Products`; the messages are logarithms."""
+        transitions = ops.stack([self.transitions, ops.transpose(self.transitions)])[:, None]
+
+        def step(message: Tensor, unary: Tensor, later: Tensor) -> Tensor:
+            scores = (message - _peak(message))[..., None] + transitions
+            return ops.where(later, unary + _log_sum(scores, axis=-2)[..., 0, :], message)
+
+        forward, backward = _both_ways(step, self.unary, self.mask)
+        total = ops.sum(ops.where(self.mask, _peak(forward)[..., 0], 0.0), axis=1)
+        total = total + _log_sum(forward[:, -1] - _peak(forward[:, -1]))[..., 0]
+        return ops.where(ops.any(self.mask, axis=1), total, 0.0), forward, backward
+
+    def marginals(self, forward: Tensor, backward: Tensor) -> Tensor:
+        """As of `_Products`."""
+        scores = forward + backward - self.unary
+        return ops.where(self.mask[..., None], ops.exp(scores - _log_sum(scores)), 0.0)
+
+    def gradients(self, forward: Tensor, backward: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
+        """As of `_Products`."""
+        of_unary = self.marginals(forward, backward) * gradient[:, None, None]
+        scores = forward[:, :-1, :, None] + self.transitions
+        shares = ops.exp(scores - _log_sum(scores, axis=-2))
+        weights = ops.where(_later(self.mask)[0][:, 1:, None], of_unary[:, 1:], 0.0)
+        return of_unary, ops.sum(shares * weights[..., None, :], axis=(0, 1))
+
+
+def _chain(unary: Tensor, transitions: Tensor, mask: Tensor) -> _Products | _LogSums:
+    has_float64 = backend() != "jax" and device(unary) in ("cpu", "gpu")
+    return (_Products if has_float64 else _LogSums)(unary, transitions, mask)
+
+
+def _both_ways(step: Step, unary: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Messages of one recursion from each end, (batch, time, K), both in one loop.
+
+    Args:
+        step: (message, unary, later) -> the next message, (2, batch, K), for both directions; the
+            same message where `later` is false.
+        unary: (batch, time, K); the first message is that of the first unmasked timestep.
+        mask: (batch, time).
+    """
+    both = ops.stack([unary, ops.flip(unary, axis=1)])
+    later, first = _later(ops.stack([mask, ops.flip(mask, axis=1)]))
+    start = ops.take_along_axis(both, first[..., None, None], axis=2)[:, :, 0]
+    steps = [ops.transpose(both, (2, 0, 1, 3)), ops.transpose(later, (2, 0, 1))[..., None]]
+    trail = (_in_blocks if backend() == "tensorflow" else _one_by_one)(step, start, steps)
+    return (
+        ops.transpose(trail[:, 0], (1, 0, 2)),
+        ops.flip(ops.transpose(trail[:, 1], (1, 0, 2)), axis=1),
+    )
+
+
+def _one_by_one(step: Step, start: Tensor, steps: list[Tensor]) -> Tensor:
+    """All messages, (time, 2, batch, K), one timestep in each turn of the loop."""
+    _, (trail,) = timeloop.run(
+        lambda states, slices: [step(states[0], *slices)], [start], steps, 1, False
+    )
+    return trail
+
+
+def _in_blocks(step: Step, start: Tensor, steps: list[Tensor]) -> Tensor:
+    """All messages, `_BLOCK` timesteps in each turn, since a turn costs TensorFlow more than a step."""
+    time = ops.shape(steps[0])[0]
+
+    def blocks(x: Tensor) -> Tensor:
+        padding = ops.zeros((-time % _BLOCK, *ops.shape(x)[1:]), x.dtype)
+        return ops.reshape(ops.concatenate([x, padding]), (-1, _BLOCK, *ops.shape(x)[1:]))
+
+    def block(states: list[Tensor], slices: list[Tensor]) -> list[Tensor]:
+        message, trail = states[1], []
+        for unary, later in zip(*(ops.unstack(x, _BLOCK) for x in slices), strict=True):
+            message = step(message, unary, later)
+            trail.append(message)
+        return [ops.stack(trail), message]
+
+    first = ops.stack([start] * _BLOCK)
+    _, (trail,) = timeloop.run(block, [first, start], [blocks(x) for x in steps], 1, False)
+    return ops.reshape(trail, (-1, *ops.shape(start)))[:time]
 
 
 def _peak(x: Tensor) -> Tensor:
@@ -223,6 +285,11 @@ def _later(mask: Tensor) -> tuple[Tensor, Tensor]:
     first = ops.argmax(ops.cast(mask, "int32"), axis=-1)
     time = ops.arange(ops.shape(mask)[-1], dtype=first.dtype)
     return ops.logical_and(mask, time > first[..., None]), first
+
+
+def _first(mask: Tensor) -> Tensor:
+    """Whether a timestep is the first unmasked one, (batch, time)."""
+    return ops.logical_and(mask, ops.logical_not(_later(mask)[0]))
 
 
 def _unmasked_before(mask: Tensor) -> tuple[Tensor, Tensor]:

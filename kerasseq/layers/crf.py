@@ -152,7 +152,8 @@ class CRF(_TagLayer):
         """Create the scores of transitions, starts and ends."""
         shapes = {"transitions": (self.tags, self.tags), "start": (self.tags,), "end": (self.tags,)}
         for name, shape in shapes.items():
-            setattr(self, name, self.add_weight(shape=shape, name=name, initializer="zeros"))
+            weight = self.add_weight(shape=shape, name=name, initializer="zeros", autocast=False)
+            setattr(self, name, weight)
 
     def loss(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Negative log-likelihood of tags, (batch,), in nats, summed over the timesteps."""

@@ -21,7 +21,6 @@ _SENTENCE = "sentence"
 _RESERVED = ("words", "characters", _SENTENCE)
 
 
-@keras.saving.register_keras_serializable("kerasseq")
 class TaggingLoss(keras.losses.Loss):
     """Loss of the training model of a tagger: negative log-likelihood in nats per token.
 

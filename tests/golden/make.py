@@ -41,7 +41,7 @@ import numpy as np
 import pandas as pd
 
 import kerasseq
-from kerasseq.models import Classifier, Forecaster
+from kerasseq.models import Classifier, Forecaster, TaggerConfig
 from tests.golden.replay import (
     GOLDEN,
     LAYERS,
@@ -267,6 +267,24 @@ def images() -> keras.Model:
     return keras.Model({"pixels": pixels}, {"scaled": scaling(pixels)})
 
 
+def tagger(**own: Any) -> keras.Model:
+    """A tagger with everything that can be known of a token, and the loss of its tags."""
+    allowed = np.ones((4, 4), bool)
+    allowed[0, 1] = allowed[-1, 2] = False
+    tags = {} if own.get("crf") is False else {"constraints": {"slot": allowed}}
+    config = TaggerConfig(
+        words=8, tags={"slot": 3, "pos": 2}, units=3, embedding=3, characters=8,
+        character_embedding=2, character_units=2, features={"casing": (8, 2)}, classes=2,
+        word_dropout=0.1, character_dropout=0.1, embedding_dropout=0.1, dropout=0.1, **tags, **own,
+    )  # fmt: skip
+    model = config.build()
+    training = config.training_model(model)
+    return keras.Model(
+        {tensor.name: tensor for tensor in training.inputs},
+        {**model.output, "loss": training.output},
+    )
+
+
 def losses() -> keras.Model:
     """A model that gives what it gets, compiled with every loss."""
     made = {
@@ -310,6 +328,8 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
     "decoders": decoders,
     "images": images,
     "losses": losses,
+    "tagger": tagger,
+    "tagger-cnn": lambda: tagger(character_encoder="cnn", crf=False),
 }
 
 
@@ -344,7 +364,9 @@ def _drawn(draw: np.random.Generator, tensor: Any) -> np.ndarray:
     shape = (3, *(size or free for size in tensor.shape[1:]))
     if tensor.name == "series":
         return np.array([2, 0, -1], "int32")
-    if tensor.name in ("tokens", "ending", "ngrams"):
+    if tensor.name.endswith("_target"):
+        return draw.integers(0, 2, shape).astype("int32")
+    if tensor.name in ("tokens", "ending", "ngrams", "words", "characters", "casing"):
         found = draw.integers(1, 8, shape).astype("int32")
         found[1, 3:] = 0
         return found

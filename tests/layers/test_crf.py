@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import itertools
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from kerasseq.kernels import linear_chain
 from kerasseq.layers import CRF, TagSoftmax
 from kerasseq.params import report
 from tests.cells.gradients import differences
-from tests.layers.harness import EAGERLY, array, arrays, assert_close
+from tests.layers.harness import array, arrays, assert_close
 from tests.thorough import examples
 
 BACKEND = keras.backend.backend()
@@ -37,11 +38,23 @@ class Chain:
     end: np.ndarray
     allowed: np.ndarray
 
+    @property
+    def weights(self) -> list[np.ndarray]:
+        return [self.transitions, self.start, self.end]
+
     def layer(self, **options: Any) -> CRF:
         layer = CRF(self.emissions.shape[-1], allowed=self.allowed, **options)
         layer.build(self.emissions.shape)
-        layer.set_weights([self.transitions, self.start, self.end])
+        layer.set_weights(self.weights)
         return layer
+
+    def run(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Losses, tags and marginals, from a compiled model."""
+        model = _model(self.emissions.shape[1:], self.allowed.tobytes())
+        model.set_weights(self.weights)
+        inputs = [self.emissions, self.tags, self.mask]
+        loss, tags, marginals = model.predict_on_batch(inputs)
+        return np.asarray(loss), np.asarray(tags), np.asarray(marginals)
 
     def paths(self, row: int) -> dict[tuple[int, ...], float]:
         """The score of each allowed path over the unmasked timesteps of a row."""
@@ -74,47 +87,75 @@ class Chain:
         return result
 
 
+@functools.cache
+def _model(shape: tuple[int, int], allowed: bytes) -> keras.Model:
+    """Losses, tags and marginals of a CRF; compiled once for each shape and set of constraints."""
+    time, width = shape
+    emissions, tags = keras.Input(shape), keras.Input((time,), dtype="int32")
+    mask = keras.Input((time,), dtype="bool")
+    layer = CRF(width, allowed=np.frombuffer(allowed, bool).reshape(width + 1, width + 1))
+    loss = layer(emissions, tags, mask=mask)
+    predicted = layer(emissions, mask=mask, return_marginals=True)
+    return keras.Model([emissions, tags, mask], [loss, *predicted])
+
+
+@functools.cache
+def _trained(shape: tuple[int, int, int], allowed: bytes) -> keras.Model:
+    """A model whose first weights are the emissions, and which steps by the gradient."""
+    rows, time, width = shape
+    ids, tags = keras.Input((time,), dtype="int32"), keras.Input((time,), dtype="int32")
+    mask = keras.Input((time,), dtype="bool")
+    layer = CRF(width, allowed=np.frombuffer(allowed, bool).reshape(width + 1, width + 1))
+    emissions = keras.layers.Embedding(rows * time, width)(ids)
+    model = keras.Model([ids, tags, mask], layer(emissions, tags, mask=mask))
+    model.compile(keras.optimizers.SGD(1.0), lambda _, losses: ops.sum(losses))
+    return model
+
+
+ROWS = 3
+CONSTRAINED = np.array([[1, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 1], [1, 1, 0, 0]], bool)
+# Timesteps, and what is allowed.
+CASES = [(5, CONSTRAINED), (5, np.ones((4, 4), bool)), (1, CONSTRAINED), (4, np.ones((2, 2), bool))]
+
+
 @st.composite
 def chains(draw: st.DrawFn, scale: float | None = None) -> Chain:
     """Chains of any mask; the tags of each row are an allowed path."""
-    width, time, rows = draw(st.integers(1, 4)), draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    time, allowed = draw(st.sampled_from(CASES))
+    width = len(allowed) - 1
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scale = draw(st.sampled_from([0.0, 1.0, 30.0])) if scale is None else scale
+    row = st.lists(st.booleans(), min_size=time, max_size=time)
 
     def scores(*shape: int) -> np.ndarray:
-        return scale * rng.normal(size=shape).astype("float32")
+        return (scale * rng.normal(size=shape)).astype("float32")
 
-    allowed = rng.random((width + 1, width + 1)) < draw(st.sampled_from([0.6, 1.0]))
-    allowed[0, 0] = allowed[0, -1] = allowed[-1, 0] = True  # so that each length has a path
     chain = Chain(
-        scores(rows, time, width),
-        np.zeros((rows, time), "int32"),
-        np.array(draw(st.lists(st.lists(st.booleans(), min_size=time, max_size=time),
-                               min_size=rows, max_size=rows))),
+        scores(ROWS, time, width),
+        rng.integers(-1, 9, (ROWS, time)).astype("int32"),  # any number where masked
+        np.array(draw(st.lists(row, min_size=ROWS, max_size=ROWS))),
         scores(width, width),
         scores(width),
         scores(width),
         allowed,
-    )  # fmt: skip
+    )
     for row, mask in enumerate(chain.mask):
         paths = [*chain.paths(row)]
         chain.tags[row, mask] = paths[rng.integers(len(paths))]
-        chain.tags[row, ~mask] = rng.integers(-1, 9)  # any number
     return chain
 
 
 @given(chains())
 @examples(60)
 def test_the_loss_is_that_of_all_paths(chain: Chain) -> None:
-    loss = array(chain.layer()(chain.emissions, chain.tags, mask=chain.mask))
-    expected = [chain.loss(row) for row in range(len(chain.tags))]
-    np.testing.assert_allclose(loss, expected, rtol=1e-4, atol=1e-4)
+    expected = [chain.loss(row) for row in range(ROWS)]
+    np.testing.assert_allclose(chain.run()[0], expected, rtol=1e-4, atol=1e-4)
 
 
 @given(chains())
 @examples(60)
 def test_the_tags_are_those_of_the_best_path(chain: Chain) -> None:
-    tags = array(chain.layer()(chain.emissions, mask=chain.mask))
+    tags = chain.run()[1]
     assert (tags[~chain.mask] == 0).all()
     for row, mask in enumerate(chain.mask):
         paths = chain.paths(row)
@@ -124,25 +165,15 @@ def test_the_tags_are_those_of_the_best_path(chain: Chain) -> None:
 @given(chains())
 @examples(60)
 def test_marginals_are_those_of_all_paths(chain: Chain) -> None:
-    _, marginals = arrays(
-        chain.layer()(chain.emissions, mask=chain.mask, return_marginals=True)
-    )
-    np.testing.assert_allclose(marginals, chain.marginals(), atol=1e-4)
+    np.testing.assert_allclose(chain.run()[2], chain.marginals(), atol=1e-4)
 
 
 def _gradients(chain: Chain) -> list[np.ndarray]:
     """Gradients of the sum of the losses in emissions and weights, by a compiled training step."""
     rows, time, width = chain.emissions.shape
-    ids, tags = keras.Input((time,), dtype="int32"), keras.Input((time,), dtype="int32")
-    mask = keras.Input((time,), dtype="bool")
-    table = keras.layers.Embedding(rows * time, width)
-    layer = CRF(width, allowed=chain.allowed)
-    model = keras.Model([ids, tags, mask], layer(table(ids), tags, mask=mask))
-    before = [chain.emissions.reshape(-1, width), chain.transitions, chain.start, chain.end]
+    model = _trained(chain.emissions.shape, chain.allowed.tobytes())
+    before = [chain.emissions.reshape(-1, width), *chain.weights]
     model.set_weights(before)
-    model.compile(
-        keras.optimizers.SGD(1.0), lambda _, losses: ops.sum(losses), run_eagerly=EAGERLY
-    )
     numbers = np.arange(rows * time, dtype="int32").reshape(rows, time)
     model.train_on_batch([numbers, chain.tags, chain.mask], np.zeros(rows, "float32"))
     return [old - new for old, new in zip(before, model.get_weights())]
@@ -153,9 +184,9 @@ def _gradients(chain: Chain) -> list[np.ndarray]:
 def test_gradients_are_those_of_finite_differences(chain: Chain) -> None:
     def loss(*scores: np.ndarray) -> float:
         moved = Chain(scores[0], chain.tags, chain.mask, *scores[1:], chain.allowed)
-        return sum(moved.loss(row) for row in range(len(chain.tags)))
+        return sum(moved.loss(row) for row in range(ROWS))
 
-    scores = [chain.emissions, chain.transitions, chain.start, chain.end]
+    scores = [chain.emissions, *chain.weights]
     expected = differences(loss, [score.astype("float64") for score in scores])
     expected[0] = expected[0].reshape(-1, chain.emissions.shape[-1])
     for gradient, reference in zip(_gradients(chain), expected, strict=True):
@@ -165,7 +196,7 @@ def test_gradients_are_those_of_finite_differences(chain: Chain) -> None:
 def _random(rows: int, time: int, width: int, scale: float = 1.0) -> Chain:
     rng = np.random.default_rng(0)
     return Chain(
-        *(scale * rng.normal(size=(rows, time, width)).astype("float32"),),
+        (scale * rng.normal(size=(rows, time, width))).astype("float32"),
         rng.integers(0, width, (rows, time)).astype("int32"),
         np.ones((rows, time), bool),
         *(rng.normal(size=shape).astype("float32") for shape in ((width, width), width, width)),
@@ -199,10 +230,10 @@ def test_ten_thousand_tokens_keep_their_digits(probable: bool) -> None:
 
 @pytest.mark.parametrize("scale", [200.0, 2000.0])
 def test_scores_that_disagree_by_hundreds_of_nats_give_finite_gradients(scale: float) -> None:
-    chain = _random(3, 6, 4, scale)
+    chain = _random(ROWS, 5, 3, scale)
     gradients = _gradients(chain)
     assert all(np.isfinite(gradient).all() for gradient in gradients)
-    # Each row has six tags and five transitions, in the tags and in expectation.
+    # As many tags, transitions, starts and ends in the tags as in expectation.
     assert [float(gradient.sum()) for gradient in gradients] == pytest.approx([0] * 4, abs=1e-3)
 
 

@@ -71,7 +71,7 @@ def full(**options: Any) -> TaggerConfig:
     return TaggerConfig(**values | options)
 
 
-@pytest.mark.parametrize("encoder", ["cnn", "gru"])
+@pytest.mark.parametrize("encoder", ["cnn", pytest.param("gru", marks=pytest.mark.thorough)])
 def test_padding_changes_nothing(encoder: str) -> None:
     config = full(character_encoder=encoder)
     model, inputs = config.build(), sentences(config)
@@ -133,16 +133,15 @@ def test_the_loss_is_that_of_all_columns_and_of_the_class(crf: bool) -> None:
     assert mean == pytest.approx(expected.sum() / lengths.sum(), rel=1e-4)
 
 
-@pytest.mark.parametrize("crf", [True, False])
-def test_it_learns_and_comes_back(crf: bool, tmp_path: Path) -> None:
-    config = full(units=16, embedding=8, crf=crf, constraints={}, dropout=0.0)
+def test_it_learns_and_comes_back(tmp_path: Path) -> None:
+    config = full(units=16, embedding=8, constraints={}, dropout=0.0)
     keras.utils.set_random_seed(0)
     model = config.build()
     train = config.training_model(model)
     train.compile(keras.optimizers.Adam(0.03), config.loss())
-    inputs = sentences(config, rows=64)
+    inputs = sentences(config, rows=48)
     true, lengths = targets(config, inputs)
-    train.fit({**inputs, **true}, lengths, epochs=25, batch_size=16, verbose=0)
+    train.fit({**inputs, **true}, lengths, epochs=20, batch_size=12, verbose=0)
     outputs = model.predict(inputs, verbose=0)
     real = inputs["words"] > 0
     for name in config.tags:
