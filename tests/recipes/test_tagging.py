@@ -46,6 +46,7 @@ def _lines(sentences: int = 150, seed: int = 0) -> list[list[tuple[str, str, str
                 *([("Smith", "N", "I-PER")] if random.random() < 0.3 else []),
                 (str(random.choice(["left", "saw", "likes"])), "V", "O"),
                 (str(place), "N", "I-LOC"),
+                *([("Lima", "N", "B-LOC")] if random.random() < 0.2 else []),
                 (f"{number}", "D", "O"),
                 (".", "S", "O"),
             ]
@@ -80,8 +81,7 @@ def folder(run: TaggingRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_learns_and_tells_how_good_it_is(run: TaggingRun) -> None:
     test = run.metrics["test"]
     assert test.keys() == {
-        *("f1", "precision", "recall", "accuracy", "known_accuracy", "unknown_accuracy"),
-        "sentence_accuracy",
+        *("f1", "precision", "recall", "accuracy", "known_accuracy", "sentence_accuracy"),
     }
     assert test["f1"] > 0.9
     assert [*run.metrics["baselines"]] == ["most frequent tag", "CRF of hand-made features"]
@@ -183,7 +183,7 @@ def test_other_networks_and_columns(data: Path, tmp_path: Path) -> None:
 def test_tags_without_chunks(data: Path) -> None:
     run = tagging(data, tag="pos", **{**LEARNING, "epochs": 2}, characters="none")
     assert run.metrics["test"].keys() == {
-        "accuracy", "known_accuracy", "unknown_accuracy", "sentence_accuracy",
+        "accuracy", "known_accuracy", "sentence_accuracy",
     }  # fmt: skip
     assert "val_accuracy" in run.history
     assert {*run.tag(["Ada left ."])["tag"]} <= {"N", "V", "D", "S"}
@@ -204,6 +204,8 @@ def test_new_data_is_scored(run: TaggingRun, tmp_path: Path) -> None:
         }
     )
     assert run.evaluate(table, token="tokens", tag="tags") == result
+    with pytest.raises(ValueError, match=r"has 3 columns: name one by its number.*tag=7"):
+        run.evaluate(path, tag=7)
     with pytest.raises(ValueError, match="are not of the scheme IOB1"):
         run.evaluate(path, tag=0)
 
@@ -323,7 +325,7 @@ def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **give
         ("scheme", "BILUO", "scheme must be one of 'auto', 'IOB1', 'IOB2', 'BIOES', 'IO', 'none'"),
         ("cell", "lstmm", r"'lstmm'.*lstm"),
         ("characters", "gru", "characters must be one of 'lstm', 'cnn', 'none'"),
-        ("length", 1, "length must be from 2 to 10000"),
+        ("length", 1, "length must be a whole number from 2 to 10000"),
         ("test", 1.5, "test must be a share above 0 and below 1, the path of sentences"),
         ("validation", "no such file", "validation=: there is no file"),
         ("vectors", "no such file", "there is no file .*Check vectors="),
@@ -391,6 +393,6 @@ def test_the_shell_tags_texts_and_files(
 def test_a_search_needs_nothing_special(data: Path, tmp_path: Path) -> None:
     search = kerasseq.tune(
         "tagging", data, trials=2, tuner="random", out=tmp_path / "search",
-        space={"units": "2..4", "model_scheme": "IOB2,BIOES"}, **QUICK,
+        space={"units": "2..4"}, **{n: v for n, v in QUICK.items() if n != "units"},
     )  # fmt: skip
     assert search.best.metrics["recipe"] == "tagging"

@@ -51,7 +51,8 @@ def read_new(data: Any, reading: Reading) -> NewSentences:
     Args:
         data: a list of texts, or of lists of words; a DataFrame or the file of a table, with a
             column of texts, or with tokens as in the data of a run; or a file of CoNLL columns.
-        reading: `token`, `tag`, `sentence` and `features`, as in `read_sentences`.
+        reading: `token`, `tag`, `sentence`, `features` and `form`, as `read_sentences` takes and
+            returns them.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -97,13 +98,14 @@ def _texts_of_table(data: Any, is_frame: bool, reading: Reading) -> list[Any] | 
             return None
         frame, where = read_table(path)[0], str(path)
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-    names = {str(reading[name]) for name in ("token", "sentence") if reading.get(name) is not None}
-    if names and names <= {*frame.columns} and "sentence" in reading:
-        return None
-    try:
-        column = find_text(frame, None, where)
-    except ValueError:
-        return None
+    column = str(reading.get("token"))
+    if column in frame.columns and reading.get("form") != "spans":
+        return None  # tokens, as in the data of the run
+    if column not in frame.columns:
+        try:
+            column = find_text(frame, None, where)
+        except ValueError:
+            return None
     values: list[Any] = frame[column].tolist()
     return values
 

@@ -90,7 +90,8 @@ def read_sentences(
         tagged: whether there must be tags.
 
     Returns:
-        The sentences, the settings of `reading` that were found in the data, and notes.
+        The sentences; the settings of `reading` that were found in the data, and for texts with
+        spans `form`, which is "spans"; and notes.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -176,6 +177,7 @@ def _from_frame(
         raise ValueError(f"{where} has no tokens. Give at least a few sentences.")
     _check_empty(sentences, where)
     values = {"token": found.token, "tag": found.tag, "sentence": found.sentence}
+    values["form"] = "spans" if found.spans else None
     return sentences, {name: value for name, value in values.items() if value is not None}, notes
 
 

@@ -46,12 +46,14 @@ class Roles:
         tag: column of tags, or of spans.
         sentence: column that numbers or names the sentences.
         columns: further columns to read, one value for each token.
+        spans: whether the table has texts with spans.
     """
 
     token: str | None = None
     tag: str | None = None
     sentence: str | None = None
     columns: tuple[str, ...] = ()
+    spans: bool = False
 
 
 def read_frame(
@@ -91,7 +93,7 @@ def read_frame(
     if spans is not None:
         sentences, notes = _from_spans(frame, *spans, where)
         described = f"texts from column {spans[0]!r}, spans from {spans[1]!r}"
-        return sentences, Roles(*spans), [described, *notes]
+        return sentences, Roles(*spans, spans=True), [described, *notes]
     token = roles.token or _by_name(frame, _TOKENS)
     tag = (roles.tag or _by_name(frame, _TAGS)) if tagged else None
     if token is None or (tagged and tag is None):

@@ -41,6 +41,12 @@ def test_tables_and_files(tmp_path: Path) -> None:
     assert _words(long) == [["In", "Rome"], ["Ada"]]
 
 
+def test_a_column_is_read_as_in_the_data_of_the_run() -> None:
+    table = pd.DataFrame({"said": ["In Rome.", "Ada ran."], "stars": [1, 2]})
+    assert _words(table, token="said") == [["In", "Rome."], ["Ada", "ran."]]
+    assert _words(table, token="said", form="spans")[0] == ["In", "Rome", "."]
+
+
 def test_further_columns_are_read_too(tmp_path: Path) -> None:
     (tmp_path / "x.conll").write_text("In P\nRome N\n")
     new = read_new(tmp_path / "x.conll", {"features": (1,)})
