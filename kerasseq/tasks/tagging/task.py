@@ -197,7 +197,7 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
             bidirectional=settings.bidirectional,
             embedding=data_info["embedding"] or settings.embedding,
             characters=data_info["characters"],
-            character_encoder=settings.characters,
+            character_encoder="cnn" if settings.characters == "none" else settings.characters,
             character_embedding=settings.character_embedding,
             character_units=settings.character_units,
             features={
