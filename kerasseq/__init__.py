@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq.recipes.sequence_classification import (
         sequence_classification as sequence_classification,
     )
+    from kerasseq.recipes.tagging import tagging as tagging
     from kerasseq.registry import register as register
     from kerasseq.runs import ClassificationRun as ClassificationRun
     from kerasseq.runs import Run as Run
@@ -41,6 +42,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq.tasks.forecasting import ForecastRun as ForecastRun
     from kerasseq.tasks.recipe import recipe as recipe
     from kerasseq.tasks.sequence_classification import SequenceRun as SequenceRun
+    from kerasseq.tasks.tagging import TaggingRun as TaggingRun
     from kerasseq.tuning.hypermodel import hypermodel as hypermodel
     from kerasseq.tuning.results import tuned as tuned
     from kerasseq.tuning.tune import join as join

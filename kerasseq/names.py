@@ -11,6 +11,7 @@ PUBLIC = {
     "ForecastRun": "kerasseq.tasks.forecasting",
     "Run": "kerasseq.runs",
     "SequenceRun": "kerasseq.tasks.sequence_classification",
+    "TaggingRun": "kerasseq.tasks.tagging",
     "compare": "kerasseq.params",
     "count": "kerasseq.params",
     "explain": "kerasseq.insight.explain",
@@ -43,5 +44,6 @@ VERBS = {
     "forecast": "Forecast the steps that come next, in the units of the data.",
     "backtest": "Score forecasts from several origins, the last one a horizon before the end.",
     "update": "Append new rows: the next `forecast` begins after them.",
+    "tag": "Tag the words of new sentences.",
 }
 # Until here.

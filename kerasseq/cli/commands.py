@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -250,19 +250,22 @@ def show_result(result: Any, format: str) -> None:
         get_console().print(result)
 
 
-def read_rows(rows: list[str] | None, file: Path | None, tables: bool = False) -> list[str] | Path:
+def read_rows(
+    rows: list[str] | None, file: Path | None, endings: Sequence[str] = ()
+) -> list[str] | Path:
     """Read a list of rows from the command line, a file or standard input.
 
     Args:
-        rows: rows on the command line.
-        file: a file with one row per line, or a table.
-        tables: whether to return the path of a table instead of reading it.
+        rows: rows on the command line; one row may be the path of a file with one of the endings.
+        file: a file with one row per line, or one with one of the endings.
+        endings: endings of files whose path is returned, since the verb reads them itself.
     """
-    from kerasseq.io.tables import TABLES
-
     if rows and file:
         raise ValueError(f"Give rows or --file, not both. Received: {len(rows)} and {file}")
-    if file and tables and file.suffix.lower() in TABLES:
+    if file is None and rows and len(rows) == 1 and rows[0].lower().endswith(tuple(endings)):
+        named = Path(rows[0])
+        file, rows = (named, None) if named.is_file() else (None, rows)
+    if file and file.suffix.lower() in endings:
         return file
     return rows or _read_lines(file)
 

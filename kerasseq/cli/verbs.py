@@ -46,7 +46,7 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
     name = verbs[0] if verb == _FIRST else verb
     method = getattr(task.run, name)
     method_options, text = signatures.options(method)
-    # Arguments that are lists of rows, and whether they may also be the path of a table.
+    # Arguments that are lists of rows, and whether they may also be the path of a file.
     rows = {
         option.name: "PathLike" in option.annotation
         for option in method_options
@@ -68,8 +68,8 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
         folder, format = arguments.pop("folder"), arguments.pop("format")
         file = arguments.pop("file", None)
         values: dict[str, Any] = {
-            name: commands.read_rows(arguments.pop(name), file, tables)
-            for name, tables in rows.items()
+            name: commands.read_rows(arguments.pop(name), file, task.run.files if paths else ())
+            for name, paths in rows.items()
         }
         reading_names = {option.name for option in reading}
         values |= {
@@ -82,6 +82,8 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
         if result is None:  # the verb has changed the run
             run.save(folder, overwrite=True)
             print(f"saved in {printable(str(folder))}", file=sys.stderr)
+        elif values.get("out") is not None:
+            print(f"written to {printable(str(values['out']))}", file=sys.stderr)
         else:
             commands.show_result(result, format)
 

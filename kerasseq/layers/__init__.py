@@ -1,4 +1,4 @@
-"""Keras layers: recurrent layers and stacks, pooling and attention.
+"""Keras layers: recurrent layers and stacks, pooling, attention and a CRF.
 
 Importing this registers every class, so that `keras.models.load_model` needs no custom objects.
 """
@@ -6,7 +6,9 @@ Importing this registers every class, so that `keras.models.load_model` needs no
 from kerasseq.kernels import native
 from kerasseq.layers.attention import AdditiveAttention, DotProductAttention
 from kerasseq.layers.augment import ChannelScaling, TimeCrop, TimeWarp
+from kerasseq.layers.characters import CharacterEncoder
 from kerasseq.layers.convolution import SequenceConvolution
+from kerasseq.layers.crf import CRF, TagSoftmax
 from kerasseq.layers.decoders.caption import (
     AttentionDecoder,
     InitInjectDecoder,
@@ -34,6 +36,7 @@ from kerasseq.layers.spectrogram import MFCC, LogMel
 from kerasseq.layers.token_dropout import TokenDropout
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "MFCC",
@@ -42,6 +45,7 @@ __all__ = [
     "AttentionDecoder",
     "ChannelScaling",
     "Channelwise",
+    "CharacterEncoder",
     "DirectForecast",
     "DotProductAttention",
     "Emission",
@@ -66,6 +70,7 @@ __all__ = [
     "StepInputs",
     "TimeCrop",
     "TimeWarp",
+    "TagSoftmax",
     "TokenDropout",
     "WindowNorm",
     "gru",

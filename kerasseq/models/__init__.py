@@ -8,6 +8,7 @@ from kerasseq.models.image_encoder import image_cnn, image_network, image_size
 from kerasseq.models.likelihoods import Likelihood
 from kerasseq.models.sequence_classifier import SequenceClassifierConfig
 from kerasseq.models.sequence_classifier_stream import SequenceState, SequenceStream
+from kerasseq.models.tagger import TaggerConfig
 from kerasseq.models.word_loss import WordLoss
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "SequenceStream",
     "State",
     "Stream",
+    "TaggerConfig",
     "WordLoss",
     "image_cnn",
     "image_network",

@@ -49,6 +49,28 @@ def table(rows: int, width: int) -> Cost:
     return Cost(rows * width)
 
 
+def convolution(window: int, inputs: int, filters: int, times: int = 1) -> Cost:
+    """The cost of a convolution over a sequence.
+
+    Args:
+        window: Timesteps that it reads at once.
+        inputs: Width of an input vector.
+        filters: Width of an output vector.
+        times: Number of output vectors per row.
+    """
+    return dense(window * inputs, filters, times)
+
+
+def crf(tags: int, timesteps: int) -> Cost:
+    """The cost of a linear-chain CRF: transitions, starts and ends, and sums from both sides.
+
+    Args:
+        tags: Number of tags.
+        timesteps: Timesteps of a row.
+    """
+    return Cost(tags * (tags + 2), 2 * tags * tags * timesteps)
+
+
 def over_time(count: Count, timesteps: int) -> Cost:
     """The cost of a recurrent layer over a sequence of `timesteps` timesteps."""
     return Cost(count.total, count.macs_for(timesteps))

@@ -14,6 +14,7 @@ from kerasseq.formatting import numbers
 from kerasseq.formatting.table import Table
 from kerasseq.io import atomic, lock
 from kerasseq.io.state import write_json, write_state
+from kerasseq.io.tables import TABLES
 from kerasseq.runs.folder import (
     CHECKPOINT,
     FORMAT,
@@ -86,6 +87,8 @@ class Run:
 
     #: Names of the methods that the shell offers as `kerasseq VERB DIR`.
     verbs: ClassVar[tuple[str, ...]] = ("predict", "evaluate")
+    #: Endings of the files that `verbs` read in place of a list of rows.
+    files: ClassVar[tuple[str, ...]] = TABLES
 
     def __post_init__(self) -> None:
         if self.task is None:

@@ -372,6 +372,15 @@ class Task(abc.ABC, Generic[S, R]):
         """
         return model, prepared.train, prepared.validation
 
+    def callbacks(
+        self, model: keras.Model, prepared: Prepared, settings: S
+    ) -> Sequence[keras.callbacks.Callback]:
+        """Callbacks of the training, such as one that logs a further metric after each epoch.
+
+        They are called before those of the user, and before the best epoch is chosen.
+        """
+        return ()
+
     def calibrate(self, model: keras.Model, prepared: Prepared, settings: S) -> dict[str, Any]:
         """Calibrate on the validation part, after training; returns entries for the state."""
         return {}

@@ -251,6 +251,7 @@ def fit_model(
     settings: Any,
     *,
     refit: bool = False,
+    callbacks: Sequence[Any] = (),
     **options: Any,
 ) -> FitResult:
     """Train a model that `build_model` returned.
@@ -261,6 +262,7 @@ def fit_model(
         data: the prepared data.
         settings: settings of the recipe, resolved.
         refit: as in `train`.
+        callbacks: as in `train`.
         **options: further arguments of `kerasseq.training.fit`.
     """
     from kerasseq import training
@@ -275,7 +277,12 @@ def fit_model(
     )
     training_model, train_examples, validation_examples = task.training(model, data, settings)
     return training.fit(
-        training_model, train_examples, None if refit else validation_examples, config, **options
+        training_model,
+        train_examples,
+        None if refit else validation_examples,
+        config,
+        callbacks=[*task.callbacks(model, data, settings), *callbacks],
+        **options,
     )
 
 

@@ -41,7 +41,7 @@ import numpy as np
 import pandas as pd
 
 import kerasseq
-from kerasseq.models import Classifier, Forecaster
+from kerasseq.models import Classifier, Forecaster, TaggerConfig
 from tests.golden.replay import (
     GOLDEN,
     LAYERS,
@@ -60,6 +60,7 @@ DATA = GOLDEN / "data"
 REVIEWS, SERIES, CAPTIONS = (f"data/{name}.csv" for name in ("reviews", "series", "captions"))
 FEATURES = "data/features.npz"
 SEQUENCES = "data/sequences.csv"
+SENTENCES = "data/sentences.conll"
 PICTURES = "data/images"
 
 _SHAPES, _COLOURS = ("square", "bar", "frame"), {"red": 0, "green": 1, "blue": 2}
@@ -74,6 +75,7 @@ def data() -> None:
     scenes = [_scene(draw) for _ in range(60)]
     names = [f"{number}.png" for number in range(len(scenes))]
     _captions(names, scenes).to_csv(GOLDEN / CAPTIONS, index=False)
+    (GOLDEN / SENTENCES).write_text(_sentences(draw))
     features = np.stack([np.concatenate([np.eye(3)[s], np.eye(3)[c]]) for s, c in scenes])
     features = (3 * features + draw.normal(0, 0.2, features.shape)).astype("float32")
     np.savez(GOLDEN / FEATURES, names=names, features=features)
@@ -89,6 +91,17 @@ def _reviews(draw: np.random.Generator) -> pd.DataFrame:
         subject, day = draw.choice(["film", "plot", "cast"]), draw.choice(["monday", "friday"])
         rows.append((f"The {subject} was {draw.choice(words[label])} on {day}", label))
     return pd.DataFrame(rows, columns=["text", "label"])
+
+
+def _sentences(draw: np.random.Generator) -> str:
+    """Sentences with people and places: token, part of speech and tag in each line."""
+    blocks = []
+    for number in range(60):
+        person, place = draw.choice(["Ada", "Bob", "Cleo"]), draw.choice(["Rome", "Oslo", "Bonn"])
+        rows = [(person, "N", "I-PER"), (draw.choice(["left", "saw"]), "V", "O")]
+        rows += [(place, "N", "I-LOC"), (place, "N", "B-LOC"), (number, "D", "O")]
+        blocks.append("".join(f"{token} {pos} {tag}\n" for token, pos, tag in rows))
+    return "\n".join(blocks)
 
 
 def _series(draw: np.random.Generator) -> pd.DataFrame:
@@ -272,6 +285,24 @@ def images() -> keras.Model:
     return keras.Model({"pixels": pixels}, {"scaled": scaling(pixels)})
 
 
+def tagger(**own: Any) -> keras.Model:
+    """A tagger with everything that can be known of a token, and the loss of its tags."""
+    allowed = np.ones((4, 4), bool)
+    allowed[0, 1] = allowed[-1, 2] = False
+    tags = {} if own.get("crf") is False else {"constraints": {"slot": allowed}}
+    config = TaggerConfig(
+        words=8, tags={"slot": 3, "pos": 2}, units=3, embedding=3, characters=8,
+        character_embedding=2, character_units=2, features={"casing": (8, 2)}, classes=2,
+        word_dropout=0.1, character_dropout=0.1, embedding_dropout=0.1, dropout=0.1, **tags, **own,
+    )  # fmt: skip
+    model = config.build()
+    training = config.training_model(model)
+    return keras.Model(
+        {tensor.name: tensor for tensor in training.inputs},
+        {**model.output, "loss": training.output},
+    )
+
+
 def losses() -> keras.Model:
     """A model that gives what it gets, compiled with every loss."""
     made = {
@@ -315,6 +346,8 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
     "decoders": decoders,
     "images": images,
     "losses": losses,
+    "tagger": tagger,
+    "tagger-cnn": lambda: tagger(character_encoder="cnn", crf=False),
 }
 
 
@@ -349,7 +382,9 @@ def _drawn(draw: np.random.Generator, tensor: Any) -> np.ndarray:
     shape = (3, *(size or free for size in tensor.shape[1:]))
     if tensor.name == "series":
         return np.array([2, 0, -1], "int32")
-    if tensor.name in ("tokens", "ending", "ngrams"):
+    if tensor.name.endswith("_target"):
+        return draw.integers(0, 2, shape).astype("int32")
+    if tensor.name in ("tokens", "ending", "ngrams", "words", "characters", "casing"):
         found = draw.integers(1, 8, shape).astype("int32")
         found[1, 3:] = 0
         return found
@@ -476,6 +511,27 @@ def sequences_regression() -> Any:
     )  # fmt: skip
 
 
+_TAGGED: dict[str, Any] = {
+    **_SMALL,
+    **{"embedding": 6, "character_embedding": 4, "character_units": 4, "min_count": 1},
+    **{"batch_size": 8, "learning_rate": 0.03, "dropout": 0.1, "embedding_dropout": 0.0},
+    **{"word_dropout": 0.0, "schedule": "constant"},
+}
+
+
+def tagging() -> Any:
+    """Chunks, by a conditional random field and a recurrent network of characters."""
+    return kerasseq.tagging(SENTENCES, **_TAGGED, characters="lstm", epochs=4)
+
+
+def tagging_columns() -> Any:
+    """Each tag alone, from filters of characters, casing, affixes and a column of the data."""
+    return kerasseq.tagging(
+        SENTENCES, **_TAGGED, characters="cnn", crf=False, casing=True, affixes=True,
+        features=("pos",), model_scheme="IOB2", cell="gru", epochs=2,
+    )  # fmt: skip
+
+
 def _call(verb: str, **arguments: Any) -> dict[str, Any]:
     return {"verb": verb, "arguments": arguments}
 
@@ -511,6 +567,18 @@ MADE: dict[str, tuple[Callable[[], Any], list[dict[str, Any]]]] = {
     ),
     "sequences": (sequences, _SEQUENCE_CALLS),
     "sequences-regression": (sequences_regression, _SEQUENCE_CALLS),
+    "tagging": (
+        tagging,
+        [
+            _call("tag", data=["Ada saw Oslo Oslo 7", "", "Zora left Lund."]),
+            _call("tag", data=["Ada saw Oslo Oslo 7"], spans=True),
+            _call("evaluate", data=SENTENCES),
+        ],
+    ),
+    "tagging-columns": (
+        tagging_columns,
+        [_call("predict", data=SENTENCES), _call("evaluate", data=SENTENCES)],
+    ),
     "captioning": (
         captioning,
         [

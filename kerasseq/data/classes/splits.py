@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["stratified_folds", "stratified_split"]
+__all__ = ["grouped_folds", "grouped_split", "stratified_folds", "stratified_split"]
 
 
 def stratified_split(
@@ -113,6 +113,72 @@ def stratified_folds(
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     number = {name: i for i, name in enumerate(dict.fromkeys(labels))}
     return list(splitter.split(np.zeros(len(labels)), [number[name] for name in labels]))
+
+
+def grouped_split(
+    groups: Sequence[Hashable], fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hold out a fraction of the groups of examples, of which each stays on one side.
+
+    Args:
+        groups: one key per example, such as its text, so that equal ones stay together.
+        fraction: the share of the groups to hold out, above 0 and below 1.
+        seed: the same seed gives the same split.
+
+    Returns:
+        The indices to keep and the indices held out, each sorted, int64; neither is empty.
+
+    Raises:
+        ValueError: if there are fewer than two groups.
+
+    Example:
+
+    >>> keep, held = grouped_split(["a", "b", "c", "a", "d"], 0.25, seed=0)
+    >>> len({*keep, *held}), len(held) <= 2
+    (5, True)
+    """
+    members = _members(groups, groups)
+    _check_enough_groups(members, 2, "hold out a part")
+    count = min(max(1, round(fraction * len(members))), len(members) - 1)
+    order = np.random.default_rng(seed).permutation(len(members))
+    return _expand(members, order[count:]), _expand(members, order[:count])
+
+
+def grouped_folds(
+    groups: Sequence[Hashable], folds: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Divide groups of examples into folds; each fold is the test part once.
+
+    Args:
+        groups: one key per example.
+        folds: number of folds, at least 2.
+        seed: the same seed gives the same folds.
+
+    Returns:
+        One pair of sorted index arrays, train and test, for each fold.
+
+    Raises:
+        ValueError: if there are fewer groups than folds.
+
+    Example:
+
+    >>> [len(test) for train, test in grouped_folds("abcd", 2, seed=0)]
+    [2, 2]
+    """
+    members = _members(groups, groups)
+    _check_enough_groups(members, folds, f"make {folds} folds")
+    order = np.random.default_rng(seed).permutation(len(members))
+    parts = np.array_split(order, folds)
+    return [(_expand(members, np.setdiff1d(order, part)), _expand(members, part)) for part in parts]
+
+
+def _check_enough_groups(members: Sequence[Any], least: int, purpose: str) -> None:
+    if len(members) < least:
+        raise ValueError(
+            f"there {'is' if len(members) == 1 else 'are'} {len(members)} different "
+            f"example{'s' * (len(members) != 1)}, and at least {least} are needed to {purpose}. "
+            "Give more data."
+        )
 
 
 def _members(labels: Sequence[Any], groups: Sequence[Hashable] | None) -> list[list[int]]:

@@ -11,7 +11,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from kerasseq.data.classes.splits import stratified_folds, stratified_split
+from kerasseq.data.classes.splits import (
+    grouped_folds,
+    grouped_split,
+    stratified_folds,
+    stratified_split,
+)
 
 LABELS = st.lists(st.sampled_from(["a", "b", "c"]), min_size=20, max_size=200).filter(
     lambda labels: len(set(labels)) > 1 and min(Counter(labels).values()) >= 5
@@ -144,3 +149,35 @@ def test_arguments_are_checked() -> None:
         stratified_split(["a", "b"] * 4, 0.2, 0, groups=["x"])
     with pytest.raises(ValueError, match="folds must be at least 2"):
         stratified_folds(["a", "b"] * 4, 1, 0)
+
+
+@given(
+    st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=40),
+    st.floats(0.05, 0.95),
+    st.integers(0, 5),
+)
+def test_groups_stay_on_one_side(groups: list[str], fraction: float, seed: int) -> None:
+    if len({*groups}) < 2:
+        with pytest.raises(ValueError, match="there is 1 different example, and at least 2"):
+            grouped_split(groups, fraction, seed)
+        return
+    keep, held = grouped_split(groups, fraction, seed)
+    assert sorted([*keep, *held]) == [*range(len(groups))]
+    kept_groups, held_groups = ({groups[i] for i in rows} for rows in (keep, held))
+    assert not kept_groups & held_groups
+    assert abs(len(held_groups) - fraction * len({*groups})) <= 1
+    again = grouped_split(groups, fraction, seed)
+    assert np.array_equal(again[1], held)
+
+
+@pytest.mark.parametrize("folds", [2, 3, 4])
+def test_each_group_is_in_one_fold(folds: int) -> None:
+    groups = "abcdabcde"
+    pairs = grouped_folds(groups, folds, seed=0)
+    held = [{groups[i] for i in test} for _, test in pairs]
+    assert sorted(group for part in held for group in part) == list("abcde")
+    for (train, test), part in zip(pairs, held):
+        assert sorted([*train, *test]) == [*range(9)]
+        assert part.isdisjoint(groups[i] for i in train)
+    with pytest.raises(ValueError, match="and at least 6 are needed to make 6 folds"):
+        grouped_folds(groups, 6, seed=0)

@@ -1,0 +1,1 @@
+"""Tagged sentences: reading, schemes of tags, words with offsets, vocabularies."""

@@ -1,0 +1,90 @@
+"""Tagged sentences, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kerasseq.data.tags.schemes import Scheme
+
+__all__ = ["Sentences", "TaggedData"]
+
+
+@dataclass
+class Sentences:
+    """Sentences in words, with a tag for each word.
+
+    Args:
+        tokens: the words of each sentence; no sentence is empty.
+        tags: one tag for each word; None where they are not known.
+        columns: further values of each word, by the name of the column.
+    """
+
+    tokens: list[list[str]]
+    tags: list[list[str]] | None = None
+    columns: dict[str, list[list[str]]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def words(self) -> int:
+        """The number of words."""
+        return sum(map(len, self.tokens))
+
+    def known_tags(self) -> list[list[str]]:
+        """The tags.
+
+        Raises:
+            ValueError: if they are not known.
+        """
+        if self.tags is None:
+            raise ValueError("these sentences have no tags. Give data with a column of tags.")
+        return self.tags
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Sentences:
+        """The sentences with these numbers."""
+
+        def taken(values: Sequence[Any]) -> list[Any]:
+            return [values[i] for i in rows]
+
+        return Sentences(
+            taken(self.tokens),
+            None if self.tags is None else taken(self.tags),
+            {name: taken(values) for name, values in self.columns.items()},
+        )
+
+    def __add__(self, others: Sentences) -> Sentences:
+        return Sentences(
+            self.tokens + others.tokens,
+            self.known_tags() + others.known_tags(),
+            {name: values + others.columns[name] for name, values in self.columns.items()},
+        )
+
+    def keys(self) -> list[tuple[str, ...]]:
+        """For each sentence its words, by which equal sentences are recognised."""
+        return [tuple(words) for words in self.tokens]
+
+
+@dataclass
+class TaggedData:
+    """The data of a run: sentences to train on, and the parts that are separate.
+
+    Args:
+        sentences: sentences to train on, from which missing parts are split off.
+        scheme: the scheme of all tags.
+        validation: a separate validation part, or None.
+        test: a separate test part, or None.
+        notes: remarks on how the data was read, for the user.
+        reading: settings of the stage "read" that were derived from the data.
+    """
+
+    sentences: Sentences
+    scheme: Scheme
+    validation: Sentences | None = None
+    test: Sentences | None = None
+    notes: list[str] = field(default_factory=list)
+    reading: Mapping[str, Any] = field(default_factory=dict, compare=False)

@@ -1,0 +1,125 @@
+"""Tag new sentences: tables of words and of spans, files of columns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasseq.data.tags.new_sentences import NewSentences, read_new
+from kerasseq.data.tags.schemes import PLAIN
+from kerasseq.evaluation.chunks import Chunk, chunks
+from kerasseq.io import atomic, paths
+from kerasseq.tasks.tagging.html import Highlighted
+from kerasseq.tasks.tagging.predicting import predict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TaggedTexts", "tag_new"]
+
+_WORDS = ("sentence", "token", "start", "end", "tag", "probability", "note")
+_SPANS = ("sentence", "text", "start", "end", "type", "probability", "note")
+
+
+@dataclass(frozen=True)
+class TaggedTexts:
+    """New sentences with predicted tags.
+
+    Args:
+        new: the sentences.
+        tags: the tags of each sentence, none for one that cannot be read.
+        probabilities: the probability of each tag.
+        chunked: whether tags are of a scheme of chunks.
+    """
+
+    new: NewSentences
+    tags: list[list[str]]
+    probabilities: list[np.ndarray]
+    chunked: bool
+
+    def words(self) -> pd.DataFrame:
+        """A row for each word."""
+        import pandas as pd
+
+        rows = []
+        for number, words in enumerate(self.new.words):
+            parts = zip(words, self.tags[number], self.probabilities[number])
+            rows += [(number, *word, tag, float(share), "") for word, tag, share in parts]
+            if not words:
+                rows.append((number, "", 0, 0, "", np.nan, self.new.reasons[number]))
+        return pd.DataFrame(rows, columns=_WORDS)
+
+    def spans(self) -> pd.DataFrame:
+        """A row for each chunk, and one for each sentence that cannot be read."""
+        import pandas as pd
+
+        rows = []
+        for number, words in enumerate(self.new.words):
+            text = self.new.texts[number]
+            for chunk in self.chunks(number):
+                start, end = words[chunk.start].start, words[chunk.end - 1].end
+                share = float(self.probabilities[number][chunk.start : chunk.end].min())
+                rows.append((number, text[start:end], start, end, chunk.type, share, ""))
+            if not words:
+                rows.append((number, "", 0, 0, "", np.nan, self.new.reasons[number]))
+        return pd.DataFrame(rows, columns=_SPANS)
+
+    def chunks(self, number: int) -> list[Chunk]:
+        """The chunks of a sentence; without a scheme of chunks, each word is one."""
+        tags = self.tags[number]
+        if self.chunked:
+            return chunks(tags)
+        return [Chunk(tag, place, place + 1) for place, tag in enumerate(tags)]
+
+    def highlighted(self) -> Highlighted:
+        """The sentences with their chunks in colours."""
+        spans = []
+        for number, words in enumerate(self.new.words):
+            found = self.chunks(number)
+            spans.append([(words[c.start].start, words[c.end - 1].end, c.type) for c in found])
+        return Highlighted(self.new.texts, spans, self.new.reasons)
+
+    def write(self, out: str | os.PathLike[str]) -> None:
+        """Write a file of CoNLL columns: words, further columns, tags."""
+        path = paths.user_path(out, "out")
+        atomic.write_text(path, "".join(self._blocks()))
+
+    def _blocks(self) -> Iterator[str]:
+        columns = list(self.new.columns.values())
+        for number in self.new.readable:
+            values = [
+                [word.text for word in self.new.words[number]],
+                *(column[number] for column in columns),
+                self.tags[number],
+            ]
+            separator = "\t" if any(" " in each for row in values for each in row) else " "
+            yield "".join(f"{separator.join(fields)}\n" for fields in zip(*values)) + "\n"
+
+
+def tag_new(
+    task: Any, model: Any, state: Mapping[str, Any], settings: Any, data: Any
+) -> TaggedTexts:
+    """Tag new sentences with a model.
+
+    Args:
+        task: the task.
+        model: the trained model.
+        state: state of the fitted preprocessing.
+        settings: settings of the run.
+        data: the sentences, see `kerasseq.data.tags.new_sentences.read_new`.
+    """
+    reader = task.reader(state)
+    reading = {name: getattr(settings, name) for name in task.reading} | state["reading"]
+    new = read_new(data, reading)
+    tags: list[list[str]] = [[] for _ in new.texts]
+    shares: list[np.ndarray] = [np.zeros(0) for _ in new.texts]
+    if new.readable:
+        result = predict(model, reader.read(new.sentences()), reader)
+        assert result.probabilities is not None
+        for row, words, values in zip(new.readable, result.tags, result.probabilities):
+            tags[row], shares[row] = words, values
+    return TaggedTexts(new, tags, shares, reader.scheme != PLAIN)

@@ -1,0 +1,106 @@
+"""Schemes of tags: recognised, converted, mended, and their allowed transitions."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq.data.tags.schemes import SCHEMES, constraints, convert, mend, recognise
+from kerasseq.evaluation.chunks import chunks
+
+CHUNKED = [scheme for scheme in SCHEMES if scheme != "none"]
+
+
+def _tags(text: str) -> list[list[str]]:
+    return [line.split() for line in text.split("|")]
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme"),
+    [
+        ("I-X I-X O|I-Y B-Y O", "IOB1"),
+        ("B-X I-X O|B-Y B-Y", "IOB2"),
+        ("B-X E-X O S-Y", "BIOES"),
+        ("B-X L-X O U-Y", "BIOES"),
+        ("I-X I-X O I-Y", "IO"),
+        ("O O X X O O", "IO"),
+        ("DET NOUN VERB|DET NOUN", "none"),
+        ("B I O B", "IOB2"),
+        ("B-X B-X B-X O I-Y", "IOB2"),  # one tag contradicts it
+        ("I-X O I-X O I-X B-X O B-Y", "IOB1"),
+        ("O O", "none"),
+    ],
+)
+def test_a_scheme_is_recognised(text: str, scheme: str) -> None:
+    assert recognise(_tags(text)) == scheme
+
+
+@pytest.mark.parametrize(
+    ("scheme", "expected"),
+    [
+        ("IOB1", "I-X I-X B-X O I-Y"),
+        ("IOB2", "B-X I-X B-X O B-Y"),
+        ("BIOES", "B-X E-X S-X O S-Y"),
+        ("IO", "I-X I-X I-X O I-Y"),
+    ],
+)
+def test_tags_are_converted(scheme: str, expected: str) -> None:
+    assert convert(["I-X", "I-X", "B-X", "O", "I-Y"], scheme) == expected.split()  # type: ignore[arg-type]
+
+
+@given(
+    st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=10),
+    st.sampled_from(["IOB1", "IOB2", "BIOES"]),
+)
+def test_a_conversion_keeps_the_chunks(tags: list[str], scheme: str) -> None:
+    converted = convert(tags, scheme)  # type: ignore[arg-type]
+    assert chunks(converted) == chunks(tags)
+    assert mend([converted], scheme) == ([converted], [])  # type: ignore[arg-type]
+
+
+def test_tags_that_break_the_scheme_are_mended_with_a_note() -> None:
+    tags, notes = mend(_tags("O I-X I-X|B-X I-Y|B-X I-X"), "IOB2")
+    assert tags == _tags("O B-X I-X|B-X B-Y|B-X I-X")
+    assert notes == [
+        "2 tags broke the scheme IOB2 and were mended, as conlleval reads them: "
+        "I-X as B-X in sentence 1"
+    ]
+
+
+def test_other_spellings_of_a_scheme_break_nothing() -> None:
+    assert mend(_tags("B-X L-X U-Y"), "BIOES") == (_tags("B-X E-X S-Y"), [])
+    assert mend(_tags("X X O"), "IO") == (_tags("I-X I-X O"), [])
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme"), [("B-X E-X", "IOB2"), ("Q-X O", "BIOES"), ("DET O", "IOB1"), ("B-X", "IO")]
+)
+def test_tags_of_another_scheme_are_refused(text: str, scheme: str) -> None:
+    with pytest.raises(ValueError, match=rf"are not of the scheme {scheme}.*scheme='none'"):
+        mend(_tags(text), scheme)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scheme", CHUNKED)
+def test_allowed_transitions_are_those_of_tags_as_they_are_written(scheme: str) -> None:
+    """A sequence of tags is allowed if, and only if, writing its chunks gives the same tags."""
+    tags = sorted({tag for kind in "XY" for tag in _all(scheme, kind)})
+    allowed = constraints(tags, scheme)  # type: ignore[arg-type]
+    for length in (1, 2, 3):
+        for numbers in itertools.product(range(len(tags)), repeat=length):
+            path = [len(tags), *numbers, len(tags)]
+            is_allowed = bool(np.all([allowed[a, b] for a, b in itertools.pairwise(path)]))
+            sequence = [tags[number] for number in numbers]
+            assert is_allowed == (convert(sequence, scheme) == sequence), sequence  # type: ignore[arg-type]
+
+
+def _all(scheme: str, kind: str) -> list[str]:
+    prefixes = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES", "IO": "I"}[scheme]
+    return ["O", *(f"{prefix}-{kind}" for prefix in prefixes)]
+
+
+def test_tags_without_chunks_may_follow_each_other() -> None:
+    assert constraints(["B", "DET", "O"], "none").all()
