@@ -19,19 +19,19 @@ _SEGMENTS = 4  # of a time warp, each with a speed of its own
 class _Augmentation(keras.layers.Layer):
     """A layer that changes sequences in training by random draws, and keeps their mask."""
 
+    limit = float("inf")  # of `strength`
+
     def __init__(self, strength: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= strength < self.limit:
+            most = f" and below {self.limit:g}" if self.limit < float("inf") else ""
             raise ValueError(
-                f"`strength` must be at least 0 and below {self.limit:g}. "
-                f"Received: strength={strength!r}"
+                f"`strength` must be at least 0{most}. Received: strength={strength!r}"
             )
         self.strength, self.seed = strength, seed
         self._generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
         self.built = True
-
-    limit = float("inf")
 
     def call(self, sequences: Tensor, mask: Tensor | None = None, training: bool = False) -> Tensor:
         """Change (batch, timesteps, channels) in training; see the class."""
