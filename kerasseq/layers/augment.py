@@ -13,7 +13,7 @@ from keras import ops
 from kerasseq.layers.sequence_mask import zero_masked
 
 Tensor = Any
-_SEGMENTS = 4  # of a time warp, each with a speed of its own
+_SEGMENTS = 4  # of a time warp
 
 
 class _Augmentation(keras.layers.Layer):
@@ -98,8 +98,8 @@ class ChannelScaling(_Augmentation):
 class TimeWarp(_Augmentation):
     """Let time run faster and slower within each sequence in training.
 
-    The sequence is divided into four segments, each of which gets a speed of its own; the first and
-    the last timestep, and the length, stay as they are (after Um et al. 2017, arXiv 1706.00527).
+    Each of four segments of the sequence runs at a random speed; the first and the last timestep,
+    and the length, stay as they are (after Um et al. 2017, arXiv 1706.00527).
     Values between timesteps are interpolated linearly.
 
     Args:
@@ -142,8 +142,8 @@ class TimeWarp(_Augmentation):
 class TimeCrop(_Augmentation):
     """Cut off a random part at both ends of each sequence in training.
 
-    What remains is stretched to the length of the sequence, by linear interpolation (window
-    slicing: Le Guennec et al. 2016, halshs-01357973).
+    The rest is stretched to the length of the sequence, by linear interpolation (window slicing:
+    Le Guennec et al. 2016, halshs-01357973).
 
     Args:
         strength: Largest share of a sequence that is cut off.
