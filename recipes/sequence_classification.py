@@ -229,7 +229,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         False, "whether all classes have the same total weight in training", stage="prepare"
     )
     epochs: int = 100
-    patience: int = 15
+    patience: int = 20
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 2e-3
     batch_size: int = setting(32, "sequences per training step")
