@@ -13,25 +13,25 @@ from keras import ops
 from kerasseq.layers.sequence_mask import zero_masked
 
 Tensor = Any
-_SEGMENTS = 4  # of a time warp, each with a speed of its own
+_SEGMENTS = 4  # of a time warp
 
 
 class _Augmentation(keras.layers.Layer):
     """A layer that changes sequences in training by random draws, and keeps their mask."""
 
+    limit = float("inf")  # of `strength`
+
     def __init__(self, strength: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= strength < self.limit:
+            most = f" and below {self.limit:g}" if self.limit < float("inf") else ""
             raise ValueError(
-                f"`strength` must be at least 0 and below {self.limit:g}. "
-                f"Received: strength={strength!r}"
+                f"`strength` must be at least 0{most}. Received: strength={strength!r}"
             )
         self.strength, self.seed = strength, seed
         self._generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
         self.built = True
-
-    limit = float("inf")
 
     def call(self, sequences: Tensor, mask: Tensor | None = None, training: bool = False) -> Tensor:
         """Change (batch, timesteps, channels) in training; see the class."""
@@ -98,8 +98,8 @@ class ChannelScaling(_Augmentation):
 class TimeWarp(_Augmentation):
     """Let time run faster and slower within each sequence in training.
 
-    The sequence is divided into four segments, each of which gets a speed of its own; the first and
-    the last timestep, and the length, stay as they are (after Um et al. 2017, arXiv 1706.00527).
+    Each of four segments of the sequence runs at a random speed; the first and the last timestep,
+    and the length, stay as they are (after Um et al. 2017, arXiv 1706.00527).
     Values between timesteps are interpolated linearly.
 
     Args:
@@ -142,8 +142,8 @@ class TimeWarp(_Augmentation):
 class TimeCrop(_Augmentation):
     """Cut off a random part at both ends of each sequence in training.
 
-    What remains is stretched to the length of the sequence, by linear interpolation (window
-    slicing: Le Guennec et al. 2016, halshs-01357973).
+    The rest is stretched to the length of the sequence, by linear interpolation (window slicing:
+    Le Guennec et al. 2016, halshs-01357973).
 
     Args:
         strength: Largest share of a sequence that is cut off.

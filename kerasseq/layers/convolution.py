@@ -15,7 +15,7 @@ Tensor = Any
 
 @keras.saving.register_keras_serializable("kerasseq")
 class SequenceConvolution(keras.layers.Layer):
-    """A strided convolution over time, batch normalisation and ReLU, without regard to padding.
+    """A strided convolution over time, batch normalisation and ReLU, unaffected by padding.
 
     Output j stands at timestep j * stride, whatever the length of the batch, and masked timesteps
     are zeros: `keras.layers.Conv1D` with padding "same" places its windows by the padded length, so
@@ -26,8 +26,8 @@ class SequenceConvolution(keras.layers.Layer):
         filters: Width of the outputs.
         kernel_size: Timesteps that an output reads.
         stride: Timesteps between two outputs.
-        causal: Whether an output reads no later timestep, only its own and earlier ones; else its
-            own is in the middle.
+        causal: Whether the window of an output ends at the timestep where the output stands; else
+            that timestep is in the middle of the window.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:

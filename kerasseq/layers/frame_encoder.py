@@ -98,7 +98,7 @@ def frame_encoder_cost(
     """Parameters and multiply-accumulates of `FrameEncoder`, for a sequence of `timesteps`.
 
     >>> frame_encoder_cost(8, 8, 1, features=5, timesteps=1)
-    Cost(params=23749, macs=39488)
+    Cost(params=23733, macs=39488)
     """
     cost = Cost()
     for filters in _WIDTHS:

@@ -98,7 +98,7 @@ class SequencePooling(keras.layers.Layer):
             width: Width of the sequences.
 
         Returns:
-            Arrays with one row per stream; the first is what `call` gives for the timesteps so far,
+            Arrays with one row per stream. The first is the pooled output for the timesteps so far,
             once there is one.
         """
         pooled, one = ops.zeros((rows, width), self.compute_dtype), ops.zeros((rows, 1), "float32")

@@ -74,7 +74,7 @@ class LogMel(keras.layers.Layer):
         top_db: float | None = 80.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # half precision would blur the samples
         self.sampling_rate = positive_int("sampling_rate", sampling_rate)
         self.num_mel_bins = positive_int("num_mel_bins", num_mel_bins)
         length = sequence_length or max(round(_WINDOW * sampling_rate), 1)

@@ -31,7 +31,13 @@ _UNTRAINED = {"BatchNormalization": 2, "Normalization": 3, "SpectralNormalizatio
 _SINGLE = ("cell", "layer", "forward_layer", "backward_layer")
 # Variables that older versions of Keras saved beside the weights, and that are no parameters.
 _STATE = re.compile(r"seed_generator|metrics?$|tracker$")
-_WITH_CELL = ("LSTM", "GRU", "SimpleRNN")
+# Classes of layers inside others whose configs do not name them, by class and attribute.
+_INSIDE = {
+    **{(name, "cell"): f"{name}Cell" for name in ("LSTM", "GRU", "SimpleRNN")},
+    ("SequenceConvolution", "convolution"): "Conv1D",
+    ("SequenceConvolution", "norm"): "BatchNormalization",
+    ("FrameEncoder", "dense"): "Dense",
+}
 _BLOCK = 2**24  # bytes of a weight that are read at a time
 _ACRONYMS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "lru": "LRU", "mgu": "MGU"}
 _BARE = (
@@ -183,10 +189,9 @@ class _Reader:
                 yield from self.list_entries(self.groups(group), config.get(key), parent, trained)
                 continue
             child = child or _by_name(config, _saved_name(group))
-            # The configs of LSTM, GRU and SimpleRNN do not name the class of their cell.
-            cell_class = f"{class_name}Cell" if key == "cell" and class_name in _WITH_CELL else ""
+            inner_class = _INSIDE.get((class_name, key), "")
             name = f"{parent}{_name(group, child, key)}"
-            yield from self.visit(group, name, cell_class, child, trained)
+            yield from self.visit(group, name, inner_class, child, trained)
 
     def list_entries(
         self, groups: dict[str, Any], nodes: Any, parent: str, trained: bool

@@ -94,7 +94,7 @@ def test_a_config_comes_back(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_a_strength_that_is_impossible_is_refused(kind: Any) -> None:
-    with pytest.raises(ValueError, match=r"`strength` must be at least 0 .*strength=-0.1"):
+    with pytest.raises(ValueError, match=r"`strength` must be at least 0.*strength=-0.1"):
         kind(-0.1)
     with pytest.raises(ValueError, match=r"below 1.*strength=1.0"):
         TimeCrop(1.0)

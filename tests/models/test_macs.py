@@ -12,8 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.models import Captioner, Classifier, Forecaster, image_cnn, image_network
+from kerasseq.models import (
+    Captioner,
+    Classifier,
+    Forecaster,
+    SequenceClassifierConfig,
+    image_cnn,
+    image_network,
+)
 from kerasseq.models.image_encoder import image_macs
+from tests.models.sequences import sequence_classifiers, sequences
 from tests.models.sizes import captioners, forecasters
 from tests.models.windows import windows
 from tests.thorough import examples
@@ -57,6 +65,14 @@ def _classifiers(draw: st.DrawFn) -> Classifier:
 def test_a_classifier_takes_what_is_counted(sizes: Classifier, timesteps: int) -> None:
     tokens = np.ones((ROWS, timesteps), "int32")
     assert sizes.macs(timesteps) == _passed(sizes.build(), {"tokens": tokens})
+
+
+@given(sequence_classifiers(CELLS, [KERNEL, {**KERNEL, "projection": 2}]), st.integers(1, 9))
+@examples(30)
+def test_a_sequence_classifier_takes_what_is_counted(
+    sizes: SequenceClassifierConfig, timesteps: int
+) -> None:
+    assert sizes.macs(timesteps) == _passed(sizes.build(), sequences(sizes, [timesteps] * ROWS))
 
 
 @pytest.mark.parametrize("classes", [2, 3])

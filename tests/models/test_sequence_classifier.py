@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kerasseq
 from kerasseq.models import SequenceClassifierConfig
 from tests.models.sequences import AUGMENTED, POOLINGS, sequence_classifiers, sequences
 from tests.thorough import examples
@@ -138,6 +140,9 @@ def test_it_learns_and_comes_back_from_a_file(frame: Any, tmp_path: Path) -> Non
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(_outputs(loaded, inputs), _outputs(model, inputs))
+    for report in map(kerasseq.report, (model, tmp_path / "model.keras")):
+        assert report.total == sizes.count()
+        assert report.trainable == sum(math.prod(w.shape) for w in model.trainable_weights)
 
 
 @pytest.mark.parametrize(

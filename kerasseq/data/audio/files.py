@@ -92,7 +92,7 @@ def read_sound(path: str | os.PathLike[str], rate: int | None = None) -> Sound:
     samples = np.concatenate(blocks)
     if not np.isfinite(samples).all():
         raise ValueError(f"{path} has samples that are not finite. Convert it again.")
-    notes = [*_faults(samples)]
+    notes = [*_missing(Path(path)), *_faults(samples)]
     if rate is not None and rate != original:
         samples = resampled(samples, original, rate)
         notes.append(f"resampled from {original:,} to {rate:,} Hz")
@@ -182,6 +182,18 @@ def _reason(error: Exception, path: Path) -> str:
     """The message of an error of libsndfile without the path."""
     text = str(getattr(error, "error_string", error))
     return " ".join(text.replace(repr(str(path)), "it").split()).rstrip(".")
+
+
+def _missing(path: Path) -> list[str]:
+    """A remark about a WAV file that is shorter than its header says."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+    size = int.from_bytes(start[4:], "little") + 8
+    present = path.stat().st_size
+    # Programs that write to a pipe leave the size open.
+    if start[:4] != b"RIFF" or size >= 2**31 or size <= present:
+        return []
+    return [f"cut off: the file has {present:,} of {size:,} bytes"]
 
 
 def _faults(samples: np.ndarray) -> list[str]:

@@ -20,7 +20,7 @@ _SEED = 18
 
 
 def demo_motions() -> tuple[list[np.ndarray], list[str], list[str]]:
-    """Sequences of a body that moves, what it does, and who it is; always the same.
+    """Sequences of the joints of a body, with the motion and the subject; always the same.
 
     Twelve subjects, who differ in size, tempo and style, make each of seven motions six times. Some
     motions differ in the order of time alone: to stand up is to sit down backwards.
@@ -59,7 +59,7 @@ def _take(move: _Move, random: np.random.Generator, tempo: float, vigour: float)
     seconds = np.arange(timesteps) / RATE
     joints = np.repeat(_REST[None], timesteps, axis=0)
     move(joints, tempo * random.uniform(0.9, 1.1) * seconds, random, vigour)
-    if random.random() < 0.5:  # seen from the other side
+    if random.random() < 0.5:  # the camera stands on the other side
         joints[..., 0] *= -1
     return joints
 

@@ -139,6 +139,14 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
         read_sound(path)
 
 
+def test_a_wav_that_is_cut_off_is_read_and_said(tmp_path: Path) -> None:
+    path = _write(tmp_path / "tone.wav", _tone())
+    path.write_bytes(path.read_bytes()[:4044])
+    sound = read_sound(path)
+    assert sound.notes == ("cut off: the file has 4,044 of 8,044 bytes",)
+    np.testing.assert_allclose(sound.samples, _tone()[:2000], atol=1e-4)
+
+
 def test_sizes_are_checked_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _write(tmp_path / "tone.wav", _tone())
     monkeypatch.setenv(MAX_BYTES, "1000")
