@@ -36,12 +36,12 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
 
     def recorded(self, settings: SequenceClassificationSettings) -> dict[str, Any]:
         # Labels and groups of an array are data, which the fingerprint covers, and no columns.
-        given = {
+        columns = {
             name: None
             for name in ("label", "groups")
             if not isinstance(getattr(settings, name), str | None)
         }
-        return {**super().recorded(changed(settings, **given))}
+        return super().recorded(changed(settings, **columns))
 
     def check(self, settings: SequenceClassificationSettings) -> None:
         from kerasseq.data import parts
