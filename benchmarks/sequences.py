@@ -150,7 +150,9 @@ def _lines(measured: Sequence[rows.Row], name: str) -> list[list[str]]:
         ours = model == OURS
         size = f"{mean(result['parameters'] for result in results):,.0f}" if ours else ""
         spent = f"{mean(result['seconds'] for result in results) / 60:.1f}" if ours else ""
-        cells = [_spread([score[metric] for score in values if metric in score]) for metric in METRICS]
+        cells = [
+            _spread([score[metric] for score in values if metric in score]) for metric in METRICS
+        ]
         title = DATA[name].title if ours else ""
         lines.append([title, model, *cells, str(len(values)), size, spent])
     return lines
