@@ -160,7 +160,6 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         'channels; "auto": "together" for skeletons and images, whose channels have one unit, else '
         '"channel"',
         stage="prepare",
-        range=Choice(("channel", "sequence", "together")),
     )
     differences: bool = setting(
         False,
