@@ -200,7 +200,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
     validation: float | str | os.PathLike[str] | pd.DataFrame | tuple[Any, Any] = setting(
-        0.15,
+        0.25,
         "share of the training sequences for validation; or separate sequences, in a form of "
         "`data`",
         stage="split",
