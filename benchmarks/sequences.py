@@ -133,9 +133,9 @@ def _lines(measured: Sequence[rows.Row], name: str) -> list[list[str]]:
         # A baseline that looked at fewer training sequences says so in its name.
         kind = baseline.partition(" (")[0]
         scores[kind] = [
-            own
+            values
             for result in results
-            for other, own in result["baselines"].items()
+            for other, values in result["baselines"].items()
             if other.partition(" (")[0] == kind
         ]
     rivals = [
@@ -150,7 +150,9 @@ def _lines(measured: Sequence[rows.Row], name: str) -> list[list[str]]:
         ours = model == OURS
         size = f"{mean(result['parameters'] for result in results):,.0f}" if ours else ""
         spent = f"{mean(result['seconds'] for result in results) / 60:.1f}" if ours else ""
-        cells = [_spread([own[metric] for own in values if metric in own]) for metric in METRICS]
+        cells = [
+            _spread([score[metric] for score in values if metric in score]) for metric in METRICS
+        ]
         title = DATA[name].title if ours else ""
         lines.append([title, model, *cells, str(len(values)), size, spent])
     return lines

@@ -160,7 +160,6 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         'channels; "auto": "together" for skeletons and images, whose channels have one unit, else '
         '"channel"',
         stage="prepare",
-        range=Choice(("channel", "sequence", "together")),
     )
     differences: bool = setting(
         False,
@@ -201,7 +200,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
     validation: float | str | os.PathLike[str] | pd.DataFrame | tuple[Any, Any] = setting(
-        0.15,
+        0.25,
         "share of the training sequences for validation; or separate sequences, in a form of "
         "`data`",
         stage="split",
@@ -229,7 +228,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         False, "whether all classes have the same total weight in training", stage="prepare"
     )
     epochs: int = 100
-    patience: int = 15
+    patience: int = 20
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 2e-3
     batch_size: int = setting(32, "sequences per training step")

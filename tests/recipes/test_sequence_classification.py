@@ -66,7 +66,7 @@ def test_it_learns_and_tells_how_good_it_is(run: SequenceRun) -> None:
     assert [*run.metrics["baselines"]] == names
     assert run.metrics["baselines"]["majority"]["accuracy"] < 0.5
     assert "the strongest baseline" in run.metrics["verdict"]
-    assert run.metrics["rows"] == {"train": 61, "validation": 11, "test": 18}
+    assert run.metrics["rows"] == {"train": 54, "validation": 18, "test": 18}
     assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     assert run.settings["label"] is None
 
@@ -224,10 +224,11 @@ def test_a_part_of_its_own_and_the_scaling_of_the_training_part_alone() -> None:
     settings = SequenceClassificationSettings(**SMALL, test=test)
     source = TASK.load(_waves(), settings)
     parts, prepared = perform.prepare(TASK, source, settings)
-    assert (len(parts.test), len(parts.train)) == (9, 76)
+    assert (len(parts.test), len(parts.train)) == (9, 67)
     every = np.concatenate([*parts.train.values])
     np.testing.assert_allclose(prepared.state["mean"], every.mean(axis=0), rtol=1e-5)
     assert TASK.settings_to_json(settings)["test"] is not None
+    assert TASK.recorded(settings)["test"] == "9 sequences and their labels"
 
 
 def test_missing_values_are_interpolated_and_said() -> None:

@@ -33,6 +33,7 @@ MANY = 12  # keys of one mapping
 READING = (
     *("images", "captions", "features", "fine_tune", "'text'", "'label'", "classes", "roles"),
     *("'test'", "'validation'", "'time'", "'target'", "'series'", "'ids'", "'keys'"),
+    *("'channels'", "'sequence'", "'step'", "'groups'", "'rate'", "'window'"),
     *("'location'", "'scale'", "'shift'", "'past'", "'future'", "'static'", "'folded'"),
     "negative",  # times of a history, which new rows then do not continue
 )

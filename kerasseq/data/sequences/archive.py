@@ -105,8 +105,8 @@ def _arff_cases(lines: list[str], header: list[str]) -> Iterator[Recording]:
             channels = [row.split(",") for row in rows if row] if rows else [fields]
             values = _channels([_numbers(channel) for channel in channels])
             # Cases of unequal length are padded with missing values at the end.
-            seen = np.flatnonzero(np.isfinite(values).any(axis=1))
-            recording.values = values[: seen[-1] + 1] if len(seen) else values
+            observed = np.flatnonzero(np.isfinite(values).any(axis=1))
+            recording.values = values[: observed[-1] + 1] if len(observed) else values
         except ValueError as error:
             recording.fault = str(error)
         yield recording

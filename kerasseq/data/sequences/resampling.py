@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from kerasseq.io.limits import VALUE, check_size
+
 __all__ = ["resampled"]
+
+_MOST = 2**62  # bytes; more cannot be compared
 
 
 def resampled(values: np.ndarray, rate: float, target: float) -> np.ndarray:
@@ -20,6 +24,9 @@ def resampled(values: np.ndarray, rate: float, target: float) -> np.ndarray:
         rate: timesteps per second of the values.
         target: timesteps per second of the result.
 
+    Raises:
+        ValueError: if the result would be larger than what may be read.
+
     Example:
 
     >>> resampled(np.arange(4.0)[:, None], 2, 4)[:, 0].tolist()
@@ -28,6 +35,8 @@ def resampled(values: np.ndarray, rate: float, target: float) -> np.ndarray:
     [0.5, 2.5]
     """
     steps, factor = len(values), rate / target
+    size = steps / factor * values[0].size * VALUE
+    check_size(round(min(size, _MOST)), f"a sequence at {target:g} timesteps per second")
     if values.ndim > 2:
         frames = np.arange(0, steps, factor).astype(np.int64)
         return values[np.minimum(frames, steps - 1)]

@@ -36,12 +36,18 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
 
     def settings_to_json(self, settings: SequenceClassificationSettings) -> dict[str, Any]:
         # Labels and groups of an array are data, which the fingerprint covers, and no columns.
-        given = {
+        columns = {
             name: None
             for name in ("label", "groups")
             if not isinstance(getattr(settings, name), str | None)
         }
         return {**super().settings_to_json(changed(settings, **given))}
+        pairs = {
+            name: f"{len(part[1]):,} sequences and their labels"
+            for name, part in self.separate_parts(settings).items()
+            if _is_pair(part)
+        }
+        return super().recorded(changed(settings, **columns, **pairs))
 
     def check(self, settings: SequenceClassificationSettings) -> None:
         from kerasseq.data import parts
@@ -391,8 +397,12 @@ def _is_separate_data(part: Any) -> bool:
     from kerasseq.data.parts import is_path, is_table
     from kerasseq.data.sequences.recordings import Sequences
 
-    pair = isinstance(part, tuple) and len(part) == 2
-    return pair or isinstance(part, Sequences) or is_path(part) or is_table(part)
+    return _is_pair(part) or isinstance(part, Sequences) or is_path(part) or is_table(part)
+
+
+def _is_pair(part: Any) -> bool:
+    """Whether a part is a pair of sequences and their labels."""
+    return isinstance(part, tuple) and len(part) == 2 and hasattr(part[1], "__len__")
 
 
 def _normalization(setting: str, one_unit: bool) -> Normalize:

@@ -214,3 +214,8 @@ def test_rows_of_joints_become_frames() -> None:
     for bad, match in ((rows[:5], "5 rows are not a multiple"), (rows[:, :2], "has 2 numbers")):
         with pytest.raises(ValueError, match=match):
             skeleton(bad, 3)
+
+
+def test_a_rate_that_fills_the_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"at 1e\+12 timesteps per second"):
+        resampled(np.ones((5, 2), np.float32), 1, 1e12)
