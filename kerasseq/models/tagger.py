@@ -315,8 +315,9 @@ class TaggerConfig:
             emissions = keras.layers.Dense(tags, name=f"{name}_emissions", dtype="float32")(
                 sequence
             )
-            best, marginals = self._tag_layer(name)(emissions, mask=mask, return_marginals=True)
-            outputs |= {name: best, f"{name}_marginals": marginals}
+            layer = self._tag_layer(name)
+            outputs[name] = layer(emissions, mask=mask)
+            outputs[f"{name}_marginals"] = layer(emissions, mask=mask, marginals=True)
         if self.classes:
             if self.dropout:
                 pooled = keras.layers.Dropout(self.dropout, name="pool_dropout")(pooled)
