@@ -1,4 +1,4 @@
-"""A linear-chain conditional random field, and independent labels, over the outputs of a network."""
+"""A linear-chain conditional random field, and independent tags, over the outputs of a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["CRF", "TagSoftmax"]
 
 Tensor = Any
 
-# Score of a forbidden transition: far below any other score, and finite, so that no gradient is NaN.
+# Score of a forbidden transition: far below all others, and finite, so that no gradient is NaN.
 _FORBIDDEN = -1e4
 
 
@@ -101,8 +101,10 @@ class _TagLayer(keras.layers.Layer):
 class CRF(_TagLayer):
     """Linear-chain conditional random field: a loss for sequences of tags, and their decoding.
 
-    score(tags) = start[tags[0]] + sum of emissions[t, tags[t]] + sum of transitions[tags[t-1], tags[t]]
-    + end[tags[-1]], and p(tags) = exp(score(tags)) / sum over all sequences of exp(score).
+    score(tags) = start[tags[0]] + end[tags[-1]]
+    + sum over t of emissions[t, tags[t]] + sum over t > 0 of transitions[tags[t - 1], tags[t]]
+
+    p(tags) = exp(score(tags)) / sum over all sequences of exp(score)
 
     Called with tags, the layer returns their negative log-likelihood; called without, the most
     probable tags (Viterbi). So one layer is the end of two models with the same weights: one to

@@ -283,9 +283,7 @@ def test_the_mask_of_an_embedding_counts() -> None:
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
 def test_half_precision_is_summed_in_float32(policy: str) -> None:
     chain = _random(2, 20, 3, scale=10.0)
-    half = keras.backend.standardize_dtype(
-        "bfloat16" if policy.endswith("bfloat16") else "float16"
-    )
+    half = keras.backend.standardize_dtype("bfloat16" if policy.endswith("bfloat16") else "float16")
     emissions = ops.cast(chain.emissions, half)
     rounded = array(ops.cast(emissions, "float32"))
     expected = chain.layer()(rounded, chain.tags)

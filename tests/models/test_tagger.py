@@ -54,7 +54,7 @@ def test_the_closed_form_is_the_number_of_parameters(config: TaggerConfig) -> No
     model = config.build()
     assert config.count() == model.count_params() == report(model).total
     outputs = {name: tensor.shape for name, tensor in model.output.items()}
-    expected: dict[str, Any] = {name: (None, None) for name in config.tags}
+    expected: dict[str, Any] = dict.fromkeys(config.tags, (None, None))
     expected |= {f"{name}_marginals": (None, None, tags) for name, tags in config.tags.items()}
     assert outputs == expected | ({"sentence": (None, config.classes)} if config.classes else {})
 
@@ -89,7 +89,7 @@ def test_padding_changes_nothing(encoder: str) -> None:
         if name != "sentence":
             assert (values[padding] == 0).all()
             assert (wide[name][:, time:] == 0).all()
-    true, lengths = targets(config, inputs)
+    true, _ = targets(config, inputs)
     wide_true, _ = targets(config, wider)
     train = config.training_model(model)
     np.testing.assert_allclose(
@@ -170,7 +170,7 @@ def test_vectors_are_the_first_embedding_but_for_rows_of_nan() -> None:
 
 
 def test_all_faults_are_told_at_once() -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="The columns of `tags`") as caught:
         TaggerConfig(
             words=5, tags={"tag": 0, "words": 2}, features={"tag": (0, 1)}, characters=-1,
             crf=False, constraints={"other": [[True]]}, character_encoder="cnm",
