@@ -71,9 +71,9 @@ def log_partition(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
 
     def backward(residuals: Any, gradients: Any) -> list[Tensor | None]:
         unary, transitions, mask, *messages = residuals
-        of_unary, of_transitions = _chain(unary, transitions, mask).gradients(
-            *_without_second_derivative(messages), gradients[0]
-        )
+        forward, backward = _without_second_derivative(messages)
+        chain = _chain(unary, transitions, mask)
+        of_unary, of_transitions = chain.gradients(forward, backward, gradients[0])
         return [of_unary, of_transitions, None]
 
     return with_gradient(forward, keep, backward, [unary, transitions, mask])[0]
@@ -117,6 +117,7 @@ class _Products:
 
     A message is divided by its largest element before each step. What is 700 nats below it is lost,
     further than scores are apart in practice, and then weighs `_TINY`, so that nothing becomes 0.
+    Products are written `@`, since `keras.ops.matmul` rounds float64 to float32 on PyTorch.
     """
 
     def __init__(self, unary: Tensor, transitions: Tensor, mask: Tensor) -> None:
@@ -134,7 +135,7 @@ class _Products:
         factors = ops.stack([self.transitions, ops.transpose(self.transitions)])
 
         def step(message: Tensor, unary: Tensor, later: Tensor) -> Tensor:
-            return ops.where(later, ops.matmul(message / _peak(message), factors) * unary, message)
+            return ops.where(later, (message / _peak(message)) @ factors * unary, message)
 
         forward, backward = _both_ways(step, self.unary, self.mask)
         later = ops.cast(_later(self.mask)[0], "float64")
@@ -147,7 +148,7 @@ class _Products:
 
     def marginals(self, forward: Tensor, backward: Tensor) -> Tensor:
         """The probability of each label at each timestep, (batch, time, K); 0 where masked."""
-        after = ops.matmul(backward / _peak(backward), ops.transpose(self.transitions))
+        after = (backward / _peak(backward)) @ ops.transpose(self.transitions)
         after = ops.concatenate([after[:, 1:], ops.ones_like(after[:, :1])], axis=1)
         is_last = ops.flip(_first(ops.flip(self.mask, axis=1)), axis=1)[..., None]
         shares = forward / _peak(forward) * ops.where(is_last, 1.0, after / _peak(after))
@@ -167,9 +168,10 @@ class _Products:
         before = (forward / _peak(forward))[:, :-1]
         after = (backward / _peak(backward))[:, 1:]
         later = _later(self.mask)[0][:, 1:, None]
-        total = ops.sum(ops.matmul(before, self.transitions) * after, axis=-1, keepdims=True)
+        total = ops.sum(before @ self.transitions * after, axis=-1, keepdims=True)
         after = after * ops.where(later, gradient / (total + _TINY), 0.0)
-        shares = ops.tensordot(before, after, axes=[[0, 1], [0, 1]])
+        rows = (-1, after.shape[-1])
+        shares = ops.transpose(ops.reshape(before, rows)) @ ops.reshape(after, rows)
         of_transitions = self.transitions * shares
         return ops.cast(of_unary, self.dtype), ops.cast(of_transitions, self.dtype)
 
@@ -205,9 +207,12 @@ class _LogSums:
     def gradients(self, forward: Tensor, backward: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
         """As of `_Products`."""
         of_unary = self.marginals(forward, backward) * gradient[:, None, None]
-        scores = forward[:, :-1, :, None] + self.transitions
-        shares = ops.exp(scores - _log_sum(scores, axis=-2))
-        weights = ops.where(_later(self.mask)[0][:, 1:, None], of_unary[:, 1:], 0.0)
+        before = forward[:, :-1] - _peak(forward)[:, :-1]
+        later = _later(self.mask)[0][:, 1:, None]
+        incoming = ops.where(later, (forward - self.unary)[:, 1:], 0.0)  # sums of `step`
+        weights = ops.where(later, of_unary[:, 1:], 0.0)
+        scores = ops.where(later, before, 0.0)[..., None] + self.transitions
+        shares = ops.exp(ops.minimum(scores - incoming[..., None, :], 0.0))
         return of_unary, ops.sum(shares * weights[..., None, :], axis=(0, 1))
 
 
@@ -245,7 +250,7 @@ def _one_by_one(step: Step, start: Tensor, steps: list[Tensor]) -> Tensor:
 
 
 def _in_blocks(step: Step, start: Tensor, steps: list[Tensor]) -> Tensor:
-    """All messages, `_BLOCK` timesteps in each turn, since a turn costs TensorFlow more than a step."""
+    """All messages, `_BLOCK` timesteps a turn, as a turn costs TensorFlow more than a step."""
     time = ops.shape(steps[0])[0]
 
     def blocks(x: Tensor) -> Tensor:
@@ -269,7 +274,9 @@ def _peak(x: Tensor) -> Tensor:
 
 
 def _log_sum(x: Tensor, axis: int = -1) -> Tensor:
-    return ops.logsumexp(x, axis=axis, keepdims=True)
+    """The logarithm of a sum of exponentials, of finite numbers alone."""
+    peak = ops.max(x, axis=axis, keepdims=True)
+    return peak + ops.log(ops.sum(ops.exp(x - peak), axis=axis, keepdims=True))
 
 
 def _time_first(x: Tensor) -> Tensor:

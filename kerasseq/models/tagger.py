@@ -52,8 +52,8 @@ class TaggerConfig:
     """Config of a tagger, from which it is counted and built.
 
     A token is described by the embedding of its word, by a vector computed from its characters, and
-    by the embeddings of further columns, all concatenated. A recurrent stack reads the sentence, and
-    each column of tags has a linear layer and a CRF over its outputs.
+    by the embeddings of further columns, all concatenated. A recurrent stack reads the sentence,
+    and each column of tags has a linear layer and a CRF over the outputs of the stack.
 
     Args:
         words: number of words; 0 is padding, 1 the unknown word.
@@ -184,7 +184,7 @@ class TaggerConfig:
             characters: characters of a token, padding included.
 
         >>> TaggerConfig(words=9, tags={"tag": 2}, cell="mingru", units=4, embedding=3).macs(10)
-        720
+        760
         """
         return self._cost(tokens, characters).macs
 
@@ -315,8 +315,9 @@ class TaggerConfig:
             emissions = keras.layers.Dense(tags, name=f"{name}_emissions", dtype="float32")(
                 sequence
             )
-            best, marginals = self._tag_layer(name)(emissions, mask=mask, return_marginals=True)
-            outputs |= {name: best, f"{name}_marginals": marginals}
+            layer = self._tag_layer(name)
+            outputs[name] = layer(emissions, mask=mask)
+            outputs[f"{name}_marginals"] = layer(emissions, mask=mask, marginals=True)
         if self.classes:
             if self.dropout:
                 pooled = keras.layers.Dropout(self.dropout, name="pool_dropout")(pooled)
