@@ -163,11 +163,9 @@ def is_column_file(path: Path) -> bool:
 def _from_frame(
     frame: Any, reading: Reading, where: str, tagged: bool
 ) -> tuple[Sentences, dict[str, Any], list[str]]:
-    names = {name: reading.get(name) for name in ("token", "tag", "sentence")}
-    roles = Roles(
-        **{name: None if value is None else str(value) for name, value in names.items()},
-        columns=tuple(map(str, reading.get("features", ()))),
-    )
+    names = [reading.get(name) for name in ("token", "tag", "sentence")]
+    token, tag, sentence = (None if name is None else str(name) for name in names)
+    roles = Roles(token, tag, sentence, tuple(map(str, reading.get("features", ()))))
     sentences, found, notes = read_frame(frame, roles, where, tagged)
     empty = [row for row, words in enumerate(sentences.tokens) if not words]
     if empty:
