@@ -71,9 +71,9 @@ def log_partition(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
 
     def backward(residuals: Any, gradients: Any) -> list[Tensor | None]:
         unary, transitions, mask, *messages = residuals
-        of_unary, of_transitions = _chain(unary, transitions, mask).gradients(
-            *_without_second_derivative(messages), gradients[0]
-        )
+        forward, backward = _without_second_derivative(messages)
+        chain = _chain(unary, transitions, mask)
+        of_unary, of_transitions = chain.gradients(forward, backward, gradients[0])
         return [of_unary, of_transitions, None]
 
     return with_gradient(forward, keep, backward, [unary, transitions, mask])[0]
@@ -245,7 +245,7 @@ def _one_by_one(step: Step, start: Tensor, steps: list[Tensor]) -> Tensor:
 
 
 def _in_blocks(step: Step, start: Tensor, steps: list[Tensor]) -> Tensor:
-    """All messages, `_BLOCK` timesteps in each turn, since a turn costs TensorFlow more than a step."""
+    """All messages, `_BLOCK` timesteps a turn, as a turn costs TensorFlow more than a step."""
     time = ops.shape(steps[0])[0]
 
     def blocks(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A linear-chain conditional random field, and independent labels, over the outputs of a network."""
+"""A linear-chain conditional random field, and independent tags, over the outputs of a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["CRF", "TagSoftmax"]
 
 Tensor = Any
 
-# Score of a forbidden transition: far below any other score, and finite, so that no gradient is NaN.
+# Score of a forbidden transition: far below all others, and finite, so that no gradient is NaN.
 _FORBIDDEN = -1e4
 
 
@@ -48,8 +48,8 @@ class _TagLayer(keras.layers.Layer):
         tags: Tensor | None = None,
         mask: Tensor | None = None,
         emissions_mask: Tensor | None = None,
-        return_marginals: bool = False,
-    ) -> Any:
+        marginals: bool = False,
+    ) -> Tensor:
         """Score tags, or predict them; see the class."""
         mask = typed_mask(emissions_mask if mask is None else mask)
         if mask is None:
@@ -57,8 +57,9 @@ class _TagLayer(keras.layers.Layer):
         emissions = ops.cast(emissions, "float32")
         if tags is not None:
             return self.loss(emissions, tags, mask)
-        best = self.best_tags(emissions, mask)
-        return (best, self.marginals(emissions, mask)) if return_marginals else best
+        if marginals:
+            return self.marginals(emissions, mask)
+        return self.best_tags(emissions, mask)
 
     def loss(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Negative log-likelihood of tags, (batch,), in nats, summed over the timesteps."""
@@ -78,13 +79,14 @@ class _TagLayer(keras.layers.Layer):
         tags: Any = None,
         mask: Any = None,
         emissions_mask: Any = None,
-        return_marginals: bool = False,
+        marginals: bool = False,
     ) -> Any:
-        """The loss, or the tags and with `return_marginals` their probabilities."""
+        """The loss, the marginals or the tags, always one tensor, as `KerasTensor`."""
         if tags is not None:
             return keras.KerasTensor(emissions.shape[:1], "float32")
-        best = keras.KerasTensor(emissions.shape[:2], "int32")
-        return (best, keras.KerasTensor(emissions.shape, "float32")) if return_marginals else best
+        if marginals:
+            return keras.KerasTensor(emissions.shape, "float32")
+        return keras.KerasTensor(emissions.shape[:2], "int32")
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: padding is 0 in the tags, and a loss has no timesteps."""
@@ -99,8 +101,10 @@ class _TagLayer(keras.layers.Layer):
 class CRF(_TagLayer):
     """Linear-chain conditional random field: a loss for sequences of tags, and their decoding.
 
-    score(tags) = start[tags[0]] + sum of emissions[t, tags[t]] + sum of transitions[tags[t-1], tags[t]]
-    + end[tags[-1]], and p(tags) = exp(score(tags)) / sum over all sequences of exp(score).
+    score(tags) = start[tags[0]] + end[tags[-1]]
+    + sum over t of emissions[t, tags[t]] + sum over t > 0 of transitions[tags[t - 1], tags[t]]
+
+    p(tags) = exp(score(tags)) / sum over all sequences of exp(score)
 
     Called with tags, the layer returns their negative log-likelihood; called without, the most
     probable tags (Viterbi). So one layer is the end of two models with the same weights: one to
@@ -120,12 +124,12 @@ class CRF(_TagLayer):
             timesteps any number.
         mask: (batch, timesteps) booleans. Masked timesteps are skipped, wherever they are: the tag
             after them follows the tag before them.
-        return_marginals: Return the marginal probability of each tag at each timestep too.
+        marginals: Return the marginal probability of each tag at each timestep instead of tags.
 
     Output shape:
         With tags (batch,), their negative log-likelihood in nats, summed over the timesteps, 0 for
-        a fully masked sequence. Without, int (batch, timesteps), 0 where masked; with
-        `return_marginals` also (batch, timesteps, tags), 0 where masked.
+        a fully masked sequence. Without, int (batch, timesteps), or with `marginals` (batch,
+        timesteps, tags); both 0 where masked.
 
     Raises:
         ValueError: If `tags` is not a positive integer, `allowed` has another shape or allows no
@@ -204,7 +208,7 @@ class TagSoftmax(_TagLayer):
         emissions: (batch, timesteps, tags), the logits of each tag at each timestep.
         tags: int (batch, timesteps), numbers from 0 to tags - 1, to get their loss.
         mask: (batch, timesteps) booleans; masked timesteps do not count.
-        return_marginals: Return the probability of each tag at each timestep too.
+        marginals: Return the probability of each tag at each timestep instead of tags.
 
     Output shape:
         As that of `CRF`.

@@ -52,8 +52,8 @@ class TaggerConfig:
     """Config of a tagger, from which it is counted and built.
 
     A token is described by the embedding of its word, by a vector computed from its characters, and
-    by the embeddings of further columns, all concatenated. A recurrent stack reads the sentence, and
-    each column of tags has a linear layer and a CRF over its outputs.
+    by the embeddings of further columns, all concatenated. A recurrent stack reads the sentence,
+    and each column of tags has a linear layer and a CRF over the outputs of the stack.
 
     Args:
         words: number of words; 0 is padding, 1 the unknown word.
@@ -251,9 +251,7 @@ class TaggerConfig:
         """
         words = keras.Input((None,), dtype="int32", name="words")
         inputs = {"words": words}
-        embed = keras.layers.Embedding(
-            self.words, self.embedding, mask_zero=True, name="embedding"
-        )
+        embed = keras.layers.Embedding(self.words, self.embedding, mask_zero=True, name="embedding")
         mask = embed.compute_mask(words)
         if self.word_dropout:
             words = layers.TokenDropout(self.word_dropout, name="word_dropout")(words)
@@ -263,7 +261,9 @@ class TaggerConfig:
             parts.append(self._character_layer()(inputs["characters"]))
         for name, (size, width) in self.features.items():
             inputs[name] = keras.Input((None,), dtype="int32", name=name)
-            parts.append(keras.layers.Embedding(size, width, name=f"{name}_embedding")(inputs[name]))
+            parts.append(
+                keras.layers.Embedding(size, width, name=f"{name}_embedding")(inputs[name])
+            )
         sequence = parts[0]
         if parts[1:]:
             sequence = keras.layers.Concatenate(name="tokens")(parts)
@@ -315,8 +315,9 @@ class TaggerConfig:
             emissions = keras.layers.Dense(tags, name=f"{name}_emissions", dtype="float32")(
                 sequence
             )
-            best, marginals = self._tag_layer(name)(emissions, mask=mask, return_marginals=True)
-            outputs |= {name: best, f"{name}_marginals": marginals}
+            layer = self._tag_layer(name)
+            outputs[name] = layer(emissions, mask=mask)
+            outputs[f"{name}_marginals"] = layer(emissions, mask=mask, marginals=True)
         if self.classes:
             if self.dropout:
                 pooled = keras.layers.Dropout(self.dropout, name="pool_dropout")(pooled)
@@ -330,9 +331,7 @@ class TaggerConfig:
         """The layer that scores a column of tags."""
         if not self.crf:
             return layers.TagSoftmax(self.tags[name], name=f"{name}_softmax")
-        return layers.CRF(
-            self.tags[name], allowed=self.constraints.get(name), name=f"{name}_crf"
-        )
+        return layers.CRF(self.tags[name], allowed=self.constraints.get(name), name=f"{name}_crf")
 
     def training_model(self, model: keras.Model) -> keras.Model:
         """The model for training, which shares its layers, and so its weights, with `model`.

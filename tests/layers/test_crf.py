@@ -20,7 +20,7 @@ from kerasseq.kernels import linear_chain
 from kerasseq.layers import CRF, TagSoftmax
 from kerasseq.params import report
 from tests.cells.gradients import differences
-from tests.layers.harness import array, arrays, assert_close
+from tests.layers.harness import array, assert_close
 from tests.thorough import examples
 
 BACKEND = keras.backend.backend()
@@ -95,8 +95,8 @@ def _model(shape: tuple[int, int], allowed: bytes) -> keras.Model:
     mask = keras.Input((time,), dtype="bool")
     layer = CRF(width, allowed=np.frombuffer(allowed, bool).reshape(width + 1, width + 1))
     loss = layer(emissions, tags, mask=mask)
-    predicted = layer(emissions, mask=mask, return_marginals=True)
-    return keras.Model([emissions, tags, mask], [loss, *predicted])
+    outputs = [loss, layer(emissions, mask=mask), layer(emissions, mask=mask, marginals=True)]
+    return keras.Model([emissions, tags, mask], outputs)
 
 
 @functools.cache
@@ -242,7 +242,7 @@ def test_a_score_far_behind_still_wins_where_nothing_else_is_allowed() -> None:
     allowed[:3, 2], allowed[1, 2] = False, True  # tag 2 follows tag 1 alone
     emissions = np.array([[[0, -150, 0], [0, 0, 400]]], "float32")
     layer = CRF(3, allowed=allowed)
-    tags, marginals = arrays(layer(emissions, return_marginals=True))
+    tags, marginals = array(layer(emissions)), array(layer(emissions, marginals=True))
     assert tags.tolist() == [[1, 2]]
     assert_close(marginals[0], np.array([[0, 1, 0], [0, 0, 1]], "float32"))
     assert_close(layer(emissions, tags), np.zeros(1, "float32"))
@@ -264,11 +264,9 @@ def test_padding_changes_nothing() -> None:
     tags = np.pad(chain.tags, [(0, 0), (0, 3)])
     mask = np.arange(7)[None] < np.array([[4], [4]])
     assert_close(layer(emissions, tags, mask=mask), layer(chain.emissions, chain.tags))
-    for wide, narrow in zip(
-        arrays(layer(emissions, mask=mask, return_marginals=True)),
-        arrays(layer(chain.emissions, return_marginals=True)),
-    ):
-        assert_close(wide[:, :4], narrow)
+    for marginals in (False, True):
+        wide = array(layer(emissions, mask=mask, marginals=marginals))
+        assert_close(wide[:, :4], layer(chain.emissions, marginals=marginals))
         assert (wide[:, 4:] == 0).all()
 
 
@@ -285,9 +283,7 @@ def test_the_mask_of_an_embedding_counts() -> None:
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
 def test_half_precision_is_summed_in_float32(policy: str) -> None:
     chain = _random(2, 20, 3, scale=10.0)
-    half = keras.backend.standardize_dtype(
-        "bfloat16" if policy.endswith("bfloat16") else "float16"
-    )
+    half = keras.backend.standardize_dtype("bfloat16" if policy.endswith("bfloat16") else "float16")
     emissions = ops.cast(chain.emissions, half)
     rounded = array(ops.cast(emissions, "float32"))
     expected = chain.layer()(rounded, chain.tags)
@@ -333,8 +329,8 @@ def test_xla_compiles_it() -> None:
         with tf.GradientTape() as tape:
             tape.watch(emissions)
             loss = layer(emissions, chain.tags)
-        best, marginals = layer(emissions, return_marginals=True)
-        return loss, tape.gradient(loss, emissions), best, marginals
+        predictions = layer(emissions), layer(emissions, marginals=True)
+        return loss, tape.gradient(loss, emissions), *predictions
 
     emissions = tf.constant(chain.emissions)
     compiled, plain = (tf.function(step, jit_compile=jit)(emissions) for jit in (True, False))
@@ -377,7 +373,7 @@ def test_without_transitions_a_crf_is_a_softmax() -> None:
     chain = _random(3, 5, 4)
     crf, softmax = CRF(4), TagSoftmax(4)
     mask = np.arange(5)[None] < np.array([[5], [3], [0]])
-    for arguments in ({"tags": chain.tags}, {"return_marginals": True}):
+    for arguments in ({"tags": chain.tags}, {}, {"marginals": True}):
         assert_close(
             softmax(chain.emissions, mask=mask, **arguments),
             crf(chain.emissions, mask=mask, **arguments),
