@@ -280,7 +280,7 @@ def _describe_scheme(scheme: Scheme) -> str:
 
 
 def _check_tags(source: TaggedData) -> None:
-    """Raise a ValueError unless there are two tags, and all of them are in the training part."""
+    """Raise a ValueError unless there are two tags."""
     known = {tag for tags in source.sentences.known_tags() for tag in tags}
     if len(known) < 2:
         raise ValueError(
