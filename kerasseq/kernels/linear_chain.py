@@ -205,9 +205,12 @@ class _LogSums:
     def gradients(self, forward: Tensor, backward: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
         """As of `_Products`."""
         of_unary = self.marginals(forward, backward) * gradient[:, None, None]
-        scores = forward[:, :-1, :, None] + self.transitions
-        shares = ops.exp(scores - _log_sum(scores, axis=-2))
-        weights = ops.where(_later(self.mask)[0][:, 1:, None], of_unary[:, 1:], 0.0)
+        before = forward[:, :-1] - _peak(forward)[:, :-1]
+        later = _later(self.mask)[0][:, 1:, None]
+        incoming = ops.where(later, (forward - self.unary)[:, 1:], 0.0)  # sums of `step`
+        weights = ops.where(later, of_unary[:, 1:], 0.0)
+        scores = ops.where(later, before, 0.0)[..., None] + self.transitions
+        shares = ops.exp(ops.minimum(scores - incoming[..., None, :], 0.0))
         return of_unary, ops.sum(shares * weights[..., None, :], axis=(0, 1))
 
 
@@ -269,7 +272,9 @@ def _peak(x: Tensor) -> Tensor:
 
 
 def _log_sum(x: Tensor, axis: int = -1) -> Tensor:
-    return ops.logsumexp(x, axis=axis, keepdims=True)
+    """The logarithm of a sum of exponentials, of finite numbers alone."""
+    peak = ops.max(x, axis=axis, keepdims=True)
+    return peak + ops.log(ops.sum(ops.exp(x - peak), axis=axis, keepdims=True))
 
 
 def _time_first(x: Tensor) -> Tensor:

@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.models import Captioner, Classifier, Forecaster, image_cnn, image_network
+from kerasseq.models import (
+    Captioner,
+    Classifier,
+    Forecaster,
+    TaggerConfig,
+    image_cnn,
+    image_network,
+)
 from kerasseq.models.image_encoder import image_macs
 from tests.models.sizes import captioners, forecasters
 from tests.models.windows import windows
@@ -66,6 +73,19 @@ def test_ngrams_are_seen_at_each_token_and_vote(classes: int) -> None:
         for n, logits in ((0, 2 * (classes if classes > 2 else 1)), (9, 0))
     )
     assert both.macs(6) == one.macs(6) + 6 * both.order * both.logits
+
+
+@pytest.mark.parametrize("cell", CELLS[:2])
+@pytest.mark.parametrize("crf", [True, False])
+def test_a_tagger_takes_what_is_counted(cell: str, crf: bool) -> None:
+    config = TaggerConfig(
+        9, {"slot": 3, "pos": 2}, cell, 4, embedding=3, characters=8, character_encoder="cnn",
+        character_embedding=3, character_units=2, features={"casing": (5, 2)}, classes=2, crf=crf,
+        options=KERNEL,
+    )  # fmt: skip
+    inputs = {name: np.ones((ROWS, 6), "int32") for name in ("words", "casing")}
+    inputs["characters"] = np.ones((ROWS, 6, 5), "int32")
+    assert config.macs(6, 5) == _passed(config.build(), inputs)
 
 
 @given(forecasters(CELLS, [KERNEL]))
