@@ -388,11 +388,3 @@ def test_the_shell_tags_texts_and_files(
     assert main(["tag", str(folder), "--file", str(tmp_path / "none.conll")]) == 2
     _, err = capsys.readouterr()
     assert err.count("\n") == 1
-
-
-def test_a_search_needs_nothing_special(data: Path, tmp_path: Path) -> None:
-    search = kerasseq.tune(
-        "tagging", data, trials=2, tuner="random", out=tmp_path / "search",
-        space={"units": "2..4"}, **{n: v for n, v in QUICK.items() if n != "units"},
-    )  # fmt: skip
-    assert search.best.metrics["recipe"] == "tagging"

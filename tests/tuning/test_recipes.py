@@ -62,6 +62,11 @@ def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
             "cell units depth pooling embedding dropout embedding_dropout token_dropout "
             "vocabulary_size ngrams ngram_count learning_rate batch_size",
         ),
+        (
+            "tagging",
+            "model_scheme cell units depth embedding characters character_units dropout "
+            "embedding_dropout word_dropout min_count learning_rate batch_size",
+        ),
     ],
 )
 def test_the_order_of_a_space_is_that_of_every_version(name: str, names: str) -> None:

@@ -16,7 +16,7 @@ __all__ = ["TYPES", "demo_sentences"]
 TYPES = ("LOC", "ORG", "PER")
 
 _SIZES = {"train": 1200, "validation": 200, "test": 400}
-_NAMES = {"train": 400, "validation": 80, "test": 120}
+_NAMES = {"train": 2000, "validation": 200, "test": 400}
 _ONSETS = ("", *"bdfghklmnprstv", "br", "dr", "gr")
 _VOWELS = (*"aeiou", "ay", "ea")
 _CODAS = ("", *"lnrsm", "nd", "lt", "rk")

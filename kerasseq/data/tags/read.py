@@ -163,11 +163,9 @@ def is_column_file(path: Path) -> bool:
 def _from_frame(
     frame: Any, reading: Reading, where: str, tagged: bool
 ) -> tuple[Sentences, dict[str, Any], list[str]]:
-    names = {name: reading.get(name) for name in ("token", "tag", "sentence")}
-    roles = Roles(
-        **{name: None if value is None else str(value) for name, value in names.items()},
-        columns=tuple(map(str, reading.get("features", ()))),
-    )
+    names = [reading.get(name) for name in ("token", "tag", "sentence")]
+    token, tag, sentence = (None if name is None else str(name) for name in names)
+    roles = Roles(token, tag, sentence, tuple(map(str, reading.get("features", ()))))
     sentences, found, notes = read_frame(frame, roles, where, tagged)
     empty = [row for row, words in enumerate(sentences.tokens) if not words]
     if empty:
@@ -282,7 +280,7 @@ def _describe_scheme(scheme: Scheme) -> str:
 
 
 def _check_tags(source: TaggedData) -> None:
-    """Raise a ValueError unless there are two tags, and all of them are in the training part."""
+    """Raise a ValueError unless there are two tags."""
     known = {tag for tags in source.sentences.known_tags() for tag in tags}
     if len(known) < 2:
         raise ValueError(

@@ -48,12 +48,12 @@ def transitions(model: keras.Model, tags: Sequence[str]) -> Figure:
     figure.colorbar(image, ax=axis, label="score", shrink=0.8)
     names = [_EDGE, *tags]
     if len(names) <= _NUMBERED:
+        digits = 1 if limit >= 1 else 2
         for (row, column), value in np.ndenumerate(scores):
             if np.isfinite(value):
                 color = "white" if abs(value) > 0.6 * limit else "black"
-                axis.text(
-                    column, row, f"{value:.1f}", ha="center", va="center", color=color, fontsize=7
-                )
+                text = f"{round(float(value), digits) + 0.0:.{digits}f}"  # never -0.0
+                axis.text(column, row, text, ha="center", va="center", color=color, fontsize=7)
     if len(names) <= _NAMED:
         ticks = np.arange(len(names))
         axis.set_xticks(ticks, names, rotation=90, parse_math=False)

@@ -22,9 +22,9 @@ def test_a_crf_of_features_knows_new_words_by_their_neighbours() -> None:
 
 
 def test_a_crf_of_features_reads_further_columns() -> None:
-    columns = [["a", "b"]] * 6 + [["b", "a"]] * 6
-    tags = [["X", "Y"]] * 6 + [["Y", "X"]] * 6
-    words = [["w", "w"]] * 12
+    columns = [["a", "b"], ["b", "a"], ["a", "a"]] * 6
+    tags = [["X", "Y"], ["Y", "X"], ["X", "X"]] * 6
+    words = [["w", "w"]] * len(tags)
     train = Sentences(words, tags, {"kind": columns})
-    test = Sentences(words[:2], None, {"kind": [["a", "a"], ["b", "b"]]})
-    assert feature_crf(train, test) == [["X", "X"], ["Y", "Y"]]
+    test = Sentences(words[:3], None, {"kind": columns[:3]})
+    assert feature_crf(train, test) == tags[:3]
