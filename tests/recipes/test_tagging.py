@@ -16,6 +16,7 @@ import kerasseq
 from kerasseq.cli import main
 from kerasseq.data.tags.sentences import Sentences
 from kerasseq.recipes.tagging import TaggingSettings, tagging
+from kerasseq.settings import restrict_to
 from kerasseq.tasks import perform
 from kerasseq.tasks.tagging import TaggingRun
 

@@ -41,13 +41,12 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             for name in ("label", "groups")
             if not isinstance(getattr(settings, name), str | None)
         }
-        return {**super().settings_to_json(changed(settings, **given))}
         pairs = {
             name: f"{len(part[1]):,} sequences and their labels"
             for name, part in self.separate_parts(settings).items()
             if _is_pair(part)
         }
-        return super().recorded(changed(settings, **columns, **pairs))
+        return super().settings_to_json(changed(settings, **columns, **pairs))
 
     def check(self, settings: SequenceClassificationSettings) -> None:
         from kerasseq.data import parts
