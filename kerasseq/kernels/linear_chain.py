@@ -117,6 +117,7 @@ class _Products:
 
     A message is divided by its largest element before each step. What is 700 nats below it is lost,
     further than scores are apart in practice, and then weighs `_TINY`, so that nothing becomes 0.
+    Products are written `@`, since `keras.ops.matmul` rounds float64 to float32 on PyTorch.
     """
 
     def __init__(self, unary: Tensor, transitions: Tensor, mask: Tensor) -> None:
@@ -134,7 +135,7 @@ class _Products:
         factors = ops.stack([self.transitions, ops.transpose(self.transitions)])
 
         def step(message: Tensor, unary: Tensor, later: Tensor) -> Tensor:
-            return ops.where(later, ops.matmul(message / _peak(message), factors) * unary, message)
+            return ops.where(later, (message / _peak(message)) @ factors * unary, message)
 
         forward, backward = _both_ways(step, self.unary, self.mask)
         later = ops.cast(_later(self.mask)[0], "float64")
@@ -147,7 +148,7 @@ class _Products:
 
     def marginals(self, forward: Tensor, backward: Tensor) -> Tensor:
         """The probability of each label at each timestep, (batch, time, K); 0 where masked."""
-        after = ops.matmul(backward / _peak(backward), ops.transpose(self.transitions))
+        after = (backward / _peak(backward)) @ ops.transpose(self.transitions)
         after = ops.concatenate([after[:, 1:], ops.ones_like(after[:, :1])], axis=1)
         is_last = ops.flip(_first(ops.flip(self.mask, axis=1)), axis=1)[..., None]
         shares = forward / _peak(forward) * ops.where(is_last, 1.0, after / _peak(after))
@@ -167,9 +168,10 @@ class _Products:
         before = (forward / _peak(forward))[:, :-1]
         after = (backward / _peak(backward))[:, 1:]
         later = _later(self.mask)[0][:, 1:, None]
-        total = ops.sum(ops.matmul(before, self.transitions) * after, axis=-1, keepdims=True)
+        total = ops.sum(before @ self.transitions * after, axis=-1, keepdims=True)
         after = after * ops.where(later, gradient / (total + _TINY), 0.0)
-        shares = ops.tensordot(before, after, axes=[[0, 1], [0, 1]])
+        rows = (-1, after.shape[-1])
+        shares = ops.transpose(ops.reshape(before, rows)) @ ops.reshape(after, rows)
         of_transitions = self.transitions * shares
         return ops.cast(of_unary, self.dtype), ops.cast(of_transitions, self.dtype)
 

@@ -184,7 +184,7 @@ class TaggerConfig:
             characters: characters of a token, padding included.
 
         >>> TaggerConfig(words=9, tags={"tag": 2}, cell="mingru", units=4, embedding=3).macs(10)
-        720
+        760
         """
         return self._cost(tokens, characters).macs
 

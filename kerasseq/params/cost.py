@@ -62,13 +62,13 @@ def convolution(window: int, inputs: int, filters: int, times: int = 1) -> Cost:
 
 
 def crf(tags: int, timesteps: int) -> Cost:
-    """The cost of a linear-chain CRF: transitions, starts and ends, and sums from both sides.
+    """The cost of a linear-chain CRF: of sums from both ends, and of marginal probabilities.
 
     Args:
         tags: Number of tags.
         timesteps: Timesteps of a row.
     """
-    return Cost(tags * (tags + 2), 2 * tags * tags * timesteps)
+    return Cost(tags * (tags + 2), 3 * tags * tags * timesteps)
 
 
 def over_time(count: Count, timesteps: int) -> Cost:
