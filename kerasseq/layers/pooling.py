@@ -117,7 +117,7 @@ class SequencePooling(keras.layers.Layer):
             sequences: (batch, timesteps, width), with at least one timestep.
             totals: The totals before them; see `start`.
         """
-        pooled, *rest = totals
+        pooled, *rest = (ops.convert_to_tensor(total) for total in totals)
         if self.mode == "last":
             return (sequences[:, -1],)
         if self.mode == "max":
