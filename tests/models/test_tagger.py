@@ -134,6 +134,7 @@ def test_the_loss_is_that_of_all_columns_and_of_the_class(crf: bool) -> None:
     assert mean == pytest.approx(expected.sum() / lengths.sum(), rel=1e-4)
 
 
+@pytest.mark.thorough
 def test_it_learns_and_comes_back(tmp_path: Path) -> None:
     config = full(units=16, embedding=8, constraints={}, dropout=0.0)
     keras.utils.set_random_seed(0)

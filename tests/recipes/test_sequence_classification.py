@@ -71,6 +71,7 @@ def test_it_learns_and_tells_how_good_it_is(run: SequenceRun) -> None:
     assert run.settings["label"] is None
 
 
+@pytest.mark.thorough
 def test_a_fresh_process_predicts_the_same(run: SequenceRun, folder: Path, tmp_path: Path) -> None:
     values, _ = _waves(5, seed=3)
     np.savez(tmp_path / "0.npz", values=values[0])
@@ -320,6 +321,7 @@ def test_frames_of_videos_pass_a_network_that_is_trained_too(tmp_path: Path) -> 
     assert answers["note"][0] == ""
 
 
+@pytest.mark.thorough
 def test_the_search_needs_nothing_special(tmp_path: Path) -> None:
     result = kerasseq.tune(
         "sequence_classification", _waves(45), trials=2, epochs=1, depth=1,

@@ -140,6 +140,7 @@ def test_a_sentence_of_ten_thousand_words(run: TaggingRun) -> None:
     assert table["tag"].iloc[-2:].tolist() == table["tag"].iloc[-4:-2].tolist()
 
 
+@pytest.mark.thorough
 def test_a_fresh_process_tags_the_same(run: TaggingRun, folder: Path) -> None:
     texts = ["Bob likes Oslo 7.", "Zora left Lund."]
     code = f"import kerasseq; print(kerasseq.load({str(folder)!r}).tag({texts}).to_json())"
@@ -181,6 +182,7 @@ def test_other_networks_and_columns(data: Path, tmp_path: Path) -> None:
         run.tag(["Ada left ."])
 
 
+@pytest.mark.thorough
 def test_tags_without_chunks(data: Path) -> None:
     run = tagging(data, tag="pos", **{**LEARNING, "epochs": 2}, characters="none")
     assert run.metrics["test"].keys() == {
