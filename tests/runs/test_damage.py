@@ -32,6 +32,7 @@ MANY = 12  # keys of one mapping
 #: or that a model gives no finite numbers.
 READING = (
     *("images", "captions", "features", "fine_tune", "'text'", "'label'", "classes", "roles"),
+    *("'reading'", "'sentence'", "'token'", "'scheme'"),
     *("'test'", "'validation'", "'time'", "'target'", "'series'", "'ids'", "'keys'"),
     *("'location'", "'scale'", "'shift'", "'past'", "'future'", "'static'", "'folded'"),
     "negative",  # times of a history, which new rows then do not continue
