@@ -180,6 +180,8 @@ def test_other_networks_and_columns(data: Path, tmp_path: Path) -> None:
     assert again.tag(new)["tag"].tolist() == run.tag(new)["tag"].tolist()
     with pytest.raises(ValueError, match="this tagger reads further columns, 1"):
         run.tag(["Ada left ."])
+    with pytest.raises(ValueError, match="reads 1 further columns, and the data has 0 of them"):
+        run.evaluate(new, features=())
 
 
 @pytest.mark.thorough

@@ -32,6 +32,7 @@ MANY = 12  # keys of one mapping
 #: or that a model gives no finite numbers.
 READING = (
     *("images", "captions", "features", "fine_tune", "'text'", "'label'", "classes", "roles"),
+    *("'reading'", "'sentence'", "'token'", "'scheme'"),
     *("'test'", "'validation'", "'time'", "'target'", "'series'", "'ids'", "'keys'"),
     *("'channels'", "'sequence'", "'step'", "'groups'", "'rate'", "'window'"),
     *("'location'", "'scale'", "'shift'", "'past'", "'future'", "'static'", "'folded'"),

@@ -358,6 +358,12 @@ class TagReader:
             small = np.uint8 if len(self.characters) <= 256 else np.int32
             inputs["characters"] = spread(table.astype(small))
         columns = _numbered(sentences.columns)
+        expected = [name for name in self.columns if name not in DERIVED]
+        if len(columns) != len(expected):
+            raise ValueError(
+                f"this tagger reads {len(expected)} further columns, and the data has "
+                f"{len(columns)} of them: name as many as features=."
+            )
         for name, tokenizer in self.columns.items():
             derive = DERIVED.get(name)
             if derive is not None:

@@ -312,7 +312,11 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
         metrics: Mapping[str, Any],
     ) -> None:
         super().check_saved(model, state, settings, metrics)
-        self.reader(state)
+        columns = [name for name in self.reader(state).columns if name.startswith("column_")]
+        if len(columns) != len(settings.features):
+            raise ValueError(
+                f"features names {len(settings.features)} columns, and the state has {len(columns)}"
+            )
         if (settings.characters == "none") != (state["characters"] is None):
             raise ValueError(f"characters is {settings.characters!r}, unlike the state")
 
