@@ -131,7 +131,7 @@ def test_it_learns_captions_by_heart(decoder: str) -> None:
     rules: dict[str, Any] = {"length": 8, "start": 2, "end": 3, "forbidden": (1, 2)}
     for generator in (
         Sampler(model.get_layer("decoder"), **rules),
-        BeamSearch(model.get_layer("decoder"), width=3, **rules),
+        BeamSearch(model.get_layer("decoder"), beam_width=3, **rules),
     ):
         found = generator.run(image).tokens[:, 0]
         assert [[int(t) for t in row if t > 3] for row in found] == captions

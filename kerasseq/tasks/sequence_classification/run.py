@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kerasseq.runs import ClassificationRun
+from kerasseq.settings import require_bool
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +58,7 @@ class SequenceRun(ClassificationRun):
             ValueError: if there is nothing to predict from.
             FileNotFoundError: if there is no such file.
         """
+        require_bool(strict=strict)
         return super().predict(data, strict)
 
     def stream(self) -> Stream:
