@@ -142,14 +142,16 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         range=Choice(("last", "mean", "max", "attention", "max+mean")),
     )
     convolutions: int = setting(
-        0,
-        "number of convolutions before the recurrent layers, which shorten long sequences",
+        2,
+        "number of convolutions before the recurrent layers",
         least=0,
         range=Int(0, 3),
     )
     filters: int = setting(64, "width of each convolution", least=1)
     kernel_size: int = setting(5, "timesteps that a convolution reads", least=1)
-    convolution_stride: int = setting(2, "timesteps between two outputs of a convolution", least=1)
+    convolution_stride: int = setting(
+        1, "timesteps between two outputs of a convolution; 2 shortens long sequences", least=1
+    )
     frame_features: int = setting(
         64, "features of each frame of a video, from a small network trained with the rest", least=1
     )
@@ -162,7 +164,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         stage="prepare",
     )
     differences: bool = setting(
-        False,
+        True,
         "whether differences between successive timesteps are further channels",
         stage="prepare",
         range=Choice((False, True)),
@@ -180,10 +182,10 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         range=Float(0.0, 0.3),
     )
     time_warp: float = setting(
-        0.0, "strength of the warping of time in training", least=0, range=Float(0.0, 0.5)
+        0.2, "strength of the warping of time in training", least=0, range=Float(0.0, 0.5)
     )
     cropping: float = setting(
-        0.0,
+        0.2,
         "largest share of a sequence that is cropped in training",
         least=0,
         below=1,

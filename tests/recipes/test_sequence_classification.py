@@ -22,7 +22,8 @@ from kerasseq.tasks.sequence_classification import SequenceRun
 TASK = kerasseq.sequence_classification.task
 SMALL: dict[str, Any] = {
     **{"units": 6, "depth": 1, "epochs": 1, "final": "train", "quiet": True, "dropout": 0.0},
-    **{"jitter": 0.0, "scaling": 0.0, "batch_size": 16},
+    **{"jitter": 0.0, "scaling": 0.0, "batch_size": 16, "convolutions": 0},
+    **{"differences": False, "time_warp": 0.0, "cropping": 0.0},
 }
 LEARNING: dict[str, Any] = {**SMALL, "epochs": 12, "learning_rate": 0.03}
 
