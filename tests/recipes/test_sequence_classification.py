@@ -18,6 +18,7 @@ from kerasseq.cli import main
 from kerasseq.io import schema
 from kerasseq.recipes import sequence_classification
 from kerasseq.recipes.sequence_classification import SequenceClassificationSettings
+from kerasseq.settings import check
 from kerasseq.tasks import perform
 from kerasseq.tasks.sequence_classification import SequenceRun
 
@@ -224,8 +225,20 @@ def test_groups_are_never_on_both_sides() -> None:
 
 def test_groups_may_be_numbers() -> None:
     values, labels = _waves()
-    parts = _parts(values, label=labels, groups=[row // 9 for row in range(90)], test_groups=[3])
+    changes: dict[str, Any] = {"groups": [row // 9 for row in range(90)], "test_groups": [3]}
+    check(SequenceClassificationSettings(**changes))
+    parts = _parts(values, label=labels, **changes)
     assert {*parts.test.groups} == {"3"}
+
+
+def test_columns_of_new_files_are_put_in_the_order_of_training(
+    run: SequenceRun, tmp_path: Path
+) -> None:
+    values, _ = _waves(1)
+    pd.DataFrame(values[0][:, ::-1], columns=["y", "x"]).to_csv(tmp_path / "0.csv", index=False)
+    state = {**run.state, "channels": ["x", "y"]}
+    new = TASK.unlabelled([str(tmp_path / "0.csv")], state, run.resolved)
+    np.testing.assert_allclose(new.examples.sequences[0], values[0], rtol=1e-5)
 
 
 def test_groups_on_both_sides_of_separate_data_are_said() -> None:
