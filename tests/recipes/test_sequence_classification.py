@@ -248,7 +248,7 @@ def test_groups_on_both_sides_of_separate_data_are_said() -> None:
         {"sequence": sequence, "step": time, "subject": sequence // 2 % 5, "x": time % 3}
     ).assign(label=np.where(sequence % 2, "a", "b"))
     parts = _parts(table, test=table[sequence < 4])
-    assert any("groups are in both the training and the test part" in n for n in parts.notes)
+    assert any("groups that the training and the test part share: 2" in n for n in parts.notes)
     without = table.drop(columns="subject")
     parts = _parts(without, window=2, test=without[sequence < 4])
     assert not any("groups" in note for note in parts.notes)

@@ -467,7 +467,7 @@ def _group_notes(parts: Mapping[str, Sequences]) -> list[str]:
         shared = sorted({*(first.groups or [])} & {*(second.groups or [])})
         if shared:
             notes.append(
-                f"{len(shared):,} groups are in both the {one} and the {other} part, such as "
-                f"{shared[0]!r}: the scores say less of new groups"
+                f"groups that the {one} and the {other} part share: {len(shared):,}, such as "
+                f"{shared[0]!r}; scores tell less of new groups"
             )
     return notes
