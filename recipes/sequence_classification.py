@@ -221,7 +221,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         expected="a share above 0 and below 1, or sequences as a path, a table or a pair with "
         "their labels",
     )
-    test_groups: Sequence[str] | None = setting(
+    test_groups: Sequence[str] | Sequence[int] | None = setting(
         None,
         "groups to score on, such as the subjects 2, 4 and 6; default: as `test` says",
         stage="split",

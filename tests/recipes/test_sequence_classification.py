@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,10 @@ import pytest
 
 import kerasseq
 from kerasseq.cli import main
+from kerasseq.io import schema
 from kerasseq.recipes import sequence_classification
 from kerasseq.recipes.sequence_classification import SequenceClassificationSettings
+from kerasseq.settings import check
 from kerasseq.tasks import perform
 from kerasseq.tasks.sequence_classification import SequenceRun
 
@@ -221,6 +224,43 @@ def test_groups_are_never_on_both_sides() -> None:
         _parts(values, label=labels, groups=["x"] * 90)
 
 
+def test_groups_may_be_numbers() -> None:
+    values, labels = _waves()
+    changes: dict[str, Any] = {"groups": [row // 9 for row in range(90)], "test_groups": [3]}
+    check(SequenceClassificationSettings(**changes))
+    parts = _parts(values, label=labels, **changes)
+    assert {*parts.test.groups} == {"3"}
+
+
+def test_columns_of_new_files_are_put_in_the_order_of_training(
+    run: SequenceRun, tmp_path: Path
+) -> None:
+    values, _ = _waves(1)
+    pd.DataFrame(values[0][:, ::-1], columns=["y", "x"]).to_csv(tmp_path / "0.csv", index=False)
+    state = {**run.state, "channels": ["x", "y"]}
+    new = TASK.unlabelled([str(tmp_path / "0.csv")], state, run.resolved)
+    np.testing.assert_allclose(new.examples.sequences[0], values[0], rtol=1e-5)
+
+
+def test_groups_on_both_sides_of_separate_data_are_said() -> None:
+    time = np.tile(np.arange(4), 60)
+    sequence = np.repeat(np.arange(60), 4)
+    table = pd.DataFrame(
+        {"sequence": sequence, "step": time, "subject": sequence // 2 % 5, "x": time % 3}
+    ).assign(label=np.where(sequence % 2, "a", "b"))
+    parts = _parts(table, test=table[sequence < 4])
+    assert any("groups that the training and the test part share: 2" in n for n in parts.notes)
+    without = table.drop(columns="subject")
+    parts = _parts(without, window=2, test=without[sequence < 4])
+    assert not any("groups" in note for note in parts.notes)
+
+
+def test_labels_of_a_part_that_are_not_known_name_the_part() -> None:
+    values, labels = _waves()
+    with pytest.raises(ValueError, match=r"^test=: the classes 'new' were not in"):
+        _parts((values, labels), test=(values[:2], ["new", "slow"]))
+
+
 def test_a_part_of_its_own_and_the_scaling_of_the_training_part_alone() -> None:
     test = _waves(9, seed=8)
     settings = SequenceClassificationSettings(**SMALL, test=test)
@@ -280,6 +320,38 @@ def test_faults_of_settings_are_told_together() -> None:
         sequence_classification(_waves(), units=0, validation=2.0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"shares": [0.1, 0.1, 0.1]}, "shares of the classes add up to 0.3"),
+        ({"classes": ["slow", "slow", "fast"]}, "classes has a name twice"),
+        ({"channels": ["x", "x"]}, "channels has a name twice"),
+    ],
+)
+def test_a_state_that_contradicts_itself_is_refused(
+    run: SequenceRun, changes: Any, match: str
+) -> None:
+    with pytest.raises(ValueError, match=match):
+        TASK.check_saved(run.model, {**run.state, **changes}, run.resolved, run.metrics)
+
+
+def test_metrics_of_other_rows_and_settings_of_another_run_are_refused(run: SequenceRun) -> None:
+    reliability = {**run.metrics["reliability"], "rows": [3]}
+    for changes, match in (
+        ({"confusion": [[9] * 3] * 3}, "confusion is of 81 rows, and 18 were scored"),
+        ({"reliability": reliability}, "reliability is of 3 rows, and 18 were scored"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            TASK.check_saved(run.model, run.state, run.resolved, {**run.metrics, **changes})
+    other = dataclasses.replace(run.resolved, differences=True)
+    with pytest.raises(ValueError, match="the setting differences=True contradicts the state"):
+        TASK.check_saved(run.model, run.state, other, run.metrics)
+    schema.check(run.state, TASK.state_type())
+    data_info = {**run.state["data_info"], "timesteps": 10**12}
+    with pytest.raises(ValueError, match="timesteps"):
+        schema.check({**run.state, "data_info": data_info}, TASK.state_type())
+
+
 # The demo, images and frames
 
 
@@ -315,11 +387,16 @@ def test_frames_of_videos_pass_a_network_that_is_trained_too(tmp_path: Path) -> 
                 pixels = random.integers(0, 40, (8, 8)).astype(np.uint8)
                 pixels[:, step if label == "left" else 7 - step] = 255
                 Image.fromarray(pixels).save(place / f"{step}.png")
-    run = sequence_classification(tmp_path / "videos", **{**SMALL, "validation": 0.3})
+    run = sequence_classification(tmp_path / "videos", **{**SMALL, "validation": 0.3}, causal=True)
     assert run.state["data_info"]["shape"] == [8, 8, 1]
     answers = run.predict([str(tmp_path / "videos" / "left" / "0"), str(tmp_path / "gone")])
     assert answers["sequence"].tolist() == ["0", "gone"]
     assert answers["note"][0] == ""
+    frame, stream = np.zeros((8, 8, 1), np.uint8), run.stream()
+    assert stream.update(frame.tolist())["timesteps"] == 1
+    for bad in (frame - 1.0, frame.astype(int) + 300, frame + 0.5):
+        with pytest.raises(ValueError, match="whole numbers from 0 to 255"):
+            stream.update(bad)
 
 
 @pytest.mark.thorough

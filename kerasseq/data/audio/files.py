@@ -25,6 +25,7 @@ _BLOCK = 2**18  # samples that are read at a time
 _SILENCE = 1e-4  # 80 decibels below full scale
 _FULL_SCALE = 0.999
 _CLIPPED = 0.001  # share of the samples
+_TAPS = 20  # of the filter of SciPy's resample_poly, times the larger factor
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,9 @@ def resampled(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
         rate: samples of a second.
         new_rate: samples of a second afterwards.
 
+    Raises:
+        ValueError: if the result or the filter would be larger than what may be read.
+
     Example:
 
     >>> resampled(np.zeros(800, "float32"), 8000, 16000).shape
@@ -116,6 +120,8 @@ def resampled(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
 
     divisor = gcd(rate, new_rate)
     up, down = new_rate // divisor, rate // divisor
+    size = max(4 * len(samples) * up // down, 8 * _TAPS * max(up, down))
+    check_size(size, f"a sound at {new_rate:,} samples per second")
     return np.asarray(signal.resample_poly(samples, up, down), dtype=np.float32)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,8 @@ __all__ = ["ARCHIVE_ENDINGS", "read_archive_file", "test_file"]
 ARCHIVE_ENDINGS = (".ts", ".arff")
 _MISSING = {"?", "nan", ""}
 _TRAIN = re.compile(r"_train$", re.IGNORECASE)
+# A field between commas, perhaps in quotes. The module csv limits the length of a field.
+_FIELD = re.compile(r"""(?:^|,)\s*(?:(["'])(.*?)(?<!\\)\1\s*(?=,|$)|([^,]*))""")
 
 
 def test_file(path: Path) -> Path | None:
@@ -72,13 +73,17 @@ def _split_header(text: str, path: Path) -> tuple[list[str], list[str]]:
 
 def _ts_cases(lines: list[str], header: list[str], path: Path) -> Iterator[Recording]:
     tags = {words[0].lower(): words[1:] for words in map(str.split, header)}
-    if tags.get("@timestamps", ["false"])[0].lower() == "true":
+
+    def says_true(tag: str) -> bool:
+        return [word.lower() for word in tags.get(tag, ())[:1]] == ["true"]
+
+    if says_true("@timestamps"):
         raise ValueError(
             f"{path} has time stamps, which are not read from .ts files. Convert it to a long "
             "table with a row per timestep."
         )
-    labels = [tags.get(tag, ["true"])[0].lower() for tag in ("@classlabel", "@targetlabel")]
-    labelled = "true" in labels if {"@classlabel", "@targetlabel"} & {*tags} else True
+    declared = {"@classlabel", "@targetlabel"} & {*tags}
+    labelled = not declared or any(map(says_true, declared))
     for number, line in enumerate(lines):
         parts = line.split(":")
         label = parts.pop().strip() if labelled else None
@@ -91,12 +96,11 @@ def _ts_cases(lines: list[str], header: list[str], path: Path) -> Iterator[Recor
 
 
 def _arff_cases(lines: list[str], header: list[str]) -> Iterator[Recording]:
-    names = [line.split()[1] for line in header if line.lower().startswith("@attribute")]
+    attributes = [line.lower() for line in header if line.lower().startswith("@attribute")]
     relational = any("relational" in line.lower() for line in header)
-    labelled = bool(names) and not (header[-1].lower().rstrip().endswith(("numeric", "real")))
+    labelled = bool(attributes) and not attributes[-1].endswith(("numeric", "real"))
     for number, line in enumerate(lines):
-        quote = "'" if line.startswith("'") else '"'
-        fields = next(csv.reader([line], quotechar=quote, skipinitialspace=True))
+        fields = [match[2] if match[1] else match[3] for match in _FIELD.finditer(line)]
         label = fields.pop().strip().strip("'\"") if relational or labelled else None
         recording = Recording(str(number), label=None if label in _MISSING else label)
         # A relational value has a line for each channel.

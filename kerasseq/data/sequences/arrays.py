@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +51,7 @@ def from_arrays(
     Args:
         data: `(sequences, timesteps, channels)`, or `(sequences, timesteps)` of one channel; or a
             list of `(timesteps, channels)` or `(timesteps,)`.
-        labels: a label for each sequence, or None.
+        labels: a label for each sequence, or an array with one for each timestep; or None.
         groups: a group for each sequence, or None.
         where: name of the data, for errors.
         lengths: number of timesteps of each sequence, where `data` is one padded array.
@@ -66,28 +67,29 @@ def from_arrays(
     >>> from_arrays(np.zeros((4, 10, 3)), ["a", "b"] * 2, learn=True).values.shape
     (3,)
     """
-    faults = [
-        f"{name} must have an entry for each of the {len(data):,} sequences. Received: "
-        f"{len(entries):,}"
-        for name, entries in (("label", labels), ("groups", groups), ("lengths", lengths))
-        if entries is not None and len(entries) != len(data)
-    ]
     if isinstance(data, np.ndarray) and data.dtype != object and data.ndim < 2:
-        faults.append(
+        raise ValueError(
             f"{where} must be (sequences, timesteps, channels) or (sequences, timesteps). "
             f"Received: {data.shape}"
         )
+    named = (("label", labels), ("groups", groups), ("lengths", lengths))
+    counts = {name: _count(entries) for name, entries in named if entries is not None}
+    faults = [
+        f"{name} must have an entry for each of the {len(data):,} sequences. Received: "
+        f"{'one value alone' if count is None else format(count, ',')}"
+        for name, count in counts.items()
+        if count != len(data)
+    ]
     if faults:
         raise ValueError(" ".join(faults))
+    ends = None if lengths is None else _ends(lengths, data.shape[1])
     recordings = [
-        _recording(row, data[row] if lengths is None else data[row][: int(lengths[row])])
+        _recording(row, data[row] if ends is None else data[row][: ends[row]])
         for row in range(len(data))
     ]
-    for name, entries in (("label", labels), ("group", groups)):
-        for recording, entry in zip(recordings, () if entries is None else entries):
-            setattr(recording, name, entry.item() if isinstance(entry, np.generic) else entry)
-    for recording in recordings:
-        recording.rate = rate
+    for recording, label, group in zip(recordings, _entries(labels, data), _entries(groups, data)):
+        recording.label = _label(label, recording, padded=lengths is not None)
+        recording.group, recording.rate = group, rate
     whole = None
     is_array = lengths is None and isinstance(data, np.ndarray) and data.dtype.kind in "buif"
     if is_array and data.ndim < 4 and data.size:
@@ -99,7 +101,7 @@ def read_arrays(path: Path) -> Mapping[str, Any] | None:
     """Read an .npz or .npy file with many sequences; None if it holds one sequence.
 
     Returns:
-        `values`, and `labels`, `groups`, `lengths` and `rate` where the file has them.
+        `values`, and `labels`, `groups`, `lengths` and a number `rate` where the file has them.
 
     Raises:
         ValueError: if the file is damaged or too large.
@@ -108,7 +110,7 @@ def read_arrays(path: Path) -> Mapping[str, Any] | None:
         array = _read_npy(path)
         return {"values": array} if array.ndim == 3 else None
     arrays = read_npz(path)
-    result = {
+    result: dict[str, Any] = {
         role: arrays[name]
         for role, names in _NAMES.items()
         for name in names[::-1]
@@ -119,6 +121,8 @@ def read_arrays(path: Path) -> Mapping[str, Any] | None:
         return None
     if "labels" in result and result["labels"].ndim == 0:  # one sequence with its label
         return None
+    if "rate" in result:
+        return {**result, "rate": _rate(result["rate"], path)}
     return result
 
 
@@ -140,11 +144,77 @@ def read_recording(path: Path) -> Recording:
             "'values'"
         )
     recording = Recording(path.name, as_values(arrays[names[0]]))
-    for role, attribute in (("labels", "label"), ("groups", "group"), ("rate", "rate")):
+    for role, attribute in (("labels", "label"), ("groups", "group")):
         for name in _NAMES[role]:
             if name in arrays and arrays[name].ndim == 0:
                 setattr(recording, attribute, arrays[name].item())
+    if "rate" in arrays:
+        recording.rate = _rate(arrays["rate"], path)
     return recording
+
+
+def _count(entries: Any) -> int | None:
+    """The number of entries; None for a single value."""
+    is_single = not np.iterable(entries)
+    return None if is_single else len(entries)
+
+
+def _entries(entries: Any, data: Any) -> list[Any]:
+    """An entry for each sequence, None where it is missing."""
+    if entries is None:
+        return [None] * len(data)
+    if hasattr(entries, "to_numpy"):  # a column of a table
+        entries = entries.to_numpy(dtype=object, na_value=None)
+    if isinstance(entries, np.ndarray) and entries.shape[1:] == (1,):
+        entries = entries[:, 0]
+    return [entry.item() if isinstance(entry, np.generic) else entry for entry in entries]
+
+
+def _label(entry: Any, recording: Recording, padded: bool) -> Any:
+    """A label, or an array with a label for each timestep, perhaps padded.
+
+    Raises:
+        ValueError: if it is a list of another length.
+    """
+    if not isinstance(entry, np.ndarray | list | tuple):
+        return entry
+    steps = None if recording.values is None else len(recording.values)
+    labels = np.array(entry, dtype=object)
+    if padded and labels.ndim:
+        labels = labels[:steps]
+    if labels.ndim != 1 or steps not in (None, len(labels)):
+        raise ValueError(
+            f"label must be one label for each sequence, or one for each timestep: sequence "
+            f"{recording.name} has {labels.shape} labels and {steps} timesteps. Of one-hot rows "
+            "pass the classes, such as label.argmax(axis=1)."
+        )
+    return labels
+
+
+def _ends(lengths: Any, most: int) -> list[int]:
+    """Lengths of padded sequences, checked."""
+    bad = np.ravel(lengths)[~np.isin(np.ravel(lengths), np.arange(most + 1))]
+    if len(bad) or np.size(lengths) != len(lengths):
+        received = f"{bad[0]!s:.40}" if len(bad) else f"an array {np.shape(lengths)}"
+        raise ValueError(
+            f"lengths must be a whole number from 0 to {most:,} for each sequence. "
+            f"Received: {received}"
+        )
+    return [int(length) for length in np.ravel(lengths)]
+
+
+def _rate(array: np.ndarray, path: Path) -> float:
+    """The rate in a file, checked."""
+    try:
+        rate = float(array.item())
+    except (TypeError, ValueError):  # a text, or several values
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise ValueError(
+            f"{path}: rate must be one number above 0, the timesteps per second. "
+            f"Received: {' '.join(str(array).split()):.40}"
+        )
+    return rate
 
 
 def _recording(row: int, values: Any) -> Recording:

@@ -7,7 +7,7 @@ import re
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -43,12 +43,15 @@ class FileReaders:
         images: endings of images.
         video: whether images in a folder are the frames of one video; None to decide by the
             depth of the folders, CLASS/VIDEO/FRAME.
+        begin: function that is called with the paths of all files before the first is read; None
+            if nothing depends on all of them.
     """
 
     by_ending: Mapping[str, Callable[[Path], Recording]] = field(default_factory=dict)
     frames: Callable[[Sequence[Path]], np.ndarray] | None = None
     images: tuple[str, ...] = ()
     video: bool | None = None
+    begin: Callable[[Sequence[Path]], None] | None = None
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -95,16 +98,17 @@ def read_folder(
     Raises:
         ValueError: if there is no file to read, the pattern matches none, or all is too large.
     """
-    files = _list_files(folder, readers)
+    files, notes = _list_files(folder, readers)
     if not files:
         raise ValueError(
             f"{folder} holds no file that can be read: known are {', '.join(readers.endings)}. "
             "Give a folder with a file for each sequence."
         )
     pattern = None if layout.pattern is None else compile_pattern(layout.pattern)
+    if readers.begin is not None:
+        readers.begin(files)
     sequences = _by_sequence(files, folder, readers)
-    heads = {_PARTS.get(parts[0].lower()) for parts in sequences if len(parts) > 1}
-    official = heads == {"train", "test"}
+    official = _has_parts(sequences)
     result: dict[str, list[Recording]] = {"train": []}
     skipped = 0
     for parts, paths in sequences.items():
@@ -136,7 +140,6 @@ def read_folder(
             f"pattern matches none of the {len(sequences):,} names in {folder}, the first of them "
             f"{first!r}. Received: pattern={layout.pattern!r}"
         )
-    notes = []
     if skipped:
         notes.append(f"left out: {skipped:,} files whose names do not match the pattern")
     return result, notes
@@ -186,8 +189,8 @@ def unpacked(path: Path) -> Iterator[Path]:
         yield inner
 
 
-def _list_files(folder: Path, readers: FileReaders) -> list[Path]:
-    """The files that can be read, sorted; none of them outside of the folder."""
+def _list_files(folder: Path, readers: FileReaders) -> tuple[list[Path], list[str]]:
+    """The files of one kind, sorted, none of them outside of the folder; and notes on others."""
     total, files = 0, []
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder).parts
@@ -198,12 +201,18 @@ def _list_files(folder: Path, readers: FileReaders) -> list[Path]:
             check_size(total, str(folder))
             files.append(path.relative_to(folder))
     if not files:
-        return []
-    # One kind of file holds the sequences; others, such as a read-me file, lie beside them.
+        return [], []
+    # One kind of file holds the sequences; others, such as a read-me file, lie beside them. Of
+    # equally many, text describes the others.
     endings = Counter(path.suffix.lower() for path in files)
-    kind = endings.most_common(1)[0][0]
+    kind = max(endings, key=lambda ending: (endings[ending], ending not in _TEXT))
     kinds = readers.images if kind in readers.images else _same_kind(kind, readers)
-    return [folder / path for path in files if path.suffix.lower() in kinds]
+    chosen = [folder / path for path in files if path.suffix.lower() in kinds]
+    others = sorted({*endings} - {*kinds})
+    if not others:
+        return chosen, []
+    count = len(files) - len(chosen)
+    return chosen, [f"left out: {count:,} files of another kind, {', '.join(others)}"]
 
 
 def _same_kind(ending: str, readers: FileReaders) -> tuple[str, ...]:
@@ -218,11 +227,18 @@ def _by_sequence(
     inner = {path: path.relative_to(folder).parts for path in files}
     if files[0].suffix.lower() not in readers.images:
         return {parts: [path] for path, parts in inner.items()}
-    video = readers.video if readers.video is not None else min(map(len, inner.values())) > 2
+    levels = min(map(len, inner.values())) - _has_parts(inner.values())
+    video = readers.video if readers.video is not None else levels > 2
     result: dict[tuple[str, ...], list[Path]] = {}
     for path, parts in inner.items():
         result.setdefault((parts[:-1] or (folder.name,)) if video else parts, []).append(path)
     return result
+
+
+def _has_parts(names: Iterable[tuple[str, ...]]) -> bool:
+    """Whether the outermost folders are an official training and test part."""
+    heads = {_PARTS.get(parts[0].lower()) for parts in names if len(parts) > 1}
+    return heads == {"train", "test"}
 
 
 def _read_sequence(paths: list[Path], layout: Layout, readers: FileReaders) -> list[Recording]:

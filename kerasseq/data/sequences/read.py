@@ -12,11 +12,11 @@ from typing import Any
 from kerasseq.data.sequences import arrays, folders
 from kerasseq.data.sequences.archive import ARCHIVE_ENDINGS, read_archive_file, test_file
 from kerasseq.data.sequences.folders import FileReaders, Layout
-from kerasseq.data.sequences.recordings import Recording, Sequences, assemble
+from kerasseq.data.sequences.recordings import Recording, Sequences, assemble, channel_numbers
 from kerasseq.data.sequences.tables import find_columns, split_table
 from kerasseq.data.sequences.windows import cut_windows
 from kerasseq.io import paths
-from kerasseq.io.tables import TABLES, read_table
+from kerasseq.io.tables import TABLES, list_columns, read_table
 
 __all__ = ["Reading", "read_sequences"]
 
@@ -98,24 +98,37 @@ def read_sequences(data: Any, reading: Reading) -> Sequences:
 
 def _read(data: Any, reading: Reading) -> Sequences:
     pandas = sys.modules.get("pandas")
+    if isinstance(data, tuple) and len(data) == 2 and arrays.is_arrays(data[0]):
+        if not isinstance(reading.label, str | None):
+            raise ValueError("data is a pair of sequences and their labels: leave label= out.")
+        values, labels = data
+        return _from_arrays(values, labels, reading)
+    if arrays.is_arrays(data):
+        labels = None if isinstance(reading.label, str) else reading.label
+        return _from_arrays(data, labels, reading)
+    _check_names(reading)
     if pandas is not None and isinstance(data, pandas.DataFrame):
         return _from_table(data, "the DataFrame", Path(), reading)
     if isinstance(data, str) and data == "demo":
         return _demo(reading)
     if isinstance(data, str | os.PathLike):
         return _from_path(paths.user_path(data, "data"), reading)
-    if isinstance(data, tuple) and len(data) == 2 and arrays.is_arrays(data[0]):
-        values, labels = data
-        return _from_arrays(values, labels, reading)
-    if arrays.is_arrays(data):
-        labels = None if isinstance(reading.label, str) else reading.label
-        return _from_arrays(data, labels, reading)
     if isinstance(data, list | tuple):
         return _from_paths(data, reading)
     raise ValueError(
         "data must be an array, a list of arrays, a DataFrame, or the path of a file or folder. "
         f"Received: {type(data).__name__}"
     )
+
+
+def _check_names(reading: Reading) -> None:
+    """Raise a ValueError for labels or groups of an array beside data that is none."""
+    values = {"label": reading.label, "groups": reading.groups}
+    if names := [name for name, value in values.items() if not isinstance(value, str | None)]:
+        raise ValueError(
+            f"{' and '.join(f'{name}=' for name in names)} must name a column, since data is no "
+            "array. Add the values to the data as a column."
+        )
 
 
 def _from_arrays(values: Any, labels: Any, reading: Reading) -> Sequences:
@@ -143,7 +156,13 @@ def _from_path(path: Path, reading: Reading) -> Sequences:
             )
         files = [p for p in sorted(path.iterdir()) if p.suffix.lower() in ARCHIVE_ENDINGS]
         pairs = [file for file in files if test_file(file)]
-        return _from_path(pairs[0], reading) if pairs else _from_folder(path, str(path), reading)
+        if not pairs:
+            return _from_folder(path, str(path), reading)
+        sequences = _from_path(pairs[0], reading)
+        if len(pairs) > 1:
+            note = f"{pairs[0].name} alone is read, the first of {len(pairs):,} data sets in {path}"
+            sequences.notes.append(note)
+        return sequences
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty. Give a file with a sequence.")
     ending = path.suffix.lower()
@@ -153,14 +172,13 @@ def _from_path(path: Path, reading: Reading) -> Sequences:
     if ending in ARCHIVE_ENDINGS:
         return _from_archive_file(path, reading)
     if ending in (".npz", ".npy") and (content := arrays.read_arrays(path)) is not None:
-        rate = content.get("rate")
         return arrays.from_arrays(
             content["values"],
             content.get("labels"),
             content.get("groups"),
             where=str(path),
             lengths=content.get("lengths"),
-            rate=None if rate is None else float(rate),
+            rate=content.get("rate"),
             target_rate=reading.rate,
             **reading.checks,
         )
@@ -222,11 +240,18 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
             f"{where} has no column that tells the sequences apart: pass sequence=, or window= for "
             f"one long recording. Its columns are {', '.join(map(repr, frame.columns[:20]))}."
         )
+    if columns.sequence is None and (usual := reading.usual.get("sequence")):
+        raise ValueError(
+            f"{where} has no column {usual!r}, which tells the sequences apart in the training "
+            "data. Add it, with the same value in all rows if the table is one sequence. Its "
+            f"columns are {list_columns(list(frame.columns))}."
+        )
     recordings = split_table(frame, columns, Path(where).name or where)
     roles = {role: getattr(columns, role) for role in ("label", "sequence", "step", "groups")}
     said = [f"{role} from column {name!r}" for role, name in roles.items() if name]
+    said.append(f"channels {list_columns(columns.channels)}")
     sequences = assemble(
-        recordings, where, rate=reading.rate, notes=[", ".join(said)] if said else [],
+        recordings, where, rate=reading.rate, notes=[", ".join(said)],
         **reading.checks,
     )  # fmt: skip
     sequences.reading = {"channels": list(columns.channels), **roles}
@@ -236,9 +261,8 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
 def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Reading) -> Sequences:
     """Read the files that a table names, with labels and groups from its columns."""
     named: dict[str, str | None] = {**reading.named, "sequence": None, "step": None}
-    columns = find_columns(
-        frame, where, channels=[files], named=named, usual=reading.usual and {"label": None}
-    )
+    usual = {role: None for role in reading.usual if role != "channels"}
+    columns = find_columns(frame, where, channels=[files], named=named, usual=usual)
     layout = replace(reading.layout, named={**reading.layout.named, "label": None, "groups": None})
     recordings: list[Recording] = []
     missing = [str(name) for name in frame[files] if not (folder / str(name)).is_file()]
@@ -247,6 +271,8 @@ def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Read
             f"{where} names {len(missing):,} files that do not exist, the first of them "
             f"{folder / missing[0]}. Check the column {files!r}."
         )
+    if reading.readers.begin is not None:
+        reading.readers.begin([folder / str(name) for name in frame[files]])
     for _, row in frame.iterrows():
         path = folder / str(row[files])
         if not path.is_file():
@@ -270,25 +296,24 @@ def _from_paths(data: Sequence[Any], reading: Reading) -> Sequences:
 def _recordings(entry: Any, reading: Reading) -> list[Recording]:
     """The recordings of one entry of a list; an entry that cannot be read has its fault."""
     if not isinstance(entry, str | os.PathLike):
-        raise ValueError(
-            "a list must hold arrays alone, or paths alone. "
-            f"Received: {type(entry).__name__} beside a path"
-        )
+        kind = type(entry).__name__
+        return [Recording(kind, fault=f"it is no path, as other entries are, but {kind}")]
     name = Path(entry).name
     try:
         part = _read(entry, replace(reading, learn=False))
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         return [Recording(name, fault=" ".join(str(error).split()).rstrip("."))]
     unknown: list[Any] = [None] * len(part)
     labels, groups = part.labels or unknown, part.groups or unknown
     single = len(part) == 1
+    named = part.channels != channel_numbers(len(part.channels))
     return [
         Recording(
             name=name if single or part.names[row] == name else f"{name}: {part.names[row]}",
             values=part.values[row],
             label=labels[row],
             group=groups[row],
-            channels=part.channels,
+            channels=part.channels if named else None,
             rate=part.rate,
             one_unit=part.one_unit,
             fault=part.faults[row],

@@ -9,15 +9,17 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from kerasseq.data.classes.labels import class_numbers
+from kerasseq.data.classes.labels import class_name, class_numbers
 from kerasseq.data.sequences.filling import fill_gaps
 from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.recordings import Sequences
 from kerasseq.io.schema import Array, Length, Limits
 
-__all__ = ["Normalize", "ReaderState", "SequenceExamples", "SequenceReader"]
+__all__ = ["TARGET_LIMIT", "Normalize", "ReaderState", "SequenceExamples", "SequenceReader"]
 
 Normalize = Literal["channel", "sequence", "together"]
+#: Size below which a number to predict must be; its square is still a number.
+TARGET_LIMIT = 1e100
 _TINY = 1e-6  # deviation, relative to the largest one, below which a channel is constant
 
 _Numbers = Annotated[np.ndarray, Array("f", 1)]
@@ -28,11 +30,11 @@ class _DataInfo(TypedDict):
     classes: Annotated[int, Limits(least=0, most=2**20)]
     shape: Annotated[list[Annotated[int, Limits(least=1, most=2**24)]], Length(1, 3)]
     channels: Annotated[int, Limits(least=1, most=2**24)]
-    timesteps: Annotated[int, Limits(least=1)]
+    timesteps: Annotated[int, Limits(least=1, most=2**36)]
 
 
 class _Target(TypedDict):
-    mean: float
+    mean: Annotated[float, Limits(least=-TARGET_LIMIT, most=TARGET_LIMIT)]
     deviation: Annotated[float, Limits(above=0)]
 
 
@@ -188,6 +190,12 @@ class SequenceReader:
             raise ValueError(
                 f"shares are of {len(state['shares']):,} of {len(reader.classes):,} classes"
             )
+        if reader.classes and abs(sum(state["shares"]) - 1) > 1e-6:
+            raise ValueError(f"shares of the classes add up to {sum(state['shares']):g}")
+        names = {"classes": list(map(class_name, reader.classes)), "channels": state["channels"]}
+        for what, values in names.items():
+            if len({*values}) < len(values):
+                raise ValueError(f"{what} has a name twice")
         return reader
 
     def scaled(self, values: np.ndarray) -> np.ndarray:

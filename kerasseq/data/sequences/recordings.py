@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.resampling import resampled
 from kerasseq.io.digest import LATER
 
-__all__ = ["Recording", "Sequences", "as_values", "assemble", "list_faults"]
+__all__ = ["Recording", "Sequences", "as_values", "assemble", "channel_numbers", "list_faults"]
 
 _EMPTY = "it has no timesteps"
 _MISSING = "all its values are missing"
@@ -35,6 +36,7 @@ class Recording:
         channels: names of the channels; None if they have none.
         rate: timesteps per second; None where it is unknown.
         one_unit: whether all channels are known to have one unit, as coordinates and pixels do.
+        remedy: remedy for another number of channels than most recordings have; "" without one.
         fault: the reason why it cannot be used; "" if it can.
         notes: remarks for the user, each without the name of the recording.
     """
@@ -46,6 +48,7 @@ class Recording:
     channels: list[str] | None = None
     rate: float | None = None
     one_unit: bool = False
+    remedy: str = ""
     fault: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -69,6 +72,7 @@ class Sequences:
         validation: a separate validation part, or None.
         reading: names of the columns of a table.
         numeric: whether labels are targets of a regression.
+        grouped: whether groups were read; otherwise a group has the windows of one recording.
     """
 
     values: Ragged
@@ -85,6 +89,7 @@ class Sequences:
     validation: Sequences | None = field(default=None, metadata=LATER)
     reading: dict[str, Any] = field(default_factory=dict, compare=False)
     numeric: bool = False
+    grouped: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         self.faults = self.faults or [""] * len(self)
@@ -205,6 +210,15 @@ def assemble(
     shapes = Counter(r.values.shape[1:] for r in recordings if r.values is not None and not r.fault)
     expected = shape or (shapes.most_common(1)[0][0] if shapes else (1,))
     expected_names = _usual_channels(recordings) if channels is None else list(channels)
+    if len({*expected_names}) < len(expected_names):
+        raise ValueError(
+            f"each channel needs a name of its own. Received: channels={expected_names}"
+        )
+    if learn and channels is not None and shapes and len(expected_names) != math.prod(expected):
+        raise ValueError(
+            f"channels must name each of the {math.prod(expected):,} channels of {where}. "
+            f"Received: channels={expected_names}"
+        )
     for recording in recordings:
         recording.fault = (
             recording.fault
@@ -231,18 +245,29 @@ def assemble(
             [missing if r.fault or r.values is None else r.values for r in recordings]
         )
     rates = [r.rate for r in recordings if r.rate and not r.fault]
+    groups = _groups([r.group for r in recordings])
     return Sequences(
         values=joined,
         names=[r.name for r in recordings],
-        labels=_known([r.label for r in recordings], where, "label", learn),
-        groups=_groups([r.group for r in recordings]),
-        channels=expected_names or [str(i) for i in range(int(np.prod(expected)))],
+        labels=_labels([r.label for r in recordings], where, learn),
+        groups=groups,
+        grouped=groups is not None,
+        channels=expected_names or channel_numbers(math.prod(expected)),
         faults=[r.fault for r in recordings],
         remarks=["; ".join(r.notes) for r in recordings],
         rate=float(np.median(rates)) if rates else None,
         one_unit=all(r.one_unit for r in recordings),
         notes=[*notes, *_gather_notes(recordings)],
     )
+
+
+def channel_numbers(count: int) -> list[str]:
+    """Names of channels that have none: their numbers.
+
+    >>> channel_numbers(2)
+    ['0', '1']
+    """
+    return [str(number) for number in range(count)]
 
 
 def list_faults(faults: dict[str, str], total: int) -> str:
@@ -265,7 +290,8 @@ def _fault(recording: Recording, expected: tuple[int, ...]) -> str:
         return _EMPTY
     if values.shape[1:] != expected:
         if len(expected) == 1 and values.ndim == 2:
-            return f"it has {values.shape[1]:,} channels, and {expected[0]:,} are expected"
+            fault = f"it has {values.shape[1]:,} channels, and {expected[0]:,} are expected"
+            return f"{fault}: {recording.remedy}" if recording.remedy else fault
         return f"its timesteps are {values.shape[1:]}, and {expected} is expected"
     if values.dtype.kind == "f":
         if np.isinf(values).any():
@@ -329,7 +355,11 @@ def _resample(recordings: Sequence[Recording], rate: float | None) -> bool:
             recording.notes.append(
                 f"resampled from {recording.rate:g} to {target:g} timesteps per second"
             )
+            before = len(recording.values)
             recording.values = resampled(recording.values, recording.rate, target)
+            if isinstance(recording.label, np.ndarray):
+                middles = (np.arange(len(recording.values)) + 0.5) * recording.rate / target
+                recording.label = recording.label[np.minimum(middles.astype(int), before - 1)]
             recording.rate, changed = target, True
     return changed
 
@@ -348,16 +378,21 @@ def _gather_notes(recordings: Sequence[Recording]) -> list[str]:
     ]
 
 
-def _known(values: list[Any], where: str, what: str, learn: bool) -> list[Any] | None:
-    """Values that are known for all recordings; None if they are known for none."""
-    gaps = [value is None or (isinstance(value, float) and value != value) for value in values]
+def _labels(values: list[Any], where: str, learn: bool) -> list[Any] | None:
+    """Labels that are known for all recordings; None if they are known for none."""
+    gaps = [
+        value is None
+        or (isinstance(value, float) and value != value)
+        or (isinstance(value, str) and not value.strip())
+        for value in values
+    ]
     if all(gaps):
         return None
     if any(gaps):
         if not learn:
             return None
         raise ValueError(
-            f"{where}: {sum(gaps):,} of {len(values):,} sequences have no {what}, the first of "
+            f"{where}: {sum(gaps):,} of {len(values):,} sequences have no label, the first of "
             f"them sequence {gaps.index(True)} (counted from 0). Add it, or leave them out."
         )
     return values

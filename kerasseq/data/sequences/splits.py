@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasseq.data.classes.labels import class_name
 from kerasseq.data.classes.splits import stratified_folds, stratified_split
 
 __all__ = ["group_rows", "hold_out", "make_folds"]
@@ -79,14 +80,14 @@ def make_folds(
     return stratified_folds(labels, folds, seed, among=among)
 
 
-def group_rows(groups: Sequence[str] | None, chosen: Sequence[str]) -> Rows:
+def group_rows(groups: Sequence[str] | None, chosen: Sequence[str | int]) -> Rows:
     """The rows outside and inside of chosen groups.
 
     Raises:
         ValueError: if a group does not exist, or no row is left outside.
     """
     known = {*(groups or ())}
-    names = [str(name) for name in chosen]
+    names = [class_name(name) for name in chosen]
     unknown = [name for name in names if name not in known]
     if unknown or not known - {*names}:
         shown = ", ".join(map(repr, sorted(known)[:20])) or "none: pass groups= or pattern="
@@ -128,9 +129,10 @@ def _group_folds(
     if count < folds:
         only = f"the only group, {groups[0]!r}" if count == 1 else f"{count:,} groups"
         raise ValueError(
-            f"all sequences{among} belong to {only}, and a group is never on both sides of a "
-            f"split: at least {folds:,} are needed. Leave groups= out if the column does not tell "
-            "subjects apart, or pass validation= or test=."
+            f"all sequences{among} belong to {only}, and a group (a subject, or the windows of "
+            f"one recording) is never on both sides of a split: at least {folds:,} are needed. "
+            "Give more, pass validation= or test=, or name another column by groups= if this one "
+            "does not tell subjects apart."
         )
     numbers = {name: i for i, name in enumerate(dict.fromkeys(groups))}
     keys = np.array([numbers[name] for name in groups])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -61,39 +62,73 @@ def find_columns(
         usual: names of the columns in the training data, used where the table has them.
 
     Raises:
-        ValueError: if a named column is missing, or no column holds numbers.
+        ValueError: if a named column is missing, two columns have one name, no column holds
+            numbers, or a column holds lists or objects.
     """
     names = list(frame.columns)
-    missing = [
-        f"{role}={name!r}" for role, name in named.items() if name and names.count(name) != 1
-    ]
-    missing += [f"channels has {name!r}" for name in channels or () if names.count(name) != 1]
+    repeated = sorted({name for name, count in Counter(names).items() if count > 1})
+    if repeated:
+        raise ValueError(
+            f"{where} has several columns of one name: {list_columns(repeated)}. Rename them."
+        )
+    missing = [f"{role}={name!r}" for role, name in named.items() if name and name not in names]
+    missing += [f"channels has {name!r}" for name in channels or () if name not in names]
     if missing:
         raise ValueError(
-            f"{where} has no such column, or several of one name: {', '.join(missing)}. Its "
-            f"columns are {list_columns(names)}."
+            f"{where} has no such column: {', '.join(missing)}. Its columns are "
+            f"{list_columns(names)}."
         )
     lower = {name.strip().lower(): name for name in names}
     roles: dict[str, str | None] = {}
     for role, candidates in _NAMES.items():
         name = named.get(role) or (usual.get(role) if usual.get(role) in names else None)
-        if name is None and not usual:
+        if name is None and not {*usual} - {"channels"}:
             matches = [lower[candidate] for candidate in candidates if candidate in lower]
             free = [match for match in matches if match not in {*(channels or ()), *roles.values()}]
             name = free[0] if free else None
         roles[role] = name
-    if channels is None and usual.get("channels") and {*usual["channels"]} <= {*names}:
-        channels = usual["channels"]
+    if channels is None:
+        channels = _usual_channels(names, usual.get("channels") or (), where)
     if channels is None:
         check_few(frame, where, "channels=")
-        others = [name for name in names if name not in roles.values()]
+        # A second column of labels would tell the first one.
+        others = [
+            name
+            for name in names
+            if name not in roles.values() and name.strip().lower() not in _NAMES["label"]
+        ]
         channels = [name for name in others if _holds_numbers(frame[name])]
     if not channels:
+        commas = [name for name in names if _has_decimal_commas(frame[name])]
+        remedy = "Write decimal points in place of commas" if commas else "Pass channels="
         raise ValueError(
             f"{where} has no column of numbers beside those of {', '.join(filter(None, roles))}. "
-            f"Its columns are {list_columns(names)}. Pass channels=."
+            f"Its columns are {list_columns(names)}. {remedy}."
         )
+    for name in (*channels, *roles.values()):
+        if name is not None and (nested := _nested(frame[name])):
+            raise ValueError(
+                f"{where}: the column {name!r} holds {nested[0]!s:.40}, and a number or a text is "
+                "expected."
+            )
     return Columns(tuple(channels), **roles)
+
+
+def _usual_channels(names: Sequence[str], usual: Sequence[str], where: str) -> Sequence[str] | None:
+    """The channels of the training data; None if a table has none of them.
+
+    Raises:
+        ValueError: if it has only some of them.
+    """
+    lacking = [name for name in usual if name not in names]
+    if len(lacking) == len(usual):
+        return None
+    if lacking:
+        raise ValueError(
+            f"{where} lacks the channels {list_columns(lacking)}. Its columns are "
+            f"{list_columns(names)}."
+        )
+    return usual
 
 
 def split_table(frame: pd.DataFrame, columns: Columns, name: str) -> list[Recording]:
@@ -109,12 +144,17 @@ def split_table(frame: pd.DataFrame, columns: Columns, name: str) -> list[Record
     """
     if columns.sequence is None:
         return [_recording(frame, columns, name)]
-    keys = frame[columns.sequence]
-    # Rows without the name of a sequence belong to none.
-    return [
-        _recording(part, columns, str(key))
-        for key, part in frame[keys.notna()].groupby(columns.sequence, sort=False)
-    ]
+    recordings = []
+    rows = frame.dropna(how="all").groupby(
+        columns.sequence, sort=False, dropna=False, observed=True
+    )
+    for key, part in rows:
+        nameless = bool(part[columns.sequence].isna().any())
+        recording = _recording(part, columns, "without a name" if nameless else str(key))
+        if nameless:
+            recording.fault = f"{len(part):,} rows have no name in the column {columns.sequence!r}"
+        recordings.append(recording)
+    return recordings
 
 
 def _recording(frame: pd.DataFrame, columns: Columns, name: str) -> Recording:
@@ -163,16 +203,11 @@ def _label(column: pd.Series) -> Any:
 
 def _steps(column: pd.Series) -> tuple[np.ndarray, float | None, str]:
     """The order of the timesteps, their rate, and the reason why they have no order, or ""."""
-    import pandas as pd
-
-    numbers = pd.to_numeric(column, errors="coerce")
-    if numbers.isna().any():
-        times = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
-        if times.isna().any():
-            bad = str(column[times.isna()].iloc[0])[:40]
-            return np.arange(0), None, f"{column.name} holds {bad!r}, neither number nor time"
-        numbers = (times - times.min()).dt.total_seconds()
-    steps = numbers.to_numpy(dtype=np.float64)
+    steps = _seconds(column).to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = ~np.isfinite(steps)
+    if bad.any():
+        first = str(column[bad].iloc[0])[:40]
+        return np.arange(0), None, f"{column.name} holds {first!r}, neither number nor time"
     order = np.argsort(steps, kind="stable")
     gaps = np.diff(steps[order])
     if (gaps == 0).any():
@@ -181,11 +216,41 @@ def _steps(column: pd.Series) -> tuple[np.ndarray, float | None, str]:
     return order, rate, ""
 
 
+def _seconds(column: pd.Series) -> pd.Series:
+    """Numbers as they are, times in seconds, and NaN for what is neither."""
+    import pandas as pd
+
+    kind = column.dtype.kind  # to_numeric would count the nanoseconds of times
+    if kind == "m":
+        return column.dt.total_seconds()
+    if kind != "M":
+        numbers = pd.to_numeric(column, errors="coerce")
+        if numbers.notna().all():
+            return numbers
+    times = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
+    return (times - times.min()).dt.total_seconds()
+
+
 def _holds_numbers(column: pd.Series) -> bool:
     """Whether the first values of a column are numbers, as text or not."""
     import pandas as pd
 
-    if column.dtype == bool or pd.api.types.is_datetime64_any_dtype(column):
-        return bool(column.dtype == bool)
     values = column.dropna().head(1000)
+    if column.dtype.kind in "mM" or _nested(values):
+        return False
     return bool(len(values)) and bool(pd.to_numeric(values, errors="coerce").notna().mean() > 0.9)
+
+
+def _nested(column: pd.Series) -> list[Any]:
+    """The values of a column that are lists or objects, as JSON may have."""
+    import pandas as pd
+
+    if column.dtype.kind != "O" or not pd.api.types.infer_dtype(column).startswith("mixed"):
+        return []
+    return [value for value in column if isinstance(value, list | dict | np.ndarray)]
+
+
+def _has_decimal_commas(column: pd.Series) -> bool:
+    """Whether the first values of a column are numbers with a comma, such as 0,5."""
+    values = column.dropna().head(10).astype(str)
+    return bool(len(values)) and bool(values.str.fullmatch(r"-?\d+,\d+").all())

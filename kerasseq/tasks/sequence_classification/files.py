@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasseq.data.audio.files import ENDINGS as SOUNDS
-from kerasseq.data.audio.files import read_sound
+from kerasseq.data.audio.files import read_sound, sound_info
 from kerasseq.data.images.files import ENDINGS as IMAGES
 from kerasseq.data.images.files import read_pixels
 from kerasseq.data.sequences.folders import FileReaders
 from kerasseq.data.sequences.recordings import Recording
 
+if TYPE_CHECKING:
+    from kerasseq.layers.spectrogram import LogMel
+
 __all__ = ["file_readers"]
 
 _SILENT = "silent"  # how the remark of a silent sound begins
+_LEAST_RATE = 100  # a timestep each 10 ms
 
 
 def file_readers(
@@ -30,17 +36,19 @@ def file_readers(
     Sound becomes its log-mel spectrogram, a timestep each 10 ms; an image its rows, from 0 to 1.
 
     Args:
-        rate: samples per second to which sounds are resampled; default: the rate of the first.
+        rate: samples per second to which sounds are resampled; default: the rate of most.
         mel_bins: number of bands of a log-mel spectrogram.
         image_size: height and width to which images are scaled; None for those of each image.
         video: whether the images in a folder are the frames of a video; None to decide by the
             depth of the folders.
     """
+    sounds = _SoundReader(rate, mel_bins)
+    remedy = "" if image_size else "image_size= scales images to one size"
 
     def read_rows(path: Path) -> Recording:
         pixels = read_pixels(path, image_size)
         values = pixels.reshape(len(pixels), -1).astype(np.float32) / 255
-        return Recording(path.name, values, one_unit=True)
+        return Recording(path.name, values, one_unit=True, remedy=remedy)
 
     def read_frames(paths: Sequence[Path]) -> np.ndarray:
         frames = [read_pixels(path, image_size) for path in paths]
@@ -51,32 +59,57 @@ def file_readers(
         return stacked if stacked.ndim == 4 else stacked[..., None]
 
     return FileReaders(
-        {
-            **dict.fromkeys(IMAGES, read_rows),
-            **dict.fromkeys(SOUNDS, _sound_reader(rate, mel_bins)),
-        },
+        {**dict.fromkeys(IMAGES, read_rows), **dict.fromkeys(SOUNDS, sounds.read)},
         read_frames,
         IMAGES,
         video,
+        sounds.begin,
     )
 
 
-def _sound_reader(rate: float | None, mel_bins: int) -> Callable[[Path], Recording]:
-    """A reader of sounds as log-mel spectrograms, all of one rate."""
-    chosen, layer = None if rate is None else round(rate), None
+class _SoundReader:
+    """Reads sounds as log-mel spectrograms, all of one rate."""
 
-    def read(path: Path) -> Recording:
-        nonlocal chosen, layer
+    def __init__(self, rate: float | None, mel_bins: int) -> None:
+        self._rate, self._mel_bins = rate, mel_bins
+        self._layer: LogMel | None = None
+
+    def begin(self, paths: Sequence[Path]) -> None:
+        """Check the rate before all sounds are read; by default it is that of most of them."""
+        sounds = [path for path in paths if path.suffix.lower() in SOUNDS]
+        if sounds:
+            self._check_rate()
+        if self._rate is None:
+            rates = Counter(rate for path in sounds if (rate := _rate_of(path)))
+            self._rate = rates.most_common(1)[0][0] if rates else None
+
+    def read(self, path: Path) -> Recording:
+        """Read one sound."""
         import keras
 
         from kerasseq.layers.spectrogram import LogMel
 
-        sound = read_sound(path, chosen)
-        chosen = sound.rate
-        layer = layer or LogMel(sound.rate, mel_bins, top_db=None)
+        self._check_rate()
+        sound = read_sound(path, None if self._rate is None else round(self._rate))
+        self._rate = sound.rate
+        self._layer = self._layer or LogMel(sound.rate, self._mel_bins, top_db=None)
         notes = list(sound.notes)
         silent = next((note for note in notes if note.startswith(_SILENT)), "")
-        features = keras.ops.convert_to_numpy(layer(sound.samples[None]))[0]
+        features = keras.ops.convert_to_numpy(self._layer(sound.samples[None]))[0]
         return Recording(path.name, features, rate=sound.rate, fault=silent, notes=notes)
 
-    return read
+    def _check_rate(self) -> None:
+        """Raise a ValueError if the rate is too low for sound."""
+        if self._rate is not None and self._rate < _LEAST_RATE:
+            raise ValueError(
+                f"rate must be at least {_LEAST_RATE} samples per second for sound. "
+                f"Received: rate={self._rate:g}"
+            )
+
+
+def _rate_of(path: Path) -> int | None:
+    """The rate of a sound; None if its header cannot be read."""
+    try:
+        return sound_info(path).rate
+    except (ValueError, OSError):
+        return None

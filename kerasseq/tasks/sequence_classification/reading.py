@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kerasseq.data.classes.labels import class_name, class_numbers, plain_labels
+from kerasseq.data.parts import prefix_errors
 from kerasseq.data.sequences.folders import FileReaders
 from kerasseq.data.sequences.read import Reading
-from kerasseq.data.sequences.recordings import Sequences
+from kerasseq.data.sequences.reader import TARGET_LIMIT
+from kerasseq.data.sequences.recordings import Sequences, channel_numbers
 
 if TYPE_CHECKING:
     from kerasseq.recipes.sequence_classification import SequenceClassificationSettings as Settings
@@ -38,8 +41,12 @@ def of_training(settings: Settings) -> Reading:
 
 def of_part(settings: Settings, source: Sequences) -> Reading:
     """How a separate validation or test part is read: as the training data was."""
+    training = of_training(settings)
     return replace(
-        of_training(settings),
+        training,
+        # Labels and groups of an array are those of the training data.
+        label=training.named["label"],
+        groups=training.named["groups"],
         shape=source.values.shape,
         channels=settings.channels or source.reading.get("channels"),
         usual=source.reading,
@@ -51,12 +58,13 @@ def of_part(settings: Settings, source: Sequences) -> Reading:
 def of_new(settings: Settings, state: Mapping[str, Any]) -> Reading:
     """How new data of a run is read: a sequence that cannot be read is no error."""
     reading, shape = state.get("reading", {}), tuple(state["data_info"]["shape"])
+    names = state["channels"]
     video = len(shape) == 3
     return replace(
         of_training(settings),
         learn=False,
         shape=shape,
-        usual=reading,
+        usual=reading if names == channel_numbers(len(names)) else {**reading, "channels": names},
         rate=state["rate"],
         readers=_readers(settings, state["rate"], video),
     )
@@ -106,10 +114,11 @@ def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> 
                 'those classes? Pass label=, or target="number" for a regression.'
             )
     numeric = target == "number"
-    result = {
-        name: each and replace(each, labels=convert(each.labels or []), numeric=numeric)
-        for name, each in separate.items()
-    }
+    result: dict[str, Sequences | None] = {}
+    for name, each in separate.items():
+        with prefix_errors(name) if name in parts else nullcontext():
+            labels = [] if each is None else convert(each.labels or [])
+        result[name] = each and replace(each, labels=labels, numeric=numeric)
     return replace(
         source, labels=convert(source.labels), numeric=numeric, notes=notes,
         validation=result["validation"], test=result["test"],
@@ -134,8 +143,9 @@ def _numbers(labels: Sequence[Any]) -> list[Any]:
         raise ValueError(
             f'target="number" needs numbers as labels. Received: the label {bad!r}'
         ) from None
-    if not np.isfinite(values).all():
-        raise ValueError("every label must be a finite number. Leave the others out.")
+    if not (np.abs(values) < TARGET_LIMIT).all():
+        limit = f"of a size below {TARGET_LIMIT:g}"
+        raise ValueError(f"every label must be a number {limit}. Leave the others out.")
     return values
 
 

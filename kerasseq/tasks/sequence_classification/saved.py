@@ -39,3 +39,13 @@ def check_metrics(metrics: Mapping[str, Any], classes: int) -> None:
         raise ValueError(
             f"the confusion matrix has {scored:,} classes, and the state has {classes:,}"
         )
+    rows = metrics["rows"]["test"]
+    counts = {}
+    if classes:
+        counts = {
+            "confusion": sum(map(sum, metrics["confusion"])),
+            "reliability": sum(metrics["reliability"]["rows"]),
+        }
+    for name, count in counts.items():
+        if count != rows:
+            raise ValueError(f"{name} is of {count:,} rows, and {rows:,} were scored")

@@ -85,8 +85,9 @@ class Stream:
     def _values(self, samples: Any) -> np.ndarray:
         """The samples as `(timesteps, ...)`, checked."""
         shape = self._reader.shape
+        frames = len(shape) > 1
         try:
-            values = np.asarray(samples, dtype=np.uint8 if len(shape) > 1 else np.float32)
+            values = _pixels(samples) if frames else np.asarray(samples, dtype=np.float32)
         except (TypeError, ValueError):
             values = np.array(None)
         if values.ndim == 0 and values.dtype.kind == "f" and shape == (1,):
@@ -94,8 +95,9 @@ class Stream:
         if values.ndim == len(shape):
             values = values[None]
         if values.dtype.kind not in "fu" or values.shape[1:] != shape or not len(values):
+            kind = ", whole numbers from 0 to 255" if frames else ""
             raise ValueError(
-                f"samples must be {shape}, or (timesteps, {', '.join(map(str, shape))}). "
+                f"samples must be {shape}, or (timesteps, {', '.join(map(str, shape))}){kind}. "
                 f"Received: {np.shape(samples)}"
             )
         if np.isinf(values).any():
@@ -114,3 +116,15 @@ class Stream:
         filled = np.stack(rows[1:] if self._last is None else rows)
         self._last = filled[-1]
         return filled
+
+
+def _pixels(samples: Any) -> np.ndarray:
+    """Frames as uint8.
+
+    Raises:
+        ValueError: if they hold anything but whole numbers from 0 to 255.
+    """
+    values = np.asarray(samples)
+    if values.dtype.kind not in "iu" or not ((values >= 0) & (values <= 255)).all():
+        raise ValueError("samples must be whole numbers from 0 to 255")
+    return values.astype(np.uint8)

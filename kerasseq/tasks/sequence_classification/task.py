@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -140,6 +141,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             )
             train, validation = rest.take(keep), rest.take(held)
         notes += _class_notes(train, validation, tested, numeric)
+        notes += _group_notes({"training": train, "validation": validation, "test": tested})
         if learn != "train":
             train = rest
         if learn == "all":
@@ -383,6 +385,10 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         expected = (*reader.shape[:-1], reader.width)
         if model_shape != expected:
             raise ValueError(f"the model takes timesteps of {model_shape}, the state {expected}")
+        if len(reader.shape) == 1 and settings.differences != (reader.differences is not None):
+            raise ValueError(
+                f"the setting differences={settings.differences} contradicts the state"
+            )
         check_metrics(metrics, len(reader.classes))
 
     def _reader(self, state: Mapping[str, Any]) -> SequenceReader:
@@ -443,9 +449,25 @@ def _class_notes(
     if unknown:
         raise ValueError(
             f"no sequence of the training part has the label {', '.join(map(repr, unknown))}: all "
-            "of them are in the groups that are held out. Give more groups, or leave groups= out."
+            "of them are in the groups or recordings that are held out. Give more of these, or "
+            "leave out groups= or test_groups=."
         )
     absent = sorted(known - {*(validation.labels or [])}, key=str)
     if not absent:
         return []
     return [f"classes without a sequence in the validation part: {', '.join(map(repr, absent))}"]
+
+
+def _group_notes(parts: Mapping[str, Sequences]) -> list[str]:
+    """Notes on groups that two parts share, as separate data may."""
+    notes = []
+    for (one, first), (other, second) in itertools.combinations(parts.items(), 2):
+        if not (first.grouped and second.grouped):
+            continue
+        shared = sorted({*(first.groups or [])} & {*(second.groups or [])})
+        if shared:
+            notes.append(
+                f"groups that the {one} and the {other} part share: {len(shared):,}, such as "
+                f"{shared[0]!r}; scores tell less of new groups"
+            )
+    return notes

@@ -86,3 +86,38 @@ def test_official_files(shared_data: Path) -> None:
     assert source.values.shape == source.test.values.shape == (12,)
     assert (source.values.lengths.min(), source.values.lengths.max()) == (7, 26)
     assert sorted({*(source.labels or [])}) == list("123456789")
+
+
+def test_a_relational_case_may_be_long(tmp_path: Path) -> None:
+    values = np.arange(60_000.0).reshape(2, 30_000)
+    rows = "\\n".join(",".join(f"{value:.1f}" for value in row) for row in values)
+    header = (
+        "@attribute r relational\n@attribute a numeric\n@end r\n@attribute class {a,b}\n@data\n"
+    )
+    path = _write(tmp_path / "P.arff", f"{header}'{rows}','a, b'\n\"1,2\\n3,4\",b\n")
+    one, two = read_archive_file(path)
+    np.testing.assert_array_equal(one.values, values.T)
+    np.testing.assert_array_equal(two.values, [[1, 3], [2, 4]])
+    assert (one.label, two.label) == ("a, b", "b")
+
+
+def test_a_file_may_have_no_labels(tmp_path: Path) -> None:
+    for tag in ("@classLabel false", "@targetlabel false", "@classLabel"):
+        (case,) = read_archive_file(_write(tmp_path / "P.ts", f"{tag}\n@data\n1,2,3\n"))
+        assert case.label is None
+        np.testing.assert_array_equal(case.values, [[1], [2], [3]])
+    (case,) = read_archive_file(_write(tmp_path / "P.ts", "@targetLabel true\n@data\n1,2:0.5\n"))
+    assert case.label == "0.5"
+
+
+def test_an_attribute_may_lack_its_name(tmp_path: Path) -> None:
+    header = "@attribute\n@attribute b {0,1}\n@data\n"
+    (case,) = read_archive_file(_write(tmp_path / "P.arff", f"{header}1,2,1\n"))
+    assert case.label == "1"
+
+
+def test_of_several_data_sets_in_a_folder_the_first_is_read_and_said(tmp_path: Path) -> None:
+    for name in ("P_TRAIN", "P_TEST", "Q_TRAIN", "Q_TEST"):
+        _write(tmp_path / f"{name}.ts", f"{HEADER}1,2:3,4:up\n1,2:3,4:down\n")
+    notes = read_sequences(tmp_path, Reading()).notes
+    assert any("P_TRAIN.ts alone is read, the first of 2 data sets" in note for note in notes)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,3 +102,56 @@ def test_empty_sequences_are_left_out_of_training_and_said() -> None:
     assert source.notes == ["left out: 2 sequences without values, 1, 2"]
     with pytest.raises(ValueError, match="every sequence is empty"):
         _read(data[1:])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "match"),
+    [
+        ({"lengths": 3}, "lengths must have an entry for each of the 4 .*one value alone"),
+        ({"lengths": [3, 3, -1, 3]}, "lengths must be a whole number from 0 to 3.* Received: -1"),
+        ({"lengths": [3, 9, 3, 3]}, "lengths must be a whole number from 0 to 3.* Received: 9"),
+        ({"values": 1.0}, r"must be \(sequences, timesteps, channels\)"),
+        ({"rate": [1.0, 2.0]}, "rate must be one number above 0"),
+        ({"rate": -5.0}, r"rate must be one number above 0.* Received: -5.0"),
+        ({"rate": np.nan}, "rate must be one number above 0"),
+        ({"rate": "fast"}, "rate must be one number above 0.* Received: fast"),
+    ],
+)
+def test_arrays_of_a_file_that_do_not_fit(arrays: Any, match: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **{"values": VALUES, "labels": list("abab"), **arrays})
+    with pytest.raises(ValueError, match=match):
+        _read(tmp_path / "a.npz")
+    answered = _read([str(tmp_path / "a.npz")], learn=False)
+    assert answered.faults[0]
+
+
+def test_a_column_of_labels_is_flat_and_one_hot_rows_are_named() -> None:
+    column = np.array([[0], [1], [0], [1]])
+    assert _read((VALUES, column)).labels == [0, 1, 0, 1]
+    assert _read((VALUES, pd.DataFrame(column))).labels == [0, 1, 0, 1]
+    with pytest.raises(ValueError, match=r"Of one-hot rows pass the classes"):
+        _read((VALUES, np.eye(2)[column[:, 0]]))
+
+
+def test_arrays_may_have_a_label_for_each_timestep() -> None:
+    labels = [[0, 0, 1], [1, 1, 0], [0, 0, 0], [1, 1, 1]]
+    assert _read((VALUES, labels), window=3).labels == [0, 1, 0, 1]
+
+
+def test_an_empty_label_is_none() -> None:
+    with pytest.raises(ValueError, match="1 of 4 sequences have no label"):
+        _read((VALUES, ["a", "b", " ", "b"]))
+
+
+@pytest.mark.parametrize("channels", [["a"], ["a", "b", "c"]])
+def test_names_of_channels_are_as_many_as_channels(channels: list[str]) -> None:
+    with pytest.raises(ValueError, match="channels must name each of the 2 channels"):
+        _read(VALUES, channels=channels)
+    with pytest.raises(ValueError, match="each channel needs a name of its own"):
+        _read(VALUES, channels=["a", "a"])
+
+
+def test_an_entry_of_a_list_that_is_no_path_is_answered(tmp_path: Path) -> None:
+    np.save(tmp_path / "0.npy", VALUES[0])
+    answered = _read([str(tmp_path / "0.npy"), None], learn=False)
+    assert answered.faults == ["", "it is no path, as other entries are, but NoneType"]

@@ -10,6 +10,7 @@ import pytest
 
 from kerasseq.data.sequences.patterns import compile_pattern, match_name
 from kerasseq.data.sequences.read import Reading, read_sequences
+from kerasseq.tasks.sequence_classification.files import file_readers
 
 VALUES = np.arange(6.0).reshape(3, 2)
 
@@ -122,3 +123,35 @@ def test_archives_are_measured_before_they_are_read(
     (tmp_path / "b.zip").write_bytes(b"PK no archive")
     with pytest.raises(ValueError, match="cannot be read as an archive"):
         read_sequences(tmp_path / "b.zip", Reading())
+
+
+def test_files_of_another_kind_are_left_out_and_said(tmp_path: Path) -> None:
+    for label in "ab":
+        _csv(tmp_path / label / "0.csv")
+        (tmp_path / label / "0.txt").write_text("1 2 3")
+    source = read_sequences(tmp_path, Reading())
+    assert source.names == ["a/0.csv", "b/0.csv"]
+    assert source.notes == ["left out: 2 files of another kind, .txt"]
+
+
+def test_images_in_train_and_test_are_no_videos(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for part in ("train", "test"):
+        for label in "ab":
+            (tmp_path / part / label).mkdir(parents=True)
+            for number in range(2):
+                name = tmp_path / part / label / f"{number}.png"
+                Image.fromarray(np.zeros((4, 3), np.uint8)).save(name)
+    source = read_sequences(tmp_path, Reading(readers=file_readers()))
+    assert source.labels == list("aabb")
+    assert source.test is not None
+    assert source.values.shape == source.test.values.shape == (3,)
+
+
+def test_channels_are_ordered_as_in_the_training_files(tmp_path: Path) -> None:
+    _csv(tmp_path / "0.csv", VALUES[:, ::-1], "y,x")
+    usual = {"channels": ["x", "y"]}
+    for data in (tmp_path / "0.csv", [str(tmp_path / "0.csv")]):
+        source = read_sequences(data, Reading(learn=False, shape=(2,), usual=usual))
+        np.testing.assert_array_equal(source.values[0], VALUES)

@@ -108,13 +108,14 @@ def test_a_group_is_never_on_both_sides(seed: int, groups: int) -> None:
 
 
 def test_a_constant_group_is_refused() -> None:
-    match = "belong to the only group, 'x', .* Leave groups= out"
+    match = "belong to the only group, 'x', .* or name another column by groups="
     with pytest.raises(ValueError, match=match):
         hold_out(["a", "b"] * 5, ["x"] * 10, 0.2, 0)
 
 
 def test_groups_to_score_on() -> None:
     keep, held = group_rows(["1", "2", "1", "3"], ["1"])
+    assert group_rows(["1", "2", "1", "3"], [1])[1].tolist() == [0, 2]
     assert (keep.tolist(), held.tolist()) == ([1, 3], [0, 2])
     for groups, chosen in ((["1", "2"], ["3"]), (["1", "1"], ["1"]), (None, ["1"])):
         with pytest.raises(ValueError, match=r"test_groups must name some of the groups"):

@@ -96,3 +96,84 @@ def test_a_table_of_files(tmp_path: Path) -> None:
         read_sequences(tmp_path / "labels.csv", Reading())
     answered = read_sequences(tmp_path / "labels.csv", Reading(learn=False))
     assert answered.faults[-1] == "there is no such file"
+
+
+def _steps(times: Any) -> pd.DataFrame:
+    return pd.DataFrame({"sequence": "a", "step": times, "x": range(len(times))})
+
+
+def test_labels_of_timesteps_are_resampled_with_the_values() -> None:
+    labels = np.repeat(["up", "down"], 20)
+    table = pd.DataFrame({"sequence": 1, "step": np.arange(40) / 20, "x": 0.0, "label": labels})
+    for rate in (10, 20, 40):
+        source = read_sequences(table, Reading(window=rate // 2, rate=rate))
+        assert (source.labels or [])[:3] == ["up", "up", "down"]
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_times_have_a_rate_in_seconds(zone: str | None, tmp_path: Path) -> None:
+    begin = pd.Timestamp("2020", tz=zone)
+    gaps = pd.to_timedelta([0, 2, 4, 6], unit="s")
+    for steps in (begin + gaps, gaps):
+        assert read_sequences(_steps(steps), Reading()).rate == 0.5
+    _steps(begin + gaps).to_csv(tmp_path / "t.csv", index=False)
+    assert read_sequences(tmp_path / "t.csv", Reading()).rate == 0.5
+
+
+@pytest.mark.parametrize("first", [pd.NaT, np.inf])
+def test_a_step_that_is_no_time_is_a_fault(first: Any) -> None:
+    others = pd.to_datetime(["2020-01-01", "2020-01-02"]) if first is pd.NaT else [1.0, 2.0]
+    with pytest.raises(ValueError, match="neither number nor time"):
+        read_sequences(_steps([first, *others]), Reading())
+
+
+def test_a_name_of_a_column_occurs_once() -> None:
+    table = _table().set_axis(["recording", "time", "subject", "ax", "ax", "activity"], axis=1)
+    for learn in (True, False):
+        with pytest.raises(ValueError, match="several columns of one name: 'ax'"):
+            read_sequences(table, Reading(learn=learn))
+
+
+def test_lists_and_objects_in_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text('[{"label": {"a": 1}, "x": 1}, {"label": {"a": 1}, "x": 2}]')
+    answered = read_sequences([str(tmp_path / "t.json")], Reading(learn=False))
+    assert "the column 'label' holds {'a': 1}, and a number" in answered.faults[0]
+
+
+def test_values_for_an_array_are_refused_beside_a_table() -> None:
+    table = _table()
+    with pytest.raises(ValueError, match="label= and groups= must name a column"):
+        read_sequences(table, Reading(label=["a", "b"], groups=[1, 2]))
+    with pytest.raises(ValueError, match=r"data is a pair .* leave label= out"):
+        read_sequences((np.ones((2, 3, 1)), ["a", "b"]), Reading(label=["a", "b"]))
+
+
+def test_new_tables_need_the_columns_of_the_training_table() -> None:
+    usual = read_sequences(_table(), Reading()).reading
+    how = Reading(learn=False, usual=usual, shape=(2,))
+    with pytest.raises(ValueError, match="no column 'recording', which tells the sequences apart"):
+        read_sequences(_table().rename(columns={"recording": "take"}), how)
+    with pytest.raises(ValueError, match="the DataFrame lacks the channels 'ay'"):
+        read_sequences(_table().drop(columns="ay"), how)
+
+
+def test_rows_without_the_name_of_a_sequence_are_answered() -> None:
+    table = _table().assign(recording=["b", "b", "a", "a", None])
+    answered = read_sequences(table, Reading(learn=False))
+    assert answered.names == ["b", "a", "without a name"]
+    assert answered.faults[2] == "1 rows have no name in the column 'recording'"
+    assert answered.labels == ["walk", "run", "run"]
+    with pytest.raises(ValueError, match="1 rows have no name in the column 'recording'"):
+        read_sequences(table, Reading())
+
+
+def test_a_second_column_of_labels_is_no_channel() -> None:
+    source = read_sequences(_table().assign(target=[1, 1, 0, 0, 0]), Reading())
+    assert source.channels == ["ax", "ay"]
+    assert "channels 'ax', 'ay'" in source.notes[0]
+
+
+def test_decimal_commas_are_named() -> None:
+    table = pd.DataFrame({"sequence": [1, 1], "x": ["0,5", "-1,5"], "label": "a"})
+    with pytest.raises(ValueError, match="Write decimal points in place of commas"):
+        read_sequences(table, Reading())

@@ -50,3 +50,27 @@ def test_new_sound_that_cannot_be_read_has_its_reason(tmp_path: Path) -> None:
     assert "is empty" in source.faults[3]
     with pytest.raises(ValueError, match="3 of 4 sequences cannot be used"):
         read_sequences(tmp_path, Reading(readers=readers, pattern="{label}"))
+
+
+def test_the_rate_is_that_of_most_sounds(tmp_path: Path) -> None:
+    for number, rate in enumerate((8000, 16000, 16000)):
+        _tone(tmp_path / "a" / f"{number}.wav", rate)
+    assert read_sequences(tmp_path, Reading(readers=file_readers())).rate == 16000
+
+
+def test_a_rate_that_sound_cannot_have_is_refused(tmp_path: Path) -> None:
+    path = _tone(tmp_path / "a" / "0.wav")
+    for rate, match in ((0.3, "rate must be at least 100 samples"), (1e12, "at 1,000,000,000,000")):
+        for data in (tmp_path, path):
+            with pytest.raises(ValueError, match=match):
+                read_sequences(data, Reading(readers=file_readers(rate), rate=rate))
+
+
+def test_images_of_unequal_size_have_a_remedy(tmp_path: Path) -> None:
+    from PIL import Image
+
+    (tmp_path / "a").mkdir()
+    for number, width in enumerate((4, 4, 5)):
+        Image.fromarray(np.zeros((3, width), np.uint8)).save(tmp_path / "a" / f"{number}.png")
+    with pytest.raises(ValueError, match="5 channels, and 4 are expected: image_size= scales"):
+        read_sequences(tmp_path, Reading(readers=file_readers()))
