@@ -256,15 +256,17 @@ def read_rows(
     """Read a list of rows from the command line, a file or standard input.
 
     Args:
-        rows: rows on the command line; one row may be the path of a file with one of the endings.
+        rows: rows on the command line; a single one with one of the endings is the path of a
+            file, unless it has a space and there is no such file.
         file: a file with one row per line, or one with one of the endings.
         endings: endings of files whose path is returned, since the verb reads them itself.
     """
     if rows and file:
         raise ValueError(f"Give rows or --file, not both. Received: {len(rows)} and {file}")
     if file is None and rows and len(rows) == 1 and rows[0].lower().endswith(tuple(endings)):
-        named = Path(rows[0])
-        file, rows = (named, None) if named.is_file() else (None, rows)
+        name = os.path.expanduser(rows[0])
+        if os.path.isfile(name) or not re.search(r"\s", name):  # else a text
+            file, rows = Path(name), None
     if file and file.suffix.lower() in endings:
         return file
     return rows or _read_lines(file)
