@@ -396,7 +396,7 @@ def test_the_shell_tags_texts_and_files(
         _, err = capsys.readouterr()
         assert err.count("\n") == 1
         assert "there is no file" in err
-    text = _write(tmp_path / "new.txt", _lines(3, seed=5))
+    text = _write(tmp_path / "new.testa", _lines(3, seed=5))
     for words in ([str(text)], ["--file", str(text)]):
         assert main(["tag", str(folder), *words, "--out", str(tmp_path / "from.txt")]) == 0
         assert (tmp_path / "from.txt").read_text() == out_path.read_text()

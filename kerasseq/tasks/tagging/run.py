@@ -35,7 +35,7 @@ class TaggingRun(Run):
     """
 
     verbs: ClassVar[tuple[str, ...]] = ("tag", "evaluate")
-    files: ClassVar[tuple[str, ...]] = (*TABLES, ".conll", ".conllu", ".iob", ".bio", ".txt")
+    files: ClassVar[tuple[str, ...]] = (*TABLES, ".conll", ".conllu", ".iob", ".bio", ".txt", "")
 
     def predict(self, data: Any, **options: Any) -> pd.DataFrame:
         """Tags of new sentences; the same as `tag`.
