@@ -256,16 +256,20 @@ def read_rows(
     """Read a list of rows from the command line, a file or standard input.
 
     Args:
-        rows: rows on the command line; one row may be the path of a file with one of the endings.
+        rows: rows on the command line; a single one with one of the endings is the path of a
+            file, unless it has a space and there is no such file.
         file: a file with one row per line, or one with one of the endings.
-        endings: endings of files whose path is returned, since the verb reads them itself.
+        endings: endings of files whose path is returned, since the verb reads them itself; ""
+            stands for all files.
     """
     if rows and file:
         raise ValueError(f"Give rows or --file, not both. Received: {len(rows)} and {file}")
     if file is None and rows and len(rows) == 1 and rows[0].lower().endswith(tuple(endings)):
-        named = Path(rows[0])
-        file, rows = (named, None) if named.is_file() else (None, rows)
-    if file and file.suffix.lower() in endings:
+        name = os.path.expanduser(rows[0])
+        has_ending = name.lower().endswith(tuple(filter(None, endings)))
+        if os.path.isfile(name) or (has_ending and not re.search(r"\s", name)):  # else a text
+            file, rows = Path(name), None
+    if file and (file.suffix.lower() in endings or ("" in endings and file.is_file())):
         return file
     return rows or _read_lines(file)
 

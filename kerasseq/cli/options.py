@@ -79,7 +79,7 @@ def parameters(
     readers: dict[str, Reader] = {}
     for option in options:
         kind, default, reader = _typer_type(option)
-        info: Any = typer.Option(help=option.doc)
+        info: Any = typer.Option(help=option.doc, metavar=_choices(option))
         if option.argument:
             kind, default, reader = str, option.default, _identity
             info = typer.Argument(help=option.doc)
@@ -144,6 +144,18 @@ def _typer_type(option: Option) -> tuple[Any, Any, Reader]:
     return None, None, _identity
 
 
+def _choices(option: Option) -> str | None:
+    """The values of an option that can have a few only, for the help."""
+    kinds = [kind for kind in union_members(option.annotation) if kind != "None"]
+    if not kinds or not all(kind.startswith("Literal[") for kind in kinds):
+        return None
+    return "|".join(str(value) for kind in kinds for value in _literal_values(kind))
+
+
+def _literal_values(kind: str) -> list[Any]:
+    return list(ast.literal_eval(f"[{kind.removeprefix('Literal[')}"))
+
+
 _SEQUENCE = r"(?:list|tuple|Sequence|Iterable)\[(bool|int|float|str)(?:, \.\.\.)?\]"
 
 
@@ -153,7 +165,7 @@ def _parse_union(name: str, members: Sequence[str], text: str | None) -> Any:
         return None
     for member in members:
         if member.startswith("Literal["):
-            values = ast.literal_eval(f"[{member.removeprefix('Literal[')}")
+            values = _literal_values(member)
             if text in map(str, values):
                 return next(value for value in values if str(value) == text)
     if "bool" in members and text.lower() in ("true", "false"):

@@ -58,7 +58,7 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
     )
     all_parameters = [
         _folder_parameter(),
-        *map(_rows_parameter, rows),
+        *(_rows_parameter(option) for option in method_options if option.name in rows),
         *parameters,
         *([_FILE] if rows else []),
         _FORMAT,
@@ -167,9 +167,10 @@ def _rest_parameter() -> inspect.Parameter:
     return parameter
 
 
-def _rows_parameter(name: str) -> inspect.Parameter:
-    annotation = Annotated[list[str] | None, typer.Argument(metavar=f"[{name.upper()}]...")]
-    parameter: inspect.Parameter = _parameter(name, annotation, None)
+def _rows_parameter(option: Option) -> inspect.Parameter:
+    argument = typer.Argument(metavar=f"[{option.name.upper()}]...", help=option.doc)
+    annotation = Annotated[list[str] | None, argument]
+    parameter: inspect.Parameter = _parameter(option.name, annotation, None)
     return parameter
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["user_path"]
+__all__ = ["output_file", "user_path"]
 
 _SHOWN = 60  # characters of a path in an error
 
@@ -54,4 +54,26 @@ def user_path(value: str | os.PathLike[str], name: str) -> Path:
         raise FileNotFoundError(
             f"{name} is no path of this machine ({reason}). Check it. Received: {name}={shown!r}"
         ) from None
+    return path
+
+
+def output_file(value: str | os.PathLike[str], name: str) -> Path:
+    """Check the path of a file to write, as `user_path` does.
+
+    Args:
+        value: The path.
+        name: Name of the argument, for the error.
+
+    Raises:
+        ValueError: If it is no path, or that of a folder, or its folder does not exist.
+        FileNotFoundError: If no file can have this name.
+    """
+    path = user_path(value, name)
+    if path.is_dir():
+        raise ValueError(f"{name} must be a file, and this is a folder. Received: {name}={path}")
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"{name} must be a file in a folder that exists: make {path.parent} first. "
+            f"Received: {name}={path}"
+        )
     return path

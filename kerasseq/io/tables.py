@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import warnings
@@ -52,7 +53,9 @@ _MOST_CLASSES = 50
 _SHOWN = 20  # columns in an error
 
 
-def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[str]]:
+def read_table(
+    path: Path, kind: str | None = None, quoted: bool = True
+) -> tuple[pd.DataFrame, list[str]]:
     """Read a table from a CSV, TSV, JSON, JSON-lines or Parquet file.
 
     Columns of CSV and TSV are read as text, and only an empty field is a missing value: "None",
@@ -62,6 +65,7 @@ def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[
     Args:
         path: The file.
         kind: One of `TABLES`; the ending of the file name by default.
+        quoted: Whether fields of CSV and TSV may be quoted.
 
     Returns:
         The table, and notes for the user, such as an encoding other than UTF-8.
@@ -77,7 +81,7 @@ def read_table(path: Path, kind: str | None = None) -> tuple[pd.DataFrame, list[
     if not content.strip():
         raise ValueError(f"{path} is empty. Give a file with texts and labels.")
     if kind in (".csv", ".tsv"):
-        return read_separated(path, content, kind[1:].upper()), notes
+        return read_separated(path, content, kind[1:].upper(), quoted), notes
     return _read_json(path, content), notes
 
 
@@ -249,13 +253,16 @@ def _unpacked_bytes(column: pyarrow.ChunkedArray | pyarrow.Array) -> int:
     return int(column.nbytes)
 
 
-def read_separated(path: Path, content: str, kind: str = "CSV") -> pd.DataFrame:
+def read_separated(
+    path: Path, content: str, kind: str = "CSV", quoted: bool = True
+) -> pd.DataFrame:
     """Read a table from the content of a CSV or TSV file, as `read_table` does.
 
     Args:
         path: the file, for errors.
         content: the content of the file, decoded.
         kind: "CSV" or "TSV".
+        quoted: whether fields may be quoted.
 
     Raises:
         ValueError: if the content is too large, or cannot be read as a table.
@@ -278,6 +285,7 @@ def read_separated(path: Path, content: str, kind: str = "CSV") -> pd.DataFrame:
                 keep_default_na=False,
                 na_values=[""],
                 index_col=False,
+                quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
             )
     except pd.errors.ParserWarning:
         raise _unreadable(

@@ -165,11 +165,12 @@ def read_record(folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = read_json(folder / RECORD)
     except Damaged as error:
         raise ValueError(f"{error}. {REMEDY}") from error
-    if not isinstance(record, dict) or type(record.get("format")) is not int:
+    version = record.get("format") if isinstance(record, dict) else None
+    if type(version) is not int or version < 1:
         raise ValueError(f"{folder / RECORD} is not the record of a run: restore it from a copy.")
-    if record["format"] > FORMAT:
+    if version > FORMAT:
         raise ValueError(
-            f"{folder} was written by a newer kerasseq (format {record['format']}; this one reads "
+            f"{folder} was written by a newer kerasseq (format {version}; this one reads "
             f"up to {FORMAT}): upgrade kerasseq."
         )
     try:

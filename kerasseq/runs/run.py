@@ -87,7 +87,7 @@ class Run:
 
     #: Names of the methods that the shell offers as `kerasseq VERB DIR`.
     verbs: ClassVar[tuple[str, ...]] = ("predict", "evaluate")
-    #: Endings of the files that `verbs` read in place of a list of rows.
+    #: Endings of the files that `verbs` read in place of a list of rows; "" stands for all files.
     files: ClassVar[tuple[str, ...]] = TABLES
 
     def __post_init__(self) -> None:

@@ -601,10 +601,12 @@ def test_predict_takes_a_table_by_its_file(
     say: Callable[..., Said], run: list[dict[str, Any]]
 ) -> None:
     assert say("predict", "folder", "--file", "new.csv", "--strict")[0] == 0
-    assert say("predict", "folder", "new.csv")[0] == 0  # one text
+    assert say("predict", "folder", "new.csv")[0] == 0  # which says if there is none
+    assert say("predict", "folder", "see new.csv")[0] == 0  # one text
     assert run == [
         {"data": Path("new.csv"), "strict": True},
-        {"data": ["new.csv"], "strict": False},
+        {"data": Path("new.csv"), "strict": False},
+        {"data": ["see new.csv"], "strict": False},
     ]
 
 

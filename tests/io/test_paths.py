@@ -84,3 +84,13 @@ def test_a_path_where_nobody_may_look(tmp_path: Path) -> None:
     (tmp_path / "shut").mkdir(mode=0)
     with pytest.raises(FileNotFoundError, match=r"\(permission denied\)"):
         paths.user_path(tmp_path / "shut" / "a", "data")
+
+
+def test_a_file_to_write_is_no_folder_and_in_one(tmp_path: Path) -> None:
+    assert paths.output_file(tmp_path / "x.txt", "out") == tmp_path / "x.txt"
+    with pytest.raises(ValueError, match="out must be a file, and this is a folder"):
+        paths.output_file(tmp_path, "out")
+    with pytest.raises(
+        ValueError, match=r"out must be a file in a folder that exists: make .*none"
+    ):
+        paths.output_file(tmp_path / "none" / "x.txt", "out")

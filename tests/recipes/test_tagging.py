@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -212,7 +213,7 @@ def test_new_data_is_scored(run: TaggingRun, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"has 3 columns: name one by its number.*tag=7"):
         run.evaluate(path, tag=7)
     with pytest.raises(ValueError, match="are not of the scheme IOB1"):
-        run.evaluate(path, tag=0)
+        run.evaluate(path, tag=1)
 
 
 def test_tags_that_the_training_part_lacks(run: TaggingRun, tmp_path: Path) -> None:
@@ -390,6 +391,86 @@ def test_the_shell_tags_texts_and_files(
     expected = [f"{token} {tag}" for rows in _lines(3, seed=5) for token, _, tag in rows]
     lines = out_path.read_text().split("\n")
     assert [line for line in lines if line] == expected
-    assert main(["tag", str(folder), "--file", str(tmp_path / "none.conll")]) == 2
-    _, err = capsys.readouterr()
-    assert err.count("\n") == 1
+    for words in (["--file", str(tmp_path / "none.conll")], ["nwes.conll"]):
+        assert main(["tag", str(folder), *words]) == 2
+        _, err = capsys.readouterr()
+        assert err.count("\n") == 1
+        assert "there is no file" in err
+    text = _write(tmp_path / "new.testa", _lines(3, seed=5))
+    for words in ([str(text)], ["--file", str(text)]):
+        assert main(["tag", str(folder), *words, "--out", str(tmp_path / "from.txt")]) == 0
+        assert (tmp_path / "from.txt").read_text() == out_path.read_text()
+    capsys.readouterr()
+    assert main(["tag", str(folder), "Ada saw notes.txt", "--format", "csv"]) == 0
+    assert "0,Ada,0,3" in capsys.readouterr().out
+
+
+def test_the_help_has_the_values(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tagging", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for values in ("lstm|cnn|none", "IOB2|BIOES", "auto|IOB1|IOB2|BIOES|IO|none"):
+        assert values in shown
+    assert main(["tag", str(folder), "--help"]) == 0
+    assert "a list of sentences, each a text" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_run_reads_other_forms_than_its_data(run: TaggingRun, tmp_path: Path) -> None:
+    expected = run.tag(["Ada left .", "Bob saw Rome"])["tag"].tolist()
+    long = pd.DataFrame(
+        {"sentence": [0, 0, 0, 1, 1, 1], "token": ["Ada", "left", ".", "Bob", "saw", "Rome"]}
+    )
+    lists = pd.DataFrame({"tokens": [["Ada", "left", "."], ["Bob", "saw", "Rome"]]})
+    assert run.tag(long)["tag"].tolist() == run.tag(lists)["tag"].tolist() == expected
+    tags = [["I-PER", "O", "O"], ["I-PER", "O", "I-LOC"]]
+    assert run.evaluate(lists.assign(ner_tags=tags))["rows"] == 2
+
+
+@pytest.mark.thorough
+def test_a_run_of_a_table_reads_tables_without_tags_and_columns(tmp_path: Path) -> None:
+    rows = [(number, *word) for number, line in enumerate(_lines(60)) for word in line]
+    table = pd.DataFrame(rows, columns=["sentence", "token", "pos", "tag"])
+    run = tagging(table, **QUICK, features=("pos",))
+    assert len(run.tag(table.drop(columns="tag"))) == len(table)
+    assert len(run.tag(_write(tmp_path / "x.conll", [r[:2] for r in _lines(4)]))) > 4
+    assert run.evaluate(table)["rows"] == 60
+
+
+def test_a_written_file_is_read_again(run: TaggingRun, tmp_path: Path) -> None:
+    sentences = [["Ada", "left"], [], ["#", "saw", "New York"], ["\u00a0", "."], ["-DOCSTART-"]]
+    path = tmp_path / "out.conll"
+    run.tag(sentences, out=path)
+    read = run.tag(path)
+    assert [rows["token"].tolist() for _, rows in read.groupby("sentence")] == [
+        *(["Ada", "left"], ["#", "saw", "New York"], ["\u00a0", "."])
+    ]
+    for words in (["a\nb"], ["a\tb"], ["-DOCSTART-", "a"], [" a"]):
+        with pytest.raises(ValueError, match=r"a file of columns cannot hold.*in sentence 1"):
+            run.tag([["Ada"], words], out=path)
+    with pytest.raises(ValueError, match="out must be a file, and this is a folder"):
+        run.tag(["Ada left ."], out=tmp_path)
+    with pytest.raises(ValueError, match="out must be a file in a folder that exists"):
+        run.tag(["Ada left ."], out=tmp_path / "none" / "x.conll")
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "value", "match"),
+    [
+        ("run.json", ["format"], -1, "is not the record of a run"),
+        ("run.json", ["settings", "casing"], True, "casing is True, affixes is False, and the"),
+        ("metrics.json", ["test", "f1"], 1.5, "must be at least 0 and at most"),
+        ("metrics.json", ["interval", "f1"], [-1.0, 0.5], "must be at least 0 and at most"),
+        ("state.json", ["data_info", "tags", 1], "X-PER", "data_info.tags must be different"),
+    ],
+)
+def test_a_damaged_run_is_not_loaded(
+    folder: Path, tmp_path: Path, name: str, keys: list[Any], value: Any, match: str
+) -> None:
+    shutil.copytree(folder, tmp_path / "run")
+    content = json.loads((tmp_path / "run" / name).read_text())
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    (tmp_path / "run" / name).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=match):
+        kerasseq.load(tmp_path / "run")

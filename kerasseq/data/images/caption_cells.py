@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import re
-import warnings
 from typing import Any
 
-from kerasseq.io.limits import encodable, parse_json
+from kerasseq.io.cells import parse_texts
+from kerasseq.io.limits import encodable
 
 __all__ = ["parse_captions"]
-
-_QUOTED = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-_MISSING = r"(?:None|null|nan|NaN)"
-_MARK = """["'“”‘’]"""
-_ITEM = re.compile(rf"[uU]?({_QUOTED})|{_MISSING}", re.DOTALL)
-# A list or tuple of texts as Python and NumPy write them; NumPy writes no commas.
-_LIST = re.compile(rf"\s*[\[(]\s*(?:(?:{_ITEM.pattern})[\s,]*)+[\])]\s*", re.DOTALL)
-# Text that was probably meant as a list: brackets, then a quoted text that is followed by a
-# delimiter or has no closing quotation mark; or quotation marks inside brackets at both ends.
-_LIKE_A_LIST = re.compile(
-    rf"""\s*(?:[\[({{]\s*)+
-    (?: [a-zA-Z]{{0,2}} {_QUOTED} \s* (?:[,:\])}}'"]|\Z)
-      | [a-zA-Z]{{0,2}} (?: '(?:[^'\\]|\\.)*\Z | "(?:[^"\\]|\\.)*\Z )
-      | {_MISSING} \s* [,:\])}}]
-      | {_MARK} .* {_MARK} \s* [\])}}] \s* \Z )""",
-    re.DOTALL | re.VERBOSE,
-)
 
 
 def parse_captions(cell: Any) -> list[str]:
@@ -52,7 +32,9 @@ def parse_captions(cell: Any) -> list[str]:
     (['A dog.', 'A dog runs.'], ['[laughs] a man runs'])
     """
     if isinstance(cell, str):
-        return _parse_text(encodable(cell))
+        text = encodable(cell)
+        captions = parse_texts(text)
+        return [text] if captions is None else captions
     if hasattr(cell, "tolist"):  # an array
         cell = cell.tolist()
     if isinstance(cell, set | frozenset):
@@ -69,27 +51,3 @@ def _to_caption(value: Any) -> str:
     if isinstance(value, bytes) or not pd.api.types.is_scalar(value):
         raise ValueError("a caption must be a text")
     return "" if pd.isna(value) else str(value)
-
-
-def _parse_text(text: str) -> list[str]:
-    """Parse a text that is a caption or spells a list of captions."""
-    if not text.lstrip().startswith(("[", "(", "{")):
-        return [text]
-    value = None
-    with contextlib.suppress(ValueError):
-        value = parse_json(text)
-    if isinstance(value, list) and all(isinstance(item, str | None) for item in value):
-        return [item or "" for item in value]
-    if value is None and _LIST.fullmatch(text):
-        with contextlib.suppress(ValueError, SyntaxError):
-            return [_literal(item[1]) if item[1] else "" for item in _ITEM.finditer(text)]
-    if isinstance(value, list | dict) or _LIKE_A_LIST.match(text):
-        raise ValueError("it looks like a list, and cannot be read as a list of texts")
-    return [text]
-
-
-def _literal(quoted: str) -> str:
-    """The value of a string literal of Python."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about unknown escape sequences
-        return str(ast.literal_eval(quoted))

@@ -6,9 +6,21 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
-__all__ = ["CONLLU", "Columns", "column_number", "parse_columns", "parse_conllu"]
+__all__ = [
+    "CONLLU",
+    "DOCUMENT",
+    "Columns",
+    "are_columns",
+    "column_number",
+    "find_column",
+    "parse_columns",
+    "parse_conllu",
+]
 
+#: The token of lines between documents.
+DOCUMENT = "-DOCSTART-"
 #: The columns of CoNLL-U.
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 # Columns of the shared tasks, by their number: 2000 has three, 2003 four.
@@ -18,9 +30,11 @@ _NAMES: Mapping[int, tuple[str, ...]] = {
     3: ("token", "pos", "chunk"),
     4: ("token", "pos", "chunk", "ner"),
 }
-_DOCUMENT = "-DOCSTART-"
 _SHOWN = 5  # line numbers in an error
 _SPACE = re.compile(r"[ \t]+")
+_COMMENT = re.compile(r"#(?: [^\t]*)?")
+_CHUNK_TAG = re.compile(r"O|[BIESLU]-.+")
+_REGULAR = 0.9  # share of the lines with the usual number of columns, in a file of columns
 
 
 @dataclass(frozen=True)
@@ -30,26 +44,35 @@ class Columns:
     Args:
         sentences: for each sentence its tokens, each with the values of all columns.
         names: names of the columns; empty if only their numbers are known.
+        width: the number of columns.
         notes: remarks for the user.
+        faults: why a sentence could not be read, by its number; it has no tokens.
     """
 
     sentences: list[list[list[str]]]
     names: tuple[str, ...]
+    width: int
     notes: list[str] = field(default_factory=list)
+    faults: dict[int, str] = field(default_factory=dict)
 
 
-def parse_columns(text: str, where: str) -> Columns:
+def parse_columns(text: str, where: str, strict: bool = True) -> Columns:
     """Parse a file with a token a line and columns separated by spaces, or by tabs.
 
     Any number of blank lines separates two sentences; lines that begin with -DOCSTART- are left
-    out. If every line has a tab, tabs alone separate columns, and a value may hold spaces.
+    out. If every line has a tab, tabs alone separate columns, and a value may hold spaces. Lines
+    such as "# id 7" before a sentence are comments if they have another number of columns, or if
+    most sentences have one.
 
     Args:
         text: the content of the file.
         where: its name, for errors.
+        strict: whether a line with another number of columns is an error; else its sentence has a
+            fault.
 
     Raises:
-        ValueError: if lines have different numbers of columns; it names the lines.
+        ValueError: if the file has no tokens, or lines have different numbers of columns; it names
+            the lines.
 
     Example:
 
@@ -57,7 +80,8 @@ def parse_columns(text: str, where: str) -> Columns:
     [[['U.N.', 'NNP', 'B-ORG']], [['Runs', 'VBZ', 'O']]]
     """
     blocks = _blocks(text)
-    lines = [line for block in blocks for _, line in block]
+    comments = list(map(_comments, blocks))
+    lines = [line for block, count in zip(blocks, comments) for _, line in block[count:]]
     if not lines:
         raise ValueError(f"{where} has no tokens. Give a file with a token and its tag in a line.")
     with_tab = sum("\t" in line for line in lines)
@@ -66,27 +90,35 @@ def parse_columns(text: str, where: str) -> Columns:
         [(n, line.split("\t") if by_tab else _SPACE.split(line.strip())) for n, line in block]
         for block in blocks
     ]
-    width = _usual_width(rows)
-    # Sentences may begin with comments, such as "# id 7"; a sign # alone is a token.
-    rows = [_without_comments(block, width) for block in rows]
+    width = _usual_width([block[count:] for block, count in zip(rows, comments)])
+    commented = sum(map(bool, comments))
+    is_usual = commented > 1 and 2 * commented > len(blocks)
+    rows = [
+        [row for i, row in enumerate(block) if i >= count or not (is_usual or len(row[1]) != width)]
+        for block, count in zip(rows, comments)
+    ]
     mixed = (
         f" Tabs are in {with_tab:,} of {len(lines):,} lines: separate all columns by tabs, or all "
         "by spaces."
         if 0 < with_tab < len(lines)
         else ""
     )
-    _check_widths(rows, width, where, mixed)
     notes = [f"{where} mixes tabs and spaces: both were read as separators"] if mixed else []
-    sentences = [[[f.strip(" ") for f in fields] for _, fields in block] for block in rows if block]
-    return Columns(sentences, _NAMES.get(width, ()), notes)
+    rows = [block for block in rows if block]
+    faults = _faults(rows, width, where, mixed, strict)
+    sentences = [[[f.strip(" ") for f in fields] for _, fields in block] for block in rows]
+    for number in faults:
+        sentences[number] = []
+    return Columns(sentences, _NAMES.get(width, ()), width, notes, faults)
 
 
-def parse_conllu(text: str, where: str) -> Columns:
+def parse_conllu(text: str, where: str, strict: bool = True) -> Columns:
     """Parse a CoNLL-U file; ranges of multiword tokens, empty nodes and comments are left out.
 
     Args:
         text: the content of the file.
         where: its name, for errors.
+        strict: as in `parse_columns`.
 
     Raises:
         ValueError: if lines do not have ten columns; it names the lines.
@@ -101,16 +133,68 @@ def parse_conllu(text: str, where: str) -> Columns:
         [(n, line.split("\t")) for n, line in block if not line.startswith("#")]
         for block in _blocks(text)
     ]
-    _check_widths(rows, len(CONLLU), where, " CoNLL-U separates columns by tabs.")
-    sentences = [[fields for _, fields in block if fields[0].isdigit()] for block in rows]
-    sentences = [sentence for sentence in sentences if sentence]
-    if not sentences:
+    width, remedy = len(CONLLU), " CoNLL-U separates columns by tabs."
+    rows = [[row for row in block if len(row[1]) != width or row[1][0].isdigit()] for block in rows]
+    rows = [block for block in rows if block]
+    faults = _faults(rows, width, where, remedy, strict)
+    if not rows:
         raise ValueError(f"{where} has no tokens. Give a file of CoNLL-U.")
-    return Columns(sentences, CONLLU)
+    sentences = [
+        [] if number in faults else [fields for _, fields in block]
+        for number, block in enumerate(rows)
+    ]
+    return Columns(sentences, CONLLU, width, faults=faults)
+
+
+def are_columns(text: str) -> bool:
+    """Whether a text has a token a line, and not a text a line.
+
+    Nearly all lines of columns have the same number of fields. Blank lines separate sentences of
+    several lines; without any, a single sentence must have tabs or tags such as B-LOC and O.
+
+    Args:
+        text: the content of a file.
+
+    Example:
+
+    >>> are_columns("In O\\nRome B-LOC\\n"), are_columns("In Rome.\\nAda ran.\\n")
+    (True, False)
+    """
+    blocks = [block[_comments(block) :] for block in _blocks(text)]
+    blocks = [block for block in blocks if block]
+    lines = [line for block in blocks for _, line in block]
+    if len(lines) == len(blocks):  # a line each
+        return False
+    fields = [_SPACE.split(line.strip()) for line in lines]
+    if len(blocks) == 1:
+        return all("\t" in line for line in lines) or all(
+            len(values) > 1 and _CHUNK_TAG.fullmatch(values[-1]) for values in fields
+        )
+    if all("\t" in line for line in lines):
+        fields = [line.split("\t") for line in lines]
+    return Counter(map(len, fields)).most_common(1)[0][1] >= _REGULAR * len(lines)
+
+
+def find_column(columns: Columns, name: str | int) -> int | None:
+    """The number of a column that is named, or numbered from 0 (from -1 backwards).
+
+    Args:
+        columns: the file.
+        name: a name, or a number, also as text.
+
+    Returns:
+        The number, or None if there is no such column.
+    """
+    if str(name) in columns.names:
+        return columns.names.index(str(name))
+    width = columns.width
+    if re.fullmatch(r"-?\d{1,9}", str(name)) and -width <= int(name) < width:
+        return int(name) % width
+    return None
 
 
 def column_number(columns: Columns, name: str | int, argument: str, where: str) -> int:
-    """The number of a column that is named, or numbered from 0 (from -1 backwards).
+    """The number of a column, as `find_column` finds it.
 
     Args:
         columns: the file.
@@ -121,11 +205,9 @@ def column_number(columns: Columns, name: str | int, argument: str, where: str) 
     Raises:
         ValueError: if there is no such column.
     """
-    width = len(columns.sentences[0][0])
-    if str(name) in columns.names:
-        return columns.names.index(str(name))
-    if re.fullmatch(r"-?\d{1,9}", str(name)) and -width <= int(name) < width:
-        return int(name) % width
+    number, width = find_column(columns, name), columns.width
+    if number is not None:
+        return number
     names = f", or by name: {', '.join(columns.names)}" if columns.names else ""
     raise ValueError(
         f"{where} has {width} column{'s' * (width > 1)}: name one by its number, 0 to {width - 1}"
@@ -139,7 +221,7 @@ def _blocks(text: str) -> list[list[tuple[int, str]]]:
     # Not splitlines(): it splits at signs that may be tokens.
     for number, line in enumerate(text.split("\n"), 1):
         line = line.rstrip("\r\t ")
-        if not line.strip() or line.startswith(_DOCUMENT):
+        if not line.strip() or line.startswith(DOCUMENT):
             blocks.append([])
         else:
             blocks[-1].append((number, line))
@@ -153,24 +235,27 @@ def _usual_width(rows: _Rows) -> int:
     return Counter(len(fields) for block in rows for _, fields in block).most_common(1)[0][0]
 
 
-def _without_comments(
-    block: list[tuple[int, list[str]]], width: int
-) -> list[tuple[int, list[str]]]:
-    """The rows of a sentence without comments before it."""
-    start = 0
-    while start < len(block) and block[start][1][0] == "#" and len(block[start][1]) != width:
-        start += 1
-    return block[start:]
+def _comments(block: Sequence[tuple[int, str]]) -> int:
+    """The number of lines at the beginning of a sentence that may be comments."""
+    texts = (line for _, line in block)
+    return sum(1 for _ in takewhile(_COMMENT.fullmatch, texts))
 
 
-def _check_widths(rows: _Rows, width: int, where: str, remedy: str) -> None:
-    """Raise a ValueError that names the lines with another number of columns."""
-    wrong = [(n, len(fields)) for block in rows for n, fields in block if len(fields) != width]
-    if not wrong:
-        return
-    shown = ", ".join(f"line {number} has {count}" for number, count in wrong[:_SHOWN])
-    more = f" and {len(wrong) - _SHOWN:,} more lines do too" if len(wrong) > _SHOWN else ""
-    raise ValueError(
-        f"{where} changes its number of columns: most lines have {width}, {shown}{more}."
-        f"{remedy or ' Mend these lines.'}"
-    )
+def _faults(rows: _Rows, width: int, where: str, remedy: str, strict: bool) -> dict[int, str]:
+    """The lines with another number of columns, by sentence; if strict, a ValueError."""
+    faults = {}
+    for number, block in enumerate(rows):
+        wrong = [f"line {line} has {len(f)}" for line, f in block if len(f) != width]
+        if wrong:
+            faults[number] = wrong
+    if faults and strict:
+        wrong = [fault for lines in faults.values() for fault in lines]
+        more = f" and {len(wrong) - _SHOWN:,} more lines do too" if len(wrong) > _SHOWN else ""
+        raise ValueError(
+            f"{where} changes its number of columns: most lines have {width}, "
+            f"{', '.join(wrong[:_SHOWN])}{more}.{remedy or ' Mend these lines.'}"
+        )
+    return {
+        number: f"most lines have {width} columns, {', '.join(wrong[:_SHOWN])}"
+        for number, wrong in faults.items()
+    }

@@ -6,16 +6,25 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kerasseq.data.tags.read import Reading, read_sentences
+from kerasseq.data.tags.columns import are_columns
+from kerasseq.data.tags.read import EMPTY, Reading, is_column_file, read_sentences
 from kerasseq.data.tags.sentences import Sentences
+from kerasseq.data.tags.tables import has_tokens, read_tokens_table
 from kerasseq.data.tags.words import Word, split_words
 from kerasseq.io import paths
+from kerasseq.io.files import read_text
 from kerasseq.io.limits import encodable
-from kerasseq.io.tables import TABLES, find_text, read_table
+from kerasseq.io.tables import find_text
 
-__all__ = ["NewSentences", "read_new"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMN_FILES", "NewSentences", "read_new"]
+
+#: Endings of files that hold CoNLL columns.
+COLUMN_FILES = (".conll", ".conllu", ".iob", ".bio")
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,8 @@ def read_new(data: Any, reading: Reading) -> NewSentences:
 
     Args:
         data: a list of texts, or of lists of words; a DataFrame or the file of a table, with a
-            column of texts, or with tokens as in the data of a run; or a file of CoNLL columns.
+            column of texts, or with tokens as in the data of a run; a file of CoNLL columns; or
+            another file with a text a line.
         reading: `token`, `tag`, `sentence`, `features` and `form`, as `read_sentences` takes and
             returns them.
 
@@ -68,10 +78,12 @@ def read_new(data: Any, reading: Reading) -> NewSentences:
     pandas = sys.modules.get("pandas")
     is_frame = pandas is not None and isinstance(data, pandas.DataFrame)
     if is_frame or isinstance(data, str | os.PathLike):
-        texts = None if features else _texts_of_table(data, is_frame, reading)
+        texts = None if features else _texts_of(data, is_frame, reading)
         if texts is None:
             sentences, _, _ = read_sentences(data, reading, tagged=False)
-            return replace(_from_items(sentences.tokens), columns=sentences.columns)
+            new = _from_items(sentences.tokens)
+            reasons = [sentences.reasons.get(n, reason) for n, reason in enumerate(new.reasons)]
+            return replace(new, reasons=reasons, columns=sentences.columns)
         return _from_items(texts)
     if isinstance(data, bytes | Mapping) or not hasattr(data, "__iter__"):
         raise ValueError(
@@ -89,19 +101,32 @@ def read_new(data: Any, reading: Reading) -> NewSentences:
     return _from_items(items)
 
 
-def _texts_of_table(data: Any, is_frame: bool, reading: Reading) -> list[Any] | None:
-    """The texts of a table with one column of texts; None for other data."""
-    frame, where = data, "the DataFrame"
-    if not is_frame:
-        path = paths.user_path(data, "data")
-        if path.suffix.lower() not in TABLES or not path.is_file():
-            return None
-        frame, where = read_table(path)[0], str(path)
+def _texts_of(data: Any, is_frame: bool, reading: Reading) -> list[Any] | None:
+    """The texts of a table or of a file with a text a line; None for other data."""
+    if is_frame:
+        return _texts_of_table(data, "the DataFrame", reading)
+    path = paths.user_path(data, "data")
+    if not path.is_file():
+        return None
+    if not is_column_file(path):
+        return _texts_of_table(read_tokens_table(path)[0], str(path), reading)
+    content = "" if path.suffix.lower() in COLUMN_FILES else read_text(path)[0]
+    if not content.strip() or are_columns(content):
+        return None
+    return [line.rstrip("\r") for line in content.split("\n") if line.strip()]
+
+
+def _texts_of_table(frame: pd.DataFrame, where: str, reading: Reading) -> list[Any] | None:
+    """The texts of a table with one column of texts; None for other tables."""
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-    column = str(reading.get("token"))
-    if column in frame.columns and reading.get("form") != "spans":
-        return None  # tokens, as in the data of the run
-    if column not in frame.columns:
+    usual = reading.get("usual", {})
+    column = reading.get("token") or usual.get("token")
+    if isinstance(column, str) and column in frame.columns:
+        if "spans" not in (reading.get("form"), usual.get("form")):
+            return None  # tokens, as in the data of the run
+    elif has_tokens(frame):
+        return None
+    else:
         try:
             column = find_text(frame, None, where)
         except ValueError:
@@ -130,6 +155,8 @@ def _read_item(item: Any) -> tuple[str, list[Word], str]:
         item = item.tolist()
     if not isinstance(item, list | tuple) or not all(isinstance(word, str) for word in item):
         return "", [], "neither a text nor a list of words"
+    if "" in item:
+        return "", [], EMPTY
     words, start = [], 0
     for token in map(encodable, item):
         words.append(Word(token, start, start + len(token)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,30 @@ from kerasseq.data.tags.columns import (
     CONLLU,
     Columns,
     column_number,
+    find_column,
     parse_columns,
     parse_conllu,
 )
 from kerasseq.data.tags.schemes import PLAIN, Scheme
 from kerasseq.data.tags.sentences import Sentences, TaggedData
-from kerasseq.data.tags.tables import Roles, read_frame
+from kerasseq.data.tags.tables import Roles, check_distinct, read_frame, read_tokens_table
 from kerasseq.io import paths
 from kerasseq.io.files import is_file_inside, read_text
 from kerasseq.io.limits import encodable
-from kerasseq.io.tables import TABLES, read_table
+from kerasseq.io.tables import TABLES
 
-__all__ = ["Reading", "add_part", "is_column_file", "read_sentences", "read_tagged"]
+__all__ = [
+    "EMPTY",
+    "Reading",
+    "add_part",
+    "is_column_file",
+    "read_sentences",
+    "read_tagged",
+    "reading_of_new",
+]
 
+#: Why a new sentence with an empty word is not read.
+EMPTY = "an empty word"
 _CONLLU = ".conllu"
 # Words of a file's name, between dots, hyphens and underscores, that say which part it is.
 _PARTS = {
@@ -34,8 +45,10 @@ _PARTS = {
     "validation": {"dev", "devel", "valid", "validation", "val", "testa"},
     "test": {"test", "testb", "testing", "eval"},
 }
-#: Names of settings that say how data is read, with their values.
+#: Names of settings that say how data is read, with their values; and under "usual" the columns of
+#: other data, such as the training part: they count where none is named and the data has them.
 Reading = Mapping[str, Any]
+_COLUMNS = ("token", "tag", "sentence")
 
 
 def read_tagged(data: Any, reading: Reading) -> TaggedData:
@@ -58,7 +71,7 @@ def read_tagged(data: Any, reading: Reading) -> TaggedData:
         parts = {"train": sentences}
         for name in ("validation", "test"):
             if name in files:
-                parts[name], _, more = read_sentences(files[name], {**reading, **found})
+                parts[name], _, more = read_sentences(files[name], {**reading, "usual": found})
                 notes += [note for note in more if note not in notes]
         notes.insert(0, f"parts: {', '.join(f'{name} {files[name].name}' for name in files)}")
     else:
@@ -69,6 +82,8 @@ def read_tagged(data: Any, reading: Reading) -> TaggedData:
         scheme = schemes.recognise(sentences.known_tags())
         if len({tag for tags in sentences.known_tags() for tag in tags}) > 1:
             notes.append(_describe_scheme(scheme))
+    if difference := schemes.rewritten(sentences.known_tags(), scheme):
+        notes.append(difference)
     for name, part in parts.items():
         parts[name], more = _mended(part, scheme)
         notes += [note if name == "train" else f"{name} part: {note}" for note in more]
@@ -87,7 +102,8 @@ def read_sentences(
     Args:
         data: a DataFrame, or a file as in `read_tagged`.
         reading: as in `read_tagged`.
-        tagged: whether there must be tags.
+        tagged: whether there must be tags. Otherwise they are not read, and a sentence that
+            cannot be read has no words and a reason.
 
     Returns:
         The sentences; the settings of `reading` that were found in the data, and for texts with
@@ -111,15 +127,15 @@ def read_sentences(
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty. Give a file of tagged sentences.")
     if not is_column_file(path):
-        frame, notes = read_table(path)
+        frame, notes = read_tokens_table(path)
         sentences, found, more = _from_frame(frame, reading, str(path), tagged)
         return sentences, found, notes + more
     content, encoding = read_text(path)
     notes = [] if encoding == "UTF-8" else [f"{path.name} is not UTF-8: read as {encoding}"]
     parse = parse_conllu if path.suffix.lower() == _CONLLU else parse_columns
-    columns = parse(content, str(path))
+    columns = parse(content, str(path), strict=tagged)
     sentences, found, more = _from_columns(columns, reading, str(path), tagged)
-    _check_empty(sentences, str(path))
+    _check_empty(sentences, str(path), tagged)
     return sentences, found, [*notes, *columns.notes, *more]
 
 
@@ -138,15 +154,32 @@ def add_part(source: TaggedData, name: str, data: Any, reading: Reading) -> Tagg
     """
     if getattr(source, name) is not None:
         raise ValueError(f"data has a {name} part: leave {name}= out, or give data without it.")
-    part, _, notes = read_sentences(data, {**source.reading, **_given(reading)})
+    part, _, notes = read_sentences(data, {**reading, "usual": source.reading})
     part, more = _mended(part, source.scheme)
     notes = [f"{name}=: {note}" for note in [*notes, *more]]
     separate: dict[str, Any] = {name: part}
     return replace(source, notes=[*source.notes, *notes], **separate)
 
 
-def _given(reading: Reading) -> dict[str, Any]:
-    return {name: value for name, value in reading.items() if value is not None}
+def reading_of_new(settings: Reading, derived: Reading, options: Reading) -> dict[str, Any]:
+    """How a run reads new data: the columns of the training data count where this has them.
+
+    Args:
+        settings: settings of the run about reading.
+        derived: those that were derived from the training data.
+        options: those of the call, which must be in the data.
+    """
+    named = {name: value for name, value in settings.items() if value is not None}
+    unnamed = dict.fromkeys(_COLUMNS)
+    return {**settings, **unnamed, **options, "usual": {**named, **derived}}
+
+
+def _named_columns(reading: Reading, is_column: Callable[[Any], bool]) -> dict[str, Any]:
+    """The column of each role: the one of that name, else the usual one if the data has it."""
+    usual = {name: value for name, value in reading.get("usual", {}).items() if is_column(value)}
+    return {
+        name: usual.get(name) if reading.get(name) is None else reading[name] for name in _COLUMNS
+    }
 
 
 def is_column_file(path: Path) -> bool:
@@ -163,17 +196,18 @@ def is_column_file(path: Path) -> bool:
 def _from_frame(
     frame: Any, reading: Reading, where: str, tagged: bool
 ) -> tuple[Sentences, dict[str, Any], list[str]]:
-    names = [reading.get(name) for name in ("token", "tag", "sentence")]
-    token, tag, sentence = (None if name is None else str(name) for name in names)
+    columns = {*map(str, frame.columns)}
+    names = _named_columns(reading, lambda name: isinstance(name, str) and name in columns)
+    token, tag, sentence = (None if name is None else str(name) for name in names.values())
     roles = Roles(token, tag, sentence, tuple(map(str, reading.get("features", ()))))
     sentences, found, notes = read_frame(frame, roles, where, tagged)
     empty = [row for row, words in enumerate(sentences.tokens) if not words]
-    if empty:
+    if empty and tagged:
         sentences = sentences.take([i for i, words in enumerate(sentences.tokens) if words])
         notes.append(f"{len(empty):,} sentences without a token left out")
     if not len(sentences):
         raise ValueError(f"{where} has no tokens. Give at least a few sentences.")
-    _check_empty(sentences, where)
+    _check_empty(sentences, where, tagged)
     values = {"token": found.token, "tag": found.tag, "sentence": found.sentence}
     values["form"] = "spans" if found.spans else None
     return sentences, {name: value for name, value in values.items() if value is not None}, notes
@@ -188,8 +222,13 @@ def _from_columns(
             f"{where}. Leave it out."
         )
     conllu = columns.names == CONLLU
-    width = len(columns.sentences[0][0])
-    tag = reading.get("tag")
+    width = columns.width
+
+    def is_column(name: Any) -> bool:  # numbers of other files say nothing about CoNLL-U
+        return name in columns.names if conllu else find_column(columns, name) is not None
+
+    named = _named_columns(reading, is_column)
+    tag = named["tag"]
     if tagged and tag is None:
         if width < 2:
             raise ValueError(
@@ -197,7 +236,7 @@ def _from_columns(
                 "separated by a space or a tab."
             )
         tag = "UPOS" if conllu else width - 1
-    token = reading.get("token")
+    token = named["token"]
     if token is None:
         token = "FORM" if conllu else 0
     numbers = {"token": column_number(columns, token, "token", where)}
@@ -209,6 +248,8 @@ def _from_columns(
         for name in reading.get("features", ())
     }
 
+    check_distinct(numbers.get("tag"), numbers["token"], list(further.values()))
+
     def values(number: int) -> list[list[str]]:
         return [[encodable(fields[number]) for fields in rows] for rows in columns.sentences]
 
@@ -216,6 +257,7 @@ def _from_columns(
         values(numbers["token"]),
         values(numbers["tag"]) if tagged else None,
         {name: values(number) for name, number in further.items()},
+        dict(columns.faults),
     )
     found = {name: _column_name(columns, number) for name, number in numbers.items()}
     notes = [f"{name}s from column {value}" for name, value in found.items()]
@@ -256,8 +298,14 @@ def _part_files(folder: Path) -> dict[str, Path]:
     return {name: found[0] for name, found in files.items() if found}
 
 
-def _check_empty(sentences: Sentences, where: str) -> None:
-    """Raise a ValueError if a token or a tag is empty."""
+def _check_empty(sentences: Sentences, where: str, tagged: bool) -> None:
+    """Raise a ValueError if a token or a tag is empty; a new sentence has a reason instead."""
+    if not tagged:
+        for number, words in enumerate(sentences.tokens):
+            if "" in words:
+                sentences.tokens[number] = []
+                sentences.reasons[number] = EMPTY
+        return
     for name, rows in (("token", sentences.tokens), ("tag", sentences.tags or [])):
         faults = [number for number, values in enumerate(rows, 1) if "" in values]
         if faults:

@@ -270,11 +270,15 @@ class TagReader:
         for where, tokenizer, kind in kinds:
             if tokenizer is not None and (tokenizer.kind != kind or tokenizer.clean):
                 raise ValueError(f"{where} must be a tokenizer of {kind}s that does not clean")
-        if len({*reader.tags}) != len(reader.tags) or "" in reader.tags:
-            raise ValueError("data_info.tags must be different texts, none of them empty")
         if (reader.scheme == PLAIN) != (reader.model_scheme == PLAIN):
             raise ValueError(
                 f"scheme is {reader.scheme}, and data_info.scheme {reader.model_scheme}"
+            )
+        expected = _inventory([reader.tags], reader.scheme, reader.model_scheme)
+        if reader.tags != expected or "" in expected:
+            raise ValueError(
+                f"data_info.tags must be different texts, all of the scheme {reader.model_scheme}: "
+                f"{', '.join(expected)}"
             )
         return reader
 

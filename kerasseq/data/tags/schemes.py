@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "convert",
     "mend",
     "recognise",
+    "rewritten",
     "write",
 ]
 
@@ -28,6 +30,10 @@ PLAIN: Scheme = "none"
 
 _ALLOWED = {"IOB1": "BIO", "IOB2": "BIO", "BIOES": "BIOES", "IO": "IO"}
 _SHOWN = 5  # tags in an error
+_PREFIXED = re.compile(r"[BIESLU]-.+")
+# Prefixes of other notations: of BMES, in lower case, or before an underscore.
+_OTHER_NOTATION = re.compile(r"[bimeslu][-_].+|[BIESLU]_.+|M-.+")
+_BMES = {"B", "M", "E", "S"}
 
 
 def recognise(sentences: Iterable[Sequence[str]]) -> Scheme:
@@ -40,6 +46,10 @@ def recognise(sentences: Iterable[Sequence[str]]) -> Scheme:
 
     Args:
         sentences: the tags of each sentence.
+
+    Raises:
+        ValueError: if some tags have prefixes and others have none, or all have those of another
+            notation, such as BMES.
 
     Example:
 
@@ -60,6 +70,7 @@ def recognise(sentences: Iterable[Sequence[str]]) -> Scheme:
                 missing += prefix == "I"
             last = kind if prefix != OUTSIDE else None
     labels = [tag for tag in counts if tag != OUTSIDE]
+    _check_notation(labels)
     if not labels or not all(map(_has_prefix, labels)):
         prefixed = sum(map(_has_prefix, labels))
         is_outside_common = bool(labels) and counts.most_common(1)[0][0] == OUTSIDE
@@ -70,6 +81,25 @@ def recognise(sentences: Iterable[Sequence[str]]) -> Scheme:
     if "B" not in prefixes:
         return "IO"
     return "IOB1" if needless < missing or not needless else "IOB2"
+
+
+def _check_notation(labels: Collection[str]) -> None:
+    """Raise a ValueError for tags that are almost those of a scheme of chunks."""
+    prefixed = [tag for tag in labels if _PREFIXED.fullmatch(tag)]
+    strays = [tag for tag in labels if not _has_prefix(tag)]
+    others = [tag for tag in strays if _OTHER_NOTATION.fullmatch(tag)]
+    is_bmes = "M" in labels and _BMES.issuperset(labels)
+    if strays and (prefixed or is_bmes or {*strays} <= {*others, "0", "o"}):
+        some = f"{_few(prefixed)} have prefixes, and " if prefixed else ""
+        raise ValueError(
+            f"{some}{_few(strays)} are no tags of a scheme of chunks. Write B-, I-, E- or S- "
+            "before the type of a chunk, and O outside of chunks; or pass scheme='none' for tags "
+            "without chunks, or another column as tag=."
+        )
+
+
+def _few(tags: Collection[str]) -> str:
+    return ", ".join(sorted(tags)[:_SHOWN]) + (", ..." if len(tags) > _SHOWN else "")
 
 
 def _has_prefix(tag: str) -> bool:
@@ -128,13 +158,32 @@ def _check_prefixes(tags: set[str], scheme: Scheme) -> None:
         and not (bare and not _has_prefix(tag))
     )
     if wrong:
-        shown = ", ".join(wrong[:_SHOWN]) + (", ..." if len(wrong) > _SHOWN else "")
         prefixes = ", ".join(_ALLOWED[scheme].replace(OUTSIDE, ""))
         raise ValueError(
-            f"the tags {shown} are not of the scheme {scheme}, whose tags are O and "
+            f"the tags {_few(wrong)} are not of the scheme {scheme}, whose tags are O and "
             f"{prefixes} before a hyphen and a type. Pass another scheme=, scheme='none' for tags "
             "without chunks, or another column as tag=."
         )
+
+
+def rewritten(sentences: Iterable[Sequence[str]], scheme: Scheme) -> str:
+    """How predictions differ in notation from the tags of the data; "" if they do not.
+
+    Args:
+        sentences: the tags of each sentence.
+        scheme: the scheme of the tags.
+
+    Example:
+
+    >>> rewritten([["B-X", "L-X", "U-X"]], "BIOES")
+    'predictions have E- and S- where these tags have L- and U-'
+    """
+    tags = {tag for row in sentences for tag in row} - {OUTSIDE}
+    if scheme == "BIOES" and any(tag[0] in "LU" and _has_prefix(tag) for tag in tags):
+        return "predictions have E- and S- where these tags have L- and U-"
+    if scheme == "IO" and not all(map(_has_prefix, tags)):
+        return "predictions have I- before the types of these tags"
+    return ""
 
 
 def convert(tags: Sequence[str], scheme: Scheme) -> list[str]:

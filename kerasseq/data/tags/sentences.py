@@ -18,14 +18,16 @@ class Sentences:
     """Sentences in words, with a tag for each word.
 
     Args:
-        tokens: the words of each sentence; no sentence is empty.
+        tokens: the words of each sentence; only a new sentence with a reason may have none.
         tags: one tag for each word; None where they are not known.
         columns: further values of each word, by the name of the column.
+        reasons: why a new sentence cannot be read, by its number.
     """
 
     tokens: list[list[str]]
     tags: list[list[str]] | None = None
     columns: dict[str, list[list[str]]] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.tokens)

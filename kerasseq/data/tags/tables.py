@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kerasseq.data.tags.sentences import Sentences
 from kerasseq.data.tags.words import Span, span_tags, split_words
-from kerasseq.io.limits import encodable
-from kerasseq.io.tables import check_few, list_columns
+from kerasseq.io.cells import parse_texts
+from kerasseq.io.files import read_text
+from kerasseq.io.limits import encodable, parse_json
+from kerasseq.io.tables import check_few, list_columns, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Roles", "read_frame"]
+__all__ = ["Roles", "check_distinct", "has_tokens", "read_frame", "read_tokens_table"]
 
 # Usual names, in tiers: a later tier counts where an earlier one has no column.
 _TOKENS = ({"token", "tokens"}, {"word", "words", "form"})
@@ -34,6 +38,8 @@ _SENTENCES = (
 )
 _SHOWN = 3  # faults in an error
 _START, _END = ("start", "start_offset", "begin"), ("end", "end_offset", "stop")
+_NUMBERS = re.compile(r"\[[\s,\d-]*\]")  # a list of whole numbers, as Python and NumPy write it
+_LONE_QUOTE = re.compile(r'(?:^|\t)"(?=\t|\r?$)', re.MULTILINE)
 _TYPE = ("label", "type", "tag", "entity_group", "entity")
 
 
@@ -56,6 +62,58 @@ class Roles:
     spans: bool = False
 
 
+def read_tokens_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Read a table from a file as `kerasseq.io.tables.read_table` does, and notes.
+
+    In a TSV file with a token a row, of which a quotation mark is one, nothing is quoted.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: if it cannot be read as a table.
+    """
+    if path.suffix.lower() == ".tsv":
+        content, _ = read_text(path)
+        names = {name.strip().lower() for name in content.split("\n", 1)[0].split("\t")}
+        if names & set().union(*_TOKENS) and _LONE_QUOTE.search(content):
+            frame, notes = read_table(path, quoted=False)
+            return frame, [*notes, f"quotation marks in {path.name} are read as tokens"]
+    return read_table(path)
+
+
+def has_tokens(frame: pd.DataFrame) -> bool:
+    """Whether a table has a column that is named as tokens are, and does not hold numbers.
+
+    Args:
+        frame: a table whose column names are strings.
+    """
+    name = _by_name(frame, _TOKENS)
+    if name is None:
+        return False
+    first = frame[name].dropna().iloc[:1].tolist()
+    return not first or isinstance(first[0], str | list | tuple | np.ndarray)
+
+
+def check_distinct(tag: Any, token: Any, features: Sequence[Any]) -> None:
+    """Raise a ValueError if the tags are read as tokens or features too, or a feature twice.
+
+    Args:
+        tag: the column of the tags; None if there is none.
+        token: the column of the tokens.
+        features: further columns.
+    """
+    faults = []
+    if tag is not None and tag == token:
+        faults.append(f"token= and tag= are both {tag!r}")
+    if tag is not None and tag in features:
+        faults.append(f"features= and tag= both have {tag!r}, so the tagger would read the answer")
+    twice = sorted({str(name) for name in features if list(features).count(name) > 1})
+    faults += [f"features= has {name} twice" for name in twice]
+    if faults:
+        raise ValueError(f"every column can have one role: {'; '.join(faults)}. Name others.")
+
+
 def read_frame(
     frame: pd.DataFrame, roles: Roles, where: str, tagged: bool = True
 ) -> tuple[Sentences, Roles, list[str]]:
@@ -69,7 +127,8 @@ def read_frame(
         frame: the table.
         roles: the columns that the user names.
         where: name of the table, for errors.
-        tagged: whether there must be tags.
+        tagged: whether there must be tags. Otherwise they are not read, and a sentence that
+            cannot be read has no words and a reason.
 
     Returns:
         The sentences, the columns that were read, and notes.
@@ -86,6 +145,8 @@ def read_frame(
     """
     if not len(frame):
         raise ValueError(f"{where} has no rows. Give at least a few sentences.")
+    if not tagged:
+        roles = replace(roles, tag=None)
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     check_few(frame, where, "token= and tag=")
     _check_named(frame, roles, where)
@@ -104,6 +165,7 @@ def read_frame(
             f"it is not clear which column of {where} holds {unclear}. Its columns are "
             f"{list_columns(frame.columns)}. Pass token= and tag=."
         )
+    check_distinct(tag, token, roles.columns)
     names = [token, *([tag] if tag else []), *roles.columns]
     sentence = roles.sentence or _by_name(frame, _SENTENCES, taken=names)
     first = frame[token].dropna().iloc[:1].tolist()
@@ -117,13 +179,14 @@ def read_frame(
                 f"which sentence it belongs to. Its columns are {list_columns(frame.columns)}. "
                 "Pass one as sentence=."
             )
-        rows, notes = {name: _lists(frame, name, where) for name in names}, []
-        _check_lengths(rows, where)
+        rows, reasons = _from_lists(frame, names, where, strict=tagged)
+        notes = []
     else:
-        rows, notes = _by_sentence(frame, names, sentence, where)
-    result = Sentences(
-        rows[token], rows[tag] if tag else None, {name: rows[name] for name in roles.columns}
-    )
+        rows, reasons, notes = _by_sentence(frame, names, sentence, where, strict=tagged)
+    for number in reasons:
+        rows[token][number] = []
+    columns = {name: rows[name] for name in roles.columns}
+    result = Sentences(rows[token], rows[tag] if tag else None, columns, reasons)
     described = f"tokens from column {token!r}" + (f", tags from {tag!r}" if tag else "")
     described += f", sentences from {sentence!r}" if sentence else ""
     return result, Roles(token, tag, sentence, roles.columns), [described, *notes]
@@ -161,22 +224,47 @@ def _has_lists(column: pd.Series) -> bool:
     return bool(texts) and several > len(texts) / 2
 
 
-def _lists(frame: pd.DataFrame, name: str, where: str) -> list[list[str]]:
-    """The lists of a column: lists, arrays, texts that show a list, or words between spaces."""
-    rows, faults = [], []
-    for row, value in enumerate(frame[name].tolist()):
+def _from_lists(
+    frame: pd.DataFrame, names: Sequence[str], where: str, strict: bool
+) -> tuple[dict[str, list[list[str]]], dict[int, str]]:
+    """The lists of columns, and why the lists of a row cannot be read; if strict, a ValueError."""
+    rows: dict[str, list[list[str]]] = {}
+    reasons: dict[int, str] = {}
+    for name in names:
+        rows[name], faults = _lists(frame[name].tolist())
+        if faults and strict:
+            raise ValueError(
+                f"{where}: column {name!r} must hold a list of tokens or tags in each row, and "
+                f"{_shown([f'row {row} {fault}' for row, fault in faults.items()])} (counted from "
+                "0). For a table with a token a row, pass sentence=, the column that says which "
+                "sentence a token belongs to."
+            )
+        reasons |= {row: f"column {name!r} {fault}" for row, fault in faults.items()}
+    faults = {
+        row: f"has {', '.join(f'{len(v):,} of {n!r}' for n, v in zip(names, values))}"
+        for row, values in enumerate(zip(*rows.values()))
+        if len({*map(len, values)}) > 1
+    }
+    if faults and strict:
+        raise ValueError(
+            f"{where}: every row must have as many tags as tokens, and "
+            f"{_shown([f'row {row} {fault}' for row, fault in faults.items()])} (counted from 0). "
+            "Mend or leave out these rows."
+        )
+    return rows, faults | reasons
+
+
+def _lists(cells: Sequence[Any]) -> tuple[list[list[str]], dict[int, str]]:
+    """Lists, arrays, texts that show a list, or words between spaces; and faults by row."""
+    rows: list[list[str]] = []
+    faults = {}
+    for row, value in enumerate(cells):
         values = _as_list(value)
         if values is None or not all(isinstance(each, str | int | np.integer) for each in values):
-            faults.append(f"row {row} holds {str(value)[:40]!r}")
-        else:
-            rows.append([encodable(str(each)) for each in values])
-    if faults:
-        raise ValueError(
-            f"{where}: column {name!r} must hold a list of tokens or tags in each row, and "
-            f"{_shown(faults)} (counted from 0). For a table with a token a row, pass sentence=, "
-            "the column that says which sentence a token belongs to."
-        )
-    return rows
+            faults[row] = "has no value" if _is_missing(value) else f"holds {str(value)[:40]!r}"
+            values = []
+        rows.append([encodable(str(each)) for each in values])
+    return rows, faults
 
 
 def _as_list(value: Any) -> list[Any] | None:
@@ -184,33 +272,27 @@ def _as_list(value: Any) -> list[Any] | None:
         return list(value)
     if not isinstance(value, str) or not value.strip():
         return None
-    if value.strip().startswith("["):
-        try:
-            parsed = ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return value.split()
-        return parsed if isinstance(parsed, list) else None
-    return value.split()
+    text = value.strip()
+    if _NUMBERS.fullmatch(text):
+        return text[1:-1].replace(",", " ").split()
+    try:
+        values = parse_texts(text) if text.startswith("[") else None
+    except ValueError:
+        return None
+    return text.split() if values is None else values
 
 
-def _check_lengths(rows: dict[str, list[list[str]]], where: str) -> None:
-    names = list(rows)
-    faults = [
-        f"row {row} has {', '.join(f'{len(v):,} of {n!r}' for n, v in zip(names, values))}"
-        for row, values in enumerate(zip(*rows.values()))
-        if len({*map(len, values)}) > 1
-    ]
-    if faults:
-        raise ValueError(
-            f"{where}: every row must have as many tags as tokens, and {_shown(faults)} (counted "
-            "from 0). Mend or leave out these rows."
-        )
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value))
 
 
 def _by_sentence(
-    frame: pd.DataFrame, names: Sequence[str], sentence: str, where: str
-) -> tuple[dict[str, list[list[str]]], list[str]]:
-    """The values of columns, a list for each sentence in the order of its first row."""
+    frame: pd.DataFrame, names: Sequence[str], sentence: str, where: str, strict: bool
+) -> tuple[dict[str, list[list[str]]], dict[int, str], list[str]]:
+    """The values of columns, a list for each sentence in the order of its first row.
+
+    Also the reasons why sentences cannot be read, which raise a ValueError if strict; and notes.
+    """
     notes = []
     keys = frame[sentence]
     if keys.isna().any():  # a sentence may be named in its first row alone
@@ -224,18 +306,37 @@ def _by_sentence(
     places: dict[Any, list[int]] = {}
     for row, key in enumerate(keys.tolist()):
         places.setdefault(key, []).append(row)
+    apart = sum(rows[-1] - rows[0] >= len(rows) for rows in places.values())
+    if apart:
+        notes.append(
+            f"{apart:,} values of column {sentence!r} are in rows that others separate: the rows "
+            "of a value are read as one sentence"
+        )
     result = {}
+    reasons: dict[int, str] = {}
     for name in names:
         values = frame[name].tolist()
         missing = np.flatnonzero(frame[name].isna())
-        if len(missing):
+        if len(missing) and strict:
             raise ValueError(
                 f"{where}: column {name!r} has no value in {len(missing):,} rows, the first of "
                 f"them row {missing[0]:,} (counted from 0). Fill it in, or leave such rows out."
             )
         texts = [encodable(str(value)).strip() for value in values]
+        for row, text in enumerate(texts):
+            if "\n" in text or "\t" in text:
+                raise ValueError(
+                    f"{where}: column {name!r} has a line break or tab in row {row:,} (counted "
+                    'from 0). In a file, a single " begins a quoted field: write """" for the '
+                    'token ", or give a file of CoNLL columns.'
+                )
         result[name] = [[texts[row] for row in rows] for rows in places.values()]
-    return result, notes
+        faulty = {*missing.tolist()}
+        for number, rows in enumerate(places.values()):
+            wrong = [row for row in rows if row in faulty]
+            if wrong:
+                reasons[number] = f"column {name!r} has no value in row {wrong[0]:,}"
+    return result, reasons, notes
 
 
 def _span_columns(frame: pd.DataFrame, roles: Roles) -> tuple[str, str] | None:
@@ -247,25 +348,43 @@ def _span_columns(frame: pd.DataFrame, roles: Roles) -> tuple[str, str] | None:
     for name in candidates:
         if name is None or name == text:
             continue
-        cells = [cell for cell in frame[name].tolist() if isinstance(cell, list) and cell]
-        if (cells and isinstance(cells[0][0], list | tuple | dict)) or (
-            not cells and all(isinstance(cell, list) for cell in frame[name].tolist())
+        cells = frame[name].tolist()
+        first = next((spans[0] for spans in map(_span_list, cells) if spans), None)
+        if isinstance(first, list | tuple | dict | np.ndarray) or (
+            first is None and all(_span_list(cell) is not None for cell in cells)
         ):
             return text, name
     return None
+
+
+def _span_list(cell: Any) -> list[Any] | None:
+    """The spans in a cell, also as a text that shows them; None if it holds something else."""
+    if isinstance(cell, str) and (text := cell.strip()).startswith("["):
+        for parse in (parse_json, ast.literal_eval):
+            try:
+                cell = parse(text)
+                break
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                continue
+    return list(cell) if isinstance(cell, list | tuple | np.ndarray) else None
 
 
 def _from_spans(
     frame: pd.DataFrame, text: str, spans: str, where: str
 ) -> tuple[Sentences, list[str]]:
     tokens, tags, faults = [], [], []
-    widened = dropped = empty = 0
+    widened = dropped = empty = missing = 0
     for row, (content, cell) in enumerate(zip(frame[text].tolist(), frame[spans].tolist())):
         if not isinstance(content, str):
             faults.append(f"row {row} has no text")
             continue
-        read = [_span(each, len(content)) for each in (cell if isinstance(cell, list) else [])]
-        wrong = [str(each)[:60] for each, span in zip(cell, read) if span is None] if read else []
+        entries = [] if _is_missing(cell) else _span_list(cell)
+        if entries is None:
+            faults.append(f"row {row} has {str(cell)[:60]!r} in place of a list")
+            continue
+        missing += _is_missing(cell)
+        read = [_span(each, len(content)) for each in entries]
+        wrong = [str(each)[:60] for each, span in zip(entries, read) if span is None]
         if wrong:
             faults.append(f"row {row} has {wrong[0]} in a text of {len(content):,} characters")
             continue
@@ -286,6 +405,7 @@ def _from_spans(
     counts = {
         "spans that begin or end inside a word, widened to whole words": widened,
         "spans left out, since they overlap another one or hold no word": dropped,
+        f"texts without a value in {spans!r}, read as texts without spans": missing,
         "texts without a word left out": empty,
     }
     return Sentences(tokens, tags), [f"{count:,} {what}" for what, count in counts.items() if count]
@@ -298,18 +418,18 @@ def _span(value: Any, length: int) -> Span | None:
             next((value[name] for name in names if name in value), None)
             for names in (_START, _END, _TYPE)
         ]
-        if isinstance(parts[2], list) and len(parts[2]) == 1:
+        if isinstance(parts[2], list | np.ndarray) and len(parts[2]) == 1:
             parts[2] = parts[2][0]
-    elif isinstance(value, list | tuple) and len(value) == 3:
+    elif isinstance(value, list | tuple | np.ndarray) and len(value) == 3:
         parts = list(value)
     else:
         return None
     start, end, kind = parts
-    if not (isinstance(start, int) and isinstance(end, int) and isinstance(kind, str)):
+    if not (isinstance(start, int | np.integer) and isinstance(end, int | np.integer)):
         return None
-    if not kind.strip() or not 0 <= start < end <= length:
+    if not (isinstance(kind, str) and kind.strip()) or not 0 <= start < end <= length:
         return None
-    return Span(start, end, encodable(kind).strip())
+    return Span(int(start), int(end), encodable(kind).strip())
 
 
 def _shown(faults: Sequence[str]) -> str:

@@ -24,7 +24,8 @@ def read_vectors(
 
     Args:
         path: a text file with a word and its numbers in each line, separated by spaces; the first
-            line may hold the number of words and of dimensions.
+            line may hold the number of words and of dimensions. A word may have spaces, but the
+            first one.
         wanted: normalised words whose vectors are needed.
         limit: number of further words to read, the first of the file.
 
@@ -42,12 +43,14 @@ def read_vectors(
     vectors: dict[str, np.ndarray] = {}
     width = further = 0
     with open(file, encoding="utf-8", errors="replace") as lines:
-        for number, word, values in _entries(lines):
-            width = width or len(values)
-            if len(values) != width:
+        for number, fields in _entries(lines):
+            width = width or len(fields) - 1
+            word, values = " ".join(fields[:-width]), fields[-width:]
+            if len(fields) <= width or any(map(_is_number, fields[1:-width])):
                 raise ValueError(
-                    f"{file}: line {number:,} has {len(values):,} numbers, and the lines before it "
-                    f"have {width:,}. Give a text file of word2vec, GloVe or fastText as vectors=."
+                    f"{file}: line {number:,} has {len(fields) - 1:,} numbers, and the lines "
+                    f"before it have {width:,}. Give a text file of word2vec, GloVe or fastText as "
+                    "vectors=."
                 )
             key = normalise(word)
             is_wanted = key in wanted
@@ -60,14 +63,22 @@ def read_vectors(
     return vectors, width
 
 
-def _entries(lines: Iterator[str] | object) -> Iterator[tuple[int, str, list[str]]]:
-    """The number of each line, its word and its values as text."""
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _entries(lines: Iterator[str] | object) -> Iterator[tuple[int, list[str]]]:
+    """The number of each line and its fields: a word, which may have spaces, and its numbers."""
     for number, line in enumerate(lines, 1):  # type: ignore[arg-type, var-annotated]
         fields = line.rstrip("\n").rstrip().split(" ")
         if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
             continue  # the header of word2vec
         if len(fields) > 1:
-            yield number, fields[0], fields[1:]
+            yield number, fields
 
 
 def _numbers(values: list[str], where: str) -> np.ndarray:

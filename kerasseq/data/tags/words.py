@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from kerasseq.evaluation.chunks import Chunk
 
 __all__ = ["Span", "Word", "span_tags", "split_words"]
 
+_JOINERS = "\u200c\u200d"  # inside of words, of Persian and Hindi say
 _ENDING = r"['\u2019](?i:s|re|ve|ll|d|m)\b"
 _WORD = re.compile(
     r"https?://\S+[\w/]"
@@ -55,7 +57,19 @@ def split_words(text: str) -> list[Word]:
     >>> [word.text for word in split_words("The U.N. didn't say: 3.50, O'Neil's.")]
     ['The', 'U.N.', 'did', "n't", 'say', ':', '3.50', ',', "O'Neil", "'s", '.']
     """
-    return [Word(match[0], *match.span()) for match in _WORD.finditer(text)]
+    matches = _WORD.finditer(_with_joined_marks(text))
+    return [Word(text[slice(*match.span())], *match.span()) for match in matches]
+
+
+def _with_joined_marks(text: str) -> str:
+    """The text with combining marks after letters, which are part of words, as letters."""
+    if text.isascii():
+        return text
+    signs: list[str] = []
+    for sign in text:
+        joins = sign in _JOINERS or unicodedata.category(sign) in ("Mn", "Mc", "Me")
+        signs.append(signs[-1] if joins and signs and signs[-1].isalnum() else sign)
+    return "".join(signs)
 
 
 def span_tags(words: Sequence[Word], spans: Sequence[Span]) -> tuple[list[str], int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from kerasseq.io import paths
 from kerasseq.io.tables import TABLES
 from kerasseq.runs import Run
 from kerasseq.settings import require_bool
@@ -34,7 +35,7 @@ class TaggingRun(Run):
     """
 
     verbs: ClassVar[tuple[str, ...]] = ("tag", "evaluate")
-    files: ClassVar[tuple[str, ...]] = (*TABLES, ".conll", ".conllu", ".iob", ".bio")
+    files: ClassVar[tuple[str, ...]] = (*TABLES, ".conll", ".conllu", ".iob", ".bio", ".txt", "")
 
     def predict(self, data: Any, **options: Any) -> pd.DataFrame:
         """Tags of new sentences; the same as `tag`.
@@ -62,11 +63,11 @@ class TaggingRun(Run):
 
         Args:
             data: a list of sentences, each a text or a list of words; a table, or its file, with a
-                column of texts or with the columns of the training data; or a file of CoNLL
-                columns.
+                column of texts or with the columns of the training data; a file of CoNLL columns;
+                or a file with a text a line.
             spans: whether to return the chunks, entities say, in place of the words.
             out: file of CoNLL columns to write: in each line a word, its further columns, and its
-                tag.
+                tag. Sentences that cannot be read are left out.
 
         Returns:
             A row for each word: `sentence` (its number, from 0), `token`, `start`, `end`, `tag`,
@@ -78,6 +79,8 @@ class TaggingRun(Run):
             FileNotFoundError: if there is no such file.
         """
         require_bool(spans=spans)
+        if out is not None:
+            paths.output_file(out, "out")  # before the work
         tagged = self._tagged(data)
         if out is not None:
             tagged.write(out)

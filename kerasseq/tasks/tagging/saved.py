@@ -41,8 +41,11 @@ class _Mistake(TypedDict):
 
 
 class TaggingMetrics(TypedDict):
-    """Entries of metrics.json that only taggers have."""
+    """Entries of metrics.json that only taggers have, and scores, which are shares."""
 
+    test: dict[str, _Share]
+    interval: dict[str, tuple[_Share, _Share]]
+    baselines: dict[str, dict[str, _Share]]
     types: dict[str, _TypeScores]
     confusion: Annotated[_Confusion, _shape_fault]
     mistakes: list[_Mistake]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasseq.data.tags.columns import DOCUMENT
 from kerasseq.data.tags.new_sentences import NewSentences, read_new
+from kerasseq.data.tags.read import reading_of_new
 from kerasseq.data.tags.schemes import PLAIN
 from kerasseq.evaluation.chunks import Chunk, chunks
 from kerasseq.io import atomic, paths
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TaggedTexts", "tag_new"]
 
+_UNWRITABLE = re.compile(r"[\t\r\n]|^ | $")
 _WORDS = ("sentence", "token", "start", "end", "tag", "probability", "note")
 _SPANS = ("sentence", "text", "start", "end", "type", "probability", "note")
 
@@ -84,20 +89,42 @@ class TaggedTexts:
         return Highlighted(self.new.texts, spans, self.new.reasons)
 
     def write(self, out: str | os.PathLike[str]) -> None:
-        """Write a file of CoNLL columns: words, further columns, tags."""
-        path = paths.user_path(out, "out")
-        atomic.write_text(path, "".join(self._blocks()))
+        """Write a file of CoNLL columns: words, further columns, tags.
 
-    def _blocks(self) -> Iterator[str]:
+        Args:
+            out: the file.
+
+        Raises:
+            ValueError: if it cannot be written, or a line of it cannot hold a word.
+        """
+        path = paths.output_file(out, "out")
         columns = list(self.new.columns.values())
+        blocks = {}
         for number in self.new.readable:
-            values = [
-                [word.text for word in self.new.words[number]],
-                *(column[number] for column in columns),
-                self.tags[number],
-            ]
-            separator = "\t" if any(" " in each for row in values for each in row) else " "
-            yield "".join(f"{separator.join(fields)}\n" for fields in zip(*values)) + "\n"
+            words = [word.text for word in self.new.words[number]]
+            values = [words, *(column[number] for column in columns), self.tags[number]]
+            blocks[number] = list(zip(*values))
+        wrong = [number for number, block in blocks.items() if _is_unwritable(block)]
+        if wrong:
+            raise ValueError(
+                "a file of columns cannot hold values with a tab, a line break or a space at an "
+                f"end, nor -DOCSTART- as the first of several words, as in sentence {wrong[0]:,} "
+                f"(counted from 0; {len(wrong):,} in all). Mend these sentences, or leave out= out."
+            )
+        # A value with a space needs tabs, and so does a first word "#", else a comment.
+        spaced = any(
+            block[0][0].startswith("#") or any(value.split() != [value] for value in chain(*block))
+            for block in blocks.values()
+        )
+        separator = "\t" if spaced else " "
+        lines = ([separator.join(fields) for fields in block] for block in blocks.values())
+        atomic.write_text(path, "".join("\n".join(block) + "\n\n" for block in lines))
+
+
+def _is_unwritable(block: Sequence[Sequence[str]]) -> bool:
+    """Whether a line of a column file cannot hold some words of a sentence."""
+    is_document = len(block) > 1 and block[0][0].startswith(DOCUMENT)
+    return is_document or any(_UNWRITABLE.search(value) for value in chain(*block))
 
 
 def tag_new(
@@ -113,13 +140,13 @@ def tag_new(
         data: the sentences, see `kerasseq.data.tags.new_sentences.read_new`.
     """
     reader = task.reader(state)
-    reading = {name: getattr(settings, name) for name in task.reading} | state["reading"]
-    new = read_new(data, reading)
+    values = {name: getattr(settings, name) for name in task.reading}
+    new = read_new(data, reading_of_new(values, state["reading"], {}))
     tags: list[list[str]] = [[] for _ in new.texts]
     shares: list[np.ndarray] = [np.zeros(0) for _ in new.texts]
     if new.readable:
         result = predict(model, reader.read(new.sentences()), reader)
         assert result.probabilities is not None
-        for row, words, values in zip(new.readable, result.tags, result.probabilities):
-            tags[row], shares[row] = words, values
+        for row, words, probabilities in zip(new.readable, result.tags, result.probabilities):
+            tags[row], shares[row] = words, probabilities
     return TaggedTexts(new, tags, shares, reader.scheme != PLAIN)

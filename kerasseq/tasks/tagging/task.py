@@ -111,7 +111,6 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
         from kerasseq.data.tags.schemes import PLAIN
 
         sentences, scheme = parts.train
-        derived = ["casing"] * settings.casing + ["prefix", "suffix"] * settings.affixes
         reader, vectors = TagReader.fit(
             sentences,
             scheme,
@@ -119,7 +118,7 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
             min_count=settings.min_count,
             vocabulary_size=settings.vocabulary_size,
             characters=settings.characters != "none",
-            derived=derived,
+            derived=_derived(settings),
             length=settings.length,
             vectors=settings.vectors,
             seed=settings.seed,
@@ -153,12 +152,12 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
         reading: Mapping[str, Any],
     ) -> TaggedExamples:
         from kerasseq.data.tags import schemes
-        from kerasseq.data.tags.read import read_sentences, read_tagged
+        from kerasseq.data.tags.read import read_sentences, read_tagged, reading_of_new
         from kerasseq.data.tags.sentences import Sentences, TaggedData
 
         reader = self.reader(state)
         values = {name: getattr(settings, name) for name in self.reading}
-        values = {**values, **state["reading"], **reading}
+        values = reading_of_new(values, state["reading"], reading)
         if isinstance(data, str) and data == "demo":
             data = read_tagged(data, values)
         if isinstance(data, TaggedData):
@@ -312,13 +311,25 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
         metrics: Mapping[str, Any],
     ) -> None:
         super().check_saved(model, state, settings, metrics)
-        columns = [name for name in self.reader(state).columns if name.startswith("column_")]
-        if len(columns) != len(settings.features):
+        columns = [*self.reader(state).columns]
+        features = [name for name in columns if name.startswith("column_")]
+        if len(features) != len(settings.features):
             raise ValueError(
-                f"features names {len(settings.features)} columns, and the state has {len(columns)}"
+                f"features names {len(settings.features)} columns, and the state has "
+                f"{len(features)}"
+            )
+        if sorted(columns) != sorted([*features, *_derived(settings)]):
+            raise ValueError(
+                f"casing is {settings.casing}, affixes is {settings.affixes}, and the state has "
+                f"the columns {', '.join(columns)}"
             )
         if (settings.characters == "none") != (state["characters"] is None):
             raise ValueError(f"characters is {settings.characters!r}, unlike the state")
+
+
+def _derived(settings: TaggingSettings) -> list[str]:
+    """The columns that are computed from the words."""
+    return ["casing"] * settings.casing + ["prefix", "suffix"] * settings.affixes
 
 
 def _with_known_tags(

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from kerasseq.data.tags.columns import column_number, parse_columns, parse_conllu
+from kerasseq.data.tags.columns import (
+    are_columns,
+    column_number,
+    parse_columns,
+    parse_conllu,
+)
 
 USUAL = [[["Ada", "NNP", "B-PER"], ["ran", "VBD", "O"]], [["Hi", "UH", "O"]]]
 
@@ -86,3 +91,39 @@ def test_conllu_leaves_out_ranges_and_empty_nodes() -> None:
     assert column_number(columns, "UPOS", "tag", "f") == 3
     with pytest.raises(ValueError, match=r"line 2 has 1.*CoNLL-U separates columns by tabs"):
         parse_conllu(lines[1] + "\nword\n", "the file")
+
+
+def test_comments_as_wide_as_the_data_are_no_tokens() -> None:
+    text = "# id 7\nAda NNP B-PER\n\n# id 8\nran VBD O\n"
+    assert parse_columns(text, "f").sentences == [[["Ada", "NNP", "B-PER"]], [["ran", "VBD", "O"]]]
+    tabs = text.replace(" ", "\t").replace("#\tid\t", "# id ").replace("Ada", "New York")
+    columns = parse_columns(tabs, "f")
+    assert columns.sentences[0] == [["New York", "NNP", "B-PER"]]
+    assert columns.notes == []
+
+
+def test_new_sentences_with_other_lines_have_a_fault() -> None:
+    columns = parse_columns("a b O\n\nc O\nd e O\n\nf g O\n", "f", strict=False)
+    assert columns.sentences == [[["a", "b", "O"]], [], [["f", "g", "O"]]]
+    assert columns.faults == {1: "most lines have 3 columns, line 3 has 2"}
+    line = "1\ta" + "\t_" * 8 + "\n"
+    conllu = parse_conllu(f"{line}\nword\n\n{line}", "f", strict=False)
+    assert [len(rows) for rows in conllu.sentences] == [1, 0, 1]
+    assert [*conllu.faults] == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Ada B-PER\nran O\n\nHi O\nyou O\n", True),
+        ("Ada\nran\n\nHi\nyou\n", True),
+        ("Ada\tNNP\nran\tVBD\n", True),
+        ("New York\tNNP\nran\tVBD\n\nYork\tNNP\nran\tVBD\n", True),
+        ("Ada ran.\nIn Rome.\n", False),
+        ("Ada ran away.\nIn Rome.\n\nShe was there, and so was he.\nAll well.\n", False),
+        ("Yes\n\nNo\n", False),
+        ("", False),
+    ],
+)
+def test_columns_are_told_from_texts(text: str, expected: bool) -> None:
+    assert are_columns(text) == expected

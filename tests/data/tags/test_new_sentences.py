@@ -64,3 +64,55 @@ def test_data_that_cannot_be_read(data: Any, match: str) -> None:
         read_new(data, {})
     with pytest.raises(FileNotFoundError, match="there is no file"):
         read_new("In Rome.", {})
+
+
+def test_names_of_the_run_count_where_the_data_has_them(tmp_path: Path) -> None:
+    columns = {"usual": {"token": 0, "tag": 3}}
+    table = {"usual": {"token": "said", "tag": "meant", "sentence": "turn"}}
+    spans = {"usual": {"token": "text", "tag": "spans", "form": "spans"}}
+    (tmp_path / "x.conll").write_text("Ada O\nran O\n\nBob O\n")
+    long = pd.DataFrame({"sentence": [0, 0, 1], "token": ["Ada", "ran", "Bob"]})
+    for reading in (columns, table, spans):
+        assert _words(tmp_path / "x.conll", **reading) == [["Ada", "ran"], ["Bob"]]
+        assert _words(long, **reading) == [["Ada", "ran"], ["Bob"]]
+        texts = pd.DataFrame({"text": ["Ada ran", "Bob"]})
+        assert _words(texts, **reading) == [["Ada", "ran"], ["Bob"]]
+    line = "{}\t{}\t_\tNOUN" + "\t_" * 6 + "\n"
+    (tmp_path / "x.conllu").write_text(line.format(1, "dogs") + line.format(2, "run"))
+    assert _words(tmp_path / "x.conllu", **columns) == [["dogs", "run"]]
+    said = pd.DataFrame({"turn": [0, 0, 1], "said": ["Ada", "ran", "Bob"], "text": list("abc")})
+    assert _words(said, **table) == [["Ada", "ran"], ["Bob"]]
+    counted = pd.DataFrame({"text": ["Ada ran"], "words": [2]})
+    assert _words(counted, **columns) == [["Ada", "ran"]]
+
+
+def test_rows_and_lines_that_cannot_be_read_keep_their_numbers(tmp_path: Path) -> None:
+    (tmp_path / "x.conll").write_text("Ada O\n\nBob\n\nCleo O\n")
+    new = read_new(tmp_path / "x.conll", {})
+    assert new.readable == [0, 2]
+    assert new.reasons[1] == "most lines have 2 columns, line 3 has 1"
+    table = pd.DataFrame({"tokens": [["Ada"], [], None, ["", "ran"], ["Bob"]]})
+    new = read_new(table, {})
+    assert new.readable == [0, 4]
+    assert new.reasons[1:4] == ["no word", "column 'tokens' has no value", "an empty word"]
+    assert read_new([["Ada", ""]], {}).reasons == ["an empty word"]
+
+
+def test_a_file_of_texts_and_one_of_columns(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("Ada ran.\r\n\r\nShe slept in Rome.\r\n")
+    assert _words(tmp_path / "texts.txt") == [
+        ["Ada", "ran", "."],
+        ["She", "slept", "in", "Rome", "."],
+    ]
+    (tmp_path / "columns.txt").write_text("Ada O\nran O\n\nBob O\nslept O\n")
+    assert _words(tmp_path / "columns.txt") == [["Ada", "ran"], ["Bob", "slept"]]
+
+
+def test_quotation_marks_in_a_tsv_file_are_tokens(tmp_path: Path) -> None:
+    rows = [(0, "Ada"), (0, '"'), (1, "ran"), (1, '"'), (2, "Bob")]
+    lines = ["sentence_id\ttoken", *(f"{number}\t{token}" for number, token in rows)]
+    (tmp_path / "x.tsv").write_text("\n".join(lines) + "\n")
+    assert _words(tmp_path / "x.tsv") == [["Ada", '"'], ["ran", '"'], ["Bob"]]
+    table = pd.DataFrame(rows, columns=["sentence_id", "token"])
+    table.to_csv(tmp_path / "quoted.tsv", sep="\t", index=False)
+    assert _words(tmp_path / "quoted.tsv") == _words(table) == _words(tmp_path / "x.tsv")

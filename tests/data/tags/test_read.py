@@ -118,7 +118,7 @@ def test_a_sentence_of_ten_thousand_words(tmp_path: Path) -> None:
     [
         ("Ada\nran\n", {}, "has one column only"),
         ("a O\nb O\n", {}, "there is one tag only, 'O'"),
-        ("a B-X\nb O\n", {"scheme": "BIOES", "tag": 0}, "are not of the scheme BIOES"),
+        ("a Q-X O\nb O O\n", {"scheme": "BIOES", "tag": 1}, "are not of the scheme BIOES"),
         ("a B-X\nb O\n", {"sentence": "id"}, "blank lines separate the sentences"),
         ("a\tx\t\nb\tx\tO\n", {}, "changes its number of columns"),
         (
@@ -175,3 +175,32 @@ def test_real_corpora(shared_data: Path) -> None:
     phrases = read_tagged(shared_data / "ner" / "conll2000.test.txt", {"features": ("pos",)})
     assert phrases.scheme == "IOB2"
     assert (len(phrases.sentences), phrases.sentences.words) == (2_012, 47_377)
+
+
+def test_separate_parts_may_have_another_form(tmp_path: Path) -> None:
+    table = pd.DataFrame({"tokens": [["Bob", "ran"]], "ner_tags": [["B-PER", "O"]]})
+    source = read_tagged(_write(tmp_path, train__txt=TRAIN) / "train.txt", {})
+    whole = add_part(source, "test", table, {"tag": None})
+    assert whole.test is not None
+    assert whole.test.tokens == [["Bob", "ran"]]
+    frame = pd.DataFrame({"said": [["Bob", "ran"]] * 2, "meant": [["B-PER", "O"]] * 2})
+    source = read_tagged(frame, {"token": "said", "tag": "meant"})
+    whole = add_part(source, "test", tmp_path / "train.txt", {})
+    assert whole.test is not None
+    assert whole.test.tags == [["B-PER", "O"], ["O", "B-LOC"]]
+
+
+def test_a_column_of_a_file_has_one_role(tmp_path: Path) -> None:
+    path = _write(tmp_path, x__conll="a NN B-NP I-PER\nb VB I-NP O\n") / "x.conll"
+    for reading, match in [
+        ({"features": ("ner",)}, "features= and tag= both have 3"),
+        ({"features": ("pos", 1)}, "features= has 1 twice"),
+        ({"token": 3}, "token= and tag= are both 3"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            read_tagged(path, reading)
+
+
+def test_predictions_in_another_notation_have_a_note(tmp_path: Path) -> None:
+    path = _write(tmp_path, x__conll="a B-X\nb L-X\nc O\n") / "x.conll"
+    assert read_tagged(path, {}).notes[-1].startswith("predictions have E- and S-")

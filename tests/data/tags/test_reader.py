@@ -102,6 +102,12 @@ def test_a_restored_reader_reads_the_same() -> None:
     again = TagReader.from_state(state)
     for name, values in reader.read(TRAIN).examples.inputs.items():
         np.testing.assert_array_equal(again.read(TRAIN).examples.inputs[name], values)
+    tags = state["data_info"]["tags"]
+    for damaged in (["X-PER", *tags[1:]], ["O", *tags[:-1]], [*tags[:-1], ""], tags[::-1]):
+        state["data_info"]["tags"] = damaged
+        with pytest.raises(ValueError, match=r"data_info.tags must be different texts, all of the"):
+            TagReader.from_state(state)
+    state["data_info"]["tags"] = tags
     state["data_info"]["words"] = 99
     with pytest.raises(ValueError, match=r"data_info.words is 99, and there are 6"):
         TagReader.from_state(state)

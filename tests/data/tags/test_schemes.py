@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.data.tags.schemes import SCHEMES, constraints, convert, mend, recognise
+from kerasseq.data.tags.schemes import (
+    SCHEMES,
+    constraints,
+    convert,
+    mend,
+    recognise,
+    rewritten,
+)
 from kerasseq.evaluation.chunks import chunks
 
 CHUNKED = [scheme for scheme in SCHEMES if scheme != "none"]
@@ -104,3 +111,30 @@ def _all(scheme: str, kind: str) -> list[str]:
 
 def test_tags_without_chunks_may_follow_each_other() -> None:
     assert constraints(["B", "DET", "O"], "none").all()
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("B-PER I-PER O LOC", "B-PER, I-PER have prefixes, and LOC are no tags"),
+        ("B-PER I-PER 0", "and 0 are no tags"),
+        ("B-X M-X E-X S-Y O", "and M-X are no tags"),
+        ("B M E S", "M are no tags"),
+        ("B_X I_X O", "B_X, I_X are no tags"),
+        ("b-x i-x o", "b-x, i-x, o are no tags"),
+    ],
+)
+def test_tags_that_are_almost_those_of_a_scheme(text: str, match: str) -> None:
+    with pytest.raises(ValueError, match=rf"{match}.*scheme='none'"):
+        recognise(_tags(text))
+
+
+def test_parts_of_speech_may_look_like_prefixes() -> None:
+    assert recognise(_tags("N V D S")) == "none"
+    assert recognise(_tags("1 0 2 1")) == "none"
+
+
+def test_another_notation_of_predictions_is_told() -> None:
+    assert "E- and S-" in rewritten(_tags("B-X L-X U-X O"), "BIOES")
+    assert "I- before" in rewritten(_tags("X X O"), "IO")
+    assert rewritten(_tags("I-X O"), "IO") == rewritten(_tags("B-X E-X"), "BIOES") == ""

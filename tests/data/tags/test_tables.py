@@ -30,12 +30,30 @@ FORMS = {
     "arrays": pd.DataFrame(
         {"tokens": [np.array(t) for t in TOKENS], "tags": [np.array(t) for t in TAGS]}
     ),
+    "texts that show arrays": pd.DataFrame(
+        {
+            "tokens": [str(np.array(t)) for t in TOKENS],
+            "tags": [str(np.array(t)) for t in TAGS],
+        }
+    ),
     "texts that show lists": pd.DataFrame({"tokens": map(str, TOKENS), "tags": map(str, TAGS)}),
     "words between spaces": pd.DataFrame(
         {"words": map(" ".join, TOKENS), "slots": map(" ".join, TAGS), "intent": ["a", "b"]}
     ),
     "spans": pd.DataFrame(
         {"text": ["Ada ran", "In Rome."], "entities": [[[0, 3, "PER"]], [[3, 7, "LOC"]]]}
+    ),
+    "spans as texts": pd.DataFrame(
+        {"text": ["Ada ran", "In Rome."], "spans": ["[[0, 3, 'PER']]", '[[3, 7, "LOC"]]']}
+    ),
+    "arrays of tuples": pd.DataFrame(
+        {
+            "text": ["Ada ran", "In Rome."],
+            "spans": [
+                ((np.int64(0), np.int64(3), "PER"),),
+                np.array([np.array([3, 7, "LOC"], dtype=object), None], dtype=object)[:1],
+            ],
+        }
     ),
     "mappings": pd.DataFrame(
         {
@@ -77,6 +95,62 @@ def test_words_without_tags() -> None:
     assert sentences.tags is None
 
 
+def test_tags_are_not_read_where_they_are_not_needed() -> None:
+    frame = _long().drop(columns="tag").assign(pos=list("abcde"))
+    sentences, _, _ = read_frame(frame, Roles(tag="tag", columns=("pos",)), "t", tagged=False)
+    assert sentences.tokens == TOKENS
+    assert sentences.columns == {"pos": [["a", "b"], ["c", "d", "e"]]}
+
+
+def test_new_rows_that_cannot_be_read_have_a_reason() -> None:
+    lists = pd.DataFrame({"tokens": [["Ada"], None, [], 3.5], "pos": [["N"], [], [], ["V"]]})
+    sentences, _, _ = read_frame(lists, Roles(columns=("pos",)), "t", tagged=False)
+    assert sentences.tokens == [["Ada"], [], [], []]
+    assert sentences.reasons == {
+        1: "column 'tokens' has no value",
+        3: "column 'tokens' holds '3.5'",
+    }
+    unequal = pd.DataFrame({"tokens": [["Ada"], ["ran", "."]], "pos": [["N"], ["V"]]})
+    sentences, _, _ = read_frame(unequal, Roles(columns=("pos",)), "t", tagged=False)
+    assert sentences.reasons == {1: "has 2 of 'tokens', 1 of 'pos'"}
+    long = _long().assign(token=["Ada", None, "In", "Rome", "."])
+    sentences, _, _ = read_frame(long, Roles(), "t", tagged=False)
+    assert sentences.tokens == [[], TOKENS[1]]
+    assert sentences.reasons == {0: "column 'token' has no value in row 1"}
+
+
+def test_rows_of_a_sentence_that_stand_apart_have_a_note() -> None:
+    notes = read_frame(_long(), Roles(), "t")[2]
+    apart = read_frame(_long().iloc[[0, 2, 1, 3, 4]], Roles(), "t")[2]
+    assert len(notes) == 1
+    assert apart[1].startswith("2 values of column 'sentence_id' are in rows that others separate")
+
+
+def test_numbers_that_numpy_writes_are_tags() -> None:
+    frame = pd.DataFrame({"tokens": ["['Ada' 'ran']", "Ada ran"], "ner_tags": ["[1 0]", "[1, 0]"]})
+    assert read_frame(frame, Roles(), "t")[0].tags == [["1", "0"], ["1", "0"]]
+
+
+@pytest.mark.parametrize(
+    ("roles", "match"),
+    [
+        (Roles(token="tag", tag="tag"), "token= and tag= are both 'tag'"),
+        (Roles(columns=("tag",)), "features= and tag= both have 'tag'"),
+        (Roles(columns=("pos", "pos")), "features= has pos twice"),
+    ],
+)
+def test_a_column_has_one_role(roles: Roles, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        read_frame(_long().assign(pos=list("abcde")), roles, "t")
+
+
+def test_texts_without_spans_are_counted() -> None:
+    frame = pd.DataFrame({"text": ["Ada ran", "Hi"], "spans": [[[0, 3, "PER"]], None]})
+    sentences, _, notes = read_frame(frame, Roles(), "t")
+    assert sentences.tags == [["B-PER", "O"], ["O"]]
+    assert notes[1:] == ["1 texts without a value in 'spans', read as texts without spans"]
+
+
 def test_notes_on_spans() -> None:
     frame = pd.DataFrame(
         {
@@ -113,6 +187,17 @@ def test_notes_on_spans() -> None:
             Roles(),
             r"row 0 has \[0, 9, 'PER'\] in a text of 7 characters",
         ),
+        (
+            pd.DataFrame({"text": ["Ada", "Bob"], "spans": [[[0, 3, "PER"]], 7]}),
+            Roles(),
+            "row 1 has '7' in place of a list",
+        ),
+        (
+            pd.DataFrame({"tokens": ["['Ada' ... 'ran']"], "tags": ["O O"]}),
+            Roles(),
+            "row 0 holds \"\\['Ada' ... 'ran'\\]\"",
+        ),
+        (_long().assign(token=["Ada", "\n2\t", "a\nb", *"ab"]), Roles(), "line break or tab"),
         (
             pd.DataFrame({"tokens": [["a"], 3.5], "tags": [["O"], ["O"]]}),
             Roles(),

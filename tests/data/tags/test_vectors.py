@@ -26,6 +26,7 @@ def test_vectors_are_read_by_normalised_words(tmp_path: Path, header: str) -> No
     ("text", "match"),
     [
         ("the 1 2\na 1\n", "line 2 has 1 numbers, and the lines before it have 2"),
+        ("the 1 2\na 1 2 3\n", "line 2 has 3 numbers, and the lines before it have 2"),
         ("the 1 x\n", "line 1 holds something else than finite numbers"),
         ("the 1 nan\n", "line 1 holds something else than finite numbers"),
         ("\n", "has no vectors"),
@@ -38,3 +39,11 @@ def test_files_that_hold_no_vectors(tmp_path: Path, text: str, match: str) -> No
         read_vectors(path, {"the"}, limit=9)
     with pytest.raises(FileNotFoundError, match=r"there is no file .*Check vectors="):
         read_vectors(tmp_path / "none.txt", set(), limit=9)
+
+
+def test_words_may_have_spaces(tmp_path: Path) -> None:
+    (tmp_path / "vectors.txt").write_text("the 1 2\n. . . 3 4\nat name@domain.com 5 6\n")
+    vectors, width = read_vectors(tmp_path / "vectors.txt", set(), limit=9)
+    assert width == 2
+    assert vectors[". . ."].tolist() == [3, 4]
+    assert vectors["at name@domain.com"].tolist() == [5, 6]

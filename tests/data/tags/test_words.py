@@ -23,6 +23,9 @@ from kerasseq.data.tags.words import Span, span_tags, split_words
         ("Wait... no -- yes", "Wait ... no -- yes"),
         ("Ärger in Köln", "Ärger in Köln"),
         ("東京", "東京"),
+        ("नमस्ते दुनिया।", "नमस्ते दुनिया ।"),
+        ("Ko\u0308ln, Zoe\u0308's", "Ko\u0308ln , Zoe\u0308 's"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
         (" \n\t", ""),
     ],
 )
