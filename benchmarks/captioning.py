@@ -131,8 +131,7 @@ def _run(task: Task, seed: int) -> dict[str, Any]:
         given["features"] = data / f"flickr8k_mobilenetv2_{task.features}.npz"
     run = kerasseq.captioning(data, seed=seed, **given)
     run.summary()
-    kept = ("test", "interval", "baselines", "parameters", "seconds", "verdict", "rows", "epochs")
-    return {name: run.metrics[name] for name in kept}
+    return rows.scores(run)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

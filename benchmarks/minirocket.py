@@ -1,7 +1,7 @@
-"""Random kernels by aeon, in an environment of their own: `python minirocket.py PARTS.npz SEED`.
+"""MiniRocket of the package aeon, in a separate environment: `python minirocket.py PARTS.npz SEED`.
 
-aeon brings numba, a compiler, which kerasseq does not need; so it is no dependency of it. The file
-has `train` and `test`, (sequences, channels, timesteps), and their labels.
+aeon installs the compiler numba, which kerasseq does not need: it is no dependency. The
+file has `train` and `test`, (sequences, channels, timesteps), and their labels.
 """
 
 from __future__ import annotations

@@ -85,6 +85,12 @@ def markdown(header: Sequence[str], lines: Iterable[Sequence[object]], left: int
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in [header, rules, *lines])
 
 
+def scores(run: Any) -> Row:
+    """The metrics of a run that a row keeps."""
+    names = ("test", "interval", "baselines", "parameters", "seconds", "verdict", "rows", "epochs")
+    return {name: run.metrics[name] for name in names}
+
+
 def defaults(name: str, **others: Any) -> str:
     """A fingerprint of the default settings of a recipe: other ones make other rows.
 

@@ -90,8 +90,7 @@ def _run(data: str, fold: int | None, seed: int) -> dict[str, Any]:
 
     run = kerasseq.sentiment(_texts(data, fold), seed=seed)
     run.summary()
-    kept = ("test", "interval", "baselines", "parameters", "seconds", "verdict", "rows", "epochs")
-    return {name: run.metrics[name] for name in kept}
+    return rows.scores(run)
 
 
 def _texts(data: str, fold: int | None) -> Any:

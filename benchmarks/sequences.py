@@ -182,8 +182,7 @@ def _run(name: str, part: Sequence[str] | None, seed: int) -> dict[str, Any]:
 
     run = kerasseq.sequence_classification(**_arguments(name, part, seed))
     run.summary()
-    kept = ("test", "interval", "baselines", "parameters", "seconds", "verdict", "rows", "epochs")
-    return {key: run.metrics[key] for key in kept}
+    return rows.scores(run)
 
 
 def _rival(name: str, part: Sequence[str] | None, seed: int, python: str) -> dict[str, Any]:

@@ -138,8 +138,7 @@ def _run(task: Task, seed: int) -> dict[str, Any]:
     data: Any = task.data if task.data == "demo" else source(task.data, task.settings)
     run = kerasseq.tagging(data, seed=seed, **task.settings)
     run.summary()
-    kept = ("test", "interval", "baselines", "parameters", "seconds", "verdict", "rows", "epochs")
-    return {name: run.metrics[name] for name in kept}
+    return rows.scores(run)
 
 
 def source(data: str, reading: dict[str, Any]) -> TaggedData:

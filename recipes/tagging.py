@@ -84,7 +84,8 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
     )
     model_scheme: Literal["IOB2", "BIOES"] = setting(
         "BIOES",
-        "scheme in which the model learns the tags of chunks; predictions have that of the data",
+        "scheme in which the model learns the tags of chunks; predictions have the scheme of the "
+        "data",
         stage="prepare",
         range=Choice(("IOB2", "BIOES")),
     )

@@ -94,7 +94,7 @@ def _chunk_counts(
     predicted: Sequence[Sequence[str]],
     by_type: dict[str, Counter[str]],
 ) -> dict[str, np.ndarray]:
-    """Numbers of chunks of each sentence; those of each type are added to `by_type`."""
+    """Numbers of chunks of each sentence; the numbers of each type are added to `by_type`."""
     rows = []
     for pair in zip(truth, predicted):
         true, guessed = ({*chunks(tags)} for tags in pair)

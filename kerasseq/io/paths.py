@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["output_file", "user_path"]
+__all__ = ["check_data_path", "output_file", "user_path"]
 
 _SHOWN = 60  # characters of a path in an error
 
@@ -57,6 +57,22 @@ def user_path(value: str | os.PathLike[str], name: str) -> Path:
     return path
 
 
+def check_data_path(path: Path) -> None:
+    """Raise an error unless there is data at a path: a file, or a folder that is no run.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If it is the folder of a run.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")
+    if (path / "run.json").exists():
+        raise ValueError(
+            f"{path} is the folder of a run, not of data. "
+            "Use kerasseq.load or `kerasseq predict` with it."
+        )
+
+
 def output_file(value: str | os.PathLike[str], name: str) -> Path:
     """Check the path of a file to write, as `user_path` does.
 
@@ -65,7 +81,7 @@ def output_file(value: str | os.PathLike[str], name: str) -> Path:
         name: Name of the argument, for the error.
 
     Raises:
-        ValueError: If it is no path, or that of a folder, or its folder does not exist.
+        ValueError: If it is no path, is a folder, or lies in a folder that does not exist.
         FileNotFoundError: If no file can have this name.
     """
     path = user_path(value, name)

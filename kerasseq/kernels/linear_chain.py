@@ -49,11 +49,11 @@ def path_scores(unary: Tensor, transitions: Tensor, labels: Tensor, mask: Tensor
     """
     width = unary.shape[-1]
     labels = ops.where(mask, ops.cast(labels, "int32"), 0)
-    own = ops.take_along_axis(unary, labels[..., None], axis=-1)[..., 0]
+    chosen = ops.take_along_axis(unary, labels[..., None], axis=-1)[..., 0]
     rank, before = _unmasked_before(mask)
     previous = ops.take_along_axis(labels, before, axis=1)
     into = ops.take(ops.reshape(transitions, (-1,)), previous * width + labels, axis=0)
-    return ops.where(mask, own, 0.0) + ops.where(ops.logical_and(mask, rank > 0), into, 0.0)
+    return ops.where(mask, chosen, 0.0) + ops.where(ops.logical_and(mask, rank > 0), into, 0.0)
 
 
 def log_partition(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
@@ -227,7 +227,7 @@ def _both_ways(step: Step, unary: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]
     Args:
         step: (message, unary, later) -> the next message, (2, batch, K), for both directions; the
             same message where `later` is false.
-        unary: (batch, time, K); the first message is that of the first unmasked timestep.
+        unary: (batch, time, K); the first message belongs to the first unmasked timestep.
         mask: (batch, time).
     """
     both = ops.stack([unary, ops.flip(unary, axis=1)])

@@ -211,7 +211,7 @@ class TagSoftmax(_TagLayer):
         marginals: Return the probability of each tag at each timestep instead of tags.
 
     Output shape:
-        As that of `CRF`.
+        As in `CRF`.
 
     Raises:
         ValueError: If `tags` is not a positive integer, or the emissions have another number.

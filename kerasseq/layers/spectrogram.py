@@ -24,7 +24,7 @@ _LOG_STEP = np.log(6.4) / 27
 class LogMel(keras.layers.Layer):
     """Log-mel spectrogram: the energy of sound in bands of frequencies, in decibels.
 
-    The values are those of `librosa.feature.melspectrogram` and `librosa.power_to_db`: windows of
+    The values equal `librosa.feature.melspectrogram` and `librosa.power_to_db`: windows of
     Hann, centred frames with zeros beyond the ends, the mel scale and the filters of Slaney
     (`keras.layers.MelSpectrogram` has the scale and the filters of HTK, and takes no mask). It has
     no weights.
@@ -153,7 +153,7 @@ class LogMel(keras.layers.Layer):
 class MFCC(LogMel):
     """Mel-frequency cepstral coefficients: the cosine transform of a log-mel spectrogram.
 
-    The values are those of `librosa.feature.mfcc` (Davis and Mermelstein 1980,
+    The values equal `librosa.feature.mfcc` (Davis and Mermelstein 1980,
     doi:10.1109/TASSP.1980.1163420). It has no weights.
 
     Args:

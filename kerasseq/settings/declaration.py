@@ -91,7 +91,7 @@ class Setting:
         if value is None and "None" in union_members(self.annotation):
             return None
         for member in union_members(self.annotation):
-            # Limits are those of numbers: of one, or of a list of them.
+            # Limits apply to numbers and to lists of numbers only.
             limited = is_number(value) or bool(item_type(member))
             if fits(member, value) and (not limited or self._within_limits(value)):
                 return None

@@ -377,7 +377,7 @@ class Task(abc.ABC, Generic[S, R]):
     ) -> Sequence[keras.callbacks.Callback]:
         """Callbacks of the training, such as one that logs a further metric after each epoch.
 
-        They are called before those of the user, and before the best epoch is chosen.
+        They are called before the callbacks of the user, and before the best epoch is chosen.
         """
         return ()
 

@@ -1,4 +1,4 @@
-"""Chunks are those that conlleval counts, whatever the scheme."""
+"""Chunks are counted as by conlleval, in every scheme."""
 
 from __future__ import annotations
 

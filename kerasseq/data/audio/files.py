@@ -171,7 +171,7 @@ def _blocks(file: soundfile.SoundFile, path: str | os.PathLike[str]) -> list[np.
 
 
 def _check_beginning(path: Path) -> None:
-    """Refuse an empty file and an MP3, whose endings may be those of others."""
+    """Raise an error for an empty file, and for an MP3 under another extension."""
     with open(path, "rb") as file:
         start = file.read(4)
     if not start:

@@ -59,7 +59,7 @@ def read_pixels(path: str | os.PathLike[str], size: int | None = None) -> np.nda
 
     Args:
         path: as in `read_image`.
-        size: height and width, in pixels; None for those of the image.
+        size: height and width, in pixels; None for the size of the image.
 
     Raises:
         FileNotFoundError: if there is no such file.

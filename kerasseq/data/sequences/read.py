@@ -38,7 +38,7 @@ class Reading:
         rate: timesteps per second to resample to.
         window: timesteps of a window of a long recording.
         stride: timesteps from one window to the next.
-        learn: whether the sequences are for training: those that cannot be used are an error.
+        learn: whether the sequences are for training, where an unusable sequence is an error.
         shape: shape of a timestep in the training data.
         usual: names of the columns in the training data.
         readers: readers of sounds and images.
@@ -146,14 +146,8 @@ def _from_arrays(values: Any, labels: Any, reading: Reading) -> Sequences:
 
 def _from_path(path: Path, reading: Reading) -> Sequences:
     """Read one file, folder or archive, with an official test part where there is one."""
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")
+    paths.check_data_path(path)
     if path.is_dir():
-        if (path / "run.json").exists():
-            raise ValueError(
-                f"{path} is the folder of a run, not of data. "
-                "Use kerasseq.load or `kerasseq predict` with it."
-            )
         files = [p for p in sorted(path.iterdir()) if p.suffix.lower() in ARCHIVE_ENDINGS]
         pairs = [file for file in files if test_file(file)]
         if not pairs:

@@ -194,8 +194,8 @@ def assemble(
         where: name of the data, for errors.
         learn: whether empty recordings are left out, with a note, and others that cannot be used
             are an error; otherwise each becomes one timestep of missing values, with its fault.
-        channels: names of the channels, in their order; default: those of most recordings.
-        shape: shape of a timestep that the recordings must have; default: that of most of them.
+        channels: names of the channels, in their order; default: the names in most recordings.
+        shape: shape of a timestep that the recordings must have; default: the most frequent shape.
         rate: timesteps per second to which recordings with a known rate are resampled; default:
             the rate of most of them.
         joined: the values of all recordings in one array, to use it without a copy.

@@ -71,7 +71,7 @@ def make_folds(
     numeric: bool = False,
     among: str = "",
 ) -> list[Rows]:
-    """Cut the sequences into folds; the arguments are those of `hold_out`."""
+    """Cut the sequences into folds; arguments as in `hold_out`."""
     if _has_groups(groups):
         assert groups is not None
         return _group_folds(labels, groups, folds, seed, numeric, among)

@@ -217,7 +217,7 @@ def _steps(column: pd.Series) -> tuple[np.ndarray, float | None, str]:
 
 
 def _seconds(column: pd.Series) -> pd.Series:
-    """Numbers as they are, times in seconds, and NaN for what is neither."""
+    """Numbers unchanged, times in seconds, and NaN for other values."""
     import pandas as pd
 
     kind = column.dtype.kind  # to_numeric would count the nanoseconds of times

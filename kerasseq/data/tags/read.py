@@ -67,15 +67,15 @@ def read_tagged(data: Any, reading: Reading) -> TaggedData:
         return _demo()
     if isinstance(data, str | os.PathLike) and (path := paths.user_path(data, "data")).is_dir():
         files = _part_files(path)
-        sentences, found, notes = read_sentences(files["train"], reading)
+        sentences, names, notes = read_sentences(files["train"], reading)
         parts = {"train": sentences}
         for name in ("validation", "test"):
             if name in files:
-                parts[name], _, more = read_sentences(files[name], {**reading, "usual": found})
+                parts[name], _, more = read_sentences(files[name], {**reading, "usual": names})
                 notes += [note for note in more if note not in notes]
         notes.insert(0, f"parts: {', '.join(f'{name} {files[name].name}' for name in files)}")
     else:
-        sentences, found, notes = read_sentences(data, reading)
+        sentences, names, notes = read_sentences(data, reading)
         parts = {"train": sentences}
     scheme = reading.get("scheme", "auto")
     if scheme == "auto":
@@ -88,7 +88,7 @@ def read_tagged(data: Any, reading: Reading) -> TaggedData:
         parts[name], more = _mended(part, scheme)
         notes += [note if name == "train" else f"{name} part: {note}" for note in more]
     source = TaggedData(
-        parts["train"], scheme, parts.get("validation"), parts.get("test"), notes, found
+        parts["train"], scheme, parts.get("validation"), parts.get("test"), notes, names
     )
     _check_tags(source)
     return source
@@ -128,15 +128,15 @@ def read_sentences(
         raise ValueError(f"{path} is empty. Give a file of tagged sentences.")
     if not is_column_file(path):
         frame, notes = read_tokens_table(path)
-        sentences, found, more = _from_frame(frame, reading, str(path), tagged)
-        return sentences, found, notes + more
+        sentences, names, more = _from_frame(frame, reading, str(path), tagged)
+        return sentences, names, notes + more
     content, encoding = read_text(path)
     notes = [] if encoding == "UTF-8" else [f"{path.name} is not UTF-8: read as {encoding}"]
     parse = parse_conllu if path.suffix.lower() == _CONLLU else parse_columns
     columns = parse(content, str(path), strict=tagged)
-    sentences, found, more = _from_columns(columns, reading, str(path), tagged)
+    sentences, names, more = _from_columns(columns, reading, str(path), tagged)
     _check_empty(sentences, str(path), tagged)
-    return sentences, found, [*notes, *columns.notes, *more]
+    return sentences, names, [*notes, *columns.notes, *more]
 
 
 def add_part(source: TaggedData, name: str, data: Any, reading: Reading) -> TaggedData:
@@ -200,7 +200,7 @@ def _from_frame(
     names = _named_columns(reading, lambda name: isinstance(name, str) and name in columns)
     token, tag, sentence = (None if name is None else str(name) for name in names.values())
     roles = Roles(token, tag, sentence, tuple(map(str, reading.get("features", ()))))
-    sentences, found, notes = read_frame(frame, roles, where, tagged)
+    sentences, read_roles, notes = read_frame(frame, roles, where, tagged)
     empty = [row for row, words in enumerate(sentences.tokens) if not words]
     if empty and tagged:
         sentences = sentences.take([i for i, words in enumerate(sentences.tokens) if words])
@@ -208,8 +208,8 @@ def _from_frame(
     if not len(sentences):
         raise ValueError(f"{where} has no tokens. Give at least a few sentences.")
     _check_empty(sentences, where, tagged)
-    values = {"token": found.token, "tag": found.tag, "sentence": found.sentence}
-    values["form"] = "spans" if found.spans else None
+    values = {"token": read_roles.token, "tag": read_roles.tag, "sentence": read_roles.sentence}
+    values["form"] = "spans" if read_roles.spans else None
     return sentences, {name: value for name, value in values.items() if value is not None}, notes
 
 
@@ -259,9 +259,9 @@ def _from_columns(
         {name: values(number) for name, number in further.items()},
         dict(columns.faults),
     )
-    found = {name: _column_name(columns, number) for name, number in numbers.items()}
-    notes = [f"{name}s from column {value}" for name, value in found.items()]
-    return sentences, found, [", ".join(notes)]
+    names = {name: _column_name(columns, number) for name, number in numbers.items()}
+    notes = [f"{name}s from column {value}" for name, value in names.items()]
+    return sentences, names, [", ".join(notes)]
 
 
 def _column_name(columns: Columns, number: int) -> str | int:
@@ -271,10 +271,7 @@ def _column_name(columns: Columns, number: int) -> str | int:
 
 def _part_files(folder: Path) -> dict[str, Path]:
     """The files of the parts in a folder, by part."""
-    if (folder / "run.json").exists():
-        raise ValueError(
-            f"{folder} is the folder of a run, not of data. Use kerasseq.load with it."
-        )
+    paths.check_data_path(folder)
     files: dict[str, list[Path]] = {name: [] for name in _PARTS}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not is_file_inside(path, folder):
@@ -284,9 +281,9 @@ def _part_files(folder: Path) -> dict[str, Path]:
             if words & usual:
                 files[name].append(path)
     faults = [
-        f"several files for the {name} part: {', '.join(path.name for path in found)}"
-        for name, found in files.items()
-        if len(found) > 1
+        f"several files for the {name} part: {', '.join(path.name for path in candidates)}"
+        for name, candidates in files.items()
+        if len(candidates) > 1
     ]
     if not files["train"]:
         faults.append("no file for the train part")
@@ -295,7 +292,7 @@ def _part_files(folder: Path) -> dict[str, Path]:
             f"{folder} must have one file for each part, with train, dev or test in its name. It "
             f"has {'; '.join(faults)}. Pass the files as data, validation= and test=."
         )
-    return {name: found[0] for name, found in files.items() if found}
+    return {name: candidates[0] for name, candidates in files.items() if candidates}
 
 
 def _check_empty(sentences: Sentences, where: str, tagged: bool) -> None:

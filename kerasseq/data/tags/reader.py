@@ -391,7 +391,7 @@ def _shape_token(word: str) -> str:
 
 
 def _all_columns(sentences: Sentences, derived: Sequence[str]) -> dict[str, list[list[str]]]:
-    """The columns of the data and those that are computed from the words."""
+    """The columns of the data and the columns computed from the words."""
     functions: dict[str, Callable[[str], str]] = {name: DERIVED[name] for name in derived}
     return _numbered(sentences.columns) | {
         name: [[function(word) for word in words] for words in sentences.tokens]
@@ -434,7 +434,7 @@ def _fingerprints(words: Any, ordered: bool = True) -> np.ndarray:
 
 
 def _inventory(tags: Sequence[Sequence[str]], scheme: Scheme, model_scheme: Scheme) -> list[str]:
-    """The tags of a model: those of the data; of chunks, all prefixes of each type."""
+    """The tags of a model: the tags of the data, or for chunks all prefixes of each type."""
     present = sorted({*chain.from_iterable(tags)})
     if scheme == PLAIN:
         return present

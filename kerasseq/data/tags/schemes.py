@@ -84,7 +84,7 @@ def recognise(sentences: Iterable[Sequence[str]]) -> Scheme:
 
 
 def _check_notation(labels: Collection[str]) -> None:
-    """Raise a ValueError for tags that are almost those of a scheme of chunks."""
+    """Raise a ValueError for tags that follow a scheme of chunks only in part."""
     prefixed = [tag for tag in labels if _PREFIXED.fullmatch(tag)]
     strays = [tag for tag in labels if not _has_prefix(tag)]
     others = [tag for tag in strays if _OTHER_NOTATION.fullmatch(tag)]

@@ -124,14 +124,8 @@ def read_labelled(
 
 def _from_path(path: Path) -> LabelledTexts:
     """Read a folder, an archive, or a pair of files."""
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file or folder {path}. Check the path.")
+    paths.check_data_path(path)
     if path.is_dir():
-        if (path / "run.json").exists():
-            raise ValueError(
-                f"{path} is the folder of a run, not of data. "
-                "Use kerasseq.load or `kerasseq predict` with it."
-            )
         polar = sorted(
             file
             for file in path.iterdir()

@@ -38,7 +38,7 @@ def file_readers(
     Args:
         rate: samples per second to which sounds are resampled; default: the rate of most.
         mel_bins: number of bands of a log-mel spectrogram.
-        image_size: height and width to which images are scaled; None for those of each image.
+        image_size: height and width to which images are scaled; None for the size of each image.
         video: whether the images in a folder are the frames of a video; None to decide by the
             depth of the folders.
     """

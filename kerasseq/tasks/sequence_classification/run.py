@@ -62,7 +62,7 @@ class SequenceRun(ClassificationRun):
         return super().predict(data, strict)
 
     def stream(self) -> Stream:
-        """Follow a sequence as it comes, with the current class after each timestep.
+        """Create a stream, which returns the current class after each new timestep.
 
         Raises:
             ValueError: if the model reads later timesteps; train it with causal=True.

@@ -1,4 +1,4 @@
-"""Follow a sequence as it comes: the current class after each timestep."""
+"""Streaming prediction: the current class after each new timestep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Stream"]
 class Stream:
     """Reads the timesteps of one sequence as they come; the state is carried.
 
-    After each call the answer is that of the model on the whole sequence so far. A missing value
+    Each call returns the prediction of the model for the whole sequence so far. A missing value
     is replaced by the last observed value of its channel, since the next one is not known yet.
 
     Args:

@@ -92,12 +92,12 @@ def _sentence_features(
     features = [["bias", *_affixes(word)] for word in words]
     for name, values in rows:
         padded = ["<"] * _WINDOW + list(values) + [">"] * _WINDOW
-        for place, own in enumerate(features):
+        for place, attributes in enumerate(features):
             window = padded[place : place + 2 * _WINDOW + 1]
-            own += [f"{name}[{i - _WINDOW}]={value}" for i, value in enumerate(window)]
+            attributes += [f"{name}[{i - _WINDOW}]={value}" for i, value in enumerate(window)]
             if name != "shape":
                 pairs = pairwise(window)
-                own += [f"{name}[{i - _WINDOW}|]={a}|{b}" for i, (a, b) in enumerate(pairs)]
+                attributes += [f"{name}[{i - _WINDOW}|]={a}|{b}" for i, (a, b) in enumerate(pairs)]
     return features
 
 

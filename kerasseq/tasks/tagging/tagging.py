@@ -84,8 +84,8 @@ class TaggedTexts:
         """The sentences with their chunks in colours."""
         spans = []
         for number, words in enumerate(self.new.words):
-            found = self.chunks(number)
-            spans.append([(words[c.start].start, words[c.end - 1].end, c.type) for c in found])
+            chunks = self.chunks(number)
+            spans.append([(words[c.start].start, words[c.end - 1].end, c.type) for c in chunks])
         return Highlighted(self.new.texts, spans, self.new.reasons)
 
     def write(self, out: str | os.PathLike[str]) -> None:
