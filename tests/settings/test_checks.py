@@ -89,7 +89,8 @@ def test_all_faults_are_told_at_once() -> None:
 def test_a_fault_names_the_setting_and_the_value(value: Any) -> None:
     for own in declarations_of(Own).values():
         fault = own.fault(value)
-        assert fault is None or (own.name in fault and repr(value) in fault)
+        begin = repr(value)[:100]  # a long one is cut off
+        assert fault is None or (own.name in fault and begin in fault)
 
 
 def test_an_optimizer_must_be_an_object() -> None:
