@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import functools
 import graphlib
 import importlib
 import re
@@ -29,14 +30,22 @@ def _ours() -> list[Path]:
     )
 
 
-def _imports(path: Path) -> Iterator[tuple[int, str]]:
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _imports(path: Path) -> list[tuple[int, str]]:
     """Line and dotted name of everything that a file imports, `from a import b` being `a.b`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    imports: list[tuple[int, str]] = []
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            imports += ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+            imports += ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+    return imports
 
 
 def _is(name: str, *modules: str) -> bool:
@@ -83,7 +92,7 @@ def _ran(tree: ast.Module) -> Iterator[ast.AST]:
 
 def _runtime_imports(path: Path) -> Iterator[str]:
     """What a file imports when it runs, in functions too, also by `import_module` of a literal."""
-    for node in _ran(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _ran(_tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -161,7 +170,7 @@ def test_no_file_is_pickled() -> None:
     lending = ROOT / "kerasseq" / "tuning" / "shared_arrays.py"
     assert _found(*PICKLES, files=[path for path in _ours() if path != lending]) == []
     for path in _ours():
-        calls = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)]
+        calls = [n for n in ast.walk(_tree(path)) if isinstance(n, ast.Call)]
         assert not {"pickle.load", "pickle.dump"} & {ast.unparse(call.func) for call in calls}
         allowed = [k for call in calls for k in call.keywords if k.arg == "allow_pickle"]
         assert {ast.unparse(keyword.value) for keyword in allowed} <= {"False"}, path
@@ -172,7 +181,7 @@ def test_files_are_replaced_by_the_atomic_writer_alone() -> None:
     for path in _ours():
         if path == ROOT / "kerasseq" / "io" / "atomic.py":
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(_tree(path)):
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
                 # Path.replace takes one argument, unlike str.replace and dataclasses.replace.

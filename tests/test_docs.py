@@ -68,8 +68,8 @@ def _modules_with_examples() -> list[str]:
     )
 
 
-# Examples that train for long.
-_LONG = ("kerasseq.recipes.captioning", "kerasseq.tuning.hypermodel", "kerasseq.tuning.tune")
+# Examples that train: of recipes, runs and searches.
+_LONG = re.compile(r"kerasseq\.(recipes\..*|tasks\..*|tuning\.(hypermodel|tune))")
 
 
 def _run_examples(test: doctest.DocTest) -> str:
@@ -84,7 +84,7 @@ def _run_examples(test: doctest.DocTest) -> str:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.thorough] if name in _LONG else [])
+        pytest.param(name, marks=[pytest.mark.thorough] if _LONG.fullmatch(name) else [])
         for name in _modules_with_examples()
     ],
 )
@@ -201,8 +201,21 @@ def _run_page(page: Path, *, slow: bool) -> int:
     return ran
 
 
+def _trains(page: Path) -> bool:
+    """Whether a page other than the README trains a model."""
+    text = "".join(block.text for block in _blocks(page) if not block.slow)
+    recipes = "|".join(registry.builtin())
+    return page != README and bool(re.search(rf"kerasseq[. ]({recipes})\b|\.fit\(", text))
+
+
 @pytest.mark.usefixtures("briefly")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.thorough] if _trains(page) else [])
+        for page in PAGES
+    ],
+)
 def test_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert _run_page(page, slow=False) == sum(not block.slow for block in _blocks(page))

@@ -102,6 +102,7 @@ def classes() -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.thorough
 def test_every_registered_class_has_a_golden(classes: dict[str, list[str]]) -> None:
     missing = sorted({*classes["all"]} - _saved())
     assert not missing, f"no file in {LAYERS} has {', '.join(missing)}: see tests/golden/make.py"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-__all__ = ["THOROUGH", "covering", "examples", "is_thorough"]
+__all__ = ["THOROUGH", "covering", "examples", "first_of", "is_thorough"]
 
 THOROUGH = "thorough"
 
@@ -41,4 +41,15 @@ def covering(*axes: Sequence[Any]) -> list[Any]:
             marks=[pytest.mark.thorough] if sum(place) % fewest else [],
         )
         for place in places
+    ]
+
+
+def first_of(cases: Sequence[Any], number: int = 1) -> list[Any]:
+    """Parameters: all cases, of which those after the first `number` are marked `thorough`."""
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else [case]),
+            marks=[pytest.mark.thorough] if place >= number else [],
+        )
+        for place, case in enumerate(cases)
     ]

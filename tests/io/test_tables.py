@@ -235,6 +235,7 @@ def test_a_small_parquet_file_of_one_huge_text_is_refused(
     assert pyarrow.total_allocated_bytes() - before < 10**7
 
 
+@pytest.mark.thorough
 def test_a_small_parquet_file_that_unpacks_to_much_is_refused(tmp_path: Path) -> None:
     table = pyarrow.table({"text": [letter * 30_000_000 for letter in "abcdefghij"]})
     parquet.write_table(table, tmp_path / "a.parquet", use_dictionary=False, compression="zstd")

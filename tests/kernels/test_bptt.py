@@ -28,6 +28,7 @@ from tests.cells.harness import (
     variant,
 )
 from tests.cells.test_gradients import PRECISION, Loss
+from tests.thorough import first_of
 
 pytestmark = pytest.mark.skipif(BACKEND == "torch", reason="PyTorch's autograd does it")
 ROUNDING = 1e-10 if DTYPE == "float64" else 1e-4
@@ -156,7 +157,7 @@ def test_any_length_is_traced_none_included() -> None:
         assert np.any(of_weights[0]) == (batch * time > 0)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", first_of([False, True]))
 def test_a_model_learns_by_it(compiled: bool, runs: list[Any]) -> None:
     if keras.backend.backend() == "jax" and not compiled:
         pytest.skip("Keras on JAX takes a second for each step that is not compiled")

@@ -351,6 +351,7 @@ def test_a_layer_says_whether_xla_can_compile_it(monkeypatch: pytest.MonkeyPatch
         assert model.jit_compile == compiled
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA leaves out operations on TensorFlow alone")
 def test_a_model_trains_whether_xla_was_asked_for_or_not() -> None:
     x, y = sequences(4, 3, 3), np.ones((4, 1))

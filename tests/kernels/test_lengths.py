@@ -126,6 +126,7 @@ def test_no_steps_through_cells_of_keras() -> None:
     close(keras.tree.flatten(final), [np.zeros((2, 4)), np.zeros((2, 4)), np.zeros((2, 3))])
 
 
+@pytest.mark.thorough
 def test_every_cell_takes_sequences_of_any_length() -> None:
     every = {name: variant(name) for name in VARIANTS}
     inputs = keras.Input((None, 3), dtype=DTYPE)

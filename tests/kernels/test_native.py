@@ -166,6 +166,7 @@ def apart(got: list[np.ndarray], wanted: list[np.ndarray]) -> float:
     return worst
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="keras.ops computes float64 in float32 there")
 @examples(EXAMPLES)
 @given(case=cases())

@@ -339,6 +339,7 @@ print(*(level.kernel.name for level in model.layers[1:3]))
 """
 
 
+@pytest.mark.thorough
 @built
 def test_a_saved_model_runs_where_there_is_no_extension(tmp_path: Path) -> None:
     model = small_model()

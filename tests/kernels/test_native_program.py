@@ -128,6 +128,7 @@ def installed(compiler: list[str], tmp_path_factory: pytest.TempPathFactory) -> 
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("instructions", SETS)
 def test_the_extension_passes(installed: Path, instructions: str) -> None:
     check(installed, instructions, "fork")

@@ -319,6 +319,7 @@ def test_it_learns_compiled_at_any_length_and_comes_back(kind: Any, tmp_path: Pa
     np.testing.assert_array_equal(loaded.predict(words, verbose=0), predict(words))
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA is TensorFlow's option here")
 def test_xla_compiles_it() -> None:
     tf = importlib.import_module("tensorflow")

@@ -21,6 +21,7 @@ from tests.layers.harness import (
     twin,
     weighted,
 )
+from tests.thorough import first_of
 
 POLICIES = ["mixed_bfloat16", "mixed_float16"]
 if keras.backend.backend() != "jax":  # which has no float64 unless told at its start
@@ -102,11 +103,13 @@ def test_a_global_policy_holds_for_every_part() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "options"),
-    [
-        ("gru", {"depth": 2, "bidirectional": True}),
-        ("lstm", {"depth": 2, "highway": True, "dropout": 0.1, "recurrent_dropout": 0.1}),
-        ("mingru", {"depth": 2, "residual": True, "zoneout": 0.05}),
-    ],
+    first_of(
+        [
+            ("gru", {"depth": 2, "bidirectional": True}),
+            ("lstm", {"depth": 2, "highway": True, "dropout": 0.1, "recurrent_dropout": 0.1}),
+            ("mingru", {"depth": 2, "residual": True, "zoneout": 0.05}),
+        ]
+    ),
     ids=str,
 )
 def test_a_small_task_is_learned(cell: str, options: dict[str, Any]) -> None:
@@ -127,6 +130,7 @@ def test_pooling_passes_on_what_is_learned(mode: str) -> None:
     assert model.evaluate(inputs, labels, verbose=0)[1] > 0.9
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow",
     reason="JAX compiles all that is trained here; on PyTorch torch.compile is another matter",

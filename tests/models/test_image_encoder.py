@@ -31,6 +31,7 @@ def test_sizes_are_those_that_networks_were_made_for() -> None:
     assert found == [224, 299, 299]
 
 
+@pytest.mark.thorough
 def test_the_mean_is_that_of_the_grid() -> None:
     keras.utils.set_random_seed(0)
     grid = image_network("mobilenet_v2", weights=None, size=64, grid=True)
@@ -108,6 +109,7 @@ def test_the_small_network_survives_saving(tmp_path: Path, grid: bool) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_network_inside_a_file_needs_no_weights_from_elsewhere(tmp_path: Path) -> None:
     model = image_network("mobilenet_v2", weights=None, size=32)
     model.save(tmp_path / "a.keras")

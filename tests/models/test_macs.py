@@ -61,6 +61,7 @@ def _classifiers(draw: st.DrawFn) -> Classifier:
     )
 
 
+@pytest.mark.thorough
 @given(_classifiers(), st.integers(1, 6))
 @examples(20)
 def test_a_classifier_takes_what_is_counted(sizes: Classifier, timesteps: int) -> None:

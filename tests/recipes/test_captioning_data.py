@@ -75,6 +75,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # To caption
 
 
+@pytest.mark.thorough
 def test_images_are_captioned_however_they_are_given(seeing: CaptionRun, place: Path) -> None:
     folder = place / "images"
     expected = seeing.predict([folder / name for name in _NAMES[:2]])
@@ -143,6 +144,7 @@ def test_a_named_network_sees_regions_where_features_have_some(place: Path, tmp_
 # To score
 
 
+@pytest.mark.thorough
 def test_data_is_read_as_that_of_the_run(
     seeing: CaptionRun, featured: CaptionRun, place: Path
 ) -> None:

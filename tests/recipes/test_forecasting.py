@@ -25,7 +25,7 @@ from kerasseq.runs import ClassificationRun, Run
 from kerasseq.tasks import perform
 from kerasseq.tasks.forecasting import ForecastRun
 from tests.golden.replay import RUNS
-from tests.thorough import examples
+from tests.thorough import examples, first_of
 
 TASK = kerasseq.forecasting.task
 SMALL: dict[str, Any] = {
@@ -193,6 +193,7 @@ def test_a_run_folder_has_its_plots_and_the_end_of_the_series(
     assert kerasseq.load(folder).state["history"]["targets"].shape == (2 * 7, 1)
 
 
+@pytest.mark.thorough
 def test_equal_seeds_give_equal_runs_also_after_an_interruption(tmp_path: Path) -> None:
     def stop(epoch: int, logs: Any) -> None:
         if epoch == 1:
@@ -222,6 +223,7 @@ def test_nothing_is_learned_from_what_comes_after(run: ForecastRun) -> None:
     assert other.metrics["test"]["mae"] > 1e5
 
 
+@pytest.mark.thorough
 def test_what_fills_a_gap_tells_nothing_of_what_comes_after_a_part() -> None:
     table = _one().drop(index=range(60, 66))  # the validation part begins with row 63
     runs = [
@@ -265,6 +267,7 @@ def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform
     return parts, data, model
 
 
+@pytest.mark.thorough
 def test_weights_may_learn_from_the_validation_part_too(
     plain: ForecastRun, refitted: ForecastRun
 ) -> None:
@@ -293,6 +296,7 @@ def test_a_refit_on_the_validation_part_has_not_seen_what_comes_after(
     assert other.metrics["test"]["mae"] > 1e5
 
 
+@pytest.mark.thorough
 def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
     plain: ForecastRun, of_all: ForecastRun, tmp_path: Path
 ) -> None:
@@ -323,6 +327,7 @@ def test_a_refit_keeps_the_choices_of_the_first_training() -> None:
     assert run.resolved.normalization == run.model.get_layer("norm").mode == "seasonal"
 
 
+@pytest.mark.thorough
 def test_a_backtest_of_a_run_that_has_seen_all_rows_needs_a_refit(of_all: ForecastRun) -> None:
     with pytest.raises(ValueError, match=r"final='all'.* refit=True"):
         of_all.backtest(1)
@@ -336,6 +341,7 @@ def _weights(model: keras.Model) -> dict[str, np.ndarray]:
     return {weight.path: np.asarray(weight).copy() for weight in model.weights}
 
 
+@pytest.mark.thorough
 def test_an_optimizer_has_a_name_or_is_an_object_of_which_a_copy_is_used(tmp_path: Path) -> None:
     own = keras.optimizers.SGD(0.05, momentum=0.9)
     before = own.get_config()
@@ -374,6 +380,7 @@ def test_an_optimizer_that_cannot_be(
     _fails(tmp_path, "no such file", match, optimizer=own, **more)
 
 
+@pytest.mark.thorough
 def test_weight_decay_acts_and_leaves_weights_of_one_axis_alone() -> None:
     start: dict[str, np.ndarray] = {}
 
@@ -466,6 +473,7 @@ def test_rows_that_the_model_cannot_take_leave_the_run_as_it_was(run: ForecastRu
     assert own.forecast()["day"][0] == before["day"][1]
 
 
+@pytest.mark.thorough
 def test_a_zero_that_comes_late_is_taken_by_logarithms() -> None:
     run = forecasting(_one(), **{**SMALL, "scaling": "log"})
     day = pd.DataFrame({"day": ["2024-03-31", "2024-04-01"], "sold": [0.0, -1.0]})
@@ -476,6 +484,7 @@ def test_a_zero_that_comes_late_is_taken_by_logarithms() -> None:
     assert run.forecast()["day"][0] == pd.Timestamp("2024-04-01")
 
 
+@pytest.mark.thorough
 def test_a_masked_run_takes_rows_without_a_target() -> None:
     table = _one().assign(sold=_one()["sold"].mask(np.arange(90) % 10 == 7))
     run = forecasting(table, fill="mask", **SMALL)
@@ -522,6 +531,7 @@ def test_a_backtest_forecasts_from_several_origins(run: ForecastRun) -> None:
     assert "this model" in found._repr_html_()
 
 
+@pytest.mark.thorough
 def test_a_backtest_may_train_anew_before_each_origin(run: ForecastRun) -> None:
     found = run.backtest(folds=2, stride=20, refit=True)
     assert found.forecasts["day"].min() == pd.Timestamp("2024-03-31") - pd.Timedelta(days=23)
@@ -602,11 +612,13 @@ def test_covariates_gaps_and_lags() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [
-        {"model": "segment", "output": "normal", "lookback": 14, "horizon": 7, "linear": True},
-        {"model": "direct", "output": "point", "loss": "mae", "normalization": "instance"},
-        {"model": "recursive", "output": "negative_binomial", "scheduled_sampling": 0.5},
-    ],
+    first_of(
+        [
+            {"model": "direct", "output": "point", "loss": "mae", "normalization": "instance"},
+            {"model": "segment", "output": "normal", "lookback": 14, "horizon": 7, "linear": True},
+            {"model": "recursive", "output": "negative_binomial", "scheduled_sampling": 0.5},
+        ]
+    ),
     ids=lambda changes: changes["model"],
 )
 def test_outputs_that_it_takes(changes: dict[str, Any]) -> None:
@@ -621,6 +633,7 @@ def test_outputs_that_it_takes(changes: dict[str, Any]) -> None:
     assert np.all(np.diff(found[["0.1", "0.5", "0.9"]].to_numpy()) >= 0)
 
 
+@pytest.mark.thorough
 def test_calibration_moves_quantiles_and_nothing_else(run: ForecastRun) -> None:
     plain = forecasting(_table(), target="sold", series="store", calibrate=False, **SMALL)
     assert _same(run.model, plain.model)
@@ -630,6 +643,7 @@ def test_calibration_moves_quantiles_and_nothing_else(run: ForecastRun) -> None:
     assert plain.metrics["test"]["width"] != run.metrics["test"]["width"]
 
 
+@pytest.mark.thorough
 def test_a_point_forecast_that_is_not_calibrated_has_no_quantiles() -> None:
     changes = {"output": "point", "calibrate": False}
     run = forecasting(_one(), **{**SMALL, **changes})
@@ -773,6 +787,7 @@ def test_a_part_of_which_nothing_was_observed(tmp_path: Path) -> None:
     _fails(tmp_path, table, "the validation part has no observed target", fill="mask")
 
 
+@pytest.mark.thorough
 def test_levels_of_which_none_mirrors_another_cover_what_they_say() -> None:
     random = np.random.default_rng(3)
     noise = pd.DataFrame(
@@ -907,6 +922,7 @@ def test_the_shell_takes_lists(
         assert seen["time"] == ()
 
 
+@pytest.mark.thorough
 def test_paths_are_drawn_step_by_step(run: ForecastRun) -> None:
     asked = {**SMALL, "model": "recursive", "output": "normal"}
     own = forecasting(_table(), target="sold", series="store", **asked)

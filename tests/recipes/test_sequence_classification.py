@@ -161,6 +161,7 @@ def test_a_stream_equals_the_whole(folder: Path) -> None:
     assert stream.timesteps == 1
 
 
+@pytest.mark.thorough
 def test_a_stream_says_what_it_takes(run: SequenceRun, regression: SequenceRun) -> None:
     with pytest.raises(ValueError, match=r"samples must be \(2,\), or \(timesteps, 2\).*\(3,\)"):
         run.stream().update([1, 2, 3])
@@ -375,6 +376,7 @@ def test_images_are_read_row_by_row(tmp_path: Path) -> None:
     assert TASK.load(tmp_path / "images", same).values.shape == (6,)
 
 
+@pytest.mark.thorough
 def test_frames_of_videos_pass_a_network_that_is_trained_too(tmp_path: Path) -> None:
     from PIL import Image
 

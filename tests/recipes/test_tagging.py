@@ -169,6 +169,7 @@ def test_equal_seeds_give_equal_runs_bit_for_bit(run: TaggingRun, data: Path) ->
     assert again.history == run.history
 
 
+@pytest.mark.thorough
 def test_other_networks_and_columns(data: Path, tmp_path: Path) -> None:
     run = tagging(
         data, **QUICK, cell="gru", characters="cnn", crf=False, casing=True, affixes=True,
@@ -377,6 +378,7 @@ def test_html_has_coloured_spans_and_escapes_the_text(run: TaggingRun) -> None:
     assert "[Rome LOC]" in repr(run.highlight(["Ada saw Rome 8."]))
 
 
+@pytest.mark.thorough
 def test_the_shell_tags_texts_and_files(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

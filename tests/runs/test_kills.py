@@ -106,6 +106,7 @@ def _goes_on(whole: Any, copy: Path) -> None:
     assert _files(copy) == _files(whole.folder)
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_from_moments_of_saving(whole: tuple[Any, Path]) -> None:
     run, copies = whole
     assert len([*copies.iterdir()]) > 2 * MOMENTS

@@ -22,6 +22,7 @@ from kerasseq.tasks import perform
 from kerasseq.tasks.base import Prepared, Task
 from kerasseq.tasks.perform import prepare, train
 from tests.damages import CASES, DAMAGES
+from tests.thorough import first_of
 from tests.toy import TASK, Toy, ToyRun, ToySettings, numbers, toy
 
 TOP = [
@@ -274,6 +275,7 @@ def test_weights_may_be_refitted_on_all_rows_with_the_scores_of_before(
     assert "which has not seen the test part" in run.notes[-1]
 
 
+@pytest.mark.thorough
 def test_an_interrupted_refit_goes_on(refitted: ToyRun, tmp_path: Path) -> None:
     calls = []
 
@@ -334,6 +336,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(longer: ToyRun, tmp_pa
     assert not (tmp_path / "run" / "checkpoint.npz").exists()
 
 
+@pytest.mark.thorough
 def test_a_killed_process_leaves_what_is_needed_to_go_on(longer: ToyRun, tmp_path: Path) -> None:
     code = f"""
 import os, signal, keras
@@ -398,7 +401,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [".checkpoint.npz.new", ".new.model.keras", ".new.1@elsewhere.0123.checkpoint.npz"]
+    "name",
+    first_of([".new.1@elsewhere.0123.checkpoint.npz", ".checkpoint.npz.new", ".new.model.keras"]),
 )
 def test_what_a_run_killed_in_its_first_checkpoint_left_is_no_obstacle(
     tmp_path: Path, name: str
@@ -414,6 +418,8 @@ HOLD = """
 import sys
 from pathlib import Path
 from kerasseq.io import lock
+from tests.thorough import first_of
+from tests.thorough import first_of
 with lock.hold(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -18,6 +18,7 @@ def _points(seed: int, count: int, dimensions: int) -> tuple[np.ndarray, np.ndar
     return x, np.cos(3 * x).sum(axis=1) + 0.1 * rng.random(count), asked
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(2, 20), st.integers(1, 6))

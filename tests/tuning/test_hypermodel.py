@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import kerasseq
+from tests.thorough import first_of
 from tests.toy import toy
 
 
-@pytest.mark.parametrize("kind", ["RandomSearch", "Hyperband"])
+@pytest.mark.parametrize("kind", first_of(["RandomSearch", "Hyperband"]))
 def test_any_tuner_takes_a_recipe(tmp_path: Path, kind: str) -> None:
     model = kerasseq.hypermodel(toy, space={"units": [2, 3]}, epochs=2)
     options: dict[str, Any] = {"directory": str(tmp_path), "objective": "val_loss", "seed": 3}
@@ -43,6 +44,7 @@ def test_other_data_is_refused() -> None:
         model.fit(hp, model.build(hp), np.zeros((2, 2)))
 
 
+@pytest.mark.thorough
 def test_what_follows_the_branches_of_a_model_sees_its_own_metrics(tmp_path: Path) -> None:
     space = {"units": [2, 3]}
     model = kerasseq.hypermodel("sentiment", space=space, epochs=1, embedding=4, ngrams=1)

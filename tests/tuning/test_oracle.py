@@ -231,6 +231,7 @@ def test_what_a_setting_has_no_use_for_is_as_by_default(task: Make, data: Data) 
                 assert own["patience"] == search.settings["patience"]
 
 
+@pytest.mark.thorough
 def test_settings_of_which_few_are_small_enough_are_found(task: Make, data: Data) -> None:
     space = {
         "units": Choice((1, *range(500, 900))),

@@ -16,6 +16,8 @@ from kerasseq.training import optimizers
 from kerasseq.tuning.journal import read
 from tests.toy import numbers, toy
 
+pytestmark = pytest.mark.thorough  # for its two workers, which are processes
+
 TUNE: dict[str, Any] = {"trials": 2, "space": {"units": [2, 4]}, "epochs": 1, "quiet": True}
 
 
@@ -54,7 +56,6 @@ def test_two_workers_tune_it(shared: tuple[kerasseq.Run, Path]) -> None:
     assert result.best.settings["optimizer"] == expected
 
 
-@pytest.mark.thorough
 def test_the_best_run_is_what_the_recipe_gives_that_learns_from_the_validation_part(
     tmp_path: Path,
 ) -> None:
@@ -73,7 +74,6 @@ def test_the_shell_shows_its_search(
     assert capsys.readouterr().out.startswith("toy: 2 trials, by error on the validation part\n")
 
 
-@pytest.mark.thorough
 def test_each_training_has_a_fresh_copy_of_an_optimizer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

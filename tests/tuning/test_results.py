@@ -83,6 +83,7 @@ def test_a_search_without_any_score_has_a_table_and_no_images(tmp_path: Path) ->
     assert "out of memory" in result.render()
 
 
+@pytest.mark.thorough
 def test_what_matters_is_told_from_what_does_not() -> None:
     draw = np.random.default_rng(0)
     rows = 60

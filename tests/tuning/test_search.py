@@ -116,6 +116,7 @@ def test_what_is_left_on_disk_is_the_best_and_the_tables(found: Any) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_without_a_folder_nothing_is_left_and_the_runs_are_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,7 @@ def test_workers_find_what_one_process_finds_also_when_one_is_killed(
     assert not [path for path in folder.glob(".*") if path.name != ".new"]
 
 
+@pytest.mark.thorough
 def test_a_search_that_is_killed_goes_on(whole: Any, tmp_path: Path) -> None:
     process = _searching(tmp_path / "search", trials=4)
     _until(process, tmp_path / "search", "ended")  # so that there is one to go on after

@@ -46,6 +46,7 @@ def test_a_trial_is_what_the_recipe_would_train_scored_on_the_validation_part(ta
     assert (outcome.epochs, outcome.best_epoch) == (2.0, 2.0)
 
 
+@pytest.mark.thorough
 def test_a_trial_is_scored_on_folds_and_seeds(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Any] = []
     train = perform.train
@@ -148,6 +149,7 @@ def test_a_promoted_trial_goes_on_from_another(task: Make) -> None:
     assert _same(second, whole)  # where the other one's checkpoint is gone, it begins anew
 
 
+@pytest.mark.thorough
 def test_a_trial_that_is_worse_than_the_others_is_pruned(task: Make) -> None:
     search = task(prune=True, settings={"epochs": 6, "patience": 6})
     outcome = _run(search, curves=[[1e-3] * 6] * 4)
@@ -213,6 +215,7 @@ def test_a_folder_that_cannot_be_written_is_no_fault_of_the_trial(task: Make) ->
         _run(search)
 
 
+@pytest.mark.thorough
 def test_a_trial_that_ends_its_process_for_ever_is_given_up(
     task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

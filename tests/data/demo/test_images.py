@@ -22,6 +22,7 @@ def _places(image: np.ndarray, colour: str) -> np.ndarray:
     return np.argwhere(np.argmin(distances, axis=0) == list(COLOURS).index(colour))
 
 
+@pytest.mark.thorough
 def test_the_demo_is_the_same_every_time(demo: tuple) -> None:
     images, captions, parts = demo_images()
     np.testing.assert_array_equal(images, demo[0])

@@ -164,6 +164,7 @@ def test_the_demo_has_names_that_other_parts_lack() -> None:
     assert not (names[0] | names[1]) & names[2]
 
 
+@pytest.mark.thorough
 def test_real_corpora(shared_data: Path) -> None:
     entities = read_tagged(shared_data / "ner" / "conll2003.train.txt", {})
     assert entities.scheme == "IOB1"

@@ -40,6 +40,7 @@ def test_movie_reviews_from_their_folder(shared_data: Path) -> None:
     assert ngrams.encode(tokenizer.tokens(texts)).shape == (len(texts), ngrams.width)
 
 
+@pytest.mark.thorough
 def test_imdb_from_its_archive(shared_data: Path) -> None:
     found = read_labelled(_there(shared_data / "imdb" / "aclImdb.tar.gz"))
     assert Counter(found.test_labels) == {"neg": 12_500, "pos": 12_500}
@@ -48,6 +49,7 @@ def test_imdb_from_its_archive(shared_data: Path) -> None:
     assert not any("<br" in text for text in found.texts)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "shape"), [("pooled", (1280,)), ("grid", (49, 128))])
 def test_flickr8k_in_its_own_split(shared_data: Path, kind: str, shape: tuple[int, ...]) -> None:
     folder = _there(shared_data / "flickr8k")

@@ -317,6 +317,7 @@ def test_a_given_length_is_kept() -> None:
     assert tokenizer.notes[1].startswith("length 3 given for the training texts: 100.0%")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "words"), [("word", 1_000_000), ("subword", 100_000)])
 def test_a_text_may_be_very_long(kind: Any, words: int) -> None:
     texts = ["good film " * (words // 2), "ab" * 100_000, "!" * 50_000, "n't'" * 50_000]
