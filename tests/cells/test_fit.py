@@ -84,6 +84,7 @@ def test_every_cell_learns(
     learns(name, jit_compile, time, return_sequences)
 
 
+@pytest.mark.thorough
 def test_a_seed_repeats_a_run() -> None:
     result = []
     for _ in range(2):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 from kerasseq.layers import RNN
 from tests.cells.harness import VARIANTS, make, randomise, sequences
@@ -24,6 +25,7 @@ np.savez(f"{folder}/found.npz", **model.predict(np.load(f"{folder}/inputs.npy"),
 """
 
 
+@pytest.mark.thorough
 def test_every_cell_loads_in_a_fresh_process_without_custom_objects(tmp_path: Path) -> None:
     inputs = keras.Input((5, 3))
     outputs = {}

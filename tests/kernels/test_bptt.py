@@ -28,7 +28,7 @@ from tests.cells.harness import (
     variant,
 )
 from tests.cells.test_gradients import PRECISION, Loss
-from tests.thorough import first_of
+from tests.thorough import covering, first_of
 
 pytestmark = pytest.mark.skipif(BACKEND == "torch", reason="PyTorch's autograd does it")
 ROUNDING = 1e-10 if DTYPE == "float64" else 1e-4
@@ -54,11 +54,11 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return seen
 
 
-@pytest.mark.parametrize("mask", [None, MASK[:2, :4]], ids=["plain", "masked"])
-@pytest.mark.parametrize("name", list(VARIANTS))
-def test_it_is_exact(name: str, mask: Any, runs: list[Any]) -> None:
+@pytest.mark.parametrize(("name", "masked"), covering([*VARIANTS], [False, True]))
+def test_it_is_exact(name: str, masked: bool, runs: list[Any]) -> None:
     cell = variant(name, units=3)
     x, first, loss = sequences(2, 4, 3), states(cell, 2), Loss(cell)
+    mask = MASK[:2, :4] if masked else None
     options = {} if mask is None else {"mask": ops.convert_to_tensor(mask)}
     layer = layer_of(cell, kernel="scan")
     actual = gradients.of_layer(layer, loss.of_result, x, first, training=True, **options)
@@ -68,8 +68,7 @@ def test_it_is_exact(name: str, mask: Any, runs: list[Any]) -> None:
         close(got, reference, tolerance=PRECISION, what=what)
 
 
-@pytest.mark.parametrize("options", NOISE, ids=["zoneout", "loose", "weights"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "options"), covering(KINDS, NOISE))
 def test_it_is_what_the_backend_makes_of_the_same_noise(
     kind: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ def test_gradients_reach_the_weights_of_our_cell(kind: str, mask: np.ndarray | N
         assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not KINDS, reason="PyTorch reaches cuDNN in the fused kernel")
 def test_a_model_trains_and_masks_of_every_form_do_not_stop_it() -> None:
     layer = RNN(cells.get(KINDS[0])(4, weight_drop=0.2, dropout=0.1), kernel="cudnn")

@@ -23,6 +23,7 @@ from tests.cells.harness import (
     states,
     variant,
 )
+from tests.thorough import covering
 
 RUNS = [(name, kernel) for name in VARIANTS for kernel in kernels_of(name)]
 
@@ -38,12 +39,13 @@ def needs_outputs(name: str, kernel: str) -> None:
         pytest.skip("the loop of Keras on JAX needs the first state to be the output")
 
 
-@pytest.mark.parametrize("zero_output_for_mask", [False, True])
-@pytest.mark.parametrize("go_backwards", [False, True])
-@pytest.mark.parametrize(("name", "kernel"), RUNS)
+@pytest.mark.parametrize(
+    ("run", "go_backwards", "zero_output_for_mask"), covering(RUNS, [False, True], [False, True])
+)
 def test_every_kernel_takes_every_mask(
-    name: str, kernel: str, go_backwards: bool, zero_output_for_mask: bool
+    run: tuple[str, str], go_backwards: bool, zero_output_for_mask: bool
 ) -> None:
+    name, kernel = run
     needs_outputs(name, kernel)
     options = {"go_backwards": go_backwards, "zero_output_for_mask": zero_output_for_mask}
     cell = variant(name, zoneout=0.2)

@@ -51,7 +51,7 @@ def not_wide_enough(cell: str, inputs: int, units: int, drawn: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("cell", cells.names())
-@examples(25)
+@examples(16)
 @given(data=st.data(), inputs=WIDTHS, units=WIDTHS)
 def test_the_closed_form_is_what_is_built(
     cell: str, data: st.DataObject, inputs: int, units: int

@@ -256,6 +256,7 @@ def test_what_auto_may_become_is_not_refused() -> None:
         captioning("nowhere", **{**SMALL, "embedding": 5})
 
 
+@pytest.mark.thorough
 def test_attention_over_one_region_is_refused(place: Path, tmp_path: Path) -> None:
     told, images = place / "told" / "coco.json", place / "images"
     given = {"images": images, "decoder": "attention"}

@@ -22,11 +22,12 @@ import kerasseq
 from kerasseq.cli import main
 from kerasseq.runs import saved
 from tests.golden.replay import GOLDEN, RUNS, read
+from tests.thorough import is_thorough
 
 FILES = ("run.json", "state.json", "metrics.json", "history.json")
 ARRAYS = "state.npz"
 NAMES = sorted(path.stem for path in RUNS.glob("*.json"))
-FEW = 12  # damages of a run, unless all are asked for
+FEW = 12 if is_thorough() else 5  # damages of a run, unless all are asked for
 MANY = 12  # keys of one mapping
 #: Entries that say how data is read, and in which unit: verbs tell what is wrong with the data,
 #: or that a model gives no finite numbers.

@@ -249,6 +249,7 @@ def test_an_unknown_monitor_is_answered_with_those_there_are() -> None:
         _fit(_model(), _plan(monitor="val_los"))
 
 
+@pytest.mark.thorough
 def test_weights_decide_what_is_learnt() -> None:
     train = _examples()
     wrong = Examples(

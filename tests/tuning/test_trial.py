@@ -63,6 +63,7 @@ def test_a_trial_is_scored_on_folds_and_seeds(task: Make, monkeypatch: pytest.Mo
     assert outcome.spread == pytest.approx(np.std(outcome.scores, ddof=1))
 
 
+@pytest.mark.thorough
 def test_no_trial_sees_the_test_part_or_prepares_the_same_data_twice(task: Make) -> None:
     class Spied(Toy):
         def split(self, *given: Any, test: bool = True, **options: Any) -> Any:
