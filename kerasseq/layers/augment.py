@@ -190,11 +190,13 @@ def _places(sequences: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
 
 def _interpolate(sequences: Tensor, times: Tensor) -> Tensor:
     """Values of sequences at times between their timesteps, (batch, timesteps)."""
+    batch, timesteps, channels = ops.shape(sequences)
     before = ops.floor(times)
     share = ops.cast((times - before)[..., None], sequences.dtype)
     first = ops.cast(before, "int32")
-    second = ops.minimum(first + 1, ops.shape(sequences)[1] - 1)
-    values, following = (
-        ops.take_along_axis(sequences, index[..., None], axis=1) for index in (first, second)
-    )
+    second = ops.minimum(first + 1, timesteps - 1)
+    # Whole timesteps are gathered, which is faster than single values along an axis.
+    rows = ops.reshape(sequences, (-1, channels))
+    begin = timesteps * ops.arange(batch, dtype="int32")[:, None]
+    values, following = (ops.take(rows, begin + index, axis=0) for index in (first, second))
     return values + share * (following - values)
