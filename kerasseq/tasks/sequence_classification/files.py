@@ -85,8 +85,6 @@ class _SoundReader:
 
     def read(self, path: Path) -> Recording:
         """Read one sound."""
-        import keras
-
         from kerasseq.layers.spectrogram import LogMel
 
         self._check_rate()
@@ -95,7 +93,7 @@ class _SoundReader:
         self._layer = self._layer or LogMel(sound.rate, self._mel_bins, top_db=None)
         notes = list(sound.notes)
         silent = next((note for note in notes if note.startswith(_SILENT)), "")
-        features = keras.ops.convert_to_numpy(self._layer(sound.samples[None]))[0]
+        features = self._layer.of_sound(sound.samples)
         return Recording(path.name, features, rate=sound.rate, fault=silent, notes=notes)
 
     def _check_rate(self) -> None:
