@@ -352,6 +352,15 @@ def test_metrics_of_other_rows_and_settings_of_another_run_are_refused(run: Sequ
         schema.check({**run.state, "data_info": data_info}, TASK.state_type())
 
 
+def test_classes_have_columns_of_their_names_unless_these_are_taken() -> None:
+    values, labels = _waves(30)
+    names = {"slow": "sequence", "middle": "note", "fast": "label"}
+    run = sequence_classification((values, [names[label] for label in labels]), **SMALL)
+    answers = run.predict(values[:2])
+    assert answers.columns.tolist() == ["sequence", "label", "label_", "note_", "sequence_", "note"]
+    np.testing.assert_allclose(answers[["label_", "note_", "sequence_"]].sum(axis=1), 1, atol=1e-5)
+
+
 # The demo, images and frames
 
 
