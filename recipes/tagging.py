@@ -77,9 +77,10 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
         "speech",
         stage="read",
     )
-    scheme: Literal["auto", "IOB1", "IOB2", "BIOES", "IO", "none"] = setting(
+    scheme: Literal["auto", "IOB1", "IOB2", "BIOES", "BILOU", "IO", "bare", "none"] = setting(
         "auto",
-        'scheme of the tags in the data; "none" for tags without chunks, "auto" to recognise it',
+        'scheme of the tags in the data; "bare" for types of chunks without prefixes, "none" for '
+        'tags without chunks, "auto" to recognise it',
         stage="read",
     )
     model_scheme: Literal["IOB2", "BIOES"] = setting(

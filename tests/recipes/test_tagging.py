@@ -328,7 +328,7 @@ def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **give
 @pytest.mark.parametrize(
     ("name", "value", "match"),
     [
-        ("scheme", "BILUO", "scheme must be one of 'auto', 'IOB1', 'IOB2', 'BIOES', 'IO', 'none'"),
+        ("scheme", "BILUO", "scheme must be one of 'auto', 'IOB1', 'IOB2', 'BIOES', 'BILOU', 'IO'"),
         ("cell", "lstmm", r"'lstmm'.*lstm"),
         ("characters", "gru", "characters must be one of 'lstm', 'cnn', 'none'"),
         ("length", 1, "length must be a whole number from 2 to 10000"),

@@ -82,8 +82,8 @@ def read_tagged(data: Any, reading: Reading) -> TaggedData:
         scheme = schemes.recognise(sentences.known_tags())
         if len({tag for tags in sentences.known_tags() for tag in tags}) > 1:
             notes.append(_describe_scheme(scheme))
-    if difference := schemes.rewritten(sentences.known_tags(), scheme):
-        notes.append(difference)
+    else:
+        scheme = schemes.spelling((tag for tags in sentences.known_tags() for tag in tags), scheme)
     for name, part in parts.items():
         parts[name], more = _mended(part, scheme)
         notes += [note if name == "train" else f"{name} part: {note}" for note in more]
@@ -321,6 +321,8 @@ def _mended(part: Sentences, scheme: Scheme) -> tuple[Sentences, list[str]]:
 def _describe_scheme(scheme: Scheme) -> str:
     if scheme == PLAIN:
         return "tags are read as independent of each other: none has a prefix such as B-"
+    if scheme == "bare":
+        return "tags are read as types of chunks, without prefixes"
     return f"tags are read in the scheme {scheme}"
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 
@@ -26,7 +26,7 @@ __all__ = ["TARGET", "Piece", "TagReader", "TagReaderState", "Truth", "TaggedExa
 
 #: The name of the column of tags in the model.
 TARGET = "tag"
-_PREFIXES = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES", "IO": "I"}
+_PREFIXES = {"IOB2": "BI", "BIOES": "BIES"}
 _LONGEST_WORD = 30  # characters that are read of a word, half of them from each end
 _RARE_VALUE = 2  # a value of a column, or a character, that occurs less often is unknown
 
@@ -37,7 +37,7 @@ class _DataInfo(TypedDict):
     characters: Count
     columns: dict[str, Annotated[int, Limits(least=2)]]
     tags: Annotated[list[str], Length(2)]
-    scheme: Scheme
+    scheme: Literal["IOB2", "BIOES", "none"]
     letters: Count
     timesteps: Annotated[int, Limits(least=1)]
 
