@@ -60,10 +60,17 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
         "detected",
         stage="read",
     )
-    tag: str | int | None = setting(
+    tag: str | int | Sequence[str] | Sequence[int] | None = setting(
         None,
-        "column of the tags, by name or by number from 0, or of spans; default: detected, the last "
-        "one of a column file",
+        "column of the tags, by name or by number from 0, or of spans; or several columns that one "
+        "network predicts together, of which the first decides on the epoch that is kept; default: "
+        "detected, the last one of a column file",
+        stage="read",
+    )
+    sentence_label: str | None = setting(
+        None,
+        "column of a table with a label of each sentence, such as an intent, which the same "
+        "network predicts",
         stage="read",
     )
     sentence: str | None = setting(
