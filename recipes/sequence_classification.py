@@ -118,6 +118,18 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         stage="read",
         least=1,
     )
+    encoder: str = setting(
+        "cnn",
+        'feature extractor of the frames of a video: "cnn", a small network trained with the rest; '
+        'or a frozen network of `keras.applications`, such as "mobilenet_v2"',
+        stage="read",
+    )
+    weights: str | None = setting(
+        "imagenet",
+        'weights of a frozen encoder: "imagenet", which must be in the cache of Keras, a file, or '
+        "None for random weights",
+        stage="read",
+    )
     mel_bins: int = setting(
         40, "bands of the log-mel spectrogram of a sound", stage="read", least=1
     )
@@ -152,9 +164,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     convolution_stride: int = setting(
         1, "timesteps between two outputs of a convolution; 2 shortens long sequences", least=1
     )
-    frame_features: int = setting(
-        64, "features of each frame of a video, from a small network trained with the rest", least=1
-    )
+    frame_features: int = setting(64, 'features of each frame of a video by encoder="cnn"', least=1)
     normalize: Literal["auto", "channel", "sequence", "together"] = setting(
         "auto",
         'scaling of the channels: "channel" by mean and deviation in the training part; "sequence" '

@@ -60,10 +60,17 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
         "detected",
         stage="read",
     )
-    tag: str | int | None = setting(
+    tag: str | int | Sequence[str] | Sequence[int] | None = setting(
         None,
-        "column of the tags, by name or by number from 0, or of spans; default: detected, the last "
-        "one of a column file",
+        "column of the tags, by name or by number from 0, or of spans; or several columns that one "
+        "network predicts together, of which the first decides on the epoch that is kept; default: "
+        "detected, the last one of a column file",
+        stage="read",
+    )
+    sentence_label: str | None = setting(
+        None,
+        "column of a table with a label of each sentence, such as an intent, which the same "
+        "network predicts",
         stage="read",
     )
     sentence: str | None = setting(
@@ -77,9 +84,10 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
         "speech",
         stage="read",
     )
-    scheme: Literal["auto", "IOB1", "IOB2", "BIOES", "IO", "none"] = setting(
+    scheme: Literal["auto", "IOB1", "IOB2", "BIOES", "BILOU", "IO", "bare", "none"] = setting(
         "auto",
-        'scheme of the tags in the data; "none" for tags without chunks, "auto" to recognise it',
+        'scheme of the tags in the data; "bare" for types of chunks without prefixes, "none" for '
+        'tags without chunks, "auto" to recognise it',
         stage="read",
     )
     model_scheme: Literal["IOB2", "BIOES"] = setting(

@@ -133,9 +133,14 @@ def _typer_type(option: Option) -> tuple[Any, Any, Reader]:
     optional, default = "None" in kinds, option.default
     literal = any(member.startswith("Literal[") for member in kinds)
     item_types = [match[1] for kind in kinds if (match := re.fullmatch(_SEQUENCE, kind))]
-    if item_types and scalars in ([], item_types):  # a single value is read as a list of one
+    if item_types and {*scalars} in (set(), {*item_types}):
+        # A single value is read as a list of one; numbers among names stay text.
         values = default and list(default)
-        return _TYPES[item_types[0]][2], values, partial(_repeated_value, default)
+        return (
+            _TYPES["str" if "str" in item_types else item_types[0]][2],
+            values,
+            partial(_repeated_value, default),
+        )
     if len(scalars) == 1 and not literal and (default is None or not optional):
         return _TYPES[scalars[0]][optional], default, _identity
     if scalars or literal:

@@ -33,7 +33,7 @@ _NUMBERED_CLASSES = 12  # counts of more classes do not fit into the cells
 def learning_curves(
     history: Mapping[str, Sequence[float]], best_epoch: int | None = None
 ) -> Figure:
-    """Plot each metric over the epochs, on the training and on the validation part.
+    """Plot each metric of the validation part over the epochs, and its values in training.
 
     Args:
         history: for each metric, its value after each epoch; names of the validation part begin
@@ -42,7 +42,8 @@ def learning_curves(
     """
     from matplotlib.ticker import MaxNLocator
 
-    names = [name for name in history if f"val_{name}" in history] or list(history)
+    names = [name.removeprefix("val_") for name in history if name.startswith("val_")]
+    names = names or list(history)
     figure, axes = subplots(columns=len(names), width=4.3 * len(names))
     for axis, name in zip(axes, names):
         for key, label, color in (

@@ -11,7 +11,7 @@ import numpy as np
 from kerasseq.evaluation.chunks import OUTSIDE, chunks, split_tag
 from kerasseq.evaluation.metrics import RESAMPLES, Score, Statistic, bootstrap
 
-__all__ = ["tagging"]
+__all__ = ["label_accuracy", "tagging", "with_further"]
 
 _CHUNKS = ("correct", "predicted", "true")
 
@@ -87,6 +87,52 @@ def tagging(
             "confusion": _confusion(truth, predicted, chunked),
         },
     )
+
+
+def label_accuracy(
+    truth: Sequence[str], predicted: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
+) -> Score:
+    """The share of sentences with the right label.
+
+    Args:
+        truth: the label of each sentence.
+        predicted: the predicted labels.
+        resamples: number of bootstrap resamples behind the interval.
+        seed: seed of the resamples.
+
+    Example:
+
+    >>> label_accuracy(["flight", "fare"], ["flight", "flight"]).values
+    {'accuracy': 0.5}
+    """
+    hits = np.array([a == b for a, b in zip(truth, predicted, strict=True)], np.float64)
+
+    def statistic(weights: np.ndarray) -> dict[str, float]:
+        return {"accuracy": float((weights * hits).sum() / weights.sum())}
+
+    return Score(
+        statistic(np.ones(len(hits))), bootstrap(statistic, len(hits), resamples, seed), {}
+    )
+
+
+def with_further(score: Score, further: Mapping[str, Score]) -> Score:
+    """A score with the main metrics of further columns of the same sentences.
+
+    Args:
+        score: the score of the first column of tags.
+        further: the scores of further columns, and of labels, by their name.
+
+    Returns:
+        The score with `f1 of NAME`, where there are chunks, and `accuracy of NAME`.
+    """
+    values, samples = {**score.values}, {**score.samples}
+    for name, other in further.items():
+        for metric in ("f1", "accuracy"):
+            if metric in other.values:
+                values[f"{metric} of {name}"] = other.values[metric]
+                if metric in other.samples:
+                    samples[f"{metric} of {name}"] = other.samples[metric]
+    return Score(values, samples, score.details)
 
 
 def _chunk_counts(

@@ -2,9 +2,10 @@
 
 from kerasseq.models.captioner import Captioner
 from kerasseq.models.classifier import Classifier
+from kerasseq.models.feature_extractor import FeatureExtractor
 from kerasseq.models.forecaster import Forecaster
 from kerasseq.models.forecaster_stream import State, Stream
-from kerasseq.models.image_encoder import image_cnn, image_network, image_size
+from kerasseq.models.image_encoder import check_cached, image_cnn, image_network, image_size
 from kerasseq.models.likelihoods import Likelihood
 from kerasseq.models.sequence_classifier import SequenceClassifierConfig
 from kerasseq.models.sequence_classifier_stream import SequenceState, SequenceStream
@@ -14,6 +15,7 @@ from kerasseq.models.word_loss import WordLoss
 __all__ = [
     "Captioner",
     "Classifier",
+    "FeatureExtractor",
     "Forecaster",
     "Likelihood",
     "SequenceClassifierConfig",
@@ -23,6 +25,7 @@ __all__ = [
     "Stream",
     "TaggerConfig",
     "WordLoss",
+    "check_cached",
     "image_cnn",
     "image_network",
     "image_size",

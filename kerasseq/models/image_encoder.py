@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from kerasseq.io import paths
 
 __all__ = [
     "ImageScaling",
+    "check_cached",
     "image_cnn",
     "image_macs",
     "image_network",
@@ -27,6 +29,7 @@ __all__ = [
 
 # Beginnings of the layer names of a block: block_16_, conv5_block3_, block7a_, expanded_conv_10_
 _BLOCK = r"(?:conv\d+_|\w+_stage_\d+_)?(?:block_?|mixed|expanded_conv_?)\d*[a-z]?"
+_SIGNS = re.compile("[^a-z0-9]")
 _LONGEST_REASON = 200  # characters of a message of Keras
 _SIZES = {"inception": 299, "xception": 299, "nasnetlarge": 331}  # by the name's beginning
 
@@ -141,6 +144,26 @@ def image_network(
         ],
         name="encoder",
     )
+
+
+def check_cached(name: str) -> None:
+    """Raise an error unless the ImageNet weights of a network are in the cache of Keras.
+
+    Args:
+        name: name of the network, see `image_network`.
+
+    Raises:
+        FileNotFoundError: if Keras would have to download the weights.
+        ValueError: if there is no network of that name.
+    """
+    plain = _plain_name(name)
+    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "models")
+    names = (_SIGNS.sub("", path.stem.lower().removeprefix("weights")) for path in folder.glob("*"))
+    if not any(re.match(rf"{plain}(\d+|weights).*notop|{plain}notop", file) for file in names):
+        raise FileNotFoundError(
+            f"the ImageNet weights of {name} are not in {folder}, and are not downloaded: load "
+            f"them once by Keras with include_top=False, or name a file as weights=."
+        )
 
 
 def image_macs(network: keras.Model) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
+from kerasseq.formatting.columns import distinct_names
 from kerasseq.io.schema import Count, Length, Limits, SameLength
 from kerasseq.runs.run import Run
 from kerasseq.settings import require_bool
@@ -97,8 +98,9 @@ class ClassificationRun(Run):
 
         Returns:
             A row for each row of the data: the row itself; its `label`, of the type of the training
-            labels (a number, say); the probability of each class, in a column of that name; and
-            `note`, which is empty for rows that the model can read.
+            labels (a number, say); the probability of each class, in a column of that name (with _
+            at its end if another column has it, as `label_`); and `note`, which is empty for rows
+            that the model can read.
 
         Raises:
             ValueError: if there is nothing to predict from.
@@ -117,25 +119,25 @@ class ClassificationRun(Run):
                 f"{str(batch.rows[first])[:60]!r}. Leave such rows out, or pass strict=False."
             )
         outputs = self.task.predictions(self.model, batch.examples, self.state, self.resolved)
-        table = pd.DataFrame({batch.column: list(batch.rows)})
-        for name, values in self._answers(outputs):
-            # A class may have the name of another column.
-            table.insert(len(table.columns), name, values, allow_duplicates=True)
         notes = [reason and f"{reason}: {batch.instead}" for reason in batch.reasons]
         remarks = batch.remarks or [""] * len(notes)
-        table.insert(
-            len(table.columns),
-            "note",
-            [note or remark for note, remark in zip(notes, remarks)],
-            allow_duplicates=True,
-        )
-        return table
+        columns = {
+            batch.column: list(batch.rows),
+            **self._answers(outputs, batch.column),
+            "note": [note or remark for note, remark in zip(notes, remarks)],
+        }
+        return pd.DataFrame(columns)
 
-    def _answers(self, outputs: np.ndarray) -> Iterator[tuple[str, Any]]:
-        """The columns of the answers: the label, and the probability of each class."""
+    def _answers(self, outputs: np.ndarray, column: str) -> dict[str, Any]:
+        """The columns of the answers: the label, and the probability of each class.
+
+        Args:
+            outputs: predictions of the task.
+            column: name of the column of rows.
+        """
         classes = self.state["classes"]
-        yield "label", [classes[i] for i in outputs.argmax(1)]
-        yield from zip(map(str, classes), outputs.T)
+        names = distinct_names([*map(str, classes)], (column, "label", "note"))
+        return {"label": [classes[i] for i in outputs.argmax(1)], **dict(zip(names, outputs.T))}
 
     def figures(self) -> dict[str, Figure]:
         from kerasseq.evaluation import plots

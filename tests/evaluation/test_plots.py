@@ -29,6 +29,13 @@ def test_learning_curves_have_a_line_for_each_part() -> None:
     assert list(kept.get_xdata()) == [2, 2]
 
 
+def test_a_metric_of_the_validation_part_alone_has_a_curve() -> None:
+    figure = plots.learning_curves({"loss": [0.5], "val_loss": [0.6], "val_f1": [0.7]})
+    assert [axis.get_title() for axis in figure.axes] == ["loss", "f1"]
+    (line,) = figure.axes[1].lines
+    assert (line.get_label(), list(line.get_ydata())) == ("validation", [0.7])
+
+
 def test_learning_curves_without_validation() -> None:
     figure = plots.learning_curves({"loss": [0.5]})
     assert [axis.get_title() for axis in figure.axes] == ["loss"]

@@ -34,6 +34,23 @@ def test_the_values_are_those_of_librosa(case: str) -> None:
         assert layer.compute_output_shape((1, len(values["samples"]))) == shape
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("kind", [LogMel, MFCC])
+def test_numpy_has_the_values_of_the_layer(
+    kind: Any, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kerasseq.layers.spectrogram._BLOCK", 7)  # several blocks, one is short
+    samples = _values(case)["samples"]
+    for options in (CASES[case], {**CASES[case], "top_db": None}):
+        layer = kind(**options)
+        for sound in (samples, samples[:1], np.zeros(900, np.float32)):
+            expected = array(layer(sound[None]))[0]
+            result = layer.of_sound(sound)
+            assert (result.shape, result.dtype) == (expected.shape, np.float32)
+            # Decibels are around 100.
+            np.testing.assert_allclose(result / 100, expected / 100, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", [LogMel, MFCC])
 @pytest.mark.parametrize("padding", [1, 79, 80, 500])
 def test_padding_changes_nothing(kind: Any, padding: int) -> None:

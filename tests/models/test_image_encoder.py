@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseq.models import image_cnn, image_network, image_size
+from kerasseq.models import check_cached, image_cnn, image_network, image_size
 
 
 def _trained(model: keras.Model) -> set[str]:
@@ -116,3 +116,30 @@ def test_a_network_inside_a_file_needs_no_weights_from_elsewhere(tmp_path: Path)
     again = keras.models.load_model(tmp_path / "a.keras")
     pixels = np.full((1, 32, 32, 3), 100.0, np.float32)
     np.testing.assert_allclose(again.predict(pixels, verbose=0), model.predict(pixels, verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("network", "file", "cached"),
+    [
+        ("mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", True),
+        ("mobilenet", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", False),
+        ("mobilenet", "mobilenet_1_0_224_tf_no_top.h5", True),
+        ("mobilenet_v3_small", "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5", True),
+        ("resnet50", "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", True),
+        ("resnet50", "resnet50_weights_tf_dim_ordering_tf_kernels.h5", False),
+        ("resnet50", "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5", False),
+        ("efficientnetv2b0", "efficientnetv2-b0_notop.h5", True),
+        ("efficientnetb0", "efficientnetv2-b0_notop.h5", False),
+    ],
+)
+def test_weights_in_the_cache_of_keras_are_known_by_their_file(
+    network: str, file: str, cached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / file).touch()
+    if cached:
+        check_cached(network)
+    else:
+        with pytest.raises(FileNotFoundError, match=f"weights of {network} are not in"):
+            check_cached(network)

@@ -16,11 +16,10 @@ from kerasseq.cli import main
 from kerasseq.data.images.features import CACHE
 from kerasseq.data.images.files import read_images
 from kerasseq.io.digest import digest
-from kerasseq.models import image_network
+from kerasseq.models import FeatureExtractor, image_network
 from kerasseq.recipes import captioning
 from kerasseq.recipes.captioning import CaptioningSettings
 from kerasseq.tasks.captioning import CaptionRun, writing
-from kerasseq.tasks.captioning.feature_extractor import FeatureExtractor
 
 _COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
 _NAMES = [f"{number}.png" for number in range(12)]

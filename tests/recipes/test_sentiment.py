@@ -676,8 +676,8 @@ def test_a_class_may_be_called_text_or_label(renamed: ClassificationRun) -> None
     assert renamed.predict(["the film was great"]).columns.tolist() == [
         "text",
         "label",
-        "label",
-        "text",
+        "label_",
+        "text_",
         "note",
     ]
 

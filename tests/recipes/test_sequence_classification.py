@@ -353,6 +353,15 @@ def test_metrics_of_other_rows_and_settings_of_another_run_are_refused(run: Sequ
         schema.check({**run.state, "data_info": data_info}, TASK.state_type())
 
 
+def test_classes_have_columns_of_their_names_unless_these_are_taken() -> None:
+    values, labels = _waves(30)
+    names = {"slow": "sequence", "middle": "note", "fast": "label"}
+    run = sequence_classification((values, [names[label] for label in labels]), **SMALL)
+    answers = run.predict(values[:2])
+    assert answers.columns.tolist() == ["sequence", "label", "label_", "note_", "sequence_", "note"]
+    np.testing.assert_allclose(answers[["label_", "note_", "sequence_"]].sum(axis=1), 1, atol=1e-5)
+
+
 # The demo, images and frames
 
 
@@ -376,20 +385,25 @@ def test_images_are_read_row_by_row(tmp_path: Path) -> None:
     assert TASK.load(tmp_path / "images", same).values.shape == (6,)
 
 
-@pytest.mark.thorough
-def test_frames_of_videos_pass_a_network_that_is_trained_too(tmp_path: Path) -> None:
+def _videos(place: Path) -> Path:
+    """A folder of videos, in which a line moves to the right or to the left."""
     from PIL import Image
 
     random = np.random.default_rng(0)
     for label in ("left", "right"):
         for video in range(6):
-            place = tmp_path / "videos" / label / f"{video}"
-            place.mkdir(parents=True)
+            folder = place / "videos" / label / f"{video}"
+            folder.mkdir(parents=True)
             for step in range(3 + video % 2):
                 pixels = random.integers(0, 40, (8, 8)).astype(np.uint8)
                 pixels[:, step if label == "left" else 7 - step] = 255
-                Image.fromarray(pixels).save(place / f"{step}.png")
-    run = sequence_classification(tmp_path / "videos", **{**SMALL, "validation": 0.3}, causal=True)
+                Image.fromarray(pixels).save(folder / f"{step}.png")
+    return place / "videos"
+
+
+@pytest.mark.thorough
+def test_frames_of_videos_pass_a_network_that_is_trained_too(tmp_path: Path) -> None:
+    run = sequence_classification(_videos(tmp_path), **{**SMALL, "validation": 0.3}, causal=True)
     assert run.state["data_info"]["shape"] == [8, 8, 1]
     answers = run.predict([str(tmp_path / "videos" / "left" / "0"), str(tmp_path / "gone")])
     assert answers["sequence"].tolist() == ["0", "gone"]
@@ -410,3 +424,41 @@ def test_the_search_needs_nothing_special(tmp_path: Path) -> None:
     )  # fmt: skip
     assert len(result.trials) >= 2
     assert keras.backend.backend() in ("tensorflow", "jax", "torch")
+
+
+def test_a_network_whose_weights_are_not_there_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"weights of mobilenet_v2 are not in .*models"):
+        sequence_classification(tmp_path, encoder="mobilenet_v2")
+    with pytest.raises(ValueError, match="there is no network 'mobile'"):
+        sequence_classification(tmp_path, encoder="mobile")
+
+
+@pytest.mark.thorough
+def test_a_frozen_network_reads_frames_and_is_saved(tmp_path: Path) -> None:
+    videos = _videos(tmp_path)
+    network = {"encoder": "mobilenet_v2", "weights": None, "image_size": 32}
+    with pytest.raises(ValueError, match="encoder= reads the frames of videos, and data has none"):
+        sequence_classification(_waves(), **network, **SMALL)
+    run = sequence_classification(videos, **network, **{**SMALL, "validation": 0.3}, causal=True)
+    assert run.state["data_info"]["shape"] == [1280]
+    entries = [str(videos / "left" / "0"), str(videos / "right" / "1"), str(tmp_path / "gone")]
+    answers = run.predict(entries)
+    assert answers["note"].map(bool).tolist() == [False, False, True]
+    again = kerasseq.load(run.save(tmp_path / "run"))
+    pd.testing.assert_frame_equal(again.predict(entries), answers)
+    assert again.evaluate(videos)["rows"] == 12
+
+    from PIL import Image
+
+    paths = sorted((videos / "left" / "0").iterdir())
+    frames = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
+    stream = again.stream()
+    for frame in frames:
+        answer = stream.update(frame)
+    expected = answers.loc[0, ["left", "right"]].to_numpy(dtype=float)
+    np.testing.assert_allclose([*answer["probabilities"].values()], expected, atol=1e-4)
+    with pytest.raises(ValueError, match=r"samples must be \(height, width, 3\)"):
+        stream.update(frames[0, :, :, 0])

@@ -329,7 +329,7 @@ def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **give
 @pytest.mark.parametrize(
     ("name", "value", "match"),
     [
-        ("scheme", "BILUO", "scheme must be one of 'auto', 'IOB1', 'IOB2', 'BIOES', 'IO', 'none'"),
+        ("scheme", "BILUO", "scheme must be one of 'auto', 'IOB1', 'IOB2', 'BIOES', 'BILOU', 'IO'"),
         ("cell", "lstmm", r"'lstmm'.*lstm"),
         ("characters", "gru", "characters must be one of 'lstm', 'cnn', 'none'"),
         ("length", 1, "length must be a whole number from 2 to 10000"),
@@ -410,7 +410,7 @@ def test_the_shell_tags_texts_and_files(
 def test_the_help_has_the_values(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tagging", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    for values in ("lstm|cnn|none", "IOB2|BIOES", "auto|IOB1|IOB2|BIOES|IO|none"):
+    for values in ("lstm|cnn|none", "IOB2|BIOES", "auto|IOB1|IOB2|BIOES|BILOU|IO|bare|none"):
         assert values in shown
     assert main(["tag", str(folder), "--help"]) == 0
     assert "a list of sentences, each a text" in " ".join(capsys.readouterr().out.split())
@@ -476,3 +476,107 @@ def test_a_damaged_run_is_not_loaded(
     (tmp_path / "run" / name).write_text(json.dumps(content))
     with pytest.raises(ValueError, match=match):
         kerasseq.load(tmp_path / "run")
+
+
+# Several columns of tags, and a label of each sentence
+
+
+def _commands(sentences: int = 120) -> pd.DataFrame:
+    """Commands with slots, parts of speech and an intent, a sentence a row."""
+    random = np.random.default_rng(0)
+    rows = []
+    for _ in range(sentences):
+        person, place = str(random.choice(PEOPLE)), str(random.choice(PLACES))
+        if random.random() < 0.5:
+            words, slots = ["call", person, "Smith"], ["O", "B-PER", "I-PER"]
+            parts = ["V", "N", "N"]
+        else:
+            words, slots = ["fly", "to", place, "now"], ["O", "O", "B-LOC", "O"]
+            parts = ["V", "P", "N", "R"]
+        rows.append((words, slots, parts, words[0].upper()))
+    return pd.DataFrame(rows, columns=["tokens", "slots", "tag", "intent"])
+
+
+@pytest.fixture(scope="module")
+def commands() -> TaggingRun:
+    several: dict[str, Any] = {"tag": ["slots", "tag"], "sentence_label": "intent"}
+    return tagging(_commands(), **LEARNING, **several)
+
+
+def test_several_columns_and_a_label_are_predicted_by_one_network(commands: TaggingRun) -> None:
+    test, baselines = commands.metrics["test"], commands.metrics["baselines"]
+    assert {"f1", "accuracy of tag", "accuracy of intent"} <= test.keys()
+    assert "f1 of tag" not in test  # parts of speech are no chunks
+    assert min(test[name] for name in ("f1", "accuracy of tag", "accuracy of intent")) > 0.9
+    assert all(scores.keys() == test.keys() for scores in baselines.values())
+    assert baselines["most frequent tag"]["accuracy of intent"] < 0.8
+    assert baselines["CRF of hand-made features"]["accuracy of intent"] == 1
+    assert commands.metrics["interval"]["accuracy of intent"][1] == 1
+    assert commands.metrics["parameters"] == TASK.count(
+        commands.state["data_info"], commands.resolved
+    )
+    notes = " ".join(commands.notes)
+    assert "tag: tags are read as independent of each other" in notes
+
+
+def test_several_columns_come_back_beside_each_other(commands: TaggingRun, tmp_path: Path) -> None:
+    words = commands.tag([["call", "Ada", "Smith"], []], out=tmp_path / "out.conll")
+    answers = ["tag_", "tag probability", "intent", "intent probability"]
+    assert words.columns.tolist() == [
+        *("sentence", "token", "start", "end", "tag", "probability", *answers, "note"),
+    ]
+    assert words["tag"].tolist() == ["O", "B-PER", "I-PER", ""]
+    assert words["tag_"].tolist() == ["V", "N", "N", ""]
+    assert words["intent"].tolist() == ["CALL"] * 3 + [""]
+    assert words["intent probability"].between(0.5, 1).tolist() == [True] * 3 + [False]
+    assert (tmp_path / "out.conll").read_text() == "call V O\nAda N B-PER\nSmith N I-PER\n\n"
+    spans = commands.tag([["call", "Ada", "Smith"]], spans=True)
+    assert spans[["type", "intent"]].to_numpy().tolist() == [["PER", "CALL"]]
+
+
+def test_several_columns_are_saved_and_scored_anew(commands: TaggingRun, tmp_path: Path) -> None:
+    again = kerasseq.load(commands.save(tmp_path / "run"))
+    pd.testing.assert_frame_equal(
+        again.tag([["fly", "to", "Oslo"]]), commands.tag([["fly", "to", "Oslo"]])
+    )
+    table = _commands(20)
+    assert again.evaluate(table)["test"]["accuracy of intent"] == 1
+    with pytest.raises(ValueError, match="every sentence needs a label to score on"):
+        again.evaluate(table.drop(columns="intent"))
+    with pytest.raises(ValueError, match=r"must have each named column once.*tag='tag'"):
+        again.evaluate(table.drop(columns="tag"))
+
+
+def test_the_shell_names_several_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "commands.jsonl"
+    _commands(3).to_json(path, orient="records", lines=True)
+    assert main(["tagging", str(path), "--tag", "slots", "--tag", "nope"]) == 2
+    assert "Received: tag='nope'" in capsys.readouterr().err
+    assert main(["tagging", str(path), "--tag", "none at all"]) == 2
+    assert "Received: tag='none at all'" in capsys.readouterr().err
+
+
+def test_several_columns_of_other_data_are_read(tmp_path: Path) -> None:
+    path = _write(tmp_path / "x.conll", _lines(20))
+    source = TASK.load(path, TaggingSettings(**SMALL, tag=[2, "pos"]))
+    assert source.sentences.further == {"pos": [[pos for _, pos, _ in rows] for rows in _lines(20)]}
+    table = _commands(3).explode(["tokens", "slots", "tag"]).reset_index(names="sentence")
+    reading = {"tag": ["slots", "tag"], "sentence_label": "intent"}
+    source = TASK.load(table, TaggingSettings(**SMALL, **reading))
+    assert source.sentences.labels == _commands(3)["intent"].tolist()
+    assert source.sentences.further == {"tag": _commands(3)["tag"].tolist()}
+    table.loc[0, "intent"] = "other"
+    texts = pd.DataFrame({"text": ["to Rome", ""], "spans": [[[3, 7, "LOC"]], []], "intent": "F"})
+    for data, settings, match in [
+        (table, reading, "the same label in all rows of a sentence"),
+        (path, {"tag": [2, 2]}, "tag= must name different columns"),
+        (path, {"tag": [3]}, "3 columns"),
+        (path, {"sentence_label": "intent"}, "sentence_label= names a column of a table"),
+        ("demo", {"tag": ["a", "b"]}, "the demo has one column of tags"),
+        (texts, {"sentence_label": "intent"}, "one tag only|every sentence has the label 'F'"),
+        (texts, {"tag": ["spans", "intent"]}, "whose words have no further columns"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            TASK.load(data, TaggingSettings(**SMALL, **settings))

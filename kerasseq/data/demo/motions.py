@@ -12,30 +12,33 @@ JOINTS = ("hip", "head", "left hand", "right hand", "left foot", "right foot")
 #: Names of the channels: two coordinates of each joint, in metres.
 CHANNELS = tuple(f"{joint} {axis}" for joint in JOINTS for axis in "xy")
 #: Timesteps of a second.
-RATE = 15
+RATE = 10
 _REST = np.array([[0, 0.9], [0, 1.6], [-0.2, 0.8], [0.2, 0.8], [-0.1, 0], [0.1, 0]])
 _HIP, _HEAD, _LEFT_HAND, _RIGHT_HAND, _LEFT_FOOT, _RIGHT_FOOT = range(len(JOINTS))
-_SUBJECTS, _TAKES = 12, 6  # takes of each motion by each subject
+_SHORTEST, _LONGEST = 16, 30  # timesteps
+_SUBJECTS, _TAKES = 10, 3  # takes of each motion by each subject
 _SEED = 18
 
 
 def demo_motions() -> tuple[list[np.ndarray], list[str], list[str]]:
     """Sequences of the joints of a body, with the motion and the subject; always the same.
 
-    Twelve subjects, who differ in size, tempo and style, make each of seven motions six times. Some
-    motions differ in the order of time alone: to stand up is to sit down backwards.
+    Ten subjects, who differ in size, tempo and style, make each of eight motions three times.
+    Some motions differ in the order of time alone: to stand up is to sit down backwards. In others
+    every channel has the same values in another order: hands that clap are out at the same time,
+    arms that swing in turn.
 
     Returns:
-        Sequences, float32 (timesteps, 12), of 2 to 5 seconds at `RATE` timesteps a second, with the
-        channels `CHANNELS` in metres; the motion of each; and the subject of each.
+        Sequences, float32 (timesteps, 12), of 1.6 to 3 seconds at `RATE` timesteps a second, with
+        the channels `CHANNELS` in metres; the motion of each; and the subject of each.
 
     Example:
 
     >>> sequences, motions, subjects = demo_motions()
     >>> len(sequences), sequences[0].shape[1], len({*subjects})
-    (504, 12, 12)
+    (240, 12, 10)
     >>> sorted({*motions})
-    ['clap', 'pick up', 'run', 'sit down', 'stand up', 'walk', 'wave']
+    ['clap', 'pick up', 'run', 'sit down', 'stand up', 'swing', 'walk', 'wave']
     """
     random = np.random.default_rng(_SEED)
     rows: list[tuple[np.ndarray, str, str]] = []
@@ -55,7 +58,7 @@ _Move = Callable[[np.ndarray, np.ndarray, np.random.Generator, float], None]
 
 def _take(move: _Move, random: np.random.Generator, tempo: float, vigour: float) -> np.ndarray:
     """The joints in a motion of a body of standard size, (timesteps, joints, 2)."""
-    timesteps = random.integers(2 * RATE, 5 * RATE + 1)
+    timesteps = random.integers(_SHORTEST, _LONGEST + 1)
     seconds = np.arange(timesteps) / RATE
     joints = np.repeat(_REST[None], timesteps, axis=0)
     move(joints, tempo * random.uniform(0.9, 1.1) * seconds, random, vigour)
@@ -67,7 +70,7 @@ def _take(move: _Move, random: np.random.Generator, tempo: float, vigour: float)
 def _track(joints: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """The channels as a camera measures them: from its place, with noise."""
     joints = joints + random.normal(0, [0.5, 0.05], 2)
-    joints += random.normal(0, 0.02, joints.shape)
+    joints += random.normal(0, 0.05, joints.shape)
     return joints.reshape(len(joints), -1).astype(np.float32)
 
 
@@ -115,9 +118,27 @@ def _wave(
 def _clap(
     joints: np.ndarray, seconds: np.ndarray, random: np.random.Generator, vigour: float
 ) -> None:
-    apart = np.abs(np.sin(np.pi * (1.4 * seconds + random.random())))
+    _move_hands(joints, seconds, random, vigour, delay=0.0)
+
+
+def _swing(
+    joints: np.ndarray, seconds: np.ndarray, random: np.random.Generator, vigour: float
+) -> None:
+    _move_hands(joints, seconds, random, vigour, delay=0.5)
+
+
+def _move_hands(
+    joints: np.ndarray,
+    seconds: np.ndarray,
+    random: np.random.Generator,
+    vigour: float,
+    delay: float,
+) -> None:
+    """Move the hands out and in, the right one by `delay` periods later."""
     raised = _rise(seconds, random.uniform(0, 0.4), 0.4)
-    for hand, side in ((_LEFT_HAND, -1), (_RIGHT_HAND, 1)):
+    begin = random.random()
+    for hand, side, later in ((_LEFT_HAND, -1, 0.0), (_RIGHT_HAND, 1, delay)):
+        apart = np.abs(np.sin(np.pi * (1.4 * seconds + begin + later)))
         joints[:, hand, 0] += raised * side * (0.3 * vigour * apart - 0.2)
         joints[:, hand, 1] += 0.4 * raised
 
@@ -171,6 +192,7 @@ _MOTIONS: dict[str, _Move] = {
     "run": _run,
     "wave": _wave,
     "clap": _clap,
+    "swing": _swing,
     "sit down": _sit_down,
     "stand up": _stand_up,
     "pick up": _pick_up,

@@ -49,7 +49,7 @@ class Captioned:
         network: `name` and `size` of the image network that is trained as part of the captioner,
             from pixels; None if `inputs` are features.
         extractor: state, weights included, of the frozen network that computed the features (see
-            `kerasseq.tasks.captioning.feature_extractor.FeatureExtractor`); None for pixels, and
+            `kerasseq.models.FeatureExtractor`); None for pixels, and
             for features of an unknown network.
         parts: "train", "validation" or "test" for each image; None if the data defines no parts.
         files: path of each image, "" if it is unknown.

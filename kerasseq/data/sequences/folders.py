@@ -39,7 +39,8 @@ class FileReaders:
     Args:
         by_ending: for each ending a function from a path to a recording.
         frames: function from the paths of the frames of a video to their values, uint8 `(timesteps,
-            height, width, channels)`; None if there are no frames.
+            height, width, channels)`, or to features, float32 `(timesteps, features)`; None if
+            there are no frames.
         images: endings of images.
         video: whether images in a folder are the frames of one video; None to decide by the
             depth of the folders, CLASS/VIDEO/FRAME.

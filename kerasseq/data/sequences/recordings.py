@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,6 +73,7 @@ class Sequences:
         reading: names of the columns of a table.
         numeric: whether labels are targets of a regression.
         grouped: whether groups were read; otherwise a group has the windows of one recording.
+        extractor: state of the frozen network that read the frames of videos; None without one.
     """
 
     values: Ragged
@@ -90,6 +91,7 @@ class Sequences:
     reading: dict[str, Any] = field(default_factory=dict, compare=False)
     numeric: bool = False
     grouped: bool = field(default=False, compare=False)
+    extractor: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self.faults = self.faults or [""] * len(self)

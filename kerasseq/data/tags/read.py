@@ -31,6 +31,7 @@ __all__ = [
     "Reading",
     "add_part",
     "is_column_file",
+    "mended",
     "read_sentences",
     "read_tagged",
     "reading_of_new",
@@ -48,7 +49,7 @@ _PARTS = {
 #: Names of settings that say how data is read, with their values; and under "usual" the columns of
 #: other data, such as the training part: they count where none is named and the data has them.
 Reading = Mapping[str, Any]
-_COLUMNS = ("token", "tag", "sentence")
+_COLUMNS = ("token", "tag", "sentence", "sentence_label")
 
 
 def read_tagged(data: Any, reading: Reading) -> TaggedData:
@@ -57,13 +58,16 @@ def read_tagged(data: Any, reading: Reading) -> TaggedData:
     Args:
         data: a DataFrame; a file of CoNLL columns or CoNLL-U (`.conllu`); a CSV, TSV, JSON-lines or
             Parquet file; a folder with a file for each part, named train, dev and test; or "demo".
-        reading: `token`, `tag`, `sentence`, `features` and `scheme`, as in the recipe.
+        reading: `token`, `tag`, `sentence`, `sentence_label`, `features` and `scheme`, as in the
+            recipe.
 
     Raises:
         FileNotFoundError: if there is no such file or folder.
         ValueError: if the data cannot be read or learned from; the message says what to change.
     """
     if isinstance(data, str) and data == "demo":
+        if len(_tag_columns(reading)) > 1 or reading.get("sentence_label") is not None:
+            raise ValueError("the demo has one column of tags: leave sentence_label= and tag= out.")
         return _demo()
     if isinstance(data, str | os.PathLike) and (path := paths.user_path(data, "data")).is_dir():
         files = _part_files(path)
@@ -82,13 +86,23 @@ def read_tagged(data: Any, reading: Reading) -> TaggedData:
         scheme = schemes.recognise(sentences.known_tags())
         if len({tag for tags in sentences.known_tags() for tag in tags}) > 1:
             notes.append(_describe_scheme(scheme))
-    if difference := schemes.rewritten(sentences.known_tags(), scheme):
-        notes.append(difference)
+    else:
+        scheme = schemes.spelling((tag for tags in sentences.known_tags() for tag in tags), scheme)
+    further = {
+        name: schemes.recognise(rows) for name, rows in (parts["train"].further or {}).items()
+    }
+    notes += [f"{name}: {_describe_scheme(each)}" for name, each in further.items()]
     for name, part in parts.items():
-        parts[name], more = _mended(part, scheme)
+        parts[name], more = mended(part, scheme, further)
         notes += [note if name == "train" else f"{name} part: {note}" for note in more]
     source = TaggedData(
-        parts["train"], scheme, parts.get("validation"), parts.get("test"), notes, names
+        parts["train"],
+        scheme,
+        parts.get("validation"),
+        parts.get("test"),
+        notes,
+        names,
+        further or None,
     )
     _check_tags(source)
     return source
@@ -155,7 +169,7 @@ def add_part(source: TaggedData, name: str, data: Any, reading: Reading) -> Tagg
     if getattr(source, name) is not None:
         raise ValueError(f"data has a {name} part: leave {name}= out, or give data without it.")
     part, _, notes = read_sentences(data, {**reading, "usual": source.reading})
-    part, more = _mended(part, source.scheme)
+    part, more = mended(part, source.scheme, source.schemes or {})
     notes = [f"{name}=: {note}" for note in [*notes, *more]]
     separate: dict[str, Any] = {name: part}
     return replace(source, notes=[*source.notes, *notes], **separate)
@@ -177,9 +191,23 @@ def reading_of_new(settings: Reading, derived: Reading, options: Reading) -> dic
 def _named_columns(reading: Reading, is_column: Callable[[Any], bool]) -> dict[str, Any]:
     """The column of each role: the one of that name, else the usual one if the data has it."""
     usual = {name: value for name, value in reading.get("usual", {}).items() if is_column(value)}
-    return {
-        name: usual.get(name) if reading.get(name) is None else reading[name] for name in _COLUMNS
-    }
+    named = {**reading, "tag": _tag_columns(reading)[0]}
+    return {name: usual.get(name) if named.get(name) is None else named[name] for name in _COLUMNS}
+
+
+def _tag_columns(reading: Reading) -> list[Any]:
+    """The columns of tags: the first, None if it is not named, and further ones.
+
+    Raises:
+        ValueError: if one is named twice.
+    """
+    tag: Any = reading.get("tag")
+    if isinstance(tag, str) or not hasattr(tag, "__iter__"):
+        return [tag, *(reading.get("usual", {}).get("further", ()) if tag is None else ())]
+    names = list(tag)
+    if not names or len({*map(str, names)}) < len(names):
+        raise ValueError(f"tag= must name different columns. Received: tag={names!r}")
+    return names
 
 
 def is_column_file(path: Path) -> bool:
@@ -198,8 +226,10 @@ def _from_frame(
 ) -> tuple[Sentences, dict[str, Any], list[str]]:
     columns = {*map(str, frame.columns)}
     names = _named_columns(reading, lambda name: isinstance(name, str) and name in columns)
-    token, tag, sentence = (None if name is None else str(name) for name in names.values())
-    roles = Roles(token, tag, sentence, tuple(map(str, reading.get("features", ()))))
+    token, tag, sentence, label = (None if name is None else str(name) for name in names.values())
+    features = tuple(map(str, reading.get("features", ())))
+    further = tuple(map(str, _tag_columns(reading)[1:])) if tagged else ()
+    roles = Roles(token, tag, sentence, features, label=label if tagged else None, further=further)
     sentences, read_roles, notes = read_frame(frame, roles, where, tagged)
     empty = [row for row, words in enumerate(sentences.tokens) if not words]
     if empty and tagged:
@@ -208,8 +238,13 @@ def _from_frame(
     if not len(sentences):
         raise ValueError(f"{where} has no tokens. Give at least a few sentences.")
     _check_empty(sentences, where, tagged)
-    values = {"token": read_roles.token, "tag": read_roles.tag, "sentence": read_roles.sentence}
+    values: dict[str, Any] = {
+        "token": read_roles.token,
+        "tag": read_roles.tag,
+        "sentence": read_roles.sentence,
+    }
     values["form"] = "spans" if read_roles.spans else None
+    values |= {"sentence_label": read_roles.label, "further": [*further] or None}
     return sentences, {name: value for name, value in values.items() if value is not None}, notes
 
 
@@ -221,6 +256,11 @@ def _from_columns(
             "sentence= names a column of a table, and blank lines separate the sentences of "
             f"{where}. Leave it out."
         )
+    if reading.get("sentence_label") is not None:
+        raise ValueError(
+            f"sentence_label= names a column of a table, and {where} has a token a line. Leave it "
+            "out, or give a table."
+        )
     conllu = columns.names == CONLLU
     width = columns.width
 
@@ -228,7 +268,7 @@ def _from_columns(
         return name in columns.names if conllu else find_column(columns, name) is not None
 
     named = _named_columns(reading, is_column)
-    tag = named["tag"]
+    tag, *others = named["tag"], *_tag_columns(reading)[1:]
     if tagged and tag is None:
         if width < 2:
             raise ValueError(
@@ -248,7 +288,11 @@ def _from_columns(
         for name in reading.get("features", ())
     }
 
-    check_distinct(numbers.get("tag"), numbers["token"], list(further.values()))
+    more_tags = {str(name): column_number(columns, name, "tag", where) for name in others if tagged}
+    for number in (numbers.get("tag"), *more_tags.values()):
+        check_distinct(number, numbers["token"], list(further.values()))
+    if numbers.get("tag") in more_tags.values() or len({*more_tags.values()}) < len(more_tags):
+        raise ValueError(f"tag= must name different columns. Received: tag={[tag, *others]!r}")
 
     def values(number: int) -> list[list[str]]:
         return [[encodable(fields[number]) for fields in rows] for rows in columns.sentences]
@@ -258,9 +302,15 @@ def _from_columns(
         values(numbers["tag"]) if tagged else None,
         {name: values(number) for name, number in further.items()},
         dict(columns.faults),
+        {name: values(number) for name, number in more_tags.items()} or None,
     )
-    names = {name: _column_name(columns, number) for name, number in numbers.items()}
+    names: dict[str, Any] = {
+        name: _column_name(columns, number) for name, number in numbers.items()
+    }
     notes = [f"{name}s from column {value}" for name, value in names.items()]
+    if more_tags:
+        names["further"] = [*more_tags]
+        notes.append(f"further tags from {', '.join(more_tags)}")
     return sentences, names, [", ".join(notes)]
 
 
@@ -303,7 +353,8 @@ def _check_empty(sentences: Sentences, where: str, tagged: bool) -> None:
                 sentences.tokens[number] = []
                 sentences.reasons[number] = EMPTY
         return
-    for name, rows in (("token", sentences.tokens), ("tag", sentences.tags or [])):
+    columns = {"token": sentences.tokens, "tag": sentences.tags or []}
+    for name, rows in {**columns, **(sentences.further or {})}.items():
         faults = [number for number, values in enumerate(rows, 1) if "" in values]
         if faults:
             raise ValueError(
@@ -313,14 +364,32 @@ def _check_empty(sentences: Sentences, where: str, tagged: bool) -> None:
             )
 
 
-def _mended(part: Sentences, scheme: Scheme) -> tuple[Sentences, list[str]]:
+def mended(
+    part: Sentences, scheme: Scheme, further: Mapping[str, Scheme]
+) -> tuple[Sentences, list[str]]:
+    """Sentences with their tags written strictly in their schemes, and notes; see `schemes.mend`.
+
+    Args:
+        part: the sentences.
+        scheme: the scheme of their tags.
+        further: the schemes of further columns of tags.
+
+    Raises:
+        ValueError: if tags belong to another scheme.
+    """
     tags, notes = schemes.mend(part.known_tags(), scheme)
-    return Sentences(part.tokens, tags, part.columns), notes
+    columns = {}
+    for name, each in further.items():
+        columns[name], more = schemes.mend((part.further or {})[name], each)
+        notes += [f"{name}: {note}" for note in more]
+    return replace(part, tags=tags, further=columns or None), notes
 
 
 def _describe_scheme(scheme: Scheme) -> str:
     if scheme == PLAIN:
         return "tags are read as independent of each other: none has a prefix such as B-"
+    if scheme == "bare":
+        return "tags are read as types of chunks, without prefixes"
     return f"tags are read in the scheme {scheme}"
 
 
@@ -331,6 +400,11 @@ def _check_tags(source: TaggedData) -> None:
         raise ValueError(
             f"there is one tag only, {next(iter(known))!r}. Pass the column of the tags as tag=, "
             "or give sentences with at least two."
+        )
+    labels = {*(source.sentences.labels or ())}
+    if len(labels) == 1:
+        raise ValueError(
+            f"every sentence has the label {labels.pop()!r}. Leave sentence_label= out."
         )
 
 

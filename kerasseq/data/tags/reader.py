@@ -6,29 +6,35 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from kerasseq.data.tags import schemes
 from kerasseq.data.tags.features import DERIVED, normalise, shape
-from kerasseq.data.tags.schemes import PLAIN, Scheme
+from kerasseq.data.tags.schemes import Scheme
 from kerasseq.data.tags.sentences import Sentences
+from kerasseq.data.tags.tag_set import TagSet
 from kerasseq.data.tags.vectors import read_vectors
 from kerasseq.data.tokenizers.tokenizer import UNKNOWN, Tokenizer, TokenizerState
-from kerasseq.evaluation.chunks import OUTSIDE, split_tag
+from kerasseq.evaluation.chunks import split_tag
 from kerasseq.io.schema import Array, Count, Length, Limits
 from kerasseq.training import Examples
 
-__all__ = ["TARGET", "Piece", "TagReader", "TagReaderState", "Truth", "TaggedExamples"]
+__all__ = ["SENTENCE", "TARGET", "Piece", "TagReader", "TagReaderState", "Truth", "TaggedExamples"]
 
-#: The name of the column of tags in the model.
+#: The name of the first column of tags in the model; further ones are tag_2, tag_3 and so on.
 TARGET = "tag"
-_PREFIXES = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES", "IO": "I"}
+#: The name of the label of a sentence in the model.
+SENTENCE = "sentence"
 _LONGEST_WORD = 30  # characters that are read of a word, half of them from each end
 _RARE_VALUE = 2  # a value of a column, or a character, that occurs less often is unknown
+
+
+class _Tags(TypedDict):
+    tags: Annotated[list[str], Length(1)]
+    scheme: Literal["IOB2", "BIOES", "none"]
 
 
 class _DataInfo(TypedDict):
@@ -37,9 +43,11 @@ class _DataInfo(TypedDict):
     characters: Count
     columns: dict[str, Annotated[int, Limits(least=2)]]
     tags: Annotated[list[str], Length(2)]
-    scheme: Scheme
+    scheme: Literal["IOB2", "BIOES", "none"]
     letters: Count
     timesteps: Annotated[int, Limits(least=1)]
+    further: NotRequired[dict[str, _Tags]]
+    classes: NotRequired[Annotated[list[str], Length(2)]]
 
 
 class TagReaderState(TypedDict):
@@ -52,7 +60,8 @@ class TagReaderState(TypedDict):
     columns: dict[str, TokenizerState]
     known: Annotated[np.ndarray, Array("u", 1)]
     length: Annotated[int, Limits(least=1)]
-    reading: dict[str, str | int]
+    reading: dict[str, str | int | list[str]]
+    further: NotRequired[dict[str, Scheme]]  # of the data, by column, in the order of data_info
 
 
 @dataclass(frozen=True)
@@ -73,12 +82,16 @@ class Truth:
         tags: their tags, in the scheme of the data.
         known: for each word whether the training part has it.
         chunked: whether the tags are of a scheme of chunks.
+        further: the truth of further columns of tags, by the name of the column.
+        labels: the labels of the sentences; None for none.
     """
 
     tokens: list[list[str]]
     tags: list[list[str]]
     known: list[list[bool]]
     chunked: bool = True
+    further: Mapping[str, Truth] = field(default_factory=dict)
+    labels: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,12 +125,12 @@ class TagReader:
         words: fitted tokenizer of words and shapes.
         characters: fitted tokenizer of characters; None for none.
         columns: fitted tokenizer of each further column.
-        tags: the tags of the model, in the order of their numbers.
-        scheme: the scheme of the data.
-        model_scheme: the scheme of the tags of the model.
+        tags: the tags.
         known: fingerprints of the words of the training part, sorted, uint64.
         length: largest number of words in a row; longer sentences are cut into pieces.
         width: width of pretrained vectors, None without them.
+        further: the tags of further columns, by the name of the column.
+        classes: the labels of whole sentences, none if there are no labels.
     """
 
     def __init__(
@@ -125,17 +138,16 @@ class TagReader:
         words: Tokenizer,
         characters: Tokenizer | None,
         columns: Mapping[str, Tokenizer],
-        tags: Sequence[str],
-        scheme: Scheme,
-        model_scheme: Scheme,
+        tags: TagSet,
         known: np.ndarray,
         length: int,
         width: int | None = None,
+        further: Mapping[str, TagSet] | None = None,
+        classes: Sequence[str] = (),
     ) -> None:
         self.words, self.characters, self.columns = words, characters, dict(columns)
-        self.tags, self.scheme, self.model_scheme = list(tags), scheme, model_scheme
+        self.tag_set, self.further, self.classes = tags, dict(further or {}), list(classes)
         self.known, self.length, self.width = known, length, width
-        self._number_of_tag = {tag: number for number, tag in enumerate(self.tags)}
         self._number_of_word = {word: i for i, word in enumerate(words.vocabulary) if i > UNKNOWN}
 
     @classmethod
@@ -152,6 +164,7 @@ class TagReader:
         length: int,
         vectors: str | os.PathLike[str] | None = None,
         seed: int = 0,
+        further: Mapping[str, Scheme] | None = None,
     ) -> tuple[TagReader, np.ndarray | None]:
         """Fit the vocabularies on the training part.
 
@@ -166,6 +179,7 @@ class TagReader:
             length: largest number of words in a row.
             vectors: file of pretrained vectors; its words join the vocabulary.
             seed: seed of the vectors of words that the file lacks.
+            further: the schemes of further columns of tags.
 
         Returns:
             The reader; and the vector of each word, float (words, width), if there is a file.
@@ -214,18 +228,51 @@ class TagReader:
             words,
             letters,
             columns,
-            _inventory(sentences.known_tags(), scheme, model_scheme),
-            scheme,
-            model_scheme,
+            TagSet.fit(sentences.known_tags(), scheme, model_scheme),
             _fingerprints(counts),
             length,
             width,
+            {
+                name: TagSet.fit(
+                    (sentences.further or {})[name],
+                    each,
+                    model_scheme,
+                )
+                for name, each in (further or {}).items()
+            },
+            sorted({*(sentences.labels or ())}),
         )
         return reader, _matrix(words.vocabulary, pretrained, width, seed) if width else None
 
+    @property
+    def tags(self) -> list[str]:
+        """The tags of the model, in the order of their numbers."""
+        return self.tag_set.tags
+
+    @property
+    def scheme(self) -> Scheme:
+        """The scheme of the tags of the data."""
+        return self.tag_set.scheme
+
+    @property
+    def columns_of_tags(self) -> dict[str, TagSet]:
+        """The tags of all columns by the name of the output of the model, the first one first."""
+        further = enumerate(self.further.values(), 2)
+        return {TARGET: self.tag_set, **{f"{TARGET}_{n}": tags for n, tags in further}}
+
     def state(self) -> dict[str, Any]:
         """The JSON values from which `from_state` restores the reader."""
+        _, *further = self.columns_of_tags.items()
+        info: dict[str, Any] = {}
+        if further:
+            info["further"] = {
+                name: {"tags": tags.tags, "scheme": tags.model_scheme} for name, tags in further
+            }
+        if self.classes:
+            info["classes"] = self.classes
+        schemes_of_data = {name: tags.scheme for name, tags in self.further.items()}
         return {
+            **({"further": schemes_of_data} if further else {}),
             "data_info": {
                 "words": len(self.words),
                 "embedding": self.width,
@@ -233,7 +280,8 @@ class TagReader:
                 "columns": {name: len(values) for name, values in self.columns.items()},
                 "letters": self.characters.length if self.characters else 0,
                 "tags": self.tags,
-                "scheme": self.model_scheme,
+                "scheme": self.tag_set.model_scheme,
+                **info,
             },
             "scheme": self.scheme,
             "words": self.words.state(),
@@ -255,12 +303,17 @@ class TagReader:
             Tokenizer.from_state(state["words"]),
             state["characters"] and Tokenizer.from_state(state["characters"]),
             {name: Tokenizer.from_state(values) for name, values in state["columns"].items()},
-            data_info["tags"],
-            state["scheme"],
-            data_info["scheme"],
+            TagSet(data_info["tags"], state["scheme"], data_info["scheme"]),
             state["known"],
             state["length"],
             data_info["embedding"],
+            {
+                name: TagSet(info["tags"], scheme, info["scheme"])
+                for (name, scheme), info in zip(
+                    state.get("further", {}).items(), data_info.get("further", {}).values()
+                )
+            },
+            data_info.get("classes", ()),
         )
         for name, value in reader.state()["data_info"].items():
             if data_info[name] != value:
@@ -270,16 +323,13 @@ class TagReader:
         for where, tokenizer, kind in kinds:
             if tokenizer is not None and (tokenizer.kind != kind or tokenizer.clean):
                 raise ValueError(f"{where} must be a tokenizer of {kind}s that does not clean")
-        if (reader.scheme == PLAIN) != (reader.model_scheme == PLAIN):
-            raise ValueError(
-                f"scheme is {reader.scheme}, and data_info.scheme {reader.model_scheme}"
-            )
-        expected = _inventory([reader.tags], reader.scheme, reader.model_scheme)
-        if reader.tags != expected or "" in expected:
-            raise ValueError(
-                f"data_info.tags must be different texts, all of the scheme {reader.model_scheme}: "
-                f"{', '.join(expected)}"
-            )
+        reader.tag_set.check("data_info.tags")
+        for name, tags in reader.further.items():
+            tags.check(f"the tags of {name}")
+        if len(state.get("further", {})) != len(data_info.get("further", {})):
+            raise ValueError("further and data_info.further must be of the same columns")
+        if reader.classes != sorted({*reader.classes}):
+            raise ValueError("data_info.classes must be different texts in their order")
         return reader
 
     def read(self, sentences: Sentences) -> TaggedExamples:
@@ -288,7 +338,14 @@ class TagReader:
         truth = None
         if sentences.tags is not None:
             known = [self.is_known(words).tolist() for words in sentences.tokens]
-            truth = Truth(sentences.tokens, sentences.tags, known, self.scheme != PLAIN)
+            truth = Truth(sentences.tokens, sentences.tags, known, self.tag_set.chunked)
+            further = {
+                name: replace(truth, tags=(sentences.further or {})[name], chunked=tags.chunked)
+                for name, tags in self.further.items()
+            }
+            truth = replace(
+                truth, further=further, labels=sentences.labels if self.classes else None
+            )
         examples = self._examples(sentences, pieces)
         return TaggedExamples(examples, pieces, [len(words) for words in sentences.tokens], truth)
 
@@ -301,25 +358,37 @@ class TagReader:
         pieces = self.pieces(sentences)
         examples = self._examples(sentences, pieces)
         lengths = next(iter(examples.lengths.values()))
-        target = np.zeros((len(pieces), int(lengths.max())), np.int32)
-        tags = sentences.known_tags()
-        for row, piece in zip(target, pieces):
-            part = schemes.convert(tags[piece.sentence][piece.start : piece.end], self.model_scheme)
-            row[: len(part)] = [self._number_of_tag[tag] for tag in part]
-        name = f"{TARGET}_target"
-        return Examples(
-            {**examples.inputs, name: target},
-            lengths.astype(np.float32),
-            {**examples.lengths, name: lengths},
-        )
+        inputs, widths = {**examples.inputs}, {**examples.lengths}
+        columns = [sentences.known_tags(), *(sentences.further or {}).values()]
+        for (name, tag_set), tags in zip(self.columns_of_tags.items(), columns):
+            target = np.zeros((len(pieces), int(lengths.max())), np.int32)
+            for row, piece in zip(target, pieces):
+                part = tag_set.encode(tags[piece.sentence][piece.start : piece.end])
+                row[: len(part)] = part
+            inputs[f"{name}_target"], widths[f"{name}_target"] = target, lengths
+        if self.classes:
+            numbers = {label: number for number, label in enumerate(self.classes)}
+            labels = [numbers[label] for label in sentences.labels or ()]
+            inputs[f"{SENTENCE}_target"] = np.array([labels[p.sentence] for p in pieces], np.int32)
+        return Examples(inputs, lengths.astype(np.float32), widths)
 
     def is_known(self, words: Sequence[str]) -> np.ndarray:
         """Whether the training part has each word, bool (words,)."""
         return np.isin(_fingerprints(map(normalise, words), ordered=False), self.known)
 
-    def has_tags(self, tags: Sequence[str]) -> bool:
-        """Whether the training part has all these tags, or the types of their chunks."""
-        return all(t in self._number_of_tag for t in schemes.convert(tags, self.model_scheme))
+    def unknown(self, sentences: Sentences, row: int) -> list[str]:
+        """The tags and the label of a sentence that the training part lacks."""
+        columns = [sentences.known_tags(), *(sentences.further or {}).values()]
+        unknown = [
+            tag
+            for tag_set, tags in zip(self.columns_of_tags.values(), columns)
+            if not tag_set.has(tags[row])
+            for tag in tags[row]
+            if not tag_set.has([tag])
+        ]
+        if self.classes and sentences.labels and sentences.labels[row] not in self.classes:
+            unknown.append(sentences.labels[row])
+        return unknown
 
     def has_type(self, name: str) -> bool:
         """Whether the training part has chunks of a type, or a tag of this name."""
@@ -327,8 +396,7 @@ class TagReader:
 
     def decode(self, numbers: np.ndarray) -> list[str]:
         """Tags in the scheme of the data, from tag numbers of a sentence."""
-        tags = [self.tags[number] for number in numbers]
-        return schemes.convert(tags, self.scheme)
+        return self.tag_set.decode(numbers)
 
     def pieces(self, sentences: Sentences) -> list[Piece]:
         """The pieces of sentences, of at most `length` words."""
@@ -431,18 +499,6 @@ def _fingerprints(words: Any, ordered: bool = True) -> np.ndarray:
     digests = [hashlib.blake2b(word.encode(), digest_size=8).digest() for word in words]
     numbers = np.frombuffer(b"".join(digests), dtype="<u8")
     return np.sort(numbers) if ordered else numbers
-
-
-def _inventory(tags: Sequence[Sequence[str]], scheme: Scheme, model_scheme: Scheme) -> list[str]:
-    """The tags of a model: the tags of the data, or for chunks all prefixes of each type."""
-    present = sorted({*chain.from_iterable(tags)})
-    if scheme == PLAIN:
-        return present
-    types = sorted({split_tag(tag)[1] for tag in present if tag != OUTSIDE})
-    return [
-        OUTSIDE,
-        *(f"{p}-{kind}" if kind else p for kind in types for p in _PREFIXES[model_scheme]),
-    ]
 
 
 def _matrix(

@@ -19,16 +19,19 @@ __all__ = [
     "convert",
     "mend",
     "recognise",
-    "rewritten",
+    "spelling",
     "write",
 ]
 
-#: "none": tags without chunks, such as parts of speech.
-Scheme = Literal["IOB1", "IOB2", "BIOES", "IO", "none"]
+#: "BILOU" is BIOES with L for E and U for S; "bare" is IO without I-, types and O alone; "none" are
+#: tags without chunks, such as parts of speech.
+Scheme = Literal["IOB1", "IOB2", "BIOES", "BILOU", "IO", "bare", "none"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 PLAIN: Scheme = "none"
 
-_ALLOWED = {"IOB1": "BIO", "IOB2": "BIO", "BIOES": "BIOES", "IO": "IO"}
+# The prefixes of a scheme, as `split_tag` returns them, and as they are written.
+_ALLOWED = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES", "BILOU": "BIES", "IO": "I", "bare": "I"}
+_WRITTEN = {**_ALLOWED, "BILOU": "BILU"}
 _SHOWN = 5  # tags in an error
 _PREFIXED = re.compile(r"[BIESLU]-.+")
 # Prefixes of other notations: of BMES, in lower case, or before an underscore.
@@ -40,9 +43,9 @@ def recognise(sentences: Iterable[Sequence[str]]) -> Scheme:
     """The scheme that tags are written in.
 
     Tags without prefixes are parts of speech or the like, "none", unless most tokens have the tag
-    O: then they are types of chunks, "IO". Where B stands only between two chunks of a type, it is
-    "IOB1", where every chunk begins with B, "IOB2"; if some tags contradict both, the scheme with
-    fewer contradictions.
+    O: then they are types of chunks, "bare". Where B stands only between two chunks of a type, it
+    is "IOB1", where every chunk begins with B, "IOB2"; if some tags contradict both, the scheme
+    with fewer contradictions.
 
     Args:
         sentences: the tags of each sentence.
@@ -74,10 +77,10 @@ def recognise(sentences: Iterable[Sequence[str]]) -> Scheme:
     if not labels or not all(map(_has_prefix, labels)):
         prefixed = sum(map(_has_prefix, labels))
         is_outside_common = bool(labels) and counts.most_common(1)[0][0] == OUTSIDE
-        return "IO" if is_outside_common and not prefixed else PLAIN
+        return "bare" if is_outside_common and not prefixed else PLAIN
     prefixes = {split_tag(tag)[0] for tag in labels}
     if prefixes & {"E", "S"}:
-        return "BIOES"
+        return spelling(labels, "BIOES")
     if "B" not in prefixes:
         return "IO"
     return "IOB1" if needless < missing or not needless else "IOB2"
@@ -149,7 +152,7 @@ it: I-PER as B-PER in sentence 1'])
 
 def _check_prefixes(tags: set[str], scheme: Scheme) -> None:
     """Raise a ValueError for tags whose prefix the scheme lacks."""
-    bare = scheme == "IO"  # types without a prefix
+    bare = scheme in ("IO", "bare")  # types without a prefix
     wrong = sorted(
         tag
         for tag in tags
@@ -158,7 +161,7 @@ def _check_prefixes(tags: set[str], scheme: Scheme) -> None:
         and not (bare and not _has_prefix(tag))
     )
     if wrong:
-        prefixes = ", ".join(_ALLOWED[scheme].replace(OUTSIDE, ""))
+        prefixes = ", ".join(_WRITTEN[scheme])
         raise ValueError(
             f"the tags {_few(wrong)} are not of the scheme {scheme}, whose tags are O and "
             f"{prefixes} before a hyphen and a type. Pass another scheme=, scheme='none' for tags "
@@ -166,24 +169,25 @@ def _check_prefixes(tags: set[str], scheme: Scheme) -> None:
         )
 
 
-def rewritten(sentences: Iterable[Sequence[str]], scheme: Scheme) -> str:
-    """How predictions differ in notation from the tags of the data; "" if they do not.
+def spelling(tags: Iterable[str], scheme: Scheme) -> Scheme:
+    """The scheme that differs from another one in its notation alone, where tags have that.
 
     Args:
-        sentences: the tags of each sentence.
-        scheme: the scheme of the tags.
+        tags: the tags of the data.
+        scheme: their scheme.
 
     Example:
 
-    >>> rewritten([["B-X", "L-X", "U-X"]], "BIOES")
-    'predictions have E- and S- where these tags have L- and U-'
+    >>> spelling(["B-X", "L-X", "U-X", "O"], "BIOES"), spelling(["X", "O"], "IO")
+    ('BILOU', 'bare')
     """
-    tags = {tag for row in sentences for tag in row} - {OUTSIDE}
-    if scheme == "BIOES" and any(tag[0] in "LU" and _has_prefix(tag) for tag in tags):
-        return "predictions have E- and S- where these tags have L- and U-"
-    if scheme == "IO" and not all(map(_has_prefix, tags)):
-        return "predictions have I- before the types of these tags"
-    return ""
+    labels = {*tags} - {OUTSIDE}
+    signs = {tag[0] for tag in labels if _has_prefix(tag)}
+    if scheme == "BIOES" and signs & {"L", "U"} and not signs & {"E", "S"}:
+        return "BILOU"
+    if scheme == "IO" and labels and not signs:
+        return "bare"
+    return scheme
 
 
 def convert(tags: Sequence[str], scheme: Scheme) -> list[str]:
@@ -215,12 +219,15 @@ def write(parts: Sequence[Chunk], length: int, scheme: Scheme) -> list[str]:
         size = chunk.end - chunk.start
         prefixes = ["I"] * size
         touches = last.end == chunk.start and last.type == chunk.type
-        if scheme in ("IOB2", "BIOES") or (scheme == "IOB1" and touches):
+        if scheme in ("IOB2", "BIOES", "BILOU") or (scheme == "IOB1" and touches):
             prefixes[0] = "B"
-        if scheme == "BIOES":
-            prefixes[-1] = "E" if size > 1 else "S"
+        if scheme in ("BIOES", "BILOU"):
+            last_one, single = "ES" if scheme == "BIOES" else "LU"
+            prefixes[-1] = last_one if size > 1 else single
         kind = f"-{chunk.type}" if chunk.type else ""
-        tags[chunk.start : chunk.end] = [prefix + kind for prefix in prefixes]
+        tags[chunk.start : chunk.end] = (
+            [chunk.type] * size if scheme == "bare" else [prefix + kind for prefix in prefixes]
+        )
         last = chunk
     return tags
 
@@ -250,7 +257,7 @@ def constraints(tags: Sequence[str], scheme: Scheme) -> np.ndarray:
             return after[0] != "I" or same
         if scheme == "IOB1":
             return after[0] != "B" or same
-        if scheme == "BIOES":
+        if scheme in ("BIOES", "BILOU"):
             is_open, goes_on = before[0] in "BI", after[0] in "IE"
             return (is_open == goes_on) and (same or not goes_on)
         return True

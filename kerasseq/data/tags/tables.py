@@ -53,6 +53,8 @@ class Roles:
         sentence: column that numbers or names the sentences.
         columns: further columns to read, one value for each token.
         spans: whether the table has texts with spans.
+        label: column of labels of whole sentences.
+        further: further columns of tags.
     """
 
     token: str | None = None
@@ -60,6 +62,8 @@ class Roles:
     sentence: str | None = None
     columns: tuple[str, ...] = ()
     spans: bool = False
+    label: str | None = None
+    further: tuple[str, ...] = ()
 
 
 def read_tokens_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -152,11 +156,20 @@ def read_frame(
     _check_named(frame, roles, where)
     spans = _span_columns(frame, roles) if tagged else None
     if spans is not None:
-        sentences, notes = _from_spans(frame, *spans, where)
+        if named := (*roles.columns, *roles.further):
+            raise ValueError(
+                f"{where} has texts with spans, whose words have no further columns. Leave out "
+                f"{list_columns(named)}."
+            )
+        sentences, kept, notes = _from_spans(frame, *spans, where)
+        if roles.label is not None:
+            label_of_row = _labels(frame, roles.label, where)
+            sentences.labels = [label_of_row[row] for row in kept]
         described = f"texts from column {spans[0]!r}, spans from {spans[1]!r}"
-        return sentences, Roles(*spans, spans=True), [described, *notes]
+        return sentences, Roles(*spans, spans=True, label=roles.label), [described, *notes]
     token = roles.token or _by_name(frame, _TOKENS)
-    tag = (roles.tag or _by_name(frame, _TAGS)) if tagged else None
+    taken = [name for name in (*roles.further, roles.label) if name]
+    tag = (roles.tag or _by_name(frame, _TAGS, taken)) if tagged else None
     if token is None or (tagged and tag is None):
         unclear = " and ".join(
             words for words, name in (("the tokens", token), ("the tags", tag)) if name is None
@@ -166,8 +179,10 @@ def read_frame(
             f"{list_columns(frame.columns)}. Pass token= and tag=."
         )
     check_distinct(tag, token, roles.columns)
-    names = [token, *([tag] if tag else []), *roles.columns]
-    sentence = roles.sentence or _by_name(frame, _SENTENCES, taken=names)
+    for name in roles.further:
+        check_distinct(name, token, roles.columns)
+    names = [token, *([tag] if tag else []), *roles.columns, *roles.further]
+    sentence = roles.sentence or _by_name(frame, _SENTENCES, [*names, *taken])
     first = frame[token].dropna().iloc[:1].tolist()
     are_lists = bool(first) and not isinstance(first[0], str)
     if are_lists or (roles.sentence is None and _has_lists(frame[token])):
@@ -181,22 +196,32 @@ def read_frame(
             )
         rows, reasons = _from_lists(frame, names, where, strict=tagged)
         notes = []
+        labels = None if roles.label is None else _labels(frame, roles.label, where)
     else:
-        rows, reasons, notes = _by_sentence(frame, names, sentence, where, strict=tagged)
+        read = [*names, *([roles.label] if roles.label else [])]
+        rows, reasons, notes = _by_sentence(frame, read, sentence, where, strict=tagged)
+        labels = _one_label(rows[roles.label], roles.label, where) if roles.label else None
     for number in reasons:
         rows[token][number] = []
     columns = {name: rows[name] for name in roles.columns}
-    result = Sentences(rows[token], rows[tag] if tag else None, columns, reasons)
+    further = {name: rows[name] for name in roles.further}
+    result = Sentences(
+        rows[token], rows[tag] if tag else None, columns, reasons, further or None, labels
+    )
     described = f"tokens from column {token!r}" + (f", tags from {tag!r}" if tag else "")
     described += f", sentences from {sentence!r}" if sentence else ""
-    return result, Roles(token, tag, sentence, roles.columns), [described, *notes]
+    return result, replace(roles, token=token, tag=tag, sentence=sentence), [described, *notes]
 
 
 def _check_named(frame: pd.DataFrame, roles: Roles, where: str) -> None:
     columns = list(frame.columns)
-    named = {"token": roles.token, "tag": roles.tag, "sentence": roles.sentence}
+    named = {
+        **{"token": roles.token, "tag": roles.tag, "sentence": roles.sentence},
+        "sentence_label": roles.label,
+    }
     pairs = [(argument, name) for argument, name in named.items() if name is not None]
     pairs += [("features", name) for name in roles.columns]
+    pairs += [("tag", name) for name in roles.further]
     wrong = [pair for pair in pairs if columns.count(pair[1]) != 1]
     if wrong:
         listed = ", ".join(f"{argument}={name!r}" for argument, name in wrong)
@@ -371,7 +396,9 @@ def _span_list(cell: Any) -> list[Any] | None:
 
 def _from_spans(
     frame: pd.DataFrame, text: str, spans: str, where: str
-) -> tuple[Sentences, list[str]]:
+) -> tuple[Sentences, list[int], list[str]]:
+    """The sentences of texts with words, their rows, and notes."""
+    kept: list[int] = []
     tokens, tags, faults = [], [], []
     widened = dropped = empty = missing = 0
     for row, (content, cell) in enumerate(zip(frame[text].tolist(), frame[spans].tolist())):
@@ -394,6 +421,7 @@ def _from_spans(
             continue
         row_tags, wider, left_out = span_tags(words, [span for span in read if span is not None])
         widened, dropped = widened + wider, dropped + left_out
+        kept.append(row)
         tokens.append([word.text for word in words])
         tags.append(row_tags)
     if faults:
@@ -408,7 +436,31 @@ def _from_spans(
         f"texts without a value in {spans!r}, read as texts without spans": missing,
         "texts without a word left out": empty,
     }
-    return Sentences(tokens, tags), [f"{count:,} {what}" for what, count in counts.items() if count]
+    notes = [f"{count:,} {what}" for what, count in counts.items() if count]
+    return Sentences(tokens, tags), kept, notes
+
+
+def _labels(frame: pd.DataFrame, name: str, where: str) -> list[str]:
+    """The label of each row."""
+    missing = np.flatnonzero(frame[name].isna())
+    if len(missing):
+        raise ValueError(
+            f"{where}: column {name!r} has no label in {len(missing):,} rows, the first of them "
+            f"row {missing[0]:,} (counted from 0). Fill it in, or leave such rows out."
+        )
+    return [encodable(str(value)).strip() for value in frame[name].tolist()]
+
+
+def _one_label(rows: Sequence[Sequence[str]], name: str, where: str) -> list[str]:
+    """The label of each sentence, which all of its rows have."""
+    faults = [f"sentence {n} has {', '.join(sorted({*row}))}" for n, row in enumerate(rows)
+              if len({*row}) > 1]  # fmt: skip
+    if faults:
+        raise ValueError(
+            f"{where}: column {name!r} must have the same label in all rows of a sentence, and "
+            f"{_shown(faults)} (counted from 0). Mend these rows."
+        )
+    return [row[0] for row in rows]
 
 
 def _span(value: Any, length: int) -> Span | None:

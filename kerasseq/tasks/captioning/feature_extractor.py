@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,17 +18,16 @@ from kerasseq.data.images.files import Images
 from kerasseq.data.images.lists import list_images
 from kerasseq.data.parts import prefix_errors
 from kerasseq.io import paths
-from kerasseq.io.digest import digest
 
 if TYPE_CHECKING:
     import keras
 
     from kerasseq.data.images.captioned import Captioned
+    from kerasseq.models import FeatureExtractor
     from kerasseq.recipes.captioning import CaptioningSettings
 
 __all__ = [
     "READING",
-    "FeatureExtractor",
     "captioned",
     "load_extractor",
     "read_inputs",
@@ -42,80 +41,6 @@ _NETWORK = "mobilenet_v2"  # small, quick, and as good as larger ones of its tim
 _SMALL = 64  # pixels, for the small network
 _BATCH = 32
 _NETWORK_SETTINGS = {"weights": "imagenet", "size": None, "fine_tune": 0}
-
-
-@dataclass(frozen=True)
-class FeatureExtractor:
-    """A frozen network with its weights, so that features are the same everywhere.
-
-    Args:
-        network: name of the network, see `kerasseq.models.image_network`.
-        model: the network, from pixels to features.
-        key: identifier of its features, derived from name, pooling and weights.
-
-    Example:
-
-    >>> extractor = FeatureExtractor.of_network("mobilenet_v2", weights=None, size=32)
-    >>> extractor(np.zeros((1, 32, 32, 3), np.uint8)).shape
-    (1, 1280)
-    """
-
-    network: str
-    model: keras.Model
-    key: str
-
-    @classmethod
-    def of_network(
-        cls,
-        network: str,
-        *,
-        weights: str | None = "imagenet",
-        size: int | None = None,
-        grid: bool = False,
-        seed: int = 0,
-        quiet: bool = False,
-    ) -> FeatureExtractor:
-        """Make an extractor from a network of `keras.applications`; `seed` draws random weights."""
-        import keras
-
-        from kerasseq.models import image_network
-
-        keras.utils.set_random_seed(int(seed))
-        model = image_network(network, weights=weights, size=size, grid=grid, quiet=quiet)
-        shape = "grid" if grid else "mean"
-        return cls(network, model, f"{network}-{shape}-{digest(model.get_weights())[:12]}")
-
-    @property
-    def size(self) -> int:
-        """Height and width of the images, in pixels."""
-        return int(self.model.input_shape[1])
-
-    def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Features (images[, regions], features) of pixels (images, size, size, 3)."""
-        features = np.asarray(self.model.predict_on_batch(pixels))
-        if features.ndim == 4:
-            features = features.reshape(len(features), -1, features.shape[-1])
-        return features
-
-    def state(self) -> dict[str, Any]:
-        """The state, from which `from_state` makes the same extractor."""
-        return {
-            "network": self.network,
-            "size": self.size,
-            "grid": len(self.model.output_shape) == 4,
-            "key": self.key,
-            "weights": [np.asarray(weight) for weight in self.model.get_weights()],
-        }
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> FeatureExtractor:
-        """Make the extractor from its state."""
-        from kerasseq.models import image_network
-
-        options = {name: state[name] for name in ("size", "grid")}
-        model = image_network(state["network"], weights=None, **options)
-        model.set_weights(state["weights"])
-        return cls(state["network"], model, state["key"])
 
 
 def captioned(
@@ -218,6 +143,8 @@ def load_extractor(state: Mapping[str, Any], settings: CaptioningSettings) -> Fe
     Raises:
         ValueError: if the run was made from a file of features, of an unknown network.
     """
+    from kerasseq.models import FeatureExtractor
+
     if state["extractor"] is not None:
         return FeatureExtractor.from_state(state["extractor"])
     if settings.encoder == "auto":
@@ -276,6 +203,8 @@ def _trained_network_config(settings: CaptioningSettings) -> dict[str, Any] | No
 
 def _make_extractor(settings: CaptioningSettings, grid: bool) -> FeatureExtractor:
     """The frozen network of the settings."""
+    from kerasseq.models import FeatureExtractor
+
     return FeatureExtractor.of_network(
         _NETWORK if settings.encoder == "auto" else settings.encoder,
         weights=settings.weights,

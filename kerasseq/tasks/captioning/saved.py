@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasseq.data.tokenizers.tokenizer import EarlierCaptionWords, TokenizerState
 from kerasseq.io.schema import Array, Length, Limits
+from kerasseq.models.feature_extractor import ExtractorState
 
 __all__ = ["CaptionMetrics", "CaptionState"]
 
@@ -25,16 +26,6 @@ class _DataInfo(TypedDict):
     inputs: Annotated[list[Annotated[int, Limits(least=1)]], Length(1, 3)]
     network: _Network | None
     timesteps: NotRequired[Annotated[float, Limits(least=0)]]  # missing in earlier runs
-
-
-class _Extractor(TypedDict):
-    """A frozen network, see `kerasseq.tasks.captioning.feature_extractor.FeatureExtractor`."""
-
-    network: str
-    size: _Pixels
-    grid: bool
-    key: str
-    weights: list[Annotated[np.ndarray, Array("f")]]
 
 
 class _Scaling(TypedDict):
@@ -55,7 +46,7 @@ class CaptionState(TypedDict):
     data_info: _DataInfo
     words: EarlierCaptionWords | TokenizerState
     known: Annotated[np.ndarray, Array("u", 1)]
-    extractor: _Extractor | None
+    extractor: ExtractorState | None
     scaling: _Scaling | None
     shown: NotRequired[_Shown]
 

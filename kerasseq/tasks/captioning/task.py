@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kerasseq.data.images.captioned import Captioned
     from kerasseq.evaluation.metrics import Score
-    from kerasseq.models import Captioner
+    from kerasseq.models import Captioner, FeatureExtractor
     from kerasseq.recipes.captioning import CaptioningSettings
     from kerasseq.tasks.captioning.writing import CaptionExamples, References, Writer, Written
 
@@ -315,7 +315,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         check(settings)
         writer = self.writer(model, state, settings)
 
-        def load_extractor() -> feature_extractor.FeatureExtractor:
+        def load_extractor() -> FeatureExtractor:
             self._extractor = (
                 self._extractor if self._extractor and self._extractor[0] is state else None
             )

@@ -252,6 +252,6 @@ def _table(truth: Truth, predicted: Forecasts, number: int) -> pd.DataFrame:
     """The forecasts of one fold beside the actual values."""
     panel = truth.panel.pick(truth.series)
     past = panel.cut(np.zeros_like(truth.origins), truth.origins)
-    table = forecasts.table(past, predicted, truth.values.shape[1])
+    table = forecasts.table(past, predicted, truth.values.shape[1], taken=("fold", "actual"))
     table.insert(0, "fold", number)
     return table.assign(actual=truth.values.ravel())

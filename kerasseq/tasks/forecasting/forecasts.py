@@ -21,6 +21,7 @@ from kerasseq.data.series.reader import SeriesReader, Truth
 from kerasseq.data.series.state import panel_from_state, panel_state
 from kerasseq.data.series.windows import latest_inputs
 from kerasseq.evaluation.forecast_metrics import Forecasts
+from kerasseq.formatting.columns import distinct_names
 from kerasseq.models import Forecaster, Likelihood, State, Stream
 from kerasseq.tasks.forecasting import baselines
 from kerasseq.tasks.forecasting.conformal import Calibration
@@ -157,32 +158,40 @@ def forecast_ahead(
     return frame
 
 
-def table(panel: Panel, forecasts: Forecasts, steps: int) -> pd.DataFrame:
+def table(
+    panel: Panel, forecasts: Forecasts, steps: int, taken: Sequence[str] = ()
+) -> pd.DataFrame:
     """Convert forecasts to a DataFrame with a row for each series, step and target.
 
     Its columns are those that identify the series, the time (`step` where steps are counted), the
-    `target` if there are several, `forecast`, and one for each quantile, named by its level.
+    `target` if there are several, `forecast`, and one for each quantile, named by its level. A
+    column of the data of such a name gets _ at its end.
 
     Args:
         panel: the series, each ending one step before its first forecast.
         forecasts: forecasts of one window per series, in the order and units of the series.
         steps: number of steps to put into the table, at most the horizon of the forecasts.
+        taken: names of further columns, which the caller adds.
     """
     targets = panel.names["targets"]
     roles = panel.encoding.get("roles", {})
     time = " ".join(map(str, roles.get("time", ())))
     rows = steps * len(targets)
     columns: dict[str, Any] = {}
-    for name, keys in zip(roles.get("series", ()), zip(*panel.keys)):
+    levels = [f"{level:g}" for level in forecasts.quantiles or {}]
+    *series, time = distinct_names(
+        [*roles.get("series", ()), time or "step"], ("target", "forecast", *levels, *taken)
+    )
+    for name, keys in zip(series, zip(*panel.keys)):
         are_numbers = len({type(key) for key in keys}) == 1 and not isinstance(keys[0], str)
         columns[name] = np.repeat(np.array(keys, dtype=None if are_numbers else object), rows)
     stamps = [next_stamps(times, steps, panel.frequency) for times in panel.stamps]
-    columns[time or "step"] = stamps[0].append(stamps[1:]).repeat(len(targets))
+    columns[time] = stamps[0].append(stamps[1:]).repeat(len(targets))
     if len(targets) > 1:
         columns["target"] = np.tile(np.array(targets, dtype=object), len(panel) * steps)
     columns["forecast"] = forecasts.point[:, :steps].ravel()
-    for level, values in (forecasts.quantiles or {}).items():
-        columns[f"{level:g}"] = values[:, :steps].ravel()
+    for level, values in zip(levels, (forecasts.quantiles or {}).values()):
+        columns[level] = values[:, :steps].ravel()
     return pd.DataFrame(columns)
 
 

@@ -18,6 +18,7 @@ from kerasseq.data.sequences.recordings import Recording
 
 if TYPE_CHECKING:
     from kerasseq.layers.spectrogram import LogMel
+    from kerasseq.tasks.sequence_classification.frames import FrameEncoding
 
 __all__ = ["file_readers"]
 
@@ -30,6 +31,7 @@ def file_readers(
     mel_bins: int = 40,
     image_size: int | None = None,
     video: bool | None = None,
+    encoder: FrameEncoding | None = None,
 ) -> FileReaders:
     """Readers of sound and images by the endings of files.
 
@@ -41,6 +43,7 @@ def file_readers(
         image_size: height and width to which images are scaled; None for the size of each image.
         video: whether the images in a folder are the frames of a video; None to decide by the
             depth of the folders.
+        encoder: computes features of the frames of a video; None for their pixels.
     """
     sounds = _SoundReader(rate, mel_bins)
     remedy = "" if image_size else "image_size= scales images to one size"
@@ -60,7 +63,7 @@ def file_readers(
 
     return FileReaders(
         {**dict.fromkeys(IMAGES, read_rows), **dict.fromkeys(SOUNDS, sounds.read)},
-        read_frames,
+        encoder or read_frames,
         IMAGES,
         video,
         sounds.begin,
@@ -85,8 +88,6 @@ class _SoundReader:
 
     def read(self, path: Path) -> Recording:
         """Read one sound."""
-        import keras
-
         from kerasseq.layers.spectrogram import LogMel
 
         self._check_rate()
@@ -95,7 +96,7 @@ class _SoundReader:
         self._layer = self._layer or LogMel(sound.rate, self._mel_bins, top_db=None)
         notes = list(sound.notes)
         silent = next((note for note in notes if note.startswith(_SILENT)), "")
-        features = keras.ops.convert_to_numpy(self._layer(sound.samples[None]))[0]
+        features = self._layer.of_sound(sound.samples)
         return Recording(path.name, features, rate=sound.rate, fault=silent, notes=notes)
 
     def _check_rate(self) -> None:

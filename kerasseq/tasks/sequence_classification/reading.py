@@ -18,11 +18,12 @@ from kerasseq.data.sequences.recordings import Sequences, channel_numbers
 
 if TYPE_CHECKING:
     from kerasseq.recipes.sequence_classification import SequenceClassificationSettings as Settings
+    from kerasseq.tasks.sequence_classification.frames import FrameEncoding
 
 __all__ = ["labelled", "of_new", "of_part", "of_training"]
 
 
-def of_training(settings: Settings) -> Reading:
+def of_training(settings: Settings, encoder: FrameEncoding | None = None) -> Reading:
     """How the data of the recipe is read."""
     return Reading(
         label=settings.label,
@@ -35,11 +36,11 @@ def of_training(settings: Settings) -> Reading:
         rate=settings.rate,
         window=settings.window,
         stride=settings.stride,
-        readers=_readers(settings, settings.rate),
+        readers=_readers(settings, settings.rate, encoder=encoder),
     )
 
 
-def of_part(settings: Settings, source: Sequences) -> Reading:
+def of_part(settings: Settings, source: Sequences, encoder: FrameEncoding | None = None) -> Reading:
     """How a separate validation or test part is read: as the training data was."""
     training = of_training(settings)
     return replace(
@@ -51,22 +52,24 @@ def of_part(settings: Settings, source: Sequences) -> Reading:
         channels=settings.channels or source.reading.get("channels"),
         usual=source.reading,
         rate=settings.rate or source.rate,
-        readers=_readers(settings, settings.rate or source.rate),
+        readers=_readers(settings, settings.rate or source.rate, encoder=encoder),
     )
 
 
-def of_new(settings: Settings, state: Mapping[str, Any]) -> Reading:
+def of_new(
+    settings: Settings, state: Mapping[str, Any], encoder: FrameEncoding | None = None
+) -> Reading:
     """How new data of a run is read: a sequence that cannot be read is no error."""
     reading, shape = state.get("reading", {}), tuple(state["data_info"]["shape"])
     names = state["channels"]
-    video = len(shape) == 3
+    video = len(shape) == 3 or encoder is not None
     return replace(
         of_training(settings),
         learn=False,
         shape=shape,
         usual=reading if names == channel_numbers(len(names)) else {**reading, "channels": names},
         rate=state["rate"],
-        readers=_readers(settings, state["rate"], video),
+        readers=_readers(settings, state["rate"], video, encoder),
     )
 
 
@@ -156,8 +159,13 @@ def _is_number(label: Any) -> bool:
         return False
 
 
-def _readers(settings: Settings, rate: float | None, video: bool | None = None) -> FileReaders:
+def _readers(
+    settings: Settings,
+    rate: float | None,
+    video: bool | None = None,
+    encoder: FrameEncoding | None = None,
+) -> FileReaders:
     """Readers of sound and images."""
     from kerasseq.tasks.sequence_classification.files import file_readers
 
-    return file_readers(rate, settings.mel_bins, settings.image_size, video)
+    return file_readers(rate, settings.mel_bins, settings.image_size, video, encoder)

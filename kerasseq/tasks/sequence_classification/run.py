@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kerasseq.runs import ClassificationRun
@@ -52,7 +51,8 @@ class SequenceRun(ClassificationRun):
         Returns:
             A row for each sequence, or for each window of a recording: `sequence`, its name; its
             `label`, of the type of the training labels, and the probability of each class, in a
-            column of that name; for a regression its `prediction`; and `note`.
+            column of that name (with _ at its end if another column has it); for a regression its
+            `prediction`; and `note`.
 
         Raises:
             ValueError: if there is nothing to predict from.
@@ -71,11 +71,10 @@ class SequenceRun(ClassificationRun):
 
         return Stream(self)
 
-    def _answers(self, outputs: np.ndarray) -> Iterator[tuple[str, Any]]:
+    def _answers(self, outputs: np.ndarray, column: str) -> dict[str, Any]:
         if self.state["classes"]:
-            yield from super()._answers(outputs)
-        else:
-            yield "prediction", outputs
+            return super()._answers(outputs, column)
+        return {"prediction": outputs}
 
     def figures(self) -> dict[str, Figure]:
         if self.state["classes"]:

@@ -8,11 +8,16 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from kerasseq.data.sequences.reader import ReaderState
 from kerasseq.evaluation.regression_metrics import RegressionExamples
 from kerasseq.io.schema import SameLength
+from kerasseq.models.feature_extractor import ExtractorState
 from kerasseq.runs.classification import Confusion, Reliability
 
 __all__ = ["SequenceMetrics", "SequenceState", "check_metrics"]
 
-SequenceState = ReaderState
+
+class SequenceState(ReaderState):
+    """The state of the preprocessing."""
+
+    extractor: NotRequired[ExtractorState | None]  # missing in earlier runs
 
 
 class SequenceMetrics(TypedDict):

@@ -44,6 +44,7 @@ class Stream:
         self._target = run.state["target"]
         self._channels = run.state["channels"]
         self._stream = SequenceStream(config, run.model)
+        self._encoding = run.task.frame_encoding(run.state)
         self.reset()
 
     def reset(self) -> None:
@@ -57,7 +58,8 @@ class Stream:
 
         Args:
             samples: one timestep, `(channels,)`, or several, `(timesteps, channels)`; with one
-                channel also a number. Frames are `(height, width, channels)`, uint8.
+                channel also a number. Frames are `(height, width, channels)`, uint8; those that a
+                network of `keras.applications` reads may have any size, and 3 channels.
 
         Returns:
             `timesteps`, how many have been read; `label`, and the `probabilities` of the classes by
@@ -85,6 +87,8 @@ class Stream:
     def _values(self, samples: Any) -> np.ndarray:
         """The samples as `(timesteps, ...)`, checked."""
         shape = self._reader.shape
+        if self._encoding is not None:
+            samples = self._encoding(_frames(samples))
         frames = len(shape) > 1
         try:
             values = _pixels(samples) if frames else np.asarray(samples, dtype=np.float32)
@@ -116,6 +120,22 @@ class Stream:
         filled = np.stack(rows[1:] if self._last is None else rows)
         self._last = filled[-1]
         return filled
+
+
+def _frames(samples: Any) -> np.ndarray:
+    """Frames for a network of `keras.applications`, uint8 `(timesteps, height, width, 3)`.
+
+    Raises:
+        ValueError: if they have another shape, or hold anything but whole numbers from 0 to 255.
+    """
+    values = _pixels(samples)
+    values = values[None] if values.ndim == 3 else values
+    if values.ndim != 4 or values.shape[-1] != 3 or not values.size:
+        raise ValueError(
+            "samples must be (height, width, 3), or (timesteps, height, width, 3). "
+            f"Received: {np.shape(samples)}"
+        )
+    return values
 
 
 def _pixels(samples: Any) -> np.ndarray:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kerasseq.evaluation.metrics import Score
     from kerasseq.models import SequenceClassifierConfig
     from kerasseq.recipes.sequence_classification import SequenceClassificationSettings
+    from kerasseq.tasks.sequence_classification.frames import FrameEncoding
 
 __all__ = ["SequenceClassification"]
 
@@ -34,6 +35,11 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
     run = SequenceRun
     headline: ClassVar[str] = "accuracy"
     rows: ClassVar[str] = "sequences"
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        # The network of the frames is that of the run, so it cannot be passed for new data.
+        return tuple(name for name in super().reading if name not in ("encoder", "weights"))
 
     def settings_to_json(self, settings: SequenceClassificationSettings) -> dict[str, Any]:
         # Labels and groups of an array are data, which the fingerprint covers, and no columns.
@@ -67,6 +73,10 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 f"stride= is the distance of windows: pass window= too. "
                 f"Received: stride={settings.stride}"
             )
+        if settings.encoder != "cnn":
+            from kerasseq.models import image_size
+
+            image_size(settings.encoder)  # raises if there is no such network
         # Counting the model checks the cell and its options.
         self.count({"shape": [2], "channels": 2, "classes": 2}, settings)
 
@@ -78,18 +88,27 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.data.sequences.read import read_sequences
         from kerasseq.data.sequences.recordings import Sequences
         from kerasseq.tasks.sequence_classification import reading
+        from kerasseq.tasks.sequence_classification.frames import FrameEncoding
 
         source = data
+        encoder = FrameEncoding.of_settings(settings)
         if not isinstance(data, Sequences):
-            source = read_sequences(data, reading.of_training(settings))
+            source = read_sequences(data, reading.of_training(settings, encoder))
         parts = {}
         for name, part in self.separate_parts(settings).items():
             with prefix_errors(name):
                 parts[name] = (
                     part
                     if isinstance(part, Sequences)
-                    else read_sequences(part, reading.of_part(settings, source))
+                    else read_sequences(part, reading.of_part(settings, source, encoder))
                 )
+        if encoder is not None and source.extractor is None:
+            if not encoder.used:
+                raise ValueError(
+                    "encoder= reads the frames of videos, and data has none, CLASS/VIDEO/FRAME: "
+                    f"leave it out. Received: encoder={settings.encoder!r}"
+                )
+            source.extractor = encoder.state()
         return reading.labelled(source, parts, settings.target)
 
     def split(
@@ -193,6 +212,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             "channels": train.channels,
             "rate": train.rate,
             "reading": {name: v for name, v in parts.reading.items() if v is not None},
+            "extractor": train.extractor,
         }
         sizes = (
             f"{lengths.min():,}"
@@ -326,7 +346,8 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
 
         source = data
         if not isinstance(data, Sequences):
-            source = read_sequences(data, how.of_new(changed(settings, **reading), state))
+            new = how.of_new(changed(settings, **reading), state, self.frame_encoding(state))
+            source = read_sequences(data, new)
         source = source if source.test is None else source.test
         if source.labels is None:
             raise ValueError(
@@ -351,7 +372,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.data.sequences.read import read_sequences
         from kerasseq.tasks.sequence_classification import reading
 
-        source = read_sequences(data, reading.of_new(settings, state))
+        source = read_sequences(data, reading.of_new(settings, state, self.frame_encoding(state)))
         examples = self._reader(state).examples(source)
         instead = (
             "class shares of the training part" if state["classes"] else "mean of the training part"
@@ -389,7 +410,20 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             raise ValueError(
                 f"the setting differences={settings.differences} contradicts the state"
             )
+        extractor = state.get("extractor")
+        if (settings.encoder == "cnn") != (extractor is None):
+            raise ValueError(f"encoder is {settings.encoder!r}, unlike the state")
         check_metrics(metrics, len(reader.classes))
+
+    def frame_encoding(self, state: Mapping[str, Any]) -> FrameEncoding | None:
+        """The network of the frames of a run, cached since loading takes longer than running it."""
+        from kerasseq.tasks.sequence_classification.frames import FrameEncoding
+
+        if self._cached_encoding is None or self._cached_encoding[0] is not state:
+            self._cached_encoding = (state, FrameEncoding.of_state(state))
+        return self._cached_encoding[1]
+
+    _cached_encoding: tuple[Mapping[str, Any], FrameEncoding | None] | None = None
 
     def _reader(self, state: Mapping[str, Any]) -> SequenceReader:
         from kerasseq.data.sequences.reader import SequenceReader

@@ -11,7 +11,7 @@ from pathlib import Path
 from kerasseq.data.tags.features import normalise, shape
 from kerasseq.data.tags.sentences import Sentences
 
-__all__ = ["feature_crf", "most_frequent"]
+__all__ = ["feature_crf", "label_regression", "most_frequent", "most_frequent_label"]
 
 _WINDOW = 2  # words on each side
 _ITERATIONS = 50
@@ -70,6 +70,35 @@ def feature_crf(train: Sentences, test: Sentences) -> list[list[str]]:
         tagged = [tagger.tag(features) for features in _features(test)]
         tagger.close()
     return tagged
+
+
+def most_frequent_label(train: Sentences, test: Sentences) -> list[str]:
+    """Give each sentence the most frequent label.
+
+    Args:
+        train: sentences to count.
+        test: sentences to label.
+    """
+    label, _ = Counter(train.labels or ()).most_common(1)[0]
+    return [label] * len(test)
+
+
+def label_regression(train: Sentences, test: Sentences) -> list[str]:
+    """Label sentences by logistic regression over the words that they have.
+
+    Args:
+        train: sentences to learn from.
+        test: sentences to label.
+    """
+    from sklearn.feature_extraction import DictVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    def bags(sentences: Sentences) -> list[dict[str, int]]:
+        return [dict.fromkeys(map(normalise, words), 1) for words in sentences.tokens]
+
+    model = make_pipeline(DictVectorizer(), LogisticRegression(max_iter=1000))
+    return [str(label) for label in model.fit(bags(train), train.labels).predict(bags(test))]
 
 
 def _features(sentences: Sentences) -> list[list[list[str]]]:

@@ -72,7 +72,9 @@ class TaggingRun(Run):
         Returns:
             A row for each word: `sentence` (its number, from 0), `token`, `start`, `end`, `tag`,
             `probability` of the tag, and `note`. Or a row for each chunk: `sentence`, `text`,
-            `start`, `end`, `type`, `probability` (the lowest of its words), and `note`.
+            `start`, `end`, `type`, `probability` (the lowest of its words), and `note`. Further
+            columns of tags (of words alone) and the label of the sentence are in columns of their
+            names, each with its probability in `NAME probability`.
 
         Raises:
             ValueError: if the data cannot be read as a whole.

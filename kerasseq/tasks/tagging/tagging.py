@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,11 @@ import numpy as np
 from kerasseq.data.tags.columns import DOCUMENT
 from kerasseq.data.tags.new_sentences import NewSentences, read_new
 from kerasseq.data.tags.read import reading_of_new
-from kerasseq.data.tags.schemes import PLAIN
 from kerasseq.evaluation.chunks import Chunk, chunks
+from kerasseq.formatting.columns import distinct_names
 from kerasseq.io import atomic, paths
 from kerasseq.tasks.tagging.html import Highlighted
-from kerasseq.tasks.tagging.predicting import predict
+from kerasseq.tasks.tagging.predicting import Tagged, predict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,29 +39,40 @@ class TaggedTexts:
         tags: the tags of each sentence, none for one that cannot be read.
         probabilities: the probability of each tag.
         chunked: whether tags are of a scheme of chunks.
+        further: the tags of further columns and their probabilities, by the name of the column.
+        labels: the label of each sentence and its probability, by the name of its column; "" and
+            NaN for a sentence that cannot be read.
     """
 
     new: NewSentences
     tags: list[list[str]]
     probabilities: list[np.ndarray]
     chunked: bool
+    further: Mapping[str, tuple[list[list[str]], list[np.ndarray]]] = field(default_factory=dict)
+    labels: Mapping[str, tuple[list[str], np.ndarray]] = field(default_factory=dict)
 
     def words(self) -> pd.DataFrame:
         """A row for each word."""
-        import pandas as pd
-
-        rows = []
+        rows: list[tuple[Any, ...]] = []
+        places: list[tuple[int, int | None]] = []
         for number, words in enumerate(self.new.words):
             parts = zip(words, self.tags[number], self.probabilities[number])
             rows += [(number, *word, tag, float(share), "") for word, tag, share in parts]
+            places += [(number, place) for place in range(len(words))]
             if not words:
                 rows.append((number, "", 0, 0, "", np.nan, self.new.reasons[number]))
-        return pd.DataFrame(rows, columns=_WORDS)
+                places.append((number, None))
+        further = {
+            name: [
+                ("", np.nan) if place is None else (tags[number][place], shares[number][place])
+                for number, place in places
+            ]
+            for name, (tags, shares) in self.further.items()
+        }
+        return self._table(_WORDS, rows, further)
 
     def spans(self) -> pd.DataFrame:
         """A row for each chunk, and one for each sentence that cannot be read."""
-        import pandas as pd
-
         rows = []
         for number, words in enumerate(self.new.words):
             text = self.new.texts[number]
@@ -71,7 +82,28 @@ class TaggedTexts:
                 rows.append((number, text[start:end], start, end, chunk.type, share, ""))
             if not words:
                 rows.append((number, "", 0, 0, "", np.nan, self.new.reasons[number]))
-        return pd.DataFrame(rows, columns=_SPANS)
+        return self._table(_SPANS, rows, {})
+
+    def _table(
+        self,
+        names: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        further: Mapping[str, Sequence[tuple[str, float]]],
+    ) -> pd.DataFrame:
+        """A table of rows, with answers of further columns and labels before the notes."""
+        import pandas as pd
+
+        table = pd.DataFrame(rows, columns=list(names))
+        numbers = [row[0] for row in rows]
+        answers = {**further} | {
+            name: [(labels[n], shares[n]) for n in numbers]
+            for name, (labels, shares) in self.labels.items()
+        }
+        new = distinct_names([name for a in answers for name in (a, f"{a} probability")], names)
+        columns = [[pair[i] for pair in pairs] for pairs in answers.values() for i in (0, 1)]
+        for name, values in zip(new, columns):
+            table.insert(len(table.columns) - 1, name, values)
+        return table
 
     def chunks(self, number: int) -> list[Chunk]:
         """The chunks of a sentence; without a scheme of chunks, each word is one."""
@@ -89,7 +121,7 @@ class TaggedTexts:
         return Highlighted(self.new.texts, spans, self.new.reasons)
 
     def write(self, out: str | os.PathLike[str]) -> None:
-        """Write a file of CoNLL columns: words, further columns, tags.
+        """Write a file of CoNLL columns: words, further columns, further tags, tags.
 
         Args:
             out: the file.
@@ -98,7 +130,7 @@ class TaggedTexts:
             ValueError: if it cannot be written, or a line of it cannot hold a word.
         """
         path = paths.output_file(out, "out")
-        columns = list(self.new.columns.values())
+        columns = [*self.new.columns.values(), *(tags for tags, _ in self.further.values())]
         blocks = {}
         for number in self.new.readable:
             words = [word.text for word in self.new.words[number]]
@@ -142,11 +174,31 @@ def tag_new(
     reader = task.reader(state)
     values = {name: getattr(settings, name) for name in task.reading}
     new = read_new(data, reading_of_new(values, state["reading"], {}))
-    tags: list[list[str]] = [[] for _ in new.texts]
-    shares: list[np.ndarray] = [np.zeros(0) for _ in new.texts]
+    result = None
     if new.readable:
         result = predict(model, reader.read(new.sentences()), reader)
-        assert result.probabilities is not None
-        for row, words, probabilities in zip(new.readable, result.tags, result.probabilities):
-            tags[row], shares[row] = words, probabilities
-    return TaggedTexts(new, tags, shares, reader.scheme != PLAIN)
+
+    def columns(tagged: Tagged | None) -> tuple[list[list[str]], list[np.ndarray]]:
+        """Tags and probabilities of all sentences, none of those that cannot be read."""
+        tags: list[list[str]] = [[] for _ in new.texts]
+        shares: list[np.ndarray] = [np.zeros(0) for _ in new.texts]
+        if tagged is not None:
+            for row, words, probabilities in zip(
+                new.readable, tagged.tags, tagged.probabilities or []
+            ):
+                tags[row], shares[row] = words, probabilities
+        return tags, shares
+
+    labels = {}
+    if reader.classes:
+        names, shares = [""] * len(new.texts), np.full(len(new.texts), np.nan)
+        if result is not None:
+            assert result.label_probabilities is not None
+            shares[new.readable] = result.label_probabilities
+            for row, label in zip(new.readable, result.labels or []):
+                names[row] = label
+        labels[str(settings.sentence_label)] = names, shares
+    further = {
+        name: columns(None if result is None else result.further[name]) for name in reader.further
+    }
+    return TaggedTexts(new, *columns(result), reader.tag_set.chunked, further, labels)

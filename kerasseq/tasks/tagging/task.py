@@ -98,23 +98,23 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
             train = train + held_out
         counts = f"{len(train):,} sentences to train on, {len(validation):,} to stop by, "
         notes = [*source.notes, f"{counts}{len(held_out):,} to score on"]
+        of_tags = source.scheme, source.schemes or {}
         return Parts(
-            (train, source.scheme),
-            (validation, source.scheme),
-            (held_out, source.scheme) if test else None,
+            (train, *of_tags),
+            (validation, *of_tags),
+            (held_out, *of_tags) if test else None,
             notes,
             source.reading,
         )
 
     def prepare(self, parts: Parts, settings: TaggingSettings) -> Prepared:
         from kerasseq.data.tags.reader import TagReader
-        from kerasseq.data.tags.schemes import PLAIN
 
-        sentences, scheme = parts.train
+        sentences, scheme, further = parts.train
         reader, vectors = TagReader.fit(
             sentences,
             scheme,
-            model_scheme=PLAIN if scheme == PLAIN else settings.model_scheme,
+            model_scheme=settings.model_scheme,
             min_count=settings.min_count,
             vocabulary_size=settings.vocabulary_size,
             characters=settings.characters != "none",
@@ -122,6 +122,7 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
             length=settings.length,
             vectors=settings.vectors,
             seed=settings.seed,
+            further=further,
         )
         train = reader.training_examples(sentences)
         validation, notes = _with_known_tags(reader, parts.validation[0], "validation")
@@ -151,9 +152,8 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
         settings: TaggingSettings,
         reading: Mapping[str, Any],
     ) -> TaggedExamples:
-        from kerasseq.data.tags import schemes
-        from kerasseq.data.tags.read import read_sentences, read_tagged, reading_of_new
-        from kerasseq.data.tags.sentences import Sentences, TaggedData
+        from kerasseq.data.tags.read import mended, read_sentences, read_tagged, reading_of_new
+        from kerasseq.data.tags.sentences import TaggedData
 
         reader = self.reader(state)
         values = {name: getattr(settings, name) for name in self.reading}
@@ -163,8 +163,12 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
         if isinstance(data, TaggedData):
             return reader.read(data.test or data.sentences)
         sentences, _, _ = read_sentences(data, values)
-        tags, _ = schemes.mend(sentences.known_tags(), reader.scheme)
-        return reader.read(Sentences(sentences.tokens, tags, sentences.columns))
+        if reader.classes and sentences.labels is None:
+            raise ValueError(
+                "every sentence needs a label to score on. Pass sentence_label=, its column."
+            )
+        further = {name: tags.scheme for name, tags in reader.further.items()}
+        return reader.read(mended(sentences, reader.scheme, further)[0])
 
     def reader(self, state: Mapping[str, Any]) -> TagReader:
         """The vocabularies of a run, cached since parsing them takes longer than predicting."""
@@ -183,13 +187,16 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
         from kerasseq.data.tags.reader import TARGET
         from kerasseq.models import TaggerConfig
 
-        tags = data_info["tags"]
-        constraints = {}
-        if settings.crf and data_info["scheme"] != schemes.PLAIN:
-            constraints = {TARGET: schemes.constraints(tags, data_info["scheme"])}
+        columns = {TARGET: data_info, **data_info.get("further", {})}
+        constraints = {
+            name: schemes.constraints(column["tags"], column["scheme"])
+            for name, column in columns.items()
+            if settings.crf and column["scheme"] != schemes.PLAIN
+        }
         return TaggerConfig(
             words=data_info["words"],
-            tags={TARGET: len(tags)},
+            tags={name: len(column["tags"]) for name, column in columns.items()},
+            classes=len(data_info.get("classes", ())),
             cell=settings.cell,
             units=settings.units,
             depth=settings.depth,
@@ -262,6 +269,18 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
             chunked=targets.chunked,
             seed=settings.seed,
         )
+        further = {
+            name: tagging_metrics.tagging(
+                truth.tags, predictions.further[name].tags, chunked=truth.chunked,
+                seed=settings.seed,
+            )
+            for name, truth in targets.further.items()
+        }  # fmt: skip
+        if targets.labels is not None:
+            further[str(settings.sentence_label)] = tagging_metrics.label_accuracy(
+                targets.labels, predictions.labels or [], seed=settings.seed
+            )
+        score = tagging_metrics.with_further(score, further)
         if predictions.probabilities is not None:
             score.details["mistakes"] = confident_mistakes(predictions, targets)
         return score
@@ -276,9 +295,21 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
             return {}
         # Baselines have no early stopping, so they are fitted on the validation part too.
         known, test = parts.train[0] + parts.validation[0], parts.test[0]
+        names = [*(known.further or {})]
+        taggers = {_MOST_FREQUENT: baselines.most_frequent, _FEATURE_CRF: baselines.feature_crf}
+        labellers = {
+            _MOST_FREQUENT: baselines.most_frequent_label,
+            _FEATURE_CRF: baselines.label_regression,
+        }
         return {
-            _MOST_FREQUENT: Tagged(baselines.most_frequent(known, test)),
-            _FEATURE_CRF: Tagged(baselines.feature_crf(known, test)),
+            name: Tagged(
+                tag(known, test),
+                further={
+                    each: Tagged(tag(known.tagged_by(each), test.tagged_by(each))) for each in names
+                },
+                labels=None if known.labels is None else labellers[name](known, test),
+            )
+            for name, tag in taggers.items()
         }
 
     def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
@@ -323,6 +354,15 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
                 f"casing is {settings.casing}, affixes is {settings.affixes}, and the state has "
                 f"the columns {', '.join(columns)}"
             )
+        reader = self.reader(state)
+        single = isinstance(settings.tag, str | int | None)
+        columns_of_tags = 1 if single else len(cast("Sequence[Any]", settings.tag))
+        if columns_of_tags != 1 + len(reader.further):
+            raise ValueError(
+                f"tag names {columns_of_tags} columns, and the state has {1 + len(reader.further)}"
+            )
+        if (settings.sentence_label is None) != (not reader.classes):
+            raise ValueError(f"sentence_label is {settings.sentence_label!r}, unlike the state")
         if (settings.characters == "none") != (state["characters"] is None):
             raise ValueError(f"characters is {settings.characters!r}, unlike the state")
 
@@ -336,14 +376,12 @@ def _with_known_tags(
     reader: TagReader, sentences: Sentences, name: str
 ) -> tuple[Sentences, list[str]]:
     """The sentences whose tags the training part has, and a note on the others."""
-    rows = [row for row, tags in enumerate(sentences.known_tags()) if reader.has_tags(tags)]
+    lacking = [reader.unknown(sentences, row) for row in range(len(sentences))]
+    rows = [row for row, unknown in enumerate(lacking) if not unknown]
     others = len(sentences) - len(rows)
     if not others:
         return sentences, []
-    unknown = sorted(
-        {tag for tags in sentences.known_tags() for tag in tags if not reader.has_tags([tag])}
-    )
-    listed = _list_few(unknown)
+    listed = _list_few(sorted({tag for tags in lacking for tag in tags}))
     if name == "validation" and not rows:
         raise ValueError(
             f"every sentence of the validation part has a tag that the training part lacks: "

@@ -42,10 +42,12 @@ class ValidationScore(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is None or "val_loss" not in logs:  # a refit has no validation part
             return
-        inputs = dict(self._examples.inputs)
-        target = inputs.pop(f"{TARGET}_target")
+        names = [tensor.name for tensor in self._tagger.inputs]
+        inputs = {name: self._examples.inputs[name] for name in names}
+        target = self._examples.inputs[f"{TARGET}_target"]
         lengths = self._examples.lengths["words"]
-        guesses, _ = outputs(self._tagger, Examples(inputs, lengths=dict.fromkeys(inputs, lengths)))
+        rows = Examples(inputs, lengths=dict.fromkeys(inputs, lengths))
+        guesses = outputs(self._tagger, rows).numbers[TARGET]
         truth = [self._tags[row[:n]].tolist() for row, n in zip(target, lengths)]
         predicted = [self._tags[row].tolist() for row in guesses]
         score = tagging(truth, predicted, chunked=self._chunked, resamples=0)

@@ -202,6 +202,12 @@ def test_a_column_of_a_file_has_one_role(tmp_path: Path) -> None:
             read_tagged(path, reading)
 
 
-def test_predictions_in_another_notation_have_a_note(tmp_path: Path) -> None:
+def test_the_notation_of_the_data_is_kept(tmp_path: Path) -> None:
     path = _write(tmp_path, x__conll="a B-X\nb L-X\nc O\n") / "x.conll"
-    assert read_tagged(path, {}).notes[-1].startswith("predictions have E- and S-")
+    for scheme in ("auto", "BIOES", "BILOU"):
+        source = read_tagged(path, {"scheme": scheme})
+        assert (source.scheme, source.sentences.tags) == ("BILOU", [["B-X", "L-X", "O"]])
+    path = _write(tmp_path, y__conll="a X\nb O\nc O\n") / "y.conll"
+    for scheme in ("auto", "IO"):
+        source = read_tagged(path, {"scheme": scheme})
+        assert (source.scheme, source.sentences.tags) == ("bare", [["X", "O", "O"]])

@@ -45,6 +45,19 @@ def test_rare_words_are_read_by_their_shape() -> None:
     ]
 
 
+@pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "BIOES", "BILOU", "IO", "bare"])
+@pytest.mark.parametrize("model_scheme", ["IOB2", "BIOES"])
+def test_tags_come_back_in_the_scheme_of_the_data(scheme: Any, model_scheme: Any) -> None:
+    tags = [convert(row, scheme) for row in TAGS]
+    options: dict[str, Any] = {"min_count": 1, "vocabulary_size": 9, "characters": False}
+    sentences = Sentences(TOKENS, tags)
+    reader, _ = TagReader.fit(sentences, scheme, model_scheme=model_scheme, length=9, **options)
+    reader = TagReader.from_state(reader.state())
+    targets = reader.training_examples(sentences).inputs["tag_target"]
+    again = [reader.decode(row[: len(words)]) for row, words in zip(targets, TOKENS)]
+    assert again == tags
+
+
 def test_inputs_of_words_characters_and_columns() -> None:
     reader = _fit()
     examples = reader.read(TRAIN).examples

@@ -15,7 +15,7 @@ from kerasseq.data.tags.schemes import (
     convert,
     mend,
     recognise,
-    rewritten,
+    spelling,
 )
 from kerasseq.evaluation.chunks import chunks
 
@@ -32,9 +32,10 @@ def _tags(text: str) -> list[list[str]]:
         ("I-X I-X O|I-Y B-Y O", "IOB1"),
         ("B-X I-X O|B-Y B-Y", "IOB2"),
         ("B-X E-X O S-Y", "BIOES"),
-        ("B-X L-X O U-Y", "BIOES"),
+        ("B-X L-X O U-Y", "BILOU"),
+        ("B-X L-X O S-Y", "BIOES"),
         ("I-X I-X O I-Y", "IO"),
-        ("O O X X O O", "IO"),
+        ("O O X X O O", "bare"),
         ("DET NOUN VERB|DET NOUN", "none"),
         ("B I O B", "IOB2"),
         ("B-X B-X B-X O I-Y", "IOB2"),  # one tag contradicts it
@@ -52,7 +53,9 @@ def test_a_scheme_is_recognised(text: str, scheme: str) -> None:
         ("IOB1", "I-X I-X B-X O I-Y"),
         ("IOB2", "B-X I-X B-X O B-Y"),
         ("BIOES", "B-X E-X S-X O S-Y"),
+        ("BILOU", "B-X L-X U-X O U-Y"),
         ("IO", "I-X I-X I-X O I-Y"),
+        ("bare", "X X X O Y"),
     ],
 )
 def test_tags_are_converted(scheme: str, expected: str) -> None:
@@ -61,7 +64,7 @@ def test_tags_are_converted(scheme: str, expected: str) -> None:
 
 @given(
     st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=10),
-    st.sampled_from(["IOB1", "IOB2", "BIOES"]),
+    st.sampled_from(["IOB1", "IOB2", "BIOES", "BILOU"]),
 )
 def test_a_conversion_keeps_the_chunks(tags: list[str], scheme: str) -> None:
     converted = convert(tags, scheme)  # type: ignore[arg-type]
@@ -105,7 +108,9 @@ def test_allowed_transitions_are_those_of_tags_as_they_are_written(scheme: str) 
 
 
 def _all(scheme: str, kind: str) -> list[str]:
-    prefixes = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES", "IO": "I"}[scheme]
+    prefixes = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES", "BILOU": "BILU", "IO": "I"}.get(scheme)
+    if prefixes is None:
+        return ["O", kind]
     return ["O", *(f"{prefix}-{kind}" for prefix in prefixes)]
 
 
@@ -134,7 +139,13 @@ def test_parts_of_speech_may_look_like_prefixes() -> None:
     assert recognise(_tags("1 0 2 1")) == "none"
 
 
-def test_another_notation_of_predictions_is_told() -> None:
-    assert "E- and S-" in rewritten(_tags("B-X L-X U-X O"), "BIOES")
-    assert "I- before" in rewritten(_tags("X X O"), "IO")
-    assert rewritten(_tags("I-X O"), "IO") == rewritten(_tags("B-X E-X"), "BIOES") == ""
+def test_tags_are_written_in_the_notation_of_the_data() -> None:
+    assert spelling(["B-X", "L-X", "U-X", "O"], "BIOES") == "BILOU"
+    assert spelling(["X", "O"], "IO") == "bare"
+    for tags, scheme in ((["I-X", "O"], "IO"), (["B-X", "E-X"], "BIOES"), (["X"], "none")):
+        assert spelling(tags, scheme) == scheme  # type: ignore[arg-type]
+    assert mend(_tags("B-X L-X U-Y"), "BILOU") == (_tags("B-X L-X U-Y"), [])
+    assert mend(_tags("B-X E-X S-Y"), "BILOU") == (_tags("B-X L-X U-Y"), [])
+    assert mend(_tags("X X O I-Y"), "bare") == (_tags("X X O Y"), [])
+    with pytest.raises(ValueError, match="BILOU, whose tags are O and B, I, L, U before"):
+        mend(_tags("Q-X"), "BILOU")

@@ -26,3 +26,15 @@ def test_a_table_of_forecasts_merges_with_the_table_of_the_series() -> None:
     assert found["store"].dtype == np.int64
     merged = found.merge(table, on=["store", "item", "day"])
     assert merged["sold"].tolist() == table.groupby(["store", "item"]).tail(2)["sold"].tolist()
+
+
+def test_columns_of_the_data_do_not_take_the_names_of_the_answers() -> None:
+    table = pd.DataFrame(
+        {"forecast": ["x"] * 9, "fold": 1, "target": pd.date_range("2024-01-01", periods=9)}
+    ).assign(sold=np.arange(9.0))
+    panel = read_series(table, target="sold", series=["forecast", "fold"], time="target")
+    answers = forecasts.table(panel, Forecasts(np.zeros((1, 2, 1))), 2)
+    assert answers.columns.tolist() == ["forecast_", "fold", "target_", "forecast"]
+    assert answers["forecast_"].tolist() == ["x", "x"]
+    answers = forecasts.table(panel, Forecasts(np.zeros((1, 2, 1))), 2, taken=("fold",))
+    assert answers.columns.tolist() == ["forecast_", "fold_", "target_", "forecast"]
