@@ -104,11 +104,13 @@ def defaults(name: str, **others: Any) -> str:
     old = {new: before for before, new in renamed(name).items()}
     values = {**registry.task(name).defaults, **others}
     del values["seed"]
-    values = {n: own for n, own in values.items() if n not in _LATER or own != _LATER[n]}
+    later = {**_LATER, **_LATER_OF.get(name, {})}
+    values = {n: own for n, own in values.items() if n not in later or own != later[n]}
     return digest(dict(sorted((old.get(n, n), own) for n, own in values.items())))[:12]
 
 
 _LATER = {"optimizer": "adam", "weight_decay": None, "final": "train", "lookback_seasons": None}
+_LATER_OF = {"sequence_classification": {"encoder": "cnn", "weights": "imagenet"}}
 
 
 def data_folder() -> Path:
