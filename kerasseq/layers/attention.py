@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerasseq.layers.softmax import softmax
 from kerasseq.params.spec import positive_int
 
 Tensor = Any
@@ -44,7 +45,7 @@ class _Attention(keras.layers.Layer):
         scores = ops.cast(self.scores(ops.matmul(queries, self.query_kernel), keys), "float32")
         if values_mask is not None:
             scores = ops.where(ops.cast(values_mask, "bool")[:, None], scores, -1e9)
-        weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
+        weights = ops.cast(softmax(scores, axis=-1), values.dtype)
         if values_mask is not None:  # a row without values gives zeros, not their mean
             weights = weights * ops.cast(values_mask, values.dtype)[:, None]
         context = ops.matmul(weights, values)

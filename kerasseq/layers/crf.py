@@ -10,6 +10,7 @@ from keras import ops
 
 from kerasseq.kernels import linear_chain
 from kerasseq.kernels.sequence_call import typed_mask
+from kerasseq.layers.softmax import softmax
 from kerasseq.params.spec import positive_int
 
 __all__ = ["CRF", "TagSoftmax"]
@@ -236,7 +237,7 @@ class TagSoftmax(_TagLayer):
 
     def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Probability of each tag at each timestep, (batch, timesteps, tags)."""
-        return ops.where(mask[..., None], ops.softmax(emissions, axis=-1), 0.0)
+        return ops.where(mask[..., None], softmax(emissions, axis=-1), 0.0)
 
 
 def _checked(allowed: Any, tags: int) -> np.ndarray:

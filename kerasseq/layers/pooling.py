@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kerasseq.kernels.sequence_call import last_step
+from kerasseq.layers.softmax import softmax
 from kerasseq.params.spec import positive_int
 
 Tensor = Any
@@ -87,7 +88,7 @@ class SequencePooling(keras.layers.Layer):
 
     def weigh(self, sequences: Tensor, mask: Tensor) -> Tensor:
         """Attention weights, (batch, timesteps, 1), which sum to one over unmasked timesteps."""
-        weights = ops.softmax(ops.where(mask, self._scores(sequences), -1e9), axis=1)
+        weights = softmax(ops.where(mask, self._scores(sequences), -1e9), axis=1)
         return ops.cast(weights, sequences.dtype)
 
     def start(self, rows: int, width: int) -> tuple[Tensor, ...]:

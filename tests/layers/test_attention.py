@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
@@ -86,6 +87,14 @@ def test_weights_sum_to_one_over_what_counts_and_to_nothing_where_nothing_does(k
     assert_close(sums, np.repeat([[1.0], [1.0], [1.0], [1.0], [0.0]], 6, axis=1).astype("float32"))
     assert np.abs(np.moveaxis(array(weights), 1, 2)[~MASK]).max() == 0
     assert_close(layer(queries, values, values_mask=mask())[4], np.zeros((6, VALUES), "float32"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_single_value_is_the_context_without_a_warning(kind: Any) -> None:
+    query, value = np.ones((2, QUERY), "float32"), np.ones((2, 1, VALUES), "float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_close(kind(UNITS)(query, value), value[:, 0])
 
 
 @pytest.mark.parametrize("kind", KINDS)

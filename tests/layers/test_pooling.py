@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -88,6 +90,13 @@ def test_attention_weights_sum_to_one_over_what_counts() -> None:
     weights = array(layer.weigh(ops.convert_to_tensor(values), mask()[..., None]))[:4, :, 0]
     assert_close(weights.sum(axis=1), np.ones(4, "float32"))
     assert np.abs(weights[~MASK[:4]]).max() == 0
+
+
+def test_attention_over_one_timestep_returns_it_without_a_warning() -> None:
+    values = np.arange(6, dtype="float32").reshape(2, 1, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_close(pool("attention")(values), values[:, 0])
 
 
 def test_the_width_of_attention_is_that_of_the_inputs_unless_given() -> None:

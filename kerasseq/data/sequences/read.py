@@ -244,6 +244,8 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
     roles = {role: getattr(columns, role) for role in ("label", "sequence", "step", "groups")}
     said = [f"{role} from column {name!r}" for role, name in roles.items() if name]
     said.append(f"channels {list_columns(columns.channels)}")
+    if columns.identifiers:
+        said.append(f"no channels but identifiers {list_columns(columns.identifiers)}")
     sequences = assemble(
         recordings, where, rate=reading.rate, notes=[", ".join(said)],
         **reading.checks,

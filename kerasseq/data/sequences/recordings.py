@@ -294,7 +294,9 @@ def _fault(recording: Recording, expected: tuple[int, ...]) -> str:
         if len(expected) == 1 and values.ndim == 2:
             fault = f"it has {values.shape[1]:,} channels, and {expected[0]:,} are expected"
             return f"{fault}: {recording.remedy}" if recording.remedy else fault
-        return f"its timesteps are {values.shape[1:]}, and {expected} is expected"
+        fault = f"its timesteps are {values.shape[1:]}, and {expected} is expected"
+        is_scaled = len(expected) == values.ndim - 1 == 3 and expected[:2] != values.shape[1:3]
+        return f"{fault}: image_size= scales frames to one size" if is_scaled else fault
     if values.dtype.kind == "f":
         if np.isinf(values).any():
             return "it has infinite values, or values too large for float32"

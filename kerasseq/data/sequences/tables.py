@@ -35,6 +35,7 @@ class Columns:
         sequence: names of the sequences; None if the table is one sequence.
         step: order of the timesteps: numbers or times; None for the order of the rows.
         groups: subjects or speakers.
+        identifiers: columns that number the sequences a second time, and are no channels.
     """
 
     channels: tuple[str, ...]
@@ -42,6 +43,7 @@ class Columns:
     sequence: str | None = None
     step: str | None = None
     groups: str | None = None
+    identifiers: tuple[str, ...] = ()
 
 
 def find_columns(
@@ -57,7 +59,8 @@ def find_columns(
     Args:
         frame: a table whose column names are strings.
         where: name of the table, for errors.
-        channels: columns of numbers; default: all further columns that hold numbers.
+        channels: columns of numbers; default: all further columns that hold numbers, but
+            identifiers, which are named like one and are the same in all rows of a sequence.
         named: names of the columns `label`, `sequence`, `step` and `groups`, or None to find them.
         usual: names of the columns in the training data, used where the table has them.
 
@@ -89,6 +92,7 @@ def find_columns(
         roles[role] = name
     if channels is None:
         channels = _usual_channels(names, usual.get("channels") or (), where)
+    identifiers: tuple[str, ...] = ()
     if channels is None:
         check_few(frame, where, "channels=")
         # A second column of labels would tell the first one.
@@ -97,7 +101,12 @@ def find_columns(
             for name in names
             if name not in roles.values() and name.strip().lower() not in _NAMES["label"]
         ]
-        channels = [name for name in others if _holds_numbers(frame[name])]
+        identifiers = tuple(
+            name for name in others if _is_identifier(frame, name, roles["sequence"])
+        )
+        channels = [
+            name for name in others if name not in identifiers and _holds_numbers(frame[name])
+        ]
     if not channels:
         commas = [name for name in names if _has_decimal_commas(frame[name])]
         remedy = "Write decimal points in place of commas" if commas else "Pass channels="
@@ -111,7 +120,16 @@ def find_columns(
                 f"{where}: the column {name!r} holds {nested[0]!s:.40}, and a number or a text is "
                 "expected."
             )
-    return Columns(tuple(channels), **roles)
+    return Columns(tuple(channels), **roles, identifiers=identifiers)
+
+
+def _is_identifier(frame: pd.DataFrame, name: str, sequence: str | None) -> bool:
+    """Whether a column is named as an identifier, and is constant within each sequence."""
+    plain = name.strip().lower()
+    if sequence is None or not (plain in _NAMES["sequence"] or plain.endswith(("_id", " id"))):
+        return False
+    values = frame[name].astype(str).groupby(frame[sequence], dropna=False, observed=True)
+    return bool((values.nunique() <= 1).all())
 
 
 def _usual_channels(names: Sequence[str], usual: Sequence[str], where: str) -> Sequence[str] | None:

@@ -34,6 +34,7 @@ _SHOWN = 5  # line numbers in an error
 _SPACE = re.compile(r"[ \t]+")
 _COMMENT = re.compile(r"#(?: [^\t]*)?")
 _CHUNK_TAG = re.compile(r"O|[BIESLU]-.+")
+_LEAST_LINES = 3  # of a single sentence whose tags have no form of their own
 _REGULAR = 0.9  # share of the lines with the usual number of columns, in a file of columns
 
 
@@ -150,7 +151,8 @@ def are_columns(text: str) -> bool:
     """Whether a text has a token a line, and not a text a line.
 
     Nearly all lines of columns have the same number of fields. Blank lines separate sentences of
-    several lines; without any, a single sentence must have tabs or tags such as B-LOC and O.
+    several lines; without any, a single sentence must have tabs, tags such as B-LOC and O, or, in
+    at least three lines, tags without a lower-case letter such as NN.
 
     Args:
         text: the content of a file.
@@ -167,12 +169,27 @@ def are_columns(text: str) -> bool:
         return False
     fields = [_SPACE.split(line.strip()) for line in lines]
     if len(blocks) == 1:
-        return all("\t" in line for line in lines) or all(
-            len(values) > 1 and _CHUNK_TAG.fullmatch(values[-1]) for values in fields
+        return (
+            all("\t" in line for line in lines)
+            or all(len(values) > 1 and _CHUNK_TAG.fullmatch(values[-1]) for values in fields)
+            or _end_on_capitals(fields)
         )
     if all("\t" in line for line in lines):
         fields = [line.split("\t") for line in lines]
     return Counter(map(len, fields)).most_common(1)[0][1] >= _REGULAR * len(lines)
+
+
+def _end_on_capitals(fields: Sequence[Sequence[str]]) -> bool:
+    """Whether lines have a token and then a tag in capitals, as parts of speech are written."""
+    tokens, tags = [values[0] for values in fields], [values[-1] for values in fields]
+    return (
+        len(fields) >= _LEAST_LINES
+        and len(fields[0]) > 1
+        and len({*map(len, fields)}) == 1
+        and all(tag == tag.upper() for tag in tags)
+        and any(tag.isupper() for tag in tags)
+        and any(token != token.upper() for token in tokens)
+    )
 
 
 def find_column(columns: Columns, name: str | int) -> int | None:

@@ -57,7 +57,8 @@ def file_readers(
         frames = [read_pixels(path, image_size) for path in paths]
         sizes = {frame.shape for frame in frames}
         if len(sizes) > 1:
-            raise ValueError(f"its frames differ in size: {' and '.join(map(str, sorted(sizes)))}")
+            listed = " and ".join(map(str, sorted(sizes)))
+            raise ValueError(f"its frames differ in size: {listed}; image_size= scales them to one")
         stacked = np.stack(frames)
         return stacked if stacked.ndim == 4 else stacked[..., None]
 

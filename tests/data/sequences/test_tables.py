@@ -38,6 +38,17 @@ def test_columns_are_found_and_steps_sorted(tmp_path: Path) -> None:
         assert "label from column 'activity'" in source.notes[0]
 
 
+def test_an_identifier_beside_the_sequence_is_no_channel() -> None:
+    table = _table().assign(id=[7, 7, 8, 8, 8], subject_id=[1, 1, 2, 2, 2])
+    source = read_sequences(table, Reading())
+    assert source.channels == ["ax", "ay"]
+    assert source.notes[0].endswith("no channels but identifiers 'id', 'subject_id'")
+    varying = read_sequences(_table().assign(id=[7, 8, 8, 8, 8]), Reading())
+    assert varying.channels == ["ax", "ay", "id"]
+    named = read_sequences(table, Reading(channels=["ax", "id"]))
+    assert named.channels == ["ax", "id"]
+
+
 def test_new_tables_are_read_by_the_columns_of_the_training_table() -> None:
     usual = read_sequences(_table(), Reading()).reading
     new = _table()[["ay", "ax", "recording", "time"]].assign(extra=1.0)

@@ -74,3 +74,19 @@ def test_images_of_unequal_size_have_a_remedy(tmp_path: Path) -> None:
         Image.fromarray(np.zeros((3, width), np.uint8)).save(tmp_path / "a" / f"{number}.png")
     with pytest.raises(ValueError, match="5 channels, and 4 are expected: image_size= scales"):
         read_sequences(tmp_path, Reading(readers=file_readers()))
+
+
+def test_frames_of_unequal_size_have_a_remedy(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for number, sizes in enumerate(((4, 4), (4, 4), (5, 5), (4, 5))):
+        folder = tmp_path / "a" / str(number)
+        folder.mkdir(parents=True)
+        for step, size in enumerate(sizes):
+            Image.fromarray(np.zeros((size, size), np.uint8)).save(folder / f"{step}.png")
+    with pytest.raises(ValueError, match="2 of 4 sequences cannot be used") as error:
+        read_sequences(tmp_path, Reading(readers=file_readers()))
+    message = str(error.value)
+    assert "(5, 5, 1), and (4, 4, 1) is expected: image_size= scales frames to one size" in message
+    assert "its frames differ in size: (4, 4) and (5, 5); image_size= scales them" in message
+    assert read_sequences(tmp_path, Reading(readers=file_readers(image_size=4))).faults == [""] * 4
