@@ -1,4 +1,4 @@
-"""Damaged files of sequences are read, or refused in one sentence."""
+"""Damaged files and tables of sequences are read, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from kerasseq.data.sequences.read import Reading, read_sequences
 from kerasseq.data.sequences.recordings import Sequences
 from kerasseq.tasks.sequence_classification.files import file_readers
-from tests.damaged_files import damaged
+from tests.damaged_files import damaged, damaged_table
 from tests.thorough import examples
 
 pytestmark = pytest.mark.thorough
@@ -126,6 +127,26 @@ def test_a_damaged_file_is_read_or_refused(name: str, draw: Any, tmp_path: Path)
     # A list is answered, whatever a file holds.
     new = read_sequences([path], Reading(readers=readers, learn=False, shape=shape))
     _check(new)
+
+
+@examples(150, suppress_health_check=[*HealthCheck])
+@given(draw=st.data())
+def test_a_damaged_table_is_read_or_refused(draw: Any) -> None:
+    frame = draw.draw(damaged_table(pd.read_csv(io.BytesIO(_table()))))
+    usual: dict[str, Any] = {}
+    try:
+        source = read_sequences(frame, Reading())
+    except (ValueError, FileNotFoundError) as error:
+        _check_message(error)
+    else:
+        _check(source)
+        usual = source.reading
+    try:
+        new = read_sequences(frame, Reading(learn=False, shape=(2,), usual=usual))
+    except ValueError as error:  # the columns are those of no sequences
+        _check_message(error)
+    else:
+        _check(new)
 
 
 def test_an_intact_file_is_read(tmp_path: Path) -> None:

@@ -1,17 +1,19 @@
-"""Damaged files of tagged sentences are read, or refused in one sentence."""
+"""Damaged files and tables of tagged sentences are read, or refused in one sentence."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from kerasseq.data.tags.new_sentences import read_new
 from kerasseq.data.tags.read import read_tagged
-from tests.damaged_files import damaged
+from tests.damaged_files import damaged, damaged_table
 from tests.thorough import examples
 
 pytestmark = pytest.mark.thorough
@@ -52,9 +54,35 @@ def _content(name: str) -> bytes:
 def test_a_damaged_file_is_read_or_refused(name: str, draw: Any, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(draw.draw(damaged(_content(name))))
-    reading = FILES[name][1]
+    _check(path, FILES[name][1])
+
+
+TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
+    "rows": (
+        pd.DataFrame([(n // 4, *row) for n, row in enumerate(3 * LINES)]).set_axis(
+            ["sentence", "token", "pos", "tag"], axis=1
+        ),
+        {"features": ("pos",)},
+    ),
+    "lists": (pd.DataFrame([json.loads(_LISTS)] * 3), {"tag": ["tags", "tokens_2"]}),
+    "labels": (pd.DataFrame([json.loads(_LISTS)] * 3), {"sentence_label": "intent"}),
+    "spans": (pd.DataFrame([json.loads(_SPANS)] * 3), {}),
+}
+TABLES["lists"][0]["tokens_2"] = TABLES["lists"][0]["tokens"]
+
+
+@pytest.mark.parametrize("name", [*TABLES])
+@examples(150, suppress_health_check=[*HealthCheck])
+@given(draw=st.data())
+def test_a_damaged_table_is_read_or_refused(name: str, draw: Any) -> None:
+    frame, reading = TABLES[name]
+    _check(draw.draw(damaged_table(frame)), reading)
+
+
+def _check(data: Any, reading: dict[str, Any]) -> None:
+    """Data is read for training and to be tagged, or refused in one sentence."""
     try:
-        source = read_tagged(path, reading)
+        source = read_tagged(data, reading)
     except (ValueError, FileNotFoundError) as error:
         _check_message(error)
     else:
@@ -65,7 +93,7 @@ def test_a_damaged_file_is_read_or_refused(name: str, draw: Any, tmp_path: Path)
         assert all("" not in words for words in sentences.tokens)
         assert sentences.labels is None or len(sentences.labels) == len(sentences)
     try:
-        new = read_new(path, {name: v for name, v in reading.items() if name == "features"})
+        new = read_new(data, {name: v for name, v in reading.items() if name == "features"})
     except (ValueError, FileNotFoundError) as error:
         _check_message(error)
     else:
