@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kerasseq.data.sequences import arrays, folders
 from kerasseq.data.sequences.archive import ARCHIVE_ENDINGS, read_archive_file, test_file
 from kerasseq.data.sequences.folders import FileReaders, Layout
@@ -93,6 +95,9 @@ def read_sequences(data: Any, reading: Reading) -> Sequences:
         ValueError: if the data cannot be read; all faults are named together.
     """
     sequences = _read(data, reading)
+    varying = any(isinstance(label, np.ndarray) for label in sequences.labels or ())
+    if varying and not reading.learn and reading.window is None:
+        sequences.labels = None  # a sequence to classify needs no label
     return cut_windows(sequences, reading.window, reading.stride)
 
 

@@ -20,6 +20,7 @@ __all__ = ["Recording", "Sequences", "as_values", "assemble", "channel_numbers",
 _EMPTY = "it has no timesteps"
 _MISSING = "all its values are missing"
 _SHOWN = 4  # faults in an error
+_NAME = 100  # characters of a name in an error
 _SAME_RATE = 0.01  # largest relative difference of rates that counts as none
 
 
@@ -278,7 +279,7 @@ def list_faults(faults: dict[str, str], total: int) -> str:
     >>> list_faults({"a.csv": "it has no timesteps"}, 3)
     '1 of 3 sequences cannot be used: a.csv (it has no timesteps)'
     """
-    shown = [f"{name} ({fault})" for name, fault in list(faults.items())[:_SHOWN]]
+    shown = [f"{name[:_NAME]} ({fault})" for name, fault in list(faults.items())[:_SHOWN]]
     more = f" and {len(faults) - _SHOWN:,} more" if len(faults) > _SHOWN else ""
     return f"{len(faults):,} of {total:,} sequences cannot be used: {', '.join(shown)}{more}"
 
@@ -319,7 +320,7 @@ def _leave_out_empty(
     if not empty:
         return recordings, []
     more = f" and {len(empty) - _SHOWN:,} more" if len(empty) > _SHOWN else ""
-    names = f"{', '.join(empty[:_SHOWN])}{more}"
+    names = f"{', '.join(name[:_NAME] for name in empty[:_SHOWN])}{more}"
     remaining = [r for r in recordings if r.fault not in (_EMPTY, _MISSING)]
     return remaining, [f"left out: {len(empty):,} sequences without values, {names}"]
 

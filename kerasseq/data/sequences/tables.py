@@ -128,7 +128,7 @@ def _is_identifier(frame: pd.DataFrame, name: str, sequence: str | None) -> bool
     plain = name.strip().lower()
     if sequence is None or not (plain in _NAMES["sequence"] or plain.endswith(("_id", " id"))):
         return False
-    values = frame[name].astype(str).groupby(frame[sequence], dropna=False, observed=True)
+    values = frame[name].astype(str).groupby(frame[sequence].astype(str), sort=False)
     return bool((values.nunique() <= 1).all())
 
 
@@ -260,12 +260,13 @@ def _holds_numbers(column: pd.Series) -> bool:
 
 
 def _nested(column: pd.Series) -> list[Any]:
-    """The values of a column that are lists or objects, as JSON may have."""
+    """The values of a column that are lists, objects, as JSON may have, or complex numbers."""
     import pandas as pd
 
-    if column.dtype.kind != "O" or not pd.api.types.infer_dtype(column).startswith("mixed"):
+    kinds = ("mixed", "complex")
+    if column.dtype.kind not in "Oc" or not pd.api.types.infer_dtype(column).startswith(kinds):
         return []
-    return [value for value in column if isinstance(value, list | dict | np.ndarray)]
+    return [value for value in column if isinstance(value, list | dict | np.ndarray | complex)]
 
 
 def _has_decimal_commas(column: pd.Series) -> bool:

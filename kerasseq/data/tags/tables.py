@@ -329,6 +329,12 @@ def _by_sentence(
         keys = keys.ffill()
         notes.append(f"column {sentence!r} names a sentence in its first row alone")
     places: dict[Any, list[int]] = {}
+    nested = [key for key in keys.tolist() if isinstance(key, list | dict | np.ndarray)]
+    if nested:
+        raise ValueError(
+            f"{where}: column {sentence!r} must hold the name or the number of a sentence in each "
+            f"row. Received: {str(nested[0])[:40]}"
+        )
     for row, key in enumerate(keys.tolist()):
         places.setdefault(key, []).append(row)
     apart = sum(rows[-1] - rows[0] >= len(rows) for rows in places.values())

@@ -351,7 +351,8 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         source = source if source.test is None else source.test
         if source.labels is None:
             raise ValueError(
-                "every sequence needs a label to score on. Pass label=, or data with labels."
+                "every sequence needs a label to score on, the same for all of its timesteps. Pass "
+                "label=, or data with labels."
             )
         return _scored(self._reader(state), source)
 

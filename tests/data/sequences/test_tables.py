@@ -58,6 +58,23 @@ def test_new_tables_are_read_by_the_columns_of_the_training_table() -> None:
     assert source.labels is None
 
 
+def test_cells_that_are_no_names_or_numbers_are_named() -> None:
+    for column, value in (("ay", 1j), ("recording", [1]), ("recording", 1j)):
+        table = _table().astype(object)
+        table[column] = [value, *table[column][1:]]
+        with pytest.raises(ValueError, match=rf"'{column}' holds .*, and a number or a text"):
+            read_sequences(table.assign(id=1), Reading(channels=["ay"]))
+
+
+def test_labels_that_vary_are_no_fault_of_sequences_to_classify() -> None:
+    table = _table()
+    table.loc[0, "activity"] = "run"
+    with pytest.raises(ValueError, match="labels vary within 1 sequences"):
+        read_sequences(table, Reading())
+    new = read_sequences(table, Reading(learn=False, shape=(2,)))
+    assert (new.labels, new.faults) == (None, ["", ""])
+
+
 def test_another_rate_is_resampled_and_said() -> None:
     table = _table().assign(time=[0.5, 0.0, 0.0, 1.0, 2.0])
     source = read_sequences(table, Reading())

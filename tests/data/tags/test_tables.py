@@ -209,3 +209,9 @@ def test_tables_that_cannot_be_read(frame: Any, roles: Roles, match: str) -> Non
     with pytest.raises(ValueError, match=match) as info:
         read_frame(frame, roles, "the table")
     assert "\n" not in str(info.value)
+
+
+def test_a_sentence_that_is_named_by_a_list_is_refused() -> None:
+    table = pd.DataFrame({"sentence": [[], 1], "token": ["a", "b"], "tag": ["O", "X"]})
+    with pytest.raises(ValueError, match=r"column 'sentence' must hold the name .* Received: \[\]"):
+        read_frame(table, Roles(), "the table")
