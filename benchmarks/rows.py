@@ -110,7 +110,10 @@ def defaults(name: str, **others: Any) -> str:
 
 
 _LATER = {"optimizer": "adam", "weight_decay": None, "final": "train", "lookback_seasons": None}
-_LATER_OF = {"sequence_classification": {"encoder": "cnn", "weights": "imagenet"}}
+_LATER_OF: dict[str, dict[str, Any]] = {
+    "sequence_classification": {"encoder": "cnn", "weights": "imagenet"},
+    "tagging": {"sentence_label": None},
+}
 
 
 def data_folder() -> Path:
