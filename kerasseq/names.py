@@ -13,6 +13,7 @@ PUBLIC = {
     "SequenceRun": "kerasseq.tasks.sequence_classification",
     "TaggingRun": "kerasseq.tasks.tagging",
     "compare": "kerasseq.params",
+    "convert": "kerasseq.interop.convert",
     "count": "kerasseq.params",
     "explain": "kerasseq.insight.explain",
     "gru": "kerasseq.layers",

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import warnings
-import zipfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from kerasseq import cells, kernels
 from kerasseq.formatting.table import Table, Tabular
-from kerasseq.io import atomic, paths
+from kerasseq.interop import files, inside
 from kerasseq.kernels import vendor
 from kerasseq.kernels.sequence_call import backend, device
 from kerasseq.layers import RNN
@@ -23,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _KINDS = {keras.layers.LSTM: "lstm", keras.layers.GRU: "gru", keras.layers.SimpleRNN: "simple_rnn"}
-_LONG = 400  # characters of an error message
 _OPTIONS = ("activation", "recurrent_activation", "use_bias", "reset_after", "recurrent_dropout")
 
 
@@ -117,70 +112,14 @@ def explain(x: Any) -> Explanation:
         "MGUCell is of the form 'gated', and only linear cells can"
     """
     if isinstance(x, str | os.PathLike):
-        x = _load(paths.user_path(x, "x"))
+        x, _ = files.load(x, "x", compile=False)
     if not isinstance(x, keras.layers.Layer):
         raise TypeError(
             "`explain` takes a Keras model or layer, or the path of a .keras file or of a run's "
             f"folder. Received: {x!r} of type {type(x).__name__}"
         )
-    explained = [_explain_layer(layer, path) for layer, path in _recurrent_layers(x, "", set())]
+    explained = [_explain_layer(layer, path) for layer, path in inside.recurrent_layers(x)]
     return Explanation(f"{x.name} ({type(x).__name__})", tuple(explained))
-
-
-def _load(path: Path) -> Any:
-    atomic.finish(path)
-    file = path / "model.keras" if path.is_dir() else path
-    if not file.is_file():
-        message = f"The folder '{path}' holds no model.keras." if path.is_dir() else ""
-        raise FileNotFoundError(message or f"There is no file '{path}'.")
-    if file.suffix != ".keras":
-        raise ValueError(f"'{file}' is no .keras file: only these hold the layers of a model.")
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f"'{file}' is no Keras model, or damaged: restore it from a copy.")
-    try:
-        return keras.saving.load_model(file, compile=False)
-    except Exception as error:  # Keras and its backends raise errors of any kind for such a file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if len(reason) > _LONG:  # it may have a whole config, with the cause at its start or end
-            reason = f"{reason[: _LONG // 2]} ... {reason[-_LONG // 2 :]}"
-        raise ValueError(f"'{file}' cannot be loaded: {reason}") from error
-
-
-def _recurrent_layers(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[Any, str]]:
-    """Every recurrent layer inside a layer, once, with its path; the model's name is left out."""
-    if id(layer) in seen:
-        return
-    seen.add(id(layer))
-    if isinstance(layer, keras.layers.RNN):
-        yield layer, path or layer.name
-        return
-    if isinstance(layer, keras.Model):
-        inside = layer.layers
-    else:
-        path = path or layer.name
-        inside = _child_layers(layer)
-    for child in inside:
-        yield from _recurrent_layers(child, f"{path}/{child.name}".lstrip("/"), seen)
-
-
-def _child_layers(layer: Any) -> list[Any]:
-    """The layers in the attributes of a layer, in the order in which they were built."""
-    layers = []
-    public = {name for name in dir(layer) if not name.startswith("_")}
-    for name in public | {*vars(layer)}:
-        if hasattr(keras.layers.Layer, name):
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecated attributes warn
-            try:
-                values = keras.tree.flatten(getattr(layer, name))
-            except Exception:  # properties may raise errors of any kind
-                continue
-        layers += [value for value in values if isinstance(value, keras.layers.Layer)]
-    places = {id(weight): place for place, weight in enumerate(layer.weights)}
-    return sorted(
-        layers, key=lambda child: min((places.get(id(w), 0) for w in child.weights), default=0)
-    )
 
 
 def _explain_layer(layer: Any, path: str) -> Explained:
