@@ -34,8 +34,8 @@ PUBLIC = {
 MODULES = ("cells", "generation", "kernels", "layers", "params", "recipes", "settings")
 #: Commands of the shell, besides recipes and verbs of runs.
 COMMANDS = (
-    *("count", "units", "compare", "report", "cells", "explain", "doctor"),
-    *("show", "load", "tune", "tuned"),
+    *("count", "units", "compare", "report", "cells", "explain", "convert"),
+    *("doctor", "show", "load", "tune", "tuned"),
 )
 #: Verbs of the runs of kerasseq's recipes, `kerasseq VERB DIR`, with their help.
 # Written by `python -m kerasseq.cli.generate`.

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from kerasseq import cells, kernels
+from kerasseq import kernels
 from kerasseq.formatting.table import Table, Tabular
 from kerasseq.interop import files, inside
+from kerasseq.interop.counterparts import Unconvertible, to_kerasseq
 from kerasseq.kernels import vendor
 from kerasseq.kernels.sequence_call import backend, device
-from kerasseq.layers import RNN
+from kerasseq.layers import RNN, Stack
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _KINDS = {keras.layers.LSTM: "lstm", keras.layers.GRU: "gru", keras.layers.SimpleRNN: "simple_rnn"}
-_OPTIONS = ("activation", "recurrent_activation", "use_bias", "reset_after", "recurrent_dropout")
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,12 @@ class Explanation(Tabular):
 def explain(x: Any) -> Explanation:
     """Explain which kernel runs each recurrent layer, on which device, and why no faster one does.
 
-    For layers of Keras, the notes say how Keras runs them, and which kernel kerasseq would use.
+    For layers of Keras, the notes say how Keras runs them, and the reasons which kernel would run
+    them after `kerasseq.convert`.
 
     Args:
-        x: A Keras model or layer; or the path of a .keras file, or of a folder with a model.keras.
+        x: A Keras model or layer; or the path of a .keras file, of a folder with a model.keras, or
+            of a whole model in the HDF5 format of Keras 2 (.h5).
 
     Raises:
         TypeError: If `x` is something else.
@@ -115,8 +117,8 @@ def explain(x: Any) -> Explanation:
         x, _ = files.load(x, "x", compile=False)
     if not isinstance(x, keras.layers.Layer):
         raise TypeError(
-            "`explain` takes a Keras model or layer, or the path of a .keras file or of a run's "
-            f"folder. Received: {x!r} of type {type(x).__name__}"
+            "`explain` takes a Keras model or layer, or the path of a .keras or .h5 file or of a "
+            f"run's folder. Received: {x!r} of type {type(x).__name__}"
         )
     explained = [_explain_layer(layer, path) for layer, path in inside.recurrent_layers(x)]
     return Explanation(f"{x.name} ({type(x).__name__})", tuple(explained))
@@ -156,27 +158,23 @@ def _symbolic_input(layer: Any) -> Any:
 
 def _explain_keras_layer(layer: Any, device_name: str) -> tuple[dict[str, str], tuple[str, ...]]:
     """Reasons and notes for a layer of Keras."""
-    kind = _KINDS.get(type(layer))
-    name = f"keras.layers.{type(layer).__name__}"
-    if kind is not None:
-        options = {key: getattr(layer.cell, key) for key in _OPTIONS if hasattr(layer.cell, key)}
-        # Like Keras, with a new dropout mask at every step.
-        cell = cells.get(kind)(layer.cell.units, variational=False, **options)
-        remedy = f"kerasseq.{kind}({layer.cell.units}, ...) takes the same weights"
-    elif isinstance(layer.cell, cells.Cell):
-        cell, remedy = layer.cell, "kerasseq.rnn(cell, ...) runs it"
-    else:
-        choice = kernels.choose(layer.cell, kernels.CallContext(backend(), 1, device=device_name))
-        return choice.reasons, (_describe_keras(layer, device_name),)
-    ours = kernels.choose(
-        cell, kernels.CallContext(backend(), 1, device=device_name, training=True)
-    )
+    context = kernels.CallContext(backend(), 1, device=device_name, training=True)
     path = _describe_keras(layer, device_name)
+    try:
+        counterpart = to_kerasseq(layer)
+    except Unconvertible as reason:
+        choice = kernels.choose(layer.cell, context)
+        return choice.reasons, (path, f"kerasseq.convert leaves it as it is: {reason}")
+    is_stack = isinstance(counterpart, Stack)
+    ours = kernels.choose((counterpart.levels[0] if is_stack else counterpart).cell, context)
     if "cuDNN" in path and ours.name in ("cudnn", "fused"):
         return {}, (path,)
     if ours.name == "keras":
         return ours.reasons, (path,)
-    return {**ours.reasons, ours.name: f"{name} takes the path of Keras; {remedy}"}, (path,)
+    name = f"keras.layers.{type(layer).__name__}"
+    remedy = f"kerasseq.convert(model) gives kerasseq.layers.{type(counterpart).__name__}"
+    reason = f"{name} takes the path of Keras; {remedy}, with the same weights"
+    return {**ours.reasons, ours.name: reason}, (path,)
 
 
 def _describe_keras(layer: Any, device_name: str) -> str:

@@ -14,9 +14,10 @@ from kerasseq.interop import inside
 from kerasseq.interop.copying import ModelCopy
 from kerasseq.interop.counterparts import is_of_kerasseq, to_keras, to_kerasseq
 from kerasseq.interop.files import load
+from kerasseq.io import atomic, paths
 from kerasseq.layers import RNN
 
-__all__ = ["Conversion", "Converted", "conversion", "convert"]
+__all__ = ["Conversion", "Converted", "conversion", "convert", "convert_file"]
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,40 @@ def conversion(model: Any, back: bool = False) -> Conversion:
         notes.append(f"All recurrent layers are of {'keras' if back else 'kerasseq'} already")
     name = name or f"{model.name} ({type(model).__name__})"
     return Conversion(name, copy.result, tuple(rows), (*notes, *copy.notes))
+
+
+def convert_file(
+    old: str | os.PathLike[str],
+    new: str | os.PathLike[str],
+    back: bool = False,
+    overwrite: bool = False,
+) -> Conversion:
+    """Convert a saved model and save the result, as a whole or not at all.
+
+    Args:
+        old: The file to convert; see `convert`.
+        new: The .keras file to write.
+        back: See `convert`.
+        overwrite: Whether `new` may be replaced.
+
+    Raises:
+        ValueError: If `new` is no .keras file, or is there already.
+
+    Example:
+        >>> import keras
+        >>> keras.Sequential([keras.Input((5, 3)), keras.layers.GRU(4)]).save("old.keras")
+        >>> convert_file("old.keras", "new.keras").layers[0].after
+        'kerasseq.layers.GRU'
+    """
+    path = paths.output_file(new, "new")
+    if path.suffix != ".keras":
+        raise ValueError(f"`new` must be a .keras file. Received: new={path}")
+    if path.exists() and not overwrite:
+        raise ValueError(f"`new` is there already: {path}. Pass overwrite=True (--overwrite).")
+    done = conversion(os.fspath(old), back)
+    with atomic.replacing(path) as temporary:
+        done.model.save(temporary)
+    return done
 
 
 def _class(layer: Any) -> str:

@@ -178,12 +178,17 @@ class ModelCopy:
                 new.compile_from_config(config)
             if not new.compiled:
                 raise ValueError("its `compile` is a method of its own")
-            if old.optimizer.built:
-                new.optimizer.build(new.trainable_variables)
-                _assign(old.optimizer.variables, new.optimizer.variables)
         except Exception as error:  # an optimizer, loss or metric of somebody else
             reason = " ".join(str(error).split())[:200]
             self.notes.append(f"The compile state was not kept ({reason}); call `compile` again")
+            return
+        if old.optimizer is not None and old.optimizer.built:
+            new.optimizer.build(new.trainable_variables)
+            shapes = [[v.shape for v in m.optimizer.variables] for m in (old, new)]
+            if shapes[0] == shapes[1]:
+                _assign(old.optimizer.variables, new.optimizer.variables)
+            else:  # Keras 3 does not load the state in an .h5 file
+                self.notes.append("The state of the optimizer was not kept, only its settings")
 
 
 def _inputs(model: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import warnings
@@ -78,9 +79,15 @@ def _load(file: Path, shown: Path, compile: bool) -> tuple[Any, list[str]]:
 
 
 def _loaded(file: Path, compile: bool) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of arguments that are old, which is known
-        return keras.saving.load_model(file, compile=compile)
+    log = logging.getLogger("absl")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of arguments and states that are old, which is known
+            return keras.saving.load_model(file, compile=compile)
+    finally:
+        log.setLevel(level)
 
 
 def _line(error: Exception) -> str:

@@ -61,8 +61,11 @@ def translate(path: Path, folder: Path) -> tuple[Path, list[str]]:
         shutil.copyfile(path, copy)
         with h5py.File(copy, "r+") as file:
             file.attrs["model_config"] = json.dumps(config)
+            if is_old and "training_config" in file.attrs:
+                training = json.loads(file.attrs["training_config"])
+                file.attrs["training_config"] = json.dumps(_translate_training(training))
             _translate_weights(file, _cudnn_layers(changes), path.stat().st_size)
-    except (ValueError, KeyError, OSError, RuntimeError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RuntimeError) as error:
         reason = " ".join(str(error).strip("'\"").split()).rstrip(".")
         raise ValueError(f"'{path}' cannot be read as a model of Keras 2: {reason}.") from error
     return copy, [f"{change}: {', '.join(layers)}" for change, layers in changes.items()]
@@ -74,8 +77,95 @@ def translate(path: Path, folder: Path) -> tuple[Path, list[str]]:
 def _translate_model(model: dict[str, Any], changes: dict[str, list[str]], is_old: bool) -> None:
     if isinstance(model["config"], list):  # a Sequential up to Keras 2.2
         model["config"] = {"name": model.get("name", "sequential"), "layers": model["config"]}
-    for layer in legacy.layers_of(model):
+    layers = legacy.layers_of(model)
+    if is_old and model["class_name"] == "Sequential":
+        layers[:0] = _first_input(layers[0])
+    names = {layer.get("name") for layer in layers}
+    if is_old:
+        _count_calls(model, layers, names)
+    for layer in layers:
         _translate_layer(layer, changes, is_old)
+        nodes = layer.get("inbound_nodes") or []
+        layer["inbound_nodes"] = [_translate_call(layer, node, names) for node in nodes]
+
+
+def _first_input(first: dict[str, Any]) -> list[dict[str, Any]]:
+    """The input of a Sequential, if only the config of its first layer has its shape."""
+    settings = first["config"]
+    if first["class_name"] == "InputLayer" or not isinstance(settings, dict):
+        return []
+    shape = settings.pop("batch_input_shape", None)
+    if shape is None:
+        return []
+    options = {"batch_shape": shape, "dtype": "float32", "name": f"{settings.get('name')}_input"}
+    return [{"class_name": "InputLayer", "config": options}]
+
+
+def _count_calls(model: dict[str, Any], layers: list[Any], names: set[Any]) -> None:
+    """Count the calls of inner models from 0, as Keras 3 does: in Keras 2 the first is call 1."""
+    inner = {layer["name"]: layer["class_name"] for layer in layers if legacy.layers_of(layer)}
+    used = [item for layer in layers for item in _tensors(layer.get("inbound_nodes"), names)]
+    outputs = _tensors(model["config"].get("output_layers"), names)
+    first: dict[str, int] = {}
+    for name, call, *_ in [*used, *outputs]:
+        first[name] = min(first.get(name, call), call)
+    for item in used:
+        item[1] -= first[item[0]] if item[0] in inner else 0
+    for item in outputs:
+        if item[0] in inner:  # Keras 3 subtracts one from an output of a functional model itself
+            item[1] -= first[item[0]] - (inner[item[0]] != "Sequential")
+
+
+def _tensors(value: Any, names: set[Any]) -> list[list[Any]]:
+    """All outputs of layers that are named in a nest of lists and dicts."""
+    if _is_tensor(value, names):
+        return [value, *(_tensors(value[3], names) if len(value) > 3 else [])]
+    parts = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(parts, list):
+        return []
+    return [item for part in parts for item in _tensors(part, names)]
+
+
+def _translate_call(layer: dict[str, Any], node: Any, names: set[Any]) -> Any:
+    """The call of a layer in a graph; Keras 2 lists initial states beside the sequences."""
+    if not isinstance(node, list) or not all(_is_tensor(item, names) for item in node):
+        return node
+    options = node[0][3] if node and len(node[0]) > 3 else {}
+    tensors = [_tensor(item) for item in node]
+    is_recurrent = layer["class_name"] in (*_RECURRENT, "Bidirectional")
+    if is_recurrent and len(tensors) > 1:
+        kwargs = {**options, "initial_state": tensors[1:]}
+        tensors = tensors[:1]
+    elif any(_is_tensor(item, names) for value in options.values() for item in _items(value)):
+        kwargs = dict(options)
+    else:
+        return node
+    for option, value in kwargs.items():
+        if _is_tensor(value, names):
+            kwargs[option] = _tensor(value)
+        elif isinstance(value, list):
+            kwargs[option] = [_tensor(item) if _is_tensor(item, names) else item for item in value]
+    return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": kwargs}
+
+
+def _items(value: Any) -> list[Any]:
+    return [value, *value] if isinstance(value, list) else [value]
+
+
+def _is_tensor(value: Any, names: set[Any]) -> bool:
+    """Whether a value names an output: layer, place of the call, place of the output."""
+    return (
+        isinstance(value, list)
+        and len(value) in (3, 4)
+        and isinstance(value[0], str)
+        and value[0] in names
+    )
+
+
+def _tensor(value: list[Any]) -> dict[str, Any]:
+    """An output of a layer as Keras 3 writes it; the shape is not read."""
+    options = {"shape": [None], "dtype": "float32", "keras_history": value[:3]}
+    return {"class_name": "__keras_tensor__", "config": options}
 
 
 def _translate_layer(node: dict[str, Any], changes: dict[str, list[str]], is_old: bool) -> None:
@@ -122,6 +212,19 @@ def _inner_nodes(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for value in [*values, *(cells if isinstance(cells, list) else [])]:
         if isinstance(value, dict) and isinstance(value.get("config"), dict):
             yield value
+
+
+def _translate_training(value: Any) -> Any:
+    """The settings of `compile`, with metrics of a function named by this function."""
+    if isinstance(value, list):
+        return [_translate_training(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == "MeanMetricWrapper":
+        settings = value["config"]
+        is_accuracy = settings.get("name") in ("accuracy", "acc")
+        return "accuracy" if is_accuracy else settings["fn"]
+    return {key: _translate_training(item) for key, item in value.items()}
 
 
 # Weights of cuDNN

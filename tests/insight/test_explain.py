@@ -89,8 +89,8 @@ def test_a_layer_of_keras_is_told_what_takes_its_weights(kind: str) -> None:
     )
     assert row.kernel == "keras"
     assert row.reasons[faster.name] == (
-        f"keras.layers.{kind} takes the path of Keras; kerasseq.{ours}(4, ...) takes the same "
-        "weights"
+        f"keras.layers.{kind} takes the path of Keras; kerasseq.convert(model) gives "
+        f"kerasseq.layers.{kind}, with the same weights"
     )
     assert {**faster.reasons, faster.name: row.reasons[faster.name]} == row.reasons
     assert row.notes[0].startswith("Keras projects the inputs ")
@@ -123,13 +123,21 @@ def test_the_path_of_keras_is_that_of_its_release(
     assert slow.notes[0].startswith("Keras projects the inputs at every step")
 
 
-def test_a_plain_layer_over_one_of_our_cells_and_over_another() -> None:
+class Mine(keras.layers.GRU):
+    """A layer of somebody else."""
+
+
+def test_a_plain_layer_over_one_of_our_cells_and_over_others() -> None:
+    remedy = "kerasseq.convert(model) gives kerasseq.layers."
     ours = keras.layers.RNN(kerasseq.cells.get("mgu")(4), name="ours")
-    assert "kerasseq.rnn(cell, ...) runs it" in rows(ours)["ours"].reasons["scan"]
-    other = keras.layers.RNN(keras.layers.GRUCell(4), name="other")
-    row = rows(other)["other"]
+    assert f"{remedy}RNN" in rows(ours)["ours"].reasons["scan"]
+    known = rows(keras.layers.RNN(keras.layers.GRUCell(4), name="known"))["known"]
+    assert f"{remedy}RNN" in str(known.reasons)
+    several = keras.layers.RNN([keras.layers.GRUCell(4), keras.layers.LSTMCell(3)], name="several")
+    assert f"{remedy}Stack" in str(rows(several)["several"].reasons)
+    row = rows(Mine(4, name="other"))["other"]
     assert row.kernel == "keras"
-    assert "GRUCell is not a kerasseq cell" in row.reasons["scan"]
+    assert "kerasseq.convert leaves it as it is: Mine is none of LSTM" in row.notes[1]
 
 
 def test_it_prints_as_a_table_and_in_every_format(model: keras.Model) -> None:
@@ -180,7 +188,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"holds no model\.keras"):
         explain(tmp_path)
     (tmp_path / "weights.h5").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"is no \.keras file: only these hold the layers"):
+    with pytest.raises(ValueError, match=r"is no \.keras file.*: only these hold the layers"):
         explain(tmp_path / "weights.h5")
     (tmp_path / "model.keras").write_bytes(b"no zip")
     with pytest.raises(ValueError, match=r"model\.keras' is no Keras model, or damaged"):
