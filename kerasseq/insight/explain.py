@@ -162,9 +162,9 @@ def _explain_keras_layer(layer: Any, device_name: str) -> tuple[dict[str, str], 
     path = _describe_keras(layer, device_name)
     try:
         counterpart = to_kerasseq(layer)
-    except Unconvertible as reason:
+    except Unconvertible as error:
         choice = kernels.choose(layer.cell, context)
-        return choice.reasons, (path, f"kerasseq.convert leaves it as it is: {reason}")
+        return choice.reasons, (path, f"kerasseq.convert leaves it as it is: {error}")
     is_stack = isinstance(counterpart, Stack)
     ours = kernels.choose((counterpart.levels[0] if is_stack else counterpart).cell, context)
     if "cuDNN" in path and ours.name in ("cudnn", "fused"):

@@ -22,7 +22,7 @@ from typing import Any
 from kerasseq.io.atomic import finish
 from kerasseq.io.lfs import check_no_pointer
 from kerasseq.io.limits import check_size, read_member
-from kerasseq.params import legacy
+from kerasseq.params import legacy, tensors
 from kerasseq.params.contents import Contents, Entry, trained_weights
 
 Node = Mapping[str, Any]  # a layer in config.json: `class_name`, `config` and more
@@ -47,7 +47,7 @@ _BARE = (
 
 
 def read(path: Path) -> Contents:
-    """Read the layers of a .keras, .weights.h5 or .h5 file, or of the model.keras in a folder.
+    """Read the layers of a .keras, .h5 or .safetensors file, or of the model.keras in a folder.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -61,6 +61,8 @@ def read(path: Path) -> Contents:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file '{path}'.")
     check_no_pointer(path)
+    if path.suffix == ".safetensors":
+        return tensors.read(path)
     import h5py
 
     size = path.stat().st_size

@@ -103,6 +103,8 @@ def contents(file: Any, name: str, stored: int) -> Contents:
     """
     model = config(file)
     groups = {layer: arrays for layer, _, arrays in weight_groups(file, stored)}
+    if model is None and not groups:
+        raise ValueError("it is an HDF5 file, but has no weights of a Keras model")
     if model is None:
         entries = [_entry(layer, "", {}, arrays, None) for layer, arrays in groups.items()]
         return Contents(name, tuple(entries), notes=(_BARE,))
