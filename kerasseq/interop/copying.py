@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasseq.interop import inside
 from kerasseq.interop.counterparts import Unconvertible, copied, is_of_kerasseq
@@ -137,10 +138,9 @@ class ModelCopy:
             return old
         self._copies[id(old)] = new  # it may be an attribute of a layer inside it
         self._pairs.append((old, new, _hand_over_own))
-        for name, value in vars(old).items():
-            if name not in _attributes_of_keras() and _layers_in(value):
-                _forget(new, _layers_in(getattr(new, name, None)))
-                setattr(new, name, self._copy_nest(value, path))
+        for name, value in _attributes_with_layers(old).items():
+            _forget(new, _layers_in(getattr(new, name, None)))
+            setattr(new, name, self._copy_nest(value, path))
         return new
 
     def _copy_nest(self, value: Any, path: str) -> Any:
@@ -219,9 +219,23 @@ def _uncompiled(model: Any) -> Iterator[None]:
         model.compiled = compiled
 
 
-def _attributes_of_keras() -> set[str]:
-    """Names of the attributes that every layer and model has."""
-    return {*vars(keras.layers.Layer()), *vars(keras.Model())}
+def _attributes_with_layers(layer: Any) -> dict[str, Any]:
+    """The attributes of a layer that have layers in them, in the order of their weights.
+
+    Keras tracks layers in the order in which attributes are set, and lists weights in that order.
+    """
+    of_every_layer = {*vars(keras.layers.Layer()), *vars(keras.Model())}
+    # On PyTorch a layer is a module, which keeps the modules in its attributes apart.
+    attributes = {**vars(layer), **vars(layer).get("_modules", {})}
+    places = {id(weight): place for place, weight in enumerate(layer.weights)}
+
+    def first(name: str) -> int:
+        weights = (weight for inner in _layers_in(attributes[name]) for weight in inner.weights)
+        return min((places.get(id(weight), 0) for weight in weights), default=0)
+
+    names = [name for name in attributes if name not in of_every_layer]
+    names = sorted((name for name in names if _layers_in(attributes[name])), key=first)
+    return {name: attributes[name] for name in names}
 
 
 def _layers_in(value: Any) -> list[Any]:
@@ -245,7 +259,7 @@ def _forget(owner: Any, layers: list[Any]) -> None:
 
 def _hand_over_weights(old: Any, new: Any) -> None:
     """Copy the weights of a recurrent layer to its counterpart, and the states it carries."""
-    new.set_weights(old.get_weights())
+    new.set_weights([_values(weight) for weight in old.weights])
     for a, b in zip(_stateful(old), _stateful(new), strict=True):
         _assign(keras.tree.flatten(a.states), keras.tree.flatten(b.states))
 
@@ -260,7 +274,7 @@ def _hand_over_own(old: Any, new: Any) -> None:
     """Copy the variables and files of a layer, without those of the layers inside it."""
     store: dict[str, Any] = {}
     old.save_own_variables(store)
-    new.load_own_variables(store)
+    new.load_own_variables({name: _values(variable) for name, variable in store.items()})
     if hasattr(old, "save_assets") and hasattr(new, "load_assets"):
         with tempfile.TemporaryDirectory() as folder:
             old.save_assets(folder)
@@ -269,7 +283,7 @@ def _hand_over_own(old: Any, new: Any) -> None:
 
 def _hand_over_all(old: Any, new: Any) -> None:
     """Copy all weights of a layer, and let the layers inside it finish their state."""
-    new.set_weights(old.get_weights())
+    new.set_weights([_values(weight) for weight in old.weights])
     _hand_over_own(old, new)
     for a, b in zip(inside.child_layers(old), inside.child_layers(new)):
         if a.built and b.built:
@@ -278,7 +292,12 @@ def _hand_over_all(old: Any, new: Any) -> None:
 
 def _assign(values: Any, variables: Any) -> None:
     for value, variable in zip(values, variables, strict=True):
-        variable.assign(value)
+        variable.assign(_values(value))
+
+
+def _values(variable: Any) -> np.ndarray:
+    """A copy of the values; JAX would hand the memory of one model over to the other."""
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def _functions(model: Any) -> dict[str, Any]:

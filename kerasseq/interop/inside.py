@@ -20,7 +20,8 @@ def recurrent_layers(layer: Any, path: str = "") -> Iterator[tuple[Any, str]]:
 
     Example:
         >>> import keras
-        >>> model = keras.Sequential([keras.layers.Bidirectional(keras.layers.GRU(4), name="both")])
+        >>> both = keras.layers.Bidirectional(keras.layers.GRU(4, name="gru"), name="both")
+        >>> model = keras.Sequential([both])
         >>> [path for _, path in recurrent_layers(model)]
         ['both/forward_gru', 'both/backward_gru']
     """

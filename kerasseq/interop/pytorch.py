@@ -264,7 +264,7 @@ def _reordered(value: np.ndarray, cell: Any) -> np.ndarray:
 
 def _to_keras(cell: Any, values: list[np.ndarray]) -> list[np.ndarray]:
     """The weights of a cell in the order and layout of Keras."""
-    rows = {weight.name: None for weight in cell.weights}
+    rows: dict[str, Any] = {weight.name: None for weight in cell.weights}
     rows["kernel"], rows["recurrent_kernel"] = (_reordered(value.T, cell) for value in values[:2])
     if cell.use_bias:
         both = _reordered(np.stack(values[2:4]), cell)

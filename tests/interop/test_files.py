@@ -20,7 +20,7 @@ from kerasseq.cli import main
 from kerasseq.interop.convert import conversion
 from kerasseq.interop.inside import recurrent_layers
 from kerasseq.params import report
-from tests.interop.models import MODELS, SEQUENCES
+from tests.interop.models import MODELS
 from tests.layers.harness import assert_close, randomize
 
 ROOT = Path(__file__).parents[2]
@@ -39,11 +39,14 @@ def test_files_of_keras_2_predict_as_they_did(
     name: str, predictions: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
     path = KERAS2 / f"{name}.h5"
-    assert main(["convert", str(path), str(tmp_path / "new.keras")]) == 0
-    model = keras.models.load_model(tmp_path / "new.keras")
+    if name == "activations":  # with a function that Keras does not have
+        assert main(["convert", str(path), str(tmp_path / "new.keras")]) == 0
+        model = keras.models.load_model(tmp_path / "new.keras")
+    else:
+        model = conversion(path).model
     inputs = [predictions[key] for key in predictions if key.startswith(f"{name}/")]
     names = [layer.name for layer in model.layers if isinstance(layer, keras.layers.InputLayer)]
-    x = dict(zip(names, inputs)) if len(inputs) > 1 else inputs[0]
+    x = dict(zip(names, inputs))
     assert_close(model(x), predictions[name])
     layers = [layer for layer, _ in recurrent_layers(model)]
     assert layers
@@ -52,13 +55,12 @@ def test_files_of_keras_2_predict_as_they_did(
     # cuDNN has two biases, whose sum Keras keeps for an LSTM.
     assert counted.total == model.count_params() + (16 if name == "cudnn" else 0)
     assert counted.trainable == counted.total - (8 if name == "seq2seq" else 0)
-    assert kerasseq.explain(path).layers
 
 
 def test_what_was_translated_is_told() -> None:
     with pytest.warns(UserWarning, match="hard_sigmoid' is that of Keras 2, by a func") as told:
         kerasseq.convert(KERAS2 / "activations.h5")
-    assert "time_major=False was dropped" in str(told[0].message)
+    assert any("time_major=False was dropped" in str(each.message) for each in told)
     assert "CuDNNGRU became GRU: cu_dnngru" in conversion(KERAS2 / "cudnn.h5").notes
     done = conversion(KERAS2 / "stacked.h5")
     assert "The state of the optimizer was not kept, only its settings" in done.notes
@@ -191,4 +193,4 @@ def test_explain_says_what_a_conversion_would_do(tmp_path: Path) -> None:
     (row,) = kerasseq.explain(tmp_path / "old.keras").layers
     faster = kerasseq.convert(tmp_path / "old.keras").layers[0].kernel.name
     assert "kerasseq.convert(model) gives kerasseq.layers.LSTM" in row.reasons[faster]
-    assert tuple(SEQUENCES.shape) == (3, 5, 3)
+    assert [row.layer for row in kerasseq.explain(KERAS2 / "old.h5").layers] == ["gru_1", "lstm_1"]
