@@ -52,6 +52,7 @@ class ModelCopy:
         self._counterpart = counterpart
         self._copies: dict[int, Any] = {}
         self._pairs: list[tuple[Any, Any, Callable[[Any, Any], None]]] = []
+        self._attributes: list[tuple[Any, Any, str, bool]] = []
         self._root = model
         self.result = self._copy(model, "")
         self._build()
@@ -139,8 +140,16 @@ class ModelCopy:
         self._copies[id(old)] = new  # it may be an attribute of a layer inside it
         self._pairs.append((old, new, _hand_over_own))
         for name, value in _attributes_with_layers(old).items():
-            _forget(new, _layers_in(getattr(new, name, None)))
-            setattr(new, name, self._copy_nest(value, path))
+            fresh = _layers_in(getattr(new, name, None))
+            self._attributes.append((old, new, name, bool(fresh)))
+            if fresh:
+                _forget(new, fresh)
+                setattr(new, name, self._copy_nest(value, path))
+                continue
+            for inner in _layers_in(value):
+                for layer, place in inside.recurrent_layers(inner, f"{path}/{inner.name}"):
+                    reason = "it is made in `build`, where it cannot be replaced"
+                    self.kept.append((place, layer, f"{reason}: make it in the constructor"))
         return new
 
     def _copy_nest(self, value: Any, path: str) -> Any:
@@ -164,6 +173,15 @@ class ModelCopy:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of a model that is built by its layers next
                     new.build_from_config(old.get_build_config())
+        for old, new, name, is_replaced in self._attributes:
+            olds, news = (_layers_in(getattr(layer, name, None)) for layer in (old, new))
+            if not is_replaced and len(olds) == len(news):
+                self._pairs += [(a, b, _hand_over_all) for a, b in zip(olds, news) if b.built]
+            elif [self._copies.get(id(layer)) for layer in olds] != news:
+                raise Unconvertible(
+                    f"{type(old).__name__} makes `{name}` anew when it is built, so that its "
+                    "layers cannot be replaced; make them in the constructor alone"
+                )
 
     def _compile(self) -> None:
         """Compile the copy as the model is compiled, with the state of the optimizer."""
@@ -224,7 +242,10 @@ def _attributes_with_layers(layer: Any) -> dict[str, Any]:
 
     Keras tracks layers in the order in which attributes are set, and lists weights in that order.
     """
-    of_every_layer = {*vars(keras.layers.Layer()), *vars(keras.Model())}
+    probes = (keras.layers.Layer(), keras.Model())
+    for probe in probes:
+        probe.inner = keras.layers.Layer()  # backends add attributes of their own with the first
+    of_every_layer = {name for probe in probes for name in vars(probe)} - {"inner"}
     # On PyTorch a layer is a module, which keeps the modules in its attributes apart.
     attributes = {**vars(layer), **vars(layer).get("_modules", {})}
     places = {id(weight): place for place, weight in enumerate(layer.weights)}

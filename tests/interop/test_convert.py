@@ -144,6 +144,41 @@ class Mine(keras.layers.LSTM):
     """A layer of somebody else that may compute anything."""
 
 
+@keras.saving.register_keras_serializable("tests.interop")
+class Late(keras.layers.Layer):
+    """A layer that makes a part of its layers when it is built."""
+
+    def __init__(self, again: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.again = again
+        self.early = keras.layers.GRU(3, return_sequences=True, name="early")
+
+    def build(self, shape: Any) -> None:
+        if self.again:
+            self.early = keras.layers.GRU(3, return_sequences=True, name="anew")
+        self.late = keras.layers.LSTM(2, name="late")
+        self.scale = keras.layers.Dense(2, name="scale")
+        self.early.build(shape)
+        self.late.build((*shape[:-1], 3))
+        self.scale.build((shape[0], 2))
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return self.scale(self.late(self.early(x)))
+
+
+def test_layers_that_are_made_in_build_stay_as_they_are() -> None:
+    model = keras.Sequential([keras.Input((5, 3)), Late(name="reader")])
+    randomize(model)
+    with pytest.warns(UserWarning, match="reader/late was not converted: it is made in `build`"):
+        faster = kerasseq.convert(model)
+    assert classes(faster) == {"reader/early": "kerasseq", "reader/late": "keras"}
+    assert_close(faster(SEQUENCES), model(SEQUENCES))
+    again = keras.Sequential([keras.Input((5, 3)), Late(again=True)])
+    with pytest.raises(ValueError, match="Late makes `early` anew when it is built"):
+        kerasseq.convert(again)
+
+
 class Closed(keras.layers.Layer):
     """A layer that cannot be created from its config."""
 
