@@ -171,6 +171,9 @@ def explain(
             metavar="FILE", help="A .keras or .h5 file, or a run's folder.", parser=path
         ),
     ],
+    time: Annotated[
+        bool, typer.Option("--time", help="Time the model and its conversion.")
+    ] = False,
     format: Format = "table",
 ) -> None:
     """Show which kernel runs each recurrent layer, and why not a faster one."""
@@ -178,7 +181,7 @@ def explain(
         import_backend()
     from kerasseq.insight import explain
 
-    display(explain.explain(file), format)
+    display(explain.explain(file, time), format)
 
 
 def convert(

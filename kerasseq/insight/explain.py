@@ -10,6 +10,7 @@ import keras
 
 from kerasseq import kernels
 from kerasseq.formatting.table import Table, Tabular
+from kerasseq.insight.timing import timed
 from kerasseq.interop import files, inside
 from kerasseq.interop.counterparts import Unconvertible, to_kerasseq
 from kerasseq.kernels import vendor
@@ -50,10 +51,12 @@ class Explanation(Tabular):
     Args:
         name: The model.
         layers: One entry for each recurrent layer.
+        times: The time of the model and of its conversion, if they were asked for.
     """
 
     name: str
     layers: tuple[Explained, ...]
+    times: tuple[str, ...] = ()
 
     def table(self) -> Table:
         """One row for each faster kernel of each layer; only the first has the layer's name."""
@@ -72,7 +75,7 @@ class Explanation(Tabular):
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON values."""
         layers = [{**asdict(layer), "notes": list(layer.notes)} for layer in self.layers]
-        return {"name": self.name, "layers": layers}
+        return {"name": self.name, "layers": layers, "times": list(self.times)}
 
     def _table(self, repeat: bool) -> Table:
         rows: list[tuple[Any, ...]] = []
@@ -85,11 +88,11 @@ class Explanation(Tabular):
             columns=("layer", "cell", "kernel", "device", "faster", "why not"),
             rows=tuple(rows),
             title=self.name,
-            notes=tuple(notes if self.layers else ["There is no recurrent layer."]),
+            notes=(*(notes if self.layers else ["There is no recurrent layer."]), *self.times),
         )
 
 
-def explain(x: Any) -> Explanation:
+def explain(x: Any, time: bool = False) -> Explanation:
     """Explain which kernel runs each recurrent layer, on which device, and why no faster one does.
 
     For layers of Keras, the notes say how Keras runs them, and the reasons which kernel would run
@@ -98,10 +101,12 @@ def explain(x: Any) -> Explanation:
     Args:
         x: A Keras model or layer; or the path of a .keras file, of a folder with a model.keras, or
             of a whole model in the HDF5 format of Keras 2 (.h5).
+        time: Time a training step and inference of the model, as it is and after
+            `kerasseq.convert`, on random data of its shapes.
 
     Raises:
         TypeError: If `x` is something else.
-        ValueError: If the file is damaged or of another kind.
+        ValueError: If the file is damaged or of another kind; or if the model cannot be timed.
         FileNotFoundError: If there is no such file.
 
     Example:
@@ -121,7 +126,8 @@ def explain(x: Any) -> Explanation:
             f"run's folder. Received: {x!r} of type {type(x).__name__}"
         )
     explained = [_explain_layer(layer, path) for layer, path in inside.recurrent_layers(x)]
-    return Explanation(f"{x.name} ({type(x).__name__})", tuple(explained))
+    times = timed(x) if time and explained else []
+    return Explanation(f"{x.name} ({type(x).__name__})", tuple(explained), tuple(times))
 
 
 def _explain_layer(layer: Any, path: str) -> Explained:

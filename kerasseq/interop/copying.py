@@ -21,6 +21,8 @@ from kerasseq.interop.counterparts import Unconvertible, copied, is_of_kerasseq
 
 __all__ = ["ModelCopy"]
 
+_LATE = "it is made in `build`, where it cannot be replaced: make it in the constructor"
+
 
 class ModelCopy:
     """One copy of a model; a layer that is shared in the model is shared in the copy.
@@ -148,8 +150,7 @@ class ModelCopy:
                 continue
             for inner in _layers_in(value):
                 for layer, place in inside.recurrent_layers(inner, f"{path}/{inner.name}"):
-                    reason = "it is made in `build`, where it cannot be replaced"
-                    self.kept.append((place, layer, f"{reason}: make it in the constructor"))
+                    self.kept.append((place, layer, _LATE))
         return new
 
     def _copy_nest(self, value: Any, path: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 import kerasseq
 from kerasseq import kernels
+from kerasseq.insight import timing
 from kerasseq.insight.explain import Explanation, explain
 from tests.cells.harness import BACKEND
 
@@ -209,6 +211,20 @@ def test_a_model_that_cannot_be_built_is_refused_in_one_line(tmp_path: Path, uni
     with pytest.raises(ValueError, match=r"model\.keras' cannot be loaded: ") as told:
         explain(path)
     assert "\n" not in str(told.value)
+
+
+def test_a_model_is_timed_beside_its_conversion() -> None:
+    layer = keras.layers.SimpleRNN(2)
+    model = keras.Sequential([keras.Input((3, 2)), layer])
+    model.compile("adam", "mae")
+    before = model.get_weights()
+    for line, name in zip(timing.timed(model, rounds=1), ("training step", "inference")):
+        assert re.match(rf"{name} of 32 rows: .* ms as it is, .* times as fast\)", line)
+    assert (model.loss, model.layers[0]) == ("mae", layer)
+    assert all((a == b).all() for a, b in zip(before, model.get_weights()))
+    open_model = keras.Sequential([layer], name="open")
+    with pytest.raises(ValueError, match="The model 'open' does not say which inputs it takes"):
+        explain(open_model, time=True)
 
 
 def test_it_is_a_public_function() -> None:
