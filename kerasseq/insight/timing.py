@@ -21,9 +21,9 @@ _ROUNDS = 9
 def timed(model: Any, rounds: int = _ROUNDS) -> list[str]:
     """Time a training step and inference of a model, as it is and after `kerasseq.convert`.
 
-    They are timed in turns. The data are random numbers of the shapes of the model's inputs, of 32 rows and 50 timesteps
-    where it leaves them open, and ones for whole numbers; the step is that of plain gradient
-    descent. The model does not change.
+    They are timed in turns, on random numbers of the shapes of the model's inputs, with 32 rows and
+    50 timesteps where it leaves them open, and ones for whole numbers. The step is that of plain
+    gradient descent. The model does not change.
 
     Args:
         model: A built Keras model.
