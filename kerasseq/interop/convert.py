@@ -90,7 +90,7 @@ def convert(model: Any, back: bool = False) -> Any:
 
     Args:
         model: A Keras model or layer; or the path of a .keras file, of a folder with a model.keras,
-            or of a whole model in the HDF5 format of Keras 2 (.h5).
+            or of a whole model that Keras 2 saved (.h5, or .keras).
         back: Give plain `keras.layers` for those of kerasseq instead.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Loads saved models: .keras files, and whole models in the HDF5 format of Keras 2."""
+"""Loads saved models: .keras files, and whole models that Keras 2 saved."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import os
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from kerasseq.interop import legacy
+from kerasseq.interop import legacy_files
+from kerasseq.interop.legacy_compile import compile_as
 from kerasseq.io import atomic, lfs, paths
 
 __all__ = ["load"]
@@ -51,16 +53,31 @@ def load(path: str | os.PathLike[str], name: str, *, compile: bool = True) -> tu
     if file.suffix == ".keras":
         if not zipfile.is_zipfile(file):
             raise ValueError(f"'{file}' is no Keras model, or damaged: restore it from a copy.")
-        return _load(file, file, compile)
-    if legacy.is_hdf5(file):
-        with tempfile.TemporaryDirectory() as folder:
-            translated, notes = legacy.translate(file, Path(folder))
-            model, more = _load(translated, file, compile)
-        return model, [*notes, *more]
+        if not legacy_files.is_old_archive(file):
+            return _load(file, file, compile)
+        return _load_old(legacy_files.translate_archive, file, compile)
+    if legacy_files.is_hdf5(file):
+        return _load_old(legacy_files.translate_hdf5, file, compile)
     raise ValueError(
         f"'{file}' is no .keras file, and no .h5 file of Keras 2 with a whole model: only these "
         "hold the layers of a model."
     )
+
+
+def _load_old(
+    translate: Callable[[Path, Path], legacy_files.Translated], file: Path, compile: bool
+) -> tuple[Any, list[str]]:
+    """Load a file of Keras 2 from a translated copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy, notes, settings = translate(file, Path(folder))
+        model, _ = _load(copy, file, False)
+    if not (compile and settings):
+        return model, notes
+    try:
+        compile_as(model, settings)
+    except Exception as error:  # a loss or metric of somebody else
+        return model, [*notes, f"The compile state was not kept ({_line(error)}); call `compile`"]
+    return model, [*notes, "The state of the optimizer was not kept, only its settings"]
 
 
 def _load(file: Path, shown: Path, compile: bool) -> tuple[Any, list[str]]:

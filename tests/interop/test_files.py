@@ -54,7 +54,17 @@ def test_files_of_keras_2_predict_as_they_did(
     counted = report(path)
     # cuDNN has two biases, whose sum Keras keeps for an LSTM.
     assert counted.total == model.count_params() + (16 if name == "cudnn" else 0)
-    assert counted.trainable == counted.total - (8 if name == "seq2seq" else 0)
+    assert counted.trainable == counted.total - {"seq2seq": 8, "shared": 6}.get(name, 0)
+
+
+def test_a_keras_file_of_keras_2_is_translated_too(predictions: dict[str, np.ndarray]) -> None:
+    done = conversion(KERAS2 / "shared.keras")
+    x = {name: predictions[f"shared/{place}"] for place, name in enumerate(("a", "b"))}
+    assert_close(done.model(x), predictions["shared"])
+    assert done.model.compiled
+    assert isinstance(done.model.loss, keras.losses.BinaryCrossentropy)
+    counted = report(KERAS2 / "shared.keras")
+    assert counted.total == done.model.count_params() == report(KERAS2 / "shared.h5").total
 
 
 def test_what_was_translated_is_told() -> None:
@@ -93,6 +103,9 @@ def test_a_report_opens_old_files_without_a_backend(tmp_path: Path) -> None:
     )
 
 
+LAMBDA = {"class_name": "Lambda", "config": {"name": "code", "function_type": "lambda"}}
+
+
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     return Path(shutil.copy(KERAS2 / "old.h5", tmp_path))
@@ -111,6 +124,8 @@ def configured(path: Path, change: Callable[[Any], Any]) -> None:
         (lambda c: c["config"][0]["config"].update(time_major=True), "time_major=True, which Ker"),
         (lambda c: c["config"][0]["config"].update(output_dim=4), "gru_1 was written by Keras 1"),
         (lambda c: c["config"][2].update(class_name="Mine"), "Unknown layer: 'Mine'"),
+        (lambda c: c["config"][2].update(class_name="TFOpLambda"), "a function of TensorFlow that"),
+        (lambda c: c["config"][2].update(LAMBDA), "is a Lambda with Python code, which is not run"),
         (lambda c: c.update(config=[]), "its model_config describes no model"),
         (lambda c: c["config"][0]["config"].update(units=5), "cannot be loaded"),
     ],

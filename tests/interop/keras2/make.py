@@ -100,6 +100,22 @@ def seq2seq() -> tuple[Any, Any]:
     return keras.Model(inputs, head(decoded)), [SEQUENCES, future]
 
 
+def shared() -> tuple[Any, Any]:
+    """A model that is called twice, states by keyword, and options that Keras 3 does not have."""
+    steps = keras.Input((5, 3), name="steps")
+    inner = keras.Model(steps, layers.GRU(3, name="inner_gru")(steps), name="inner")
+    inputs = [keras.Input((5, 3), name="a"), keras.Input((5, 3), name="b")]
+    difference = layers.subtract([inner(inputs[0]), inner(inputs[1])])
+    dropped = layers.SpatialDropout1D(0.1)(layers.BatchNormalization()(inputs[0]))
+    read = layers.Bidirectional(layers.GRU(3), name="read")(
+        dropped, initial_state=[difference, difference]
+    )
+    model = keras.Model(inputs, layers.Dense(1)(layers.LeakyReLU(alpha=0.2)(read)))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.legacy.Adam(decay=1e-5), loss, metrics=["acc"])
+    return model, [SEQUENCES, SEQUENCES[::-1].copy()]
+
+
 def cudnn() -> tuple[Any, Any]:
     """Layers of cuDNN; Keras 2 itself gives their weights to ordinary layers, which predict."""
     fast, slow = (
@@ -173,7 +189,7 @@ def age(path: Path) -> None:
 
 def main() -> None:
     arrays: dict[str, np.ndarray] = {}
-    for make in (stacked, bidirectional, stateful, grus, activations, seq2seq, cudnn, old):
+    for make in (stacked, bidirectional, stateful, grus, activations, seq2seq, shared, cudnn, old):
         keras.utils.set_random_seed(1)
         keras.backend.clear_session()
         model, inputs = make()
@@ -181,6 +197,8 @@ def main() -> None:
             randomize(model)
         path = FOLDER / f"{make.__name__}.h5"
         model.save(path, save_format="h5")
+        if make is shared:  # Keras 2.12 to 2.15 wrote such files, too
+            model.save(path.with_suffix(".keras"))
         if make is old:
             age(path)
         inputs = inputs if isinstance(inputs, list) else [inputs]
