@@ -13,8 +13,10 @@ PUBLIC = {
     "SequenceRun": "kerasseq.tasks.sequence_classification",
     "TaggingRun": "kerasseq.tasks.tagging",
     "compare": "kerasseq.params",
+    "convert": "kerasseq.interop.convert",
     "count": "kerasseq.params",
     "explain": "kerasseq.insight.explain",
+    "from_torch": "kerasseq.interop.pytorch",
     "gru": "kerasseq.layers",
     "hypermodel": "kerasseq.tuning.hypermodel",
     "join": "kerasseq.tuning.tune",
@@ -25,6 +27,7 @@ PUBLIC = {
     "report": "kerasseq.params",
     "rnn": "kerasseq.layers",
     "simple_rnn": "kerasseq.layers",
+    "to_torch": "kerasseq.interop.pytorch",
     "tune": "kerasseq.tuning.tune",
     "tuned": "kerasseq.tuning.results",
     "units_for": "kerasseq.params",
@@ -33,8 +36,8 @@ PUBLIC = {
 MODULES = ("cells", "generation", "kernels", "layers", "params", "recipes", "settings")
 #: Commands of the shell, besides recipes and verbs of runs.
 COMMANDS = (
-    *("count", "units", "compare", "report", "cells", "explain", "doctor"),
-    *("show", "load", "tune", "tuned"),
+    *("count", "units", "compare", "report", "cells", "explain", "convert"),
+    *("doctor", "show", "load", "tune", "tuned"),
 )
 #: Verbs of the runs of kerasseq's recipes, `kerasseq VERB DIR`, with their help.
 # Written by `python -m kerasseq.cli.generate`.

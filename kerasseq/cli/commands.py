@@ -145,7 +145,9 @@ def report(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="A .keras or .weights.h5 file, or a run's folder.", parser=path
+            metavar="FILE",
+            help="A .keras, .h5 or .safetensors file, or a run's folder.",
+            parser=path,
         ),
     ],
     format: Format = "table",
@@ -165,8 +167,13 @@ def cells(format: Format = "table") -> None:
 def explain(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A .keras file, or a run's folder.", parser=path),
+        typer.Argument(
+            metavar="FILE", help="A .keras or .h5 file, or a run's folder.", parser=path
+        ),
     ],
+    time: Annotated[
+        bool, typer.Option("--time", help="Time the model and its conversion.")
+    ] = False,
     format: Format = "table",
 ) -> None:
     """Show which kernel runs each recurrent layer, and why not a faster one."""
@@ -174,7 +181,27 @@ def explain(
         import_backend()
     from kerasseq.insight import explain
 
-    display(explain.explain(file), format)
+    display(explain.explain(file, time), format)
+
+
+def convert(
+    old: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OLD", help="A .keras file, or a whole model of Keras 2 (.h5).", parser=path
+        ),
+    ],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The .keras file.", parser=path)],
+    back: Annotated[bool, typer.Option("--back", help="From kerasseq to keras.layers.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace NEW.")] = False,
+    format: Format = "table",
+) -> None:
+    """Write the same model on the layers of kerasseq, which are faster."""
+    if old.exists():  # a missing file is reported without waiting for a backend
+        import_backend()
+    from kerasseq.interop.convert import convert_file
+
+    display(convert_file(old, new, back, overwrite), format)
 
 
 def doctor(format: Format = "table") -> None:
@@ -364,6 +391,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "cells": cells,
     "explain": explain,
+    "convert": convert,
     "doctor": doctor,
     "show": show,
 }

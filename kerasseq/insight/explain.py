@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import os
-import warnings
-import zipfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from kerasseq import cells, kernels
+from kerasseq import kernels
 from kerasseq.formatting.table import Table, Tabular
-from kerasseq.io import atomic, paths
+from kerasseq.insight.timing import timed
+from kerasseq.interop import files, inside
+from kerasseq.interop.counterparts import Unconvertible, to_kerasseq
 from kerasseq.kernels import vendor
 from kerasseq.kernels.sequence_call import backend, device
-from kerasseq.layers import RNN
+from kerasseq.layers import RNN, Stack
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _KINDS = {keras.layers.LSTM: "lstm", keras.layers.GRU: "gru", keras.layers.SimpleRNN: "simple_rnn"}
-_LONG = 400  # characters of an error message
-_OPTIONS = ("activation", "recurrent_activation", "use_bias", "reset_after", "recurrent_dropout")
 
 
 @dataclass(frozen=True)
@@ -55,10 +51,12 @@ class Explanation(Tabular):
     Args:
         name: The model.
         layers: One entry for each recurrent layer.
+        times: The time of the model and of its conversion, if they were asked for.
     """
 
     name: str
     layers: tuple[Explained, ...]
+    times: tuple[str, ...] = ()
 
     def table(self) -> Table:
         """One row for each faster kernel of each layer; only the first has the layer's name."""
@@ -77,7 +75,7 @@ class Explanation(Tabular):
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON values."""
         layers = [{**asdict(layer), "notes": list(layer.notes)} for layer in self.layers]
-        return {"name": self.name, "layers": layers}
+        return {"name": self.name, "layers": layers, "times": list(self.times)}
 
     def _table(self, repeat: bool) -> Table:
         rows: list[tuple[Any, ...]] = []
@@ -90,21 +88,25 @@ class Explanation(Tabular):
             columns=("layer", "cell", "kernel", "device", "faster", "why not"),
             rows=tuple(rows),
             title=self.name,
-            notes=tuple(notes if self.layers else ["There is no recurrent layer."]),
+            notes=(*(notes if self.layers else ["There is no recurrent layer."]), *self.times),
         )
 
 
-def explain(x: Any) -> Explanation:
+def explain(x: Any, time: bool = False) -> Explanation:
     """Explain which kernel runs each recurrent layer, on which device, and why no faster one does.
 
-    For layers of Keras, the notes say how Keras runs them, and which kernel kerasseq would use.
+    For layers of Keras, the notes say how Keras runs them, and the reasons which kernel would run
+    them after `kerasseq.convert`.
 
     Args:
-        x: A Keras model or layer; or the path of a .keras file, or of a folder with a model.keras.
+        x: A Keras model or layer; or the path of a .keras file, of a folder with a model.keras, or
+            of a whole model in the HDF5 format of Keras 2 (.h5).
+        time: Time a training step and inference of the model, as it is and after
+            `kerasseq.convert`, on random data of its shapes.
 
     Raises:
         TypeError: If `x` is something else.
-        ValueError: If the file is damaged or of another kind.
+        ValueError: If the file is damaged or of another kind; or if the model cannot be timed.
         FileNotFoundError: If there is no such file.
 
     Example:
@@ -117,70 +119,15 @@ def explain(x: Any) -> Explanation:
         "MGUCell is of the form 'gated', and only linear cells can"
     """
     if isinstance(x, str | os.PathLike):
-        x = _load(paths.user_path(x, "x"))
+        x, _ = files.load(x, "x", compile=False)
     if not isinstance(x, keras.layers.Layer):
         raise TypeError(
-            "`explain` takes a Keras model or layer, or the path of a .keras file or of a run's "
-            f"folder. Received: {x!r} of type {type(x).__name__}"
+            "`explain` takes a Keras model or layer, or the path of a .keras or .h5 file or of a "
+            f"run's folder. Received: {x!r} of type {type(x).__name__}"
         )
-    explained = [_explain_layer(layer, path) for layer, path in _recurrent_layers(x, "", set())]
-    return Explanation(f"{x.name} ({type(x).__name__})", tuple(explained))
-
-
-def _load(path: Path) -> Any:
-    atomic.finish(path)
-    file = path / "model.keras" if path.is_dir() else path
-    if not file.is_file():
-        message = f"The folder '{path}' holds no model.keras." if path.is_dir() else ""
-        raise FileNotFoundError(message or f"There is no file '{path}'.")
-    if file.suffix != ".keras":
-        raise ValueError(f"'{file}' is no .keras file: only these hold the layers of a model.")
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f"'{file}' is no Keras model, or damaged: restore it from a copy.")
-    try:
-        return keras.saving.load_model(file, compile=False)
-    except Exception as error:  # Keras and its backends raise errors of any kind for such a file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if len(reason) > _LONG:  # it may have a whole config, with the cause at its start or end
-            reason = f"{reason[: _LONG // 2]} ... {reason[-_LONG // 2 :]}"
-        raise ValueError(f"'{file}' cannot be loaded: {reason}") from error
-
-
-def _recurrent_layers(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[Any, str]]:
-    """Every recurrent layer inside a layer, once, with its path; the model's name is left out."""
-    if id(layer) in seen:
-        return
-    seen.add(id(layer))
-    if isinstance(layer, keras.layers.RNN):
-        yield layer, path or layer.name
-        return
-    if isinstance(layer, keras.Model):
-        inside = layer.layers
-    else:
-        path = path or layer.name
-        inside = _child_layers(layer)
-    for child in inside:
-        yield from _recurrent_layers(child, f"{path}/{child.name}".lstrip("/"), seen)
-
-
-def _child_layers(layer: Any) -> list[Any]:
-    """The layers in the attributes of a layer, in the order in which they were built."""
-    layers = []
-    public = {name for name in dir(layer) if not name.startswith("_")}
-    for name in public | {*vars(layer)}:
-        if hasattr(keras.layers.Layer, name):
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecated attributes warn
-            try:
-                values = keras.tree.flatten(getattr(layer, name))
-            except Exception:  # properties may raise errors of any kind
-                continue
-        layers += [value for value in values if isinstance(value, keras.layers.Layer)]
-    places = {id(weight): place for place, weight in enumerate(layer.weights)}
-    return sorted(
-        layers, key=lambda child: min((places.get(id(w), 0) for w in child.weights), default=0)
-    )
+    explained = [_explain_layer(layer, path) for layer, path in inside.recurrent_layers(x)]
+    times = timed(x) if time and explained else []
+    return Explanation(f"{x.name} ({type(x).__name__})", tuple(explained), tuple(times))
 
 
 def _explain_layer(layer: Any, path: str) -> Explained:
@@ -217,27 +164,23 @@ def _symbolic_input(layer: Any) -> Any:
 
 def _explain_keras_layer(layer: Any, device_name: str) -> tuple[dict[str, str], tuple[str, ...]]:
     """Reasons and notes for a layer of Keras."""
-    kind = _KINDS.get(type(layer))
-    name = f"keras.layers.{type(layer).__name__}"
-    if kind is not None:
-        options = {key: getattr(layer.cell, key) for key in _OPTIONS if hasattr(layer.cell, key)}
-        # Like Keras, with a new dropout mask at every step.
-        cell = cells.get(kind)(layer.cell.units, variational=False, **options)
-        remedy = f"kerasseq.{kind}({layer.cell.units}, ...) takes the same weights"
-    elif isinstance(layer.cell, cells.Cell):
-        cell, remedy = layer.cell, "kerasseq.rnn(cell, ...) runs it"
-    else:
-        choice = kernels.choose(layer.cell, kernels.CallContext(backend(), 1, device=device_name))
-        return choice.reasons, (_describe_keras(layer, device_name),)
-    ours = kernels.choose(
-        cell, kernels.CallContext(backend(), 1, device=device_name, training=True)
-    )
+    context = kernels.CallContext(backend(), 1, device=device_name, training=True)
     path = _describe_keras(layer, device_name)
+    try:
+        counterpart = to_kerasseq(layer)
+    except Unconvertible as error:
+        choice = kernels.choose(layer.cell, context)
+        return choice.reasons, (path, f"kerasseq.convert leaves it as it is: {error}")
+    is_stack = isinstance(counterpart, Stack)
+    ours = kernels.choose((counterpart.levels[0] if is_stack else counterpart).cell, context)
     if "cuDNN" in path and ours.name in ("cudnn", "fused"):
         return {}, (path,)
     if ours.name == "keras":
         return ours.reasons, (path,)
-    return {**ours.reasons, ours.name: f"{name} takes the path of Keras; {remedy}"}, (path,)
+    name = f"keras.layers.{type(layer).__name__}"
+    remedy = f"kerasseq.convert(model) gives kerasseq.layers.{type(counterpart).__name__}"
+    reason = f"{name} takes the path of Keras; {remedy}, with the same weights"
+    return {**ours.reasons, ours.name: reason}, (path,)
 
 
 def _describe_keras(layer: Any, device_name: str) -> str:

@@ -4,6 +4,7 @@ Importing this registers every class, so that `keras.models.load_model` needs no
 """
 
 from kerasseq.kernels import native
+from kerasseq.layers.activations import keras2_hard_sigmoid
 from kerasseq.layers.attention import AdditiveAttention, DotProductAttention
 from kerasseq.layers.augment import ChannelScaling, TimeCrop, TimeWarp
 from kerasseq.layers.characters import CharacterEncoder
@@ -74,6 +75,7 @@ __all__ = [
     "TokenDropout",
     "WindowNorm",
     "gru",
+    "keras2_hard_sigmoid",
     "lstm",
     "pool",
     "rnn",

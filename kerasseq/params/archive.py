@@ -1,4 +1,4 @@
-"""Reads .keras and .weights.h5 files without a backend and without custom objects.
+"""Reads .keras, .weights.h5 and .h5 files without a backend and without custom objects.
 
 The HDF5 groups of the weights follow the attributes of the layers: `layers/lstm/cell/vars/0`. A
 group in a list is named after the class of its layer, and the attribute `name` of `vars` is the
@@ -14,19 +14,19 @@ import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from kerasseq.io.atomic import finish
+from kerasseq.io.lfs import check_no_pointer
 from kerasseq.io.limits import check_size, read_member
-from kerasseq.params.contents import Contents, Entry
+from kerasseq.params import legacy, tensors
+from kerasseq.params.contents import Contents, Entry, trained_weights
 
 Node = Mapping[str, Any]  # a layer in config.json: `class_name`, `config` and more
 
-# How many of the weights of a layer, counted from the last, are never trained.
-_UNTRAINED = {"BatchNormalization": 2, "Normalization": 3, "SpectralNormalization": 1}
 # Attributes with one layer; the config of a Bidirectional calls its forward layer `layer`.
 _SINGLE = ("cell", "layer", "forward_layer", "backward_layer")
 # Variables that older versions of Keras saved beside the weights, and that are no parameters.
@@ -47,7 +47,7 @@ _BARE = (
 
 
 def read(path: Path) -> Contents:
-    """Read the layers of a .keras or .weights.h5 file, or of the model.keras in a folder.
+    """Read the layers of a .keras, .h5 or .safetensors file, or of the model.keras in a folder.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -60,6 +60,9 @@ def read(path: Path) -> Contents:
             raise FileNotFoundError(f"The folder '{path.parent}' holds no model.keras.")
     if not path.is_file():
         raise FileNotFoundError(f"There is no file '{path}'.")
+    check_no_pointer(path)
+    if path.suffix == ".safetensors":
+        return tensors.read(path)
     import h5py
 
     size = path.stat().st_size
@@ -71,6 +74,8 @@ def read(path: Path) -> Contents:
                     return _Reader(file, config, size).contents(path.name)
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
+                if legacy.is_legacy(file):
+                    return legacy.contents(file, path.name, size)
                 return _Reader(file, None, size).contents(path.name)
         raise ValueError("it is neither a .keras archive nor an HDF5 file, or it is damaged")
     # Errors that the readers of zip, JSON and HDF5 raise for a damaged file.
@@ -102,11 +107,6 @@ class _Reader:
     """Walks the groups of a file once, in the order of its config if it has one."""
 
     def __init__(self, file: Any, config: Any, stored: int) -> None:
-        if "layer_names" in file.attrs or "model_weights" in file:
-            raise ValueError(
-                "it is in the old HDF5 format; load it with keras.models.load_model and save the "
-                "model as .keras"
-            )
         self.file = file
         self.bare = config is None
         self.node = _node(config)
@@ -158,7 +158,7 @@ class _Reader:
         if node is not None:
             self.paths.setdefault((class_name, str(node["config"].get("name"))), path)
         self.arrays += [(path, array) for array in arrays]
-        trained_arrays = _trained_weights(class_name, _config(node), arrays) if trained else []
+        trained_arrays = trained_weights(class_name, _config(node), arrays) if trained else []
         return Entry(
             layer=path,
             class_name=class_name,
@@ -372,15 +372,3 @@ def _class_from_key(key: str) -> str:
     """The likely class name behind a key, such as `LSTM` behind `lstm_1`."""
     words = re.sub(r"_\d+$", "", key).split("_")
     return "".join(_ACRONYMS.get(word, word.capitalize()) for word in words)
-
-
-def _trained_weights(
-    class_name: str, config: Mapping[str, Any], arrays: Sequence[Any]
-) -> list[Any]:
-    """The weights that training changes in a trainable layer."""
-    last = len(arrays) - _UNTRAINED.get(class_name, 0)
-    if any(array.dtype.kind in "iu" for array in arrays[:last]):
-        # A quantised layer: integers and their scales are fixed; only a bias is trained.
-        has_bias = "use_bias" in config and config["use_bias"]
-        return list(arrays[1:2]) if has_bias else []
-    return list(arrays[:last])

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Shape = tuple[int | None, ...]
+
+# How many of the weights of a layer, counted from the last, are never trained.
+_UNTRAINED = {"BatchNormalization": 2, "Normalization": 3, "SpectralNormalization": 1}
 
 
 @dataclass(frozen=True)
@@ -52,3 +57,19 @@ class Contents:
     entries: tuple[Entry, ...]
     optimizer: int = 0
     notes: tuple[str, ...] = ()
+
+
+def trained_weights(class_name: str, config: Mapping[str, Any], arrays: Sequence[Any]) -> list[Any]:
+    """The weights that training changes in a trainable layer, by the config that was saved.
+
+    Args:
+        class_name: Name of its class.
+        config: Its config.
+        arrays: All its weights, in order.
+    """
+    last = len(arrays) - _UNTRAINED.get(class_name, 0)
+    if any(array.dtype.kind in "iu" for array in arrays[:last]):
+        # A quantised layer: integers and their scales are fixed; only a bias is trained.
+        has_bias = "use_bias" in config and config["use_bias"]
+        return list(arrays[1:2]) if has_bias else []
+    return list(arrays[:last])

@@ -117,8 +117,9 @@ def report(x: Any) -> Report:
     """The parameters of a model, layer by layer, opened inside Bidirectional, RNN and stacks.
 
     Args:
-        x: A built Keras model or layer; or the path of a .keras or .weights.h5 file, or of a
-            folder with a model.keras, which is read without loading a backend.
+        x: A built Keras model or layer; or the path of a .keras or .weights.h5 file, of a folder
+            with a model.keras, of an .h5 file of Keras 2, or of a .safetensors file of PyTorch,
+            which are read without loading a backend.
 
     Raises:
         TypeError: If it is something else.

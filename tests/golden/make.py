@@ -213,6 +213,24 @@ def stacks() -> keras.Model:
     return keras.Model({"steps": steps}, {name: layer(masked) for name, layer in made.items()})
 
 
+def converted() -> keras.Model:
+    """Converted layers: gates of Keras 2, and masks as Keras treats them beside initial states."""
+    from kerasseq.layers import keras2_hard_sigmoid
+
+    steps = keras.Input((6, 4), name="steps")
+    masked = keras.layers.Masking()(steps)
+    old = keras.layers.LSTM(3, recurrent_activation=keras2_hard_sigmoid, name="old")(masked)
+    options = {"return_sequences": True}
+    both = keras.layers.Bidirectional(keras.layers.GRU(3, **options), name="both")
+    several = keras.layers.RNN([keras.layers.GRUCell(3), keras.layers.LSTMCell(2)], name="several")
+    outputs = {
+        "old": old,
+        "both": both(masked, initial_state=[old, old]),
+        "several": several(masked),
+    }
+    return kerasseq.convert(keras.Model({"steps": steps}, outputs))
+
+
 def pooling() -> keras.Model:
     """Every mode of pooling, and both kinds of attention."""
     steps = keras.Input((6, 3), name="steps")
@@ -347,6 +365,7 @@ def _named(model: keras.Model) -> keras.Model:
 MODELS: dict[str, Callable[[], keras.Model]] = {
     "cells": cells,
     "stacks": stacks,
+    "converted": converted,
     "pooling": pooling,
     "classifier": classifier,
     "sequence-classifier": lambda: sequence_classifier(

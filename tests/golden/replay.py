@@ -55,6 +55,8 @@ def _names(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         if isinstance(name := value.get("registered_name"), str):
             yield name
+        if value.get("class_name") == "function":
+            yield str(value.get("config"))
         value = [*value.values()]
     if isinstance(value, list):
         for own in value:

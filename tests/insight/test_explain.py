@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 import kerasseq
 from kerasseq import kernels
+from kerasseq.insight import timing
 from kerasseq.insight.explain import Explanation, explain
 from tests.cells.harness import BACKEND
 
@@ -89,8 +91,8 @@ def test_a_layer_of_keras_is_told_what_takes_its_weights(kind: str) -> None:
     )
     assert row.kernel == "keras"
     assert row.reasons[faster.name] == (
-        f"keras.layers.{kind} takes the path of Keras; kerasseq.{ours}(4, ...) takes the same "
-        "weights"
+        f"keras.layers.{kind} takes the path of Keras; kerasseq.convert(model) gives "
+        f"kerasseq.layers.{kind}, with the same weights"
     )
     assert {**faster.reasons, faster.name: row.reasons[faster.name]} == row.reasons
     assert row.notes[0].startswith("Keras projects the inputs ")
@@ -123,13 +125,21 @@ def test_the_path_of_keras_is_that_of_its_release(
     assert slow.notes[0].startswith("Keras projects the inputs at every step")
 
 
-def test_a_plain_layer_over_one_of_our_cells_and_over_another() -> None:
+class Mine(keras.layers.GRU):
+    """A layer of somebody else."""
+
+
+def test_a_plain_layer_over_one_of_our_cells_and_over_others() -> None:
+    remedy = "kerasseq.convert(model) gives kerasseq.layers."
     ours = keras.layers.RNN(kerasseq.cells.get("mgu")(4), name="ours")
-    assert "kerasseq.rnn(cell, ...) runs it" in rows(ours)["ours"].reasons["scan"]
-    other = keras.layers.RNN(keras.layers.GRUCell(4), name="other")
-    row = rows(other)["other"]
+    assert f"{remedy}RNN" in rows(ours)["ours"].reasons["scan"]
+    known = rows(keras.layers.RNN(keras.layers.GRUCell(4), name="known"))["known"]
+    assert f"{remedy}RNN" in str(known.reasons)
+    several = keras.layers.RNN([keras.layers.GRUCell(4), keras.layers.LSTMCell(3)], name="several")
+    assert f"{remedy}Stack" in str(rows(several)["several"].reasons)
+    row = rows(Mine(4, name="other"))["other"]
     assert row.kernel == "keras"
-    assert "GRUCell is not a kerasseq cell" in row.reasons["scan"]
+    assert "kerasseq.convert leaves it as it is: Mine is none of LSTM" in row.notes[1]
 
 
 def test_it_prints_as_a_table_and_in_every_format(model: keras.Model) -> None:
@@ -180,7 +190,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"holds no model\.keras"):
         explain(tmp_path)
     (tmp_path / "weights.h5").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"is no \.keras file: only these hold the layers"):
+    with pytest.raises(ValueError, match=r"is no \.keras file.*: only these hold the layers"):
         explain(tmp_path / "weights.h5")
     (tmp_path / "model.keras").write_bytes(b"no zip")
     with pytest.raises(ValueError, match=r"model\.keras' is no Keras model, or damaged"):
@@ -201,6 +211,20 @@ def test_a_model_that_cannot_be_built_is_refused_in_one_line(tmp_path: Path, uni
     with pytest.raises(ValueError, match=r"model\.keras' cannot be loaded: ") as told:
         explain(path)
     assert "\n" not in str(told.value)
+
+
+def test_a_model_is_timed_beside_its_conversion() -> None:
+    layer = keras.layers.SimpleRNN(2)
+    model = keras.Sequential([keras.Input((3, 2)), layer])
+    model.compile("adam", "mae")
+    before = model.get_weights()
+    for line, name in zip(timing.timed(model, rounds=1), ("training step", "inference")):
+        assert re.match(rf"{name} of 32 rows: .* ms as it is, .* times as fast\)", line)
+    assert (model.loss, model.layers[0]) == ("mae", layer)
+    assert all((a == b).all() for a, b in zip(before, model.get_weights()))
+    open_model = keras.Sequential([layer], name="open")
+    with pytest.raises(ValueError, match="The model 'open' does not say which inputs it takes"):
+        explain(open_model, time=True)
 
 
 def test_it_is_a_public_function() -> None:

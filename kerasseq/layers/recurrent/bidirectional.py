@@ -20,6 +20,8 @@ class Bidirectional(keras.layers.Bidirectional):
 
     Args:
         layer: The recurrent layer of the forward direction.
+        keras_masks: Ignore the mask of the sequences in a call with an `initial_state`, as
+            `keras.layers.Bidirectional` does; `kerasseq.convert` sets it.
         **kwargs: Arguments of `keras.layers.Bidirectional`.
 
     Call arguments:
@@ -52,6 +54,7 @@ class Bidirectional(keras.layers.Bidirectional):
         backward_layer: Any = None,
         *,
         go_backwards: bool = False,
+        keras_masks: bool = False,
         **kwargs: Any,
     ) -> None:
         if go_backwards:  # a wrapper of this layer passes it to its second direction
@@ -60,6 +63,7 @@ class Bidirectional(keras.layers.Bidirectional):
                 "without keras.layers.Bidirectional around it. Received: go_backwards=True"
             )
         super().__init__(layer, merge_mode, weights, backward_layer, **kwargs)
+        self.keras_masks = keras_masks
 
     def call(
         self,
@@ -70,7 +74,8 @@ class Bidirectional(keras.layers.Bidirectional):
         sequences_mask: Tensor | None = None,
     ) -> Any:
         """Run both directions; see the class."""
-        mask = sequences_mask if mask is None else mask
+        if not self.keras_masks:
+            mask = sequences_mask if mask is None else mask
         if initial_state is not None:
             initial_state = flatten_states(
                 initial_state, state_count(self), ", forward then backward"
@@ -84,3 +89,7 @@ class Bidirectional(keras.layers.Bidirectional):
         if self.return_state:
             outputs += [None] * state_count(self)
         return outputs if len(outputs) > 1 else outputs[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """The config of `keras.layers.Bidirectional`, and the argument `keras_masks`."""
+        return {**super().get_config(), "keras_masks": self.keras_masks}

@@ -32,6 +32,8 @@ class RNN(keras.layers.RNN):
         unroll: Unroll the loop over time.
         zero_output_for_mask: Masked timesteps give zeros instead of the previous output.
         kernel: `"auto"`, or the name of the one kernel that may run the layer.
+        keras_masks: Ignore the mask of the sequences in a call with an `initial_state`, as
+            `keras.layers.RNN` does; `kerasseq.convert` sets it.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -40,7 +42,7 @@ class RNN(keras.layers.RNN):
         mask: (batch, timesteps) booleans; masked steps are skipped.
         training: Whether dropout, zoneout and weight drop are active.
         sequences_mask: The mask that belongs to `sequences`, passed by Keras beside an
-            `initial_state` (`keras.layers.RNN` drops it).
+            `initial_state` (`keras.layers.RNN` drops it, and so does `keras_masks`).
 
     Output shape:
         (batch, timesteps, width) with `return_sequences`, else (batch, width); with
@@ -63,12 +65,20 @@ class RNN(keras.layers.RNN):
         scan
     """
 
-    def __init__(self, cell: Any, *args: Any, kernel: str = "auto", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        cell: Any,
+        *args: Any,
+        kernel: str = "auto",
+        keras_masks: bool = False,
+        **kwargs: Any,
+    ) -> None:
         if isinstance(cell, keras.layers.Layer):
             kwargs["dtype"] = _policy(cell, kwargs.get("dtype"))
         super().__init__(cell, *args, **kwargs)
         if hasattr(cell, "advance"):  # other cells may take timesteps of more than one axis
             self.input_spec = keras.layers.InputSpec(ndim=3)
+        self.keras_masks = keras_masks
         self._kernel_argument = kernel
         self._strict = True
         self._last_choice: kernels.KernelChoice | None = None
@@ -160,7 +170,8 @@ class RNN(keras.layers.RNN):
         sequences_mask: Tensor | None = None,
     ) -> Any:
         """Run over (batch, timesteps, inputs); see the class."""
-        mask = sequences_mask if mask is None else mask
+        if not self.keras_masks:
+            mask = sequences_mask if mask is None else mask
         if initial_state is not None:
             states = flatten_states(initial_state, state_count(self))
             if hasattr(self.cell, "advance"):  # other cells may have states of more than two axes
@@ -196,8 +207,9 @@ class RNN(keras.layers.RNN):
             variable.assign(value)
 
     def get_config(self) -> dict[str, Any]:
-        """The config of `keras.layers.RNN`, and the argument `kernel`."""
-        return {**super().get_config(), "kernel": self._kernel_argument}
+        """The config of `keras.layers.RNN`, and the arguments `kernel` and `keras_masks`."""
+        own = {"kernel": self._kernel_argument, "keras_masks": self.keras_masks}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> RNN:

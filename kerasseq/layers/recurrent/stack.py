@@ -27,6 +27,8 @@ class Stack(keras.layers.Layer):
             with a learned gate t; Srivastava et al. 2015, arXiv 1505.00387), at every level
             whose input is as wide as its output.
         go_backwards: Raises an error: a stack only runs forwards.
+        keras_masks: Ignore the mask of the sequences in a call with an `initial_state`, as
+            `keras.layers.RNN` over several cells does; `kerasseq.convert` sets it.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -60,6 +62,7 @@ class Stack(keras.layers.Layer):
         *,
         skip: str | None = None,
         go_backwards: bool = False,
+        keras_masks: bool = False,
         **kwargs: Any,
     ) -> None:
         _check(levels, skip)
@@ -74,6 +77,7 @@ class Stack(keras.layers.Layer):
         super().__init__(**kwargs)
         self.levels = list(levels)
         self.skip = skip
+        self.keras_masks = keras_masks
         self.gates: list[Any] = []
         self.return_sequences = levels[-1].return_sequences
         self.return_state = levels[-1].return_state
@@ -118,7 +122,8 @@ class Stack(keras.layers.Layer):
         sequences_mask: Tensor | None = None,
     ) -> Any:
         """Run all levels; see the class."""
-        mask = sequences_mask if mask is None else mask
+        if not self.keras_masks:
+            mask = sequences_mask if mask is None else mask
         remaining_states = None
         if initial_state is not None:
             count = sum(state_count(level) for level in self.levels)
@@ -182,7 +187,8 @@ class Stack(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The config, with the config of every level."""
         levels = [keras.saving.serialize_keras_object(level) for level in self.levels]
-        return {**super().get_config(), "levels": levels, "skip": self.skip}
+        own = {"levels": levels, "skip": self.skip, "keras_masks": self.keras_masks}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Stack:

@@ -1,0 +1,1 @@
+"""Models of Keras and PyTorch, taken in and given back."""
