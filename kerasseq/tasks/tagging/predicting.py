@@ -76,7 +76,7 @@ def outputs(model: keras.Model, examples: Examples, names: Sequence[str] = (TARG
     order = iter(batches.order)
     for number in range(len(batches)):
         result = model.predict_on_batch(batches[number][0])
-        rows = [row for row, _ in zip(order, range(len(result[TARGET])))]
+        rows = [row for _, row in zip(range(len(result[TARGET])), order)]
         for name in names:
             best = np.asarray(result[name]).astype(np.int64)
             marginals = training.finite(np.asarray(result[f"{name}_marginals"]), model)
