@@ -233,7 +233,13 @@ def _by_sequence(
     result: dict[tuple[str, ...], list[Path]] = {}
     for path, parts in inner.items():
         result.setdefault((parts[:-1] or (folder.name,)) if video else parts, []).append(path)
-    return result
+    return {name: sorted(paths, key=_by_number) for name, paths in result.items()}
+
+
+def _by_number(path: Path) -> list[tuple[str, int]]:
+    """Sorts names by the numbers in them: 2.png before 10.png."""
+    pieces = re.findall(r"(\D*)(\d*)", path.name)
+    return [(text, int(digits or -1)) for text, digits in pieces]
 
 
 def _has_parts(names: Iterable[tuple[str, ...]]) -> bool:

@@ -149,6 +149,24 @@ def test_images_in_train_and_test_are_no_videos(tmp_path: Path) -> None:
     assert source.values.shape == source.test.values.shape == (3,)
 
 
+def _image(path: Path, tone: int = 0) -> None:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((4, 3), tone, np.uint8)).save(path)
+
+
+def test_frames_of_a_video_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("0/frame{}.png", "1/frame{:03}.png"):
+        for number in (*range(12), 100):
+            _image(tmp_path / "a" / name.format(number), number)
+    for data in (tmp_path, [tmp_path / "a" / "0"]):
+        how = Reading(learn=data is tmp_path, readers=file_readers(video=True))
+        source = read_sequences(data, how)
+        for video in source.values:
+            assert video[:, 0, 0, 0].tolist() == [*range(12), 100]
+
+
 def test_channels_are_ordered_as_in_the_training_files(tmp_path: Path) -> None:
     _csv(tmp_path / "0.csv", VALUES[:, ::-1], "y,x")
     usual = {"channels": ["x", "y"]}
