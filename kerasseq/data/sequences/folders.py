@@ -28,7 +28,11 @@ __all__ = ["FileReaders", "Layout", "is_headless", "read_file", "read_folder", "
 _NUMPY = (".npz", ".npy")
 _TEXT = (".txt", ".dat")
 _LONGEST_LINE = 2**20
-_PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+_PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 _SKELETON = "skeleton"
 
 
@@ -85,8 +89,9 @@ def read_folder(
 ) -> tuple[dict[str, list[Recording]], list[str]]:
     """Read a folder with a file for each sequence, or a sub-folder of frames for each.
 
-    Labels are the names of the sub-folders, optionally inside `train` and `test`; or they come from
-    the names of the files, by a pattern; or from a column in each file.
+    Labels are the names of the sub-folders, optionally inside `train`, `validation` (`valid`,
+    `val`, `dev`) and `test`; or they come from the names of the files, by a pattern; or from a
+    column in each file. Without `train` these folders are no parts, but no labels either.
 
     Args:
         folder: the folder; files that begin with a dot are left out.
@@ -94,7 +99,8 @@ def read_folder(
         readers: readers of sounds and images.
 
     Returns:
-        The recordings of the parts "train" and, if there is such a folder, "test"; and notes.
+        The recordings of the parts "train" and, if there are such folders, "validation" and "test";
+        and notes.
 
     Raises:
         ValueError: if there is no file to read, the pattern matches none, or all is too large.
@@ -109,11 +115,14 @@ def read_folder(
     if readers.begin is not None:
         readers.begin(files)
     sequences = _by_sequence(files, folder, readers)
-    official = _has_parts(sequences)
+    official = _official_parts(sequences)
     result: dict[str, list[Recording]] = {"train": []}
-    skipped = 0
+    skipped = beside = 0
     for parts, paths in sequences.items():
-        part = _PARTS[parts[0].lower()] if official else "train"
+        if official and parts[0] not in official:
+            beside += len(paths)
+            continue
+        part = official.get(parts[0], "train")
         inner = parts[1:] if official else parts
         name = "/".join(parts)
         fields: Mapping[str, str] | None = {}
@@ -143,6 +152,8 @@ def read_folder(
         )
     if skipped:
         notes.append(f"left out: {skipped:,} files whose names do not match the pattern")
+    if beside:
+        notes.append(f"left out: {beside:,} files beside the folders {', '.join(sorted(official))}")
     return result, notes
 
 
@@ -228,7 +239,7 @@ def _by_sequence(
     inner = {path: path.relative_to(folder).parts for path in files}
     if files[0].suffix.lower() not in readers.images:
         return {parts: [path] for path, parts in inner.items()}
-    levels = min(map(len, inner.values())) - _has_parts(inner.values())
+    levels = min(map(len, inner.values())) - bool(_official_parts(inner.values()))
     video = readers.video if readers.video is not None else levels > 2
     result: dict[tuple[str, ...], list[Path]] = {}
     for path, parts in inner.items():
@@ -242,10 +253,13 @@ def _by_number(path: Path) -> list[tuple[str, int]]:
     return [(text, int(digits or -1)) for text, digits in pieces]
 
 
-def _has_parts(names: Iterable[tuple[str, ...]]) -> bool:
-    """Whether the outermost folders are an official training and test part."""
-    heads = {_PARTS.get(parts[0].lower()) for parts in names if len(parts) > 1}
-    return heads == {"train", "test"}
+def _official_parts(names: Iterable[tuple[str, ...]]) -> dict[str, str]:
+    """The part of each outermost folder, by its name; empty if one of them is no part."""
+    heads = sorted({parts[0] for parts in names if len(parts) > 1})
+    parts = {head: _PARTS[head.lower()] for head in heads if head.lower() in _PARTS}
+    if len(parts) < len(heads):
+        return {}
+    return parts if "train" in parts.values() else dict.fromkeys(parts, "train")
 
 
 def _read_sequence(paths: list[Path], layout: Layout, readers: FileReaders) -> list[Recording]:

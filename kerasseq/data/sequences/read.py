@@ -213,12 +213,13 @@ def _from_folder(folder: Path, where: str, reading: Reading) -> Sequences:
     recordings, notes = folders.read_folder(folder, reading.layout, reading.readers)
     checks = reading.checks
     sequences = assemble(recordings["train"], where, rate=reading.rate, notes=notes, **checks)
-    if "test" in recordings:
-        checks["shape"] = sequences.values.shape
-        rate = reading.rate or sequences.rate
-        sequences.test = assemble(recordings["test"], f"{where}/test", rate=rate, **checks)
-        count = len(sequences.test)
-        sequences.notes.append(f"an official test part of {count:,} sequences")
+    checks["shape"] = sequences.values.shape
+    rate = reading.rate or sequences.rate
+    for name in ("validation", "test"):
+        if name in recordings:
+            part = assemble(recordings[name], f"{where}/{name}", rate=rate, **checks)
+            setattr(sequences, name, part)
+            sequences.notes.append(f"an official {name} part of {len(part):,} sequences")
     return sequences
 
 
@@ -301,7 +302,7 @@ def _recordings(entry: Any, reading: Reading) -> list[Recording]:
         return [Recording(kind, fault=f"it is no path, as other entries are, but {kind}")]
     name = Path(entry).name
     try:
-        part = _read(entry, replace(reading, learn=False))
+        part = _read(entry, replace(reading, learn=False)).whole()
     except (ValueError, OSError) as error:
         return [Recording(name, fault=" ".join(str(error).split()).rstrip("."))]
     unknown: list[Any] = [None] * len(part)

@@ -119,6 +119,13 @@ class Sequences:
             validation=None,
         )
 
+    def whole(self) -> Sequences:
+        """These sequences and then those of the validation and the test part."""
+        result = self
+        for part in (self.validation, self.test):
+            result = result if part is None else result.joined(part)
+        return replace(result, validation=None, test=None)
+
     def joined(self, other: Sequences) -> Sequences:
         """These sequences and then others; parts of one array are joined without a copy."""
         if self.values.values is other.values.values:

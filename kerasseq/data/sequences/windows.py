@@ -73,13 +73,14 @@ def cut_windows(sequences: Sequences, window: int | None, stride: int | None) ->
         faults=[sequences.faults[r] for r in rows],
         remarks=[sequences.remarks[r] for r in rows],
         notes=[*sequences.notes, f"{len(sequences):,} recordings cut into {len(rows):,} windows"],
+        validation=sequences.validation and cut_windows(sequences.validation, window, stride),
         test=sequences.test and cut_windows(sequences.test, window, stride),
     )
     unlabelled = np.array([label is None for label in window_labels or []], dtype=bool)
     if unlabelled.any() and not unlabelled.all():
         cut.notes.append(f"left out: {unlabelled.sum():,} windows without a label")
-        test, cut = cut.test, cut.take(np.flatnonzero(~unlabelled))
-        cut.test = test
+        rest = cut.take(np.flatnonzero(~unlabelled))
+        cut = replace(rest, validation=cut.validation, test=cut.test)
     return cut
 
 

@@ -90,15 +90,18 @@ def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> 
             "sequence; or pattern=, if the names of files have them; or a folder with a sub-folder "
             "for each class."
         )
-    if "test" in parts and source.test is not None:
-        raise ValueError("data has an official test part: leave test= out, or give data without.")
+    for name, official in (("validation", source.validation), ("test", source.test)):
+        if name in parts and official is not None:
+            raise ValueError(
+                f"data has an official {name} part: leave {name}= out, or give data without."
+            )
     if target == "auto":
         target = "number" if _has_fractions(source.labels) else "class"
     notes = list(source.notes)
     separate: dict[str, Sequences | None] = {"validation": source.validation, "test": source.test}
     for name, part in parts.items():
         notes += [f"{name}=: {note}" for note in part.notes]
-        separate[name] = part if part.test is None else part.test
+        separate[name] = part.whole() if part.test is None else part.test
     for name, present in separate.items():
         if present is not None and present.labels is None:
             raise ValueError(f"the sequences of the {name} part have no labels. Give their labels.")

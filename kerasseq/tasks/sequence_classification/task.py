@@ -348,7 +348,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         if not isinstance(data, Sequences):
             new = how.of_new(changed(settings, **reading), state, self.frame_encoding(state))
             source = read_sequences(data, new)
-        source = source if source.test is None else source.test
+        source = source.whole() if source.test is None else source.test
         if source.labels is None:
             raise ValueError(
                 "every sequence needs a label to score on, the same for all of its timesteps. Pass "
@@ -373,7 +373,8 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.data.sequences.read import read_sequences
         from kerasseq.tasks.sequence_classification import reading
 
-        source = read_sequences(data, reading.of_new(settings, state, self.frame_encoding(state)))
+        how = reading.of_new(settings, state, self.frame_encoding(state))
+        source = read_sequences(data, how).whole()
         examples = self._reader(state).examples(source)
         instead = (
             "class shares of the training part" if state["classes"] else "mean of the training part"

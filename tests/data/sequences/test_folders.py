@@ -42,6 +42,36 @@ def test_train_and_test_are_parts(tmp_path: Path) -> None:
     assert source.labels == ["sit", "sit", "walk", "walk"]
 
 
+@pytest.mark.parametrize("name", ["val", "valid", "Validation", "dev"])
+def test_a_folder_beside_train_is_the_validation_part(tmp_path: Path, name: str) -> None:
+    for part, count in (("train", 3), (name, 2), ("test", 1)):
+        for label in ("sit", "walk"):
+            for take in range(count):
+                _csv(tmp_path / part / label / f"{take}.csv")
+    _csv(tmp_path / "beside.csv")
+    source = read_sequences(tmp_path, Reading(window=2))
+    assert source.validation is not None
+    assert source.test is not None
+    assert (len(source), len(source.validation), len(source.test)) == (6, 4, 2)
+    assert source.validation.labels == ["sit", "sit", "walk", "walk"]
+    folders = ", ".join(sorted((name, "test", "train")))
+    assert f"left out: 1 files beside the folders {folders}" in source.notes
+    whole = source.whole()
+    assert (len(whole), whole.test, whole.validation) == (12, None, None)
+
+
+def test_the_name_of_a_part_is_no_class(tmp_path: Path) -> None:
+    for part in ("val", "test"):
+        for label in ("sit", "walk"):
+            _csv(tmp_path / part / label / "0.csv")
+        _csv(tmp_path / "flat" / part / "0.csv")
+    assert read_sequences(tmp_path / "flat", Reading()).labels is None
+    assert read_sequences([tmp_path / "val"], Reading(learn=False)).labels == ["sit", "walk"]
+    _csv(tmp_path / "classes" / "train" / "0.csv")
+    _csv(tmp_path / "classes" / "car" / "0.csv")
+    assert read_sequences(tmp_path / "classes", Reading()).labels == ["car", "train"]
+
+
 def test_files_may_be_arrays_text_or_have_no_header(tmp_path: Path) -> None:
     for name in ("npz", "npy", "txt", "csv"):
         (tmp_path / name / "a").mkdir(parents=True)
