@@ -34,6 +34,7 @@ _PARTS = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 _SKELETON = "skeleton"
+_VIDEO_LEVELS = 3  # of CLASS/VIDEO/FRAME
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class FileReaders:
             there are no frames.
         images: endings of images.
         video: whether images in a folder are the frames of one video; None to decide by the
-            depth of the folders, CLASS/VIDEO/FRAME.
+            depth of most images, CLASS/VIDEO/FRAME.
         begin: function that is called with the paths of all files before the first is read; None
             if nothing depends on all of them.
     """
@@ -114,7 +115,8 @@ def read_folder(
     pattern = None if layout.pattern is None else compile_pattern(layout.pattern)
     if readers.begin is not None:
         readers.begin(files)
-    sequences = _by_sequence(files, folder, readers)
+    sequences, remarks = _by_sequence(files, folder, readers)
+    notes += remarks
     official = _official_parts(sequences)
     result: dict[str, list[Recording]] = {"train": []}
     skipped = beside = 0
@@ -234,17 +236,29 @@ def _same_kind(ending: str, readers: FileReaders) -> tuple[str, ...]:
 
 def _by_sequence(
     files: list[Path], folder: Path, readers: FileReaders
-) -> dict[tuple[str, ...], list[Path]]:
-    """The files of each sequence by its name: one, or the frames in a folder."""
+) -> tuple[dict[tuple[str, ...], list[Path]], list[str]]:
+    """The files of each sequence by its name: one, or the frames in a folder; and notes."""
     inner = {path: path.relative_to(folder).parts for path in files}
     if files[0].suffix.lower() not in readers.images:
-        return {parts: [path] for path, parts in inner.items()}
-    levels = min(map(len, inner.values())) - bool(_official_parts(inner.values()))
-    video = readers.video if readers.video is not None else levels > 2
-    result: dict[tuple[str, ...], list[Path]] = {}
+        return {parts: [path] for path, parts in inner.items()}, []
+    above = bool(_official_parts(inner.values()))
+    levels = Counter(len(parts) - above for parts in inner.values()).most_common(1)[0][0]
+    video = readers.video if readers.video is not None else levels >= _VIDEO_LEVELS
+    if not video:
+        return {parts: [path] for path, parts in inner.items()}, []
+    frames: dict[tuple[str, ...], list[Path]] = {}
+    stray = 0
     for path, parts in inner.items():
-        result.setdefault((parts[:-1] or (folder.name,)) if video else parts, []).append(path)
-    return {name: sorted(paths, key=_by_number) for name, paths in result.items()}
+        if readers.video is None and len(parts) - above < _VIDEO_LEVELS:
+            stray += 1
+            continue
+        frames.setdefault(parts[:-1] or (folder.name,), []).append(path)
+    counts = sorted(map(len, frames.values()))
+    sizes = f"{counts[0]:,}" if counts[0] == counts[-1] else f"{counts[0]:,} to {counts[-1]:,}"
+    notes = [f"{len(frames):,} videos of {sizes} frames, from folders of images"]
+    if stray:
+        notes.append(f"left out: {stray:,} images beside the folders of the videos")
+    return {name: sorted(paths, key=_by_number) for name, paths in frames.items()}, notes
 
 
 def _by_number(path: Path) -> list[tuple[str, int]]:

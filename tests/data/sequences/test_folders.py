@@ -164,26 +164,45 @@ def test_files_of_another_kind_are_left_out_and_said(tmp_path: Path) -> None:
     assert source.notes == ["left out: 2 files of another kind, .txt"]
 
 
-def test_images_in_train_and_test_are_no_videos(tmp_path: Path) -> None:
-    from PIL import Image
-
-    for part in ("train", "test"):
-        for label in "ab":
-            (tmp_path / part / label).mkdir(parents=True)
-            for number in range(2):
-                name = tmp_path / part / label / f"{number}.png"
-                Image.fromarray(np.zeros((4, 3), np.uint8)).save(name)
-    source = read_sequences(tmp_path, Reading(readers=file_readers()))
-    assert source.labels == list("aabb")
-    assert source.test is not None
-    assert source.values.shape == source.test.values.shape == (3,)
-
-
 def _image(path: Path, tone: int = 0) -> None:
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((4, 3), tone, np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("train", "val"), ("train",)])
+def test_images_in_parts_are_no_videos(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    for part in parts:
+        for label in "ab":
+            for number in range(2):
+                _image(tmp_path / part / label / f"{number}.png")
+    source = read_sequences(tmp_path, Reading(readers=file_readers()))
+    assert source.labels == list("aabb")
+    other = source.test or source.validation
+    assert (other is None) == (len(parts) == 1)
+    assert other is None or other.labels == source.labels
+    assert source.values.shape == (3,)
+
+
+def test_most_images_say_whether_they_are_frames(tmp_path: Path) -> None:
+    for label in "ab":
+        for video in range(2):
+            for frame in range(2 + video):
+                _image(tmp_path / "videos" / label / str(video) / f"{frame}.png")
+        for number in range(2):
+            _image(tmp_path / "rows" / label / f"{number}.png")
+    _image(tmp_path / "videos" / "a" / "preview.png")
+    _image(tmp_path / "rows" / "a" / "more" / "0.png")
+    videos = read_sequences(tmp_path / "videos", Reading(readers=file_readers()))
+    assert videos.values.shape == (4, 3, 1)
+    assert videos.names == ["a/0", "a/1", "b/0", "b/1"]
+    assert videos.notes == [
+        "4 videos of 2 to 3 frames, from folders of images",
+        "left out: 1 images beside the folders of the videos",
+    ]
+    rows = read_sequences(tmp_path / "rows", Reading(readers=file_readers()))
+    assert rows.values.shape == (3,)
 
 
 def test_frames_of_a_video_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
