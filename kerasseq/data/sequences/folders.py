@@ -34,6 +34,7 @@ _PARTS = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 _SKELETON = "skeleton"
+_SHOWN = 5  # endings of files in a note
 _VIDEO_LEVELS = 3  # of CLASS/VIDEO/FRAME
 
 
@@ -106,12 +107,15 @@ def read_folder(
     Raises:
         ValueError: if there is no file to read, the pattern matches none, or all is too large.
     """
-    files, notes = _list_files(folder, readers)
+    files, others = _list_files(folder, readers)
     if not files:
+        besides = f", but {_listed(others)}" if others else ""
         raise ValueError(
-            f"{folder} holds no file that can be read: known are {', '.join(readers.endings)}. "
-            "Give a folder with a file for each sequence."
+            f"{folder} holds no file that can be read{besides}. Known are "
+            f"{', '.join(readers.endings)}. Convert the files, sound to .wav, or give a folder "
+            "with a file for each sequence."
         )
+    notes = [f"left out, of another kind: {_listed(others)}"] if others else []
     pattern = None if layout.pattern is None else compile_pattern(layout.pattern)
     if readers.begin is not None:
         readers.begin(files)
@@ -203,30 +207,36 @@ def unpacked(path: Path) -> Iterator[Path]:
         yield inner
 
 
-def _list_files(folder: Path, readers: FileReaders) -> tuple[list[Path], list[str]]:
-    """The files of one kind, sorted, none of them outside of the folder; and notes on others."""
+def _list_files(folder: Path, readers: FileReaders) -> tuple[list[Path], Counter[str]]:
+    """The files of one kind, sorted, none outside of the folder; and how many others, by ending."""
     total, files = 0, []
+    endings: Counter[str] = Counter()
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder).parts
-        if any(part.startswith((".", "__MACOSX")) for part in inner):
+        if any(part.startswith((".", "__MACOSX")) for part in inner) or not path.is_file():
             continue
-        if path.suffix.lower() in readers.endings and is_file_inside(path, folder):
+        ending = path.suffix.lower()
+        endings[ending] += 1
+        if ending in readers.endings and is_file_inside(path, folder):
             total += path.stat().st_size
             check_size(total, str(folder))
-            files.append(path.relative_to(folder))
-    if not files:
-        return [], []
+            files.append(path)
+    readable = [ending for ending in endings if ending in readers.endings]
+    if not readable:
+        return [], endings
     # One kind of file holds the sequences; others, such as a read-me file, lie beside them. Of
     # equally many, text describes the others.
-    endings = Counter(path.suffix.lower() for path in files)
-    kind = max(endings, key=lambda ending: (endings[ending], ending not in _TEXT))
+    kind = max(readable, key=lambda ending: (endings[ending], ending not in _TEXT))
     kinds = readers.images if kind in readers.images else _same_kind(kind, readers)
-    chosen = [folder / path for path in files if path.suffix.lower() in kinds]
-    others = sorted({*endings} - {*kinds})
-    if not others:
-        return chosen, []
-    count = len(files) - len(chosen)
-    return chosen, [f"left out: {count:,} files of another kind, {', '.join(others)}"]
+    chosen = [path for path in files if path.suffix.lower() in kinds]
+    return chosen, Counter({e: count for e, count in endings.items() if e not in kinds})
+
+
+def _listed(endings: Counter[str]) -> str:
+    """Numbers of files by their endings: "12 .mp3, 1 without an ending"; "" of none."""
+    shown = [f"{count:,} {e or 'without an ending'}" for e, count in endings.most_common(_SHOWN)]
+    more = sum(endings.values()) - sum(count for _, count in endings.most_common(_SHOWN))
+    return ", ".join([*shown, *([f"{more:,} more"] if more else [])])
 
 
 def _same_kind(ending: str, readers: FileReaders) -> tuple[str, ...]:

@@ -161,7 +161,22 @@ def test_files_of_another_kind_are_left_out_and_said(tmp_path: Path) -> None:
         (tmp_path / label / "0.txt").write_text("1 2 3")
     source = read_sequences(tmp_path, Reading())
     assert source.names == ["a/0.csv", "b/0.csv"]
-    assert source.notes == ["left out: 2 files of another kind, .txt"]
+    assert source.notes == ["left out, of another kind: 2 .txt"]
+
+
+def test_files_of_unknown_kinds_are_counted(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.MP3").write_bytes(b"ID3")
+    (tmp_path / "LICENSE").write_text("free")
+    (tmp_path / ".hidden").write_text("of the system")
+    with pytest.raises(
+        ValueError, match=r"can be read, but 3 \.mp3, 1 without an ending\. .*\.wav"
+    ):
+        read_sequences(tmp_path, Reading(readers=file_readers()))
+    for label in "ab":
+        _csv(tmp_path / label / "0.csv")
+    source = read_sequences(tmp_path, Reading(readers=file_readers()))
+    assert source.notes == ["left out, of another kind: 3 .mp3, 1 without an ending"]
 
 
 def _image(path: Path, tone: int = 0) -> None:
