@@ -40,6 +40,7 @@ class Reading:
         rate: timesteps per second to resample to.
         window: timesteps of a window of a long recording.
         stride: timesteps from one window to the next.
+        numeric: whether labels are numbers to predict; None if numbers with a fraction are.
         learn: whether the sequences are for training, where an unusable sequence is an error.
         shape: shape of a timestep in the training data.
         usual: names of the columns in the training data.
@@ -56,6 +57,7 @@ class Reading:
     rate: float | None = None
     window: int | None = None
     stride: int | None = None
+    numeric: bool | None = None
     learn: bool = True
     shape: tuple[int, ...] | None = None
     usual: Mapping[str, Any] = field(default_factory=dict)
@@ -98,7 +100,7 @@ def read_sequences(data: Any, reading: Reading) -> Sequences:
     varying = any(isinstance(label, np.ndarray) for label in sequences.labels or ())
     if varying and not reading.learn and reading.window is None:
         sequences.labels = None  # a sequence to classify needs no label
-    return cut_windows(sequences, reading.window, reading.stride)
+    return cut_windows(sequences, reading.window, reading.stride, reading.numeric)
 
 
 def _read(data: Any, reading: Reading) -> Sequences:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseq.data.classes.labels import class_name, class_numbers, plain_labels
+from kerasseq.data.classes.labels import (
+    class_name,
+    class_numbers,
+    has_fractions,
+    is_number,
+    plain_labels,
+)
 from kerasseq.data.parts import prefix_errors
 from kerasseq.data.sequences.folders import FileReaders
 from kerasseq.data.sequences.read import Reading
@@ -36,6 +42,7 @@ def of_training(settings: Settings, encoder: FrameEncoding | None = None) -> Rea
         rate=settings.rate,
         window=settings.window,
         stride=settings.stride,
+        numeric=None if settings.target == "auto" else settings.target == "number",
         readers=_readers(settings, settings.rate, encoder=encoder),
     )
 
@@ -51,6 +58,9 @@ def of_part(settings: Settings, source: Sequences, encoder: FrameEncoding | None
         shape=source.values.shape,
         channels=settings.channels or source.reading.get("channels"),
         usual=source.reading,
+        numeric=(
+            has_fractions(source.labels or []) if training.numeric is None else training.numeric
+        ),
         rate=settings.rate or source.rate,
         readers=_readers(settings, settings.rate or source.rate, encoder=encoder),
     )
@@ -69,6 +79,7 @@ def of_new(
         shape=shape,
         usual=reading if names == channel_numbers(len(names)) else {**reading, "channels": names},
         rate=state["rate"],
+        numeric=state["target"] is not None,
         readers=_readers(settings, state["rate"], video, encoder),
     )
 
@@ -96,7 +107,7 @@ def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> 
                 f"data has an official {name} part: leave {name}= out, or give data without."
             )
     if target == "auto":
-        target = "number" if _has_fractions(source.labels) else "class"
+        target = "number" if has_fractions(source.labels) else "class"
     notes = list(source.notes)
     separate: dict[str, Sequences | None] = {"validation": source.validation, "test": source.test}
     for name, part in parts.items():
@@ -131,21 +142,12 @@ def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> 
     )  # fmt: skip
 
 
-def _has_fractions(labels: Sequence[Any]) -> bool:
-    """Whether all labels are numbers, and some of them have a fraction."""
-    try:
-        values = np.array([float(label) for label in labels])
-    except (TypeError, ValueError):
-        return False
-    return bool(np.isfinite(values).all() and (values != np.rint(values)).any())
-
-
 def _numbers(labels: Sequence[Any]) -> list[Any]:
     """Labels as numbers to predict."""
     try:
         values = [float(label) for label in labels]
     except (TypeError, ValueError):
-        bad = next(label for label in labels if not _is_number(label))
+        bad = next(label for label in labels if not is_number(label))
         raise ValueError(
             f'target="number" needs numbers as labels. Received: the label {bad!r}'
         ) from None
@@ -153,13 +155,6 @@ def _numbers(labels: Sequence[Any]) -> list[Any]:
         limit = f"of a size below {TARGET_LIMIT:g}"
         raise ValueError(f"every label must be a number {limit}. Leave the others out.")
     return values
-
-
-def _is_number(label: Any) -> bool:
-    try:
-        return bool(np.isfinite(float(label)))
-    except (TypeError, ValueError):
-        return False
 
 
 def _readers(
