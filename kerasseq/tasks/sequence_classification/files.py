@@ -24,6 +24,7 @@ __all__ = ["file_readers"]
 
 _SILENT = "silent"  # how the remark of a silent sound begins
 _LEAST_RATE = 100  # a timestep each 10 ms
+_MOST_RATE = 384_000  # of recordings with the highest resolution; the memory grows with it
 
 
 def file_readers(
@@ -92,6 +93,10 @@ class _SoundReader:
         from kerasseq.layers.spectrogram import LogMel
 
         self._check_rate()
+        if (rate := sound_info(path).rate) > _MOST_RATE:
+            raise ValueError(
+                f"it has {rate:,} samples per second, and at most {_MOST_RATE:,} can be"
+            )
         sound = read_sound(path, None if self._rate is None else round(self._rate))
         self._rate = sound.rate
         self._layer = self._layer or LogMel(sound.rate, self._mel_bins, top_db=None)
@@ -101,17 +106,18 @@ class _SoundReader:
         return Recording(path.name, features, rate=sound.rate, fault=silent, notes=notes)
 
     def _check_rate(self) -> None:
-        """Raise a ValueError if the rate is too low for sound."""
-        if self._rate is not None and self._rate < _LEAST_RATE:
+        """Raise a ValueError if sound cannot have the rate."""
+        if self._rate is not None and not _LEAST_RATE <= self._rate <= _MOST_RATE:
             raise ValueError(
-                f"rate must be at least {_LEAST_RATE} samples per second for sound. "
+                f"rate must be from {_LEAST_RATE} to {_MOST_RATE:,} samples per second for sound. "
                 f"Received: rate={self._rate:g}"
             )
 
 
 def _rate_of(path: Path) -> int | None:
-    """The rate of a sound; None if its header cannot be read."""
+    """The rate of a sound; None if its header cannot be read, or no sound can have it."""
     try:
-        return sound_info(path).rate
+        rate = sound_info(path).rate
     except (ValueError, OSError):
         return None
+    return rate if rate <= _MOST_RATE else None
