@@ -68,6 +68,17 @@ def test_a_rate_that_sound_cannot_have_is_refused(tmp_path: Path) -> None:
                 read_sequences(data, Reading(readers=file_readers(rate), rate=rate))
 
 
+@pytest.mark.parametrize(("rate", "mel_bins"), [(100, 40), (8000, 200), (384_000, 10**9)])
+def test_bands_without_a_frequency_are_refused_once(
+    tmp_path: Path, rate: int, mel_bins: int
+) -> None:
+    for number in range(3):
+        _tone(tmp_path / "a" / f"{number}.wav")
+    match = rf"^mel_bins= must be lower for sound of {rate:,} .*or rate= higher.*={mel_bins:,}$"
+    with pytest.raises(ValueError, match=match):
+        read_sequences(tmp_path, Reading(readers=file_readers(rate, mel_bins), rate=rate))
+
+
 def test_a_file_whose_header_has_a_rate_that_sound_cannot_have(tmp_path: Path) -> None:
     for name, rate in (("0", 10**9), ("1", 10**9), ("2", 8000)):
         _tone(tmp_path / "a" / f"{name}.wav", 8000)
