@@ -248,6 +248,14 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
             "data. Add it, with the same value in all rows if the table is one sequence. Its "
             f"columns are {list_columns(list(frame.columns))}."
         )
+    name = columns.sequence
+    detected = name is not None and name not in (reading.sequence, reading.usual.get("sequence"))
+    if reading.learn and detected and len(frame) > 1 and frame[name].is_unique:
+        raise ValueError(
+            f"{where}: the column {name!r} is different in each of the {len(frame):,} rows, so "
+            "that it does not tell the sequences apart. Pass sequence=, the column that does; or "
+            f"leave the column {name!r} out and pass window= for one long recording."
+        )
     recordings = split_table(frame, columns, Path(where).name or where)
     roles = {role: getattr(columns, role) for role in ("label", "sequence", "step", "groups")}
     said = [f"{role} from column {name!r}" for role, name in roles.items() if name]
