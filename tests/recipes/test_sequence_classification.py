@@ -21,6 +21,7 @@ from kerasseq.recipes.sequence_classification import SequenceClassificationSetti
 from kerasseq.settings import check
 from kerasseq.tasks import perform
 from kerasseq.tasks.sequence_classification import SequenceRun
+from kerasseq.tasks.sequence_classification.stream import Stream
 
 TASK = kerasseq.sequence_classification.task
 SMALL: dict[str, Any] = {
@@ -173,6 +174,24 @@ def test_a_stream_says_what_it_takes(run: SequenceRun, regression: SequenceRun) 
     assert whole.update([[4.0, 5.0], [4.0, 6.0]])["probabilities"] == pytest.approx(
         with_gap.update([[1.0, 1.0]])["probabilities"], abs=1
     )
+
+
+def test_a_stream_takes_the_channels_of_a_table_by_name(run: SequenceRun) -> None:
+    state = {**run.state, "channels": ["x", "y"]}
+    named = Stream(dataclasses.replace(run, state=state))
+    values = _waves(1, seed=6)[0][0][:4]
+    expected = run.stream().update(values)["probabilities"]
+    table = pd.DataFrame(values, columns=["x", "y"])
+    for samples in (values, table, table[["y", "x"]].assign(time=0)):
+        named.reset()
+        assert named.update(samples)["probabilities"] == expected
+    named.reset()
+    first = run.stream().update(values[0])["probabilities"]
+    row = table.assign(label="a")[["label", "y", "x"]].iloc[0]
+    assert named.update(row)["probabilities"] == first
+    with pytest.raises(ValueError, match=r"the columns 'x', 'y', each once.*: 'x', 'z'"):
+        named.update(table.rename(columns={"y": "z"}))
+    assert run.stream().update(table)["probabilities"] == expected
 
 
 # Regression
