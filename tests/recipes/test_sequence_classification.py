@@ -325,6 +325,7 @@ def test_class_weights_give_all_classes_the_same_total() -> None:
         (lambda v, y: [], {"label": []}, "holds no sequences"),
         (lambda v, y: (v, y), {"pooling": "median"}, "pooling must be one of last"),
         (lambda v, y: (v, y), {"stride": 2}, "pass window= too"),
+        (lambda v, y: (v, y), {"image_size": 10**6}, "scaled to 1,000,000 by 1,000,000 pixels"),
         (lambda v, y: (v, y), {"test_groups": ["a"]}, "test_groups must name some of the groups"),
         (lambda v, y: 3, {}, "data must be an array.*Received: int"),
         (lambda v, y: (v, y), {"target": "number"}, "needs numbers as labels.*'slow'"),

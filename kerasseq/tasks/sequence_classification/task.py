@@ -73,6 +73,10 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 f"stride= is the distance of windows: pass window= too. "
                 f"Received: stride={settings.stride}"
             )
+        if settings.image_size is not None:
+            from kerasseq.data.images.files import check_scaled_size
+
+            check_scaled_size(settings.image_size)
         if settings.encoder != "cnn":
             from kerasseq.models import image_size
 
