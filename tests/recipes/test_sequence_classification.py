@@ -214,6 +214,12 @@ def test_numbers_with_a_fraction_are_a_regression(regression: SequenceRun, tmp_p
     error = np.abs(loaded.predict(values)["prediction"] - targets).mean()
     scores = loaded.evaluate((values, targets))["test"]
     assert scores["mean_absolute_error"] == pytest.approx(error)
+    for bad, match in (
+        ("tall", "needs numbers as labels. Received: the label 'tall'"),
+        (np.inf, "every label must be a number of a size below"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            loaded.evaluate((values, [*targets[:3], bad]))
 
 
 def test_whole_numbers_are_classes_unless_told_otherwise() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kerasseq.recipes.sequence_classification import SequenceClassificationSettings as Settings
     from kerasseq.tasks.sequence_classification.frames import FrameEncoding
 
-__all__ = ["labelled", "of_new", "of_part", "of_training"]
+__all__ = ["labelled", "number_labels", "of_new", "of_part", "of_training"]
 
 
 def of_training(settings: Settings, encoder: FrameEncoding | None = None) -> Reading:
@@ -117,7 +117,7 @@ def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> 
         if present is not None and present.labels is None:
             raise ValueError(f"the sequences of the {name} part have no labels. Give their labels.")
     if target == "number":
-        convert = _numbers
+        convert = number_labels
         notes.append("the labels are numbers: a regression")
     else:
         classes = sorted({*plain_labels(source.labels)}, key=class_name)
@@ -142,14 +142,18 @@ def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> 
     )  # fmt: skip
 
 
-def _numbers(labels: Sequence[Any]) -> list[Any]:
-    """Labels as numbers to predict."""
+def number_labels(labels: Sequence[Any]) -> list[Any]:
+    """Labels as numbers to predict.
+
+    Raises:
+        ValueError: if one of them is no number, or too large.
+    """
     try:
         values = [float(label) for label in labels]
     except (TypeError, ValueError):
         bad = next(label for label in labels if not is_number(label))
         raise ValueError(
-            f'target="number" needs numbers as labels. Received: the label {bad!r}'
+            f'a regression, target="number", needs numbers as labels. Received: the label {bad!r}'
         ) from None
     if not (np.abs(values) < TARGET_LIMIT).all():
         limit = f"of a size below {TARGET_LIMIT:g}"

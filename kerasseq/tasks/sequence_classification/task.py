@@ -471,11 +471,12 @@ def _numbers(labels: Sequence[Any], classes: Sequence[Any]) -> np.ndarray:
 def _scored(reader: SequenceReader, sequences: Sequences) -> SequenceExamples:
     """Examples to score on: targets of a regression are in the unit of the data."""
     labels = sequences.labels or []
-    examples = reader.examples(sequences, None if reader.target else labels)
     if reader.target is None:
-        return examples
-    numbers = np.array(labels, dtype=np.float64)[:, None]
-    return dataclasses.replace(examples, targets=numbers)
+        return reader.examples(sequences, labels)
+    from kerasseq.tasks.sequence_classification.reading import number_labels
+
+    numbers = np.array(number_labels(labels), dtype=np.float64)[:, None]
+    return dataclasses.replace(reader.examples(sequences), targets=numbers)
 
 
 def _class_notes(
