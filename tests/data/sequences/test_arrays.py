@@ -155,3 +155,21 @@ def test_an_entry_of_a_list_that_is_no_path_is_answered(tmp_path: Path) -> None:
     np.save(tmp_path / "0.npy", VALUES[0])
     answered = _read([str(tmp_path / "0.npy"), None], learn=False)
     assert answered.faults == ["", "it is no path, as other entries are, but NoneType"]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16])
+def test_frames_are_whole_numbers_from_0_to_255(dtype: type) -> None:
+    frames = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5, 1).astype(dtype)
+    for data in (frames, list(frames)):
+        source = read_sequences(data, Reading(learn=False))
+        assert source.values.values.dtype == np.uint8
+        np.testing.assert_array_equal(source.values[1], frames[1])
+
+
+def test_other_frames_have_their_reason() -> None:
+    frames = np.zeros((2, 4, 5, 3), dtype=np.int64)
+    data = [frames, frames.astype(np.float64), frames - 1, frames + 300]
+    faults = read_sequences(data, Reading(learn=False)).faults
+    expected = "its frames must be whole numbers from 0 to 255, and are"
+    reasons = ["float64", "from -1 to -1", "from 300 to 300"]
+    assert faults == ["", *(f"{expected} {reason}" for reason in reasons)]
