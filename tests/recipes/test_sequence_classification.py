@@ -466,7 +466,9 @@ def test_a_network_whose_weights_are_not_there_is_one_sentence(
 def test_a_frozen_network_reads_frames_and_is_saved(tmp_path: Path) -> None:
     videos = _videos(tmp_path)
     network = {"encoder": "mobilenet_v2", "weights": None, "image_size": 32}
-    with pytest.raises(ValueError, match="encoder= reads the frames of videos, and data has none"):
+    with pytest.raises(
+        ValueError, match="encoder= reads the frames of videos, and data has none, as CLASS"
+    ):
         sequence_classification(_waves(), **network, **SMALL)
     run = sequence_classification(videos, **network, **{**SMALL, "validation": 0.3}, causal=True)
     assert run.state["data_info"]["shape"] == [1280]
@@ -481,6 +483,15 @@ def test_a_frozen_network_reads_frames_and_is_saved(tmp_path: Path) -> None:
 
     paths = sorted((videos / "left" / "0").iterdir())
     frames = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
+    np.testing.assert_allclose(
+        again.predict([frames, frames[:1].astype(int)])[["left", "right"]].to_numpy()[0],
+        answers.loc[0, ["left", "right"]].to_numpy(dtype=float),
+        atol=1e-5,
+    )
+    settings = SequenceClassificationSettings(**network, label=["a", "b"])
+    source = TASK.load([frames, frames[:1]], settings)
+    np.testing.assert_allclose(source.values[1], source.values[0][:1], atol=1e-5)
+    assert source.extractor is not None
     stream = again.stream()
     for frame in frames:
         answer = stream.update(frame)

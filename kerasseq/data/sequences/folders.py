@@ -47,6 +47,8 @@ class FileReaders:
         frames: function from the paths of the frames of a video to their values, uint8 `(timesteps,
             height, width, channels)`, or to features, float32 `(timesteps, features)`; None if
             there are no frames.
+        encode: function from the frames of a video in an array, uint8 `(timesteps, height, width,
+            channels)`, to features, float32 `(timesteps, features)`; None to keep their pixels.
         images: endings of images.
         video: whether images in a folder are the frames of one video; None to decide by the
             depth of most images, CLASS/VIDEO/FRAME.
@@ -56,6 +58,7 @@ class FileReaders:
 
     by_ending: Mapping[str, Callable[[Path], Recording]] = field(default_factory=dict)
     frames: Callable[[Sequence[Path]], np.ndarray] | None = None
+    encode: Callable[[np.ndarray], np.ndarray] | None = None
     images: tuple[str, ...] = ()
     video: bool | None = None
     begin: Callable[[Sequence[Path]], None] | None = None
@@ -304,7 +307,7 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
         recording.name = path.name
         return [recording]
     if ending in _NUMPY:
-        return [arrays.read_recording(path)]
+        return [arrays.read_recording(path, readers.encode)]
     if path.stat().st_size == 0:
         raise ValueError("it is empty")
     joints = layout.joints or (KINECT_JOINTS if _SKELETON in path.name.lower() else None)

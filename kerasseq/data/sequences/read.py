@@ -147,6 +147,7 @@ def _from_arrays(values: Any, labels: Any, reading: Reading) -> Sequences:
         where="the array" if hasattr(values, "shape") else "the list",
         rate=None,
         target_rate=reading.rate,
+        encode=reading.readers.encode,
         **reading.checks,
     )
 
@@ -181,6 +182,7 @@ def _from_path(path: Path, reading: Reading) -> Sequences:
             lengths=content.get("lengths"),
             rate=content.get("rate"),
             target_rate=reading.rate,
+            encode=reading.readers.encode,
             **reading.checks,
         )
     if ending in TABLES and not folders.is_headless(path):

@@ -66,10 +66,11 @@ def file_readers(
 
     return FileReaders(
         {**dict.fromkeys(IMAGES, read_rows), **dict.fromkeys(SOUNDS, sounds.read)},
-        encoder or read_frames,
-        IMAGES,
-        video,
-        sounds.begin,
+        frames=encoder or read_frames,
+        encode=encoder,
+        images=IMAGES,
+        video=video,
+        begin=sounds.begin,
     )
 
 

@@ -109,8 +109,9 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         if encoder is not None and source.extractor is None:
             if not encoder.used:
                 raise ValueError(
-                    "encoder= reads the frames of videos, and data has none, CLASS/VIDEO/FRAME: "
-                    f"leave it out. Received: encoder={settings.encoder!r}"
+                    "encoder= reads the frames of videos, and data has none, as CLASS/VIDEO/FRAME "
+                    "or as arrays (timesteps, height, width, channels): leave it out. "
+                    f"Received: encoder={settings.encoder!r}"
                 )
             source.extractor = encoder.state()
         return reading.labelled(source, parts, settings.target)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kerasseq.data.sequences.folders import FileReaders
 from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.read import Reading, read_sequences
 from kerasseq.io.digest import digest
@@ -173,3 +174,17 @@ def test_other_frames_have_their_reason() -> None:
     expected = "its frames must be whole numbers from 0 to 255, and are"
     reasons = ["float64", "from -1 to -1", "from 300 to 300"]
     assert faults == ["", *(f"{expected} {reason}" for reason in reasons)]
+
+
+def test_frames_in_arrays_become_features_where_a_function_computes_them(tmp_path: Path) -> None:
+    def brightness(frames: np.ndarray) -> np.ndarray:
+        return frames.mean(axis=(1, 2), dtype=np.float32)
+
+    frames = np.random.default_rng(0).integers(0, 255, (3, 4, 5, 6, 3))
+    np.savez(tmp_path / "all.npz", values=frames, labels=list("aba"))
+    np.save(tmp_path / "one.npy", frames[0])
+    readers = FileReaders(encode=brightness)
+    for data in (frames, list(frames), tmp_path / "all.npz", [str(tmp_path / "one.npy")]):
+        source = read_sequences(data, Reading(learn=False, readers=readers, shape=(3,)))
+        assert not any(source.faults)
+        np.testing.assert_array_equal(source.values[0], brightness(frames[0]))
