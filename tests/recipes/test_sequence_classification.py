@@ -202,7 +202,9 @@ def test_numbers_with_a_fraction_are_a_regression(regression: SequenceRun, tmp_p
     assert [*regression.metrics["baselines"]] == ["mean", "statistics + ridge regression"]
     assert "the labels are numbers: a regression" in regression.notes
     values, _ = _waves(4, seed=7)
+    among = regression.predict([*values, "gone.csv"])
     answers = regression.predict([*values, np.zeros((0, 2))])
+    assert among["prediction"].tolist() == answers["prediction"].tolist()
     assert answers.columns.tolist() == ["sequence", "prediction", "note"]
     assert answers["prediction"].between(90, 115).all()
     assert answers["note"].tolist()[3:] == ["", "it has no timesteps: mean of the training part"]

@@ -14,7 +14,7 @@ from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.recordings import Recording, Sequences, as_values, assemble
 from kerasseq.io.limits import Damaged, check_size, read_npz
 
-__all__ = ["from_arrays", "is_arrays", "read_arrays", "read_recording"]
+__all__ = ["from_array", "from_arrays", "is_arrays", "read_arrays", "read_recording"]
 
 Encode = Callable[[np.ndarray], np.ndarray]
 
@@ -88,7 +88,7 @@ def from_arrays(
         raise ValueError(" ".join(faults))
     ends = None if lengths is None else _ends(lengths, data.shape[1])
     recordings = [
-        _recording(row, data[row] if ends is None else data[row][: ends[row]], encode)
+        from_array(data[row] if ends is None else data[row][: ends[row]], str(row), encode)
         for row in range(len(data))
     ]
     for recording, label, group in zip(recordings, _entries(labels, data), _entries(groups, data)):
@@ -99,6 +99,25 @@ def from_arrays(
     if is_array and data.ndim < 4 and data.size:
         whole = Ragged.join(data if data.ndim == 3 else data[:, :, None])
     return assemble(recordings, where, rate=target_rate, joined=whole, **checks)
+
+
+def from_array(values: Any, name: str, encode: Encode | None = None) -> Recording:
+    """Make one sequence of an array; one that is none becomes a recording with its fault.
+
+    Args:
+        values: `(timesteps, channels)` or `(timesteps,)`, or frames as in `as_values`.
+        name: name of the sequence.
+        encode: as in `from_arrays`.
+
+    Example:
+
+    >>> from_array([[1, 2], [3]], "0").fault
+    'its timesteps differ in their number of channels'
+    """
+    try:
+        return Recording(name, _values(values, encode))
+    except ValueError as error:
+        return Recording(name, fault=str(error))
 
 
 def read_arrays(path: Path) -> Mapping[str, Any] | None:
@@ -231,13 +250,6 @@ def _values(array: Any, encode: Encode | None) -> np.ndarray:
     if encode is None or values.ndim < 4 or not len(values):
         return values
     return encode(values)
-
-
-def _recording(row: int, values: Any, encode: Encode | None) -> Recording:
-    try:
-        return Recording(str(row), _values(values, encode))
-    except ValueError as error:
-        return Recording(str(row), fault=str(error))
 
 
 def _read_npy(path: Path) -> np.ndarray:

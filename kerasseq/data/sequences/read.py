@@ -302,16 +302,15 @@ def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Read
 
 
 def _from_paths(data: Sequence[Any], reading: Reading) -> Sequences:
-    """Read a list of files, folders and archives to classify, one after another."""
-    parts = [part for entry in data for part in _recordings(entry, reading)]
+    """Read a list of files, folders and archives, and arrays among them, one after another."""
+    parts = [part for row, entry in enumerate(data) for part in _recordings(row, entry, reading)]
     return assemble(parts, "the list", rate=reading.rate, **reading.checks)
 
 
-def _recordings(entry: Any, reading: Reading) -> list[Recording]:
+def _recordings(row: int, entry: Any, reading: Reading) -> list[Recording]:
     """The recordings of one entry of a list; an entry that cannot be read has its fault."""
     if not isinstance(entry, str | os.PathLike):
-        kind = type(entry).__name__
-        return [Recording(kind, fault=f"it is no path, as other entries are, but {kind}")]
+        return [arrays.from_array(entry, str(row), reading.readers.encode)]
     name = Path(entry).name
     try:
         part = _read(entry, replace(reading, learn=False)).whole()

@@ -155,7 +155,7 @@ def test_names_of_channels_are_as_many_as_channels(channels: list[str]) -> None:
 def test_an_entry_of_a_list_that_is_no_path_is_answered(tmp_path: Path) -> None:
     np.save(tmp_path / "0.npy", VALUES[0])
     answered = _read([str(tmp_path / "0.npy"), None], learn=False)
-    assert answered.faults == ["", "it is no path, as other entries are, but NoneType"]
+    assert answered.faults == ["", "it does not hold numbers, but object"]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16])
@@ -188,3 +188,12 @@ def test_frames_in_arrays_become_features_where_a_function_computes_them(tmp_pat
         source = read_sequences(data, Reading(learn=False, readers=readers, shape=(3,)))
         assert not any(source.faults)
         np.testing.assert_array_equal(source.values[0], brightness(frames[0]))
+
+
+def test_a_text_among_arrays_does_not_spoil_the_others() -> None:
+    data = [np.ones((3, 2)), "gone.csv", [[1, 2], [3, 4]], np.ones((3, 4)), {"a": 1}]
+    source = read_sequences(data, Reading(learn=False, shape=(2,)))
+    assert source.names == ["0", "gone.csv", "2", "3", "4"]
+    assert [bool(fault) for fault in source.faults] == [False, True, False, True, True]
+    assert "there is no file" in source.faults[1]
+    np.testing.assert_array_equal(source.values[2], [[1, 2], [3, 4]])
