@@ -300,6 +300,19 @@ def test_a_part_of_its_own_and_the_scaling_of_the_training_part_alone() -> None:
     assert TASK.settings_to_json(settings)["test"] == "9 sequences and their labels"
 
 
+def test_the_folders_of_parts_are_the_parts(tmp_path: Path) -> None:
+    values, labels = _waves()
+    for part, rows in (("train", 45), ("val", 9), ("test", 12)):
+        for row, (x, label) in enumerate(zip(values[:rows], labels)):
+            (tmp_path / part / label).mkdir(parents=True, exist_ok=True)
+            np.save(tmp_path / part / label / f"{row}.npy", x)
+    parts = _parts(tmp_path)
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (45, 9, 12)
+    for name in ("validation", "test"):
+        with pytest.raises(ValueError, match=f"data has an official {name} part: leave {name}="):
+            _parts(tmp_path, **{name: (values[:9], labels[:9])})
+
+
 def test_missing_values_are_interpolated_and_said() -> None:
     values, labels = _waves()
     values[0] = np.where(np.arange(len(values[0]))[:, None] < 5, np.nan, values[0])

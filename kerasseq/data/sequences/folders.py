@@ -159,6 +159,8 @@ def read_folder(
             f"pattern matches none of the {len(sequences):,} names in {folder}, the first of them "
             f"{first!r}. Received: pattern={layout.pattern!r}"
         )
+    if len(official) > 1 and not any(head.lower().startswith("train") for head in official):
+        notes.append(f"no folder train: {', '.join(official)} are read as one part")
     if skipped:
         notes.append(f"left out: {skipped:,} files whose names do not match the pattern")
     if beside:

@@ -66,6 +66,8 @@ def test_the_name_of_a_part_is_no_class(tmp_path: Path) -> None:
             _csv(tmp_path / part / label / "0.csv")
         _csv(tmp_path / "flat" / part / "0.csv")
     assert read_sequences(tmp_path / "flat", Reading()).labels is None
+    pooled = read_sequences(tmp_path / "flat", Reading())
+    assert pooled.notes == ["no folder train: test, val are read as one part"]
     assert read_sequences([tmp_path / "val"], Reading(learn=False)).labels == ["sit", "walk"]
     _csv(tmp_path / "classes" / "train" / "0.csv")
     _csv(tmp_path / "classes" / "car" / "0.csv")
