@@ -105,7 +105,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     window: int | None = setting(
         None,
         "timesteps of the windows into which recordings are cut; a window has the most frequent "
-        "label of its timesteps; default: whole recordings",
+        "label of its timesteps, or for a regression their mean; default: whole recordings",
         stage="read",
         least=1,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kerasseq import registry
+from kerasseq import names, registry
 from kerasseq.cli import commands
 from kerasseq.cli import options as signatures
 from kerasseq.cli.options import Option
@@ -38,6 +38,8 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
         verb: name of the verb.
         words: positional words of the command line after the verb.
     """
+    if not words and verb in names.VERBS and _recipes_with(verb) > 1:
+        return _general_command(verb)
     task = _task(verb, words)
     verbs = task.run.verbs
     if verb not in (_FIRST, *verbs):
@@ -101,6 +103,29 @@ def _task(verb: str, words: Sequence[str]) -> Task[Any, Any]:
             break
     tasks = [registry.task(name) for name in registry.names()]
     return next((task for task in tasks if verb in task.run.verbs), tasks[0])
+
+
+def _recipes_with(verb: str) -> int:
+    """Number of recipes whose runs have a verb."""
+    tasks = [registry.task(name) for name in registry.names()]
+    return sum(verb in (_FIRST, *task.run.verbs) for task in tasks)
+
+
+def _general_command(verb: str) -> Callable[..., None]:
+    """The command of a verb without a folder, whose help fits the runs of all recipes."""
+
+    def call(folder: Path, data: list[str] | None, format: str) -> None:
+        raise ValueError(f"the folder must come first: kerasseq {verb} {folder}")
+
+    text = (
+        f"{names.VERBS[verb]}\n\n`kerasseq {verb} DIR --help` has the options for the run in DIR, "
+        "which depend on its recipe."
+    )
+    data = typer.Argument(
+        metavar="[DATA]...", help="New data, in the form that the recipe of the run reads."
+    )
+    parameters = [_folder_parameter(), _parameter("data", Annotated[list[str] | None, data], None)]
+    return signatures.signed(call, [*parameters, _FORMAT], text)
 
 
 def _record_path(word: str) -> Path | None:

@@ -666,6 +666,20 @@ def test_evaluate_has_the_options_by_which_the_recipe_reads(
     assert "name of the column of labels" in " ".join(say("evaluate", "folder", "-h")[1].split())
 
 
+@pytest.mark.parametrize("verb", ["predict", "evaluate"])
+def test_the_help_of_a_verb_without_a_folder_fits_every_recipe(
+    say: Callable[..., Said], verb: str
+) -> None:
+    code, out, _ = say(verb, "--help")
+    assert code == 0
+    assert "[DATA]..." in out
+    assert f"`kerasseq {verb} DIR --help`" in out
+    assert not any(word in out.lower() for word in ("image", "sentence", "series", "caption"))
+    code, _, err = say(verb)
+    assert (code, "Missing argument 'DIR'" in err) == (2, True)
+    assert "--horizon" in say("forecast", "--help")[1]  # of one recipe only
+
+
 def test_a_verb_of_other_runs_is_refused_with_those_that_there_are(
     say: Callable[..., Said], run: list[dict[str, Any]]
 ) -> None:

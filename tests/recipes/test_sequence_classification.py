@@ -21,6 +21,7 @@ from kerasseq.recipes.sequence_classification import SequenceClassificationSetti
 from kerasseq.settings import check
 from kerasseq.tasks import perform
 from kerasseq.tasks.sequence_classification import SequenceRun
+from kerasseq.tasks.sequence_classification.stream import Stream
 
 TASK = kerasseq.sequence_classification.task
 SMALL: dict[str, Any] = {
@@ -175,6 +176,24 @@ def test_a_stream_says_what_it_takes(run: SequenceRun, regression: SequenceRun) 
     )
 
 
+def test_a_stream_takes_the_channels_of_a_table_by_name(run: SequenceRun) -> None:
+    state = {**run.state, "channels": ["x", "y"]}
+    named = Stream(dataclasses.replace(run, state=state))
+    values = _waves(1, seed=6)[0][0][:4]
+    expected = run.stream().update(values)["probabilities"]
+    table = pd.DataFrame(values, columns=["x", "y"])
+    for samples in (values, table, table[["y", "x"]].assign(time=0)):
+        named.reset()
+        assert named.update(samples)["probabilities"] == expected
+    named.reset()
+    first = run.stream().update(values[0])["probabilities"]
+    row = table.assign(label="a")[["label", "y", "x"]].iloc[0]
+    assert named.update(row)["probabilities"] == first
+    with pytest.raises(ValueError, match=r"the columns 'x', 'y', each once.*: 'x', 'z'"):
+        named.update(table.rename(columns={"y": "z"}))
+    assert run.stream().update(table)["probabilities"] == expected
+
+
 # Regression
 
 
@@ -183,7 +202,9 @@ def test_numbers_with_a_fraction_are_a_regression(regression: SequenceRun, tmp_p
     assert [*regression.metrics["baselines"]] == ["mean", "statistics + ridge regression"]
     assert "the labels are numbers: a regression" in regression.notes
     values, _ = _waves(4, seed=7)
+    among = regression.predict([*values, "gone.csv"])
     answers = regression.predict([*values, np.zeros((0, 2))])
+    assert among["prediction"].tolist() == answers["prediction"].tolist()
     assert answers.columns.tolist() == ["sequence", "prediction", "note"]
     assert answers["prediction"].between(90, 115).all()
     assert answers["note"].tolist()[3:] == ["", "it has no timesteps: mean of the training part"]
@@ -195,6 +216,12 @@ def test_numbers_with_a_fraction_are_a_regression(regression: SequenceRun, tmp_p
     error = np.abs(loaded.predict(values)["prediction"] - targets).mean()
     scores = loaded.evaluate((values, targets))["test"]
     assert scores["mean_absolute_error"] == pytest.approx(error)
+    for bad, match in (
+        ("tall", "needs numbers as labels. Received: the label 'tall'"),
+        (np.inf, "every label must be a number of a size below"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            loaded.evaluate((values, [*targets[:3], bad]))
 
 
 def test_whole_numbers_are_classes_unless_told_otherwise() -> None:
@@ -273,6 +300,19 @@ def test_a_part_of_its_own_and_the_scaling_of_the_training_part_alone() -> None:
     assert TASK.settings_to_json(settings)["test"] == "9 sequences and their labels"
 
 
+def test_the_folders_of_parts_are_the_parts(tmp_path: Path) -> None:
+    values, labels = _waves()
+    for part, rows in (("train", 45), ("val", 9), ("test", 12)):
+        for row, (x, label) in enumerate(zip(values[:rows], labels)):
+            (tmp_path / part / label).mkdir(parents=True, exist_ok=True)
+            np.save(tmp_path / part / label / f"{row}.npy", x)
+    parts = _parts(tmp_path)
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (45, 9, 12)
+    for name in ("validation", "test"):
+        with pytest.raises(ValueError, match=f"data has an official {name} part: leave {name}="):
+            _parts(tmp_path, **{name: (values[:9], labels[:9])})
+
+
 def test_missing_values_are_interpolated_and_said() -> None:
     values, labels = _waves()
     values[0] = np.where(np.arange(len(values[0]))[:, None] < 5, np.nan, values[0])
@@ -306,6 +346,7 @@ def test_class_weights_give_all_classes_the_same_total() -> None:
         (lambda v, y: [], {"label": []}, "holds no sequences"),
         (lambda v, y: (v, y), {"pooling": "median"}, "pooling must be one of last"),
         (lambda v, y: (v, y), {"stride": 2}, "pass window= too"),
+        (lambda v, y: (v, y), {"image_size": 10**6}, "scaled to 1,000,000 by 1,000,000 pixels"),
         (lambda v, y: (v, y), {"test_groups": ["a"]}, "test_groups must name some of the groups"),
         (lambda v, y: 3, {}, "data must be an array.*Received: int"),
         (lambda v, y: (v, y), {"target": "number"}, "needs numbers as labels.*'slow'"),
@@ -440,7 +481,9 @@ def test_a_network_whose_weights_are_not_there_is_one_sentence(
 def test_a_frozen_network_reads_frames_and_is_saved(tmp_path: Path) -> None:
     videos = _videos(tmp_path)
     network = {"encoder": "mobilenet_v2", "weights": None, "image_size": 32}
-    with pytest.raises(ValueError, match="encoder= reads the frames of videos, and data has none"):
+    with pytest.raises(
+        ValueError, match="encoder= reads the frames of videos, and data has none, as CLASS"
+    ):
         sequence_classification(_waves(), **network, **SMALL)
     run = sequence_classification(videos, **network, **{**SMALL, "validation": 0.3}, causal=True)
     assert run.state["data_info"]["shape"] == [1280]
@@ -455,6 +498,15 @@ def test_a_frozen_network_reads_frames_and_is_saved(tmp_path: Path) -> None:
 
     paths = sorted((videos / "left" / "0").iterdir())
     frames = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
+    np.testing.assert_allclose(
+        again.predict([frames, frames[:1].astype(int)])[["left", "right"]].to_numpy()[0],
+        answers.loc[0, ["left", "right"]].to_numpy(dtype=float),
+        atol=1e-5,
+    )
+    settings = SequenceClassificationSettings(**network, label=["a", "b"])
+    source = TASK.load([frames, frames[:1]], settings)
+    np.testing.assert_allclose(source.values[1], source.values[0][:1], atol=1e-5)
+    assert source.extractor is not None
     stream = again.stream()
     for frame in frames:
         answer = stream.update(frame)

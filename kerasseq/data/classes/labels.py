@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasseq.io.limits import encodable
 
-__all__ = ["Label", "class_name", "class_numbers", "plain_labels"]
+__all__ = ["Label", "class_name", "class_numbers", "has_fractions", "is_number", "plain_labels"]
 
 Label = str | int | float | bool
 
@@ -67,3 +67,28 @@ def class_numbers(labels: Sequence[Label], classes: Sequence[Label]) -> np.ndarr
             f"has {', '.join(map(repr, known))}. Leave those rows out, or train on them."
         )
     return np.array([number[name] for name in names], dtype=np.int64)
+
+
+def has_fractions(labels: Sequence[Any]) -> bool:
+    """Whether all labels are finite numbers, and some of them have a fraction; None does not count.
+
+    >>> has_fractions([1, None, "2.5"]), has_fractions([1, 2.0]), has_fractions([0.5, "a"])
+    (True, False, False)
+    """
+    try:
+        values = np.array([float(label) for label in labels if label is not None])
+    except (TypeError, ValueError):
+        return False
+    return bool(np.isfinite(values).all() and (values != np.rint(values)).any())
+
+
+def is_number(label: Any) -> bool:
+    """Whether a label is a finite number, or the text of one.
+
+    >>> [is_number(label) for label in (1, "2.5", float("inf"), "a", None)]
+    [True, True, False, False, False]
+    """
+    try:
+        return bool(np.isfinite(float(label)))
+    except (TypeError, ValueError):
+        return False

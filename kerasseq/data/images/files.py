@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasseq.io import paths
+from kerasseq.io.limits import VALUE, check_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,6 +20,7 @@ __all__ = [
     "Images",
     "as_image",
     "check_image",
+    "check_scaled_size",
     "read_image",
     "read_images",
     "read_pixels",
@@ -28,6 +30,7 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 # The formats of these endings, by Pillow's names. A file is read in one of these formats only,
 # whatever its ending: for others Pillow starts programs, such as Ghostscript for PostScript.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+_COLOURS = 3
 _GREY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")  # modes without colours
 _ORIENTATION = 0x0112  # the EXIF tag of the camera's orientation
 
@@ -46,6 +49,8 @@ def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is no image, is cut off, or is too large to decode safely.
     """
+
+    check_scaled_size(size)
 
     def convert(image: Image) -> np.ndarray:
         image.draft("RGB", (2 * size, 2 * size))  # decodes a large JPEG at a fraction
@@ -66,6 +71,9 @@ def read_pixels(path: str | os.PathLike[str], size: int | None = None) -> np.nda
         ValueError: as in `read_image`.
     """
 
+    if size is not None:
+        check_scaled_size(size)
+
     def convert(image: Image) -> np.ndarray:
         grey = image.mode in _GREY
         rgb = _to_rgb(image)
@@ -75,6 +83,16 @@ def read_pixels(path: str | os.PathLike[str], size: int | None = None) -> np.nda
         return pixels[:, :, 0] if grey else pixels
 
     return _decode(path, convert)
+
+
+def check_scaled_size(size: int) -> None:
+    """Raise a ValueError if an image scaled to `size` by `size` pixels is larger than may be read.
+
+    >>> check_scaled_size(10**6)
+    Traceback (most recent call last):
+    kerasseq.io.limits.TooLarge: an image scaled to 1,000,000 by 1,000,000 pixels holds ...
+    """
+    check_size(_COLOURS * VALUE * size**2, f"an image scaled to {size:,} by {size:,} pixels")
 
 
 def _decode(path: str | os.PathLike[str], convert: Callable[[Image], np.ndarray]) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.recordings import Recording, Sequences, as_values, assemble
 from kerasseq.io.limits import Damaged, check_size, read_npz
 
-__all__ = ["from_arrays", "is_arrays", "read_arrays", "read_recording"]
+__all__ = ["from_array", "from_arrays", "is_arrays", "read_arrays", "read_recording"]
+
+Encode = Callable[[np.ndarray], np.ndarray]
 
 #: Names of the arrays in an .npz file with many sequences.
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -44,6 +46,7 @@ def from_arrays(
     lengths: np.ndarray | None = None,
     rate: float | None = None,
     target_rate: float | None = None,
+    encode: Encode | None = None,
     **checks: Any,
 ) -> Sequences:
     """Make labelled sequences of an array, or of a list of arrays of unequal length.
@@ -57,6 +60,7 @@ def from_arrays(
         lengths: number of timesteps of each sequence, where `data` is one padded array.
         rate: timesteps per second; None where it is unknown.
         target_rate: timesteps per second to resample to.
+        encode: function from frames, uint8, to features; None to keep their pixels.
         **checks: `learn`, `channels`, `shape` and `notes` as in `assemble`.
 
     Raises:
@@ -84,7 +88,7 @@ def from_arrays(
         raise ValueError(" ".join(faults))
     ends = None if lengths is None else _ends(lengths, data.shape[1])
     recordings = [
-        _recording(row, data[row] if ends is None else data[row][: ends[row]])
+        from_array(data[row] if ends is None else data[row][: ends[row]], str(row), encode)
         for row in range(len(data))
     ]
     for recording, label, group in zip(recordings, _entries(labels, data), _entries(groups, data)):
@@ -95,6 +99,25 @@ def from_arrays(
     if is_array and data.ndim < 4 and data.size:
         whole = Ragged.join(data if data.ndim == 3 else data[:, :, None])
     return assemble(recordings, where, rate=target_rate, joined=whole, **checks)
+
+
+def from_array(values: Any, name: str, encode: Encode | None = None) -> Recording:
+    """Make one sequence of an array; one that is none becomes a recording with its fault.
+
+    Args:
+        values: `(timesteps, channels)` or `(timesteps,)`, or frames as in `as_values`.
+        name: name of the sequence.
+        encode: as in `from_arrays`.
+
+    Example:
+
+    >>> from_array([[1, 2], [3]], "0").fault
+    'its timesteps differ in their number of channels'
+    """
+    try:
+        return Recording(name, _values(values, encode))
+    except ValueError as error:
+        return Recording(name, fault=str(error))
 
 
 def read_arrays(path: Path) -> Mapping[str, Any] | None:
@@ -126,14 +149,18 @@ def read_arrays(path: Path) -> Mapping[str, Any] | None:
     return result
 
 
-def read_recording(path: Path) -> Recording:
+def read_recording(path: Path, encode: Encode | None = None) -> Recording:
     """Read an .npz or .npy file with one sequence, and its label where it has one.
+
+    Args:
+        path: the file.
+        encode: as in `from_arrays`.
 
     Raises:
         ValueError: if the file is damaged or too large, or it is not clear which array it is.
     """
     if path.suffix.lower() == ".npy":
-        return Recording(path.name, as_values(_read_npy(path)))
+        return Recording(path.name, _values(_read_npy(path), encode))
     arrays = read_npz(path)
     names = [name for name in _NAMES["values"] if name in arrays] or [
         name for name, array in arrays.items() if array.ndim >= 1
@@ -143,7 +170,7 @@ def read_recording(path: Path) -> Recording:
             f"it has the arrays {', '.join(map(repr, arrays)) or 'none'}; name the sequence "
             "'values'"
         )
-    recording = Recording(path.name, as_values(arrays[names[0]]))
+    recording = Recording(path.name, _values(arrays[names[0]], encode))
     for role, attribute in (("labels", "label"), ("groups", "group")):
         for name in _NAMES[role]:
             if name in arrays and arrays[name].ndim == 0:
@@ -217,11 +244,12 @@ def _rate(array: np.ndarray, path: Path) -> float:
     return rate
 
 
-def _recording(row: int, values: Any) -> Recording:
-    try:
-        return Recording(str(row), as_values(values))
-    except ValueError as error:
-        return Recording(str(row), fault=str(error))
+def _values(array: Any, encode: Encode | None) -> np.ndarray:
+    """One sequence, checked; of frames their features, where a function computes them."""
+    values = as_values(array)
+    if encode is None or values.ndim < 4 or not len(values):
+        return values
+    return encode(values)
 
 
 def _read_npy(path: Path) -> np.ndarray:

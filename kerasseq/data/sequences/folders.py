@@ -28,8 +28,14 @@ __all__ = ["FileReaders", "Layout", "is_headless", "read_file", "read_folder", "
 _NUMPY = (".npz", ".npy")
 _TEXT = (".txt", ".dat")
 _LONGEST_LINE = 2**20
-_PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+_PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 _SKELETON = "skeleton"
+_SHOWN = 5  # endings of files in a note
+_VIDEO_LEVELS = 3  # of CLASS/VIDEO/FRAME
 
 
 @dataclass(frozen=True)
@@ -41,15 +47,18 @@ class FileReaders:
         frames: function from the paths of the frames of a video to their values, uint8 `(timesteps,
             height, width, channels)`, or to features, float32 `(timesteps, features)`; None if
             there are no frames.
+        encode: function from the frames of a video in an array, uint8 `(timesteps, height, width,
+            channels)`, to features, float32 `(timesteps, features)`; None to keep their pixels.
         images: endings of images.
         video: whether images in a folder are the frames of one video; None to decide by the
-            depth of the folders, CLASS/VIDEO/FRAME.
+            depth of most images, CLASS/VIDEO/FRAME.
         begin: function that is called with the paths of all files before the first is read; None
             if nothing depends on all of them.
     """
 
     by_ending: Mapping[str, Callable[[Path], Recording]] = field(default_factory=dict)
     frames: Callable[[Sequence[Path]], np.ndarray] | None = None
+    encode: Callable[[np.ndarray], np.ndarray] | None = None
     images: tuple[str, ...] = ()
     video: bool | None = None
     begin: Callable[[Sequence[Path]], None] | None = None
@@ -85,8 +94,9 @@ def read_folder(
 ) -> tuple[dict[str, list[Recording]], list[str]]:
     """Read a folder with a file for each sequence, or a sub-folder of frames for each.
 
-    Labels are the names of the sub-folders, optionally inside `train` and `test`; or they come from
-    the names of the files, by a pattern; or from a column in each file.
+    Labels are the names of the sub-folders, optionally inside `train`, `validation` (`valid`,
+    `val`, `dev`) and `test`; or they come from the names of the files, by a pattern; or from a
+    column in each file. Without `train` these folders are no parts, but no labels either.
 
     Args:
         folder: the folder; files that begin with a dot are left out.
@@ -94,26 +104,34 @@ def read_folder(
         readers: readers of sounds and images.
 
     Returns:
-        The recordings of the parts "train" and, if there is such a folder, "test"; and notes.
+        The recordings of the parts "train" and, if there are such folders, "validation" and "test";
+        and notes.
 
     Raises:
         ValueError: if there is no file to read, the pattern matches none, or all is too large.
     """
-    files, notes = _list_files(folder, readers)
+    files, others = _list_files(folder, readers)
     if not files:
+        besides = f", but {_listed(others)}" if others else ""
         raise ValueError(
-            f"{folder} holds no file that can be read: known are {', '.join(readers.endings)}. "
-            "Give a folder with a file for each sequence."
+            f"{folder} holds no file that can be read{besides}. Known are "
+            f"{', '.join(readers.endings)}. Convert the files, sound to .wav, or give a folder "
+            "with a file for each sequence."
         )
+    notes = [f"left out, of another kind: {_listed(others)}"] if others else []
     pattern = None if layout.pattern is None else compile_pattern(layout.pattern)
     if readers.begin is not None:
         readers.begin(files)
-    sequences = _by_sequence(files, folder, readers)
-    official = _has_parts(sequences)
+    sequences, remarks = _by_sequence(files, folder, readers)
+    notes += remarks
+    official = _official_parts(sequences)
     result: dict[str, list[Recording]] = {"train": []}
-    skipped = 0
+    skipped = beside = 0
     for parts, paths in sequences.items():
-        part = _PARTS[parts[0].lower()] if official else "train"
+        if official and parts[0] not in official:
+            beside += len(paths)
+            continue
+        part = official.get(parts[0], "train")
         inner = parts[1:] if official else parts
         name = "/".join(parts)
         fields: Mapping[str, str] | None = {}
@@ -141,8 +159,12 @@ def read_folder(
             f"pattern matches none of the {len(sequences):,} names in {folder}, the first of them "
             f"{first!r}. Received: pattern={layout.pattern!r}"
         )
+    if len(official) > 1 and not any(head.lower().startswith("train") for head in official):
+        notes.append(f"no folder train: {', '.join(official)} are read as one part")
     if skipped:
         notes.append(f"left out: {skipped:,} files whose names do not match the pattern")
+    if beside:
+        notes.append(f"left out: {beside:,} files beside the folders {', '.join(sorted(official))}")
     return result, notes
 
 
@@ -190,30 +212,36 @@ def unpacked(path: Path) -> Iterator[Path]:
         yield inner
 
 
-def _list_files(folder: Path, readers: FileReaders) -> tuple[list[Path], list[str]]:
-    """The files of one kind, sorted, none of them outside of the folder; and notes on others."""
+def _list_files(folder: Path, readers: FileReaders) -> tuple[list[Path], Counter[str]]:
+    """The files of one kind, sorted, none outside of the folder; and how many others, by ending."""
     total, files = 0, []
+    endings: Counter[str] = Counter()
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder).parts
-        if any(part.startswith((".", "__MACOSX")) for part in inner):
+        if any(part.startswith((".", "__MACOSX")) for part in inner) or not path.is_file():
             continue
-        if path.suffix.lower() in readers.endings and is_file_inside(path, folder):
+        ending = path.suffix.lower()
+        endings[ending] += 1
+        if ending in readers.endings and is_file_inside(path, folder):
             total += path.stat().st_size
             check_size(total, str(folder))
-            files.append(path.relative_to(folder))
-    if not files:
-        return [], []
+            files.append(path)
+    readable = [ending for ending in endings if ending in readers.endings]
+    if not readable:
+        return [], endings
     # One kind of file holds the sequences; others, such as a read-me file, lie beside them. Of
     # equally many, text describes the others.
-    endings = Counter(path.suffix.lower() for path in files)
-    kind = max(endings, key=lambda ending: (endings[ending], ending not in _TEXT))
+    kind = max(readable, key=lambda ending: (endings[ending], ending not in _TEXT))
     kinds = readers.images if kind in readers.images else _same_kind(kind, readers)
-    chosen = [folder / path for path in files if path.suffix.lower() in kinds]
-    others = sorted({*endings} - {*kinds})
-    if not others:
-        return chosen, []
-    count = len(files) - len(chosen)
-    return chosen, [f"left out: {count:,} files of another kind, {', '.join(others)}"]
+    chosen = [path for path in files if path.suffix.lower() in kinds]
+    return chosen, Counter({e: count for e, count in endings.items() if e not in kinds})
+
+
+def _listed(endings: Counter[str]) -> str:
+    """Numbers of files by their endings: "12 .mp3, 1 without an ending"; "" of none."""
+    shown = [f"{count:,} {e or 'without an ending'}" for e, count in endings.most_common(_SHOWN)]
+    more = sum(endings.values()) - sum(count for _, count in endings.most_common(_SHOWN))
+    return ", ".join([*shown, *([f"{more:,} more"] if more else [])])
 
 
 def _same_kind(ending: str, readers: FileReaders) -> tuple[str, ...]:
@@ -223,23 +251,44 @@ def _same_kind(ending: str, readers: FileReaders) -> tuple[str, ...]:
 
 def _by_sequence(
     files: list[Path], folder: Path, readers: FileReaders
-) -> dict[tuple[str, ...], list[Path]]:
-    """The files of each sequence by its name: one, or the frames in a folder."""
+) -> tuple[dict[tuple[str, ...], list[Path]], list[str]]:
+    """The files of each sequence by its name: one, or the frames in a folder; and notes."""
     inner = {path: path.relative_to(folder).parts for path in files}
     if files[0].suffix.lower() not in readers.images:
-        return {parts: [path] for path, parts in inner.items()}
-    levels = min(map(len, inner.values())) - _has_parts(inner.values())
-    video = readers.video if readers.video is not None else levels > 2
-    result: dict[tuple[str, ...], list[Path]] = {}
+        return {parts: [path] for path, parts in inner.items()}, []
+    above = bool(_official_parts(inner.values()))
+    levels = Counter(len(parts) - above for parts in inner.values()).most_common(1)[0][0]
+    video = readers.video if readers.video is not None else levels >= _VIDEO_LEVELS
+    if not video:
+        return {parts: [path] for path, parts in inner.items()}, []
+    frames: dict[tuple[str, ...], list[Path]] = {}
+    stray = 0
     for path, parts in inner.items():
-        result.setdefault((parts[:-1] or (folder.name,)) if video else parts, []).append(path)
-    return result
+        if readers.video is None and len(parts) - above < _VIDEO_LEVELS:
+            stray += 1
+            continue
+        frames.setdefault(parts[:-1] or (folder.name,), []).append(path)
+    counts = sorted(map(len, frames.values()))
+    sizes = f"{counts[0]:,}" if counts[0] == counts[-1] else f"{counts[0]:,} to {counts[-1]:,}"
+    notes = [f"{len(frames):,} videos of {sizes} frames, from folders of images"]
+    if stray:
+        notes.append(f"left out: {stray:,} images beside the folders of the videos")
+    return {name: sorted(paths, key=_by_number) for name, paths in frames.items()}, notes
 
 
-def _has_parts(names: Iterable[tuple[str, ...]]) -> bool:
-    """Whether the outermost folders are an official training and test part."""
-    heads = {_PARTS.get(parts[0].lower()) for parts in names if len(parts) > 1}
-    return heads == {"train", "test"}
+def _by_number(path: Path) -> list[tuple[str, int]]:
+    """Sorts names by the numbers in them: 2.png before 10.png."""
+    pieces = re.findall(r"(\D*)(\d*)", path.name)
+    return [(text, int(digits or -1)) for text, digits in pieces]
+
+
+def _official_parts(names: Iterable[tuple[str, ...]]) -> dict[str, str]:
+    """The part of each outermost folder, by its name; empty if one of them is no part."""
+    heads = sorted({parts[0] for parts in names if len(parts) > 1})
+    parts = {head: _PARTS[head.lower()] for head in heads if head.lower() in _PARTS}
+    if len(parts) < len(heads):
+        return {}
+    return parts if "train" in parts.values() else dict.fromkeys(parts, "train")
 
 
 def _read_sequence(paths: list[Path], layout: Layout, readers: FileReaders) -> list[Recording]:
@@ -260,7 +309,7 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
         recording.name = path.name
         return [recording]
     if ending in _NUMPY:
-        return [arrays.read_recording(path)]
+        return [arrays.read_recording(path, readers.encode)]
     if path.stat().st_size == 0:
         raise ValueError("it is empty")
     joints = layout.joints or (KINECT_JOINTS if _SKELETON in path.name.lower() else None)

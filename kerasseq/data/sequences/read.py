@@ -40,6 +40,7 @@ class Reading:
         rate: timesteps per second to resample to.
         window: timesteps of a window of a long recording.
         stride: timesteps from one window to the next.
+        numeric: whether labels are numbers to predict; None if numbers with a fraction are.
         learn: whether the sequences are for training, where an unusable sequence is an error.
         shape: shape of a timestep in the training data.
         usual: names of the columns in the training data.
@@ -56,6 +57,7 @@ class Reading:
     rate: float | None = None
     window: int | None = None
     stride: int | None = None
+    numeric: bool | None = None
     learn: bool = True
     shape: tuple[int, ...] | None = None
     usual: Mapping[str, Any] = field(default_factory=dict)
@@ -98,7 +100,7 @@ def read_sequences(data: Any, reading: Reading) -> Sequences:
     varying = any(isinstance(label, np.ndarray) for label in sequences.labels or ())
     if varying and not reading.learn and reading.window is None:
         sequences.labels = None  # a sequence to classify needs no label
-    return cut_windows(sequences, reading.window, reading.stride)
+    return cut_windows(sequences, reading.window, reading.stride, reading.numeric)
 
 
 def _read(data: Any, reading: Reading) -> Sequences:
@@ -145,6 +147,7 @@ def _from_arrays(values: Any, labels: Any, reading: Reading) -> Sequences:
         where="the array" if hasattr(values, "shape") else "the list",
         rate=None,
         target_rate=reading.rate,
+        encode=reading.readers.encode,
         **reading.checks,
     )
 
@@ -179,6 +182,7 @@ def _from_path(path: Path, reading: Reading) -> Sequences:
             lengths=content.get("lengths"),
             rate=content.get("rate"),
             target_rate=reading.rate,
+            encode=reading.readers.encode,
             **reading.checks,
         )
     if ending in TABLES and not folders.is_headless(path):
@@ -213,12 +217,13 @@ def _from_folder(folder: Path, where: str, reading: Reading) -> Sequences:
     recordings, notes = folders.read_folder(folder, reading.layout, reading.readers)
     checks = reading.checks
     sequences = assemble(recordings["train"], where, rate=reading.rate, notes=notes, **checks)
-    if "test" in recordings:
-        checks["shape"] = sequences.values.shape
-        rate = reading.rate or sequences.rate
-        sequences.test = assemble(recordings["test"], f"{where}/test", rate=rate, **checks)
-        count = len(sequences.test)
-        sequences.notes.append(f"an official test part of {count:,} sequences")
+    checks["shape"] = sequences.values.shape
+    rate = reading.rate or sequences.rate
+    for name in ("validation", "test"):
+        if name in recordings:
+            part = assemble(recordings[name], f"{where}/{name}", rate=rate, **checks)
+            setattr(sequences, name, part)
+            sequences.notes.append(f"an official {name} part of {len(part):,} sequences")
     return sequences
 
 
@@ -244,6 +249,14 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
             f"{where} has no column {usual!r}, which tells the sequences apart in the training "
             "data. Add it, with the same value in all rows if the table is one sequence. Its "
             f"columns are {list_columns(list(frame.columns))}."
+        )
+    name = columns.sequence
+    detected = name is not None and name not in (reading.sequence, reading.usual.get("sequence"))
+    if reading.learn and detected and len(frame) > 1 and frame[name].is_unique:
+        raise ValueError(
+            f"{where}: the column {name!r} is different in each of the {len(frame):,} rows, so "
+            "that it does not tell the sequences apart. Pass sequence=, the column that does; or "
+            f"leave the column {name!r} out and pass window= for one long recording."
         )
     recordings = split_table(frame, columns, Path(where).name or where)
     roles = {role: getattr(columns, role) for role in ("label", "sequence", "step", "groups")}
@@ -289,19 +302,18 @@ def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Read
 
 
 def _from_paths(data: Sequence[Any], reading: Reading) -> Sequences:
-    """Read a list of files, folders and archives to classify, one after another."""
-    parts = [part for entry in data for part in _recordings(entry, reading)]
+    """Read a list of files, folders and archives, and arrays among them, one after another."""
+    parts = [part for row, entry in enumerate(data) for part in _recordings(row, entry, reading)]
     return assemble(parts, "the list", rate=reading.rate, **reading.checks)
 
 
-def _recordings(entry: Any, reading: Reading) -> list[Recording]:
+def _recordings(row: int, entry: Any, reading: Reading) -> list[Recording]:
     """The recordings of one entry of a list; an entry that cannot be read has its fault."""
     if not isinstance(entry, str | os.PathLike):
-        kind = type(entry).__name__
-        return [Recording(kind, fault=f"it is no path, as other entries are, but {kind}")]
+        return [arrays.from_array(entry, str(row), reading.readers.encode)]
     name = Path(entry).name
     try:
-        part = _read(entry, replace(reading, learn=False))
+        part = _read(entry, replace(reading, learn=False)).whole()
     except (ValueError, OSError) as error:
         return [Recording(name, fault=" ".join(str(error).split()).rstrip("."))]
     unknown: list[Any] = [None] * len(part)

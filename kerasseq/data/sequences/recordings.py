@@ -119,6 +119,13 @@ class Sequences:
             validation=None,
         )
 
+    def whole(self) -> Sequences:
+        """These sequences and then those of the validation and the test part."""
+        result = self
+        for part in (self.validation, self.test):
+            result = result if part is None else result.joined(part)
+        return replace(result, validation=None, test=None)
+
     def joined(self, other: Sequences) -> Sequences:
         """These sequences and then others; parts of one array are joined without a copy."""
         if self.values.values is other.values.values:
@@ -148,8 +155,8 @@ def as_values(array: Any) -> np.ndarray:
     """Convert one sequence to float32 `(timesteps, channels)`, or to frames of uint8.
 
     Args:
-        array: `(timesteps,)` or `(timesteps, channels)`; or frames, uint8 `(timesteps, height,
-            width, channels)`.
+        array: `(timesteps,)` or `(timesteps, channels)`; or frames, whole numbers from 0 to 255
+            `(timesteps, height, width, channels)`.
 
     Raises:
         ValueError: if it holds no numbers, or has another number of dimensions.
@@ -167,8 +174,8 @@ def as_values(array: Any) -> np.ndarray:
         values = values.astype(np.float32)
     if values.dtype.kind not in "buif":
         raise ValueError(f"it does not hold numbers, but {values.dtype.name}")
-    if values.ndim == 4 and values.dtype == np.uint8:
-        return values
+    if values.ndim == 4:
+        return _as_pixels(values)
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim == 3:  # an image with colours: its rows are the timesteps
@@ -177,6 +184,16 @@ def as_values(array: Any) -> np.ndarray:
         raise ValueError(f"it must be (timesteps, channels), and is {values.shape}")
     with np.errstate(over="ignore"):
         return np.asarray(values, dtype=np.float32)
+
+
+def _as_pixels(frames: np.ndarray) -> np.ndarray:
+    """Frames as uint8."""
+    expected = "its frames must be whole numbers from 0 to 255"
+    if frames.dtype.kind not in "iu":
+        raise ValueError(f"{expected}, and are {frames.dtype.name}")
+    if frames.size and (frames.min() < 0 or frames.max() > 255):
+        raise ValueError(f"{expected}, and are from {frames.min():,} to {frames.max():,}")
+    return frames.astype(np.uint8, copy=False)
 
 
 def assemble(

@@ -35,7 +35,8 @@ class Columns:
         sequence: names of the sequences; None if the table is one sequence.
         step: order of the timesteps: numbers or times; None for the order of the rows.
         groups: subjects or speakers.
-        identifiers: columns that number the sequences a second time, and are no channels.
+        identifiers: columns that number the sequences a second time, or the rows, and are no
+            channels.
     """
 
     channels: tuple[str, ...]
@@ -60,7 +61,8 @@ def find_columns(
         frame: a table whose column names are strings.
         where: name of the table, for errors.
         channels: columns of numbers; default: all further columns that hold numbers, but
-            identifiers, which are named like one and are the same in all rows of a sequence.
+            identifiers, which are named like one and are the same in all rows of a sequence, or
+            another whole number or text in every row.
         named: names of the columns `label`, `sequence`, `step` and `groups`, or None to find them.
         usual: names of the columns in the training data, used where the table has them.
 
@@ -124,10 +126,12 @@ def find_columns(
 
 
 def _is_identifier(frame: pd.DataFrame, name: str, sequence: str | None) -> bool:
-    """Whether a column is named as an identifier, and is constant within each sequence."""
+    """Whether a column is named as an identifier, and numbers the sequences or the rows."""
     plain = name.strip().lower()
     if sequence is None or not (plain in _NAMES["sequence"] or plain.endswith(("_id", " id"))):
         return False
+    if frame[name].dtype.kind != "f" and frame[name].is_unique:
+        return True
     values = frame[name].astype(str).groupby(frame[sequence].astype(str), sort=False)
     return bool((values.nunique() <= 1).all())
 

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from kerasseq.data.classes.labels import class_name
+from kerasseq.data.classes.labels import class_name, has_fractions, is_number
 from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.recordings import Sequences
 
 __all__ = ["cut_windows"]
 
 
-def cut_windows(sequences: Sequences, window: int | None, stride: int | None) -> Sequences:
+def cut_windows(
+    sequences: Sequences, window: int | None, stride: int | None, numeric: bool | None = None
+) -> Sequences:
     """Cut sequences into windows, without a copy of their values.
 
-    A window has the most frequent label of its timesteps. The windows of one recording are one
-    group, so that overlapping windows do not get into two parts of a split. A recording that is
-    shorter than a window is one window; the rest after the last window is left out.
+    A window has the most frequent label of its timesteps, or the mean of their numbers. The windows
+    of one recording are one group, so that overlapping windows do not get into two parts of a
+    split. A recording that is shorter than a window is one window; the rest after the last window
+    is left out.
 
     Args:
         sequences: recordings; labels are one per recording, or an array with one per timestep.
         window: timesteps of a window; None for whole recordings, which then need one label each.
         stride: timesteps from one window to the next; default: `window`, without an overlap.
+        numeric: whether labels are numbers to predict; None if numbers with a fraction are.
 
     Raises:
         ValueError: if labels vary within a recording, and there is no `window`.
@@ -44,8 +49,8 @@ def cut_windows(sequences: Sequences, window: int | None, stride: int | None) ->
             raise ValueError(
                 f"labels vary within {len(varying):,} sequences, the first of them "
                 f"{sequences.names[varying[0]]!r}: pass window=, the timesteps of a window, which "
-                "gets the most frequent label. Or pass sequence=, the column that tells the "
-                "sequences apart."
+                "gets the most frequent label, or the mean of numbers to predict. Or pass "
+                "sequence=, the column that tells the sequences apart."
             )
         return sequences
     step = stride or window
@@ -63,7 +68,10 @@ def cut_windows(sequences: Sequences, window: int | None, stride: int | None) ->
     groups = sequences.groups or sequences.names
     window_labels: list[Any] | None = None
     if labels is not None:
-        window_labels = [_majority(labels[r], a, b) for r, a, b in zip(rows, offsets, ends)]
+        if numeric is None:
+            numeric = has_fractions([label for entry in labels for label in np.ravel(entry)])
+        summary = _mean if numeric else _majority
+        window_labels = [_summary(labels[r], a, b, summary) for r, a, b in zip(rows, offsets, ends)]
     cut = replace(
         sequences,
         values=values,
@@ -73,25 +81,38 @@ def cut_windows(sequences: Sequences, window: int | None, stride: int | None) ->
         faults=[sequences.faults[r] for r in rows],
         remarks=[sequences.remarks[r] for r in rows],
         notes=[*sequences.notes, f"{len(sequences):,} recordings cut into {len(rows):,} windows"],
-        test=sequences.test and cut_windows(sequences.test, window, stride),
+        validation=sequences.validation
+        and cut_windows(sequences.validation, window, stride, numeric),
+        test=sequences.test and cut_windows(sequences.test, window, stride, numeric),
     )
     unlabelled = np.array([label is None for label in window_labels or []], dtype=bool)
     if unlabelled.any() and not unlabelled.all():
         cut.notes.append(f"left out: {unlabelled.sum():,} windows without a label")
-        test, cut = cut.test, cut.take(np.flatnonzero(~unlabelled))
-        cut.test = test
+        rest = cut.take(np.flatnonzero(~unlabelled))
+        cut = replace(rest, validation=cut.validation, test=cut.test)
     return cut
 
 
-def _majority(label: Any, begin: int, end: int) -> Any:
-    """The most frequent label of the timesteps; of several, the first; None without any."""
+def _summary(label: Any, begin: int, end: int, summary: Callable[[list[Any]], Any]) -> Any:
+    """One label for the timesteps of a window; None without any."""
     if not isinstance(label, np.ndarray):
         return label
     labels = [value for value in label[begin:end] if value is not None]
-    if not labels:
-        return None
+    return summary(labels) if labels else None
+
+
+def _majority(labels: list[Any]) -> Any:
+    """The most frequent label; of several, the first."""
     counts: dict[str, int] = {}
     for value in labels:
         counts[class_name(value)] = counts.get(class_name(value), 0) + 1
     best = max(counts, key=lambda name: counts[name])
     return next(value for value in labels if class_name(value) == best)
+
+
+def _mean(labels: list[Any]) -> Any:
+    """The mean of numbers; a label that is no number, which the check of labels names."""
+    try:
+        return float(np.mean(np.array(labels, dtype=np.float64)))
+    except (TypeError, ValueError):
+        return next(label for label in labels if not is_number(label))

@@ -24,6 +24,8 @@ __all__ = ["file_readers"]
 
 _SILENT = "silent"  # how the remark of a silent sound begins
 _LEAST_RATE = 100  # a timestep each 10 ms
+_MOST_RATE = 384_000  # of recordings with the highest resolution; the memory grows with it
+_TOO_MANY_BINS = 1024  # for the spectrogram of sound of any rate
 
 
 def file_readers(
@@ -64,10 +66,11 @@ def file_readers(
 
     return FileReaders(
         {**dict.fromkeys(IMAGES, read_rows), **dict.fromkeys(SOUNDS, sounds.read)},
-        encoder or read_frames,
-        IMAGES,
-        video,
-        sounds.begin,
+        frames=encoder or read_frames,
+        encode=encoder,
+        images=IMAGES,
+        video=video,
+        begin=sounds.begin,
     )
 
 
@@ -86,32 +89,55 @@ class _SoundReader:
         if self._rate is None:
             rates = Counter(rate for path in sounds if (rate := _rate_of(path)))
             self._rate = rates.most_common(1)[0][0] if rates else None
+        if sounds and self._rate is not None:
+            self._spectrogram(round(self._rate))
 
     def read(self, path: Path) -> Recording:
         """Read one sound."""
-        from kerasseq.layers.spectrogram import LogMel
-
         self._check_rate()
+        if (rate := sound_info(path).rate) > _MOST_RATE:
+            raise ValueError(
+                f"it has {rate:,} samples per second, and at most {_MOST_RATE:,} can be"
+            )
         sound = read_sound(path, None if self._rate is None else round(self._rate))
         self._rate = sound.rate
-        self._layer = self._layer or LogMel(sound.rate, self._mel_bins, top_db=None)
         notes = list(sound.notes)
         silent = next((note for note in notes if note.startswith(_SILENT)), "")
-        features = self._layer.of_sound(sound.samples)
+        features = self._spectrogram(sound.rate).of_sound(sound.samples)
         return Recording(path.name, features, rate=sound.rate, fault=silent, notes=notes)
 
+    def _spectrogram(self, rate: int) -> LogMel:
+        """The layer of the spectrograms, which is made once.
+
+        Raises:
+            ValueError: if there are too many bands for the rate.
+        """
+        from kerasseq.layers.spectrogram import LogMel
+
+        if self._layer is None:
+            try:
+                self._layer = LogMel(rate, min(self._mel_bins, _TOO_MANY_BINS), top_db=None)
+            except ValueError:
+                raise ValueError(
+                    f"mel_bins= must be lower for sound of {rate:,} samples per second, or rate= "
+                    "higher: some bands have no frequency of the spectrogram. Received: "
+                    f"mel_bins={self._mel_bins:,}"
+                ) from None
+        return self._layer
+
     def _check_rate(self) -> None:
-        """Raise a ValueError if the rate is too low for sound."""
-        if self._rate is not None and self._rate < _LEAST_RATE:
+        """Raise a ValueError if sound cannot have the rate."""
+        if self._rate is not None and not _LEAST_RATE <= self._rate <= _MOST_RATE:
             raise ValueError(
-                f"rate must be at least {_LEAST_RATE} samples per second for sound. "
+                f"rate must be from {_LEAST_RATE} to {_MOST_RATE:,} samples per second for sound. "
                 f"Received: rate={self._rate:g}"
             )
 
 
 def _rate_of(path: Path) -> int | None:
-    """The rate of a sound; None if its header cannot be read."""
+    """The rate of a sound; None if its header cannot be read, or no sound can have it."""
     try:
-        return sound_info(path).rate
+        rate = sound_info(path).rate
     except (ValueError, OSError):
         return None
+    return rate if rate <= _MOST_RATE else None

@@ -60,7 +60,7 @@ class FrameEncoding:
 
         return cls(FeatureExtractor.from_state(state["extractor"]))
 
-    def __call__(self, frames: Sequence[Any]) -> np.ndarray:
+    def __call__(self, frames: Sequence[Any] | np.ndarray) -> np.ndarray:
         """Features of frames, float32 (timesteps, features).
 
         Args:
@@ -75,7 +75,7 @@ class FrameEncoding:
         self.used = True
         parts = []
         for start in range(0, len(frames), _BATCH):
-            pixels = read_images(frames[start : start + _BATCH], self._extractor.size)
+            pixels = read_images(list(frames[start : start + _BATCH]), self._extractor.size)
             parts.append(self._extractor(pixels))
         return np.concatenate(parts).astype(np.float32)
 

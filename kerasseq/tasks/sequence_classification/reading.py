@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseq.data.classes.labels import class_name, class_numbers, plain_labels
+from kerasseq.data.classes.labels import (
+    class_name,
+    class_numbers,
+    has_fractions,
+    is_number,
+    plain_labels,
+)
 from kerasseq.data.parts import prefix_errors
 from kerasseq.data.sequences.folders import FileReaders
 from kerasseq.data.sequences.read import Reading
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
     from kerasseq.recipes.sequence_classification import SequenceClassificationSettings as Settings
     from kerasseq.tasks.sequence_classification.frames import FrameEncoding
 
-__all__ = ["labelled", "of_new", "of_part", "of_training"]
+__all__ = ["labelled", "number_labels", "of_new", "of_part", "of_training"]
 
 
 def of_training(settings: Settings, encoder: FrameEncoding | None = None) -> Reading:
@@ -36,6 +42,7 @@ def of_training(settings: Settings, encoder: FrameEncoding | None = None) -> Rea
         rate=settings.rate,
         window=settings.window,
         stride=settings.stride,
+        numeric=None if settings.target == "auto" else settings.target == "number",
         readers=_readers(settings, settings.rate, encoder=encoder),
     )
 
@@ -51,6 +58,9 @@ def of_part(settings: Settings, source: Sequences, encoder: FrameEncoding | None
         shape=source.values.shape,
         channels=settings.channels or source.reading.get("channels"),
         usual=source.reading,
+        numeric=(
+            has_fractions(source.labels or []) if training.numeric is None else training.numeric
+        ),
         rate=settings.rate or source.rate,
         readers=_readers(settings, settings.rate or source.rate, encoder=encoder),
     )
@@ -69,6 +79,7 @@ def of_new(
         shape=shape,
         usual=reading if names == channel_numbers(len(names)) else {**reading, "channels": names},
         rate=state["rate"],
+        numeric=state["target"] is not None,
         readers=_readers(settings, state["rate"], video, encoder),
     )
 
@@ -90,20 +101,23 @@ def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> 
             "sequence; or pattern=, if the names of files have them; or a folder with a sub-folder "
             "for each class."
         )
-    if "test" in parts and source.test is not None:
-        raise ValueError("data has an official test part: leave test= out, or give data without.")
+    for name, official in (("validation", source.validation), ("test", source.test)):
+        if name in parts and official is not None:
+            raise ValueError(
+                f"data has an official {name} part: leave {name}= out, or give data without."
+            )
     if target == "auto":
-        target = "number" if _has_fractions(source.labels) else "class"
+        target = "number" if has_fractions(source.labels) else "class"
     notes = list(source.notes)
     separate: dict[str, Sequences | None] = {"validation": source.validation, "test": source.test}
     for name, part in parts.items():
         notes += [f"{name}=: {note}" for note in part.notes]
-        separate[name] = part if part.test is None else part.test
+        separate[name] = part.whole() if part.test is None else part.test
     for name, present in separate.items():
         if present is not None and present.labels is None:
             raise ValueError(f"the sequences of the {name} part have no labels. Give their labels.")
     if target == "number":
-        convert = _numbers
+        convert = number_labels
         notes.append("the labels are numbers: a regression")
     else:
         classes = sorted({*plain_labels(source.labels)}, key=class_name)
@@ -128,35 +142,23 @@ def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> 
     )  # fmt: skip
 
 
-def _has_fractions(labels: Sequence[Any]) -> bool:
-    """Whether all labels are numbers, and some of them have a fraction."""
-    try:
-        values = np.array([float(label) for label in labels])
-    except (TypeError, ValueError):
-        return False
-    return bool(np.isfinite(values).all() and (values != np.rint(values)).any())
+def number_labels(labels: Sequence[Any]) -> list[Any]:
+    """Labels as numbers to predict.
 
-
-def _numbers(labels: Sequence[Any]) -> list[Any]:
-    """Labels as numbers to predict."""
+    Raises:
+        ValueError: if one of them is no number, or too large.
+    """
     try:
         values = [float(label) for label in labels]
     except (TypeError, ValueError):
-        bad = next(label for label in labels if not _is_number(label))
+        bad = next(label for label in labels if not is_number(label))
         raise ValueError(
-            f'target="number" needs numbers as labels. Received: the label {bad!r}'
+            f'a regression, target="number", needs numbers as labels. Received: the label {bad!r}'
         ) from None
     if not (np.abs(values) < TARGET_LIMIT).all():
         limit = f"of a size below {TARGET_LIMIT:g}"
         raise ValueError(f"every label must be a number {limit}. Leave the others out.")
     return values
-
-
-def _is_number(label: Any) -> bool:
-    try:
-        return bool(np.isfinite(float(label)))
-    except (TypeError, ValueError):
-        return False
 
 
 def _readers(

@@ -44,8 +44,8 @@ class SequenceRun(ClassificationRun):
         its `note` says why.
 
         Args:
-            data: new sequences in a form that the recipe reads, with or without labels; or a list
-                of files and folders.
+            data: new sequences in a form that the recipe reads, with or without labels, of all
+                parts that it has; or a list of files, folders and arrays.
             strict: whether a sequence that cannot be read is an error.
 
         Returns:

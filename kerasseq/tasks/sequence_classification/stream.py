@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from kerasseq.data.sequences.recordings import channel_numbers
+from kerasseq.io.tables import list_columns
 
 if TYPE_CHECKING:
     from kerasseq.tasks.sequence_classification.run import SequenceRun
@@ -58,8 +62,10 @@ class Stream:
 
         Args:
             samples: one timestep, `(channels,)`, or several, `(timesteps, channels)`; with one
-                channel also a number. Frames are `(height, width, channels)`, uint8; those that a
-                network of `keras.applications` reads may have any size, and 3 channels.
+                channel also a number. The columns of a DataFrame, and the index of a Series, are
+                channels by name where those of the training data have names. Frames are `(height,
+                width, channels)`, uint8; those that a network of `keras.applications` reads may
+                have any size, and 3 channels.
 
         Returns:
             `timesteps`, how many have been read; `label`, and the `probabilities` of the classes by
@@ -87,6 +93,7 @@ class Stream:
     def _values(self, samples: Any) -> np.ndarray:
         """The samples as `(timesteps, ...)`, checked."""
         shape = self._reader.shape
+        samples = _by_name(samples, self._channels)
         if self._encoding is not None:
             samples = self._encoding(_frames(samples))
         frames = len(shape) > 1
@@ -120,6 +127,26 @@ class Stream:
         filled = np.stack(rows[1:] if self._last is None else rows)
         self._last = filled[-1]
         return filled
+
+
+def _by_name(samples: Any, channels: Sequence[str]) -> Any:
+    """The columns of a table in the order of the channels; other samples are unchanged.
+
+    Raises:
+        ValueError: if the table lacks a channel.
+    """
+    if hasattr(samples, "to_frame") and any(isinstance(name, str) for name in samples.index):
+        samples = samples.to_frame().T  # a row of a table
+    if not hasattr(samples, "columns") or list(channels) == channel_numbers(len(channels)):
+        return samples
+    samples = samples.set_axis(list(map(str, samples.columns)), axis=1)
+    lacking = [name for name in channels if name not in samples.columns]
+    if lacking or not samples.columns.is_unique:
+        raise ValueError(
+            f"samples must have the columns {list_columns(channels)}, each once. Received: "
+            f"{list_columns(samples.columns)}"
+        )
+    return samples[list(channels)]
 
 
 def _frames(samples: Any) -> np.ndarray:

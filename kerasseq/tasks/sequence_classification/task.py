@@ -73,6 +73,10 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 f"stride= is the distance of windows: pass window= too. "
                 f"Received: stride={settings.stride}"
             )
+        if settings.image_size is not None:
+            from kerasseq.data.images.files import check_scaled_size
+
+            check_scaled_size(settings.image_size)
         if settings.encoder != "cnn":
             from kerasseq.models import image_size
 
@@ -105,8 +109,9 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         if encoder is not None and source.extractor is None:
             if not encoder.used:
                 raise ValueError(
-                    "encoder= reads the frames of videos, and data has none, CLASS/VIDEO/FRAME: "
-                    f"leave it out. Received: encoder={settings.encoder!r}"
+                    "encoder= reads the frames of videos, and data has none, as CLASS/VIDEO/FRAME "
+                    "or as arrays (timesteps, height, width, channels): leave it out. "
+                    f"Received: encoder={settings.encoder!r}"
                 )
             source.extractor = encoder.state()
         return reading.labelled(source, parts, settings.target)
@@ -348,7 +353,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         if not isinstance(data, Sequences):
             new = how.of_new(changed(settings, **reading), state, self.frame_encoding(state))
             source = read_sequences(data, new)
-        source = source if source.test is None else source.test
+        source = source.whole() if source.test is None else source.test
         if source.labels is None:
             raise ValueError(
                 "every sequence needs a label to score on, the same for all of its timesteps. Pass "
@@ -373,7 +378,8 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.data.sequences.read import read_sequences
         from kerasseq.tasks.sequence_classification import reading
 
-        source = read_sequences(data, reading.of_new(settings, state, self.frame_encoding(state)))
+        how = reading.of_new(settings, state, self.frame_encoding(state))
+        source = read_sequences(data, how).whole()
         examples = self._reader(state).examples(source)
         instead = (
             "class shares of the training part" if state["classes"] else "mean of the training part"
@@ -466,11 +472,12 @@ def _numbers(labels: Sequence[Any], classes: Sequence[Any]) -> np.ndarray:
 def _scored(reader: SequenceReader, sequences: Sequences) -> SequenceExamples:
     """Examples to score on: targets of a regression are in the unit of the data."""
     labels = sequences.labels or []
-    examples = reader.examples(sequences, None if reader.target else labels)
     if reader.target is None:
-        return examples
-    numbers = np.array(labels, dtype=np.float64)[:, None]
-    return dataclasses.replace(examples, targets=numbers)
+        return reader.examples(sequences, labels)
+    from kerasseq.tasks.sequence_classification.reading import number_labels
+
+    numbers = np.array(number_labels(labels), dtype=np.float64)[:, None]
+    return dataclasses.replace(reader.examples(sequences), targets=numbers)
 
 
 def _class_notes(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from kerasseq.data.images.files import Images, as_image, read_image, read_images
+from kerasseq.data.images.files import Images, as_image, read_image, read_images, read_pixels
+from kerasseq.io.limits import TooLarge
 
 RED = (200, 30, 30)
 
@@ -190,3 +191,10 @@ def test_every_format_that_is_meant_is_read_under_any_ending(tmp_path: Path, kin
     path = tmp_path / "a.dat"
     Image.new("RGB", (32, 32), "red").save(path, format=kind)
     assert abs(read_image(path, 8).astype(int) - [255, 0, 0]).max() < 5
+
+
+def test_an_image_is_not_scaled_beyond_the_limit(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((4, 3), np.uint8)).save(tmp_path / "a.png")
+    for read in (read_image, read_pixels):
+        with pytest.raises(TooLarge, match="scaled to 1,000,000 by 1,000,000 pixels"):
+            read(tmp_path / "a.png", 10**6)

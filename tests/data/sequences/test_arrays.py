@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kerasseq.data.sequences.folders import FileReaders
 from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.read import Reading, read_sequences
 from kerasseq.io.digest import digest
@@ -154,4 +155,45 @@ def test_names_of_channels_are_as_many_as_channels(channels: list[str]) -> None:
 def test_an_entry_of_a_list_that_is_no_path_is_answered(tmp_path: Path) -> None:
     np.save(tmp_path / "0.npy", VALUES[0])
     answered = _read([str(tmp_path / "0.npy"), None], learn=False)
-    assert answered.faults == ["", "it is no path, as other entries are, but NoneType"]
+    assert answered.faults == ["", "it does not hold numbers, but object"]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16])
+def test_frames_are_whole_numbers_from_0_to_255(dtype: type) -> None:
+    frames = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5, 1).astype(dtype)
+    for data in (frames, list(frames)):
+        source = read_sequences(data, Reading(learn=False))
+        assert source.values.values.dtype == np.uint8
+        np.testing.assert_array_equal(source.values[1], frames[1])
+
+
+def test_other_frames_have_their_reason() -> None:
+    frames = np.zeros((2, 4, 5, 3), dtype=np.int64)
+    data = [frames, frames.astype(np.float64), frames - 1, frames + 300]
+    faults = read_sequences(data, Reading(learn=False)).faults
+    expected = "its frames must be whole numbers from 0 to 255, and are"
+    reasons = ["float64", "from -1 to -1", "from 300 to 300"]
+    assert faults == ["", *(f"{expected} {reason}" for reason in reasons)]
+
+
+def test_frames_in_arrays_become_features_where_a_function_computes_them(tmp_path: Path) -> None:
+    def brightness(frames: np.ndarray) -> np.ndarray:
+        return frames.mean(axis=(1, 2), dtype=np.float32)
+
+    frames = np.random.default_rng(0).integers(0, 255, (3, 4, 5, 6, 3))
+    np.savez(tmp_path / "all.npz", values=frames, labels=list("aba"))
+    np.save(tmp_path / "one.npy", frames[0])
+    readers = FileReaders(encode=brightness)
+    for data in (frames, list(frames), tmp_path / "all.npz", [str(tmp_path / "one.npy")]):
+        source = read_sequences(data, Reading(learn=False, readers=readers, shape=(3,)))
+        assert not any(source.faults)
+        np.testing.assert_array_equal(source.values[0], brightness(frames[0]))
+
+
+def test_a_text_among_arrays_does_not_spoil_the_others() -> None:
+    data = [np.ones((3, 2)), "gone.csv", [[1, 2], [3, 4]], np.ones((3, 4)), {"a": 1}]
+    source = read_sequences(data, Reading(learn=False, shape=(2,)))
+    assert source.names == ["0", "gone.csv", "2", "3", "4"]
+    assert [bool(fault) for fault in source.faults] == [False, True, False, True, True]
+    assert "there is no file" in source.faults[1]
+    np.testing.assert_array_equal(source.values[2], [[1, 2], [3, 4]])

@@ -42,6 +42,38 @@ def test_train_and_test_are_parts(tmp_path: Path) -> None:
     assert source.labels == ["sit", "sit", "walk", "walk"]
 
 
+@pytest.mark.parametrize("name", ["val", "valid", "Validation", "dev"])
+def test_a_folder_beside_train_is_the_validation_part(tmp_path: Path, name: str) -> None:
+    for part, count in (("train", 3), (name, 2), ("test", 1)):
+        for label in ("sit", "walk"):
+            for take in range(count):
+                _csv(tmp_path / part / label / f"{take}.csv")
+    _csv(tmp_path / "beside.csv")
+    source = read_sequences(tmp_path, Reading(window=2))
+    assert source.validation is not None
+    assert source.test is not None
+    assert (len(source), len(source.validation), len(source.test)) == (6, 4, 2)
+    assert source.validation.labels == ["sit", "sit", "walk", "walk"]
+    folders = ", ".join(sorted((name, "test", "train")))
+    assert f"left out: 1 files beside the folders {folders}" in source.notes
+    whole = source.whole()
+    assert (len(whole), whole.test, whole.validation) == (12, None, None)
+
+
+def test_the_name_of_a_part_is_no_class(tmp_path: Path) -> None:
+    for part in ("val", "test"):
+        for label in ("sit", "walk"):
+            _csv(tmp_path / part / label / "0.csv")
+        _csv(tmp_path / "flat" / part / "0.csv")
+    assert read_sequences(tmp_path / "flat", Reading()).labels is None
+    pooled = read_sequences(tmp_path / "flat", Reading())
+    assert pooled.notes == ["no folder train: test, val are read as one part"]
+    assert read_sequences([tmp_path / "val"], Reading(learn=False)).labels == ["sit", "walk"]
+    _csv(tmp_path / "classes" / "train" / "0.csv")
+    _csv(tmp_path / "classes" / "car" / "0.csv")
+    assert read_sequences(tmp_path / "classes", Reading()).labels == ["car", "train"]
+
+
 def test_files_may_be_arrays_text_or_have_no_header(tmp_path: Path) -> None:
     for name in ("npz", "npy", "txt", "csv"):
         (tmp_path / name / "a").mkdir(parents=True)
@@ -131,22 +163,74 @@ def test_files_of_another_kind_are_left_out_and_said(tmp_path: Path) -> None:
         (tmp_path / label / "0.txt").write_text("1 2 3")
     source = read_sequences(tmp_path, Reading())
     assert source.names == ["a/0.csv", "b/0.csv"]
-    assert source.notes == ["left out: 2 files of another kind, .txt"]
+    assert source.notes == ["left out, of another kind: 2 .txt"]
 
 
-def test_images_in_train_and_test_are_no_videos(tmp_path: Path) -> None:
+def test_files_of_unknown_kinds_are_counted(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.MP3").write_bytes(b"ID3")
+    (tmp_path / "LICENSE").write_text("free")
+    (tmp_path / ".hidden").write_text("of the system")
+    with pytest.raises(
+        ValueError, match=r"can be read, but 3 \.mp3, 1 without an ending\. .*\.wav"
+    ):
+        read_sequences(tmp_path, Reading(readers=file_readers()))
+    for label in "ab":
+        _csv(tmp_path / label / "0.csv")
+    source = read_sequences(tmp_path, Reading(readers=file_readers()))
+    assert source.notes == ["left out, of another kind: 3 .mp3, 1 without an ending"]
+
+
+def _image(path: Path, tone: int = 0) -> None:
     from PIL import Image
 
-    for part in ("train", "test"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((4, 3), tone, np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("train", "val"), ("train",)])
+def test_images_in_parts_are_no_videos(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    for part in parts:
         for label in "ab":
-            (tmp_path / part / label).mkdir(parents=True)
             for number in range(2):
-                name = tmp_path / part / label / f"{number}.png"
-                Image.fromarray(np.zeros((4, 3), np.uint8)).save(name)
+                _image(tmp_path / part / label / f"{number}.png")
     source = read_sequences(tmp_path, Reading(readers=file_readers()))
     assert source.labels == list("aabb")
-    assert source.test is not None
-    assert source.values.shape == source.test.values.shape == (3,)
+    other = source.test or source.validation
+    assert (other is None) == (len(parts) == 1)
+    assert other is None or other.labels == source.labels
+    assert source.values.shape == (3,)
+
+
+def test_most_images_say_whether_they_are_frames(tmp_path: Path) -> None:
+    for label in "ab":
+        for video in range(2):
+            for frame in range(2 + video):
+                _image(tmp_path / "videos" / label / str(video) / f"{frame}.png")
+        for number in range(2):
+            _image(tmp_path / "rows" / label / f"{number}.png")
+    _image(tmp_path / "videos" / "a" / "preview.png")
+    _image(tmp_path / "rows" / "a" / "more" / "0.png")
+    videos = read_sequences(tmp_path / "videos", Reading(readers=file_readers()))
+    assert videos.values.shape == (4, 3, 1)
+    assert videos.names == ["a/0", "a/1", "b/0", "b/1"]
+    assert videos.notes == [
+        "4 videos of 2 to 3 frames, from folders of images",
+        "left out: 1 images beside the folders of the videos",
+    ]
+    rows = read_sequences(tmp_path / "rows", Reading(readers=file_readers()))
+    assert rows.values.shape == (3,)
+
+
+def test_frames_of_a_video_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("0/frame{}.png", "1/frame{:03}.png"):
+        for number in (*range(12), 100):
+            _image(tmp_path / "a" / name.format(number), number)
+    for data in (tmp_path, [tmp_path / "a" / "0"]):
+        how = Reading(learn=data is tmp_path, readers=file_readers(video=True))
+        source = read_sequences(data, how)
+        for video in source.values:
+            assert video[:, 0, 0, 0].tolist() == [*range(12), 100]
 
 
 def test_channels_are_ordered_as_in_the_training_files(tmp_path: Path) -> None:

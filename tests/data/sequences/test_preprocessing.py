@@ -84,6 +84,24 @@ def test_windows_are_views_that_stay_inside(steps: int, window: int, stride: int
     assert len(cut) == 2 * max(1, (steps - window) // stride + 1)
 
 
+@pytest.mark.parametrize(
+    ("labels", "numeric", "expected"),
+    [
+        ([1.5, 2.0, 4.0, 2.0], None, [1.75, 3.0]),
+        ([1, 2, 4, 2], None, [1, 4]),
+        ([1, 2, 4, 2], True, [1.5, 3.0]),
+        ([1.5, 2.0, 4.0, 2.0], False, [1.5, 4.0]),
+        ([1.5, None, None, None], None, [1.5]),
+        ([1.5, "no number", 4.0, 2.0], True, ["no number", 3.0]),
+    ],
+)
+def test_a_window_of_numbers_has_their_mean(
+    labels: list[object], numeric: bool | None, expected: list[object]
+) -> None:
+    source = _sequences([np.zeros((4, 1))], labels=[np.array(labels, dtype=object)])
+    assert cut_windows(source, 2, None, numeric).labels == expected
+
+
 def test_a_window_has_the_most_frequent_label() -> None:
     labels = [np.array(["a", "a", "b", None, "b", "b", None, None], dtype=object)]
     cut = cut_windows(_sequences([np.zeros((8, 1))], labels=labels), 3, 3)

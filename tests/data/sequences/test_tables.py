@@ -49,6 +49,21 @@ def test_an_identifier_beside_the_sequence_is_no_channel() -> None:
     assert named.channels == ["ax", "id"]
 
 
+def test_a_number_of_the_row_is_neither_sequence_nor_channel(tmp_path: Path) -> None:
+    source = read_sequences(_table().assign(id=range(5)), Reading())
+    assert source.channels == ["ax", "ay"]
+    assert source.notes[0].endswith("no channels but identifiers 'id'")
+    table = _table().rename(columns={"recording": "trial"}).assign(id=list("pqrst"))
+    match = "the column 'id' is different in each of the 5 rows.* Pass sequence=, the column that"
+    with pytest.raises(ValueError, match=match):
+        read_sequences(table, Reading())
+    assert read_sequences(table, Reading(sequence="trial")).channels == ["ax", "ay"]
+    assert len(read_sequences(table, Reading(sequence="id"))) == 5
+    (tmp_path / "a").mkdir()
+    table[["id", "ax"]].to_csv(tmp_path / "a" / "0.csv", index=False)  # a file for each sequence
+    assert read_sequences(tmp_path, Reading()).values.lengths.tolist() == [5]
+
+
 def test_new_tables_are_read_by_the_columns_of_the_training_table() -> None:
     usual = read_sequences(_table(), Reading()).reading
     new = _table()[["ay", "ax", "recording", "time"]].assign(extra=1.0)

@@ -60,10 +60,35 @@ def test_the_rate_is_that_of_most_sounds(tmp_path: Path) -> None:
 
 def test_a_rate_that_sound_cannot_have_is_refused(tmp_path: Path) -> None:
     path = _tone(tmp_path / "a" / "0.wav")
-    for rate, match in ((0.3, "rate must be at least 100 samples"), (1e12, "at 1,000,000,000,000")):
+    for rate in (0.3, 400_000, 1e8, 1e12):
         for data in (tmp_path, path):
-            with pytest.raises(ValueError, match=match):
+            with pytest.raises(
+                ValueError, match="rate must be from 100 to 384,000 samples per sec"
+            ):
                 read_sequences(data, Reading(readers=file_readers(rate), rate=rate))
+
+
+@pytest.mark.parametrize(("rate", "mel_bins"), [(100, 40), (8000, 200), (384_000, 10**9)])
+def test_bands_without_a_frequency_are_refused_once(
+    tmp_path: Path, rate: int, mel_bins: int
+) -> None:
+    for number in range(3):
+        _tone(tmp_path / "a" / f"{number}.wav")
+    match = rf"^mel_bins= must be lower for sound of {rate:,} .*or rate= higher.*={mel_bins:,}$"
+    with pytest.raises(ValueError, match=match):
+        read_sequences(tmp_path, Reading(readers=file_readers(rate, mel_bins), rate=rate))
+
+
+def test_a_file_whose_header_has_a_rate_that_sound_cannot_have(tmp_path: Path) -> None:
+    for name, rate in (("0", 10**9), ("1", 10**9), ("2", 8000)):
+        _tone(tmp_path / "a" / f"{name}.wav", 8000)
+        header = bytearray((tmp_path / "a" / f"{name}.wav").read_bytes())
+        header[24:28] = rate.to_bytes(4, "little")
+        (tmp_path / "a" / f"{name}.wav").write_bytes(header)
+    source = read_sequences([tmp_path], Reading(readers=file_readers(), learn=False, shape=(40,)))
+    assert source.rate == 8000
+    assert source.faults[0] == "it has 1,000,000,000 samples per second, and at most 384,000 can be"
+    assert source.faults[2] == ""
 
 
 def test_images_of_unequal_size_have_a_remedy(tmp_path: Path) -> None:
