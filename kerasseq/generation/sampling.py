@@ -67,12 +67,12 @@ class Sampler(Generator):
         noise = ops.reshape(inputs["noise"], (-1, self.length)) if "noise" in inputs else None
 
         def condition(time: Tensor, token: Tensor, tokens: Tensor, *_: Any) -> Tensor:
-            return self.continues(time, ops.any(tokens == self.end, axis=-1))
+            return self.continues(time, self.has_ended(tokens))
 
         def body(
             time: Tensor, token: Tensor, tokens: Tensor, log_probs: Tensor, state: Any
         ) -> tuple[Any, ...]:
-            ended = ops.any(tokens == self.end, axis=-1)
+            ended = self.has_ended(tokens)
             word_log_probs, adjusted, state = self.next_log_probs(token, state, tokens, time)
             if noise is None:
                 token = ops.argmax(adjusted, axis=-1)

@@ -5,6 +5,7 @@ from kerasseq.models.classifier import Classifier
 from kerasseq.models.forecaster import Forecaster
 from kerasseq.models.forecaster_stream import State, Stream
 from kerasseq.models.image_encoder import image_cnn, image_network, image_size
+from kerasseq.models.language_model import LanguageModelConfig, TokenScorer
 from kerasseq.models.likelihoods import Likelihood
 from kerasseq.models.sequence_classifier import SequenceClassifierConfig
 from kerasseq.models.sequence_classifier_stream import SequenceState, SequenceStream
@@ -15,6 +16,7 @@ __all__ = [
     "Captioner",
     "Classifier",
     "Forecaster",
+    "LanguageModelConfig",
     "Likelihood",
     "SequenceClassifierConfig",
     "SequenceState",
@@ -22,6 +24,7 @@ __all__ = [
     "State",
     "Stream",
     "TaggerConfig",
+    "TokenScorer",
     "WordLoss",
     "image_cnn",
     "image_network",
