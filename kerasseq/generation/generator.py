@@ -57,7 +57,7 @@ class Generator(keras.Model):
         words = getattr(decoder, "words", None)
         words = words if isinstance(words, int) else math.inf
         self.first = check_number("start", start, 0, words)
-        ends = [end] if isinstance(end, numbers.Integral) else end
+        ends = end if isinstance(end, Sequence) else [end]
         self.ends = [check_number("end", token, 1, words) for token in ends]
         tokens = [check_number("forbidden", token, 0, words) for token in forbidden]
         self.forbidden = sorted({PADDING, *tokens})

@@ -9,7 +9,8 @@ import keras
 from keras import ops
 
 from kerasseq.layers.attention import AdditiveAttention
-from kerasseq.layers.decoders.base import CaptionDecoder, State, Tensor, mean_features
+from kerasseq.layers.decoders.base import CaptionDecoder, mean_features
+from kerasseq.layers.decoders.words import State, Tensor
 
 __all__ = [
     "AttentionDecoder",
