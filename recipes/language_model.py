@@ -83,10 +83,10 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         "where their widths differ",
     )
     dropout: float = setting(
-        0.2, "dropout rate before the last layer; all dropouts are locked over time"
+        0.1, "dropout rate before the last layer; all dropouts are locked over time"
     )
     layer_dropout: float = setting(
-        0.2, "dropout rate between recurrent layers", least=0, below=1, range=Float(0.0, 0.5)
+        0.1, "dropout rate between recurrent layers", least=0, below=1, range=Float(0.0, 0.5)
     )
     embedding_dropout: float = setting(
         0.0, "dropout rate of the embedded tokens", least=0, below=1, range=Float(0.0, 0.5)
@@ -99,7 +99,7 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         range=Float(0.0, 0.2),
     )
     steps: int = setting(
-        70,
+        50,
         "tokens of a chunk, over which the gradient is propagated",
         least=1,
         range=Int(20, 150, log=True),
@@ -124,9 +124,12 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
     )
     epochs: int = 20
     patience: int = 3
-    learning_rate: float = 4e-3
+    learning_rate: float = 5e-3
     schedule: str | keras.optimizers.schedules.LearningRateSchedule = "cosine"
-    batch_size: int = setting(32, "parallel streams, each a part of the text")
+    batch_size: int = setting(
+        16,
+        "parallel streams, each a part of the text; fewer where a text is too short",
+    )
 
 
 language_model = recipe(LanguageModelSettings, LanguageModelling)

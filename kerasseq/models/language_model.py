@@ -203,7 +203,7 @@ class TokenScorer(keras.Model):
     """Negative log-likelihoods of known tokens, and the state after them.
 
     Call it by `predict_on_batch`, with a dict of `tokens` and `following`, int (batch, timesteps),
-    and `states`, as `TextDecoder.read` takes them.
+    and `states`, as `TextDecoder.read` takes them. Padding, token 0, does not change the state.
 
     Args:
         decoder: a `TextDecoder`.
@@ -226,6 +226,8 @@ class TokenScorer(keras.Model):
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Nats of each token, (batch, timesteps), and the states after the last one."""
-        logits, state = self.decoder.read(inputs["tokens"], {"states": inputs["states"]})
+        tokens = inputs["tokens"]
+        states = {"states": inputs["states"]}
+        logits, state = self.decoder.read(tokens, states, mask=tokens != 0)
         nats = ops.sparse_categorical_crossentropy(inputs["following"], logits, from_logits=True)
         return {"nats": nats, "states": state["states"]}

@@ -167,4 +167,5 @@ def _place(text: str, place: int, anywhere: bool) -> int:
     # A line may be as long as the text.
     if 0 < line < len(text) and line - place < len(text) // 20:
         return line
-    return next((i for i in range(place, len(text)) if text[i].isspace()), len(text))
+    spaces = (i + 1 for i in range(place, len(text)) if text[i].isspace())
+    return next(spaces, len(text))

@@ -63,7 +63,14 @@ class TextDecoder(WordDecoder):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            recurrent, words=words, embedding=embedding, tie_embeddings=tie_embeddings, **kwargs
+            recurrent,
+            words=words,
+            embedding=embedding,
+            tie_embeddings=tie_embeddings,
+            # Embedded words of length 1; with Keras's smaller ones, tied logits begin near zero,
+            # and the first epochs are lost.
+            embedding_deviation=embedding**-0.5,
+            **kwargs,
         )
         # Drops whole features, the same ones at all timesteps: locked dropout.
         self.dropout = keras.layers.SpatialDropout1D(dropout, name="dropout")
@@ -98,11 +105,20 @@ class TextDecoder(WordDecoder):
         """
         return {"states": [ops.cast(each, self.compute_dtype) for each in context["states"]]}
 
-    def read(self, tokens: Tensor, state: State, training: bool = False) -> tuple[Tensor, State]:
-        """Read (batch, timesteps) tokens: logits after each of them, and the state after all."""
+    def read(
+        self, tokens: Tensor, state: State, training: bool = False, mask: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Read (batch, timesteps) tokens: logits after each of them, and the state after all.
+
+        Args:
+            tokens: int (batch, timesteps).
+            state: State before the first of them.
+            training: Whether to apply dropout.
+            mask: bool (batch, timesteps); the state skips tokens that it excludes.
+        """
         embedded = self.embedding(self.word_dropout(tokens, training=training))
         embedded = self.embedding_dropout(embedded, training=training)
-        output, states = self.run(embedded, state["states"], training)
+        output, states = self.run(embedded, state["states"], training, mask)
         joint = self.dropout(output, training=training)
         if self.projection is not None:
             joint = self.projection(joint)

@@ -24,6 +24,7 @@ class WordDecoder(keras.layers.Layer):
         embedding: Width of the embedding.
         tie_embeddings: Whether the last layer shares its matrix with the embedding (Press & Wolf
             2017, arXiv 1608.05859).
+        embedding_deviation: Standard deviation of the initial embedding; None for Keras's.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
@@ -37,13 +38,21 @@ class WordDecoder(keras.layers.Layer):
         words: int,
         embedding: int,
         tie_embeddings: bool = False,
+        embedding_deviation: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        initializer: Any = "uniform"
+        if embedding_deviation is not None:
+            initializer = keras.initializers.RandomNormal(stddev=embedding_deviation)
         self.recurrent, self.tie_embeddings = recurrent, tie_embeddings
         self.words, self.width = positive_int("words", words), positive_int("embedding", embedding)
         self.embedding = keras.layers.Embedding(
-            words, embedding, name="embedding", dtype=self.dtype_policy
+            words,
+            embedding,
+            embeddings_initializer=initializer,
+            name="embedding",
+            dtype=self.dtype_policy,
         )
 
     def build_recurrent(self, tokens_shape: Any) -> int:
@@ -81,10 +90,10 @@ class WordDecoder(keras.layers.Layer):
         return states
 
     def run(
-        self, inputs: Tensor, states: list[Tensor], training: bool
+        self, inputs: Tensor, states: list[Tensor], training: bool, mask: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
         """Outputs of the recurrent layer, and its states, which keep their dtypes for loops."""
-        output, *new = self.recurrent(inputs, initial_state=states, training=training)
+        output, *new = self.recurrent(inputs, initial_state=states, mask=mask, training=training)
         return output, [ops.cast(a, b.dtype) for a, b in zip(new, states, strict=True)]
 
     def logits(self, joint: Tensor) -> Tensor:

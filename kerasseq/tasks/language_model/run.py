@@ -139,7 +139,7 @@ class LanguageModelRun(Run):
         (generated,) = self._writer.sample(
             [prompt],
             positive_int("length", length),
-            _seed(seed),
+            seed=_seed(seed),
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,

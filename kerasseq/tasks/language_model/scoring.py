@@ -89,20 +89,21 @@ class TokenReader:
 
     def _read(self, texts: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Nats of the tokens of some texts; of one text, also the state before its last token."""
-        longest = max(map(len, texts))
-        following = np.zeros((len(texts), longest), dtype=np.int32)
-        for row, text in zip(following, texts):
-            row[: len(text)] = text
-        first = np.full((len(texts), 1), self._first, dtype=np.int32)
-        tokens = np.concatenate([first, following[:, :-1]], axis=1)[:, :longest]
-        states: Any = [np.repeat(state, len(texts), axis=0) for state in self._initial]
+        # Few shapes, each of which is compiled: one row or all, filled up, and whole chunks.
+        rows = 1 if len(texts) == 1 else self._rows
+        width = -(-max(map(len, texts)) // _STEPS) * _STEPS
+        tokens, following = (np.zeros((rows, width), dtype=np.int32) for _ in range(2))
+        for row, text in enumerate(texts):
+            following[row, : len(text)] = text
+            tokens[row, : len(text)] = [self._first, *text[:-1]][: len(text)]
+        states: Any = [np.repeat(state, rows, axis=0) for state in self._initial]
         nats = []
-        for start in range(0, longest, _STEPS):
+        for start in range(0, width, _STEPS):
             part = slice(start, start + _STEPS)
             inputs = {"tokens": tokens[:, part], "following": following[:, part], "states": states}
             outputs = self._scorer.predict_on_batch(inputs)
             states = outputs["states"]
             nats.append(np.asarray(outputs["nats"], dtype=np.float64))
-        joined = np.concatenate(nats, axis=1) if nats else np.zeros((len(texts), 0))
+        joined = np.concatenate(nats, axis=1) if nats else np.zeros((rows, 0))
         training.finite(joined, self._model)
         return [row[: len(text)] for row, text in zip(joined, texts)], list(states)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +39,22 @@ class Writer:
         self.tokens = TokenReader(model, reader.first)
         self._generators: dict[tuple[Any, ...], Generator] = {}
 
-    def sample(self, prompts: Sequence[str], length: int, seed: int, **options: Any) -> list[str]:
+    def sample(
+        self,
+        prompts: Sequence[str],
+        length: int,
+        *,
+        seed: int = 0,
+        temperature: float = 0.8,
+        **options: Any,
+    ) -> list[str]:
         """Go on with each prompt by sampling.
 
         Args:
             prompts: the prompts.
             length: largest number of tokens.
             seed: seed of the samples.
+            temperature: divisor of the logits; 0 for the likeliest tokens.
             **options: arguments of `kerasseq.generation.Sampler`.
 
         Raises:
@@ -52,8 +62,13 @@ class Writer:
         """
         # The end of a document ends the text, that of a line does not.
         ends = [END] if self.reader.ends and self.reader.kind != "word" else []
+        from kerasseq.generation.generator import check_number
+
+        check_number("temperature", temperature, 0, kind=numbers.Real)
+        # Of positive temperatures one compiled loop serves all.
+        options["temperature"] = float(temperature > 0)
         sampler = self._generator("Sampler", _room(length), ends, **options)
-        sampler.seed = seed
+        sampler.seed, sampler.temperature = seed, temperature
         tokens = self._run(sampler, prompts).tokens[:, 0, :length]
         return [self.reader.write(row[row != 0]) for row in tokens]
 
