@@ -115,9 +115,10 @@ def _number_ngrams(
     keys, numbers = [], []
     contexts = np.zeros(len(tokens), dtype=np.int64)
     for length in range(1, order + 1):
-        found, inverse = np.unique((contexts * words + tokens)[length - 1 :], return_inverse=True)
+        ngrams = (contexts * words + tokens)[length - 1 :]
+        different, inverse = np.unique(ngrams, return_inverse=True)
         number = np.concatenate([np.full(length - 1, -1), inverse.ravel()])
-        keys.append(found)
+        keys.append(different)
         numbers.append(number)
         contexts = np.concatenate([[-1], number[:-1]])
     return keys, numbers
@@ -125,8 +126,8 @@ def _number_ngrams(
 
 def _first_places(numbers: np.ndarray) -> np.ndarray:
     """The first place of each n-gram, `(ngrams,)`."""
-    found, first = np.unique(numbers, return_index=True)
-    return first[found >= 0]
+    different, first = np.unique(numbers, return_index=True)
+    return first[different >= 0]
 
 
 def _count(

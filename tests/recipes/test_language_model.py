@@ -100,7 +100,7 @@ def test_a_loaded_run_answers_the_same(run: LanguageModelRun, folder: Path) -> N
 
 
 def test_scores_are_sums_over_the_tokens(run: LanguageModelRun) -> None:
-    texts = ["Bob left Oslo.", "", "oslO lefT Bob", None, 3, "Ada saw Rome.\n" * 30]
+    texts = ["Bob left Oslo.", "", "oslO lefT Bob", pd.NA, 3, "Ada saw Rome.\n" * 30]
     table = run.score(texts)
     assert table["note"].tolist() == ["", "no text", "", "no text", "not a text", ""]
     assert table["tokens"].tolist() == [14, 0, 13, 0, 0, 420]
@@ -293,6 +293,7 @@ def test_a_binary_file_is_refused(tmp_path: Path) -> None:
 # Elsewhere
 
 
+@pytest.mark.thorough
 def test_the_shell_scores_generates_and_completes(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -148,7 +148,7 @@ def read_lines(data: Any, text: str | None = None, column: str | None = None) ->
     else:
         rows, where = list(data), "the list"
     if not rows:
-        raise ValueError(f"there is no text in {where}.")
+        raise ValueError(f"there is no text in {where}. Give at least one.")
     return rows
 
 
@@ -194,13 +194,13 @@ def _from_files(path: Path) -> Corpus:
 
 def _names_of_parts(names: Iterable[str]) -> dict[str, str]:
     """The file of each part, by the ending of its name; none if several files have the same."""
-    found: dict[str, list[str]] = {}
+    by_part: dict[str, list[str]] = {}
     for name in names:
         match = _PART.search(PurePosixPath(name).stem)
         if match:
             part = match[1].lower()
-            found.setdefault(_SAME.get(part, part), []).append(name)
-    return {part: each[0] for part, each in found.items() if len(each) == 1}
+            by_part.setdefault(_SAME.get(part, part), []).append(name)
+    return {part: each[0] for part, each in by_part.items() if len(each) == 1}
 
 
 def _from_documents(documents: Sequence[str], where: str, notes: list[str]) -> Corpus:

@@ -91,7 +91,8 @@ class LanguageModelRun(Run):
         rows = []
         for each, numbers in zip(texts, tokens):
             if numbers is None:
-                empty = isinstance(each, str) or each is None or each != each
+                missing = pd.api.types.is_scalar(each) and pd.isna(each)
+                empty = isinstance(each, str) or missing
                 note = "no text" if empty else "not a text"
                 rows.append((each, 0, *[math.nan] * 4, 0, note))
                 continue
@@ -118,7 +119,8 @@ class LanguageModelRun(Run):
         Args:
             prompt: the text to go on from; an empty one begins a new text, if the model has learned
                 beginnings from several documents or from lines.
-            length: largest number of tokens. The text is shorter if a document ends.
+            length: largest number of tokens. The text is shorter if a document ends. Between words
+                an end is a line break, and the text goes on.
             temperature: divisor of the logits: below 1 likely tokens become likelier; 0 always
                 takes the likeliest one.
             top_k: number of the likeliest tokens to sample from; 0 for all.
