@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq.params import units_for as units_for
     from kerasseq.recipes.captioning import captioning as captioning
     from kerasseq.recipes.forecasting import forecasting as forecasting
+    from kerasseq.recipes.language_model import language_model as language_model
     from kerasseq.recipes.sentiment import sentiment as sentiment
     from kerasseq.recipes.sequence_classification import (
         sequence_classification as sequence_classification,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq.runs import load as load
     from kerasseq.tasks.captioning import CaptionRun as CaptionRun
     from kerasseq.tasks.forecasting import ForecastRun as ForecastRun
+    from kerasseq.tasks.language_model import LanguageModelRun as LanguageModelRun
     from kerasseq.tasks.recipe import recipe as recipe
     from kerasseq.tasks.sequence_classification import SequenceRun as SequenceRun
     from kerasseq.tasks.tagging import TaggingRun as TaggingRun

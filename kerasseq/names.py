@@ -9,6 +9,7 @@ PUBLIC = {
     "CaptionRun": "kerasseq.tasks.captioning",
     "ClassificationRun": "kerasseq.runs",
     "ForecastRun": "kerasseq.tasks.forecasting",
+    "LanguageModelRun": "kerasseq.tasks.language_model",
     "Run": "kerasseq.runs",
     "SequenceRun": "kerasseq.tasks.sequence_classification",
     "TaggingRun": "kerasseq.tasks.tagging",
@@ -47,6 +48,9 @@ VERBS = {
     "forecast": "Forecast the steps that come next, in the units of the data.",
     "backtest": "Score forecasts from several origins, the last one a horizon before the end.",
     "update": "Append new rows: the next `forecast` begins after them.",
+    "score": "Log-probabilities of texts, each read without the others.",
+    "generate": "Go on with a text by sampling token by token.",
+    "complete": "The likeliest continuations of a text, by beam search.",
     "tag": "Tag the words of new sentences.",
 }
 # Until here.

@@ -19,7 +19,7 @@ import typer
 
 from kerasseq import params, registry
 from kerasseq.cli import options as signatures
-from kerasseq.formatting.table import FORMATS, Table, Tabular, from_frame
+from kerasseq.formatting.table import FORMATS, Table, Tabular, from_frame, printable
 from kerasseq.io import paths
 
 if TYPE_CHECKING:
@@ -255,7 +255,8 @@ def show_result(result: Any, format: str) -> None:
     """Print the result of a verb, that is, of a method of a run such as `predict`.
 
     Args:
-        result: scores as `evaluate` returns them, a DataFrame, or an object that rich can print.
+        result: scores as `evaluate` returns them, a DataFrame, a text, or an object that rich can
+            print.
         format: format of scores and DataFrames; other objects have no choice of format.
     """
     if isinstance(result, dict):
@@ -271,6 +272,8 @@ def show_result(result: Any, format: str) -> None:
         for name in result.select_dtypes(["datetime", "datetimetz"]):
             result[name] = result[name].astype(str)
         display(from_frame(result), format)
+    elif isinstance(result, str):
+        print("\n".join(map(printable, result.split("\n"))))
     else:
         from rich import get_console
 

@@ -99,7 +99,7 @@ class BeamSearch(Generator):
         words = word_log_probs.shape[-1]
         word_log_probs = ops.reshape(word_log_probs, (-1, self.beam_width, words))
         adjusted = ops.reshape(adjusted, (-1, self.beam_width, words))
-        ended = ops.any(tokens == self.end, axis=-1)[..., None]
+        ended = self.has_ended(tokens)[..., None]
         # An ended sentence can be extended only by padding, with log-probability 0.
         padding_only = ops.where(ops.arange(words) == PADDING, 0.0, NEVER)
         totals = ops.where(ended, padding_only, adjusted)
@@ -140,7 +140,7 @@ class BeamSearch(Generator):
         bound is its current log-probability, which can only fall, divided by the length penalty of
         the largest length.
         """
-        ended = ops.any(tokens == self.end, axis=-1)
+        ended = self.has_ended(tokens)
         worst_best = self._length_penalized(total, _lengths(tokens))[:, self.best - 1]
         bounds = self._length_penalized(total, self.length)
         overtaking = ops.logical_and(ops.logical_not(ended), bounds > worst_best[:, None])

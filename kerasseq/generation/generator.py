@@ -29,7 +29,8 @@ class Generator(keras.Model):
         decoder: A `Decoder`; a Keras layer, so that its weights are tracked.
         length: Largest number of tokens of a sentence, including the end token.
         start: Id of the start token.
-        end: Id of the end token.
+        end: Id of the end token, or ids of several tokens each of which ends a sentence; none for
+            sentences that end at `length` alone.
         forbidden: Ids of tokens that are never generated; padding, 0, is always forbidden.
         no_repeat_ngram_size: Size of n-grams that must not occur twice in a sentence; 0 for any.
         repetition_penalty: At least 1: the log-probabilities of tokens that the sentence
@@ -46,7 +47,7 @@ class Generator(keras.Model):
         *,
         length: int,
         start: int,
-        end: int,
+        end: int | Sequence[int],
         forbidden: Sequence[int] = (),
         no_repeat_ngram_size: int = 0,
         repetition_penalty: float = 1.0,
@@ -56,11 +57,15 @@ class Generator(keras.Model):
         words = getattr(decoder, "words", None)
         words = words if isinstance(words, int) else math.inf
         self.first = check_number("start", start, 0, words)
-        self.end = check_number("end", end, 1, words)
+        ends = end if isinstance(end, Sequence) else [end]
+        self.ends = [check_number("end", token, 1, words) for token in ends]
         tokens = [check_number("forbidden", token, 0, words) for token in forbidden]
         self.forbidden = sorted({PADDING, *tokens})
-        if end in self.forbidden:
-            raise ValueError(f"`forbidden` must not have the end, {end}: no sentence would end.")
+        excluded = sorted({*self.ends} & {*self.forbidden})
+        if excluded:
+            raise ValueError(
+                f"`forbidden` must not have the end, {excluded[0]}: no sentence would end."
+            )
         self.decoder = decoder
         self.length, self.sentences = (
             positive_int("length", length),
@@ -72,12 +77,14 @@ class Generator(keras.Model):
         )
         self.built = True
 
-    def run(self, context: Any, batch_size: int = 64) -> Sentences:
+    def run(self, context: Any, batch_size: int = 64, first: np.ndarray | None = None) -> Sentences:
         """Generate sentences for all rows.
 
         Args:
             context: Input of the decoder's `start`: an array or a nest of arrays, (rows, ...) each.
             batch_size: Number of rows in a batch.
+            first: Id of the token that each row goes on from, int (rows,), such as the last one of
+                a prompt; default: the start token.
 
         Returns:
             The sentences of all rows, (rows, sentences, length), with log-probabilities and scores.
@@ -86,7 +93,14 @@ class Generator(keras.Model):
             ValueError: If there are no rows, or the arrays differ in their number of rows.
         """
         rows = _count_rows(context)
-        inputs = {"context": context, **self.draw_noise(rows)}
+        if first is None:
+            first = np.full(rows, self.first)
+        first = np.asarray(first, dtype=np.int32)
+        if first.shape != (rows,):
+            raise ValueError(
+                f"`first` must have one token for each of {rows} rows. Received: {first.shape}"
+            )
+        inputs = {"context": context, "first": first, **self.draw_noise(rows)}
         outputs = []
         for begin in range(0, rows, positive_int("batch_size", batch_size)):
             # The last batch is filled up with its last row: one shape, one compiled loop.
@@ -109,13 +123,22 @@ class Generator(keras.Model):
         raise NotImplementedError
 
     def first_step(self, inputs: dict[str, Any]) -> tuple[Any, Tensor]:
-        """The initial state, repeated for each sentence of a row, and the start tokens."""
+        """The initial state, repeated for each sentence of a row, and the first tokens."""
         state = keras.tree.map_structure(
             lambda part: ops.repeat(part, self.sentences, axis=0),
             self.decoder.start(inputs["context"]),
         )
+        if "first" in inputs:
+            return state, ops.repeat(inputs["first"], self.sentences, axis=0)
         rows = ops.shape(keras.tree.flatten(state)[0])[0]
         return state, ops.full((rows,), self.first, dtype="int32")
+
+    def has_ended(self, tokens: Tensor) -> Tensor:
+        """Whether a sentence, tokens (..., length), has an end token, (...)."""
+        ended = ops.zeros_like(tokens, dtype="bool")
+        for end in self.ends:
+            ended = ops.logical_or(ended, tokens == end)
+        return ops.any(ended, axis=-1)
 
     def next_log_probs(
         self, token: Tensor, state: Any, tokens: Tensor, time: Tensor

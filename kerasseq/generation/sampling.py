@@ -19,7 +19,8 @@ class Sampler(Generator):
 
     Args:
         decoder: See `Generator`.
-        temperature: Divisor of the logits before sampling; 0 for greedy decoding.
+        temperature: Divisor of the logits before sampling; 0 for greedy decoding. Another positive
+            value of the attribute needs no other compiled loop.
         top_k: Number of most likely words to sample from; 0 for all words.
         top_p: Sample from the smallest set of most likely words with this total probability
             (nucleus sampling, Holtzman et al. 2020, arXiv 1904.09751).
@@ -54,11 +55,17 @@ class Sampler(Generator):
         self.top_k, self.top_p, self.seed = check_number("top_k", top_k, 0), top_p, seed
 
     def draw_noise(self, rows: int) -> dict[str, np.ndarray]:
-        """Uniform random numbers, one for each token; from NumPy, so that all backends agree."""
+        """The temperature, and uniform random numbers, one for each token.
+
+        They are from NumPy, so that all backends agree.
+        """
         if not self.temperature:
             return {}
         shape = (rows, self.sentences, self.length)
-        return {"noise": np.random.default_rng(self.seed).random(shape, dtype=np.float32)}
+        return {
+            "noise": np.random.default_rng(self.seed).random(shape, dtype=np.float32),
+            "temperature": np.full(shape[:2], self.temperature, dtype=np.float32),
+        }
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         """Generate token by token until all sentences have ended."""
@@ -67,17 +74,18 @@ class Sampler(Generator):
         noise = ops.reshape(inputs["noise"], (-1, self.length)) if "noise" in inputs else None
 
         def condition(time: Tensor, token: Tensor, tokens: Tensor, *_: Any) -> Tensor:
-            return self.continues(time, ops.any(tokens == self.end, axis=-1))
+            return self.continues(time, self.has_ended(tokens))
 
         def body(
             time: Tensor, token: Tensor, tokens: Tensor, log_probs: Tensor, state: Any
         ) -> tuple[Any, ...]:
-            ended = ops.any(tokens == self.end, axis=-1)
+            ended = self.has_ended(tokens)
             word_log_probs, adjusted, state = self.next_log_probs(token, state, tokens, time)
             if noise is None:
                 token = ops.argmax(adjusted, axis=-1)
             else:
-                token = self._draw(adjusted, ops.take(noise, time, axis=1))
+                temperature = ops.reshape(inputs["temperature"], (-1, 1))
+                token = self._draw(adjusted / temperature, ops.take(noise, time, axis=1))
             token = ops.where(ended, PADDING, ops.cast(token, "int32"))
             token_log_probs = ops.take_along_axis(word_log_probs, token[:, None], axis=-1)[:, 0]
             tokens = self.write_step(tokens, token, time)
@@ -94,9 +102,9 @@ class Sampler(Generator):
             "scores": ops.sum(log_probs, axis=-1),
         }
 
-    def _draw(self, log_probs: Tensor, noise: Tensor) -> Tensor:
+    def _draw(self, logits: Tensor, noise: Tensor) -> Tensor:
         """Sample a word of each row by inverse transform, after the cuts by top-k and top-p."""
-        shares = ops.softmax(log_probs / self.temperature, axis=-1)
+        shares = ops.softmax(logits, axis=-1)
         if not self.top_k and self.top_p == 1:
             return _inverse_transform(shares, noise)
         size = min(self.top_k or shares.shape[-1], shares.shape[-1])

@@ -17,6 +17,7 @@ from kerasseq.layers.decoders.caption import (
     ParInjectDecoder,
     PreInjectDecoder,
 )
+from kerasseq.layers.decoders.text import TextDecoder
 from kerasseq.layers.forecast.channelwise import Channelwise
 from kerasseq.layers.forecast.direct import DirectForecast
 from kerasseq.layers.forecast.emission import Emission
@@ -69,6 +70,7 @@ __all__ = [
     "SimpleRNN",
     "Stack",
     "StepInputs",
+    "TextDecoder",
     "TimeCrop",
     "TimeWarp",
     "TagSoftmax",

@@ -6,6 +6,7 @@ from kerasseq.models.feature_extractor import FeatureExtractor
 from kerasseq.models.forecaster import Forecaster
 from kerasseq.models.forecaster_stream import State, Stream
 from kerasseq.models.image_encoder import check_cached, image_cnn, image_network, image_size
+from kerasseq.models.language_model import LanguageModelConfig, TokenScorer
 from kerasseq.models.likelihoods import Likelihood
 from kerasseq.models.sequence_classifier import SequenceClassifierConfig
 from kerasseq.models.sequence_classifier_stream import SequenceState, SequenceStream
@@ -17,6 +18,7 @@ __all__ = [
     "Classifier",
     "FeatureExtractor",
     "Forecaster",
+    "LanguageModelConfig",
     "Likelihood",
     "SequenceClassifierConfig",
     "SequenceState",
@@ -24,6 +26,7 @@ __all__ = [
     "State",
     "Stream",
     "TaggerConfig",
+    "TokenScorer",
     "WordLoss",
     "check_cached",
     "image_cnn",

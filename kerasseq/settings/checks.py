@@ -39,7 +39,10 @@ def raise_faults(faults: Sequence[str]) -> None:
 
 
 def unknown_setting(
-    name: str, known: Iterable[str], renamed: Mapping[str, str] | None = None
+    name: str,
+    known: Iterable[str],
+    renamed: Mapping[str, str] | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> str:
     """Error message for an unknown setting, with its new name, similar names, or all names.
 
@@ -47,8 +50,11 @@ def unknown_setting(
         name: the unknown name.
         known: names of all settings.
         renamed: new names of settings by their old ones.
+        refused: reasons why there are no such settings, by name.
     """
     known = list(known)
+    if refused and name in refused:
+        return refused[name]
     if renamed and name in renamed:
         return f"{name!r} was renamed to {renamed[name]!r}."
     near = difflib.get_close_matches(name, known)

@@ -146,6 +146,8 @@ class Task(abc.ABC, Generic[S, R]):
     rows: ClassVar[str] = "rows"
     #: Entries of data_info that `resolve` reads; a refit on more rows keeps their values.
     suggestions: ClassVar[tuple[str, ...]] = ()
+    #: Arguments that other recipes have and this one refuses, with the reason.
+    refused: ClassVar[Mapping[str, str]] = {}
     #: Whether a Run in memory keeps the raw data.
     keeps_source: ClassVar[bool] = False
 
@@ -188,7 +190,7 @@ class Task(abc.ABC, Generic[S, R]):
         declarations = declarations_of(self.settings)
         raise_faults(
             [
-                unknown_setting(n, declarations, aliases.renamed(self.name))
+                unknown_setting(n, declarations, aliases.renamed(self.name), self.refused)
                 for n in values
                 if n not in declarations
             ]

@@ -67,7 +67,7 @@ def recipe(
         declarations = settings.declarations_of(settings_class)
         earlier_names = aliases.renamed(recipe_name)
         errors = [
-            settings.unknown_setting(name, declarations, earlier_names)
+            settings.unknown_setting(name, declarations, earlier_names, task_object.refused)
             for name in kwargs
             if name not in declarations
         ]

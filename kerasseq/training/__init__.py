@@ -14,12 +14,14 @@ from kerasseq.training.config import (
 from kerasseq.training.fit import FitResult, fit
 from kerasseq.training.optimizers import check, setting_to_json
 from kerasseq.training.outputs import finite, outputs
+from kerasseq.training.streams import Streams
 
 __all__ = [
     "SETTINGS",
     "Batches",
     "Damaged",
     "StopRule",
+    "Streams",
     "Examples",
     "Generated",
     "History",

@@ -15,6 +15,7 @@ from kerasseq.io import atomic, schema
 from kerasseq.io.limits import Damaged, read_npz
 from kerasseq.training.batches import Batches
 from kerasseq.training.config import History, StopRule, TrainingConfig, direction, main_logs
+from kerasseq.training.streams import StreamBatches
 
 __all__ = ["BestEpochCheckpoint", "TimeLimit", "read_stamp"]
 
@@ -76,7 +77,7 @@ class BestEpochCheckpoint(keras.callbacks.Callback):
     def __init__(
         self,
         model: keras.Model,
-        batches: Batches,
+        batches: Batches | StreamBatches,
         config: TrainingConfig,
         checkpoint: Path | None,
         stamp: dict[str, Any],

@@ -15,6 +15,7 @@ from kerasseq.training.batches import Batches, Examples, Generated
 from kerasseq.training.checkpoint import BestEpochCheckpoint, TimeLimit
 from kerasseq.training.config import History, StopRule, TrainingConfig
 from kerasseq.training.progress import show_progress
+from kerasseq.training.streams import StreamBatches, Streams
 
 __all__ = ["FitResult", "fit"]
 
@@ -39,8 +40,8 @@ class FitResult:
 
 def fit(
     model: keras.Model,
-    train: Examples | Generated,
-    validation: Examples | Generated | None,
+    train: Examples | Generated | Streams,
+    validation: Examples | Generated | Streams | None,
     config: TrainingConfig,
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -54,7 +55,8 @@ def fit(
 
     Args:
         model: a functional model; it is not compiled itself.
-        train: examples to learn from.
+        train: examples to learn from; the batches of `Streams` are neither shuffled nor sized by
+            `batch_size`.
         validation: examples that select the best epoch; None to keep the last epoch.
         config: loss, optimizer, epochs and so on.
         callbacks: further Keras callbacks, called before those of kerasseq.
@@ -71,7 +73,7 @@ def fit(
         ValueError: if the loss becomes NaN or infinite, or the checkpoint is larger than the limit
             of `kerasseq.io.limits`.
     """
-    batches = Batches(train, config.batch_size, config.seed, config.branches)
+    batches = _batches(train, config, config.batch_size, config.seed)
     training_model = config.compile_model(model, len(batches))
     if config.branches:
         _build_loss(training_model, batches)
@@ -87,9 +89,7 @@ def fit(
     if not checkpointer.done:
         validation_batches = None
         if validation is not None:
-            validation_batches = Batches(
-                validation, 4 * config.batch_size, branches=config.branches
-            )
+            validation_batches = _batches(validation, config, 4 * config.batch_size)
         with show_progress(config, len(batches), resumed_after, quiet) as progress:
             training_model.fit(
                 batches,
@@ -106,7 +106,19 @@ def fit(
     )
 
 
-def _build_loss(model: keras.Model, batches: Batches) -> None:
+def _batches(
+    examples: Examples | Generated | Streams,
+    config: TrainingConfig,
+    size: int,
+    seed: int | None = None,
+) -> Batches | StreamBatches:
+    """The batches of a part."""
+    if isinstance(examples, Streams):
+        return examples.batches()
+    return Batches(examples, size, seed, config.branches)
+
+
+def _build_loss(model: keras.Model, batches: Batches | StreamBatches) -> None:
     """Make the variables that Keras keeps for a loss of several outputs.
 
     Left to the first training step, they make TensorFlow trace that step twice.

@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from kerasseq.generation import BeamSearch, Generator, Sampler
-from tests.generation.harness import END, ROWS, SETTINGS, WORDS, Ending, Toy, stripped
+from tests.generation.harness import END, ROWS, SETTINGS, START, WORDS, Ending, Toy, stripped
 
 
 @pytest.mark.parametrize("kind", [Sampler, BeamSearch])
@@ -109,3 +109,35 @@ def test_wrong_settings_are_named(maker: Any, wrong: dict[str, Any], message: st
 def test_what_has_no_rows_gives_no_sentences(context: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Sampler(Toy(), **SETTINGS).run(context)
+
+
+@pytest.mark.parametrize("maker", [Sampler, BeamSearch])
+def test_each_row_may_go_on_from_a_token(maker: type[Generator]) -> None:
+    generator = maker(Toy(), **SETTINGS)
+    first = np.array([4, 5, 6, 4, START])
+    whole = generator.run(ROWS, first=first)
+    for row, token in enumerate(first[:2]):
+        alone = maker(Toy(), **{**SETTINGS, "start": int(token)}).run(ROWS[row : row + 1])
+        np.testing.assert_array_equal(whole.tokens[row], alone.tokens[0])
+    with pytest.raises(ValueError, match=r"`first` must have one token for each of 5 rows.*\(2,\)"):
+        generator.run(ROWS, first=first[:2])
+
+
+@pytest.mark.parametrize("maker", [Sampler, BeamSearch])
+def test_several_tokens_may_end_a_sentence_or_none(maker: type[Generator]) -> None:
+    settings = {**SETTINGS, "length": 12}
+    tokens = maker(Toy(), **{**settings, "end": (END, 5)}).run(ROWS).tokens[:, 0]
+    for sentence in map(stripped, tokens):
+        assert {END, 5}.isdisjoint(sentence[:-1])
+    assert any(sentence[-1] == 5 for sentence in map(stripped, tokens))
+    endless = maker(Toy(), **{**settings, "end": (), "forbidden": (1, START, END)}).run(ROWS)
+    assert (endless.lengths == 12).all()
+
+
+def test_one_sampler_serves_other_temperatures() -> None:
+    settings = {**SETTINGS, "length": 12, "sentences": 40}
+    sampler = Sampler(Toy(), temperature=1.0, **settings)
+    sampler.run(ROWS)
+    sampler.temperature = 0.2
+    expected = Sampler(Toy(), temperature=0.2, **settings).run(ROWS)
+    np.testing.assert_array_equal(sampler.run(ROWS).tokens, expected.tokens)

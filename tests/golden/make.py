@@ -61,6 +61,7 @@ REVIEWS, SERIES, CAPTIONS = (f"data/{name}.csv" for name in ("reviews", "series"
 FEATURES = "data/features.npz"
 SEQUENCES = "data/sequences.csv"
 SENTENCES = "data/sentences.conll"
+TEXT = "data/text.txt"
 PICTURES = "data/images"
 
 _SHAPES, _COLOURS = ("square", "bar", "frame"), {"red": 0, "green": 1, "blue": 2}
@@ -76,6 +77,7 @@ def data() -> None:
     names = [f"{number}.png" for number in range(len(scenes))]
     _captions(names, scenes).to_csv(GOLDEN / CAPTIONS, index=False)
     (GOLDEN / SENTENCES).write_text(_sentences(draw))
+    (GOLDEN / TEXT).write_text(_text())
     features = np.stack([np.concatenate([np.eye(3)[s], np.eye(3)[c]]) for s, c in scenes])
     features = (3 * features + draw.normal(0, 0.2, features.shape)).astype("float32")
     np.savez(GOLDEN / FEATURES, names=names, features=features)
@@ -102,6 +104,13 @@ def _sentences(draw: np.random.Generator) -> str:
         rows += [(place, "N", "I-LOC"), (place, "N", "B-LOC"), (number, "D", "O")]
         blocks.append("".join(f"{token} {pos} {tag}\n" for token, pos, tag in rows))
     return "\n".join(blocks)
+
+
+def _text() -> str:
+    """Lines of a few words."""
+    draw = np.random.default_rng(4)
+    names, deeds = ["Ada", "Bob", "Cleo"], ["saw Rome", "left Oslo", "likes Bonn"]
+    return "".join(f"{draw.choice(names)} {draw.choice(deeds)}.\n" for _ in range(150))
 
 
 def _series(draw: np.random.Generator) -> pd.DataFrame:
@@ -314,6 +323,20 @@ def decoders() -> keras.Model:
     return keras.Model({"image": image, "tokens": tokens}, made)
 
 
+def texts() -> keras.Model:
+    """Decoders of texts: tied, with a projection, and neither."""
+    tokens = keras.Input((6,), name="tokens")
+    made = {}
+    for name, width, tied in (("tied", 3, True), ("projected", 4, True), ("untied", 2, False)):
+        recurrent = kerasseq.lstm(3, depth=2, return_sequences=True, return_state=True)
+        decoder = _own(
+            "TextDecoder", recurrent, words=8, embedding=width, tie_embeddings=tied, dropout=0.1,
+            embedding_dropout=0.2, word_dropout=0.3, name=name,
+        )  # fmt: skip
+        made[name] = decoder(tokens)
+    return keras.Model({"tokens": tokens}, made)
+
+
 def images() -> keras.Model:
     """The scaling of pixels for a network of `keras.applications`."""
     pixels = keras.Input((2, 2, 3), name="pixels")
@@ -395,6 +418,7 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
         "segment", "point", linear=True, channels="together", normalization="seasonal"
     ),
     "decoders": decoders,
+    "texts": texts,
     "images": images,
     "losses": losses,
     "tagger": tagger,
@@ -588,6 +612,24 @@ def tagging_columns() -> Any:
     )  # fmt: skip
 
 
+_READ: dict[str, Any] = {
+    **{**_SMALL, "units": 8},
+    **{"batch_size": 8, "steps": 20, "learning_rate": 0.03, "epochs": 3},
+}
+
+
+def language_model() -> Any:
+    """By character, of one text."""
+    return kerasseq.language_model(TEXT, **_READ)
+
+
+def language_model_words() -> Any:
+    """By word, with ends, two levels, and a projection to the tied embedding."""
+    return kerasseq.language_model(
+        TEXT, **_READ, tokens="word", cell="gru", depth=2, embedding=6, min_count=1
+    )
+
+
 def _call(verb: str, **arguments: Any) -> dict[str, Any]:
     return {"verb": verb, "arguments": arguments}
 
@@ -602,6 +644,11 @@ _SEQUENCE_CALLS = [
     _call("predict", data=SEQUENCES),
     _call("predict", data=[[[0.1, 2.0], [0.5, 3.0]], [[1.0]]]),
     _call("evaluate", data=SEQUENCES),
+]
+_TEXT_CALLS = [
+    _call("score", data=["Ada saw Rome.", "", "Rome saw Zora."]),
+    _call("complete", prompt="Ada saw", n=3, length=2),
+    _call("evaluate", data=TEXT),
 ]
 MADE: dict[str, tuple[Callable[[], Any], list[dict[str, Any]]]] = {
     "sentiment": (
@@ -635,6 +682,8 @@ MADE: dict[str, tuple[Callable[[], Any], list[dict[str, Any]]]] = {
         tagging_columns,
         [_call("predict", data=SENTENCES), _call("evaluate", data=SENTENCES)],
     ),
+    "language-model": (language_model, _TEXT_CALLS),
+    "language-model-words": (language_model_words, _TEXT_CALLS),
     "captioning": (
         captioning,
         [

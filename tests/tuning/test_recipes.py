@@ -59,6 +59,11 @@ def test_the_space_of_a_recipe_is_of_its_settings(name: str) -> None:
             "normalization scaling dropout learning_rate batch_size",
         ),
         (
+            "language_model",
+            "cell units depth dropout layer_dropout embedding_dropout word_dropout steps "
+            "learning_rate batch_size",
+        ),
+        (
             "sentiment",
             "cell units depth pooling embedding dropout embedding_dropout token_dropout "
             "vocabulary_size ngrams ngram_count learning_rate batch_size",

@@ -7,13 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.params.spec import positive_int
-
-Tensor = Any
-State = dict[str, Any]
+from kerasseq.layers.decoders.words import State, Tensor, WordDecoder
 
 
-class CaptionDecoder(keras.layers.Layer):
+class CaptionDecoder(WordDecoder):
     """Base class of caption decoders; subclasses differ in where the image enters the network.
 
     Known captions are read in one call (teacher forcing), generated ones word by word, by the same
@@ -61,22 +58,15 @@ class CaptionDecoder(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            recurrent, words=words, embedding=embedding, tie_embeddings=tie_embeddings, **kwargs
+        )
         if not 0 <= scheduled_sampling <= 1:
             raise ValueError(
                 "`scheduled_sampling` must be a share from 0 to 1. "
                 f"Received: scheduled_sampling={scheduled_sampling!r}"
             )
-        self.recurrent, self.encoder = recurrent, encoder
-        self.words, self.width = positive_int("words", words), positive_int("embedding", embedding)
-        self.tie_embeddings, self.scheduled_sampling, self.seed = (
-            tie_embeddings,
-            scheduled_sampling,
-            seed,
-        )
-        self.embedding = keras.layers.Embedding(
-            words, embedding, name="embedding", dtype=self.dtype_policy
-        )
+        self.encoder, self.scheduled_sampling, self.seed = encoder, scheduled_sampling, seed
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.embedding_dropout = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")
         self.image_dropout = keras.layers.Dropout(image_dropout, name="image_dropout")
@@ -86,28 +76,9 @@ class CaptionDecoder(keras.layers.Layer):
         """Build the layers for features of the given shape."""
         if self.encoder is not None:
             image_shape = self.encoder.compute_output_shape(image_shape)
-        self.embedding.build(tokens_shape)
-        recurrent_shape = (None, None, self.recurrent_inputs())
-        if not self.recurrent.built:  # a layer from a file is built
-            self.recurrent.build(recurrent_shape)
-        output, *states = self.recurrent.compute_output_shape(recurrent_shape)
-        self.state_widths = [shape[-1] for shape in states]
-        joint = self.build_image(image_shape[-1], output[-1])
-        if not self.tie_embeddings:
-            self.kernel = self.add_weight(
-                shape=(joint, self.words), name="kernel", initializer="glorot_uniform"
-            )
-        elif joint != self.width:
-            raise ValueError(
-                "`tie_embeddings` needs outputs as wide as the embedding, "
-                f"{self.width}. Received: {joint}"
-            )
-        self.bias = self.add_weight(shape=(self.words,), name="bias", initializer="zeros")
+        output = self.build_recurrent(tokens_shape)
+        self.build_logits(self.build_image(image_shape[-1], output))
         self.built = True
-
-    def recurrent_inputs(self) -> int:
-        """Width of the inputs of the recurrent layer."""
-        return self.width
 
     def build_image(self, features: int, output: int) -> int:
         """Build the layers that connect the image to the recurrent layer and to the logits.
@@ -160,16 +131,6 @@ class CaptionDecoder(keras.layers.Layer):
             image = ops.reshape(image, (-1, image.shape[1] * image.shape[2], image.shape[3]))
         return self.initial_state(self.image_dropout(image, training=training), training)
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Read one token: logits of the next word, (batch, words), and the new state.
-
-        Args:
-            tokens: int (batch,), the token after those that the state has read.
-            state: State from `start` or the last `step`.
-        """
-        logits, state = self.read(tokens[:, None], state)
-        return logits[:, 0], state
-
     def read(self, tokens: Tensor, state: State, training: bool = False) -> tuple[Tensor, State]:
         """Read (batch, timesteps) tokens: logits after each of them, and the state after all.
 
@@ -177,23 +138,9 @@ class CaptionDecoder(keras.layers.Layer):
         need not reorder them.
         """
         embedded = self.embedding_dropout(self.embedding(tokens), training=training)
-        output, *states = self.recurrent(
-            self.inputs(embedded, state), initial_state=state["states"], training=training
-        )
-        # Same type before and after, as loops require.
-        states = [
-            ops.cast(new, old.dtype) for new, old in zip(states, state["states"], strict=True)
-        ]
+        output, states = self.run(self.inputs(embedded, state), state["states"], training)
         joint = self.dropout(self.join(output, state), training=training)
-        matrix = ops.transpose(self.embedding.embeddings) if self.tie_embeddings else self.kernel
-        logits = ops.matmul(joint, ops.cast(matrix, joint.dtype)) + ops.cast(self.bias, joint.dtype)
-        return ops.cast(logits, "float32"), {**state, "states": states}
-
-    def first_states(self, image: Tensor) -> list[Tensor]:
-        """The default initial states of the recurrent layer, one row for each image."""
-        no_words = ops.zeros((ops.shape(image)[0], 0, self.recurrent_inputs()), image.dtype)
-        _, *states = self.recurrent(no_words)
-        return states
+        return self.logits(joint), {**state, "states": states}
 
     def compute_output_shape(self, image_shape: Any, tokens_shape: Any) -> Any:
         """Shape of the logits, (batch, timesteps, words)."""
@@ -201,14 +148,10 @@ class CaptionDecoder(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """One entry per constructor argument; layers as configs."""
-        serialize = keras.saving.serialize_keras_object
+        encoder = self.encoder
         return {
             **super().get_config(),
-            "recurrent": serialize(self.recurrent),
-            "encoder": None if self.encoder is None else serialize(self.encoder),
-            "words": self.words,
-            "embedding": self.width,
-            "tie_embeddings": self.tie_embeddings,
+            "encoder": None if encoder is None else keras.saving.serialize_keras_object(encoder),
             "dropout": self.dropout.rate,
             "embedding_dropout": self.embedding_dropout.rate,
             "image_dropout": self.image_dropout.rate,
@@ -219,12 +162,11 @@ class CaptionDecoder(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> CaptionDecoder:
         """Make a decoder from a config."""
-        layers = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("recurrent", "encoder")
-            if config[name] is not None
-        }
-        return cls(**{**config, **layers})
+        if config["encoder"] is not None:
+            encoder = keras.saving.deserialize_keras_object(config["encoder"])
+            config = {**config, "encoder": encoder}
+        decoder: CaptionDecoder = super().from_config(config)
+        return decoder
 
 
 def mean_features(image: Tensor) -> Tensor:

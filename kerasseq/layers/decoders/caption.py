@@ -9,7 +9,8 @@ import keras
 from keras import ops
 
 from kerasseq.layers.attention import AdditiveAttention
-from kerasseq.layers.decoders.base import CaptionDecoder, State, Tensor, mean_features
+from kerasseq.layers.decoders.base import CaptionDecoder, mean_features
+from kerasseq.layers.decoders.words import State, Tensor
 
 __all__ = [
     "AttentionDecoder",
@@ -71,7 +72,9 @@ class PreInjectDecoder(CaptionDecoder):
     def initial_state(self, image: Tensor, training: bool) -> State:
         image = mean_features(image)
         word = self.to_word(image)[:, None]
-        _, *states = self.recurrent(word, initial_state=self.first_states(image), training=training)
+        _, *states = self.recurrent(
+            word, initial_state=self.first_states(ops.shape(image)[0]), training=training
+        )
         return {"states": states}
 
 
@@ -102,7 +105,7 @@ class ParInjectDecoder(CaptionDecoder):
 
     def initial_state(self, image: Tensor, training: bool) -> State:
         image = mean_features(image)
-        return {"states": self.first_states(image), "image": self.to_word(image)}
+        return {"states": self.first_states(ops.shape(image)[0]), "image": self.to_word(image)}
 
     def inputs(self, embedded: Tensor, state: State) -> Tensor:
         images = ops.broadcast_to(state["image"][:, None], ops.shape(embedded))
@@ -134,7 +137,10 @@ class MergeDecoder(CaptionDecoder):
 
     def initial_state(self, image: Tensor, training: bool) -> State:
         image = mean_features(image)
-        return {"states": self.first_states(image), "image": self.image_projection(image)}
+        return {
+            "states": self.first_states(ops.shape(image)[0]),
+            "image": self.image_projection(image),
+        }
 
     def join(self, output: Tensor, state: State) -> Tensor:
         # Linear, as in the paper: with another tanh, training is much slower.

@@ -1,0 +1,137 @@
+"""Texts to the tokens of a language model, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypedDict
+
+import numpy as np
+
+from kerasseq.data.text.corpus_split import TextPart
+from kerasseq.data.tokenizers.tokenizer import END, START, UNKNOWN, Kind, Tokenizer, TokenizerState
+
+__all__ = ["LanguageReader", "LanguageReaderState"]
+
+_UNKNOWN_WORD = "<unk>"  # corpora with it are separated into words already
+
+
+class LanguageReaderState(TypedDict):
+    """The JSON values of a `LanguageReader`."""
+
+    tokenizer: TokenizerState
+    ends: bool
+
+
+@dataclass(frozen=True)
+class LanguageReader:
+    """Turns texts into the tokens of a language model, and tokens into texts.
+
+    Words are read line by line, and each line ends with the end token. Characters and subwords keep
+    the text as it is, and the end token follows whole documents alone. A text that begins without
+    context follows the end token where there are ends, otherwise the start token.
+
+    Args:
+        tokenizer: the vocabulary.
+        ends: whether the training part has end tokens.
+    """
+
+    tokenizer: Tokenizer
+    ends: bool
+
+    @classmethod
+    def fit(
+        cls,
+        part: TextPart,
+        kind: Kind,
+        *,
+        vocabulary_size: int,
+        min_count: int,
+        lowercase: bool,
+    ) -> LanguageReader:
+        """Choose the vocabulary from the training part.
+
+        Args:
+            part: the training part.
+            kind: "character", "word" or "subword".
+            vocabulary_size: largest number of words or subwords.
+            min_count: least number of occurrences of a token.
+            lowercase: whether texts are lower-cased.
+
+        Raises:
+            ValueError: if no token occurs often enough, or the vocabulary is larger than the text.
+        """
+        separated = any(f" {_UNKNOWN_WORD} " in text for text in part.texts)
+        tokenizer = Tokenizer(
+            kind,
+            None if kind == "character" else vocabulary_size,
+            min_count=min_count,
+            lowercase=lowercase,
+            length=1,  # rows are never padded
+            clean=kind == "word" and not separated,
+            boundaries=True,
+        )
+        pieces = [line for text in part.texts for line in _lines(text)]
+        tokenizer.fit(pieces if kind == "word" else part.texts)
+        return cls(tokenizer, part.documents or kind == "word")
+
+    @property
+    def kind(self) -> Kind:
+        """What a token is."""
+        return self.tokenizer.kind
+
+    @property
+    def first(self) -> int:
+        """The token that a text without context follows."""
+        return END if self.ends else START
+
+    def read(self, part: TextPart) -> np.ndarray:
+        """The tokens of a part, int32 `(tokens,)`."""
+        rows = self._texts(part.texts, part.documents)
+        return np.fromiter(chain.from_iterable(rows), dtype=np.int32)
+
+    def whole(self, text: str) -> np.ndarray:
+        """The tokens of a whole text, with its end if there are ends, int32 `(tokens,)`."""
+        return np.array(self._texts([text], self.ends)[0], dtype=np.int32)
+
+    def begun(self, text: str) -> np.ndarray:
+        """The tokens of a text that will go on, int32 `(tokens,)`."""
+        if self.kind != "word":
+            return np.array(self.tokenizer.tokens([text])[0], dtype=np.int32)
+        numbers = self.whole(text)
+        return numbers if text.endswith("\n") else numbers[:-1]
+
+    def write(self, tokens: Sequence[int] | np.ndarray) -> str:
+        """The text of tokens; an end token between words is a line break."""
+        numbers = np.asarray(tokens)
+        if self.kind != "word":
+            return self.tokenizer.decode([numbers])[0]
+        lines = np.split(numbers, np.flatnonzero(numbers == END))
+        return "\n".join(self.tokenizer.decode([line[line != END] for line in lines]))
+
+    def unknown_share(self, tokens: np.ndarray) -> float:
+        """Share of the tokens that are unknown."""
+        return float(np.mean(tokens == UNKNOWN)) if len(tokens) else 0.0
+
+    def _texts(self, texts: Sequence[str], documents: bool) -> list[list[int]]:
+        if self.kind == "word":
+            rows = [self.tokenizer.tokens(_lines(text)) for text in texts]
+            return [[*chain.from_iterable([*line, END] for line in lines)] for lines in rows]
+        end = [END] if documents and self.ends else []
+        return [[*row, *end] for row in self.tokenizer.tokens(texts)]
+
+    def state(self) -> dict[str, Any]:
+        """The JSON values from which `from_state` restores the reader."""
+        return {"tokenizer": self.tokenizer.state(), "ends": self.ends}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> LanguageReader:
+        """Restore a reader from its state."""
+        return cls(Tokenizer.from_state(state["tokenizer"]), state["ends"])
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text that are not blank."""
+    lines: Iterable[str] = text.split("\n")
+    return [line for line in lines if line.strip()]

@@ -1,0 +1,87 @@
+"""Batches of contiguous streams, for models that carry their state from batch to batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+__all__ = ["StreamBatches", "Streams"]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """A sequence of tokens that is read as parallel streams, chunk by chunk.
+
+    The sequence is cut into `streams` rows of equal length. Batch k has the k-th chunk of every
+    row, so that a model that carries its state reads each row from its beginning to its end.
+
+    Args:
+        inputs: tokens that are read, int `(tokens,)`.
+        targets: token to predict after each of them, int `(tokens,)`; 0 does not count.
+        streams: number of rows, at most the number of tokens.
+        steps: timesteps of a chunk.
+        start: token that replaces the first input of each row, which begins without a state; None
+            to keep it.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    streams: int
+    steps: int
+    start: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batches(self) -> StreamBatches:
+        """The batches, which are never shuffled."""
+        return StreamBatches(self)
+
+
+class StreamBatches(keras.utils.PyDataset):
+    """The batches of `Streams`: inputs `tokens` and `first`, and targets.
+
+    `first`, int `(streams,)`, is 1 in the first batch, where the state starts anew. The rows are
+    filled up with zeros to whole chunks.
+
+    Args:
+        streams: the streams.
+
+    Example:
+
+    >>> batches = StreamBatches(Streams(np.arange(1, 7), np.arange(2, 8), streams=2, steps=2))
+    >>> batches[0][0]["tokens"].tolist(), batches[1][0]["tokens"].tolist()
+    ([[1, 2], [4, 5]], [[3, 0], [6, 0]])
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        super().__init__()
+        self.epoch = 0  # set by the training; the order is the same in every epoch
+        rows, steps = streams.streams, streams.steps
+        self._steps = steps
+        length = -(-len(streams) // rows)
+        chunks = -(-length // steps)
+        self._inputs, self._targets = (
+            _rows(values, rows, length, chunks * steps)
+            for values in (streams.inputs, streams.targets)
+        )
+        if streams.start is not None:
+            self._inputs[:, 0] = streams.start
+
+    def __len__(self) -> int:
+        return self._inputs.shape[1] // self._steps
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        part = slice(index * self._steps, (index + 1) * self._steps)
+        first = np.full(len(self._inputs), int(index == 0), dtype=np.int32)
+        return {"tokens": self._inputs[:, part], "first": first}, self._targets[:, part]
+
+
+def _rows(values: np.ndarray, rows: int, length: int, width: int) -> np.ndarray:
+    """Consecutive rows of `length` values, filled up with zeros to `width`."""
+    filled = np.zeros(rows * length, dtype=np.int32)
+    filled[: len(values)] = values
+    return np.pad(filled.reshape(rows, length), [(0, 0), (0, width - length)])

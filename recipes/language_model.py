@@ -1,0 +1,135 @@
+"""Language models: read, score, complete and generate text by character, word or subword."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from kerasseq.settings import Float, Int, doc, setting
+from kerasseq.tasks.language_model import LanguageModelling
+from kerasseq.tasks.recipe import recipe
+from kerasseq.tasks.settings import RecurrentSettings, TrainingSettings
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+__all__ = ["LanguageModelSettings", "language_model"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModelSettings(RecurrentSettings, TrainingSettings):
+    """Train a language model, and compare it with n-grams.
+
+    The model gives the probability of each token after all tokens before it. The text is read as
+    parallel streams, chunk by chunk: the state is carried from chunk to chunk, and the gradient
+    ends at the beginning of a chunk (truncated backpropagation through time). The test part is read
+    as one text. Beside the model stand a unigram model and an interpolated Kneser-Ney model of
+    5-grams.
+
+    Returns:
+        A LanguageModelRun: `score`, `generate`, `complete`, `evaluate`, `save`, `summary`, and the
+        Keras `model` itself.
+
+    Raises:
+        ValueError: if data, settings or the folder cannot be used; it says what to do.
+        FileNotFoundError: if the data does not exist.
+
+    Example:
+
+    >>> run = language_model(epochs=1, units=4, quiet=True)
+    >>> run.score(["Speak, speak."])["tokens"].tolist()
+    [13]
+    """
+
+    data: str | os.PathLike[str] | pd.DataFrame = field(
+        default="demo",
+        kw_only=False,
+        metadata=doc(
+            "a text file; a folder of .txt files, or an archive of one, with a document a file or "
+            "with files whose names end on train, valid and test; a DataFrame, or a CSV, TSV, "
+            'JSON-lines or Parquet file, with a document a row; or "demo", the beginning of a play '
+            "that comes with kerasseq"
+        ),
+    )
+    text: str | None = setting(
+        None, "name of the column of texts in a table; default: detected", stage="read"
+    )
+    tokens: Literal["character", "word", "subword"] = setting(
+        "character",
+        'unit of the text: "character", "word", or "subword" for byte pairs',
+        stage="prepare",
+    )
+    vocabulary_size: int = setting(
+        10_000, "largest number of words or subwords in the vocabulary", stage="prepare", least=5
+    )
+    min_count: int = setting(
+        2,
+        "least number of occurrences of a token in the training part; rarer ones are unknown",
+        stage="prepare",
+        least=1,
+    )
+    lowercase: bool = setting(False, "whether to convert texts to lower case", stage="prepare")
+    cell: str = "lstm"
+    units: int = setting(128, range=Int(32, 512, log=True))
+    depth: int = 1
+    embedding: int | None = setting(
+        None, "width of the embedded tokens; default: the width of the recurrent outputs", least=1
+    )
+    tied: bool = setting(
+        True,
+        "whether the last layer shares its matrix with the embedding; a linear projection is added "
+        "where their widths differ",
+    )
+    dropout: float = setting(
+        0.1, "dropout rate before the last layer; all dropouts are locked over time"
+    )
+    layer_dropout: float = setting(
+        0.1, "dropout rate between recurrent layers", least=0, below=1, range=Float(0.0, 0.5)
+    )
+    embedding_dropout: float = setting(
+        0.0, "dropout rate of the embedded tokens", least=0, below=1, range=Float(0.0, 0.5)
+    )
+    word_dropout: float = setting(
+        0.0,
+        "share of the tokens that are replaced by the unknown token in training",
+        least=0,
+        below=1,
+        range=Float(0.0, 0.2),
+    )
+    steps: int = setting(
+        50,
+        "tokens of a chunk, over which the gradient is propagated",
+        least=1,
+        range=Int(20, 150, log=True),
+    )
+    validation: float | str | os.PathLike[str] | pd.DataFrame = setting(
+        0.1,
+        "share of the training texts for validation: of many documents a random one, of one text "
+        "its end; or separate texts, in a form of `data`; unless the data has a validation part",
+        stage="split",
+        above=0,
+        below=1,
+        expected="a share above 0 and below 1, the path of texts, or a table of them",
+    )
+    test: float | str | os.PathLike[str] | pd.DataFrame = setting(
+        0.1,
+        "share of the texts to score on, chosen in the same way, unless the data has a test part; "
+        "or separate texts",
+        stage="split",
+        above=0,
+        below=1,
+        expected="a share above 0 and below 1, the path of texts, or a table of them",
+    )
+    epochs: int = 20
+    patience: int = 3
+    learning_rate: float = 5e-3
+    schedule: str | keras.optimizers.schedules.LearningRateSchedule = "cosine"
+    batch_size: int = setting(
+        16,
+        "parallel streams, each a part of the text; fewer where a text is too short",
+    )
+
+
+language_model = recipe(LanguageModelSettings, LanguageModelling)

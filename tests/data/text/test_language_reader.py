@@ -1,0 +1,72 @@
+"""Tokens of a language model: characters and subwords as they stand, words line by line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kerasseq.data.text.corpus_split import TextPart
+from kerasseq.data.text.language_reader import LanguageReader
+from kerasseq.data.tokenizers.tokenizer import END, START, UNKNOWN
+
+TEXT = "The cat sat.\nThe dog didn't.\n\nThe cat ran.\n"
+SIZES: dict[str, Any] = {"vocabulary_size": 300, "min_count": 1, "lowercase": False}
+
+
+def _fitted(kind: Any, *texts: str, documents: bool = False, **sizes: Any) -> LanguageReader:
+    return LanguageReader.fit(TextPart([*texts], documents), kind, **{**SIZES, **sizes})
+
+
+@pytest.mark.parametrize("kind", ["character", "subword"])
+def test_characters_and_subwords_keep_the_text(kind: Any) -> None:
+    reader = _fitted(kind, TEXT)
+    tokens = reader.read(TextPart([TEXT[:20], TEXT[20:]]))
+    assert reader.write(tokens) == TEXT
+    assert END not in tokens
+    assert (reader.ends, reader.first) == (False, START)
+    np.testing.assert_array_equal(reader.whole(TEXT), reader.begun(TEXT))
+
+
+@pytest.mark.parametrize("kind", ["character", "subword"])
+def test_documents_have_an_end(kind: Any) -> None:
+    reader = _fitted(kind, TEXT, "dog", documents=True)
+    tokens = reader.read(TextPart([TEXT, "dog"], documents=True))
+    assert (tokens == END).sum() == 2
+    assert tokens[-1] == END
+    assert (reader.ends, reader.first) == (True, END)
+    assert reader.whole("dog")[-1] == END
+    assert END not in reader.begun("dog")
+
+
+def test_lines_of_words_have_an_end() -> None:
+    reader = _fitted("word", TEXT)
+    tokens = reader.read(TextPart([TEXT]))
+    assert len(tokens) == (4 + 1) + (5 + 1) + (4 + 1)
+    assert reader.write(tokens) == "The cat sat .\nThe dog did n't .\nThe cat ran .\n"
+    np.testing.assert_array_equal(reader.begun("The cat"), reader.whole("The cat")[:-1])
+    np.testing.assert_array_equal(reader.begun("The cat\n"), reader.whole("The cat"))
+    assert reader.begun("").tolist() == []
+
+
+def test_words_that_are_separated_already_stay_so() -> None:
+    reader = _fitted("word", " the <unk> did n't \n the cat <unk> N \n")
+    assert reader.write(reader.read(TextPart(["the <unk> did n't"]))) == "the <unk> did n't\n"
+    assert reader.unknown_share(reader.begun("the dog")) == 0.5
+
+
+def test_a_vocabulary_of_rare_tokens_is_unknown() -> None:
+    reader = _fitted("character", "aabbc", min_count=2)
+    assert reader.begun("abc").tolist() == [4, 5, UNKNOWN]
+    assert reader.write([4, UNKNOWN, 5]) == "ab"
+    with pytest.raises(ValueError, match="no character occurs min_count=2 times"):
+        _fitted("character", "abc", min_count=2)
+
+
+@pytest.mark.parametrize("kind", ["character", "word", "subword"])
+def test_a_state_restores_it(kind: Any) -> None:
+    reader = _fitted(kind, TEXT)
+    again = LanguageReader.from_state(reader.state())
+    np.testing.assert_array_equal(again.whole(TEXT), reader.whole(TEXT))
+    assert (again.kind, again.ends) == (kind, reader.ends)

@@ -1,0 +1,335 @@
+"""Language models from a text to a saved run, and one clear sentence for whatever cannot be."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kerasseq
+from kerasseq.cli import main
+from kerasseq.data.text.corpus_split import TextPart
+from kerasseq.recipes.language_model import LanguageModelSettings, language_model
+from kerasseq.tasks import perform
+from kerasseq.tasks.language_model import LanguageModelRun
+
+TASK = language_model.task
+SMALL: dict[str, Any] = {"units": 16, "batch_size": 8, "steps": 20, "quiet": True}
+LEARNING: dict[str, Any] = {**SMALL, "epochs": 6, "learning_rate": 0.03, "dropout": 0.0}
+
+NAMES, DEEDS = ["Ada", "Bob", "Cleo", "Dan"], ["saw Rome", "left Oslo", "likes Bonn"]
+
+
+def _lines(count: int, seed: int = 0) -> list[str]:
+    draw = np.random.default_rng(seed)
+    return [f"{draw.choice(NAMES)} {draw.choice(DEEDS)}." for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "text.txt"
+    path.write_text("\n".join(_lines(400)) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(data: Path) -> LanguageModelRun:
+    return language_model(data, **LEARNING)
+
+
+@pytest.fixture(scope="module")
+def folder(run: LanguageModelRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run.save(tmp_path_factory.mktemp("runs") / "run")
+
+
+# The whole life
+
+
+def test_it_learns_and_tells_how_good_it_is(run: LanguageModelRun, data: Path) -> None:
+    test = run.metrics["test"]
+    assert test.keys() == {"perplexity", "nats", "bits", "bits_per_character"}
+    # Each line has log2(4 * 3) bits and some 14 characters.
+    assert 0.2 < test["bits_per_character"] < 0.6
+    assert test["nats"] == pytest.approx(math.log(test["perplexity"]))
+    assert [*run.metrics["baselines"]] == ["unigram", "Kneser-Ney 5-gram"]
+    assert "perplexity: this model" in run.metrics["verdict"]
+    rows, characters = run.metrics["rows"], len(data.read_text())
+    assert sum(rows.values()) == characters
+    assert rows["test"] == characters - int(0.9 * characters)
+    assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
+    assert run.metrics["macs"] == TASK.macs(run.state["data_info"], run.resolved)
+    assert (
+        min(run.history["val_loss"]) == (run.history["val_loss"][run.metrics["epochs"]["kept"] - 1])
+    )
+
+
+def test_the_validation_loss_is_that_of_the_part_read_as_one_text(
+    run: LanguageModelRun, data: Path
+) -> None:
+    settings = LanguageModelSettings(data=data, **LEARNING)
+    _, prepared = perform.prepare(TASK, TASK.load(data, settings), settings)
+    nats = TASK.writer(run.model, run.state).tokens.nats([prepared.validation.tokens])[0]
+    assert min(run.history["val_loss"]) == pytest.approx(nats.mean(), rel=0.1)
+
+
+def test_equal_seeds_give_equal_runs_bit_for_bit(run: LanguageModelRun, data: Path) -> None:
+    again = language_model(data, **LEARNING)
+    for a, b in zip(again.model.get_weights(), run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert again.metrics["test"] == run.metrics["test"]
+    assert again.history == run.history
+
+
+def test_a_loaded_run_answers_the_same(run: LanguageModelRun, folder: Path) -> None:
+    again = LanguageModelRun.load(folder)
+    texts = ["Ada saw Rome.", "Bob"]
+    pd.testing.assert_frame_equal(again.score(texts), run.score(texts), rtol=1e-5)
+    assert again.generate("Ada ", length=40, seed=3) == run.generate("Ada ", length=40, seed=3)
+    assert (
+        again.complete("Ada saw R")["text"].tolist() == run.complete("Ada saw R")["text"].tolist()
+    )
+
+
+# Verbs
+
+
+def test_scores_are_sums_over_the_tokens(run: LanguageModelRun) -> None:
+    texts = ["Bob left Oslo.", "", "oslO lefT Bob", pd.NA, 3, "Ada saw Rome.\n" * 30]
+    table = run.score(texts)
+    assert table["note"].tolist() == ["", "no text", "", "no text", "not a text", ""]
+    assert table["tokens"].tolist() == [14, 0, 13, 0, 0, 420]
+    assert table["log_probability"][0] > table["log_probability"][2]
+    known = table[table["note"] == ""]
+    np.testing.assert_allclose(known["log_probability"], known["per_token"] * known["tokens"])
+    np.testing.assert_allclose(known["perplexity"], np.exp(-known["per_token"]))
+    # A character is a token.
+    np.testing.assert_allclose(known["bits_per_character"], -known["per_token"] / np.log(2))
+    assert run.predict(texts[:1]).equals(run.score(texts[:1]))
+
+
+def test_a_text_has_the_same_score_alone_and_among_others(run: LanguageModelRun) -> None:
+    texts = ["Bob left Oslo.", "Ada", "Ada saw Rome.\n" * 30]
+    among = run.score(texts)["log_probability"]
+    alone = [run.score([text])["log_probability"].item() for text in texts]
+    np.testing.assert_allclose(among, alone, rtol=1e-4)
+
+
+def test_a_text_is_scored_as_the_probability_of_its_continuation(run: LanguageModelRun) -> None:
+    best = run.complete("Ada saw R", n=3, length=3)
+    scores = run.score(["Ada saw R", *("Ada saw R" + best["text"])])["log_probability"]
+    np.testing.assert_allclose(
+        scores[1:].to_numpy() - scores[0], best["log_probability"], rtol=1e-3, atol=1e-3
+    )
+    assert best["text"][0] == "ome"
+    assert best["probability"].is_monotonic_decreasing
+
+
+def test_a_completion_ends_with_the_word(run: LanguageModelRun) -> None:
+    assert run.complete("Ada saw R", n=2)["text"][0] == "ome."
+    assert len(run.complete("Bob left ", n=4)) == 4
+
+
+def test_generation_goes_on_from_the_prompt(run: LanguageModelRun) -> None:
+    text = run.generate("Ada saw R", length=30, temperature=0)
+    assert text.startswith("ome.\n")
+    assert len(text) == 30
+    assert run.generate("Ada saw R", length=30, temperature=0, stop=".") == "ome"
+    samples = {run.generate("Ada ", length=30, seed=seed) for seed in range(3)}
+    assert len(samples) == 3
+    assert run.generate("Ada ", length=30, seed=1) in samples
+    assert run.generate("Ada ", length=9, seed=1) == run.generate("Ada ", length=30, seed=1)[:9]
+
+
+def test_generation_draws_as_often_as_the_model_says(run: LanguageModelRun) -> None:
+    writer = TASK.writer(run.model, run.state)
+    prompts = ["Dan saw Rome.\n"] * 400
+    firsts = [text[0] for text in writer.sample(prompts, 1, temperature=1.0)]
+    best = run.complete("Dan saw Rome.\n", n=4, length=1)
+    for text, probability in zip(best["text"], best["probability"]):
+        within = 4 * math.sqrt(probability * (1 - probability) / 400) + 0.005
+        assert firsts.count(text) / 400 == pytest.approx(probability, abs=within)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "match"),
+    [
+        ("generate", {"prompt": ""}, "trained on a text without beginnings"),
+        ("generate", {"prompt": "жшц"}, "prompt must have a character that the model knows"),
+        ("generate", {"prompt": 3}, "prompt must be a text. Received: prompt=3"),
+        ("generate", {"prompt": "A", "length": 0}, "length.*0"),
+        ("generate", {"prompt": "A", "temperature": -1}, "temperature.*-1"),
+        ("generate", {"prompt": "A", "top_p": 0}, "top_p.*0"),
+        ("generate", {"prompt": "A", "repetition_penalty": 0.5}, "repetition_penalty.*0.5"),
+        ("generate", {"prompt": "A", "stop": ""}, "stop must be a text that is not empty"),
+        ("generate", {"prompt": "A", "seed": -1}, "seed must be a whole number"),
+        ("complete", {"prompt": "A", "n": 0}, "n.*0"),
+        ("score", {"data": []}, "there is no text in the list"),
+        ("evaluate", {"data": "none.txt"}, "there is no file or folder none.txt"),
+    ],
+)
+def test_an_argument_that_cannot_be(
+    run: LanguageModelRun, verb: str, arguments: dict[str, Any], match: str
+) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=match):
+        getattr(run, verb)(**arguments)
+
+
+def test_new_data_is_scored(run: LanguageModelRun, tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("\n".join(_lines(60, seed=9)))
+    result = run.evaluate(tmp_path / "new.txt")
+    assert result["rows"] == len("\n".join(_lines(60, seed=9)))
+    assert result["test"]["perplexity"] == pytest.approx(run.metrics["test"]["perplexity"], rel=0.2)
+    unknown = run.evaluate(["Ada saw Rome.", "Żora."])
+    assert unknown["remarks"] == [
+        "11.11% of the scored tokens are unknown: which words they are is not predicted"
+    ]
+
+
+# Words, documents and parts
+
+
+def _prepared(data: Any, **changes: Any) -> Any:
+    settings = LanguageModelSettings(**{**SMALL, **changes})
+    source = TASK.load(data, settings)
+    return settings, *perform.prepare(TASK, source, settings)
+
+
+def test_words_go_on_over_lines(data: Path) -> None:
+    settings, _, prepared = _prepared(data, tokens="word", min_count=1)
+    model = perform.build_model(TASK, prepared, settings)
+    writer = TASK.writer(model, prepared.state)
+    (text,) = writer.sample(["Ada saw"], 60, temperature=1.0)
+    assert "\n" in text
+    assert {*text.split()} <= {*writer.reader.tokenizer.vocabulary}
+    assert [len(text.split()) <= 1 for text, _ in writer.complete("Ada saw", 3, None)] == [True] * 3
+    writer.begin("")  # lines have a beginning
+
+
+def test_documents_end(tmp_path: Path) -> None:
+    table = pd.DataFrame({"text": [f"{line} {n}" for n, line in enumerate(_lines(60))]})
+    settings, parts, prepared = _prepared(table)
+    assert parts.train.documents
+    model = perform.build_model(TASK, prepared, settings)
+    bias = np.full(len(TASK.reader(prepared.state).tokenizer), -50.0)
+    bias[3] = 50.0  # the end token
+    model.get_layer("decoder").bias.assign(bias)
+    assert TASK.writer(model, prepared.state).sample(["Ada"], 20) == [""]
+    examples = TASK.read(table, prepared.state, settings, {})
+    assert (examples.targets.tokens == 3).sum() == 60
+
+
+def test_separate_parts_are_used_whole(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.txt").write_text("Ada saw Oslo.")
+    _, parts, prepared = _prepared(data, test=str(tmp_path / "test.txt"))
+    assert parts.test == TextPart(["Ada saw Oslo."])
+    assert len(prepared.test) == 13
+    with pytest.raises(FileNotFoundError, match="validation=: there is no file"):
+        _prepared(data, validation="none.txt")
+
+
+def test_the_last_weights_may_learn_from_every_row(data: Path) -> None:
+    settings = LanguageModelSettings(**SMALL)
+    parts = TASK.split(TASK.load(data, settings), settings, learn="all")
+    assert "".join(parts.train.texts) == data.read_text()
+
+
+def test_a_short_text_has_fewer_streams() -> None:
+    settings, _, prepared = _prepared(["Ada saw Rome.\n" * 9], steps=30)
+    model = perform.build_model(TASK, prepared, settings)
+    _, streams, validation = TASK.training(model, prepared, settings)
+    assert (len(prepared.train), streams.streams, validation.streams) == (101, 3, 1)
+
+
+# Bad input
+
+
+def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **given: Any) -> None:
+    """It raises one sentence, and leaves no folder."""
+    with pytest.raises(kind, match=match) as info:
+        language_model(data, out=tmp_path / "run", **{**SMALL, **given})
+    assert "\n" not in str(info.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "match"),
+    [
+        (["Ada saw Rome."], {}, "is shorter than one chunk: it has 9 characters.*steps=20"),
+        (["abcdefghijklmnopqrstuvwxyz"], {}, "no character occurs min_count=2 times"),
+        (
+            ["Ada saw Rome. " * 9],
+            {"tokens": "subword", "min_count": 1},
+            "the vocabulary has .* subwords, more than the training text",
+        ),
+        (["Ada saw Rome."], {"tokens": "subword", "vocabulary_size": 100}, "at least 300"),
+        (["Ada saw Rome."], {"tokens": "letter"}, "tokens must be one of 'character', 'word'"),
+        (["Ada saw Rome."], {"cell": "lstmm"}, "'lstmm'.*lstm"),
+        (["Ada saw Rome."], {"test": 1.5}, "test must be a share above 0 and below 1"),
+        ([" "], {}, "there is no text in the list"),
+    ],
+)
+def test_data_or_settings_that_cannot_be(
+    tmp_path: Path, data: Any, given: dict[str, Any], match: str
+) -> None:
+    _fails(tmp_path, data, match, **given)
+
+
+def test_both_directions_are_refused_with_the_reason(tmp_path: Path, data: Path) -> None:
+    reason = "cannot be bidirectional: it would see the tokens that it has to predict"
+    _fails(tmp_path, data, reason, TypeError, bidirectional=True)
+
+
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(bytes(range(256)) * 4)
+    _fails(tmp_path, tmp_path / "a.txt", "is a binary file, not text")
+
+
+# Elsewhere
+
+
+@pytest.mark.thorough
+def test_the_shell_scores_generates_and_completes(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "new.txt").write_text("Ada saw Rome.\nBob left Oslo.\n")
+    assert main(["score", str(folder), str(tmp_path / "new.txt"), "--format", "csv"]) == 0
+    assert capsys.readouterr().out.count("\n") == 3
+    assert main(["score", str(folder), "Ada saw Rome.", "--format", "csv"]) == 0
+    assert "Ada saw Rome.,13," in capsys.readouterr().out
+    words = ["--length", "30", "--temperature", "0"]
+    assert main(["generate", str(folder), "Ada saw R", *words]) == 0
+    assert capsys.readouterr().out.startswith("ome.\n")
+    assert main(["complete", str(folder), "Ada saw R", "--n", "1", "--format", "csv"]) == 0
+    assert "ome." in capsys.readouterr().out
+    assert main(["generate", str(folder), "жшц"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "value", "match"),
+    [
+        ("run.json", ["settings", "tokens"], "word", "tokens is 'word', and the state has"),
+        ("metrics.json", ["test", "nats"], -1.0, "must be at least 0"),
+        ("metrics.json", ["unknown"], 1.5, "must be at least 0 and at most 1"),
+        ("state.json", ["data_info", "words"], 3, "must be at least 4"),
+        ("state.json", ["data_info", "words"], 9, "parameters, and a model of these settings"),
+    ],
+)
+def test_a_damaged_run_is_not_loaded(
+    folder: Path, tmp_path: Path, name: str, keys: list[Any], value: Any, match: str
+) -> None:
+    shutil.copytree(folder, tmp_path / "run")
+    content = json.loads((tmp_path / "run" / name).read_text())
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    (tmp_path / "run" / name).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=match):
+        kerasseq.load(tmp_path / "run")

@@ -1,0 +1,74 @@
+"""Streams: every token once, in order, and a model that carries its state from batch to batch."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasseq.models import LanguageModelConfig, TokenScorer, WordLoss
+from kerasseq.training import Streams, TrainingConfig, fit
+from tests.thorough import examples
+
+
+@given(st.integers(1, 60), st.integers(1, 7), st.integers(1, 9))
+@examples(30)
+def test_every_token_is_read_once_and_in_order(tokens: int, streams: int, steps: int) -> None:
+    text = np.arange(1, tokens + 1)
+    batches = Streams(text, text + 100, min(streams, tokens), steps).batches()
+    inputs = np.concatenate([batches[k][0]["tokens"] for k in range(len(batches))], axis=1)
+    targets = np.concatenate([batches[k][1] for k in range(len(batches))], axis=1)
+    assert inputs.shape == (min(streams, tokens), len(batches) * steps)
+    assert inputs[inputs > 0].tolist() == text.tolist()
+    assert targets[targets > 0].tolist() == (text + 100).tolist()
+    assert [int(batches[k][0]["first"][0]) for k in range(len(batches))] == [
+        int(k == 0) for k in range(len(batches))
+    ]
+
+
+def test_a_start_token_replaces_the_first_token_of_each_row() -> None:
+    text = np.arange(1, 9)
+    inputs, targets = Streams(text, text, streams=2, steps=4, start=99).batches()[0]
+    assert inputs["tokens"].tolist() == [[99, 2, 3, 4], [99, 6, 7, 8]]
+    assert targets.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+@pytest.fixture(scope="module")
+def text() -> np.ndarray:
+    return np.random.default_rng(0).integers(4, 12, 121)
+
+
+def test_the_state_is_carried_and_the_loss_is_that_of_whole_rows(text: np.ndarray) -> None:
+    config = LanguageModelConfig(words=12, units=6, depth=2, dropout=0.3)
+    model = config.build()
+    streams = Streams(text[:-1], text[1:], streams=3, steps=10)
+    training_model = config.training_model(model, 4, 3)
+    training_model.compile(loss=WordLoss())
+    for _ in range(2):  # the first batch forgets what was read before
+        loss = training_model.evaluate(streams.batches(), verbose=0)
+        rows = text[:-1].reshape(3, -1)
+        inputs = {"tokens": rows, "following": text[1:].reshape(3, -1)}
+        states = [np.zeros((3, 6), np.float32)] * 4
+        scorer = TokenScorer(model.get_layer("decoder"))
+        nats = scorer.predict_on_batch({**inputs, "states": states})["nats"]
+        assert loss == pytest.approx(np.asarray(nats).mean(), rel=1e-5)
+
+
+def test_the_state_is_carried_in_training(text: np.ndarray) -> None:
+    config = LanguageModelConfig(words=12, units=6)
+    model = config.build()
+    training_model = config.training_model(model, 4)
+    streams = Streams(text[:-1], text[1:], streams=4, steps=10)
+    training = TrainingConfig(
+        WordLoss(), monitor=None, epochs=2, optimizer="sgd", learning_rate=1e-12
+    )
+    fit(training_model, streams, None, training, quiet=True)
+    rows = text[:-1].reshape(4, -1)
+    states = [np.zeros((4, 6), np.float32)] * 2
+    scorer = TokenScorer(model.get_layer("decoder"))
+    expected = scorer.predict_on_batch({"tokens": rows, "following": rows, "states": states})
+    carried = training_model.get_layer("carried_states").non_trainable_weights
+    for variable, state in zip(carried, expected["states"]):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), state, atol=1e-6)
