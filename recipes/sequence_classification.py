@@ -147,6 +147,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         False,
         "whether the model reads no later timestep, so that `run.stream()` can follow a sequence; "
         "it sets bidirectional=False",
+        stage="prepare",
     )
     pooling: str = setting(
         "max+mean",
@@ -169,8 +170,8 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         "auto",
         'scaling of the channels: "channel" by mean and deviation in the training part; "sequence" '
         'after each sequence is centred by its own mean; "together" by one deviation of all '
-        'channels; "auto": "together" for skeletons and images, whose channels have one unit, else '
-        '"channel"',
+        'channels; "auto": "together" for skeletons and images, whose channels have one unit, '
+        '"sequence" for sounds unless the model is causal, else "channel"',
         stage="prepare",
     )
     differences: bool = setting(

@@ -329,6 +329,7 @@ def _recordings(row: int, entry: Any, reading: Reading) -> list[Recording]:
             channels=part.channels if named else None,
             rate=part.rate,
             one_unit=part.one_unit,
+            own_offset=part.own_offset,
             fault=part.faults[row],
             notes=[remark for remark in (part.remarks[row],) if remark],
         )

@@ -37,6 +37,8 @@ class Recording:
         channels: names of the channels; None if they have none.
         rate: timesteps per second; None where it is unknown.
         one_unit: whether all channels are known to have one unit, as coordinates and pixels do.
+        own_offset: whether its channels may have offsets of their own, as a microphone gives to the
+            logarithms of a spectrum.
         remedy: remedy for another number of channels than most recordings have; "" without one.
         fault: the reason why it cannot be used; "" if it can.
         notes: remarks for the user, each without the name of the recording.
@@ -49,6 +51,7 @@ class Recording:
     channels: list[str] | None = None
     rate: float | None = None
     one_unit: bool = False
+    own_offset: bool = False
     remedy: str = ""
     fault: str = ""
     notes: list[str] = field(default_factory=list)
@@ -68,6 +71,7 @@ class Sequences:
         remarks: remarks on each sequence, such as "clipped", or "".
         rate: timesteps per second; None where it is unknown.
         one_unit: whether all channels are known to have one unit.
+        own_offset: whether channels of each sequence may have offsets of their own.
         notes: remarks on how the data was read, for the user.
         test: an official test part, or None.
         validation: a separate validation part, or None.
@@ -86,6 +90,7 @@ class Sequences:
     remarks: list[str] = field(default_factory=list, compare=False)
     rate: float | None = None
     one_unit: bool = False
+    own_offset: bool = field(default=False, compare=False)
     notes: list[str] = field(default_factory=list)
     test: Sequences | None = None
     validation: Sequences | None = field(default=None, metadata=LATER)
@@ -277,6 +282,7 @@ def assemble(
         remarks=["; ".join(r.notes) for r in recordings],
         rate=float(np.median(rates)) if rates else None,
         one_unit=all(r.one_unit for r in recordings),
+        own_offset=all(r.own_offset for r in recordings if not r.fault),
         notes=[*notes, *_gather_notes(recordings)],
     )
 

@@ -104,7 +104,9 @@ class _SoundReader:
         notes = list(sound.notes)
         silent = next((note for note in notes if note.startswith(_SILENT)), "")
         features = self._spectrogram(sound.rate).of_sound(sound.samples)
-        return Recording(path.name, features, rate=sound.rate, fault=silent, notes=notes)
+        return Recording(
+            path.name, features, rate=sound.rate, own_offset=True, fault=silent, notes=notes
+        )
 
     def _spectrogram(self, rate: int) -> LogMel:
         """The layer of the spectrograms, which is made once.

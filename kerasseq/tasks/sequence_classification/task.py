@@ -192,7 +192,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             )
         reader = SequenceReader.fit(
             train.values,
-            normalize=_normalization(settings.normalize, train.one_unit),
+            normalize=_normalization(settings, train),
             differences=settings.differences,
             classes=classes,
             targets=np.array(labels, dtype=np.float64) if numeric else None,
@@ -451,11 +451,17 @@ def _is_pair(part: Any) -> bool:
     return isinstance(part, tuple) and len(part) == 2 and hasattr(part[1], "__len__")
 
 
-def _normalization(setting: str, one_unit: bool) -> Normalize:
-    """The scaling of the channels: "auto" scales channels of one unit together."""
-    if setting == "auto":
-        return "together" if one_unit else "channel"
-    return cast("Normalize", setting)
+def _normalization(settings: SequenceClassificationSettings, train: Sequences) -> Normalize:
+    """The scaling of the channels: "auto" scales channels of one unit together, and centres sounds.
+
+    The mean of a log-spectrum is due to the microphone more than to what is said (cepstral mean
+    normalisation: Atal 1974, https://doi.org/10.1121/1.1914702). A stream does not know it.
+    """
+    if settings.normalize != "auto":
+        return cast("Normalize", settings.normalize)
+    if train.own_offset and not settings.causal:
+        return "sequence"
+    return "together" if train.one_unit else "channel"
 
 
 def _class_order(label: Any) -> tuple[bool, Any]:

@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 
 from kerasseq.data.sequences.read import Reading, read_sequences
+from kerasseq.recipes.sequence_classification import (
+    SequenceClassificationSettings,
+    sequence_classification,
+)
+from kerasseq.tasks.perform import prepare
 from kerasseq.tasks.sequence_classification.files import file_readers
 
 soundfile = pytest.importorskip("soundfile")
@@ -115,3 +120,16 @@ def test_frames_of_unequal_size_have_a_remedy(tmp_path: Path) -> None:
     assert "(5, 5, 1), and (4, 4, 1) is expected: image_size= scales frames to one size" in message
     assert "its frames differ in size: (4, 4) and (5, 5); image_size= scales them" in message
     assert read_sequences(tmp_path, Reading(readers=file_readers(image_size=4))).faults == [""] * 4
+
+
+def test_sounds_are_centred_unless_a_stream_may_follow(tmp_path: Path) -> None:
+    for row in range(12):
+        _tone(
+            tmp_path / "ab"[row % 2] / f"{row}.wav", level=0.05 * (row + 1), seconds=0.1 + row / 50
+        )
+    task = sequence_classification.task
+    for causal, centred in ((False, True), (True, False)):
+        settings = SequenceClassificationSettings(data=str(tmp_path), causal=causal)
+        parts, prepared = prepare(task, task.load(settings.data, settings), settings)
+        assert prepared.state["centred"] == centred
+        assert parts.train.take(np.arange(2)).own_offset
