@@ -458,7 +458,7 @@ def _normalization(settings: SequenceClassificationSettings, train: Sequences) -
     normalisation: Atal 1974, https://doi.org/10.1121/1.1914702). A stream does not know it.
     """
     if settings.normalize != "auto":
-        return cast("Normalize", settings.normalize)
+        return settings.normalize
     if train.own_offset and not settings.causal:
         return "sequence"
     return "together" if train.one_unit else "channel"
