@@ -93,7 +93,7 @@ def test_weights_sum_to_one_over_what_counts_and_to_nothing_where_nothing_does(k
 def test_a_single_value_is_the_context_without_a_warning(kind: Any) -> None:
     query, value = np.ones((2, QUERY), "float32"), np.ones((2, 1, VALUES), "float32")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         assert_close(kind(UNITS)(query, value), value[:, 0])
 
 

@@ -95,7 +95,7 @@ def test_attention_weights_sum_to_one_over_what_counts() -> None:
 def test_attention_over_one_timestep_returns_it_without_a_warning() -> None:
     values = np.arange(6, dtype="float32").reshape(2, 1, 3)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         assert_close(pool("attention")(values), values[:, 0])
 
 
