@@ -85,9 +85,9 @@ def captioner() -> Made:
     from keras import layers
 
     image, words = keras.Input((4096,)), keras.Input((34,), dtype="int32")
-    seen = layers.Dense(256, activation="relu")(layers.Dropout(0.5)(image))
+    features = layers.Dense(256, activation="relu")(layers.Dropout(0.5)(image))
     read = layers.Dropout(0.5)(layers.Embedding(7_579, 256, mask_zero=True)(words))
-    both = layers.Dense(256, activation="relu")(layers.add([seen, layers.LSTM(256)(read)]))
+    both = layers.Dense(256, activation="relu")(layers.add([features, layers.LSTM(256)(read)]))
     model = keras.Model([image, words], layers.Dense(7_579, activation="softmax")(both))
     lengths = np.random.default_rng(0).integers(1, 35, (64, 1))
     tokens = np.where(np.arange(34) < lengths, _words(64, 34, 7_578) + 1, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-__all__ = ["CASES", "DAMAGES"]
+__all__ = ["CASES", "DAMAGES", "set_value"]
 
 
 def _halved(path: Path) -> None:
@@ -73,3 +74,12 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
 # One of each kind by default: of the file, of its bytes, of its arrays, of its state.
 _OFTEN = ("halved", "flipped", "another shape", "state without a history")
 CASES = [pytest.param(own, marks=[] if own in _OFTEN else pytest.mark.thorough) for own in DAMAGES]
+
+
+def set_value(path: Path, keys: list[Any], value: Any) -> None:
+    """Replace one value of a JSON file; `keys` lead to it."""
+    content = place = json.loads(path.read_text())
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    path.write_text(json.dumps(content))

@@ -88,18 +88,18 @@ class KneserNey:
         probabilities = np.full(len(tokens), 1 / self._possible)
         contexts = np.zeros(len(tokens), dtype=np.int64)  # the empty context has number 0
         for order in self._orders:
-            known = contexts >= 0
+            has_context = contexts >= 0
             place = np.maximum(contexts, 0)
-            keys = np.where(known, place * self._words + tokens, -1)
+            keys = np.where(has_context, place * self._words + tokens, -1)
             numbers = np.minimum(np.searchsorted(order.keys, keys), len(order.keys) - 1)
             numbers = np.where(order.keys[numbers] == keys, numbers, -1)
             counts = np.where(numbers >= 0, order.counts[np.maximum(numbers, 0)], 0)
-            totals = np.where(known, order.totals[place], 0)
-            seen = totals > 0  # elsewhere the probability stays that of the order below
+            totals = np.where(has_context, order.totals[place], 0)
+            occurs = totals > 0  # a context that never occurs keeps the lower order's probability
             discounted = np.maximum(counts - order.discount, 0)
             rest = order.discount * order.types[place] * probabilities
             mixed = (discounted + rest) / np.maximum(totals, 1)
-            probabilities = np.where(seen, mixed, probabilities)
+            probabilities = np.where(occurs, mixed, probabilities)
             # The context of the next token, one longer.
             contexts = np.concatenate([[-1], numbers[:-1]])
         return np.asarray(np.log(probabilities))

@@ -41,7 +41,7 @@ class Converted:
 
 @dataclass(frozen=True, repr=False)
 class Conversion(Tabular):
-    """A converted model, and what was done; prints as a table.
+    """A converted model with a report of its layers; prints as a table.
 
     Args:
         name: The model, or its file.

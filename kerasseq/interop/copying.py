@@ -168,7 +168,7 @@ class ModelCopy:
     # State
 
     def _build(self) -> None:
-        """Build what was built before: a whole model by its own means, else layer by layer."""
+        """Build the parts that are built in the original: a model at once, or each layer."""
         for old, new, _ in self._pairs:
             if old.built and not new.built:
                 with warnings.catch_warnings():

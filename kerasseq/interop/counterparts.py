@@ -1,4 +1,4 @@
-"""The counterpart of one recurrent layer: that of kerasseq for one of Keras, and the other way."""
+"""Counterparts of recurrent layers: from Keras to kerasseq, and from kerasseq to Keras."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Unconvertible(ValueError):
 
 
 def to_kerasseq(layer: Any) -> Any:
-    """Create the layer of kerasseq that computes what a recurrent layer of Keras does.
+    """Create the layer of kerasseq with the outputs of a recurrent layer of Keras.
 
     It has the options and the name of the layer, and weights of the same order and layout, which
     are not copied. It treats masks as Keras does.
@@ -113,7 +113,7 @@ def cell_of_kerasseq(cell: Any) -> Any:
 
 
 def to_keras(layer: Any) -> Any:
-    """Create the layer of Keras that computes what a recurrent layer of kerasseq does.
+    """Create the layer of Keras with the outputs of a recurrent layer of kerasseq.
 
     A stack becomes one `keras.layers.RNN` over all cells, or a `keras.Sequential` of its levels if
     these are bidirectional.
@@ -163,10 +163,12 @@ def copied(layer: Any) -> Any:
             return type(layer).from_config(dict(config))
         except Exception:
             # A constructor without **kwargs does not take the arguments of every layer.
-            own = {name: value for name, value in config.items() if name not in _OF_EVERY_LAYER}
-            if len(own) == len(config):
+            arguments = {
+                name: value for name, value in config.items() if name not in _OF_EVERY_LAYER
+            }
+            if len(arguments) == len(config):
                 raise
-            new = type(layer).from_config(own)
+            new = type(layer).from_config(arguments)
             new.name = layer.name
             new.dtype_policy = layer.dtype_policy
             return new

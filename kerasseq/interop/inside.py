@@ -28,10 +28,10 @@ def recurrent_layers(layer: Any, path: str = "") -> Iterator[tuple[Any, str]]:
     yield from _recurrent_layers(layer, path, set())
 
 
-def _recurrent_layers(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[Any, str]]:
-    if id(layer) in seen:
+def _recurrent_layers(layer: Any, path: str, visited: set[int]) -> Iterator[tuple[Any, str]]:
+    if id(layer) in visited:
         return
-    seen.add(id(layer))
+    visited.add(id(layer))
     if isinstance(layer, keras.layers.RNN):
         yield layer, path or layer.name
         return
@@ -41,14 +41,15 @@ def _recurrent_layers(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[A
         path = path or layer.name
         inside = child_layers(layer)
     for child in inside:
-        yield from _recurrent_layers(child, f"{path}/{child.name}".lstrip("/"), seen)
+        yield from _recurrent_layers(child, f"{path}/{child.name}".lstrip("/"), visited)
 
 
 def child_layers(layer: Any) -> list[Any]:
     """The layers in the attributes of a layer, in the order in which they were built."""
     layers = []
     public = {name for name in dir(layer) if not name.startswith("_")}
-    for name in public | {*vars(layer)}:
+    # In the order of assignment: the order of a set of names differs between processes.
+    for name in dict.fromkeys([*vars(layer), *sorted(public)]):
         if hasattr(keras.layers.Layer, name):
             continue
         with warnings.catch_warnings():

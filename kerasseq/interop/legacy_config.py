@@ -58,7 +58,7 @@ def translate(model: dict[str, Any], is_old: bool = True) -> Changes:
 def _translate_model(model: dict[str, Any], changes: Changes, is_old: bool) -> None:
     if isinstance(model["config"], list):  # a Sequential up to Keras 2.2
         model["config"] = {"name": model.get("name", "sequential"), "layers": model["config"]}
-    if model.get("module") and model["class_name"] in _MODELS:  # that of Keras 2 is gone
+    if model.get("module") and model["class_name"] in _MODELS:  # Keras 3 lacks it
         model["module"], model["registered_name"] = "keras", None
         if model["class_name"] == "Functional":  # a class that Keras 3 does not export
             model["class_name"] = "Model"

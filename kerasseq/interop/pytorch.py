@@ -173,14 +173,14 @@ def _read(source: Any, prefix: str) -> tuple[Arrays, str | None]:
 
 def _names_of_layer(names: Mapping[str, Any], prefix: str) -> dict[str, str]:
     """The names of the weights of one layer, with their names inside it."""
-    found = [match["prefix"] or "" for match in map(_FIRST.fullmatch, names) if match]
-    if prefix not in found and (prefix or len(found) != 1):
-        expected = f"one of {', '.join(map(repr, found))}" if found else "a layer"
+    prefixes = [match["prefix"] or "" for match in map(_FIRST.fullmatch, names) if match]
+    if prefix not in prefixes and (prefix or len(prefixes) != 1):
+        expected = f"one of {', '.join(map(repr, prefixes))}" if prefixes else "a layer"
         raise ValueError(
             f"`prefix` must be the name of a recurrent layer in `source`, {expected}"
-            f"{'' if found else ', and there is none'}. Received: prefix={prefix!r}"
+            f"{'' if prefixes else ', and there is none'}. Received: prefix={prefix!r}"
         )
-    dotted = f"{prefix or found[0]}.".removeprefix(".") if prefix or found[0] else ""
+    dotted = f"{prefix or prefixes[0]}.".removeprefix(".") if prefix or prefixes[0] else ""
     return {
         name: name.removeprefix(dotted)
         for name in names

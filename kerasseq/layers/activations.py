@@ -12,7 +12,7 @@ Tensor = Any
 
 @keras.saving.register_keras_serializable("kerasseq")
 def keras2_hard_sigmoid(x: Tensor) -> Tensor:
-    """The hard sigmoid of Keras 2, clip(0.2 x + 0.5, 0, 1); that of Keras 3 has the slope 1/6.
+    """The hard sigmoid of Keras 2, clip(0.2 x + 0.5, 0, 1); in Keras 3 the slope is 1/6.
 
     It was the default of gates up to Keras 2.2, so that `kerasseq.convert` needs it for old files.
 

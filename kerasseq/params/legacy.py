@@ -130,15 +130,15 @@ def _entries(path: str, node: Node, arrays: Arrays, trained: bool) -> Iterator[E
     remaining = list(arrays)
     inner: list[tuple[str, Node, Arrays]] = []
     for name, child in _inside_layer(node):
-        own = [pair for pair in remaining if _belongs(pair[0], name, child)]
+        weights = [pair for pair in remaining if _belongs(pair[0], name, child)]
         if node["class_name"] in ("TimeDistributed", "Wrapper"):
-            own = remaining  # Keras 2 names its weights after the wrapper alone
-        remaining = [pair for pair in remaining if pair not in own]
+            weights = remaining  # Keras 2 names its weights after the wrapper alone
+        remaining = [pair for pair in remaining if pair not in weights]
         if child["class_name"] != "InputLayer":
-            inner.append((name, child, own))
+            inner.append((name, child, weights))
     yield _entry(path, str(node["class_name"]), settings, remaining, trained)
-    for name, child, own in inner:
-        yield from _entries(f"{path}/{name}", child, own, trained)
+    for name, child, weights in inner:
+        yield from _entries(f"{path}/{name}", child, weights, trained)
 
 
 def _entry(
@@ -176,7 +176,7 @@ def _inside_layer(node: Node) -> Iterator[tuple[str, Node]]:
 
 
 def _belongs(weight: str, name: str, node: Node) -> bool:
-    """Whether a weight is that of a layer, or of a layer inside it, by the parts of its name."""
+    """Whether a weight belongs to a layer, or to a layer inside it, by the parts of its name."""
     parts = weight.split("/")
     return name in parts or any(_belongs(weight, *inner) for inner in _inside_layer(node))
 
@@ -201,7 +201,7 @@ def _has_names(file: Any) -> bool:
 
 
 def _inside(group: Any, path: str) -> Any:
-    """What lies at a path in a group; links to other places are not followed."""
+    """The HDF5 object at a path in a group; links to other places are not followed."""
     import h5py
 
     for part in path.split("/"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from pathlib import Path
@@ -18,6 +17,7 @@ from kerasseq.data.text.corpus_split import TextPart
 from kerasseq.recipes.language_model import LanguageModelSettings, language_model
 from kerasseq.tasks import perform
 from kerasseq.tasks.language_model import LanguageModelRun
+from tests.damages import set_value
 
 TASK = language_model.task
 SMALL: dict[str, Any] = {"units": 16, "batch_size": 8, "steps": 20, "quiet": True}
@@ -325,11 +325,6 @@ def test_a_damaged_run_is_not_loaded(
     folder: Path, tmp_path: Path, name: str, keys: list[Any], value: Any, match: str
 ) -> None:
     shutil.copytree(folder, tmp_path / "run")
-    content = json.loads((tmp_path / "run" / name).read_text())
-    place = content
-    for key in keys[:-1]:
-        place = place[key]
-    place[keys[-1]] = value
-    (tmp_path / "run" / name).write_text(json.dumps(content))
+    set_value(tmp_path / "run" / name, keys, value)
     with pytest.raises(ValueError, match=match):
         kerasseq.load(tmp_path / "run")

@@ -20,6 +20,7 @@ from kerasseq.recipes.tagging import TaggingSettings, tagging
 from kerasseq.settings import restrict_to
 from kerasseq.tasks import perform
 from kerasseq.tasks.tagging import TaggingRun
+from tests.damages import set_value
 
 TASK = tagging.task
 SMALL: dict[str, Any] = {
@@ -468,12 +469,7 @@ def test_a_damaged_run_is_not_loaded(
     folder: Path, tmp_path: Path, name: str, keys: list[Any], value: Any, match: str
 ) -> None:
     shutil.copytree(folder, tmp_path / "run")
-    content = json.loads((tmp_path / "run" / name).read_text())
-    place = content
-    for key in keys[:-1]:
-        place = place[key]
-    place[keys[-1]] = value
-    (tmp_path / "run" / name).write_text(json.dumps(content))
+    set_value(tmp_path / "run" / name, keys, value)
     with pytest.raises(ValueError, match=match):
         kerasseq.load(tmp_path / "run")
 

@@ -125,7 +125,7 @@ class Sequences:
         )
 
     def whole(self) -> Sequences:
-        """These sequences and then those of the validation and the test part."""
+        """All sequences: of this part, then of the validation part, then of the test part."""
         result = self
         for part in (self.validation, self.test):
             result = result if part is None else result.joined(part)

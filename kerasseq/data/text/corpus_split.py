@@ -148,7 +148,7 @@ def _hold_out(
 
 
 def _cut(text: str, shares: Sequence[float], anywhere: bool) -> list[str]:
-    """Cut a text after these shares of its characters."""
+    """Cut a text at positions that are given as shares of its length."""
     places = [0, *(_place(text, int(share * len(text)), anywhere) for share in shares), len(text)]
     pieces = [text[start:end] for start, end in itertools.pairwise(places)]
     if not all(piece.strip() for piece in pieces):

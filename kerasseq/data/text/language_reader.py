@@ -78,7 +78,7 @@ class LanguageReader:
 
     @property
     def kind(self) -> Kind:
-        """What a token is."""
+        """Kind of the tokens: character, word or subword."""
         return self.tokenizer.kind
 
     @property
