@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import reprlib
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -51,6 +52,8 @@ _LABEL_NAMES = (
 )
 _MOST_CLASSES = 50
 _SHOWN = 20  # columns in an error
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 80
 
 
 def read_table(
@@ -88,11 +91,13 @@ def read_table(
 def list_columns(columns: Sequence[Any]) -> str:
     """List the names of columns for an error; only the first ones if there are many.
 
+    Of a long name, such as a line of text that was taken for a header, only the ends are listed.
+
     >>> list_columns(["text", "label"])
     "'text', 'label'"
     """
     more = f", ... ({len(columns):,} in all)" if len(columns) > _SHOWN else ""
-    return ", ".join(map(repr, columns[:_SHOWN])) + more
+    return ", ".join(map(_SHORT.repr, columns[:_SHOWN])) + more
 
 
 def check_few(frame: pd.DataFrame, where: str, arguments: str) -> None:
