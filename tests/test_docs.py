@@ -69,7 +69,7 @@ def _modules_with_examples() -> list[str]:
 
 
 # Examples that train: of recipes, runs and searches.
-_LONG = re.compile(r"kerasseq\.(recipes\..*|tasks\..*|tuning\.(hypermodel|tune))")
+_LONG = re.compile(r"kerasseq\.((recipes|tasks|runs)\..*|tuning\.(hypermodel|tune))")
 
 
 def _run_examples(test: doctest.DocTest) -> str:
@@ -202,10 +202,10 @@ def _run_page(page: Path, *, slow: bool) -> int:
 
 
 def _trains(page: Path) -> bool:
-    """Whether a page other than the README trains a model."""
+    """Whether a page trains or converts a model."""
     text = "".join(block.text for block in _blocks(page) if not block.slow)
-    recipes = "|".join(registry.builtin())
-    return page != README and bool(re.search(rf"kerasseq[. ]({recipes})\b|\.fit\(", text))
+    calls = "|".join((*registry.builtin(), "convert"))
+    return bool(re.search(rf"kerasseq[. ]({calls})\b|\.fit\(", text))
 
 
 @pytest.mark.usefixtures("briefly")

@@ -108,6 +108,7 @@ def test_every_registered_class_has_a_golden(classes: dict[str, list[str]]) -> N
     assert not missing, f"no file in {LAYERS} has {', '.join(missing)}: see tests/golden/make.py"
 
 
+@pytest.mark.thorough
 def test_every_class_of_a_golden_is_registered_by_one_import(classes: dict[str, list[str]]) -> None:
     # `kerasseq.load` imports kerasseq.models and nothing else.
     gone = sorted(_saved() - {*classes["imported"]})
@@ -176,6 +177,7 @@ def test_the_runs_of_a_search_load() -> None:
     assert {name: found.best.settings[name] for name in settings} == settings
 
 
+@pytest.mark.thorough
 @needs_tensorflow
 def test_a_finished_search_is_not_done_again(tmp_path: Path) -> None:
     folder = tmp_path / "search"

@@ -191,6 +191,7 @@ def test_masks_have_the_form_of_their_names() -> None:
     assert not empty[-1].any()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("kind", "form"),
     first_of([("gru", "empty"), ("lru", "empty"), ("gru", "none"), ("lru", "none")]),

@@ -171,6 +171,7 @@ def test_a_pointer_of_git_lfs_is_told_as_such(tmp_path: Path) -> None:
             read(pointer)
 
 
+@pytest.mark.thorough
 def test_a_file_of_keras_3_is_converted_and_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

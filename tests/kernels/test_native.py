@@ -175,6 +175,7 @@ def test_it_is_keras_in_double_precision(case: Case) -> None:
         assert apart(ours, theirs) <= SHARE["float64"]
 
 
+@pytest.mark.thorough
 # The same draws in every run: where a sum cancels, no precision is left to compare.
 @examples(EXAMPLES, derandomize=True)
 @given(case=cases())

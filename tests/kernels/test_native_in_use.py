@@ -56,6 +56,7 @@ TOKENS = np.random.default_rng(1).integers(0, 20, (140, 12))
 # Training
 
 
+@pytest.mark.thorough
 @built
 def test_training_twice_gives_the_same_bits() -> None:
     def trained() -> list[np.ndarray]:

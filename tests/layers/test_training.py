@@ -120,6 +120,7 @@ def test_a_small_task_is_learned(cell: str, options: dict[str, Any]) -> None:
     assert model.evaluate(inputs, labels, verbose=0)[1] > 0.9
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", ["mean", "attention"])
 def test_pooling_passes_on_what_is_learned(mode: str) -> None:
     inputs, labels = signs()

@@ -44,6 +44,7 @@ def test_the_mean_is_that_of_the_grid() -> None:
     np.testing.assert_allclose(found, regions.mean(axis=(1, 2)), atol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "last"),
     [

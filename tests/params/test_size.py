@@ -104,6 +104,7 @@ def test_a_fit_reads_as_text_and_data() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.thorough
 @given(st.integers(300, 100_000), st.integers(1, 20))
 def test_cells_at_an_equal_budget_each_have_their_largest_width(budget: int, inputs: int) -> None:
     table = compare(catalogue.names(), budget=budget, inputs=inputs)

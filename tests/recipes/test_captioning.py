@@ -97,6 +97,7 @@ def test_it_learns_and_tells_how_good_it_is(run: CaptionRun) -> None:
     assert "97 images to train on, 11 to stop by, 12 to score on" in " ".join(run.notes)
 
 
+@pytest.mark.thorough
 def test_its_macs_are_those_of_a_caption_of_the_mean_length(
     run: CaptionRun, tmp_path: Path
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_fresh_process_predicts_the_same(run: CaptionRun, tmp_path: Path) -> N
     np.testing.assert_allclose(found["log_probability"], expected["log_probability"], atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_equal_seeds_give_equal_runs_bit_for_bit() -> None:
     one, two = (captioning(_source(60), **SMALL) for _ in range(2))
     assert one.history == two.history

@@ -268,6 +268,7 @@ def test_attention_over_one_region_is_refused(place: Path, tmp_path: Path) -> No
     assert run.model.get_layer("decoder").__class__.__name__ == "InitInjectDecoder"
 
 
+@pytest.mark.thorough
 def test_a_seed_may_be_any_whole_number(place: Path) -> None:
     run = captioning(_table(), features=place / "told" / "f.npz", **SMALL, seed=np.int64(3))
     assert run.settings["seed"] == run.metrics["seed"] == 3

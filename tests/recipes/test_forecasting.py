@@ -211,6 +211,7 @@ def test_equal_seeds_give_equal_runs_also_after_an_interruption(tmp_path: Path) 
     assert again.metrics == resumed.metrics
 
 
+@pytest.mark.thorough
 def test_nothing_is_learned_from_what_comes_after(run: ForecastRun) -> None:
     table = _table()
     late = table["day"] >= table["day"].max() - pd.Timedelta(days=17)  # the test part
@@ -578,6 +579,7 @@ def _shop(days: int = 60) -> pd.DataFrame:
     return table
 
 
+@pytest.mark.thorough
 def test_covariates_gaps_and_lags() -> None:
     table = _shop()
     run = forecasting(

@@ -78,6 +78,7 @@ def test_the_validation_loss_is_that_of_the_part_read_as_one_text(
     assert min(run.history["val_loss"]) == pytest.approx(nats.mean(), rel=0.1)
 
 
+@pytest.mark.thorough
 def test_equal_seeds_give_equal_runs_bit_for_bit(run: LanguageModelRun, data: Path) -> None:
     again = language_model(data, **LEARNING)
     for a, b in zip(again.model.get_weights(), run.model.get_weights(), strict=True):

@@ -96,6 +96,7 @@ def test_it_learns_and_tells_how_good_it_is(run: ClassificationRun) -> None:
     assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
 
 
+@pytest.mark.thorough
 def test_its_macs_are_those_of_a_text_of_the_mean_length(
     run: ClassificationRun, tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_run_folder_has_its_plots(folder: Path) -> None:
         assert "optimizer" not in archive.read("config.json").decode()
 
 
+@pytest.mark.thorough
 def test_equal_seeds_give_equal_runs_bit_for_bit(run: ClassificationRun) -> None:
     again = sentiment(_reviews(), **LEARNING, final="train")
     assert _same(again.model, run.model)
@@ -187,6 +189,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
     assert _same(resumed.model, whole.model)
 
 
+@pytest.mark.thorough
 def test_a_warm_start_knows_words_by_name(run: ClassificationRun) -> None:
     earlier = run
     later = pd.concat([_reviews(60, seed=1), pd.DataFrame({"text": ["zest"] * 9, "label": "bad"})])
@@ -672,6 +675,7 @@ def test_texts_may_be_a_column(run: ClassificationRun) -> None:
     assert run.predict(texts).equals(run.predict(texts.tolist()))
 
 
+@pytest.mark.thorough
 def test_a_class_may_be_called_text_or_label(renamed: ClassificationRun) -> None:
     assert renamed.predict(["the film was great"]).columns.tolist() == [
         "text",

@@ -117,6 +117,7 @@ def test_the_shell_answers_each_sequence(
     assert "cannot read 1 of 1 rows" in error
 
 
+@pytest.mark.thorough
 def test_equal_seeds_give_equal_runs_bit_for_bit(run: SequenceRun) -> None:
     again = sequence_classification(_waves(), **LEARNING, causal=True)
     pairs = zip(again.model.get_weights(), run.model.get_weights(), strict=True)
@@ -197,6 +198,7 @@ def test_a_stream_takes_the_channels_of_a_table_by_name(run: SequenceRun) -> Non
 # Regression
 
 
+@pytest.mark.thorough
 def test_numbers_with_a_fraction_are_a_regression(regression: SequenceRun, tmp_path: Path) -> None:
     assert next(iter(regression.metrics["test"])) == "r2"
     assert [*regression.metrics["baselines"]] == ["mean", "statistics + ridge regression"]
@@ -394,6 +396,7 @@ def test_metrics_of_other_rows_and_settings_of_another_run_are_refused(run: Sequ
         schema.check({**run.state, "data_info": data_info}, TASK.state_type())
 
 
+@pytest.mark.thorough
 def test_classes_have_columns_of_their_names_unless_these_are_taken() -> None:
     values, labels = _waves(30)
     names = {"slow": "sequence", "middle": "note", "fast": "label"}

@@ -162,6 +162,7 @@ def test_a_run_folder_has_its_plots(folder: Path) -> None:
     assert plots == ["confusion.png", "curves.png", "transitions.png"]
 
 
+@pytest.mark.thorough
 def test_equal_seeds_give_equal_runs_bit_for_bit(run: TaggingRun, data: Path) -> None:
     again = tagging(data, **LEARNING)
     for a, b in zip(again.model.get_weights(), run.model.get_weights(), strict=True):
@@ -499,6 +500,7 @@ def commands() -> TaggingRun:
     return tagging(_commands(), **LEARNING, **several)
 
 
+@pytest.mark.thorough
 def test_several_columns_and_a_label_are_predicted_by_one_network(commands: TaggingRun) -> None:
     test, baselines = commands.metrics["test"], commands.metrics["baselines"]
     assert {"f1", "accuracy of tag", "accuracy of intent"} <= test.keys()
@@ -515,6 +517,7 @@ def test_several_columns_and_a_label_are_predicted_by_one_network(commands: Tagg
     assert "tag: tags are read as independent of each other" in notes
 
 
+@pytest.mark.thorough
 def test_several_columns_come_back_beside_each_other(commands: TaggingRun, tmp_path: Path) -> None:
     words = commands.tag([["call", "Ada", "Smith"], []], out=tmp_path / "out.conll")
     answers = ["tag_", "tag probability", "intent", "intent probability"]
@@ -530,6 +533,7 @@ def test_several_columns_come_back_beside_each_other(commands: TaggingRun, tmp_p
     assert spans[["type", "intent"]].to_numpy().tolist() == [["PER", "CALL"]]
 
 
+@pytest.mark.thorough
 def test_several_columns_are_saved_and_scored_anew(commands: TaggingRun, tmp_path: Path) -> None:
     again = kerasseq.load(commands.save(tmp_path / "run"))
     pd.testing.assert_frame_equal(

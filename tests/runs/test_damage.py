@@ -22,7 +22,7 @@ import kerasseq
 from kerasseq.cli import main
 from kerasseq.runs import saved
 from tests.golden.replay import GOLDEN, RUNS, read
-from tests.thorough import is_thorough
+from tests.thorough import first_of, is_thorough
 
 FILES = ("run.json", "state.json", "metrics.json", "history.json")
 ARRAYS = "state.npz"
@@ -232,7 +232,7 @@ def _fuzz(name: str, damages: list[tuple[str, str, Damage]], folder: Path) -> No
     assert told == [], "\n".join(told)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", first_of(NAMES, 3))
 def test_some_damages_of_a_run(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -123,6 +123,7 @@ def test_a_run_goes_on_from_every_moment_of_saving(whole: tuple[Any, Path], tmp_
         _goes_on(run, again)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", [FEW, pytest.param(None, marks=pytest.mark.slow)])
 def test_replacing_a_run_leaves_the_old_one_or_the_new_one(
     count: int | None, tmp_path: Path

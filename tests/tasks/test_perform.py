@@ -438,6 +438,7 @@ def _holding(folder: Path) -> Any:
     )
 
 
+@pytest.mark.thorough
 def test_a_folder_that_another_process_writes_to_is_refused_at_the_start(
     plain: ToyRun, tmp_path: Path
 ) -> None:
@@ -455,6 +456,7 @@ def test_a_folder_that_another_process_writes_to_is_refused_at_the_start(
     assert seen == ["begun"]
 
 
+@pytest.mark.thorough
 def test_a_run_keeps_other_processes_out_until_it_ends(tmp_path: Path) -> None:
     told: list[str] = []
 
@@ -482,6 +484,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("damage", CASES)
 def test_a_damaged_checkpoint_is_told_and_training_begins_anew(
     damage: str, interrupted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -535,6 +538,7 @@ def test_a_disk_that_cannot_be_read_is_no_damage(
     assert (tmp_path / "run" / "checkpoint.npz").exists()
 
 
+@pytest.mark.thorough
 def test_a_folder_may_be_given_from_the_home_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -640,6 +644,7 @@ def test_a_warm_start_takes_what_has_the_same_shape(
     np.testing.assert_array_equal(start.weights["out/bias"], plain.model.get_weights()[3])
 
 
+@pytest.mark.thorough
 def test_a_warm_start_copies_named_rows_by_name(plain: ToyRun) -> None:
     earlier = replace(plain, state={**plain.state, "names": ["b", "c"]})
     start, fresh = _Start(), _Start()

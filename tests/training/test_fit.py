@@ -174,6 +174,7 @@ def test_rows_that_are_generated_are_asked_for_batch_by_batch() -> None:
     assert drawn.asked == 16
 
 
+@pytest.mark.thorough
 def test_generated_rows_train_as_those_in_memory_do() -> None:
     whole = _examples(90)
     memory = Examples(whole.inputs, whole.targets)  # of one length
@@ -208,6 +209,7 @@ def test_equal_seeds_give_equal_runs_bit_for_bit() -> None:
     assert _same(*models)
 
 
+@pytest.mark.thorough
 def test_another_order_gives_another_run() -> None:
     models = [_model(), _model()]
     for seed, model in enumerate(models):
@@ -375,6 +377,7 @@ def test_time_ends_in_the_middle_of_an_epoch_which_counts_as_one() -> None:
     assert (len(trained.history["val_loss"]), trained.best_epoch) == (1, 1)
 
 
+@pytest.mark.thorough
 def test_time_that_is_not_up_changes_nothing() -> None:
     assert _fit(_model(), seconds=1e6).history == _fit(_model()).history
 

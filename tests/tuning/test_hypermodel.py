@@ -14,6 +14,7 @@ from tests.thorough import first_of
 from tests.toy import toy
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", first_of(["RandomSearch", "Hyperband"]))
 def test_any_tuner_takes_a_recipe(tmp_path: Path, kind: str) -> None:
     model = kerasseq.hypermodel(toy, space={"units": [2, 3]}, epochs=2)

@@ -80,6 +80,7 @@ def test_the_order_of_a_space_is_that_of_every_version(name: str, names: str) ->
     assert [*registry.task(name).space()] == names.split()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", first_of(RECIPES[::-1], 3))
 def test_what_a_recipe_is_proposed_is_made_to_fit_by_its_multiply_accumulates(name: str) -> None:
     recipe, source, settings, data = _data(name)

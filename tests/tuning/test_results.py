@@ -61,6 +61,7 @@ def test_the_best_trial_comes_first_and_the_failed_ones_last(tmp_path: Path) -> 
     assert frame["reason"].tolist()[-1] == "out of memory"
 
 
+@pytest.mark.thorough
 def test_tables_are_written_whatever_the_settings_are(tmp_path: Path) -> None:
     result = _result(tmp_path, [0.5, 0.7, None, 0.9, 0.6, 0.65])
     result.save()

@@ -53,6 +53,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return result, result.best, result.default
 
 
+@pytest.mark.thorough
 def test_the_best_setting_is_trained_on_all_but_the_test_part(found: Any) -> None:
     result, best, _ = found
     trials = result.trials.set_index("trial")
@@ -371,6 +372,7 @@ def test_two_hundred_trials_take_little_disk(
     assert max(taken) < 5  # mebibytes
 
 
+@pytest.mark.thorough
 def test_hyperband_keeps_what_may_be_promoted(
     tmp_path: Path, quick: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

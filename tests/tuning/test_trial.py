@@ -80,6 +80,7 @@ def test_no_trial_sees_the_test_part_or_prepares_the_same_data_twice(task: Make)
     assert asked == [False] * 2  # the two folds
 
 
+@pytest.mark.thorough
 def test_a_trial_goes_on_from_its_checkpoint(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     search = task(seeds=2, settings={"epochs": 3})
     whole = _run(replace(search, folder=search.folder / "whole"))
@@ -234,6 +235,7 @@ def test_a_trial_that_ends_its_process_for_ever_is_given_up(
         assert "its process ended 5 times before the next epoch" in _run(task()).reason
 
 
+@pytest.mark.thorough
 def test_an_interrupted_trial_is_not_taken_for_a_killed_one(
     task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

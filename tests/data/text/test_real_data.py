@@ -22,6 +22,7 @@ def _there(path: Path) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_movie_reviews_from_their_folder(shared_data: Path) -> None:
     found = read_labelled(_there(shared_data / "mr"))
     assert Counter(found.labels) == {"neg": 5331, "pos": 5331}

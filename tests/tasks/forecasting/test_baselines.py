@@ -328,6 +328,7 @@ def _there(path: Path) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_seasonal_naive_on_m4_hourly(shared_data: Path) -> None:
     folder = _there(shared_data / "m4")
     train = read_series(folder / "Hourly-train.csv", season=24)
