@@ -283,6 +283,26 @@ def test_groups_on_both_sides_of_separate_data_are_said() -> None:
     assert not any("groups" in note for note in parts.notes)
 
 
+def test_one_recording_is_split_by_time() -> None:
+    labels = np.repeat(["walk", "sit", "run", "walk", "run", "sit"], 50)
+    table = pd.DataFrame({"x": np.arange(300) % 7, "label": labels})
+    parts = _parts(table, window=10, stride=5)
+    counts = [len(part) for part in (parts.train, parts.validation, parts.test)]
+    last = "recordings are too few to be held out as a whole: the {} part has the last windows of"
+    for name in ("test", "validation"):
+        assert any(note.startswith(last.format(name)) for note in parts.notes)
+    assert sum("scores tell less of new recordings" in note for note in parts.notes) == 1
+    spans = [
+        {step for start in part.values.starts for step in range(start, start + 10)}
+        for part in (parts.train, parts.validation, parts.test)
+    ]
+    assert all(one.isdisjoint(other) for one in spans for other in spans if one is not other)
+    assert all({*part.labels} == {"walk", "sit", "run"} for part in (parts.train, parts.test))
+    assert sum(counts) < 59
+    with pytest.raises(ValueError, match=r"belong to the only group, 'x'.* pass validation="):
+        _parts(table.assign(who="x"), window=10, groups="who")
+
+
 def test_labels_of_a_part_that_are_not_known_name_the_part() -> None:
     values, labels = _waves()
     with pytest.raises(ValueError, match=r"^test=: the classes 'new' were not in"):

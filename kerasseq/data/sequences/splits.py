@@ -11,6 +11,8 @@ import numpy as np
 
 from kerasseq.data.classes.labels import class_name
 from kerasseq.data.classes.splits import stratified_folds, stratified_split
+from kerasseq.data.sequences.ragged import Ragged
+from kerasseq.data.sequences.time_splits import folds_by_time, hold_out_end, needs_time
 
 __all__ = ["group_rows", "hold_out", "make_folds"]
 
@@ -25,12 +27,14 @@ def hold_out(
     *,
     numeric: bool = False,
     spare: bool = False,
+    windows: Ragged | None = None,
     among: str = "",
 ) -> Rows:
     """Hold out a part of the sequences.
 
     Without groups it has the same mix of classes as the rest. With groups whole groups are held
     out, by `StratifiedGroupKFold` of scikit-learn, which balances the classes as well as it can.
+    Few recordings are split by time, see `hold_out_end`.
 
     Args:
         labels: label of each sequence.
@@ -39,6 +43,7 @@ def hold_out(
         seed: the same seed gives the same split.
         numeric: whether labels are targets of a regression, which are not balanced.
         spare: whether classes of a single sequence are never held out, instead of an error.
+        windows: the sequences, if groups are recordings, whose windows they are; else None.
         among: words for an error that say which part of the data the sequences are.
 
     Returns:
@@ -56,6 +61,8 @@ def hold_out(
     if _has_groups(groups):
         assert groups is not None
         folds = max(2, min(round(1 / fraction), len({*groups})))
+        if windows is not None and needs_time(labels, groups, 2, numeric=numeric):
+            return hold_out_end(labels, groups, windows, fraction, numeric=numeric, among=among)
         return _group_folds(labels, groups, folds, seed, numeric, among)[0]
     if numeric:
         return _random_folds(len(labels), max(2, round(1 / fraction)), seed, among)[0]
@@ -69,11 +76,14 @@ def make_folds(
     seed: int,
     *,
     numeric: bool = False,
+    windows: Ragged | None = None,
     among: str = "",
 ) -> list[Rows]:
     """Cut the sequences into folds; arguments as in `hold_out`."""
     if _has_groups(groups):
         assert groups is not None
+        if windows is not None and needs_time(labels, groups, folds, numeric=numeric):
+            return folds_by_time(labels, groups, windows, folds, numeric=numeric, among=among)
         return _group_folds(labels, groups, folds, seed, numeric, among)
     if numeric:
         return _random_folds(len(labels), folds, seed, among)

@@ -17,6 +17,7 @@ from kerasseq.tasks.sequence_classification.run import SequenceRun
 if TYPE_CHECKING:
     import keras
 
+    from kerasseq.data.sequences.ragged import Ragged
     from kerasseq.data.sequences.reader import Normalize, SequenceExamples, SequenceReader
     from kerasseq.data.sequences.recordings import Sequences
     from kerasseq.evaluation.metrics import Score
@@ -137,15 +138,27 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         else:
             assert isinstance(settings.test, Real)
             keep, held = hold_out(
-                labels, source.groups, float(settings.test), settings.seed, numeric=numeric
+                labels,
+                source.groups,
+                float(settings.test),
+                settings.seed,
+                numeric=numeric,
+                windows=_windows(source),
             )
             rest, tested = source.take(keep), source.take(held)
+            notes += _time_notes(source, rest, tested, "test")
         separate = source.validation
         if fold is not None:
             rest = rest if separate is None else rest.joined(separate)
             number, folds = fold
             pairs = make_folds(
-                rest.labels or [], rest.groups, folds, settings.seed, numeric=numeric, among=among
+                rest.labels or [],
+                rest.groups,
+                folds,
+                settings.seed,
+                numeric=numeric,
+                windows=_windows(rest),
+                among=among,
             )
             keep, held = pairs[number]
             train, validation = rest.take(keep), rest.take(held)
@@ -161,9 +174,11 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 settings.seed,
                 numeric=numeric,
                 spare=True,
+                windows=_windows(rest),
                 among=among,
             )
             train, validation = rest.take(keep), rest.take(held)
+            notes += _time_notes(rest, train, validation, "validation")
         notes += _class_notes(train, validation, tested, numeric)
         notes += _group_notes({"training": train, "validation": validation, "test": tested})
         if learn != "train":
@@ -484,6 +499,22 @@ def _scored(reader: SequenceReader, sequences: Sequences) -> SequenceExamples:
 
     numbers = np.array(number_labels(labels), dtype=np.float64)[:, None]
     return dataclasses.replace(reader.examples(sequences), targets=numbers)
+
+
+def _windows(sequences: Sequences) -> Ragged | None:
+    """The windows of recordings that may be split by time; None if they have groups."""
+    return None if sequences.grouped else sequences.values
+
+
+def _time_notes(whole: Sequences, keep: Sequences, held: Sequences, name: str) -> list[str]:
+    """A note on recordings that are split by time."""
+    if whole.grouped or {*(keep.groups or [])}.isdisjoint(held.groups or []):
+        return []
+    last = "the last windows" + (" of each class" if not whole.numeric else "")
+    note = f"recordings are too few to be held out as a whole: the {name} part has {last}"
+    if overlapping := len(whole) - len(keep) - len(held):
+        note += f", and {overlapping:,} windows that overlap it are left out"
+    return [f"{note}; scores tell less of new recordings" if name == "test" else note]
 
 
 def _class_notes(
