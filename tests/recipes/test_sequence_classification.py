@@ -252,6 +252,16 @@ def test_groups_are_never_on_both_sides() -> None:
         _parts(values, label=labels, groups=["x"] * 90)
 
 
+def test_of_two_groups_one_is_scored_and_the_end_of_the_other_stops() -> None:
+    values, labels = _waves()
+    parts = _parts((values, labels), groups=["x", "y"] * 45, test_groups=["y"])
+    assert {*parts.train.groups} == {*parts.validation.groups} == {"x"}
+    assert len(parts.validation) == 12
+    assert parts.train.values.starts.max() < parts.validation.values.starts.max()
+    note = "there is one group alone beside the test part, 'x': the validation part has the last"
+    assert any(each.startswith(note) for each in parts.notes)
+
+
 def test_groups_may_be_numbers() -> None:
     values, labels = _waves()
     changes: dict[str, Any] = {"groups": [row // 9 for row in range(90)], "test_groups": [3]}

@@ -71,6 +71,11 @@ class Reading:
         return {role: v if isinstance(v, str) else None for role, v in values.items()}
 
     @property
+    def names_groups(self) -> bool:
+        """Whether the user says where groups are; otherwise they are detected."""
+        return self.groups is not None or "{group}" in (self.pattern or "")
+
+    @property
     def layout(self) -> Layout:
         """How the files of a folder are read."""
         return Layout(self.pattern, self.joints, self.channels, self.named, self.usual)
@@ -100,7 +105,20 @@ def read_sequences(data: Any, reading: Reading) -> Sequences:
     varying = any(isinstance(label, np.ndarray) for label in sequences.labels or ())
     if varying and not reading.learn and reading.window is None:
         sequences.labels = None  # a sequence to classify needs no label
+    if reading.learn and reading.shape is None and not reading.names_groups:
+        _leave_out_only_group(sequences)
     return cut_windows(sequences, reading.window, reading.stride, reading.numeric)
+
+
+def _leave_out_only_group(sequences: Sequences) -> None:
+    """Leave out groups that do not tell sequences apart, with a note: no split can divide them."""
+    if sequences.groups is None or len({*sequences.groups}) > 1:
+        return
+    sequences.notes.append(
+        f"all sequences belong to one group, {sequences.groups[0]!r}, so they are split without "
+        "groups; scores tell less of other groups"
+    )
+    sequences.groups, sequences.grouped = None, False
 
 
 def _read(data: Any, reading: Reading) -> Sequences:

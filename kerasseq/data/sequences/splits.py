@@ -141,8 +141,8 @@ def _group_folds(
         raise ValueError(
             f"all sequences{among} belong to {only}, and a group (a subject, or the windows of "
             f"one recording) is never on both sides of a split: at least {folds:,} are needed. "
-            "Give more, pass validation= or test=, or name another column by groups= if this one "
-            "does not tell subjects apart."
+            "Give more, pass validation= or test=, name another column by groups=, or leave "
+            "groups= out if the groups do not matter."
         )
     numbers = {name: i for i, name in enumerate(dict.fromkeys(groups))}
     keys = np.array([numbers[name] for name in groups])

@@ -143,7 +143,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 float(settings.test),
                 settings.seed,
                 numeric=numeric,
-                windows=_windows(source),
+                windows=None if source.grouped else source.values,
             )
             rest, tested = source.take(keep), source.take(held)
             notes += _time_notes(source, rest, tested, "test")
@@ -157,7 +157,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 folds,
                 settings.seed,
                 numeric=numeric,
-                windows=_windows(rest),
+                windows=_in_order(rest),
                 among=among,
             )
             keep, held = pairs[number]
@@ -174,7 +174,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 settings.seed,
                 numeric=numeric,
                 spare=True,
-                windows=_windows(rest),
+                windows=_in_order(rest),
                 among=among,
             )
             train, validation = rest.take(keep), rest.take(held)
@@ -501,19 +501,26 @@ def _scored(reader: SequenceReader, sequences: Sequences) -> SequenceExamples:
     return dataclasses.replace(reader.examples(sequences), targets=numbers)
 
 
-def _windows(sequences: Sequences) -> Ragged | None:
-    """The windows of recordings that may be split by time; None if they have groups."""
-    return None if sequences.grouped else sequences.values
+def _in_order(rest: Sequences) -> Ragged | None:
+    """The sequences beside the test part, if they may be split by time; else None.
+
+    The validation part may be the end of the only group that is left, since it is not scored.
+    """
+    may = not rest.grouped or len({*(rest.groups or [])}) == 1
+    return rest.values if may else None
 
 
 def _time_notes(whole: Sequences, keep: Sequences, held: Sequences, name: str) -> list[str]:
-    """A note on recordings that are split by time."""
-    if whole.grouped or {*(keep.groups or [])}.isdisjoint(held.groups or []):
+    """A note on recordings, or on an only group, that are split by time."""
+    if {*(keep.groups or [])}.isdisjoint(held.groups or []):
         return []
-    last = "the last windows" + (" of each class" if not whole.numeric else "")
-    note = f"recordings are too few to be held out as a whole: the {name} part has {last}"
+    few = "recordings are too few to be held out as a whole"
+    if whole.grouped:
+        few = f"there is one group alone beside the test part, {(whole.groups or [])[0]!r}"
+    kind = "sequences" if whole.grouped else "windows"
+    note = f"{few}: the {name} part has the last {kind}" + " of each class" * (not whole.numeric)
     if overlapping := len(whole) - len(keep) - len(held):
-        note += f", and {overlapping:,} windows that overlap it are left out"
+        note += f", and {overlapping:,} {kind} that overlap it are left out"
     return [f"{note}; scores tell less of new recordings" if name == "test" else note]
 
 

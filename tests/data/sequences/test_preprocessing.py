@@ -126,7 +126,7 @@ def test_a_group_is_never_on_both_sides(seed: int, groups: int) -> None:
 
 
 def test_a_constant_group_is_refused() -> None:
-    match = "belong to the only group, 'x', .* or name another column by groups="
+    match = r"belong to the only group, 'x', .* name another column by groups=, or leave"
     with pytest.raises(ValueError, match=match):
         hold_out(["a", "b"] * 5, ["x"] * 10, 0.2, 0)
 

@@ -64,6 +64,18 @@ def test_a_number_of_the_row_is_neither_sequence_nor_channel(tmp_path: Path) -> 
     assert read_sequences(tmp_path, Reading()).values.lengths.tolist() == [5]
 
 
+def test_an_only_group_that_was_detected_is_left_out_and_said() -> None:
+    table = _table().assign(subject="x")
+    source = read_sequences(table, Reading())
+    assert (source.groups, source.grouped) == (None, False)
+    assert source.notes[-1].startswith("all sequences belong to one group, 'x', so they are split")
+    windows = read_sequences(table, Reading(window=1))
+    assert (windows.groups, windows.grouped) == (["b", "b", "a", "a", "a"], False)
+    # Named groups are kept, and those of a separate part, which may be groups of the training part.
+    for how in ({"groups": "subject"}, {"shape": (2,), "usual": source.reading}):
+        assert read_sequences(table, Reading(**how)).groups == ["x", "x"]
+
+
 def test_new_tables_are_read_by_the_columns_of_the_training_table() -> None:
     usual = read_sequences(_table(), Reading()).reading
     new = _table()[["ay", "ax", "recording", "time"]].assign(extra=1.0)
