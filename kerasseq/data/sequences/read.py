@@ -279,6 +279,8 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
     recordings = split_table(frame, columns, Path(where).name or where)
     roles = {role: getattr(columns, role) for role in ("label", "sequence", "step", "groups")}
     said = [f"{role} from column {name!r}" for role, name in roles.items() if name]
+    if columns.by_group:
+        said.append(f"a sequence for each {columns.sequence!r} of each {columns.groups!r}")
     said.append(f"channels {list_columns(columns.channels)}")
     if columns.identifiers:
         said.append(f"no channels but identifiers {list_columns(columns.identifiers)}")

@@ -37,6 +37,8 @@ class Columns:
         groups: subjects or speakers.
         identifiers: columns that number the sequences a second time, or the rows, and are no
             channels.
+        by_group: whether each group numbers its sequences anew, so that a sequence has the rows of
+            one name and one group.
     """
 
     channels: tuple[str, ...]
@@ -45,6 +47,7 @@ class Columns:
     step: str | None = None
     groups: str | None = None
     identifiers: tuple[str, ...] = ()
+    by_group: bool = False
 
 
 def find_columns(
@@ -122,7 +125,30 @@ def find_columns(
                 f"{where}: the column {name!r} holds {nested[0]!s:.40}, and a number or a text is "
                 "expected."
             )
-    return Columns(tuple(channels), **roles, identifiers=identifiers)
+    by_group = _is_numbered_by_group(frame, roles["sequence"], roles["groups"], roles["step"])
+    return Columns(tuple(channels), **roles, identifiers=identifiers, by_group=by_group)
+
+
+def _is_numbered_by_group(
+    frame: pd.DataFrame, sequence: str | None, groups: str | None, step: str | None
+) -> bool:
+    """Whether groups number their sequences anew: each name of several groups begins anew.
+
+    It begins anew where a timestep occurs twice, or without timesteps where other sequences
+    lie between its rows.
+    """
+    if sequence is None or groups is None or sequence == groups:
+        return False
+    rows = frame[[sequence, groups]].astype(str).where(frame[[sequence, groups]].notna())
+    shared = rows.groupby(sequence, sort=False)[groups].nunique() > 1
+    if not shared.any():
+        return False
+    if step is not None:
+        anew = frame[step].astype(str).groupby(rows[sequence]).agg(lambda x: x.duplicated().any())
+    else:
+        stretches = (rows[sequence] != rows[sequence].shift()).groupby(rows[sequence]).sum()
+        anew = stretches > 1
+    return bool(anew[shared[shared].index].all())
 
 
 def _is_identifier(frame: pd.DataFrame, name: str, sequence: str | None) -> bool:
@@ -167,12 +193,14 @@ def split_table(frame: pd.DataFrame, columns: Columns, name: str) -> list[Record
     if columns.sequence is None:
         return [_recording(frame, columns, name)]
     recordings = []
-    rows = frame.dropna(how="all").groupby(
-        columns.sequence, sort=False, dropna=False, observed=True
-    )
+    keys = [columns.sequence]
+    if columns.by_group and columns.groups is not None:
+        keys = [columns.groups, columns.sequence]
+    rows = frame.dropna(how="all").groupby(keys, sort=False, dropna=False, observed=True)
     for key, part in rows:
         nameless = bool(part[columns.sequence].isna().any())
-        recording = _recording(part, columns, "without a name" if nameless else str(key))
+        named = ": ".join(map(str, key))
+        recording = _recording(part, columns, "without a name" if nameless else named)
         if nameless:
             recording.fault = f"{len(part):,} rows have no name in the column {columns.sequence!r}"
         recordings.append(recording)

@@ -49,6 +49,33 @@ def test_an_identifier_beside_the_sequence_is_no_channel() -> None:
     assert named.channels == ["ax", "id"]
 
 
+@pytest.mark.parametrize("stepped", [False, True])
+def test_sequences_that_each_subject_numbers_anew(stepped: bool) -> None:
+    numbers = {"subject": np.repeat(["s", "t"], 6), "id": [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 3, 3]}
+    table = pd.DataFrame({**numbers, "x": np.arange(12.0), "label": np.repeat(list("abc" * 2), 2)})
+    if stepped:
+        table = table.assign(step=[0, 1] * 6).sample(frac=1, random_state=0)
+    source = read_sequences(table, Reading())
+    assert sorted(source.names) == ["s: 0", "s: 1", "s: 2", "t: 0", "t: 1", "t: 3"]
+    assert "a sequence for each 'id' of each 'subject'" in source.notes[0]
+    values = dict(zip(source.names, source.values, strict=True))
+    np.testing.assert_array_equal(values["t: 1"][:, 0], [8, 9])
+    assert [name[0] for name in source.names] == source.groups
+    answered = read_sequences(table, Reading(learn=False, usual=source.reading, shape=(1,)))
+    assert answered.names == source.names
+    # A sequence of two subjects that goes on is a fault.
+    wrong = table.assign(id=np.arange(12) // 2, subject=["s", "t", *"u" * 10])
+    with pytest.raises(ValueError, match="belongs to 2 groups of the column 'subject'"):
+        read_sequences(wrong, Reading())
+
+
+def test_sequences_of_changing_subjects_are_no_sequences_of_each() -> None:
+    table = pd.DataFrame({"id": np.repeat([0, 1], 4), "x": 1.0, "subject": list("sstt" * 2)})
+    for steps in ({}, {"step": [0, 1, 2, 3] * 2}):
+        with pytest.raises(ValueError, match=r"2 of 2 sequences.*belongs to 2 groups"):
+            read_sequences(table.assign(label="a", **steps), Reading())
+
+
 def test_a_number_of_the_row_is_neither_sequence_nor_channel(tmp_path: Path) -> None:
     source = read_sequences(_table().assign(id=range(5)), Reading())
     assert source.channels == ["ax", "ay"]
