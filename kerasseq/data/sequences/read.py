@@ -251,6 +251,7 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
         raise ValueError(f"{where} has no rows. Give a row for each timestep.")
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     names = {name.strip().lower(): name for name in frame.columns}
+    reading.readers.used.update(reading.named)
     files = next((names[name] for name in _FILE_COLUMNS if name in names), None)
     if files is not None and reading.sequence is None and reading.channels is None:
         return _from_listed(frame, files, where, folder, reading)

@@ -94,11 +94,13 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.data.sequences.recordings import Sequences
         from kerasseq.tasks.sequence_classification import reading
         from kerasseq.tasks.sequence_classification.frames import FrameEncoding
+        from kerasseq.tasks.sequence_classification.unused import unused_settings
 
         source = data
         encoder = FrameEncoding.of_settings(settings)
+        how = reading.of_training(settings, encoder)
         if not isinstance(data, Sequences):
-            source = read_sequences(data, reading.of_training(settings, encoder))
+            source = read_sequences(data, how)
         parts = {}
         for name, part in self.separate_parts(settings).items():
             with prefix_errors(name):
@@ -115,7 +117,10 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                     f"Received: encoder={settings.encoder!r}"
                 )
             source.extractor = encoder.state()
-        return reading.labelled(source, parts, settings.target)
+        source = reading.labelled(source, parts, settings.target)
+        if not isinstance(data, Sequences):
+            source.notes += unused_settings(settings, source, how.readers.used)
+        return source
 
     def split(
         self,
