@@ -194,6 +194,26 @@ def test_a_stream_takes_the_channels_of_a_table_by_name(run: SequenceRun) -> Non
     assert run.stream().update(table)["probabilities"] == expected
 
 
+@pytest.mark.thorough
+def test_a_large_offset_changes_no_answer_of_a_run_and_its_stream(tmp_path: Path) -> None:
+    values, labels = _waves()
+    moved = [x.astype(np.float64) + 1e9 for x in values]
+    plain = sequence_classification((values, labels), **LEARNING, causal=True)
+    run = sequence_classification((moved, labels), **LEARNING, causal=True)
+    assert run.metrics["test"]["accuracy"] == plain.metrics["test"]["accuracy"]
+    loaded = kerasseq.load(run.save(tmp_path / "run"))
+    expected = plain.predict(values[:4])["fast"]
+    np.testing.assert_allclose(loaded.predict(moved[:4])["fast"], expected, atol=1e-3)
+    np.testing.assert_allclose(
+        loaded.predict([moved[0][:1]]).iloc[0, 2:5].astype(float),
+        plain.predict([values[0][:1]]).iloc[0, 2:5].astype(float),
+        atol=1e-3,
+    )
+    answer = loaded.stream().update(moved[0])["probabilities"]["fast"]
+    np.testing.assert_allclose(answer, expected[0], atol=1e-3)
+    assert loaded.evaluate((moved, labels))["rows"] == 90
+
+
 # Regression
 
 

@@ -43,6 +43,7 @@ class Reading:
         numeric: whether labels are numbers to predict; None if numbers with a fraction are.
         learn: whether the sequences are for training, where an unusable sequence is an error.
         shape: shape of a timestep in the training data.
+        dtype: type of the numbers in the training data.
         usual: names of the columns in the training data.
         readers: readers of sounds and images.
     """
@@ -60,6 +61,7 @@ class Reading:
     numeric: bool | None = None
     learn: bool = True
     shape: tuple[int, ...] | None = None
+    dtype: np.dtype | None = None
     usual: Mapping[str, Any] = field(default_factory=dict)
     readers: FileReaders = field(default_factory=FileReaders)
 
@@ -83,7 +85,8 @@ class Reading:
     @property
     def checks(self) -> dict[str, Any]:
         """Arguments of `assemble`."""
-        return {"learn": self.learn, "channels": self.channels, "shape": self.shape}
+        names = ("learn", "channels", "shape", "dtype")
+        return {name: getattr(self, name) for name in names}
 
 
 def read_sequences(data: Any, reading: Reading) -> Sequences:
@@ -224,18 +227,23 @@ def _from_archive_file(path: Path, reading: Reading) -> Sequences:
     if test is not None:
         part = assemble(
             read_archive_file(test), str(test), rate=reading.rate,
-            **{**reading.checks, "shape": sequences.values.shape},
+            **{**reading.checks, **_like(sequences)},
         )  # fmt: skip
         sequences.test = part
         sequences.notes.append(f"an official test part of {len(part):,} sequences, {test.name}")
     return sequences
 
 
+def _like(sequences: Sequences) -> dict[str, Any]:
+    """Arguments of `assemble` for parts that must be like the training data."""
+    return {"shape": sequences.values.shape, "dtype": sequences.values.values.dtype}
+
+
 def _from_folder(folder: Path, where: str, reading: Reading) -> Sequences:
     recordings, notes = folders.read_folder(folder, reading.layout, reading.readers)
     checks = reading.checks
     sequences = assemble(recordings["train"], where, rate=reading.rate, notes=notes, **checks)
-    checks["shape"] = sequences.values.shape
+    checks |= _like(sequences)
     rate = reading.rate or sequences.rate
     for name in ("validation", "test"):
         if name in recordings:

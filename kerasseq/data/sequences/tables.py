@@ -225,9 +225,7 @@ def _recording(frame: pd.DataFrame, columns: Columns, name: str) -> Recording:
         if bad.any() and not recording.fault:
             recording.fault = f"{channel} holds {str(frame[channel][bad].iloc[0])[:40]!r}"
     if not recording.fault:
-        values = np.stack([np.asarray(v, dtype=np.float64) for v in numbers], axis=1)
-        with np.errstate(over="ignore"):
-            recording.values = values.astype(np.float32)
+        recording.values = np.stack([np.asarray(v, dtype=np.float64) for v in numbers], axis=1)
     if columns.label is not None:
         recording.label = _label(frame[columns.label])
     if columns.groups is not None:

@@ -56,6 +56,7 @@ def of_part(settings: Settings, source: Sequences, encoder: FrameEncoding | None
         label=training.named["label"],
         groups=training.named["groups"],
         shape=source.values.shape,
+        dtype=source.values.values.dtype,
         channels=settings.channels or source.reading.get("channels"),
         usual=source.reading,
         numeric=(
@@ -77,6 +78,7 @@ def of_new(
         of_training(settings),
         learn=False,
         shape=shape,
+        dtype=np.promote_types(state["mean"].dtype, np.float32),
         usual=reading if names == channel_numbers(len(names)) else {**reading, "channels": names},
         rate=state["rate"],
         numeric=state["target"] is not None,

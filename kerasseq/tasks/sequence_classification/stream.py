@@ -98,7 +98,7 @@ class Stream:
             samples = self._encoding(_frames(samples))
         frames = len(shape) > 1
         try:
-            values = _pixels(samples) if frames else np.asarray(samples, dtype=np.float32)
+            values = _pixels(samples) if frames else np.asarray(samples, self._reader.mean.dtype)
         except (TypeError, ValueError):
             values = np.array(None)
         if values.ndim == 0 and values.dtype.kind == "f" and shape == (1,):
