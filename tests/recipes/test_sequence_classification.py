@@ -432,6 +432,8 @@ def test_metrics_of_other_rows_and_settings_of_another_run_are_refused(run: Sequ
     for changes, match in (
         ({"confusion": [[9] * 3] * 3}, "confusion is of 81 rows, and 18 were scored"),
         ({"reliability": reliability}, "reliability is of 3 rows, and 18 were scored"),
+        ({"test": {**run.metrics["test"], "accuracy": 0.123}}, "the accuracy is 0.123, and that"),
+        ({"baselines": {"majority": {}}}, "the metrics lack accuracy of majority"),
     ):
         with pytest.raises(ValueError, match=match):
             TASK.check_saved(run.model, run.state, run.resolved, {**run.metrics, **changes})
@@ -442,6 +444,23 @@ def test_metrics_of_other_rows_and_settings_of_another_run_are_refused(run: Sequ
     data_info = {**run.state["data_info"], "timesteps": 10**12}
     with pytest.raises(ValueError, match="timesteps"):
         schema.check({**run.state, "data_info": data_info}, TASK.state_type())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("test", {"accuracy": 1.5}, "test.accuracy must be at least 0 and at most 1"),
+        ("test", {"log_loss": -1.0}, "test.log_loss must be at least 0"),
+        ("test", {"r2": 2.0}, "test.r2 must be at most 1"),
+        ("interval", {"macro_f1": [0.9, 0.1]}, "interval.macro_f1 must begin below its end"),
+        ("interval", {"accuracy": [0.5, None]}, r"interval.accuracy\[1\] must be a finite number"),
+        ("baselines", {"majority": {"accuracy": -0.1}}, "baselines.majority.accuracy must be at"),
+    ],
+)
+def test_damaged_scores_are_refused(run: SequenceRun, name: str, value: Any, match: str) -> None:
+    schema.check(run.metrics, TASK.metrics_type())
+    with pytest.raises(ValueError, match=match):
+        schema.check({**run.metrics, name: value}, TASK.metrics_type())
 
 
 def test_classes_have_columns_of_their_names_unless_these_are_taken() -> None:
