@@ -131,7 +131,17 @@ def _read(data: Any, reading: Reading) -> Sequences:
             raise ValueError("data is a pair of sequences and their labels: leave label= out.")
         values, labels = data
         return _from_arrays(values, labels, reading)
+    if _is_table_and_labels(data):
+        raise ValueError(
+            "data is a pair of a table and labels, and a pair must be arrays and labels: add the "
+            "labels to the table, and name their column by label=."
+        )
     if arrays.is_arrays(data):
+        if reading.learn and isinstance(reading.label, str):
+            raise ValueError(
+                "label must be a label for each sequence, since arrays have no columns. "
+                f"Received: label={reading.label!r}"
+            )
         labels = None if isinstance(reading.label, str) else reading.label
         return _from_arrays(data, labels, reading)
     _check_names(reading)
@@ -149,13 +159,20 @@ def _read(data: Any, reading: Reading) -> Sequences:
     )
 
 
+def _is_table_and_labels(data: Any) -> bool:
+    """Whether data is a pair of a table and something else, which is no list of two tables."""
+    tables = [hasattr(entry, "iloc") for entry in data] if isinstance(data, tuple) else []
+    return len(tables) == 2 and tables[0] and getattr(data[1], "ndim", 1) < 2
+
+
 def _check_names(reading: Reading) -> None:
     """Raise a ValueError for labels or groups of an array beside data that is none."""
     values = {"label": reading.label, "groups": reading.groups}
     if names := [name for name, value in values.items() if not isinstance(value, str | None)]:
         raise ValueError(
             f"{' and '.join(f'{name}=' for name in names)} must name a column, since data is no "
-            "array. Add the values to the data as a column."
+            "array. Add the values to the data as a column, for a list of files to a table with "
+            "the columns file and label."
         )
 
 

@@ -184,7 +184,8 @@ def as_values(array: Any) -> np.ndarray:
     if values.dtype.kind == "O" and not values.size:
         values = values.astype(np.float32)
     if values.dtype.kind not in "buif":
-        raise ValueError(f"it does not hold numbers, but {values.dtype.name}")
+        kind = "text" if values.dtype.kind in "US" else values.dtype.name
+        raise ValueError(f"it does not hold numbers, but {kind}")
     if values.ndim == 4:
         return _as_pixels(values)
     if values.ndim == 1:
@@ -239,7 +240,8 @@ def assemble(
             faults are named together.
     """
     if not recordings:
-        raise ValueError(f"{where} holds no sequences. Give at least a few of each class.")
+        remedy = "a few of each class" if learn else "one"
+        raise ValueError(f"{where} holds no sequences. Give at least {remedy}.")
     shapes = Counter(r.values.shape[1:] for r in recordings if r.values is not None and not r.fault)
     expected = shape or (shapes.most_common(1)[0][0] if shapes else (1,))
     expected_names = _usual_channels(recordings) if channels is None else list(channels)

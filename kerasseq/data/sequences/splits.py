@@ -66,6 +66,7 @@ def hold_out(
         return _group_folds(labels, groups, folds, seed, numeric, among)[0]
     if numeric:
         return _random_folds(len(labels), max(2, round(1 / fraction)), seed, among)[0]
+    _check_counts(labels, spare, among)
     return stratified_split(labels, fraction, seed, spare=spare, among=among)
 
 
@@ -107,6 +108,20 @@ def group_rows(groups: Sequence[str] | None, chosen: Sequence[str | int]) -> Row
         )
     inside = np.isin(np.array(groups), names)
     return np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+def _check_counts(labels: Sequence[Any], spare: bool, among: str) -> None:
+    """Raise a ValueError for classes with too few sequences; its remedy is that of recordings."""
+    windows = "or pass window=, a number of timesteps, to cut long recordings into several"
+    if len(labels) == 1:
+        raise ValueError(f"there is one sequence alone{among}. Give more, {windows}.")
+    rare = [label for label, count in Counter(labels).items() if count < 2]
+    if rare and not spare:
+        raise ValueError(
+            f"there is one sequence alone{among} of class {', '.join(map(repr, rare))}, and at "
+            "least 2 are needed to hold out a part. Give more of it, leave the class out, "
+            f"{windows}."
+        )
 
 
 def _has_groups(groups: Sequence[str] | None) -> bool:

@@ -23,6 +23,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "step": ("step", "time", "timestamp", "datetime", "date", "frame", "t"),
     "groups": ("subject", "subject_id", "speaker", "participant", "person", "group"),
 }
+_ROW_NUMBERS = ("unnamed: 0", "index", "row")  # the first is the index that pandas wrote
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def find_columns(
         where: name of the table, for errors.
         channels: columns of numbers; default: all further columns that hold numbers, but
             identifiers, which are named like one and are the same in all rows of a sequence, or
-            another whole number or text in every row.
+            another whole number or text in every row, as the index that pandas writes is.
         named: names of the columns `label`, `sequence`, `step` and `groups`, or None to find them.
         usual: names of the columns in the training data, used where the table has them.
 
@@ -154,12 +155,23 @@ def _is_numbered_by_group(
 def _is_identifier(frame: pd.DataFrame, name: str, sequence: str | None) -> bool:
     """Whether a column is named as an identifier, and numbers the sequences or the rows."""
     plain = name.strip().lower()
+    if plain in _ROW_NUMBERS and _are_row_numbers(frame[name]):
+        return True
     if sequence is None or not (plain in _NAMES["sequence"] or plain.endswith(("_id", " id"))):
         return False
     if frame[name].dtype.kind != "f" and frame[name].is_unique:
         return True
     values = frame[name].astype(str).groupby(frame[sequence].astype(str), sort=False)
     return bool((values.nunique() <= 1).all())
+
+
+def _are_row_numbers(column: pd.Series) -> bool:
+    """Whether a column has another whole number, as text or not, in every row."""
+    import pandas as pd
+
+    if _nested(column) or not column.is_unique:
+        return False
+    return bool((pd.to_numeric(column, errors="coerce") % 1 == 0).all())
 
 
 def _usual_channels(names: Sequence[str], usual: Sequence[str], where: str) -> Sequence[str] | None:

@@ -56,6 +56,8 @@ def _reasons(
     else:
         yield "weights", "encoder= names no network"
     yield from ((name, reason) for name, reason in _BY_FILE.items() if name not in used)
+    if settings.window is not None and source.values.lengths.max() < settings.window:
+        yield "window", "no recording is longer; one alone is a list of one array"
     if source.rate is None:
         yield "rate", "the data has no rate"
     frames = len(source.values.shape) == 3

@@ -143,7 +143,7 @@ def test_groups_to_score_on() -> None:
 
 
 def test_a_class_with_one_sequence_is_refused() -> None:
-    with pytest.raises(ValueError, match="class 'b' has only 1 different example"):
+    with pytest.raises(ValueError, match="one sequence alone of class 'b', and at least 2"):
         hold_out(["a"] * 9 + ["b"], None, 0.2, 0)
 
 

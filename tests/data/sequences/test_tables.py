@@ -76,6 +76,17 @@ def test_sequences_of_changing_subjects_are_no_sequences_of_each() -> None:
             read_sequences(table.assign(label="a", **steps), Reading())
 
 
+def test_the_index_that_was_written_with_a_table_is_no_channel(tmp_path: Path) -> None:
+    _table().to_csv(tmp_path / "t.csv")
+    assert read_sequences(tmp_path / "t.csv", Reading()).channels == ["ax", "ay"]
+    one = _table()[["ax", "activity"]].assign(index=range(5))
+    assert read_sequences(one, Reading(window=2)).channels == ["ax"]
+    assert read_sequences(one.assign(index=[3, 1, 4, 1, 5]), Reading(window=2)).channels == [
+        "ax",
+        "index",
+    ]
+
+
 def test_a_number_of_the_row_is_neither_sequence_nor_channel(tmp_path: Path) -> None:
     source = read_sequences(_table().assign(id=range(5)), Reading())
     assert source.channels == ["ax", "ay"]
@@ -118,6 +129,8 @@ def test_cells_that_are_no_names_or_numbers_are_named() -> None:
         table[column] = [value, *table[column][1:]]
         with pytest.raises(ValueError, match=rf"'{column}' holds .*, and a number or a text"):
             read_sequences(table.assign(id=1), Reading(channels=["ay"]))
+    table = _table().assign(row=[[1], 2j, 3, 4, 5])
+    assert read_sequences(table, Reading()).channels == ["ax", "ay"]
 
 
 def test_labels_that_vary_are_no_fault_of_sequences_to_classify() -> None:

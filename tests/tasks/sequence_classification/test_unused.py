@@ -32,6 +32,8 @@ def _arrays(*shape: int, kind: type = np.float32) -> tuple[np.ndarray, list[str]
     [
         ({}, []),
         ({"jitter": 0.0, "window": 2, "stride": 1, "channels": ["x", "y"]}, []),
+        ({"window": 4}, []),
+        ({"window": 5}, ["window= (no recording is longer; one alone is a list of one array)"]),
         ({"mel_bins": 20}, ["mel_bins= (no sound is read)"]),
         (
             {"label": "y", "joints": 5, "rate": 10.0},
