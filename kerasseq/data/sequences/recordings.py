@@ -265,9 +265,10 @@ def assemble(
         notes = [*notes, *left_out]
     faults = {r.name: r.fault for r in recordings if r.fault}
     if learn and faults:
-        raise ValueError(
-            f"{where}: {list_faults(faults, len(recordings))}. Mend them, or leave them out."
-        )
+        remedy = "Mend them, or leave them out."
+        if len(shapes) > 2 and len({len(r.values) for r in recordings if r.values is not None}) < 2:
+            remedy = "Sequences are (timesteps, channels): transpose arrays (channels, timesteps)."
+        raise ValueError(f"{where}: {list_faults(faults, len(recordings))}. {remedy}")
     usable = [r for r in recordings if r.values is not None and not r.fault]
     frames = len(expected) == 3
     if frames:

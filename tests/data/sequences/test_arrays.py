@@ -90,6 +90,11 @@ def test_one_sequence_in_place_of_many_is_named() -> None:
     assert len(_read((table, table), learn=False)) == 2
 
 
+def test_arrays_with_the_channels_first_have_a_remedy() -> None:
+    with pytest.raises(ValueError, match=r"4 channels, .*: transpose arrays \(channels, timest"):
+        _read([np.ones((2, steps)) for steps in (3, 4, 5, 3)])
+
+
 def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(ValueError, match="damaged"):
