@@ -300,6 +300,25 @@ def test_columns_of_new_files_are_put_in_the_order_of_training(
     np.testing.assert_allclose(new.examples.sequences[0], values[0], rtol=1e-5)
 
 
+def test_new_tables_need_neither_labels_nor_groups(run: SequenceRun) -> None:
+    values, labels = _waves(2)
+    table = pd.concat(
+        pd.DataFrame({"take": row, "x": x[:, 0], "y": x[:, 1], "kind": label, "who": "s"})
+        for row, (x, label) in enumerate(zip(values, labels, strict=True))
+    )
+    roles = {"sequence": "take", "label": "kind", "groups": "who"}
+    reading = {**roles, "step": None, "channels": ["x", "y"]}
+    settings = dataclasses.replace(run.resolved, **roles)
+    state = {**run.state, "channels": ["x", "y"], "reading": reading}
+    for new in (table, table.drop(columns=["kind", "who"])):
+        answered = TASK.unlabelled(new, state, settings)
+        assert (answered.rows, answered.reasons) == (["0", "1"], ["", ""])
+        np.testing.assert_allclose(answered.examples.sequences[1], values[1])
+    assert len(TASK.read(table, state, settings, {})) == 2
+    with pytest.raises(ValueError, match="no such column: label='kind'"):
+        TASK.read(table.drop(columns="kind"), state, settings, {})
+
+
 def test_groups_on_both_sides_of_separate_data_are_said() -> None:
     time = np.tile(np.arange(4), 60)
     sequence = np.repeat(np.arange(60), 4)

@@ -188,9 +188,10 @@ def _check_dimensions(data: Any, where: str, shape: tuple[int, ...] | None) -> N
         where: name of the data.
         shape: shape of a timestep in the training data; None if this is the training data.
     """
-    is_one = isinstance(data, np.ndarray) and data.dtype != object and shape not in (None, (1,))
-    if is_one and data.shape[1:] == shape:
-        listed = ", ".join(map(str, data.shape[1:]))
+    if shape in (None, (1,)) or not isinstance(data, np.ndarray) or data.dtype == object:
+        return
+    if data.ndim == len(shape) + 1:
+        listed = ", ".join(map(str, shape))
         raise ValueError(
             f"{where} is one sequence, and (sequences, timesteps, {listed}) is expected: pass a "
             f"list of it. Received: {data.shape}"

@@ -260,6 +260,8 @@ def _from_folder(folder: Path, where: str, reading: Reading) -> Sequences:
     recordings, notes = folders.read_folder(folder, reading.layout, reading.readers)
     checks = reading.checks
     sequences = assemble(recordings["train"], where, rate=reading.rate, notes=notes, **checks)
+    if sequences.channels != channel_numbers(len(sequences.channels)):
+        sequences.notes.append(f"channels {list_columns(sequences.channels)}")
     checks |= _like(sequences)
     rate = reading.rate or sequences.rate
     for name in ("validation", "test"):

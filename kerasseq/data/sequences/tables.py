@@ -20,10 +20,14 @@ __all__ = ["Columns", "find_columns", "split_table"]
 _NAMES: dict[str, tuple[str, ...]] = {
     "label": ("label", "labels", "class", "activity", "target"),
     "sequence": ("sequence", "sequence_id", "series", "series_id", "recording", "case", "id"),
-    "step": ("step", "time", "timestamp", "datetime", "date", "frame", "t"),
+    "step": (
+        *("step", "time", "timestamp", "datetime", "date", "frame", "t"),
+        *("time_s", "time (s)", "time [s]", "seconds"),
+    ),
     "groups": ("subject", "subject_id", "speaker", "participant", "person", "group"),
 }
-_ROW_NUMBERS = ("unnamed: 0", "index", "row")  # the first is the index that pandas wrote
+_INDEX = "unnamed: 0"  # the index that pandas writes
+_ROW_NUMBERS = ("index", "row")
 
 
 @dataclass(frozen=True)
@@ -155,8 +159,8 @@ def _is_numbered_by_group(
 def _is_identifier(frame: pd.DataFrame, name: str, sequence: str | None) -> bool:
     """Whether a column is named as an identifier, and numbers the sequences or the rows."""
     plain = name.strip().lower()
-    if plain in _ROW_NUMBERS and _are_row_numbers(frame[name]):
-        return True
+    if plain in (_INDEX, *_ROW_NUMBERS) and _are_whole_numbers(frame[name]):
+        return plain == _INDEX or frame[name].is_unique
     if sequence is None or not (plain in _NAMES["sequence"] or plain.endswith(("_id", " id"))):
         return False
     if frame[name].dtype.kind != "f" and frame[name].is_unique:
@@ -165,11 +169,11 @@ def _is_identifier(frame: pd.DataFrame, name: str, sequence: str | None) -> bool
     return bool((values.nunique() <= 1).all())
 
 
-def _are_row_numbers(column: pd.Series) -> bool:
-    """Whether a column has another whole number, as text or not, in every row."""
+def _are_whole_numbers(column: pd.Series) -> bool:
+    """Whether a column has a whole number, as text or not, in every row."""
     import pandas as pd
 
-    if _nested(column) or not column.is_unique:
+    if _nested(column):
         return False
     return bool((pd.to_numeric(column, errors="coerce") % 1 == 0).all())
 

@@ -70,13 +70,17 @@ def of_part(settings: Settings, source: Sequences, encoder: FrameEncoding | None
 def of_new(
     settings: Settings, state: Mapping[str, Any], encoder: FrameEncoding | None = None
 ) -> Reading:
-    """How new data of a run is read: a sequence that cannot be read is no error."""
+    """How new data of a run is read: a sequence that cannot be read is no error.
+
+    It needs no groups; columns of the training data are used where the data has them.
+    """
     reading, shape = state.get("reading", {}), tuple(state["data_info"]["shape"])
     names = state["channels"]
     video = len(shape) == 3 or encoder is not None
     return replace(
         of_training(settings),
         learn=False,
+        groups=None,
         shape=shape,
         dtype=np.promote_types(state["mean"].dtype, np.float32),
         usual=reading if names == channel_numbers(len(names)) else {**reading, "channels": names},

@@ -398,7 +398,8 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.data.sequences.read import read_sequences
         from kerasseq.tasks.sequence_classification import reading
 
-        how = reading.of_new(settings, state, self.frame_encoding(state))
+        new = changed(settings, label=None)  # data to classify may lack the column of labels
+        how = reading.of_new(new, state, self.frame_encoding(state))
         source = read_sequences(data, how).whole()
         examples = self._reader(state).examples(source)
         instead = (

@@ -81,6 +81,8 @@ def test_one_sequence_in_place_of_many_is_named() -> None:
     match = r"one sequence, and \(sequences, timesteps, 2\) is expected.* Received: \(3, 2\)"
     with pytest.raises(ValueError, match=match):
         _read(VALUES[0], learn=False, shape=(2,))
+    with pytest.raises(ValueError, match=r"\(sequences, timesteps, 5\) is .* Received: \(3, 2\)"):
+        _read(VALUES[0], learn=False, shape=(5,))
     for data in ([], VALUES[:0]):
         with pytest.raises(ValueError, match=r"holds no sequences. Give at least one."):
             _read(data, learn=False, shape=(2,))

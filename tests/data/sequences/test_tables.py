@@ -79,6 +79,10 @@ def test_sequences_of_changing_subjects_are_no_sequences_of_each() -> None:
 def test_the_index_that_was_written_with_a_table_is_no_channel(tmp_path: Path) -> None:
     _table().to_csv(tmp_path / "t.csv")
     assert read_sequences(tmp_path / "t.csv", Reading()).channels == ["ax", "ay"]
+    pd.concat([_table().iloc[:2], _table().iloc[2:].reset_index(drop=True)]).to_csv(
+        tmp_path / "joined.csv"
+    )
+    assert read_sequences(tmp_path / "joined.csv", Reading()).channels == ["ax", "ay"]
     one = _table()[["ax", "activity"]].assign(index=range(5))
     assert read_sequences(one, Reading(window=2)).channels == ["ax"]
     assert read_sequences(one.assign(index=[3, 1, 4, 1, 5]), Reading(window=2)).channels == [
