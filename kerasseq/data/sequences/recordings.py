@@ -357,7 +357,7 @@ def _leave_out_empty(
     """
     empty = [r.name for r in recordings if r.fault in (_EMPTY, _MISSING)]
     if len(empty) == len(recordings):
-        raise ValueError(f"{where}: every sequence is empty. Check what holds the numbers.")
+        raise ValueError(f"{where}: every sequence is empty. Give columns or arrays with numbers.")
     if not empty:
         return recordings, []
     more = f" and {len(empty) - _SHOWN:,} more" if len(empty) > _SHOWN else ""

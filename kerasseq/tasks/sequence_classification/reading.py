@@ -157,13 +157,16 @@ def number_labels(labels: Sequence[Any]) -> list[Any]:
     try:
         values = [float(label) for label in labels]
     except (TypeError, ValueError):
-        bad = next(label for label in labels if not is_number(label))
+        text = next(label for label in labels if not is_number(label))
         raise ValueError(
-            f'a regression, target="number", needs numbers as labels. Received: the label {bad!r}'
+            f'a regression, target="number", needs numbers as labels. Received: the label {text!r}'
         ) from None
-    if not (np.abs(values) < TARGET_LIMIT).all():
-        limit = f"of a size below {TARGET_LIMIT:g}"
-        raise ValueError(f"every label must be a number {limit}. Leave the others out.")
+    bad = [value for value in values if not abs(value) < TARGET_LIMIT]
+    if bad:
+        raise ValueError(
+            f"every label must be a number of a size below {TARGET_LIMIT:g}. Leave the others out. "
+            f"Received: the label {bad[0]}"
+        )
     return values
 
 
