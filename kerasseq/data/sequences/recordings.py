@@ -14,7 +14,6 @@ from kerasseq.data.classes.labels import class_name
 from kerasseq.data.sequences.precision import float_type
 from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.resampling import resampled
-from kerasseq.formatting.numbers import plural
 from kerasseq.io.digest import LATER
 
 __all__ = ["Recording", "Sequences", "as_values", "assemble", "channel_numbers", "list_faults"]
@@ -332,7 +331,7 @@ def _fault(recording: Recording, expected: tuple[int, ...]) -> str:
         return _EMPTY
     if values.shape[1:] != expected:
         if len(expected) == 1 and values.ndim == 2:
-            fault = f"it has {plural(values.shape[1], 'channel')}, and {expected[0]:,} are expected"
+            fault = f"it has {values.shape[1]:,} channels, and {expected[0]:,} are expected"
             return f"{fault}: {recording.remedy}" if recording.remedy else fault
         fault = f"its timesteps are {values.shape[1:]}, and {expected} is expected"
         is_scaled = len(expected) == values.ndim - 1 == 3 and expected[:2] != values.shape[1:3]
