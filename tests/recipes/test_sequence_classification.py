@@ -167,6 +167,8 @@ def test_a_stream_equals_the_whole(folder: Path) -> None:
 def test_a_stream_says_what_it_takes(run: SequenceRun, regression: SequenceRun) -> None:
     with pytest.raises(ValueError, match=r"samples must be \(2,\), or \(timesteps, 2\).*\(3,\)"):
         run.stream().update([1, 2, 3])
+    with pytest.raises(ValueError, match=r"samples must be finite, or NaN .* Received: -inf"):
+        run.stream().update([1, -np.inf])
     with pytest.raises(ValueError, match="train it with causal=True"):
         regression.stream()
     with_gap = run.stream()
@@ -195,6 +197,26 @@ def test_a_stream_takes_the_channels_of_a_table_by_name(run: SequenceRun) -> Non
     assert run.stream().update(table)["probabilities"] == expected
 
 
+@pytest.mark.thorough
+def test_a_large_offset_changes_no_answer_of_a_run_and_its_stream(tmp_path: Path) -> None:
+    values, labels = _waves()
+    moved = [x.astype(np.float64) + 1e9 for x in values]
+    plain = sequence_classification((values, labels), **LEARNING, causal=True)
+    run = sequence_classification((moved, labels), **LEARNING, causal=True)
+    assert run.metrics["test"]["accuracy"] == plain.metrics["test"]["accuracy"]
+    loaded = kerasseq.load(run.save(tmp_path / "run"))
+    expected = plain.predict(values[:4])["fast"]
+    np.testing.assert_allclose(loaded.predict(moved[:4])["fast"], expected, atol=1e-3)
+    np.testing.assert_allclose(
+        loaded.predict([moved[0][:1]]).iloc[0, 2:5].astype(float),
+        plain.predict([values[0][:1]]).iloc[0, 2:5].astype(float),
+        atol=1e-3,
+    )
+    answer = loaded.stream().update(moved[0])["probabilities"]["fast"]
+    np.testing.assert_allclose(answer, expected[0], atol=1e-3)
+    assert loaded.evaluate((moved, labels))["rows"] == 90
+
+
 # Regression
 
 
@@ -220,7 +242,7 @@ def test_numbers_with_a_fraction_are_a_regression(regression: SequenceRun, tmp_p
     assert scores["mean_absolute_error"] == pytest.approx(error)
     for bad, match in (
         ("tall", "needs numbers as labels. Received: the label 'tall'"),
-        (np.inf, "every label must be a number of a size below"),
+        (np.inf, "every label must be a number of a size below .* Received: the label inf"),
     ):
         with pytest.raises(ValueError, match=match):
             loaded.evaluate((values, [*targets[:3], bad]))
@@ -254,6 +276,16 @@ def test_groups_are_never_on_both_sides() -> None:
         _parts(values, label=labels, groups=["x"] * 90)
 
 
+def test_of_two_groups_one_is_scored_and_the_end_of_the_other_stops() -> None:
+    values, labels = _waves()
+    parts = _parts((values, labels), groups=["x", "y"] * 45, test_groups=["y"])
+    assert {*parts.train.groups} == {*parts.validation.groups} == {"x"}
+    assert len(parts.validation) == 12
+    assert parts.train.values.starts.max() < parts.validation.values.starts.max()
+    note = "there is one group alone beside the test part, 'x': the validation part has the last"
+    assert any(each.startswith(note) for each in parts.notes)
+
+
 def test_groups_may_be_numbers() -> None:
     values, labels = _waves()
     changes: dict[str, Any] = {"groups": [row // 9 for row in range(90)], "test_groups": [3]}
@@ -272,6 +304,25 @@ def test_columns_of_new_files_are_put_in_the_order_of_training(
     np.testing.assert_allclose(new.examples.sequences[0], values[0], rtol=1e-5)
 
 
+def test_new_tables_need_neither_labels_nor_groups(run: SequenceRun) -> None:
+    values, labels = _waves(2)
+    table = pd.concat(
+        pd.DataFrame({"take": row, "x": x[:, 0], "y": x[:, 1], "kind": label, "who": "s"})
+        for row, (x, label) in enumerate(zip(values, labels, strict=True))
+    )
+    roles = {"sequence": "take", "label": "kind", "groups": "who"}
+    reading = {**roles, "step": None, "channels": ["x", "y"]}
+    settings = dataclasses.replace(run.resolved, **roles)
+    state = {**run.state, "channels": ["x", "y"], "reading": reading}
+    for new in (table, table.drop(columns=["kind", "who"])):
+        answered = TASK.unlabelled(new, state, settings)
+        assert (answered.rows, answered.reasons) == (["0", "1"], ["", ""])
+        np.testing.assert_allclose(answered.examples.sequences[1], values[1])
+    assert len(TASK.read(table, state, settings, {})) == 2
+    with pytest.raises(ValueError, match="no such column: label='kind'"):
+        TASK.read(table.drop(columns="kind"), state, settings, {})
+
+
 def test_groups_on_both_sides_of_separate_data_are_said() -> None:
     time = np.tile(np.arange(4), 60)
     sequence = np.repeat(np.arange(60), 4)
@@ -283,6 +334,26 @@ def test_groups_on_both_sides_of_separate_data_are_said() -> None:
     without = table.drop(columns="subject")
     parts = _parts(without, window=2, test=without[sequence < 4])
     assert not any("groups" in note for note in parts.notes)
+
+
+def test_one_recording_is_split_by_time() -> None:
+    labels = np.repeat(["walk", "sit", "run", "walk", "run", "sit"], 50)
+    table = pd.DataFrame({"x": np.arange(300) % 7, "label": labels})
+    parts = _parts(table, window=10, stride=5)
+    counts = [len(part) for part in (parts.train, parts.validation, parts.test)]
+    last = "recordings are too few to be held out as a whole: the {} part has the last windows of"
+    for name in ("test", "validation"):
+        assert any(note.startswith(last.format(name)) for note in parts.notes)
+    assert sum("scores tell less of new recordings" in note for note in parts.notes) == 1
+    spans = [
+        {step for start in part.values.starts for step in range(start, start + 10)}
+        for part in (parts.train, parts.validation, parts.test)
+    ]
+    assert all(one.isdisjoint(other) for one in spans for other in spans if one is not other)
+    assert all({*part.labels} == {"walk", "sit", "run"} for part in (parts.train, parts.test))
+    assert sum(counts) < 59
+    with pytest.raises(ValueError, match=r"belong to the only group, 'x'.* pass validation="):
+        _parts(table.assign(who="x"), window=10, groups="who")
 
 
 def test_labels_of_a_part_that_are_not_known_name_the_part() -> None:
@@ -340,7 +411,7 @@ def test_class_weights_give_all_classes_the_same_total() -> None:
 @pytest.mark.parametrize(
     ("data", "changes", "match"),
     [
-        (lambda v, y: (v, ["a"] * 89 + ["b"]), {}, "class 'b' has only 1 different example"),
+        (lambda v, y: (v, ["a"] * 89 + ["b"]), {}, "alone of class 'b'.* or pass window="),
         (lambda v, y: (v, ["a"] * 90), {}, "at least two classes"),
         (lambda v, y: (v, [f"{i}" for i in range(90)]), {}, "90 different labels for 90 sequences"),
         (lambda v, y: v, {}, "the sequences have no labels. Pass label="),
@@ -384,6 +455,8 @@ def test_metrics_of_other_rows_and_settings_of_another_run_are_refused(run: Sequ
     for changes, match in (
         ({"confusion": [[9] * 3] * 3}, "confusion is of 81 rows, and 18 were scored"),
         ({"reliability": reliability}, "reliability is of 3 rows, and 18 were scored"),
+        ({"test": {**run.metrics["test"], "accuracy": 0.123}}, "the accuracy is 0.123, and that"),
+        ({"baselines": {"majority": {}}}, "the metrics lack accuracy of majority"),
     ):
         with pytest.raises(ValueError, match=match):
             TASK.check_saved(run.model, run.state, run.resolved, {**run.metrics, **changes})
@@ -394,6 +467,23 @@ def test_metrics_of_other_rows_and_settings_of_another_run_are_refused(run: Sequ
     data_info = {**run.state["data_info"], "timesteps": 10**12}
     with pytest.raises(ValueError, match="timesteps"):
         schema.check({**run.state, "data_info": data_info}, TASK.state_type())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("test", {"accuracy": 1.5}, "test.accuracy must be at least 0 and at most 1"),
+        ("test", {"log_loss": -1.0}, "test.log_loss must be at least 0"),
+        ("test", {"r2": 2.0}, "test.r2 must be at most 1"),
+        ("interval", {"macro_f1": [0.9, 0.1]}, "interval.macro_f1 must begin below its end"),
+        ("interval", {"accuracy": [0.5, None]}, r"interval.accuracy\[1\] must be a finite number"),
+        ("baselines", {"majority": {"accuracy": -0.1}}, "baselines.majority.accuracy must be at"),
+    ],
+)
+def test_damaged_scores_are_refused(run: SequenceRun, name: str, value: Any, match: str) -> None:
+    schema.check(run.metrics, TASK.metrics_type())
+    with pytest.raises(ValueError, match=match):
+        schema.check({**run.metrics, name: value}, TASK.metrics_type())
 
 
 @pytest.mark.thorough

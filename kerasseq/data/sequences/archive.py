@@ -122,7 +122,7 @@ def _numbers(words: list[str]) -> np.ndarray:
         return np.zeros(0, dtype=np.float32)
     values = [np.nan if word.strip().lower() in _MISSING else word for word in words]
     try:
-        return np.array(values, dtype=np.float64).astype(np.float32)
+        return np.array(values, dtype=np.float64)
     except ValueError:
         bad = next(word for word in words if not _is_number(word))
         raise ValueError(f"{bad[:40]!r} is no number") from None

@@ -76,13 +76,13 @@ def from_arrays(
             f"{where} must be (sequences, timesteps, channels) or (sequences, timesteps). "
             f"Received: {data.shape}"
         )
+    _check_dimensions(data, where, checks.get("shape"))
     named = (("label", labels), ("groups", groups), ("lengths", lengths))
     counts = {name: _count(entries) for name, entries in named if entries is not None}
     faults = [
-        f"{name} must have an entry for each of the {len(data):,} sequences. Received: "
-        f"{'one value alone' if count is None else format(count, ',')}"
+        f"{name} must have an entry for each of the {len(data):,} sequences. Received: {count}"
         for name, count in counts.items()
-        if count != len(data)
+        if count != format(len(data), ",")
     ]
     if faults:
         raise ValueError(" ".join(faults))
@@ -180,10 +180,34 @@ def read_recording(path: Path, encode: Encode | None = None) -> Recording:
     return recording
 
 
-def _count(entries: Any) -> int | None:
-    """The number of entries; None for a single value."""
-    is_single = not np.iterable(entries)
-    return None if is_single else len(entries)
+def _check_dimensions(data: Any, where: str, shape: tuple[int, ...] | None) -> None:
+    """Raise a ValueError for one sequence in place of an array of them.
+
+    Args:
+        data: the sequences.
+        where: name of the data.
+        shape: shape of a timestep in the training data; None if this is the training data.
+    """
+    if shape in (None, (1,)) or not isinstance(data, np.ndarray) or data.dtype == object:
+        return
+    if data.ndim == len(shape) + 1:
+        listed = ", ".join(map(str, shape))
+        raise ValueError(
+            f"{where} is one sequence, and (sequences, timesteps, {listed}) is expected: pass a "
+            f"list of it. Received: {data.shape}"
+        )
+
+
+def _count(entries: Any) -> str:
+    """The number of entries, or words for a value that is no list."""
+    if isinstance(entries, str | bytes) or getattr(entries, "ndim", 1) == 0:
+        return f"one value alone, {entries!r:.40}"
+    if hasattr(entries, "__len__"):
+        return f"{len(entries):,}"
+    kind = type(entries).__name__
+    return (
+        f"a {kind}; pass a list of it" if np.iterable(entries) else f"one value alone, {entries!r}"
+    )
 
 
 def _entries(entries: Any, data: Any) -> list[Any]:

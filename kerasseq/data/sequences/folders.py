@@ -54,6 +54,7 @@ class FileReaders:
             depth of most images, CLASS/VIDEO/FRAME.
         begin: function that is called with the paths of all files before the first is read; None
             if nothing depends on all of them.
+        used: names of the settings that had an effect on the reading.
     """
 
     by_ending: Mapping[str, Callable[[Path], Recording]] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class FileReaders:
     images: tuple[str, ...] = ()
     video: bool | None = None
     begin: Callable[[Sequence[Path]], None] | None = None
+    used: set[str] = field(default_factory=set, compare=False)
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -120,6 +122,7 @@ def read_folder(
         )
     notes = [f"left out, of another kind: {_listed(others)}"] if others else []
     pattern = None if layout.pattern is None else compile_pattern(layout.pattern)
+    readers.used.add("pattern")
     if readers.begin is not None:
         readers.begin(files)
     sequences, remarks = _by_sequence(files, folder, readers)
@@ -314,6 +317,7 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
         raise ValueError("it is empty")
     joints = layout.joints or (KINECT_JOINTS if _SKELETON in path.name.lower() else None)
     if joints:
+        readers.used.add("joints")
         values = skeleton(_plain_numbers(path), joints)
         return [Recording(path.name, values, one_unit=True)]
     if ending in _TEXT:
@@ -324,6 +328,7 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
     if not len(frame):
         return [Recording(path.name, np.zeros((0, 1), dtype=np.float32))]
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    readers.used.update(layout.named)
     columns = find_columns(
         frame, "it", channels=layout.channels, named=layout.named, usual=layout.usual
     )

@@ -36,18 +36,27 @@ class Ragged:
     lengths: np.ndarray
 
     @classmethod
-    def join(cls, sequences: Sequence[np.ndarray] | np.ndarray) -> Ragged:
-        """Join sequences of the same channels; a 3-D array of float32 is used without a copy."""
+    def join(
+        cls,
+        sequences: Sequence[np.ndarray] | np.ndarray,
+        dtype: np.dtype | type[np.floating] = np.float32,
+    ) -> Ragged:
+        """Join sequences of the same channels; a 3-D array of the type is used without a copy.
+
+        Args:
+            sequences: sequences, `(timesteps, channels)`; or frames of uint8, which stay so.
+            dtype: type of the numbers.
+        """
         if isinstance(sequences, np.ndarray):
             count, length = sequences.shape[:2]
             lengths = np.full(count, length, dtype=np.int64)
-            values = np.ascontiguousarray(sequences, dtype=np.float32)
+            values = np.ascontiguousarray(sequences, dtype=dtype)
             values = values.reshape(count * length, *sequences.shape[2:])
         else:
             lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
             kinds = {sequence.dtype for sequence in sequences}
-            dtype = np.uint8 if kinds == {np.dtype(np.uint8)} else np.float32
-            values = np.concatenate(sequences, dtype=dtype, casting="unsafe")
+            kept = np.uint8 if kinds == {np.dtype(np.uint8)} else dtype
+            values = np.concatenate(sequences, dtype=kept, casting="unsafe")
         return cls(values, np.cumsum(lengths) - lengths, lengths)
 
     def __len__(self) -> int:

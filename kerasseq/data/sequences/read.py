@@ -43,6 +43,7 @@ class Reading:
         numeric: whether labels are numbers to predict; None if numbers with a fraction are.
         learn: whether the sequences are for training, where an unusable sequence is an error.
         shape: shape of a timestep in the training data.
+        dtype: type of the numbers in the training data.
         usual: names of the columns in the training data.
         readers: readers of sounds and images.
     """
@@ -60,6 +61,7 @@ class Reading:
     numeric: bool | None = None
     learn: bool = True
     shape: tuple[int, ...] | None = None
+    dtype: np.dtype | None = None
     usual: Mapping[str, Any] = field(default_factory=dict)
     readers: FileReaders = field(default_factory=FileReaders)
 
@@ -71,6 +73,11 @@ class Reading:
         return {role: v if isinstance(v, str) else None for role, v in values.items()}
 
     @property
+    def names_groups(self) -> bool:
+        """Whether the user says where groups are; otherwise they are detected."""
+        return self.groups is not None or "{group}" in (self.pattern or "")
+
+    @property
     def layout(self) -> Layout:
         """How the files of a folder are read."""
         return Layout(self.pattern, self.joints, self.channels, self.named, self.usual)
@@ -78,7 +85,8 @@ class Reading:
     @property
     def checks(self) -> dict[str, Any]:
         """Arguments of `assemble`."""
-        return {"learn": self.learn, "channels": self.channels, "shape": self.shape}
+        names = ("learn", "channels", "shape", "dtype")
+        return {name: getattr(self, name) for name in names}
 
 
 def read_sequences(data: Any, reading: Reading) -> Sequences:
@@ -100,7 +108,20 @@ def read_sequences(data: Any, reading: Reading) -> Sequences:
     varying = any(isinstance(label, np.ndarray) for label in sequences.labels or ())
     if varying and not reading.learn and reading.window is None:
         sequences.labels = None  # a sequence to classify needs no label
+    if reading.learn and reading.shape is None and not reading.names_groups:
+        _leave_out_only_group(sequences)
     return cut_windows(sequences, reading.window, reading.stride, reading.numeric)
+
+
+def _leave_out_only_group(sequences: Sequences) -> None:
+    """Leave out groups that do not tell sequences apart, with a note: no split can divide them."""
+    if sequences.groups is None or len({*sequences.groups}) > 1:
+        return
+    sequences.notes.append(
+        f"all sequences belong to one group, {sequences.groups[0]!r}, so they are split without "
+        "groups; scores tell less of other groups"
+    )
+    sequences.groups, sequences.grouped = None, False
 
 
 def _read(data: Any, reading: Reading) -> Sequences:
@@ -110,7 +131,17 @@ def _read(data: Any, reading: Reading) -> Sequences:
             raise ValueError("data is a pair of sequences and their labels: leave label= out.")
         values, labels = data
         return _from_arrays(values, labels, reading)
+    if _is_table_and_labels(data):
+        raise ValueError(
+            "data is a pair of a table and labels, and a pair must be arrays and labels: add the "
+            "labels to the table, and name their column by label=."
+        )
     if arrays.is_arrays(data):
+        if reading.learn and isinstance(reading.label, str):
+            raise ValueError(
+                "label must be a label for each sequence, since arrays have no columns. "
+                f"Received: label={reading.label!r}"
+            )
         labels = None if isinstance(reading.label, str) else reading.label
         return _from_arrays(data, labels, reading)
     _check_names(reading)
@@ -128,13 +159,20 @@ def _read(data: Any, reading: Reading) -> Sequences:
     )
 
 
+def _is_table_and_labels(data: Any) -> bool:
+    """Whether data is a pair of a table and something else, which is no list of two tables."""
+    tables = [hasattr(entry, "iloc") for entry in data] if isinstance(data, tuple) else []
+    return len(tables) == 2 and tables[0] and getattr(data[1], "ndim", 1) < 2
+
+
 def _check_names(reading: Reading) -> None:
     """Raise a ValueError for labels or groups of an array beside data that is none."""
     values = {"label": reading.label, "groups": reading.groups}
     if names := [name for name, value in values.items() if not isinstance(value, str | None)]:
         raise ValueError(
             f"{' and '.join(f'{name}=' for name in names)} must name a column, since data is no "
-            "array. Add the values to the data as a column."
+            "array. Add the values to the data as a column, for a list of files to a table with "
+            "the columns file and label."
         )
 
 
@@ -206,18 +244,25 @@ def _from_archive_file(path: Path, reading: Reading) -> Sequences:
     if test is not None:
         part = assemble(
             read_archive_file(test), str(test), rate=reading.rate,
-            **{**reading.checks, "shape": sequences.values.shape},
+            **{**reading.checks, **_like(sequences)},
         )  # fmt: skip
         sequences.test = part
         sequences.notes.append(f"an official test part of {len(part):,} sequences, {test.name}")
     return sequences
 
 
+def _like(sequences: Sequences) -> dict[str, Any]:
+    """Arguments of `assemble` for parts that must be like the training data."""
+    return {"shape": sequences.values.shape, "dtype": sequences.values.values.dtype}
+
+
 def _from_folder(folder: Path, where: str, reading: Reading) -> Sequences:
     recordings, notes = folders.read_folder(folder, reading.layout, reading.readers)
     checks = reading.checks
     sequences = assemble(recordings["train"], where, rate=reading.rate, notes=notes, **checks)
-    checks["shape"] = sequences.values.shape
+    if sequences.channels != channel_numbers(len(sequences.channels)):
+        sequences.notes.append(f"channels {list_columns(sequences.channels)}")
+    checks |= _like(sequences)
     rate = reading.rate or sequences.rate
     for name in ("validation", "test"):
         if name in recordings:
@@ -233,6 +278,7 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
         raise ValueError(f"{where} has no rows. Give a row for each timestep.")
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     names = {name.strip().lower(): name for name in frame.columns}
+    reading.readers.used.update(reading.named)
     files = next((names[name] for name in _FILE_COLUMNS if name in names), None)
     if files is not None and reading.sequence is None and reading.channels is None:
         return _from_listed(frame, files, where, folder, reading)
@@ -261,6 +307,8 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
     recordings = split_table(frame, columns, Path(where).name or where)
     roles = {role: getattr(columns, role) for role in ("label", "sequence", "step", "groups")}
     said = [f"{role} from column {name!r}" for role, name in roles.items() if name]
+    if columns.by_group:
+        said.append(f"a sequence for each {columns.sequence!r} of each {columns.groups!r}")
     said.append(f"channels {list_columns(columns.channels)}")
     if columns.identifiers:
         said.append(f"no channels but identifiers {list_columns(columns.identifiers)}")

@@ -20,7 +20,8 @@ __all__ = ["TARGET_LIMIT", "Normalize", "ReaderState", "SequenceExamples", "Sequ
 Normalize = Literal["channel", "sequence", "together"]
 #: Size below which a number to predict must be; its square is still a number.
 TARGET_LIMIT = 1e100
-_TINY = 1e-6  # deviation, relative to the largest one, below which a channel is constant
+#: Deviation, relative to the mean, below which a channel is constant, by the bytes of a number.
+_TINY = {4: 1e-6, 8: 1e-13}
 
 _Numbers = Annotated[np.ndarray, Array("f", 1)]
 _Deviations = Annotated[np.ndarray, Array("f", 1, above=0)]
@@ -69,7 +70,8 @@ class SequenceReader:
     """Turns sequences into examples, by the scaling of the training part.
 
     Each channel is scaled by its mean and standard deviation in the training part. Missing values
-    are interpolated. Frames of uint8 become numbers from 0 to 1.
+    are interpolated. Frames of uint8 become numbers from 0 to 1. The mean has the type of the
+    training data, float64 where float32 would lose changes.
 
     Args:
         shape: shape of a timestep.
@@ -119,7 +121,8 @@ class SequenceReader:
             unit = np.ones(width, dtype=np.float32)
             return cls(sequences.shape, 0 * unit, unit, classes=classes, target=target)
         centred = normalize == "sequence"
-        moments, steps = _Moments(width), _Moments(width)
+        dtype = sequences.values.dtype
+        moments, steps = _Moments(width, dtype), _Moments(width, dtype)
         for values in sequences:
             if centred:
                 values = _centre(values)
@@ -167,7 +170,7 @@ class SequenceReader:
         data_info, shape = state["data_info"], tuple(state["data_info"]["shape"])
         reader = cls(
             shape=shape,
-            mean=state["mean"].astype(np.float32),
+            mean=state["mean"].astype(np.promote_types(state["mean"].dtype, np.float32)),
             deviation=state["deviation"].astype(np.float32),
             differences=state["differences"],
             centred=state["centred"],
@@ -211,7 +214,7 @@ class SequenceReader:
             values = _centre(values)
         scaled = (values - self.mean) / self.deviation
         if self.differences is None:
-            return scaled
+            return scaled.astype(np.float32, copy=False)
         steps = np.diff(values, axis=0, prepend=values[:1]) / self.differences
         return np.concatenate([scaled, steps], axis=1, dtype=np.float32)
 
@@ -290,9 +293,15 @@ class SequenceExamples:
 
 
 class _Moments:
-    """Mean and standard deviation of channels over sequences, without missing values."""
+    """Mean and standard deviation of channels over sequences, without missing values.
 
-    def __init__(self, width: int) -> None:
+    Args:
+        width: number of channels.
+        dtype: type of the numbers, and of their mean.
+    """
+
+    def __init__(self, width: int, dtype: np.dtype) -> None:
+        self._dtype = dtype
         self._count, self._sum, self._squares = (np.zeros(width) for _ in range(3))
         self._shift: np.ndarray | None = None
 
@@ -317,9 +326,9 @@ class _Moments:
         deviation = np.sqrt(np.maximum(self._squares / count - mean**2, 0))
         shift = np.zeros_like(mean) if self._shift is None else self._shift
         level = np.maximum(np.abs(mean + shift), 1e-30)
-        constant = deviation <= _TINY * level
+        constant = deviation <= _TINY[self._dtype.itemsize] * level
         deviation = np.where(constant, 1.0, deviation)
-        return (mean + shift).astype(np.float32), deviation.astype(np.float32)
+        return (mean + shift).astype(self._dtype), deviation.astype(np.float32)
 
 
 def _root_mean_square(deviation: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerasseq.data.classes.labels import class_name
+from kerasseq.data.sequences.precision import float_type
 from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.resampling import resampled
 from kerasseq.io.digest import LATER
@@ -62,7 +63,8 @@ class Sequences:
     """Sequences and their labels.
 
     Args:
-        values: the sequences, NaN where a value is missing.
+        values: the sequences, float32, or float64 where float32 would lose changes of a channel
+            with a large offset; NaN where a value is missing.
         names: name of each sequence.
         labels: label of each sequence, as it was read; None where they are unknown.
         groups: group of each sequence, such as the subject; None without groups.
@@ -140,7 +142,8 @@ class Sequences:
                 np.concatenate([self.values.lengths, other.values.lengths]),
             )
         else:
-            values = Ragged.join([*self.values, *other.values])
+            dtype = np.promote_types(self.values.values.dtype, other.values.values.dtype)
+            values = Ragged.join([*self.values, *other.values], dtype)
 
         def both(one: list[Any] | None, two: list[Any] | None) -> list[Any] | None:
             return None if one is None or two is None else [*one, *two]
@@ -157,11 +160,14 @@ class Sequences:
 
 
 def as_values(array: Any) -> np.ndarray:
-    """Convert one sequence to float32 `(timesteps, channels)`, or to frames of uint8.
+    """Convert one sequence to floats `(timesteps, channels)`, or to frames of uint8.
 
     Args:
         array: `(timesteps,)` or `(timesteps, channels)`; or frames, whole numbers from 0 to 255
             `(timesteps, height, width, channels)`.
+
+    Returns:
+        float32, or float64 if float32 does not have all numbers of the type of the array.
 
     Raises:
         ValueError: if it holds no numbers, or has another number of dimensions.
@@ -178,7 +184,8 @@ def as_values(array: Any) -> np.ndarray:
     if values.dtype.kind == "O" and not values.size:
         values = values.astype(np.float32)
     if values.dtype.kind not in "buif":
-        raise ValueError(f"it does not hold numbers, but {values.dtype.name}")
+        kind = "text" if values.dtype.kind in "US" else values.dtype.name
+        raise ValueError(f"it does not hold numbers, but {kind}")
     if values.ndim == 4:
         return _as_pixels(values)
     if values.ndim == 1:
@@ -187,8 +194,8 @@ def as_values(array: Any) -> np.ndarray:
         values = values.reshape(len(values), -1)
     if values.ndim != 2:
         raise ValueError(f"it must be (timesteps, channels), and is {values.shape}")
-    with np.errstate(over="ignore"):
-        return np.asarray(values, dtype=np.float32)
+    exact = np.can_cast(values.dtype, np.float32)
+    return np.asarray(values, dtype=np.float32 if exact else np.float64)
 
 
 def _as_pixels(frames: np.ndarray) -> np.ndarray:
@@ -208,6 +215,7 @@ def assemble(
     learn: bool,
     channels: Sequence[str] | None = None,
     shape: tuple[int, ...] | None = None,
+    dtype: np.dtype | None = None,
     rate: float | None = None,
     joined: Ragged | None = None,
     notes: Sequence[str] = (),
@@ -221,6 +229,7 @@ def assemble(
             are an error; otherwise each becomes one timestep of missing values, with its fault.
         channels: names of the channels, in their order; default: the names in most recordings.
         shape: shape of a timestep that the recordings must have; default: the most frequent shape.
+        dtype: type of the numbers; default: as in `float_type`.
         rate: timesteps per second to which recordings with a known rate are resampled; default:
             the rate of most of them.
         joined: the values of all recordings in one array, to use it without a copy.
@@ -231,7 +240,8 @@ def assemble(
             faults are named together.
     """
     if not recordings:
-        raise ValueError(f"{where} holds no sequences. Give at least a few of each class.")
+        remedy = "a few of each class" if learn else "one"
+        raise ValueError(f"{where} holds no sequences. Give at least {remedy}.")
     shapes = Counter(r.values.shape[1:] for r in recordings if r.values is not None and not r.fault)
     expected = shape or (shapes.most_common(1)[0][0] if shapes else (1,))
     expected_names = _usual_channels(recordings) if channels is None else list(channels)
@@ -255,20 +265,25 @@ def assemble(
         notes = [*notes, *left_out]
     faults = {r.name: r.fault for r in recordings if r.fault}
     if learn and faults:
-        raise ValueError(
-            f"{where}: {list_faults(faults, len(recordings))}. Mend them, or leave them out."
-        )
-    resampled_any = _resample(recordings, rate)
-    dtype = np.uint8 if len(expected) == 3 else np.float32
-    missing = (
-        np.zeros((1, *expected), dtype)
-        if len(expected) == 3
-        else np.full((1, *expected), np.nan, dtype)
-    )
-    if joined is None or faults or resampled_any or len(joined) > len(recordings):
-        joined = Ragged.join(
-            [missing if r.fault or r.values is None else r.values for r in recordings]
-        )
+        remedy = "Mend them, or leave them out."
+        if len(shapes) > 2 and len({len(r.values) for r in recordings if r.values is not None}) < 2:
+            remedy = "Sequences are (timesteps, channels): transpose arrays (channels, timesteps)."
+        raise ValueError(f"{where}: {list_faults(faults, len(recordings))}. {remedy}")
+    usable = [r for r in recordings if r.values is not None and not r.fault]
+    frames = len(expected) == 3
+    if frames:
+        dtype = np.dtype(np.uint8)
+    elif dtype is None:
+        dtype = float_type(r.values for r in usable if r.values is not None)
+    for recording in usable:
+        assert recording.values is not None
+        recording.values = recording.values.astype(dtype, copy=False)
+    resampled_any = _resample(usable, rate)
+    missing = np.full((1, *expected), 0 if frames else np.nan, dtype)
+    unlike = joined is None or len(joined) > len(recordings) or joined.values.dtype != dtype
+    if joined is None or unlike or faults or resampled_any:
+        values = [missing if r.fault or r.values is None else r.values for r in recordings]
+        joined = Ragged.join(values, dtype)
     rates = [r.rate for r in recordings if r.rate and not r.fault]
     groups = _groups([r.group for r in recordings])
     return Sequences(
@@ -322,7 +337,9 @@ def _fault(recording: Recording, expected: tuple[int, ...]) -> str:
         is_scaled = len(expected) == values.ndim - 1 == 3 and expected[:2] != values.shape[1:3]
         return f"{fault}: image_size= scales frames to one size" if is_scaled else fault
     if values.dtype.kind == "f":
-        if np.isinf(values).any():
+        with np.errstate(over="ignore"):
+            too_large = np.isinf(values.astype(np.float32, copy=False)).any()
+        if too_large:
             return "it has infinite values, or values too large for float32"
         if np.isnan(values).all():
             return _MISSING
@@ -339,7 +356,7 @@ def _leave_out_empty(
     """
     empty = [r.name for r in recordings if r.fault in (_EMPTY, _MISSING)]
     if len(empty) == len(recordings):
-        raise ValueError(f"{where}: every sequence is empty. Check what holds the numbers.")
+        raise ValueError(f"{where}: every sequence is empty. Give columns or arrays with numbers.")
     if not empty:
         return recordings, []
     more = f" and {len(empty) - _SHOWN:,} more" if len(empty) > _SHOWN else ""
@@ -370,14 +387,13 @@ def _order_channels(recording: Recording, names: list[str]) -> str:
 
 def _resample(recordings: Sequence[Recording], rate: float | None) -> bool:
     """Resample recordings in place to one rate, with a note; returns whether any was."""
-    usable = [r for r in recordings if r.values is not None and not r.fault]
-    rates = Counter(r.rate for r in usable if r.rate)
+    rates = Counter(r.rate for r in recordings if r.rate)
     if not rates:
         return False
     target = rate or rates.most_common(1)[0][0]
     assert target is not None
     changed = False
-    for recording in usable:
+    for recording in recordings:
         assert recording.values is not None
         if recording.rate and abs(recording.rate / target - 1) > _SAME_RATE:
             recording.notes.append(

@@ -11,6 +11,8 @@ import numpy as np
 
 from kerasseq.data.classes.labels import class_name
 from kerasseq.data.classes.splits import stratified_folds, stratified_split
+from kerasseq.data.sequences.ragged import Ragged
+from kerasseq.data.sequences.time_splits import folds_by_time, hold_out_end, needs_time
 
 __all__ = ["group_rows", "hold_out", "make_folds"]
 
@@ -25,12 +27,14 @@ def hold_out(
     *,
     numeric: bool = False,
     spare: bool = False,
+    windows: Ragged | None = None,
     among: str = "",
 ) -> Rows:
     """Hold out a part of the sequences.
 
     Without groups it has the same mix of classes as the rest. With groups whole groups are held
     out, by `StratifiedGroupKFold` of scikit-learn, which balances the classes as well as it can.
+    Few recordings are split by time, see `hold_out_end`.
 
     Args:
         labels: label of each sequence.
@@ -39,6 +43,7 @@ def hold_out(
         seed: the same seed gives the same split.
         numeric: whether labels are targets of a regression, which are not balanced.
         spare: whether classes of a single sequence are never held out, instead of an error.
+        windows: the sequences, if groups are recordings, whose windows they are; else None.
         among: words for an error that say which part of the data the sequences are.
 
     Returns:
@@ -56,9 +61,12 @@ def hold_out(
     if _has_groups(groups):
         assert groups is not None
         folds = max(2, min(round(1 / fraction), len({*groups})))
+        if windows is not None and needs_time(labels, groups, 2, numeric=numeric):
+            return hold_out_end(labels, groups, windows, fraction, numeric=numeric, among=among)
         return _group_folds(labels, groups, folds, seed, numeric, among)[0]
     if numeric:
         return _random_folds(len(labels), max(2, round(1 / fraction)), seed, among)[0]
+    _check_counts(labels, spare, among)
     return stratified_split(labels, fraction, seed, spare=spare, among=among)
 
 
@@ -69,11 +77,14 @@ def make_folds(
     seed: int,
     *,
     numeric: bool = False,
+    windows: Ragged | None = None,
     among: str = "",
 ) -> list[Rows]:
     """Cut the sequences into folds; arguments as in `hold_out`."""
     if _has_groups(groups):
         assert groups is not None
+        if windows is not None and needs_time(labels, groups, folds, numeric=numeric):
+            return folds_by_time(labels, groups, windows, folds, numeric=numeric, among=among)
         return _group_folds(labels, groups, folds, seed, numeric, among)
     if numeric:
         return _random_folds(len(labels), folds, seed, among)
@@ -97,6 +108,20 @@ def group_rows(groups: Sequence[str] | None, chosen: Sequence[str | int]) -> Row
         )
     inside = np.isin(np.array(groups), names)
     return np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+def _check_counts(labels: Sequence[Any], spare: bool, among: str) -> None:
+    """Raise a ValueError for classes with too few sequences; its remedy is that of recordings."""
+    windows = "or pass window=, a number of timesteps, to cut long recordings into several"
+    if len(labels) == 1:
+        raise ValueError(f"there is one sequence alone{among}. Give more, {windows}.")
+    rare = [label for label, count in Counter(labels).items() if count < 2]
+    if rare and not spare:
+        raise ValueError(
+            f"there is one sequence alone{among} of class {', '.join(map(repr, rare))}, and at "
+            "least 2 are needed to hold out a part. Give more of it, leave the class out, "
+            f"{windows}."
+        )
 
 
 def _has_groups(groups: Sequence[str] | None) -> bool:
@@ -131,8 +156,8 @@ def _group_folds(
         raise ValueError(
             f"all sequences{among} belong to {only}, and a group (a subject, or the windows of "
             f"one recording) is never on both sides of a split: at least {folds:,} are needed. "
-            "Give more, pass validation= or test=, or name another column by groups= if this one "
-            "does not tell subjects apart."
+            "Give more, pass validation= or test=, name another column by groups=, or leave "
+            "groups= out if the groups do not matter."
         )
     numbers = {name: i for i, name in enumerate(dict.fromkeys(groups))}
     keys = np.array([numbers[name] for name in groups])

@@ -20,9 +20,14 @@ __all__ = ["Columns", "find_columns", "split_table"]
 _NAMES: dict[str, tuple[str, ...]] = {
     "label": ("label", "labels", "class", "activity", "target"),
     "sequence": ("sequence", "sequence_id", "series", "series_id", "recording", "case", "id"),
-    "step": ("step", "time", "timestamp", "datetime", "date", "frame", "t"),
+    "step": (
+        *("step", "time", "timestamp", "datetime", "date", "frame", "t"),
+        *("time_s", "time (s)", "time [s]", "seconds"),
+    ),
     "groups": ("subject", "subject_id", "speaker", "participant", "person", "group"),
 }
+_INDEX = "unnamed: 0"  # the index that pandas writes
+_ROW_NUMBERS = ("index", "row")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Columns:
         groups: subjects or speakers.
         identifiers: columns that number the sequences a second time, or the rows, and are no
             channels.
+        by_group: whether each group numbers its sequences anew, so that a sequence has the rows of
+            one name and one group.
     """
 
     channels: tuple[str, ...]
@@ -45,6 +52,7 @@ class Columns:
     step: str | None = None
     groups: str | None = None
     identifiers: tuple[str, ...] = ()
+    by_group: bool = False
 
 
 def find_columns(
@@ -62,7 +70,7 @@ def find_columns(
         where: name of the table, for errors.
         channels: columns of numbers; default: all further columns that hold numbers, but
             identifiers, which are named like one and are the same in all rows of a sequence, or
-            another whole number or text in every row.
+            another whole number or text in every row, as the index that pandas writes is.
         named: names of the columns `label`, `sequence`, `step` and `groups`, or None to find them.
         usual: names of the columns in the training data, used where the table has them.
 
@@ -122,18 +130,52 @@ def find_columns(
                 f"{where}: the column {name!r} holds {nested[0]!s:.40}, and a number or a text is "
                 "expected."
             )
-    return Columns(tuple(channels), **roles, identifiers=identifiers)
+    by_group = _is_numbered_by_group(frame, roles["sequence"], roles["groups"], roles["step"])
+    return Columns(tuple(channels), **roles, identifiers=identifiers, by_group=by_group)
+
+
+def _is_numbered_by_group(
+    frame: pd.DataFrame, sequence: str | None, groups: str | None, step: str | None
+) -> bool:
+    """Whether groups number their sequences anew: each name of several groups begins anew.
+
+    It begins anew where a timestep occurs twice, or without timesteps where other sequences
+    lie between its rows.
+    """
+    if sequence is None or groups is None or sequence == groups:
+        return False
+    rows = frame[[sequence, groups]].astype(str).where(frame[[sequence, groups]].notna())
+    shared = rows.groupby(sequence, sort=False)[groups].nunique() > 1
+    if not shared.any():
+        return False
+    if step is not None:
+        anew = frame[step].astype(str).groupby(rows[sequence]).agg(lambda x: x.duplicated().any())
+    else:
+        stretches = (rows[sequence] != rows[sequence].shift()).groupby(rows[sequence]).sum()
+        anew = stretches > 1
+    return bool(anew[shared[shared].index].all())
 
 
 def _is_identifier(frame: pd.DataFrame, name: str, sequence: str | None) -> bool:
     """Whether a column is named as an identifier, and numbers the sequences or the rows."""
     plain = name.strip().lower()
+    if plain in (_INDEX, *_ROW_NUMBERS) and _are_whole_numbers(frame[name]):
+        return plain == _INDEX or frame[name].is_unique
     if sequence is None or not (plain in _NAMES["sequence"] or plain.endswith(("_id", " id"))):
         return False
     if frame[name].dtype.kind != "f" and frame[name].is_unique:
         return True
     values = frame[name].astype(str).groupby(frame[sequence].astype(str), sort=False)
     return bool((values.nunique() <= 1).all())
+
+
+def _are_whole_numbers(column: pd.Series) -> bool:
+    """Whether a column has a whole number, as text or not, in every row."""
+    import pandas as pd
+
+    if _nested(column):
+        return False
+    return bool((pd.to_numeric(column, errors="coerce") % 1 == 0).all())
 
 
 def _usual_channels(names: Sequence[str], usual: Sequence[str], where: str) -> Sequence[str] | None:
@@ -167,12 +209,14 @@ def split_table(frame: pd.DataFrame, columns: Columns, name: str) -> list[Record
     if columns.sequence is None:
         return [_recording(frame, columns, name)]
     recordings = []
-    rows = frame.dropna(how="all").groupby(
-        columns.sequence, sort=False, dropna=False, observed=True
-    )
+    keys = [columns.sequence]
+    if columns.by_group and columns.groups is not None:
+        keys = [columns.groups, columns.sequence]
+    rows = frame.dropna(how="all").groupby(keys, sort=False, dropna=False, observed=True)
     for key, part in rows:
         nameless = bool(part[columns.sequence].isna().any())
-        recording = _recording(part, columns, "without a name" if nameless else str(key))
+        named = ": ".join(map(str, key))
+        recording = _recording(part, columns, "without a name" if nameless else named)
         if nameless:
             recording.fault = f"{len(part):,} rows have no name in the column {columns.sequence!r}"
         recordings.append(recording)
@@ -197,9 +241,7 @@ def _recording(frame: pd.DataFrame, columns: Columns, name: str) -> Recording:
         if bad.any() and not recording.fault:
             recording.fault = f"{channel} holds {str(frame[channel][bad].iloc[0])[:40]!r}"
     if not recording.fault:
-        values = np.stack([np.asarray(v, dtype=np.float64) for v in numbers], axis=1)
-        with np.errstate(over="ignore"):
-            recording.values = values.astype(np.float32)
+        recording.values = np.stack([np.asarray(v, dtype=np.float64) for v in numbers], axis=1)
     if columns.label is not None:
         recording.label = _label(frame[columns.label])
     if columns.groups is not None:

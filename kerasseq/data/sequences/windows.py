@@ -11,6 +11,7 @@ import numpy as np
 from kerasseq.data.classes.labels import class_name, has_fractions, is_number
 from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.recordings import Sequences
+from kerasseq.formatting.numbers import plural
 
 __all__ = ["cut_windows"]
 
@@ -80,7 +81,10 @@ def cut_windows(
         groups=[groups[r] for r in rows],
         faults=[sequences.faults[r] for r in rows],
         remarks=[sequences.remarks[r] for r in rows],
-        notes=[*sequences.notes, f"{len(sequences):,} recordings cut into {len(rows):,} windows"],
+        notes=[
+            *sequences.notes,
+            f"{plural(len(sequences), 'recording')} cut into {plural(len(rows), 'window')}",
+        ],
         validation=sequences.validation
         and cut_windows(sequences.validation, window, stride, numeric),
         test=sequences.test and cut_windows(sequences.test, window, stride, numeric),

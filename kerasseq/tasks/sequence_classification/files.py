@@ -47,15 +47,18 @@ def file_readers(
             depth of the folders.
         encoder: computes features of the frames of a video; None for their pixels.
     """
-    sounds = _SoundReader(rate, mel_bins)
+    used: set[str] = set()
+    sounds = _SoundReader(rate, mel_bins, used)
     remedy = "" if image_size else "image_size= scales images to one size"
 
     def read_rows(path: Path) -> Recording:
+        used.add("image_size")
         pixels = read_pixels(path, image_size)
         values = pixels.reshape(len(pixels), -1).astype(np.float32) / 255
         return Recording(path.name, values, one_unit=True, remedy=remedy)
 
     def read_frames(paths: Sequence[Path]) -> np.ndarray:
+        used.add("image_size")
         frames = [read_pixels(path, image_size) for path in paths]
         sizes = {frame.shape for frame in frames}
         if len(sizes) > 1:
@@ -71,14 +74,15 @@ def file_readers(
         images=IMAGES,
         video=video,
         begin=sounds.begin,
+        used=used,
     )
 
 
 class _SoundReader:
     """Reads sounds as log-mel spectrograms, all of one rate."""
 
-    def __init__(self, rate: float | None, mel_bins: int) -> None:
-        self._rate, self._mel_bins = rate, mel_bins
+    def __init__(self, rate: float | None, mel_bins: int, used: set[str]) -> None:
+        self._rate, self._mel_bins, self._used = rate, mel_bins, used
         self._layer: LogMel | None = None
 
     def begin(self, paths: Sequence[Path]) -> None:
@@ -94,6 +98,7 @@ class _SoundReader:
 
     def read(self, path: Path) -> Recording:
         """Read one sound."""
+        self._used.add("mel_bins")
         self._check_rate()
         if (rate := sound_info(path).rate) > _MOST_RATE:
             raise ValueError(

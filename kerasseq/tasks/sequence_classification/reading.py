@@ -56,6 +56,7 @@ def of_part(settings: Settings, source: Sequences, encoder: FrameEncoding | None
         label=training.named["label"],
         groups=training.named["groups"],
         shape=source.values.shape,
+        dtype=source.values.values.dtype,
         channels=settings.channels or source.reading.get("channels"),
         usual=source.reading,
         numeric=(
@@ -69,14 +70,19 @@ def of_part(settings: Settings, source: Sequences, encoder: FrameEncoding | None
 def of_new(
     settings: Settings, state: Mapping[str, Any], encoder: FrameEncoding | None = None
 ) -> Reading:
-    """How new data of a run is read: a sequence that cannot be read is no error."""
+    """How new data of a run is read: a sequence that cannot be read is no error.
+
+    It needs no groups; columns of the training data are used where the data has them.
+    """
     reading, shape = state.get("reading", {}), tuple(state["data_info"]["shape"])
     names = state["channels"]
     video = len(shape) == 3 or encoder is not None
     return replace(
         of_training(settings),
         learn=False,
+        groups=None,
         shape=shape,
+        dtype=np.promote_types(state["mean"].dtype, np.float32),
         usual=reading if names == channel_numbers(len(names)) else {**reading, "channels": names},
         rate=state["rate"],
         numeric=state["target"] is not None,
@@ -151,13 +157,16 @@ def number_labels(labels: Sequence[Any]) -> list[Any]:
     try:
         values = [float(label) for label in labels]
     except (TypeError, ValueError):
-        bad = next(label for label in labels if not is_number(label))
+        text = next(label for label in labels if not is_number(label))
         raise ValueError(
-            f'a regression, target="number", needs numbers as labels. Received: the label {bad!r}'
+            f'a regression, target="number", needs numbers as labels. Received: the label {text!r}'
         ) from None
-    if not (np.abs(values) < TARGET_LIMIT).all():
-        limit = f"of a size below {TARGET_LIMIT:g}"
-        raise ValueError(f"every label must be a number {limit}. Leave the others out.")
+    bad = [value for value in values if not abs(value) < TARGET_LIMIT]
+    if bad:
+        raise ValueError(
+            f"every label must be a number of a size below {TARGET_LIMIT:g}. Leave the others out. "
+            f"Received: the label {bad[0]}"
+        )
     return values
 
 

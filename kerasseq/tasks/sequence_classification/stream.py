@@ -98,7 +98,7 @@ class Stream:
             samples = self._encoding(_frames(samples))
         frames = len(shape) > 1
         try:
-            values = _pixels(samples) if frames else np.asarray(samples, dtype=np.float32)
+            values = _pixels(samples) if frames else np.asarray(samples, self._reader.mean.dtype)
         except (TypeError, ValueError):
             values = np.array(None)
         if values.ndim == 0 and values.dtype.kind == "f" and shape == (1,):
@@ -112,7 +112,10 @@ class Stream:
                 f"Received: {np.shape(samples)}"
             )
         if np.isinf(values).any():
-            raise ValueError("samples must not be infinite; a missing value is NaN.")
+            raise ValueError(
+                "samples must be finite, or NaN for a missing value. "
+                f"Received: {values[np.isinf(values)][0]}"
+            )
         return values
 
     def _continued(self, values: np.ndarray) -> np.ndarray:
@@ -173,5 +176,8 @@ def _pixels(samples: Any) -> np.ndarray:
     """
     values = np.asarray(samples)
     if values.dtype.kind not in "iu" or not ((values >= 0) & (values <= 255)).all():
-        raise ValueError("samples must be whole numbers from 0 to 255")
+        raise ValueError(
+            "samples must be whole numbers from 0 to 255, the pixels of frames. Received: "
+            f"{values.dtype} of shape {values.shape}"
+        )
     return values.astype(np.uint8)

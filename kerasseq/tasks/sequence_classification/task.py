@@ -17,6 +17,7 @@ from kerasseq.tasks.sequence_classification.run import SequenceRun
 if TYPE_CHECKING:
     import keras
 
+    from kerasseq.data.sequences.ragged import Ragged
     from kerasseq.data.sequences.reader import Normalize, SequenceExamples, SequenceReader
     from kerasseq.data.sequences.recordings import Sequences
     from kerasseq.evaluation.metrics import Score
@@ -93,11 +94,13 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.data.sequences.recordings import Sequences
         from kerasseq.tasks.sequence_classification import reading
         from kerasseq.tasks.sequence_classification.frames import FrameEncoding
+        from kerasseq.tasks.sequence_classification.unused import unused_settings
 
         source = data
         encoder = FrameEncoding.of_settings(settings)
+        how = reading.of_training(settings, encoder)
         if not isinstance(data, Sequences):
-            source = read_sequences(data, reading.of_training(settings, encoder))
+            source = read_sequences(data, how)
         parts = {}
         for name, part in self.separate_parts(settings).items():
             with prefix_errors(name):
@@ -114,7 +117,10 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                     f"Received: encoder={settings.encoder!r}"
                 )
             source.extractor = encoder.state()
-        return reading.labelled(source, parts, settings.target)
+        source = reading.labelled(source, parts, settings.target)
+        if not isinstance(data, Sequences):
+            source.notes += unused_settings(settings, source, how.readers.used)
+        return source
 
     def split(
         self,
@@ -137,15 +143,27 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         else:
             assert isinstance(settings.test, Real)
             keep, held = hold_out(
-                labels, source.groups, float(settings.test), settings.seed, numeric=numeric
+                labels,
+                source.groups,
+                float(settings.test),
+                settings.seed,
+                numeric=numeric,
+                windows=None if source.grouped else source.values,
             )
             rest, tested = source.take(keep), source.take(held)
+            notes += _time_notes(source, rest, tested, "test")
         separate = source.validation
         if fold is not None:
             rest = rest if separate is None else rest.joined(separate)
             number, folds = fold
             pairs = make_folds(
-                rest.labels or [], rest.groups, folds, settings.seed, numeric=numeric, among=among
+                rest.labels or [],
+                rest.groups,
+                folds,
+                settings.seed,
+                numeric=numeric,
+                windows=_in_order(rest),
+                among=among,
             )
             keep, held = pairs[number]
             train, validation = rest.take(keep), rest.take(held)
@@ -161,9 +179,11 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 settings.seed,
                 numeric=numeric,
                 spare=True,
+                windows=_in_order(rest),
                 among=among,
             )
             train, validation = rest.take(keep), rest.take(held)
+            notes += _time_notes(rest, train, validation, "validation")
         notes += _class_notes(train, validation, tested, numeric)
         notes += _group_notes({"training": train, "validation": validation, "test": tested})
         if learn != "train":
@@ -378,7 +398,8 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.data.sequences.read import read_sequences
         from kerasseq.tasks.sequence_classification import reading
 
-        how = reading.of_new(settings, state, self.frame_encoding(state))
+        new = changed(settings, label=None)  # data to classify may lack the column of labels
+        how = reading.of_new(new, state, self.frame_encoding(state))
         source = read_sequences(data, how).whole()
         examples = self._reader(state).examples(source)
         instead = (
@@ -484,6 +505,29 @@ def _scored(reader: SequenceReader, sequences: Sequences) -> SequenceExamples:
 
     numbers = np.array(number_labels(labels), dtype=np.float64)[:, None]
     return dataclasses.replace(reader.examples(sequences), targets=numbers)
+
+
+def _in_order(rest: Sequences) -> Ragged | None:
+    """The sequences beside the test part, if they may be split by time; else None.
+
+    The validation part may be the end of the only group that is left, since it is not scored.
+    """
+    may = not rest.grouped or len({*(rest.groups or [])}) == 1
+    return rest.values if may else None
+
+
+def _time_notes(whole: Sequences, keep: Sequences, held: Sequences, name: str) -> list[str]:
+    """A note on recordings, or on an only group, that are split by time."""
+    if {*(keep.groups or [])}.isdisjoint(held.groups or []):
+        return []
+    few = "recordings are too few to be held out as a whole"
+    if whole.grouped:
+        few = f"there is one group alone beside the test part, {(whole.groups or [])[0]!r}"
+    kind = "sequences" if whole.grouped else "windows"
+    note = f"{few}: the {name} part has the last {kind}" + " of each class" * (not whole.numeric)
+    if overlapping := len(whole) - len(keep) - len(held):
+        note += f", and {overlapping:,} {kind} that overlap it are left out"
+    return [f"{note}; scores tell less of new recordings" if name == "test" else note]
 
 
 def _class_notes(

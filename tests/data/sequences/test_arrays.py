@@ -53,7 +53,7 @@ def test_every_fault_is_named() -> None:
     for fault in (
         "2 (it has 3 channels, and 2 are expected)",
         "3 (it has infinite",
-        "4 (it does not hold numbers, but str",
+        "4 (it does not hold numbers, but text",
     ):
         assert fault in str(error.value)
     answered = _read([*data, np.full((2, 2), np.nan)], learn=False)
@@ -65,6 +65,9 @@ def test_every_fault_is_named() -> None:
     ("how", "match"),
     [
         ({"label": ["a"]}, "label must have an entry for each of the 4 sequences. Received: 1"),
+        ({"label": "y"}, "label must be a label for each sequence, since arrays .*label='y'"),
+        ({"label": 3}, "label must have an entry for each .* Received: one value alone, 3"),
+        ({"label": iter("abab")}, "label must have .* Received: a str_.*iterator; pass a list"),
         ({"groups": [1]}, "groups must have an entry for each of the 4"),
         ({"label": ["a", None, "b", "b"]}, "1 of 4 sequences have no label, .* sequence 1 "),
     ],
@@ -72,6 +75,26 @@ def test_every_fault_is_named() -> None:
 def test_labels_that_do_not_fit(how: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         _read(VALUES, **how)
+
+
+def test_one_sequence_in_place_of_many_is_named() -> None:
+    match = r"one sequence, and \(sequences, timesteps, 2\) is expected.* Received: \(3, 2\)"
+    with pytest.raises(ValueError, match=match):
+        _read(VALUES[0], learn=False, shape=(2,))
+    with pytest.raises(ValueError, match=r"\(sequences, timesteps, 5\) is .* Received: \(3, 2\)"):
+        _read(VALUES[0], learn=False, shape=(5,))
+    for data in ([], VALUES[:0]):
+        with pytest.raises(ValueError, match=r"holds no sequences. Give at least one."):
+            _read(data, learn=False, shape=(2,))
+    table = pd.DataFrame({"x": [1.0, 2.0], "y": 1.0})
+    with pytest.raises(ValueError, match=r"a pair of a table and labels.* name their column by"):
+        _read((table, ["a", "b"]))
+    assert len(_read((table, table), learn=False)) == 2
+
+
+def test_arrays_with_the_channels_first_have_a_remedy() -> None:
+    with pytest.raises(ValueError, match=r"4 channels, .*: transpose arrays \(channels, timest"):
+        _read([np.ones((2, steps)) for steps in (3, 4, 5, 3)])
 
 
 def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:

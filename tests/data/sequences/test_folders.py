@@ -67,7 +67,7 @@ def test_the_name_of_a_part_is_no_class(tmp_path: Path) -> None:
         _csv(tmp_path / "flat" / part / "0.csv")
     assert read_sequences(tmp_path / "flat", Reading()).labels is None
     pooled = read_sequences(tmp_path / "flat", Reading())
-    assert pooled.notes == ["no folder train: test, val are read as one part"]
+    assert pooled.notes[0] == "no folder train: test, val are read as one part"
     assert read_sequences([tmp_path / "val"], Reading(learn=False)).labels == ["sit", "walk"]
     _csv(tmp_path / "classes" / "train" / "0.csv")
     _csv(tmp_path / "classes" / "car" / "0.csv")
@@ -95,7 +95,7 @@ def test_names_have_labels_and_groups_by_a_pattern(tmp_path: Path) -> None:
     source = read_sequences(tmp_path / "all.zip", Reading(pattern="a{label}_s{group}_*"))
     assert source.labels == ["01", "01", "02"]
     assert source.groups == ["01", "02", "01"]
-    assert source.notes == ["left out: 1 files whose names do not match the pattern"]
+    assert source.notes[0] == "left out: 1 files whose names do not match the pattern"
     with pytest.raises(ValueError, match=r"matches none of the 4 names.*'a01_s01_e01.csv'"):
         read_sequences(tmp_path / "all.zip", Reading(pattern="b{label}"))
 
@@ -163,7 +163,7 @@ def test_files_of_another_kind_are_left_out_and_said(tmp_path: Path) -> None:
         (tmp_path / label / "0.txt").write_text("1 2 3")
     source = read_sequences(tmp_path, Reading())
     assert source.names == ["a/0.csv", "b/0.csv"]
-    assert source.notes == ["left out, of another kind: 2 .txt"]
+    assert source.notes[0] == "left out, of another kind: 2 .txt"
 
 
 def test_files_of_unknown_kinds_are_counted(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_files_of_unknown_kinds_are_counted(tmp_path: Path) -> None:
     for label in "ab":
         _csv(tmp_path / label / "0.csv")
     source = read_sequences(tmp_path, Reading(readers=file_readers()))
-    assert source.notes == ["left out, of another kind: 3 .mp3, 1 without an ending"]
+    assert source.notes[0] == "left out, of another kind: 3 .mp3, 1 without an ending"
 
 
 def _image(path: Path, tone: int = 0) -> None:
@@ -239,3 +239,14 @@ def test_channels_are_ordered_as_in_the_training_files(tmp_path: Path) -> None:
     for data in (tmp_path / "0.csv", [str(tmp_path / "0.csv")]):
         source = read_sequences(data, Reading(learn=False, shape=(2,), usual=usual))
         np.testing.assert_array_equal(source.values[0], VALUES)
+
+
+def test_the_channels_of_files_with_names_are_said(tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        _csv(
+            tmp_path / label / "0.csv", np.column_stack([range(len(VALUES)), VALUES]), "time_s,x,y"
+        )
+    source = read_sequences(tmp_path, Reading())
+    assert source.notes == ["channels 'x', 'y'"]
+    assert source.rate == 1.0

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from kerasseq.data.sequences.filling import fill_gaps, observed_share
+from kerasseq.data.sequences.precision import float_type
 from kerasseq.data.sequences.ragged import Ragged
+from kerasseq.data.sequences.read import Reading, read_sequences
 from kerasseq.data.sequences.reader import SequenceReader
 from kerasseq.data.sequences.recordings import Sequences
 from kerasseq.data.sequences.resampling import resampled
@@ -126,7 +128,7 @@ def test_a_group_is_never_on_both_sides(seed: int, groups: int) -> None:
 
 
 def test_a_constant_group_is_refused() -> None:
-    match = "belong to the only group, 'x', .* or name another column by groups="
+    match = r"belong to the only group, 'x', .* name another column by groups=, or leave"
     with pytest.raises(ValueError, match=match):
         hold_out(["a", "b"] * 5, ["x"] * 10, 0.2, 0)
 
@@ -141,7 +143,7 @@ def test_groups_to_score_on() -> None:
 
 
 def test_a_class_with_one_sequence_is_refused() -> None:
-    with pytest.raises(ValueError, match="class 'b' has only 1 different example"):
+    with pytest.raises(ValueError, match="one sequence alone of class 'b', and at least 2"):
         hold_out(["a"] * 9 + ["b"], None, 0.2, 0)
 
 
@@ -182,6 +184,41 @@ def test_differences_and_own_means_are_channels_of_the_scaled_sequence() -> None
     assert reader.width == 2
     centred = SequenceReader.fit(Ragged.join(values), normalize="sequence")
     np.testing.assert_allclose(centred.scaled(values[0]), centred.scaled(values[0] + 50), atol=1e-5)
+
+
+@given(st.integers(0, 99), st.sampled_from([1e5, 5e6, 1e9, 1.7e12]))
+def test_a_large_offset_takes_no_change_from_the_scaled_sequence(seed: int, offset: float) -> None:
+    random = np.random.default_rng(seed)
+    plain = [np.round(random.normal(0, 2, (n, 2)), 2) for n in (3, 9, 30)]
+    moved = [np.add(x, (0.0, offset)) for x in plain]
+    expected, reader = (
+        SequenceReader.fit(
+            read_sequences(data, Reading(label=list("aba"))).values, differences=True
+        )
+        for data in (plain, moved)
+    )
+    new = read_sequences(moved, Reading(learn=False, shape=(2,), dtype=reader.mean.dtype))
+    for original, sequence in zip(plain, new.values, strict=True):
+        scaled = reader.scaled(sequence)
+        assert scaled.dtype == np.float32
+        np.testing.assert_allclose(scaled, expected.scaled(original), atol=0.01)
+
+
+def test_ordinary_numbers_are_float32() -> None:
+    steps = np.arange(10.0)[:, None]
+    for values in (
+        steps,
+        np.sin(steps / 100) + 100,
+        np.full((9, 1), 0.1),
+        steps.astype(int) + 2**30,
+    ):
+        for data in ([values] * 3, np.stack([values] * 3)):
+            kept = read_sequences(data, Reading(label=list("aba"))).values.values.dtype
+            assert kept == (np.float64 if values.max() > 1e6 else np.float32)
+    levels = [np.full((5, 1), 1e9 + row) for row in range(3)]  # constant within each sequence
+    assert float_type(levels) == np.float64
+    rare = np.repeat([0.0, 1.0], 10**5)[:, None]  # the mean change of all timesteps is small
+    assert float_type([rare, np.full((4, 1), np.nan)]) == np.float32
 
 
 def test_frames_become_numbers_up_to_one() -> None:

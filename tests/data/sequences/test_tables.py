@@ -49,6 +49,48 @@ def test_an_identifier_beside_the_sequence_is_no_channel() -> None:
     assert named.channels == ["ax", "id"]
 
 
+@pytest.mark.parametrize("stepped", [False, True])
+def test_sequences_that_each_subject_numbers_anew(stepped: bool) -> None:
+    numbers = {"subject": np.repeat(["s", "t"], 6), "id": [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 3, 3]}
+    table = pd.DataFrame({**numbers, "x": np.arange(12.0), "label": np.repeat(list("abc" * 2), 2)})
+    if stepped:
+        table = table.assign(step=[0, 1] * 6).sample(frac=1, random_state=0)
+    source = read_sequences(table, Reading())
+    assert sorted(source.names) == ["s: 0", "s: 1", "s: 2", "t: 0", "t: 1", "t: 3"]
+    assert "a sequence for each 'id' of each 'subject'" in source.notes[0]
+    values = dict(zip(source.names, source.values, strict=True))
+    np.testing.assert_array_equal(values["t: 1"][:, 0], [8, 9])
+    assert [name[0] for name in source.names] == source.groups
+    answered = read_sequences(table, Reading(learn=False, usual=source.reading, shape=(1,)))
+    assert answered.names == source.names
+    # A sequence of two subjects that goes on is a fault.
+    wrong = table.assign(id=np.arange(12) // 2, subject=["s", "t", *"u" * 10])
+    with pytest.raises(ValueError, match="belongs to 2 groups of the column 'subject'"):
+        read_sequences(wrong, Reading())
+
+
+def test_sequences_of_changing_subjects_are_no_sequences_of_each() -> None:
+    table = pd.DataFrame({"id": np.repeat([0, 1], 4), "x": 1.0, "subject": list("sstt" * 2)})
+    for steps in ({}, {"step": [0, 1, 2, 3] * 2}):
+        with pytest.raises(ValueError, match=r"2 of 2 sequences.*belongs to 2 groups"):
+            read_sequences(table.assign(label="a", **steps), Reading())
+
+
+def test_the_index_that_was_written_with_a_table_is_no_channel(tmp_path: Path) -> None:
+    _table().to_csv(tmp_path / "t.csv")
+    assert read_sequences(tmp_path / "t.csv", Reading()).channels == ["ax", "ay"]
+    pd.concat([_table().iloc[:2], _table().iloc[2:].reset_index(drop=True)]).to_csv(
+        tmp_path / "joined.csv"
+    )
+    assert read_sequences(tmp_path / "joined.csv", Reading()).channels == ["ax", "ay"]
+    one = _table()[["ax", "activity"]].assign(index=range(5))
+    assert read_sequences(one, Reading(window=2)).channels == ["ax"]
+    assert read_sequences(one.assign(index=[3, 1, 4, 1, 5]), Reading(window=2)).channels == [
+        "ax",
+        "index",
+    ]
+
+
 def test_a_number_of_the_row_is_neither_sequence_nor_channel(tmp_path: Path) -> None:
     source = read_sequences(_table().assign(id=range(5)), Reading())
     assert source.channels == ["ax", "ay"]
@@ -62,6 +104,18 @@ def test_a_number_of_the_row_is_neither_sequence_nor_channel(tmp_path: Path) -> 
     (tmp_path / "a").mkdir()
     table[["id", "ax"]].to_csv(tmp_path / "a" / "0.csv", index=False)  # a file for each sequence
     assert read_sequences(tmp_path, Reading()).values.lengths.tolist() == [5]
+
+
+def test_an_only_group_that_was_detected_is_left_out_and_said() -> None:
+    table = _table().assign(subject="x")
+    source = read_sequences(table, Reading())
+    assert (source.groups, source.grouped) == (None, False)
+    assert source.notes[-1].startswith("all sequences belong to one group, 'x', so they are split")
+    windows = read_sequences(table, Reading(window=1))
+    assert (windows.groups, windows.grouped) == (["b", "b", "a", "a", "a"], False)
+    # Named groups are kept, and those of a separate part, which may be groups of the training part.
+    for how in ({"groups": "subject"}, {"shape": (2,), "usual": source.reading}):
+        assert read_sequences(table, Reading(**how)).groups == ["x", "x"]
 
 
 def test_new_tables_are_read_by_the_columns_of_the_training_table() -> None:
@@ -79,6 +133,8 @@ def test_cells_that_are_no_names_or_numbers_are_named() -> None:
         table[column] = [value, *table[column][1:]]
         with pytest.raises(ValueError, match=rf"'{column}' holds .*, and a number or a text"):
             read_sequences(table.assign(id=1), Reading(channels=["ay"]))
+    table = _table().assign(row=[[1], 2j, 3, 4, 5])
+    assert read_sequences(table, Reading()).channels == ["ax", "ay"]
 
 
 def test_labels_that_vary_are_no_fault_of_sequences_to_classify() -> None:
