@@ -109,9 +109,13 @@ def defaults(name: str, **others: Any) -> str:
     return digest(dict(sorted((old.get(n, n), own) for n, own in values.items())))[:12]
 
 
-_LATER = {"optimizer": "adam", "weight_decay": None, "final": "train", "lookback_seasons": None}
+_LATER = {
+    **{"optimizer": "adam", "weight_decay": None, "final": "train", "lookback_seasons": None},
+    "ema_momentum": None,
+}
 _LATER_OF: dict[str, dict[str, Any]] = {
-    "sequence_classification": {"encoder": "cnn", "weights": "imagenet"},
+    # The rows of sounds, which alone have an average by default, were measured with it.
+    "sequence_classification": {"encoder": "cnn", "weights": "imagenet", "ema_momentum": "auto"},
     "tagging": {"sentence_label": None},
 }
 

@@ -244,6 +244,14 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     patience: int = 20
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 2e-3
+    ema_momentum: float | Literal["auto"] | None = setting(  # type: ignore[assignment]
+        "auto",
+        "momentum of a moving average of the weights, which is validated and kept in place of the "
+        'weights of the last step; None for none; "auto": 0.99 for sounds, since speakers and '
+        "microphones differ",
+        above=0,
+        below=1,
+    )
     batch_size: int = setting(32, "sequences per training step")
 
 
