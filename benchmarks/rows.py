@@ -114,8 +114,11 @@ _LATER = {
     "ema_momentum": None,
 }
 _LATER_OF: dict[str, dict[str, Any]] = {
-    # The rows of sounds, which alone have an average by default, were measured with it.
-    "sequence_classification": {"encoder": "cnn", "weights": "imagenet", "ema_momentum": "auto"},
+    "sequence_classification": {
+        **{"encoder": "cnn", "weights": "imagenet"},
+        # These act on sounds alone, whose rows were measured with them.
+        **{"ema_momentum": "auto", "top_db": 40.0},
+    },
     "tagging": {"sentence_label": None},
 }
 

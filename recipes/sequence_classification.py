@@ -133,6 +133,14 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     mel_bins: int = setting(
         40, "bands of the log-mel spectrogram of a sound", stage="read", least=1
     )
+    top_db: float | None = setting(
+        40.0,
+        "decibels below the loudest value of a sound at which its spectrogram is cut off, so that "
+        "the noise of a microphone is not read; None for the whole range, for instance of a stream "
+        "whose loudest value is not known yet",
+        stage="read",
+        above=0,
+    )
     target: Literal["auto", "class", "number"] = setting(
         "auto",
         'kind of the labels: "class", or "number" for a regression; "auto": numbers with a '

@@ -467,7 +467,7 @@ def test_weight_decay_spares_every_bias() -> None:
 
     cell = keras.layers.GRU(2)
     cell.build((None, None, 3))
-    optimizer = optimizers.make("sgd", 1e-9, "constant", 1e8, None, steps=1)
+    optimizer = optimizers.make("sgd", 1e-9, "constant", 1e8, None, None, steps=1)
     optimizers.exclude(optimizer, cell.trainable_variables)
     optimizer.build(cell.trainable_variables)
     kernel, recurrent, bias = cell.trainable_variables
