@@ -109,9 +109,16 @@ def defaults(name: str, **others: Any) -> str:
     return digest(dict(sorted((old.get(n, n), own) for n, own in values.items())))[:12]
 
 
-_LATER = {"optimizer": "adam", "weight_decay": None, "final": "train", "lookback_seasons": None}
+_LATER = {
+    **{"optimizer": "adam", "weight_decay": None, "final": "train", "lookback_seasons": None},
+    "ema_momentum": None,
+}
 _LATER_OF: dict[str, dict[str, Any]] = {
-    "sequence_classification": {"encoder": "cnn", "weights": "imagenet"},
+    "sequence_classification": {
+        **{"encoder": "cnn", "weights": "imagenet"},
+        # These act on sounds alone, whose rows were measured with them.
+        **{"ema_momentum": "auto", "top_db": 40.0},
+    },
     "tagging": {"sentence_label": None},
 }
 

@@ -133,6 +133,14 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     mel_bins: int = setting(
         40, "bands of the log-mel spectrogram of a sound", stage="read", least=1
     )
+    top_db: float | None = setting(
+        40.0,
+        "decibels below the loudest value of a sound at which its spectrogram is cut off, so that "
+        "the noise of a microphone is not read; None for the whole range, for instance of a stream "
+        "whose loudest value is not known yet",
+        stage="read",
+        above=0,
+    )
     target: Literal["auto", "class", "number"] = setting(
         "auto",
         'kind of the labels: "class", or "number" for a regression; "auto": numbers with a '
@@ -244,6 +252,14 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     patience: int = 20
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 2e-3
+    ema_momentum: float | Literal["auto"] | None = setting(  # type: ignore[assignment]
+        "auto",
+        "momentum of a moving average of the weights, which is validated and kept in place of the "
+        'weights of the last step; None for none; "auto": 0.99 for sounds, since speakers and '
+        "microphones differ",
+        above=0,
+        below=1,
+    )
     batch_size: int = setting(32, "sequences per training step")
 
 

@@ -69,7 +69,7 @@ class TrainingSettings:
     optimizer: str | keras.optimizers.Optimizer = setting(
         "adam",
         'name of a Keras optimizer, such as "adam", "sgd" or "lion"; or an optimizer, which brings '
-        "its own learning rate, weight decay and clipping",
+        "its own learning rate, weight decay, clipping and average",
     )
     learning_rate: float = setting(
         1e-3, "learning rate of the optimizer", above=0, range=Float(1e-4, 1e-2, log=True)
@@ -85,6 +85,13 @@ class TrainingSettings:
     )
     clipnorm: float | None = setting(
         1.0, "largest norm of the gradient of all weights together; None for no limit", above=0
+    )
+    ema_momentum: float | None = setting(
+        None,
+        "momentum of a moving average of the weights, which is validated and kept in place of the "
+        "weights of the last step; None for none",
+        above=0,
+        below=1,
     )
     final: Literal["train", "validation", "all"] = setting(
         "train",

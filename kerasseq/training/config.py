@@ -37,12 +37,14 @@ class TrainingConfig:
         patience: number of epochs without improvement after which training stops.
         batch_size: rows per step.
         optimizer: name of a Keras optimizer; or an optimizer, which is copied, and whose learning
-            rate, weight decay and clipping replace the settings below.
+            rate, weight decay, clipping and average replace the settings below.
         learning_rate: learning rate.
         schedule: "constant", "cosine" (down to zero over all epochs), or a Keras schedule, which
             replaces `learning_rate`.
         weight_decay: decoupled weight decay, of all weights but biases and gains; None for none.
         clipnorm: largest norm of the gradient of all weights together; None for no limit.
+        ema_momentum: momentum of a moving average of the weights, which is validated and kept in
+            place of the weights of the last step of an epoch; None for none.
         seed: seed of the order of the batches.
     """
 
@@ -58,6 +60,7 @@ class TrainingConfig:
     schedule: Any = "constant"
     weight_decay: float | None = None
     clipnorm: float | None = 1.0
+    ema_momentum: float | None = None
     seed: int = 0
 
     def compile_model(self, model: keras.Model, steps: int) -> keras.Model:

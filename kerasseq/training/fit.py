@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from kerasseq.io.limits import Damaged
+from kerasseq.training.averaging import Averaging
 from kerasseq.training.batches import Batches, Examples, Generated
 from kerasseq.training.checkpoint import BestEpochCheckpoint, TimeLimit
 from kerasseq.training.config import History, StopRule, TrainingConfig
@@ -59,7 +60,7 @@ def fit(
             `batch_size`.
         validation: examples that select the best epoch; None to keep the last epoch.
         config: loss, optimizer, epochs and so on.
-        callbacks: further Keras callbacks, called before those of kerasseq.
+        callbacks: further Keras callbacks, called before the checkpoint is written.
         checkpoint: file to write after each epoch. If it exists, training resumes from it, with the
             same result as without the interruption; if it is damaged, training begins anew and says
             so on standard error.
@@ -80,6 +81,7 @@ def fit(
     checkpointer = BestEpochCheckpoint(
         training_model, batches, config, checkpoint, dict(stamp or {}), stop_rule, seconds
     )
+    averaging = [Averaging()] if training_model.optimizer.use_ema else []
     time_limit = [] if seconds is None else [TimeLimit(checkpointer)]
     resumed_after = 0
     try:
@@ -87,6 +89,8 @@ def fit(
     except Damaged as error:
         print(f"{error}: training begins anew", file=sys.stderr, flush=True)
     if not checkpointer.done:
+        if resumed_after and averaging:
+            Averaging.take_out(training_model)
         validation_batches = None
         if validation is not None:
             validation_batches = _batches(validation, config, 4 * config.batch_size)
@@ -96,7 +100,7 @@ def fit(
                 validation_data=validation_batches,
                 initial_epoch=resumed_after,
                 epochs=config.epochs,
-                callbacks=[*callbacks, checkpointer, *time_limit, *progress],
+                callbacks=[*averaging, *callbacks, checkpointer, *time_limit, *progress],
                 shuffle=False,  # BestEpochCheckpoint shuffles the batches
                 verbose=0,
             )

@@ -12,7 +12,7 @@ from kerasseq.settings import declarations_of, raise_faults
 __all__ = ["SETTINGS", "check", "check_alone", "exclude", "make", "setting_to_json"]
 
 #: The settings of a recipe that define its optimizer.
-SETTINGS = ("optimizer", "learning_rate", "schedule", "weight_decay", "clipnorm")
+SETTINGS = ("optimizer", "learning_rate", "schedule", "weight_decay", "clipnorm", "ema_momentum")
 
 _Schedule = keras.optimizers.schedules.LearningRateSchedule
 _SCHEDULES = ("constant", "cosine")
@@ -24,6 +24,7 @@ def make(
     schedule: Any,
     weight_decay: float | None,
     clipnorm: float | None,
+    ema_momentum: float | None,
     steps: int,
 ) -> keras.Optimizer:
     """Make an optimizer without state.
@@ -37,6 +38,8 @@ def make(
         weight_decay: decoupled weight decay (Loshchilov & Hutter 2019,
             https://arxiv.org/abs/1711.05101); None for none.
         clipnorm: largest norm of the gradient of all weights together; None for no limit.
+        ema_momentum: momentum of a moving average of the weights (Polyak & Juditsky 1992,
+            https://doi.org/10.1137/0330046); None for none.
         steps: training steps of all epochs.
 
     Raises:
@@ -44,7 +47,7 @@ def make(
 
     Example:
 
-    >>> type(make("sgd", 0.1, "constant", None, 1.0, steps=100)).__name__
+    >>> type(make("sgd", 0.1, "constant", None, 1.0, None, steps=100)).__name__
     'SGD'
     """
     raise_faults(_faults(optimizer, schedule))
@@ -61,8 +64,12 @@ def make(
         rate = schedule
     elif schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-    decay = {} if weight_decay is None else {"weight_decay": weight_decay}
-    return _optimizer_class(optimizer)(rate, global_clipnorm=clipnorm, **decay)
+    options: dict[str, Any] = {"global_clipnorm": clipnorm}
+    if weight_decay is not None:
+        options["weight_decay"] = weight_decay
+    if ema_momentum is not None:
+        options.update(use_ema=True, ema_momentum=ema_momentum)
+    return _optimizer_class(optimizer)(rate, **options)
 
 
 def exclude(optimizer: keras.Optimizer, weights: Any) -> None:

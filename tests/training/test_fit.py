@@ -350,6 +350,57 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path, epoch:
     assert _same(again, whole)
 
 
+class _Weights(keras.callbacks.Callback):
+    """Records the weights after each step, and at the end of each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[list[np.ndarray]] = []
+        self.epochs: list[list[np.ndarray]] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.steps.append(self.model.get_weights())
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.epochs.append(self.model.get_weights())
+
+
+def test_the_average_of_the_weights_is_validated_and_kept() -> None:
+    weights, model = _Weights(), _model()
+    result = _fit(model, _plan(ema_momentum=0.8, monitor=None), callbacks=[weights])
+    average, *steps = weights.steps
+    per_epoch = len(weights.steps) // 3
+    averages = [average]
+    for step in steps:
+        pairs = zip(averages[-1], step, strict=True)
+        averages.append([0.8 * before + 0.2 * now for before, now in pairs])
+    for epoch, kept in enumerate(weights.epochs):
+        for one, other in zip(kept, averages[(epoch + 1) * per_epoch - 1], strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+    assert all(map(np.array_equal, model.get_weights(), weights.epochs[-1]))
+    # The steps themselves are those of a training without averages.
+    plain = _Weights()
+    _fit(_model(), _plan(monitor=None), callbacks=[plain])
+    for one, other in zip(weights.steps, plain.steps, strict=True):
+        for value, expected in zip(one, other, strict=True):
+            np.testing.assert_allclose(value, expected, atol=1e-6)
+    model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    validation = _examples(40, seed=1)
+    loss = model.evaluate(validation.inputs, validation.targets, verbose=0)
+    assert result.history["val_loss"][-1] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_averages_go_on_after_an_interruption(tmp_path: Path, epoch: int) -> None:
+    config, checkpoint = _plan(epochs=5, ema_momentum=0.9), tmp_path / "checkpoint.npz"
+    whole, again = _model(), _model(seed=99)
+    uninterrupted = _fit(whole, config)
+    with pytest.raises(KeyboardInterrupt):
+        _fit(_model(), config, callbacks=[_Interrupt(epoch)], checkpoint=checkpoint)
+    assert _fit(again, config, checkpoint=checkpoint).history == uninterrupted.history
+    assert _same(again, whole)
+
+
 def test_an_interruption_in_the_first_epoch_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         _fit(_model(), callbacks=[_Interrupt(0)], checkpoint=tmp_path / "run" / "checkpoint.npz")
@@ -416,7 +467,7 @@ def test_weight_decay_spares_every_bias() -> None:
 
     cell = keras.layers.GRU(2)
     cell.build((None, None, 3))
-    optimizer = optimizers.make("sgd", 1e-9, "constant", 1e8, None, steps=1)
+    optimizer = optimizers.make("sgd", 1e-9, "constant", 1e8, None, None, steps=1)
     optimizers.exclude(optimizer, cell.trainable_variables)
     optimizer.build(cell.trainable_variables)
     kernel, recurrent, bias = cell.trainable_variables

@@ -32,6 +32,7 @@ class _DataInfo(TypedDict):
     shape: Annotated[list[Annotated[int, Limits(least=1, most=2**24)]], Length(1, 3)]
     channels: Annotated[int, Limits(least=1, most=2**24)]
     timesteps: Annotated[int, Limits(least=1, most=2**36)]
+    sound: NotRequired[bool]  # missing in earlier runs
 
 
 class _Target(TypedDict):

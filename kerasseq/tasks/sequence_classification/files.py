@@ -31,6 +31,8 @@ _TOO_MANY_BINS = 1024  # for the spectrogram of sound of any rate
 def file_readers(
     rate: float | None = None,
     mel_bins: int = 40,
+    top_db: float | None = None,
+    *,
     image_size: int | None = None,
     video: bool | None = None,
     encoder: FrameEncoding | None = None,
@@ -42,13 +44,14 @@ def file_readers(
     Args:
         rate: samples per second to which sounds are resampled; default: the rate of most.
         mel_bins: number of bands of a log-mel spectrogram.
+        top_db: decibels below its loudest value at which a spectrogram is cut off; None for none.
         image_size: height and width to which images are scaled; None for the size of each image.
         video: whether the images in a folder are the frames of a video; None to decide by the
             depth of the folders.
         encoder: computes features of the frames of a video; None for their pixels.
     """
     used: set[str] = set()
-    sounds = _SoundReader(rate, mel_bins, used)
+    sounds = _SoundReader(rate, mel_bins, top_db, used)
     remedy = "" if image_size else "image_size= scales images to one size"
 
     def read_rows(path: Path) -> Recording:
@@ -81,8 +84,10 @@ def file_readers(
 class _SoundReader:
     """Reads sounds as log-mel spectrograms, all of one rate."""
 
-    def __init__(self, rate: float | None, mel_bins: int, used: set[str]) -> None:
-        self._rate, self._mel_bins, self._used = rate, mel_bins, used
+    def __init__(
+        self, rate: float | None, mel_bins: int, top_db: float | None, used: set[str]
+    ) -> None:
+        self._rate, self._mel_bins, self._top_db, self._used = rate, mel_bins, top_db, used
         self._layer: LogMel | None = None
 
     def begin(self, paths: Sequence[Path]) -> None:
@@ -98,7 +103,7 @@ class _SoundReader:
 
     def read(self, path: Path) -> Recording:
         """Read one sound."""
-        self._used.add("mel_bins")
+        self._used.update(("mel_bins", "top_db"))
         self._check_rate()
         if (rate := sound_info(path).rate) > _MOST_RATE:
             raise ValueError(
@@ -123,7 +128,7 @@ class _SoundReader:
 
         if self._layer is None:
             try:
-                self._layer = LogMel(rate, min(self._mel_bins, _TOO_MANY_BINS), top_db=None)
+                self._layer = LogMel(rate, min(self._mel_bins, _TOO_MANY_BINS), top_db=self._top_db)
             except ValueError:
                 raise ValueError(
                     f"mel_bins= must be lower for sound of {rate:,} samples per second, or rate= "

@@ -179,4 +179,11 @@ def _readers(
     """Readers of sound and images."""
     from kerasseq.tasks.sequence_classification.files import file_readers
 
-    return file_readers(rate, settings.mel_bins, settings.image_size, video, encoder)
+    return file_readers(
+        rate,
+        settings.mel_bins,
+        settings.top_db,
+        image_size=settings.image_size,
+        video=video,
+        encoder=encoder,
+    )

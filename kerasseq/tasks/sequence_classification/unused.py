@@ -20,7 +20,7 @@ _BY_FILE = {
     "pattern": "data is no folder",
     "joints": "no file of skeletons is read",
     "image_size": "no image is read",
-    "mel_bins": "no sound is read",
+    **dict.fromkeys(("mel_bins", "top_db"), "no sound is read"),
 }
 _AUGMENTATION = ("jitter", "scaling", "time_warp", "cropping", "channel_dropout")
 _CONVOLUTION = ("filters", "kernel_size", "convolution_stride")

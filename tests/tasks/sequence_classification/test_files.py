@@ -122,6 +122,14 @@ def test_frames_of_unequal_size_have_a_remedy(tmp_path: Path) -> None:
     assert read_sequences(tmp_path, Reading(readers=file_readers(image_size=4))).faults == [""] * 4
 
 
+def test_the_noise_far_below_the_loudest_value_is_cut_off(tmp_path: Path) -> None:
+    _tone(tmp_path / "a" / "0.wav")
+    for top_db in (20.0, None):
+        source = read_sequences(tmp_path, Reading(readers=file_readers(top_db=top_db)))
+        width = np.ptp(source.values.values)
+        assert width == pytest.approx(20, abs=1e-3) if top_db else width > 60
+
+
 def test_sounds_are_centred_unless_a_stream_may_follow(tmp_path: Path) -> None:
     for row in range(12):
         _tone(

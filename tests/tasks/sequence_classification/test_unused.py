@@ -35,6 +35,7 @@ def _arrays(*shape: int, kind: type = np.float32) -> tuple[np.ndarray, list[str]
         ({"window": 4}, []),
         ({"window": 5}, ["window= (no recording is longer; one alone is a list of one array)"]),
         ({"mel_bins": 20}, ["mel_bins= (no sound is read)"]),
+        ({"top_db": 20.0}, ["top_db= (no sound is read)"]),
         (
             {"label": "y", "joints": 5, "rate": 10.0},
             ["label= (no table is read), joints= (no file of skeletons is read), "
