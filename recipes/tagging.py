@@ -144,7 +144,7 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
     )
     word_dropout: float = setting(
         0.05,
-        "share of the words that are replaced by the unknown word in training",
+        "share of the words that are replaced by their shape in training, as unknown words are",
         least=0,
         below=1,
         range=Float(0.0, 0.3),
