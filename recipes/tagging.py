@@ -98,7 +98,7 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
         range=Choice(("IOB2", "BIOES")),
     )
     cell: str = "lstm"
-    units: int = 100
+    units: int = 200
     depth: int = 1
     bidirectional: bool = True
     crf: bool = setting(
@@ -143,8 +143,8 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
         0.5, "dropout rate of the representation of a word", least=0, below=1, range=Float(0.0, 0.7)
     )
     word_dropout: float = setting(
-        0.05,
-        "share of the words that are replaced by the unknown word in training",
+        0.15,
+        "share of the words that are replaced by their shape in training, as unknown words are",
         least=0,
         below=1,
         range=Float(0.0, 0.3),
@@ -190,6 +190,7 @@ class TaggingSettings(BidirectionalSettings, TrainingSettings):
     )
     epochs: int = 12
     patience: int = 5
+    final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 2e-3
     schedule: str | keras.optimizers.schedules.LearningRateSchedule = "cosine"
     batch_size: int = setting(16, "sentences per training step")

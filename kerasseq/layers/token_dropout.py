@@ -26,6 +26,7 @@ class TokenDropout(keras.layers.Layer):
 
     Call arguments:
         ids: int (batch, timesteps).
+        replacements: int (batch, timesteps), what replaces each token, in place of `unknown`.
         training: Whether tokens are dropped.
 
     Output shape:
@@ -55,15 +56,18 @@ class TokenDropout(keras.layers.Layer):
         self._generator = keras.random.SeedGenerator(seed)
         self.built = True
 
-    def call(self, ids: Tensor, training: bool = False) -> Tensor:
+    def call(
+        self, ids: Tensor, replacements: Tensor | None = None, training: bool = False
+    ) -> Tensor:
         """Replace a share of (batch, timesteps) token numbers; see the class."""
         if not training or self.rate == 0:
             return ids
         draws = keras.random.uniform(ops.shape(ids), seed=self._generator)
         dropped = ops.logical_and(draws < self.rate, ops.not_equal(ids, 0))
-        return ops.where(dropped, ops.cast(self.unknown, ids.dtype), ids)
+        replaced = self.unknown if replacements is None else replacements
+        return ops.where(dropped, ops.cast(replaced, ids.dtype), ids)
 
-    def compute_output_shape(self, ids_shape: Any) -> Any:
+    def compute_output_shape(self, ids_shape: Any, replacements_shape: Any = None) -> Any:
         """The shape of `ids`."""
         return ids_shape
 

@@ -18,7 +18,8 @@ from kerasseq.params.spec import positive_int
 __all__ = ["TaggerConfig", "TaggingLoss"]
 
 _SENTENCE = "sentence"
-_RESERVED = ("words", "characters", _SENTENCE)
+_UNKNOWN = "unknown_words"
+_RESERVED = ("words", "characters", _SENTENCE, _UNKNOWN)
 
 
 class TaggingLoss(keras.losses.Loss):
@@ -77,7 +78,8 @@ class TaggerConfig:
         crf: whether neighbouring tags are modelled by a CRF; otherwise each tag is predicted alone.
         constraints: allowed transitions of some tag columns, see `allowed` of
             `kerasseq.layers.CRF`.
-        word_dropout: share of the words replaced by the unknown word in training.
+        word_dropout: share of the words replaced in training by what stands for them where they
+            are unknown, see `training_model`.
         embedding_dropout: dropout rate on the description of a token.
         dropout: dropout rate before the output layers.
         options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, ...
@@ -253,8 +255,6 @@ class TaggerConfig:
         inputs = {"words": words}
         embed = keras.layers.Embedding(self.words, self.embedding, mask_zero=True, name="embedding")
         mask = embed.compute_mask(words)
-        if self.word_dropout:
-            words = layers.TokenDropout(self.word_dropout, name="word_dropout")(words)
         parts = [embed(words)]
         if self.characters:
             inputs["characters"] = keras.Input((None, None), dtype="int32", name="characters")
@@ -336,8 +336,10 @@ class TaggerConfig:
     def training_model(self, model: keras.Model) -> keras.Model:
         """The model for training, which shares its layers, and so its weights, with `model`.
 
-        It has more inputs: NAME_target, int (batch, tokens), the true tags of each column, and
-        `sentence_target`, int (batch,), the class of each sentence. Its output, (batch,), is the
+        It has more inputs: NAME_target, int (batch, tokens), the true tags of each column;
+        `sentence_target`, int (batch,), the class of each sentence; and `unknown_words`, int
+        (batch, tokens), what stands for each word where word dropout drops it: 1, the unknown word,
+        or the number of its shape. Its output, (batch,), is the
         negative log-likelihood of a sentence, in nats, summed over its tokens, its columns of tags
         and its class; see `loss`.
 
@@ -349,26 +351,41 @@ class TaggerConfig:
         >>> sizes = TaggerConfig(words=50, tags={"tag": 5}, units=4, embedding=8)
         >>> model = sizes.build()
         >>> sorted(tensor.name for tensor in sizes.training_model(model).inputs)
-        ['tag_target', 'words']
+        ['tag_target', 'unknown_words', 'words']
         """
         inputs = {tensor.name: tensor for tensor in model.inputs}
         mask = model.get_layer("embedding").compute_mask(inputs["words"])
+        scores = self._scores(model, inputs)
         losses = []
         for name in self.tags:
             target = keras.Input((None,), dtype="int32", name=f"{name}_target")
             inputs[target.name] = target
             layer = model.get_layer(f"{name}_{'crf' if self.crf else 'softmax'}")
-            emissions = model.get_layer(f"{name}_emissions").output
-            losses.append(layer(emissions, target, mask=mask))
+            losses.append(layer(scores[f"{name}_emissions"], target, mask=mask))
         if self.classes:
             target = keras.Input((), dtype="int32", name=f"{_SENTENCE}_target")
             inputs[target.name] = target
-            logits = model.get_layer(f"{_SENTENCE}_logits").output
+            logits = scores[f"{_SENTENCE}_logits"]
             # One class is a sequence of one tag.
             alone = layers.TagSoftmax(self.classes, name=f"{_SENTENCE}_softmax")
             losses.append(alone(logits[:, None], target[:, None]))
         total = losses[0] if not losses[1:] else keras.layers.Add(name="loss")(losses)
         return keras.Model(inputs, total, name="tagger_training")
+
+    def _scores(self, model: keras.Model, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Emissions and logits for the loss, of words of which some are dropped.
+
+        The input of what stands for the dropped words is added to `inputs`.
+        """
+        names = [*(f"{name}_emissions" for name in self.tags)]
+        names += [f"{_SENTENCE}_logits"] * bool(self.classes)
+        scores = {name: model.get_layer(name).output for name in names}
+        read = {tensor.name: tensor for tensor in model.inputs}
+        inputs[_UNKNOWN] = keras.Input((None,), dtype="int32", name=_UNKNOWN)
+        drop = layers.TokenDropout(self.word_dropout, name="word_dropout")
+        dropped = drop(read["words"], inputs[_UNKNOWN])
+        scorer = keras.Model(read, scores, name="scorer")
+        return dict(scorer({**read, "words": dropped}))
 
     def loss(self) -> TaggingLoss:
         """The loss of the training model, whose targets are the numbers of tokens, (batch,)."""

@@ -27,9 +27,13 @@ def sentences(config: TaggerConfig, rows: int = 4, seed: int = 0) -> dict[str, n
 def targets(
     config: TaggerConfig, inputs: dict[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Targets by name, which words decide, and the number of tokens of each sentence."""
+    """Further inputs of the training model by name, and the number of tokens of each sentence.
+
+    Words decide on the targets, and no word has a shape.
+    """
     words = inputs["words"]
     found = {f"{name}_target": words % tags for name, tags in config.tags.items()}
+    found["unknown_words"] = (words > 0).astype("int32")
     if config.classes:
         found["sentence_target"] = words[:, 0] % config.classes
     return found, (words > 0).sum(axis=1).astype("float32")

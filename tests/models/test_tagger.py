@@ -134,6 +134,23 @@ def test_the_loss_is_that_of_all_columns_and_of_the_class(crf: bool) -> None:
     assert mean == pytest.approx(expected.sum() / lengths.sum(), rel=1e-4)
 
 
+def test_a_dropped_word_is_replaced_in_training_by_what_stands_for_it() -> None:
+    config = TaggerConfig(words=9, tags={"tag": 3}, units=3, embedding=4, word_dropout=0.999)
+    model, words = config.build(), np.array([[5, 6, 7, 0]], dtype="int32")
+    target = np.array([[1, 2, 0, 0]], dtype="int32")
+    train = config.training_model(model)
+
+    def loss(words: np.ndarray, unknown: np.ndarray, training: bool) -> Any:
+        inputs = {"words": words, "unknown_words": unknown, "tag_target": target}
+        return array(train(inputs, training=training))
+
+    unknown = np.array([[2, 1, 3, 0]], dtype="int32")
+    keras.utils.set_random_seed(0)
+    np.testing.assert_allclose(loss(words, unknown, True), loss(unknown, words, False), rtol=1e-5)
+    difference = loss(words, unknown, False) - loss(unknown, words, False)
+    assert np.abs(difference).item() > 1e-4
+
+
 @pytest.mark.thorough
 def test_it_learns_and_comes_back(tmp_path: Path) -> None:
     config = full(units=16, embedding=8, constraints={}, dropout=0.0)

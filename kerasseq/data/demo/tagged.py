@@ -15,7 +15,7 @@ __all__ = ["TYPES", "demo_sentences"]
 
 TYPES = ("LOC", "ORG", "PER")
 
-_SIZES = {"train": 1200, "validation": 200, "test": 400}
+_SIZES = {"train": 800, "validation": 160, "test": 400}
 _NAMES = {"train": 2000, "validation": 200, "test": 400}
 _ONSETS = ("", *"bdfghklmnprstv", "br", "dr", "gr")
 _VOWELS = (*"aeiou", "ay", "ea")

@@ -356,7 +356,7 @@ class TagReader:
             ValueError: if the training part lacks one of the tags.
         """
         pieces = self.pieces(sentences)
-        examples = self._examples(sentences, pieces)
+        examples = self._examples(sentences, pieces, training=True)
         lengths = next(iter(examples.lengths.values()))
         inputs, widths = {**examples.inputs}, {**examples.lengths}
         columns = [sentences.known_tags(), *(sentences.further or {}).values()]
@@ -406,8 +406,10 @@ class TagReader:
             for start in range(0, len(words), self.length)
         ]
 
-    def _examples(self, sentences: Sentences, pieces: Sequence[Piece]) -> Examples:
-        """The inputs of the model, padded to the longest piece."""
+    def _examples(
+        self, sentences: Sentences, pieces: Sequence[Piece], *, training: bool = False
+    ) -> Examples:
+        """The inputs of the model, or of the training model, padded to the longest piece."""
         lengths = np.array([piece.end - piece.start for piece in pieces], dtype=np.int64)
         types: dict[str, int] = {}
         numbers = [
@@ -425,6 +427,9 @@ class TagReader:
             return rows
 
         inputs = {"words": spread(np.array(list(map(self._word_number, types)), np.int32))}
+        if training:
+            unknown = np.array(list(map(self._shape_number, types)), np.int32)
+            inputs["unknown_words"] = spread(unknown)
         if self.characters is not None:
             table = self.characters.encode([*types])
             small = np.uint8 if len(self.characters) <= 256 else np.int32
@@ -451,7 +456,11 @@ class TagReader:
 
     def _word_number(self, word: str) -> int:
         number = self._number_of_word.get(normalise(word))
-        return self._number_of_word.get(_shape_token(word), UNKNOWN) if number is None else number
+        return self._shape_number(word) if number is None else number
+
+    def _shape_number(self, word: str) -> int:
+        """The number that stands for a word where it is unknown."""
+        return self._number_of_word.get(_shape_token(word), UNKNOWN)
 
 
 def _shape_token(word: str) -> str:

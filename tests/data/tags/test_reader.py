@@ -86,6 +86,17 @@ def test_targets_are_tags_of_the_scheme_of_the_model() -> None:
     assert reader.decode(target[2, :3]) == TAGS[2]
 
 
+def test_the_shape_stands_for_a_word_that_is_dropped_in_training() -> None:
+    reader = _fit()
+    examples = reader.training_examples(TRAIN)
+    names = [[reader.words.vocabulary[n] for n in row] for row in examples.inputs["unknown_words"]]
+    # "ada" is known; its shapes are Xx, and x, which is no more frequent than rare words are.
+    assert names[0][:3] == ["[shape Xx]", reader.words.vocabulary[1], "[shape Xx]"]
+    assert (examples.inputs["unknown_words"] == 0).tolist() == [
+        (row == 0).tolist() for row in examples.inputs["words"]
+    ]
+
+
 def test_words_of_the_training_part_are_known_however_they_are_written() -> None:
     reader = _fit()
     assert reader.is_known(["ADA", "1999", "left", "Oslo", "198"]).tolist() == [
