@@ -14,6 +14,7 @@ from kerasseq.training.config import (
 from kerasseq.training.fit import FitResult, fit
 from kerasseq.training.optimizers import check, setting_to_json
 from kerasseq.training.outputs import finite, outputs
+from kerasseq.training.retracing import without_retracing_warnings
 from kerasseq.training.streams import Streams
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "setting_to_json",
     "direction",
     "main_logs",
+    "without_retracing_warnings",
 ]

@@ -226,10 +226,7 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
         state: Mapping[str, Any],
         settings: LanguageModelSettings,
     ) -> np.ndarray:
-        from kerasseq.tasks.language_model.scoring import TokenReader
-
-        tokens = TokenReader(model, self.reader(state).first)
-        return tokens.nats([examples.targets.tokens])[0]
+        return self.writer(model, state).tokens.nats([examples.targets.tokens])[0]
 
     def score(
         self, predictions: np.ndarray, targets: Tokens, settings: LanguageModelSettings
