@@ -146,6 +146,16 @@ def test_generation_goes_on_from_the_prompt(run: LanguageModelRun) -> None:
     assert run.generate("Ada ", length=9, seed=1) == run.generate("Ada ", length=30, seed=1)[:9]
 
 
+@pytest.mark.parametrize("options", [{}, {"stop": "Oslo"}, {"repetition_penalty": 1.1}])
+def test_pieces_of_a_text_are_the_text(run: LanguageModelRun, options: dict[str, Any]) -> None:
+    options = {"length": 300, "seed": 2, **options}
+    pieces = [*run.stream("Ada ", **options)]
+    assert "".join(pieces) == run.generate("Ada ", **options)
+    if "stop" not in options:
+        assert len(pieces) > 4
+        assert sum(map(len, pieces)) == 300
+
+
 def test_generation_draws_as_often_as_the_model_says(run: LanguageModelRun) -> None:
     writer = TASK.writer(run.model, run.state)
     prompts = ["Dan saw Rome.\n"] * 400
@@ -166,6 +176,7 @@ def test_generation_draws_as_often_as_the_model_says(run: LanguageModelRun) -> N
         ("generate", {"prompt": "A", "temperature": -1}, "temperature.*-1"),
         ("generate", {"prompt": "A", "top_p": 0}, "top_p.*0"),
         ("generate", {"prompt": "A", "repetition_penalty": 0.5}, "repetition_penalty.*0.5"),
+        ("stream", {"prompt": "A", "top_k": -1}, "top_k.*-1"),
         ("generate", {"prompt": "A", "stop": ""}, "stop must be a text that is not empty"),
         ("generate", {"prompt": "A", "seed": -1}, "seed must be a whole number"),
         ("complete", {"prompt": "A", "n": 0}, "n.*0"),

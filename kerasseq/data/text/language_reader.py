@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypedDict
@@ -10,10 +10,19 @@ from typing import Any, TypedDict
 import numpy as np
 
 from kerasseq.data.text.corpus_split import TextPart
-from kerasseq.data.tokenizers.tokenizer import END, START, UNKNOWN, Kind, Tokenizer, TokenizerState
+from kerasseq.data.tokenizers.tokenizer import (
+    END,
+    PADDING,
+    START,
+    UNKNOWN,
+    Kind,
+    Tokenizer,
+    TokenizerState,
+)
 
 __all__ = ["LanguageReader", "LanguageReaderState"]
 
+_INCOMPLETE = "\ufffd"  # in place of a character some bytes of which are missing
 _UNKNOWN_WORD = "<unk>"  # corpora with it are separated into words already
 
 
@@ -109,6 +118,28 @@ class LanguageReader:
             return self.tokenizer.decode([numbers])[0]
         lines = np.split(numbers, np.flatnonzero(numbers == END))
         return "\n".join(self.tokenizer.decode([line[line != END] for line in lines]))
+
+    def write_pieces(self, pieces: Iterable[np.ndarray]) -> Iterator[str]:
+        """The text of tokens that come piece by piece; all pieces together are `write` of all.
+
+        A character whose bytes are divided between pieces comes with the last of them.
+
+        Args:
+            pieces: rows of tokens, int `(tokens,)`; padding does not count.
+        """
+        tokens, text, written = np.zeros(0, dtype=np.int32), "", ""
+        for piece in pieces:
+            added = piece[piece != PADDING]
+            # How a piece continues the text depends on the tokens before it.
+            tokens = np.concatenate([tokens, added])
+            text = self.write(tokens)
+            complete = text.rstrip(_INCOMPLETE)
+            yield complete[len(written) :]
+            written = complete
+            if complete == text:
+                tokens, written = added, self.write(added)
+                text = written
+        yield text[len(written) :]
 
     def unknown_share(self, tokens: np.ndarray) -> float:
         """Share of the tokens that are unknown."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -136,18 +137,53 @@ class LanguageModelRun(Run):
         Raises:
             ValueError: if the prompt has no known token, or an argument is out of range.
         """
-        if stop is not None and not (isinstance(stop, str) and stop):
-            raise ValueError(f"stop must be a text that is not empty. Received: stop={stop!r}")
-        (generated,) = self._writer.sample(
-            [prompt],
-            positive_int("length", length),
-            seed=_seed(seed),
+        pieces = self.stream(
+            prompt,
+            length,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
             repetition_penalty=repetition_penalty,
+            stop=stop,
+            seed=seed,
         )
-        return generated if stop is None else generated.partition(stop)[0]
+        return "".join(pieces)
+
+    def stream(
+        self,
+        prompt: str,
+        length: int = 200,
+        *,
+        stop: str | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> Iterator[str]:
+        """The text of `generate`, piece by piece, as soon as each is there.
+
+        Args:
+            prompt: as in `generate`.
+            length: as in `generate`.
+            stop: as in `generate`.
+            seed: as in `generate`.
+            **options: `temperature`, `top_k`, `top_p` and `repetition_penalty`, as in `generate`.
+
+        Returns:
+            An iterator of texts that together are the one of `generate`.
+
+        Raises:
+            ValueError: as in `generate`.
+
+        Example:
+
+        >>> import kerasseq
+        >>> run = kerasseq.language_model(epochs=1, units=4, quiet=True)
+        >>> "".join(run.stream("Citizen:", length=90)) == run.generate("Citizen:", length=90)
+        True
+        """
+        if stop is not None and not (isinstance(stop, str) and stop):
+            raise ValueError(f"stop must be a text that is not empty. Received: stop={stop!r}")
+        length = positive_int("length", length)
+        return self._writer.stream(prompt, length, stop=stop, seed=_seed(seed), **options)
 
     def complete(self, prompt: str, n: int = 5, length: int | None = None) -> pd.DataFrame:
         """The likeliest continuations of a text, by beam search.
