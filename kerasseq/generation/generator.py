@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -17,6 +17,7 @@ from kerasseq.training.retracing import without_retracing_warnings
 
 __all__ = ["NEVER", "Generator", "check_number", "count_rows", "occurs"]
 
+Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 NEVER = -1e9  # log-probability of forbidden tokens; -inf would lead to NaN
 
 
@@ -149,8 +150,15 @@ class Generator(keras.Model):
             ended = ops.logical_or(ended, tokens == end)
         return ops.any(ended, axis=-1)
 
+    def stepper(self, token: Tensor) -> Step:
+        """The function that reads a token in each step of the loop, from the first tokens."""
+        if not hasattr(self.decoder, "stepper"):
+            return self.decoder.step
+        return self.decoder.stepper(self.length * (token.shape[0] or 1))
+
     def next_log_probs(
         self,
+        step: Step,
         token: Tensor,
         state: Any,
         tokens: Tensor,
@@ -160,6 +168,7 @@ class Generator(keras.Model):
         """Log-probabilities of the next token.
 
         Args:
+            step: From `stepper`.
             token: The last token of each sentence, int (sentences,).
             state: State of the decoder before this token.
             tokens: The tokens generated so far, int (sentences, length), followed by zeros.
@@ -170,7 +179,7 @@ class Generator(keras.Model):
             The decoder's log-probabilities, (sentences, words); the same with penalties and
             forbidden tokens, from which to choose; and the new state.
         """
-        logits, state = self.decoder.step(token, state)
+        logits, state = step(token, state)
         log_probs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         words = log_probs.shape[-1]
         adjusted = log_probs

@@ -90,6 +90,7 @@ class Writer:
         check_number("temperature", temperature, 0, kind=numbers.Real)
         # Of positive temperatures one compiled loop serves all.
         options["temperature"] = float(temperature > 0)
+        options["jit_compile"] = True
         sampler = cast("Sampler", self._generator("Sampler", _PIECE, ends, **options))
         sampler.seed, sampler.temperature = seed, temperature
         pieces = sampler.stream(**self._after(prompts))
