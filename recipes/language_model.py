@@ -25,8 +25,8 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
     The model gives the probability of each token after all tokens before it. The text is read as
     parallel streams, chunk by chunk: the state is carried from chunk to chunk, and the gradient
     ends at the beginning of a chunk (truncated backpropagation through time). The test part is read
-    as one text. Beside the model stand a unigram model and an interpolated Kneser-Ney model of
-    5-grams.
+    as one text. With `lines=True` every line is a text by itself. Beside the model stand a unigram
+    model and an interpolated Kneser-Ney model of 5-grams.
 
     Returns:
         A LanguageModelRun: `score`, `generate`, `complete`, `evaluate`, `save`, `summary`, and the
@@ -55,6 +55,12 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
     )
     text: str | None = setting(
         None, "name of the column of texts in a table; default: detected", stage="read"
+    )
+    lines: bool = setting(
+        False,
+        "whether each line is a text by itself, such as a name or a sentence; the model then reads "
+        "every line from its beginning to its end, without the lines before it",
+        stage="split",
     )
     tokens: Literal["character", "word", "subword"] = setting(
         "character",
@@ -128,7 +134,8 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
     schedule: str | keras.optimizers.schedules.LearningRateSchedule = "cosine"
     batch_size: int = setting(
         16,
-        "parallel streams, each a part of the text; fewer where a text is too short",
+        "parallel streams, each a part of the text; fewer where a text is too short; of lines, as "
+        "many as have batch_size times steps tokens",
     )
 
 

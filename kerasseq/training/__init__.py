@@ -12,6 +12,7 @@ from kerasseq.training.config import (
     main_logs,
 )
 from kerasseq.training.fit import FitResult, fit
+from kerasseq.training.lines import Lines
 from kerasseq.training.optimizers import check, setting_to_json
 from kerasseq.training.outputs import finite, outputs
 from kerasseq.training.retracing import without_retracing_warnings
@@ -25,6 +26,7 @@ __all__ = [
     "Streams",
     "Examples",
     "Generated",
+    "Lines",
     "History",
     "TrainingConfig",
     "FitResult",

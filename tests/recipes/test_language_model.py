@@ -339,3 +339,49 @@ def test_a_damaged_run_is_not_loaded(
     set_value(tmp_path / "run" / name, keys, value)
     with pytest.raises(ValueError, match=match):
         kerasseq.load(tmp_path / "run")
+
+
+# Lines
+
+
+@pytest.fixture(scope="module")
+def of_names() -> LanguageModelRun:
+    draw = np.random.default_rng(1)
+    names = {"".join(draw.choice([*"abe"], size=draw.integers(2, 5))) + "z" for _ in range(900)}
+    return language_model([*sorted(names)], lines=True, **{**LEARNING, "epochs": 8, "steps": 30})
+
+
+def test_lines_are_generated_whole(of_names: LanguageModelRun) -> None:
+    names = [of_names.generate("", length=40, seed=seed) for seed in range(20)]
+    assert len({*names}) > 3
+    assert sum(name.endswith("z") and "z" not in name[:-1] for name in names) >= 18
+    assert of_names.generate("b", length=40).endswith("z")
+
+
+def test_lines_are_scored_without_each_other(of_names: LanguageModelRun) -> None:
+    names = ["abez", "bz", "eebaz"]
+    table = of_names.score(names)
+    assert table["tokens"].tolist() == [5, 3, 6]  # with the end
+    result = of_names.evaluate(["abez\nbz", "\neebaz\n"])
+    assert result["test"]["nats"] * 14 == pytest.approx(-table["log_probability"].sum(), rel=1e-5)
+
+
+def test_lines_of_words_end_the_text() -> None:
+    settings, parts, prepared = _prepared(["\n".join(_lines(60))], tokens="word", lines=True)
+    assert len(parts.train.texts) + len(parts.validation.texts) + len(parts.test.texts) <= 60
+    model = perform.build_model(TASK, prepared, settings)
+    writer = TASK.writer(model, prepared.state)
+    bias = np.full(len(writer.reader.tokenizer), -50.0)
+    bias[3] = 50.0  # the end token
+    model.get_layer("decoder").bias.assign(bias)
+    assert writer.sample(["Ada saw"], 20) == [""]
+    trained, streams, validation = TASK.training(model, prepared, settings)
+    assert trained is model
+    assert len(streams) == len(parts.train.texts)
+    # As many tokens in a batch as streams have.
+    assert streams.rows == 8 * 20 * len(streams) // len(prepared.train)
+    assert validation.seed is None
+
+
+def test_few_lines_are_refused(tmp_path: Path) -> None:
+    _fails(tmp_path, ["Ada\nBob\n"], "lines=True needs at least 20 lines.*Received: 2", lines=True)

@@ -134,15 +134,15 @@ class TextDecoder(WordDecoder):
                 cell is not of kerasseq, it is `step` itself.
         """
         levels = getattr(self.recurrent, "levels", [self.recurrent])
-        cells = [getattr(level, "cell", None) for level in levels]
+        cells: list[Any] = [getattr(level, "cell", None) for level in levels]
         plain = all(hasattr(cell, "call_projected") for cell in cells)
         if tokens < self.words or not plain or getattr(self.recurrent, "skip", None):
             return self.step
         table = cells[0].project(ops.cast(self.embedding.embeddings, self.compute_dtype))
 
         def step(tokens: Tensor, state: State) -> tuple[Tensor, State]:
-            states, after = list(state["states"]), []
-            output = None
+            states, output = list(state["states"]), None
+            after: list[Tensor] = []
             for cell in cells:
                 # The first cell reads a row of the table.
                 projected = (

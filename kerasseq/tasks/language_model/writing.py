@@ -83,8 +83,9 @@ class Writer:
         **options: Any,
     ) -> Iterator[np.ndarray]:
         """The tokens after each prompt, piece by piece, int `(prompts, tokens)`, 0 after an end."""
-        # The end of a document ends the text, that of a line does not.
-        ends = [END] if self.reader.ends and self.reader.kind != "word" else []
+        # The end of a document ends the text, that of a line within a document does not.
+        goes_on = self.reader.kind == "word" and not self.reader.lines
+        ends = [END] if self.reader.ends and not goes_on else []
         from kerasseq.generation.generator import check_number
 
         check_number("temperature", temperature, 0, kind=numbers.Real)
