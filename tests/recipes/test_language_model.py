@@ -21,7 +21,10 @@ from tests.damages import set_value
 
 TASK = language_model.task
 SMALL: dict[str, Any] = {"units": 16, "batch_size": 8, "steps": 20, "quiet": True}
-LEARNING: dict[str, Any] = {**SMALL, "epochs": 6, "learning_rate": 0.03, "dropout": 0.0}
+LEARNING: dict[str, Any] = {
+    **{**SMALL, "epochs": 6, "learning_rate": 0.03},
+    **{"dropout": 0.0, "embedding_dropout": 0.0, "weight_decay": None},
+}
 
 NAMES, DEEDS = ["Ada", "Bob", "Cleo", "Dan"], ["saw Rome", "left Oslo", "likes Bonn"]
 
@@ -181,6 +184,7 @@ def test_generation_draws_as_often_as_the_model_says(run: LanguageModelRun) -> N
         ("generate", {"prompt": "A", "seed": -1}, "seed must be a whole number"),
         ("complete", {"prompt": "A", "n": 0}, "n.*0"),
         ("score", {"data": []}, "there is no text in the list"),
+        ("evaluate", {"data": "none.txt", "dynamic": 0}, "dynamic must be a rate above 0"),
         ("evaluate", {"data": "none.txt"}, "there is no file or folder none.txt"),
     ],
 )
@@ -200,6 +204,20 @@ def test_new_data_is_scored(run: LanguageModelRun, tmp_path: Path) -> None:
     assert unknown["remarks"] == [
         "11.11% of the scored tokens are unknown: which words they are is not predicted"
     ]
+
+
+def test_dynamic_evaluation_learns_what_it_has_scored_and_is_apart(run: LanguageModelRun) -> None:
+    text = "Ada likes Rome. Bob likes Rome. " * 20  # no line of the training part is like this
+    weights = run.model.get_weights()
+    plain, slow, fast = (run.evaluate([text], dynamic=rate) for rate in (None, 1e-7, 0.3))
+    assert "dynamic" not in plain
+    assert plain["test"] == slow["test"] == fast["test"]
+    assert slow["dynamic"]["nats"] == pytest.approx(plain["test"]["nats"], rel=1e-4)
+    assert fast["dynamic"]["nats"] < plain["test"]["nats"] - 0.1
+    first = [run.evaluate([text[:20]], dynamic=rate)["dynamic"]["nats"] for rate in (1e-7, 0.3)]
+    assert first[0] == pytest.approx(first[1])  # one chunk is scored before it is learned from
+    for before, after in zip(weights, run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 # Words, documents and parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -209,6 +210,38 @@ class LanguageModelRun(Run):
         continuations = self._writer.complete(prompt, positive_int("n", n), length)
         rows = [(text, math.exp(score), score) for text, score in continuations]
         return pd.DataFrame(rows, columns=["text", "probability", "log_probability"])
+
+    def evaluate(self, data: Any, dynamic: float | None = None, **reading: Any) -> dict[str, Any]:
+        """Score the model on new texts.
+
+        Args:
+            data: new texts, in a form that the recipe accepts as its own `data`.
+            dynamic: learning rate of dynamic evaluation, in which a copy of the model learns from
+                each chunk of the text after the chunk was scored (Krause et al. 2018, arXiv
+                1709.07432); None for none. Its scores are apart from those of the model as it is.
+            **reading: arguments of the recipe that say how to read the data; default: the values of
+                the run.
+
+        Returns:
+            `rows`, `test` (each metric), `interval` and `remarks`, as in `metrics`; with `dynamic`
+            also `dynamic`, which has the metrics of dynamic evaluation, and `dynamic_interval`.
+
+        Raises:
+            ValueError: if the data cannot be read, or the learning rate is not above 0.
+        """
+        if dynamic is not None and not (
+            isinstance(dynamic, Real) and not isinstance(dynamic, bool) and 0 < dynamic < math.inf
+        ):
+            raise ValueError(f"dynamic must be a rate above 0. Received: dynamic={dynamic!r}")
+        result = super().evaluate(data, **reading)
+        if dynamic is None:
+            return result
+        examples = self.task.read(data, self.state, self.resolved, reading)
+        nats = self.task.dynamic_predictions(
+            self.model, examples, self.state, self.resolved, float(dynamic)
+        )
+        score = self.task.score(nats, examples.targets, self.resolved)
+        return {**result, "dynamic": score.values, "dynamic_interval": score.interval()}
 
     @property
     def _writer(self) -> Writer:

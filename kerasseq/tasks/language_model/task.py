@@ -242,6 +242,21 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
         texts = writer.reader.separate(examples.targets.tokens)
         return np.concatenate(writer.tokens.nats(texts))
 
+    def dynamic_predictions(
+        self,
+        model: keras.Model,
+        examples: LanguageExamples,
+        state: Mapping[str, Any],
+        settings: LanguageModelSettings,
+        learning_rate: float,
+    ) -> np.ndarray:
+        """As `predictions`, by dynamic evaluation."""
+        from kerasseq.tasks.language_model.dynamic import dynamic_nats
+
+        reader, config = self.reader(state), self.config(state["data_info"], settings)
+        texts = reader.separate(examples.targets.tokens)
+        return dynamic_nats(model, config, texts, reader.first, settings.steps, learning_rate)
+
     def score(
         self, predictions: np.ndarray, targets: Tokens, settings: LanguageModelSettings
     ) -> Score:
