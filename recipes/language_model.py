@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from kerasseq.settings import Float, Int, doc, setting
+from kerasseq.settings import Choice, Float, Int, doc, setting
 from kerasseq.tasks.language_model import LanguageModelling
 from kerasseq.tasks.recipe import recipe
 from kerasseq.tasks.settings import RecurrentSettings, TrainingSettings
@@ -78,7 +78,7 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
     )
     lowercase: bool = setting(False, "whether to convert texts to lower case", stage="prepare")
     cell: str = "lstm"
-    units: int = setting(128, range=Int(32, 512, log=True))
+    units: int = setting(160, range=Int(32, 512, log=True))
     depth: int = 1
     embedding: int | None = setting(
         None, "width of the embedded tokens; default: the width of the recurrent outputs", least=1
@@ -89,13 +89,13 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         "where their widths differ",
     )
     dropout: float = setting(
-        0.1, "dropout rate before the last layer; all dropouts are locked over time"
+        0.3, "dropout rate before the last layer; all dropouts are locked over time"
     )
     layer_dropout: float = setting(
         0.1, "dropout rate between recurrent layers", least=0, below=1, range=Float(0.0, 0.5)
     )
     embedding_dropout: float = setting(
-        0.0, "dropout rate of the embedded tokens", least=0, below=1, range=Float(0.0, 0.5)
+        0.1, "dropout rate of the embedded tokens", least=0, below=1, range=Float(0.0, 0.5)
     )
     word_dropout: float = setting(
         0.0,
@@ -128,14 +128,17 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         below=1,
         expected="a share above 0 and below 1, the path of texts, or a table of them",
     )
-    epochs: int = 20
+    epochs: int = 16
     patience: int = 3
-    learning_rate: float = 5e-3
+    optimizer: str | keras.optimizers.Optimizer = "adamw"
+    learning_rate: float = setting(0.01, range=Float(1e-3, 2e-2, log=True))
     schedule: str | keras.optimizers.schedules.LearningRateSchedule = "cosine"
+    weight_decay: float | None = 0.02
     batch_size: int = setting(
-        16,
+        8,
         "parallel streams, each a part of the text; fewer where a text is too short; of lines, as "
         "many as have batch_size times steps tokens",
+        range=Choice((4, 8, 16, 32)),
     )
 
 
