@@ -46,8 +46,9 @@ def dynamic_nats(
 
     from kerasseq.models import TokenScorer, WordLoss
 
-    rates = ("dropout", "layer_dropout", "embedding_dropout", "word_dropout")
-    config = replace(config, **dict.fromkeys(rates, 0.0))
+    config = replace(
+        config, dropout=0.0, layer_dropout=0.0, embedding_dropout=0.0, word_dropout=0.0
+    )
     copy = config.build()
     copy.set_weights(model.get_weights())
     learner = config.training_model(copy, streams=1)

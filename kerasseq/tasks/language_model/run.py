@@ -229,17 +229,12 @@ class LanguageModelRun(Run):
         Raises:
             ValueError: if the data cannot be read, or the learning rate is not above 0.
         """
-        if dynamic is not None and not (
-            isinstance(dynamic, Real) and not isinstance(dynamic, bool) and 0 < dynamic < math.inf
-        ):
-            raise ValueError(f"dynamic must be a rate above 0. Received: dynamic={dynamic!r}")
+        rate = None if dynamic is None else _rate(dynamic)
         result = super().evaluate(data, **reading)
-        if dynamic is None:
+        if rate is None:
             return result
         examples = self.task.read(data, self.state, self.resolved, reading)
-        nats = self.task.dynamic_predictions(
-            self.model, examples, self.state, self.resolved, float(dynamic)
-        )
+        nats = self.task.dynamic_predictions(self.model, examples, self.state, self.resolved, rate)
         score = self.task.score(nats, examples.targets, self.resolved)
         return {**result, "dynamic": score.values, "dynamic_interval": score.interval()}
 
@@ -247,6 +242,12 @@ class LanguageModelRun(Run):
     def _writer(self) -> Writer:
         writer: Writer = self.task.writer(self.model, self.state)
         return writer
+
+
+def _rate(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
+        raise ValueError(f"dynamic must be a rate above 0. Received: dynamic={value!r}")
+    return float(value)
 
 
 def _seed(seed: Any) -> int:
