@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from kerasseq.settings import Float, Int, doc, setting
+from kerasseq.settings import Choice, Float, Int, doc, setting
 from kerasseq.tasks.language_model import LanguageModelling
 from kerasseq.tasks.recipe import recipe
 from kerasseq.tasks.settings import RecurrentSettings, TrainingSettings
@@ -25,8 +25,8 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
     The model gives the probability of each token after all tokens before it. The text is read as
     parallel streams, chunk by chunk: the state is carried from chunk to chunk, and the gradient
     ends at the beginning of a chunk (truncated backpropagation through time). The test part is read
-    as one text. Beside the model stand a unigram model and an interpolated Kneser-Ney model of
-    5-grams.
+    as one text. With `lines=True` every line is a text by itself. Beside the model stand a unigram
+    model and an interpolated Kneser-Ney model of 5-grams.
 
     Returns:
         A LanguageModelRun: `score`, `generate`, `complete`, `evaluate`, `save`, `summary`, and the
@@ -56,6 +56,12 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
     text: str | None = setting(
         None, "name of the column of texts in a table; default: detected", stage="read"
     )
+    lines: bool = setting(
+        False,
+        "whether each line is a text by itself, such as a name or a sentence; the model then reads "
+        "every line from its beginning to its end, without the lines before it",
+        stage="split",
+    )
     tokens: Literal["character", "word", "subword"] = setting(
         "character",
         'unit of the text: "character", "word", or "subword" for byte pairs',
@@ -72,7 +78,7 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
     )
     lowercase: bool = setting(False, "whether to convert texts to lower case", stage="prepare")
     cell: str = "lstm"
-    units: int = setting(128, range=Int(32, 512, log=True))
+    units: int = setting(160, range=Int(32, 512, log=True))
     depth: int = 1
     embedding: int | None = setting(
         None, "width of the embedded tokens; default: the width of the recurrent outputs", least=1
@@ -83,13 +89,13 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         "where their widths differ",
     )
     dropout: float = setting(
-        0.1, "dropout rate before the last layer; all dropouts are locked over time"
+        0.3, "dropout rate before the last layer; all dropouts are locked over time"
     )
     layer_dropout: float = setting(
         0.1, "dropout rate between recurrent layers", least=0, below=1, range=Float(0.0, 0.5)
     )
     embedding_dropout: float = setting(
-        0.0, "dropout rate of the embedded tokens", least=0, below=1, range=Float(0.0, 0.5)
+        0.1, "dropout rate of the embedded tokens", least=0, below=1, range=Float(0.0, 0.5)
     )
     word_dropout: float = setting(
         0.0,
@@ -122,13 +128,17 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         below=1,
         expected="a share above 0 and below 1, the path of texts, or a table of them",
     )
-    epochs: int = 20
+    epochs: int = 16
     patience: int = 3
-    learning_rate: float = 5e-3
+    optimizer: str | keras.optimizers.Optimizer = "adamw"
+    learning_rate: float = setting(0.01, range=Float(1e-3, 2e-2, log=True))
     schedule: str | keras.optimizers.schedules.LearningRateSchedule = "cosine"
+    weight_decay: float | None = 0.02
     batch_size: int = setting(
-        16,
-        "parallel streams, each a part of the text; fewer where a text is too short",
+        8,
+        "parallel streams, each a part of the text; fewer where a text is too short; of lines, as "
+        "many as have batch_size times steps tokens",
+        range=Choice((4, 8, 16, 32)),
     )
 
 

@@ -334,8 +334,21 @@ class Cell(keras.layers.Layer):
                 "Run it by kerasseq.rnn(cell), or kerasseq.rnn([cell, cell]) with one level per "
                 "cell."
             )
+        return self.call_projected(self.project(inputs), states)
+
+    def call_projected(self, projected: Tensor, states: States) -> tuple[Tensor, States]:
+        """Run one timestep in inference from projected inputs, (batch, columns), as `call` does.
+
+        Example:
+
+        >>> import numpy as np, kerasseq
+        >>> cell = kerasseq.cells.get("gru")(4)
+        >>> inputs, states = np.ones((2, 3), "float32"), [np.zeros((2, 4), "float32")]
+        >>> output, _ = cell(inputs, states)
+        >>> np.allclose(cell.call_projected(cell.project(inputs), states)[0], output)
+        True
+        """
         kernel = getattr(self, self._recurrent_weight) if self._recurrent_weight else None
-        projected = self.project(inputs)
         carried = [ops.cast(state, self.state_dtype) for state in states]
         new_states = self.advance(projected, carried, Frame(kernel, None, {}, False), {})
         output = ops.cast(self.emit(new_states, projected), self.compute_dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 from typing import Any
@@ -10,7 +11,7 @@ import keras
 from keras import ops
 
 from kerasseq.generation.decoder import PADDING, Tensor
-from kerasseq.generation.generator import NEVER, Generator, check_number
+from kerasseq.generation.generator import NEVER, Generator, Step, check_number
 from kerasseq.params.spec import positive_int
 
 __all__ = ["BeamSearch"]
@@ -73,8 +74,9 @@ class BeamSearch(Generator):
         ) -> Tensor:
             return self.continues(time, self._is_final(tokens, total))
 
+        extend = functools.partial(self._extend, self.stepper(token))
         first = (ops.convert_to_tensor(0), token, tokens, log_probs, total, state)
-        _, _, tokens, log_probs, total, _ = ops.while_loop(condition, self._extend, first)
+        _, _, tokens, log_probs, total, _ = ops.while_loop(condition, extend, first)
         missing = total < NEVER / 2  # sentences with forbidden tokens, where no others are possible
         scores = self._length_penalized(total, _lengths(tokens))
         outputs = {
@@ -86,6 +88,7 @@ class BeamSearch(Generator):
 
     def _extend(
         self,
+        step: Step,
         time: Tensor,
         token: Tensor,
         tokens: Tensor,
@@ -95,7 +98,9 @@ class BeamSearch(Generator):
     ) -> tuple[Any, ...]:
         """Extend the sentences by one token, and keep the best `beam_width` of each row."""
         flat_tokens = ops.reshape(tokens, (-1, self.length))
-        word_log_probs, adjusted, new_state = self.next_log_probs(token, state, flat_tokens, time)
+        word_log_probs, adjusted, new_state = self.next_log_probs(
+            step, token, state, flat_tokens, time
+        )
         words = word_log_probs.shape[-1]
         word_log_probs = ops.reshape(word_log_probs, (-1, self.beam_width, words))
         adjusted = ops.reshape(adjusted, (-1, self.beam_width, words))

@@ -22,7 +22,8 @@ class Decoder(Protocol):
     """A model that predicts the next word from its state.
 
     An optional attribute `words`, the size of the vocabulary, lets generators check their token
-    arguments.
+    arguments. An optional method `stepper(tokens)` returns a function like `step` for a loop that
+    reads as many tokens, so that what is the same in each step is computed once.
     """
 
     def start(self, context: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,9 +13,11 @@ from keras import ops
 
 from kerasseq.generation.decoder import PADDING, Sentences, Tensor
 from kerasseq.params.spec import positive_int
+from kerasseq.training.retracing import without_retracing_warnings
 
-__all__ = ["NEVER", "Generator", "check_number"]
+__all__ = ["NEVER", "Generator", "check_number", "count_rows", "occurs"]
 
+Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 NEVER = -1e9  # log-probability of forbidden tokens; -inf would lead to NaN
 
 
@@ -92,14 +94,8 @@ class Generator(keras.Model):
         Raises:
             ValueError: If there are no rows, or the arrays differ in their number of rows.
         """
-        rows = _count_rows(context)
-        if first is None:
-            first = np.full(rows, self.first)
-        first = np.asarray(first, dtype=np.int32)
-        if first.shape != (rows,):
-            raise ValueError(
-                f"`first` must have one token for each of {rows} rows. Received: {first.shape}"
-            )
+        rows = count_rows(context)
+        first = self.first_tokens(rows, first)
         inputs = {"context": context, "first": first, **self.draw_noise(rows)}
         outputs = []
         for begin in range(0, rows, positive_int("batch_size", batch_size)):
@@ -114,9 +110,23 @@ class Generator(keras.Model):
         }
         return Sentences(**joined)
 
+    def first_tokens(self, rows: int, first: np.ndarray | None) -> np.ndarray:
+        """Check the token that each row goes on from; the start token if there is none."""
+        first = np.asarray(np.full(rows, self.first) if first is None else first, dtype=np.int32)
+        if first.shape != (rows,):
+            raise ValueError(
+                f"`first` must have one token for each of {rows} rows. Received: {first.shape}"
+            )
+        return first
+
     def draw_noise(self, rows: int) -> dict[str, np.ndarray]:
         """Random inputs of `call`, by name; none for a generator that draws no samples."""
         return {}
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """As `keras.Model` does; each generator is traced once, of which TensorFlow would warn."""
+        with without_retracing_warnings():
+            return super().predict_on_batch(x)
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         """Generate the `tokens`, `log_probs` and `scores` of a batch; see `Sentences`."""
@@ -140,27 +150,42 @@ class Generator(keras.Model):
             ended = ops.logical_or(ended, tokens == end)
         return ops.any(ended, axis=-1)
 
+    def stepper(self, token: Tensor) -> Step:
+        """The function that reads a token in each step of the loop, from the first tokens."""
+        if not hasattr(self.decoder, "stepper"):
+            return self.decoder.step
+        return self.decoder.stepper(self.length * (token.shape[0] or 1))
+
     def next_log_probs(
-        self, token: Tensor, state: Any, tokens: Tensor, time: Tensor
+        self,
+        step: Step,
+        token: Tensor,
+        state: Any,
+        tokens: Tensor,
+        time: Tensor,
+        before: Tensor | None = None,
     ) -> tuple[Any, ...]:
         """Log-probabilities of the next token.
 
         Args:
+            step: From `stepper`.
             token: The last token of each sentence, int (sentences,).
             state: State of the decoder before this token.
             tokens: The tokens generated so far, int (sentences, length), followed by zeros.
             time: Number of tokens generated so far.
+            before: Further words that are penalized as repeated, bool (sentences, words).
 
         Returns:
             The decoder's log-probabilities, (sentences, words); the same with penalties and
             forbidden tokens, from which to choose; and the new state.
         """
-        logits, state = self.decoder.step(token, state)
+        logits, state = step(token, state)
         log_probs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         words = log_probs.shape[-1]
         adjusted = log_probs
         if self.repetition_penalty != 1:
-            repeated = _occurs(tokens, tokens != PADDING, words)
+            repeated = occurs(tokens, tokens != PADDING, words)
+            repeated = repeated if before is None else ops.logical_or(repeated, before)
             adjusted = ops.where(repeated, log_probs * self.repetition_penalty, log_probs)
         forbidden = ops.convert_to_tensor(np.isin(np.arange(words), self.forbidden))
         if self.no_repeat_ngram_size:
@@ -191,7 +216,7 @@ def check_number(
     return value
 
 
-def _count_rows(context: Any) -> int:
+def count_rows(context: Any) -> int:
     """Number of rows of the arrays of a context; a ValueError if they differ."""
     parts = keras.tree.flatten(context)
     if not parts or not all(getattr(part, "shape", ()) for part in parts):
@@ -210,7 +235,7 @@ def _count_rows(context: Any) -> int:
     return rows.pop()
 
 
-def _occurs(tokens: Tensor, counts: Tensor, words: int) -> Tensor:
+def occurs(tokens: Tensor, counts: Tensor, words: int) -> Tensor:
     """Whether a sentence has a word, (sentences, words), among tokens (sentences, n) that count.
 
     Args:
@@ -237,4 +262,4 @@ def _repeats_ngram(tokens: Tensor, time: Tensor, size: int, words: int) -> Tenso
         recent = ops.take(tokens, last[offset], axis=1)[:, None]
         matches = ops.logical_and(matches, tokens[:, offset : offset + starts] == recent)
     following = tokens[:, size - 1 :]
-    return _occurs(following, ops.logical_and(matches, following != PADDING), words)
+    return occurs(following, ops.logical_and(matches, following != PADDING), words)

@@ -33,7 +33,7 @@ def run(
         states: The first states, (batch, width) each.
         steps: A nest of tensors with time first.
         keep: How many of the states to return for every step.
-        unroll: Unroll the loop (TensorFlow and JAX; PyTorch always does).
+        unroll: Unroll the loop (TensorFlow and JAX; PyTorch always does, and one step needs none).
         backwards: Run from the last step to the first.
 
     Returns:
@@ -41,7 +41,7 @@ def run(
         the order of time, even if the loop runs backwards.
     """
     length = keras.tree.flatten(steps)[0].shape[0]
-    if unroll or backend() == "torch":
+    if unroll or backend() == "torch" or length == 1:
         return _unroll(step, states, steps, keep, length, backwards)
     if backend() == "jax":
         return _jax(step, states, steps, keep, backwards)

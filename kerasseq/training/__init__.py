@@ -12,8 +12,10 @@ from kerasseq.training.config import (
     main_logs,
 )
 from kerasseq.training.fit import FitResult, fit
+from kerasseq.training.lines import Lines
 from kerasseq.training.optimizers import check, setting_to_json
 from kerasseq.training.outputs import finite, outputs
+from kerasseq.training.retracing import without_retracing_warnings
 from kerasseq.training.streams import Streams
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Streams",
     "Examples",
     "Generated",
+    "Lines",
     "History",
     "TrainingConfig",
     "FitResult",
@@ -35,4 +38,5 @@ __all__ = [
     "setting_to_json",
     "direction",
     "main_logs",
+    "without_retracing_warnings",
 ]

@@ -15,6 +15,7 @@ from kerasseq.training.averaging import Averaging
 from kerasseq.training.batches import Batches, Examples, Generated
 from kerasseq.training.checkpoint import BestEpochCheckpoint, TimeLimit
 from kerasseq.training.config import History, StopRule, TrainingConfig
+from kerasseq.training.lines import Lines
 from kerasseq.training.progress import show_progress
 from kerasseq.training.streams import StreamBatches, Streams
 
@@ -41,8 +42,8 @@ class FitResult:
 
 def fit(
     model: keras.Model,
-    train: Examples | Generated | Streams,
-    validation: Examples | Generated | Streams | None,
+    train: Examples | Generated | Streams | Lines,
+    validation: Examples | Generated | Streams | Lines | None,
     config: TrainingConfig,
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -56,8 +57,8 @@ def fit(
 
     Args:
         model: a functional model; it is not compiled itself.
-        train: examples to learn from; the batches of `Streams` are neither shuffled nor sized by
-            `batch_size`.
+        train: examples to learn from; `Streams`, which are never shuffled, and `Lines` have their
+            own number of rows in place of `batch_size`.
         validation: examples that select the best epoch; None to keep the last epoch.
         config: loss, optimizer, epochs and so on.
         callbacks: further Keras callbacks, called before the checkpoint is written.
@@ -111,13 +112,13 @@ def fit(
 
 
 def _batches(
-    examples: Examples | Generated | Streams,
+    examples: Examples | Generated | Streams | Lines,
     config: TrainingConfig,
     size: int,
     seed: int | None = None,
 ) -> Batches | StreamBatches:
     """The batches of a part."""
-    if isinstance(examples, Streams):
+    if isinstance(examples, Streams | Lines):
         return examples.batches()
     return Batches(examples, size, seed, config.branches)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kerasseq.tasks.recipe import importable
+from kerasseq.training.retracing import without_retracing_warnings
 from kerasseq.tuning import tensorboard
 from kerasseq.tuning import trial as trials
 from kerasseq.tuning.final import DEFAULT, finish
@@ -66,7 +66,8 @@ class Search:
             workers: number of worker processes on this machine.
             remote: whether workers on other machines run the trials instead.
         """
-        with self.progress as progress, _quiet_tensorflow(), _unfreezing():
+        # Each trial has to be traced anew.
+        with self.progress as progress, without_retracing_warnings(), _unfreezing():
             try:
                 for event in self.events:
                     progress.add_earlier(event)
@@ -270,18 +271,6 @@ class Search:
         shutil.rmtree(trials.folder(task, DEFAULT), ignore_errors=True)
         for path in (path for name in _LEFTOVERS for path in task.folder.glob(name)):
             shutil.rmtree(path, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _quiet_tensorflow() -> Iterator[None]:
-    """Context without TensorFlow's warnings about retracing; each trial has to be traced anew."""
-    logger = logging.getLogger("tensorflow")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 @contextlib.contextmanager

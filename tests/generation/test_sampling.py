@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from tests.generation.harness import (
     SETTINGS,
     START,
     TABLE,
+    WORDS,
+    Ending,
     Toy,
     stripped,
     token_log_probs,
@@ -88,3 +91,44 @@ def test_log_probabilities_are_the_decoders_own() -> None:
         tokens = stripped(sentences.tokens[row, 0])
         each = np.pad(token_log_probs(row, tokens), (0, LENGTH - len(tokens)))
         np.testing.assert_allclose(sentences.log_probs[row, 0], each, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"repetition_penalty": 1.5}, {"temperature": 0.0}])
+def test_pieces_are_the_whole(options: dict[str, Any]) -> None:
+    settings = {**SETTINGS, "end": (), "temperature": 1.0, "sentences": 2, "seed": 5, **options}
+    whole = Sampler(Toy(), **{**settings, "length": 12}).run(ROWS)
+    for length in (3, 4):
+        decoder = Toy()
+        decoder.words = WORDS
+        pieces = Sampler(decoder, **{**settings, "length": length}).stream(ROWS)
+        parts = [*itertools.islice(pieces, 12 // length)]
+        np.testing.assert_array_equal(
+            np.concatenate([part.tokens for part in parts], axis=-1), whole.tokens
+        )
+        np.testing.assert_allclose(
+            np.concatenate([part.log_probs for part in parts], axis=-1), whole.log_probs, atol=1e-5
+        )
+
+
+def test_pieces_end_with_the_last_sentence() -> None:
+    settings = {**SETTINGS, "length": 2}
+    pieces = [piece.tokens[:, 0] for piece in Sampler(Ending(), **settings).stream(ROWS[[0, 3, 1]])]
+    assert len(pieces) == 2
+    counts = (np.concatenate(pieces, axis=1) != 0).sum(axis=1)
+    assert counts.tolist() == [1, 4, 2]
+
+
+def test_two_streams_of_one_sampler_do_not_disturb_each_other() -> None:
+    sampler = Sampler(Toy(), temperature=1.0, **{**SETTINGS, "end": ()})
+    alone = next(sampler.stream(ROWS)).tokens
+    first = sampler.stream(ROWS)
+    sampler.seed, sampler.temperature = 1, 9.0
+    next(sampler.stream(ROWS))
+    np.testing.assert_array_equal(next(first).tokens, alone)
+
+
+def test_pieces_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match="`no_repeat_ngram_size` cannot be kept over pieces"):
+        Sampler(Toy(), no_repeat_ngram_size=2, **SETTINGS).stream(ROWS)
+    with pytest.raises(ValueError, match="needs a decoder with an attribute `words`"):
+        Sampler(Toy(), repetition_penalty=2.0, **SETTINGS).stream(ROWS)

@@ -119,3 +119,22 @@ def test_steps_are_what_reading_gives() -> None:
 def test_sizes_that_cannot_be(wrong: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         LanguageModelConfig(words=9, **wrong)
+
+
+@given(configs())
+@examples(20)
+def test_a_projected_vocabulary_gives_the_same_steps(config: LanguageModelConfig) -> None:
+    decoder = config.build().get_layer("decoder")
+    state = reference = {"states": decoder.first_states(3)}
+    step = decoder.stepper(config.words)
+    assert step != decoder.step
+    assert decoder.stepper(config.words - 1) == decoder.step
+    for token in ([1, 0, 1], [0, 1, 1]):
+        tokens = np.array(token, dtype="int32")
+        logits, state = step(tokens, state)
+        expected, reference = decoder.step(tokens, reference)
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(logits), ops.convert_to_numpy(expected), atol=1e-5
+        )
+    for a, b in zip(state["states"], reference["states"], strict=True):
+        np.testing.assert_allclose(ops.convert_to_numpy(a), ops.convert_to_numpy(b), atol=1e-5)

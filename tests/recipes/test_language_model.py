@@ -21,7 +21,10 @@ from tests.damages import set_value
 
 TASK = language_model.task
 SMALL: dict[str, Any] = {"units": 16, "batch_size": 8, "steps": 20, "quiet": True}
-LEARNING: dict[str, Any] = {**SMALL, "epochs": 6, "learning_rate": 0.03, "dropout": 0.0}
+LEARNING: dict[str, Any] = {
+    **{**SMALL, "epochs": 6, "learning_rate": 0.03},
+    **{"dropout": 0.0, "embedding_dropout": 0.0, "weight_decay": None},
+}
 
 NAMES, DEEDS = ["Ada", "Bob", "Cleo", "Dan"], ["saw Rome", "left Oslo", "likes Bonn"]
 
@@ -147,6 +150,16 @@ def test_generation_goes_on_from_the_prompt(run: LanguageModelRun) -> None:
     assert run.generate("Ada ", length=9, seed=1) == run.generate("Ada ", length=30, seed=1)[:9]
 
 
+@pytest.mark.parametrize("options", [{}, {"stop": "Oslo"}, {"repetition_penalty": 1.1}])
+def test_pieces_of_a_text_are_the_text(run: LanguageModelRun, options: dict[str, Any]) -> None:
+    options = {"length": 300, "seed": 2, **options}
+    pieces = [*run.stream("Ada ", **options)]
+    assert "".join(pieces) == run.generate("Ada ", **options)
+    if "stop" not in options:
+        assert len(pieces) > 4
+        assert sum(map(len, pieces)) == 300
+
+
 def test_generation_draws_as_often_as_the_model_says(run: LanguageModelRun) -> None:
     writer = TASK.writer(run.model, run.state)
     prompts = ["Dan saw Rome.\n"] * 400
@@ -167,10 +180,12 @@ def test_generation_draws_as_often_as_the_model_says(run: LanguageModelRun) -> N
         ("generate", {"prompt": "A", "temperature": -1}, "temperature.*-1"),
         ("generate", {"prompt": "A", "top_p": 0}, "top_p.*0"),
         ("generate", {"prompt": "A", "repetition_penalty": 0.5}, "repetition_penalty.*0.5"),
+        ("stream", {"prompt": "A", "top_k": -1}, "top_k.*-1"),
         ("generate", {"prompt": "A", "stop": ""}, "stop must be a text that is not empty"),
         ("generate", {"prompt": "A", "seed": -1}, "seed must be a whole number"),
         ("complete", {"prompt": "A", "n": 0}, "n.*0"),
         ("score", {"data": []}, "there is no text in the list"),
+        ("evaluate", {"data": "none.txt", "dynamic": 0}, "dynamic must be a rate above 0"),
         ("evaluate", {"data": "none.txt"}, "there is no file or folder none.txt"),
     ],
 )
@@ -190,6 +205,20 @@ def test_new_data_is_scored(run: LanguageModelRun, tmp_path: Path) -> None:
     assert unknown["remarks"] == [
         "11.11% of the scored tokens are unknown: which words they are is not predicted"
     ]
+
+
+def test_dynamic_evaluation_learns_what_it_has_scored_and_is_apart(run: LanguageModelRun) -> None:
+    text = "Ada likes Rome. Bob likes Rome. " * 20  # no line of the training part is like this
+    weights = run.model.get_weights()
+    plain, slow, fast = (run.evaluate([text], dynamic=rate) for rate in (None, 1e-7, 0.3))
+    assert "dynamic" not in plain
+    assert plain["test"] == slow["test"] == fast["test"]
+    assert slow["dynamic"]["nats"] == pytest.approx(plain["test"]["nats"], rel=1e-4)
+    assert fast["dynamic"]["nats"] < plain["test"]["nats"] - 0.1
+    first = [run.evaluate([text[:20]], dynamic=rate)["dynamic"]["nats"] for rate in (1e-7, 0.3)]
+    assert first[0] == pytest.approx(first[1])  # one chunk is scored before it is learned from
+    for before, after in zip(weights, run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 # Words, documents and parts
@@ -329,3 +358,49 @@ def test_a_damaged_run_is_not_loaded(
     set_value(tmp_path / "run" / name, keys, value)
     with pytest.raises(ValueError, match=match):
         kerasseq.load(tmp_path / "run")
+
+
+# Lines
+
+
+@pytest.fixture(scope="module")
+def of_names() -> LanguageModelRun:
+    draw = np.random.default_rng(1)
+    names = {"".join(draw.choice([*"abe"], size=draw.integers(2, 5))) + "z" for _ in range(900)}
+    return language_model([*sorted(names)], lines=True, **{**LEARNING, "epochs": 8, "steps": 30})
+
+
+def test_lines_are_generated_whole(of_names: LanguageModelRun) -> None:
+    names = [of_names.generate("", length=40, seed=seed) for seed in range(20)]
+    assert len({*names}) > 3
+    assert sum(name.endswith("z") and "z" not in name[:-1] for name in names) >= 18
+    assert of_names.generate("b", length=40).endswith("z")
+
+
+def test_lines_are_scored_without_each_other(of_names: LanguageModelRun) -> None:
+    names = ["abez", "bz", "eebaz"]
+    table = of_names.score(names)
+    assert table["tokens"].tolist() == [5, 3, 6]  # with the end
+    result = of_names.evaluate(["abez\nbz", "\neebaz\n"])
+    assert result["test"]["nats"] * 14 == pytest.approx(-table["log_probability"].sum(), rel=1e-5)
+
+
+def test_lines_of_words_end_the_text() -> None:
+    settings, parts, prepared = _prepared(["\n".join(_lines(60))], tokens="word", lines=True)
+    assert len(parts.train.texts) + len(parts.validation.texts) + len(parts.test.texts) <= 60
+    model = perform.build_model(TASK, prepared, settings)
+    writer = TASK.writer(model, prepared.state)
+    bias = np.full(len(writer.reader.tokenizer), -50.0)
+    bias[3] = 50.0  # the end token
+    model.get_layer("decoder").bias.assign(bias)
+    assert writer.sample(["Ada saw"], 20) == [""]
+    trained, streams, validation = TASK.training(model, prepared, settings)
+    assert trained is model
+    assert len(streams) == len(parts.train.texts)
+    # As many tokens in a batch as streams have.
+    assert streams.rows == 8 * 20 * len(streams) // len(prepared.train)
+    assert validation.seed is None
+
+
+def test_few_lines_are_refused(tmp_path: Path) -> None:
+    _fails(tmp_path, ["Ada\nBob\n"], "lines=True needs at least 20 lines.*Received: 2", lines=True)

@@ -19,7 +19,7 @@ from kerasseq.io.tables import TABLES, find_text, read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Corpus", "add_part", "is_table_file", "read_corpus", "read_lines"]
+__all__ = ["Corpus", "add_part", "is_table_file", "lines_of", "read_corpus", "read_lines"]
 
 _PART = re.compile(r"(?:^|[._-])(train|valid|validation|val|dev|test)$", re.IGNORECASE)
 _SAME = {"validation": "valid", "val": "valid", "dev": "valid"}
@@ -42,6 +42,17 @@ class Corpus:
     test: list[str] | None = field(default=None, metadata=LATER)
     notes: list[str] = field(default_factory=list)
     column: str | None = field(default=None, compare=False)
+
+    def by_lines(self) -> Corpus:
+        """The same texts with each line that is not blank as a document.
+
+        >>> Corpus(["Ada\\nBob\\n", "Cleo"]).by_lines().texts
+        ['Ada', 'Bob', 'Cleo']
+        """
+        validation, test = (
+            None if part is None else lines_of(part) for part in (self.validation, self.test)
+        )
+        return replace(self, texts=lines_of(self.texts), validation=validation, test=test)
 
 
 def read_corpus(data: Any, text: str | None = None) -> Corpus:
@@ -150,6 +161,11 @@ def read_lines(data: Any, text: str | None = None, column: str | None = None) ->
     if not rows:
         raise ValueError(f"there is no text in {where}. Give at least one.")
     return rows
+
+
+def lines_of(texts: Iterable[str]) -> list[str]:
+    """The lines of texts that are not blank."""
+    return [line for text in texts for line in text.split("\n") if line.strip()]
 
 
 def is_table_file(data: Any) -> bool:

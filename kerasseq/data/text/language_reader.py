@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
+from kerasseq.data.text.corpus import lines_of
 from kerasseq.data.text.corpus_split import TextPart
-from kerasseq.data.tokenizers.tokenizer import END, START, UNKNOWN, Kind, Tokenizer, TokenizerState
+from kerasseq.data.tokenizers.tokenizer import (
+    END,
+    PADDING,
+    START,
+    UNKNOWN,
+    Kind,
+    Tokenizer,
+    TokenizerState,
+)
 
 __all__ = ["LanguageReader", "LanguageReaderState"]
 
+_INCOMPLETE = "\ufffd"  # in place of a character some bytes of which are missing
 _UNKNOWN_WORD = "<unk>"  # corpora with it are separated into words already
 
 
@@ -22,6 +32,7 @@ class LanguageReaderState(TypedDict):
 
     tokenizer: TokenizerState
     ends: bool
+    lines: NotRequired[bool]  # missing in earlier runs
 
 
 @dataclass(frozen=True)
@@ -35,10 +46,12 @@ class LanguageReader:
     Args:
         tokenizer: the vocabulary.
         ends: whether the training part has end tokens.
+        lines: whether each text is a line, which is read without those before it.
     """
 
     tokenizer: Tokenizer
     ends: bool
+    lines: bool = False
 
     @classmethod
     def fit(
@@ -49,6 +62,7 @@ class LanguageReader:
         vocabulary_size: int,
         min_count: int,
         lowercase: bool,
+        lines: bool = False,
     ) -> LanguageReader:
         """Choose the vocabulary from the training part.
 
@@ -58,6 +72,7 @@ class LanguageReader:
             vocabulary_size: largest number of words or subwords.
             min_count: least number of occurrences of a token.
             lowercase: whether texts are lower-cased.
+            lines: whether each text is a line, which is read without those before it.
 
         Raises:
             ValueError: if no token occurs often enough, or the vocabulary is larger than the text.
@@ -72,9 +87,9 @@ class LanguageReader:
             clean=kind == "word" and not separated,
             boundaries=True,
         )
-        pieces = [line for text in part.texts for line in _lines(text)]
+        pieces = lines_of(part.texts)
         tokenizer.fit(pieces if kind == "word" else part.texts)
-        return cls(tokenizer, part.documents or kind == "word")
+        return cls(tokenizer, part.documents or kind == "word", lines)
 
     @property
     def kind(self) -> Kind:
@@ -91,6 +106,13 @@ class LanguageReader:
         rows = self._texts(part.texts, part.documents)
         return np.fromiter(chain.from_iterable(rows), dtype=np.int32)
 
+    def separate(self, tokens: np.ndarray) -> list[np.ndarray]:
+        """The tokens of a part by texts that are read without each other: lines, or all as one."""
+        if not self.lines:
+            return [tokens]
+        lines = np.split(tokens, np.flatnonzero(tokens == END) + 1)
+        return [line for line in lines if len(line)]
+
     def whole(self, text: str) -> np.ndarray:
         """The tokens of a whole text, with its end if there are ends, int32 `(tokens,)`."""
         return np.array(self._texts([text], self.ends)[0], dtype=np.int32)
@@ -105,10 +127,32 @@ class LanguageReader:
     def write(self, tokens: Sequence[int] | np.ndarray) -> str:
         """The text of tokens; an end token between words is a line break."""
         numbers = np.asarray(tokens)
-        if self.kind != "word":
+        if self.kind != "word" or self.lines:
             return self.tokenizer.decode([numbers])[0]
         lines = np.split(numbers, np.flatnonzero(numbers == END))
         return "\n".join(self.tokenizer.decode([line[line != END] for line in lines]))
+
+    def write_pieces(self, pieces: Iterable[np.ndarray]) -> Iterator[str]:
+        """The text of tokens that come piece by piece; all pieces together are `write` of all.
+
+        A character whose bytes are divided between pieces comes with the last of them.
+
+        Args:
+            pieces: rows of tokens, int `(tokens,)`; padding does not count.
+        """
+        tokens, text, written = np.zeros(0, dtype=np.int32), "", ""
+        for piece in pieces:
+            added = piece[piece != PADDING]
+            # How a piece continues the text depends on the tokens before it.
+            tokens = np.concatenate([tokens, added])
+            text = self.write(tokens)
+            complete = text.rstrip(_INCOMPLETE)
+            yield complete[len(written) :]
+            written = complete
+            if complete == text:
+                tokens, written = added, self.write(added)
+                text = written
+        yield text[len(written) :]
 
     def unknown_share(self, tokens: np.ndarray) -> float:
         """Share of the tokens that are unknown."""
@@ -116,22 +160,17 @@ class LanguageReader:
 
     def _texts(self, texts: Sequence[str], documents: bool) -> list[list[int]]:
         if self.kind == "word":
-            rows = [self.tokenizer.tokens(_lines(text)) for text in texts]
+            rows = [self.tokenizer.tokens(lines_of([text])) for text in texts]
             return [[*chain.from_iterable([*line, END] for line in lines)] for lines in rows]
         end = [END] if documents and self.ends else []
         return [[*row, *end] for row in self.tokenizer.tokens(texts)]
 
     def state(self) -> dict[str, Any]:
         """The JSON values from which `from_state` restores the reader."""
-        return {"tokenizer": self.tokenizer.state(), "ends": self.ends}
+        return {"tokenizer": self.tokenizer.state(), "ends": self.ends, "lines": self.lines}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> LanguageReader:
         """Restore a reader from its state."""
-        return cls(Tokenizer.from_state(state["tokenizer"]), state["ends"])
-
-
-def _lines(text: str) -> list[str]:
-    """The lines of a text that are not blank."""
-    lines: Iterable[str] = text.split("\n")
-    return [line for line in lines if line.strip()]
+        tokenizer = Tokenizer.from_state(state["tokenizer"])
+        return cls(tokenizer, state["ends"], state.get("lines", False))

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.layers.decoders.words import State, Tensor, WordDecoder
+from kerasseq.layers.decoders.words import State, Step, Tensor, WordDecoder
 from kerasseq.layers.token_dropout import TokenDropout
 
 __all__ = ["TextDecoder"]
@@ -120,9 +120,40 @@ class TextDecoder(WordDecoder):
         embedded = self.embedding_dropout(embedded, training=training)
         output, states = self.run(embedded, state["states"], training, mask)
         joint = self.dropout(output, training=training)
-        if self.projection is not None:
-            joint = self.projection(joint)
-        return self.logits(joint), {"states": states}
+        return self._read_out(joint), {"states": states}
+
+    def _read_out(self, output: Tensor) -> Tensor:
+        """Logits from recurrent outputs."""
+        return self.logits(output if self.projection is None else self.projection(output))
+
+    def stepper(self, tokens: int) -> Step:
+        """A function like `step`, for a loop; it projects each word of the vocabulary only once.
+
+        Args:
+            tokens: Number of tokens that the loop reads. If the vocabulary has more words, or a
+                cell is not of kerasseq, it is `step` itself.
+        """
+        levels = getattr(self.recurrent, "levels", [self.recurrent])
+        cells: list[Any] = [getattr(level, "cell", None) for level in levels]
+        plain = all(hasattr(cell, "call_projected") for cell in cells)
+        if tokens < self.words or not plain or getattr(self.recurrent, "skip", None):
+            return self.step
+        table = cells[0].project(ops.cast(self.embedding.embeddings, self.compute_dtype))
+
+        def step(tokens: Tensor, state: State) -> tuple[Tensor, State]:
+            states, output = list(state["states"]), None
+            after: list[Tensor] = []
+            for cell in cells:
+                # The first cell reads a row of the table.
+                projected = (
+                    ops.take(table, tokens, axis=0) if output is None else cell.project(output)
+                )
+                count = len(cell.state_size)
+                output, new = cell.call_projected(projected, states[:count])
+                states, after = states[count:], after + new
+            return self._read_out(output), {"states": after}
+
+        return step
 
     def compute_output_shape(self, tokens_shape: Any) -> Any:
         """Shape of the logits, (batch, timesteps, words)."""

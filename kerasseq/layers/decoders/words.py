@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from kerasseq.params.spec import positive_int
 
 Tensor = Any
 State = dict[str, Any]
+Step = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
 class WordDecoder(keras.layers.Layer):

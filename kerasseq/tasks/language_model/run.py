@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -136,18 +138,53 @@ class LanguageModelRun(Run):
         Raises:
             ValueError: if the prompt has no known token, or an argument is out of range.
         """
-        if stop is not None and not (isinstance(stop, str) and stop):
-            raise ValueError(f"stop must be a text that is not empty. Received: stop={stop!r}")
-        (generated,) = self._writer.sample(
-            [prompt],
-            positive_int("length", length),
-            seed=_seed(seed),
+        pieces = self.stream(
+            prompt,
+            length,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
             repetition_penalty=repetition_penalty,
+            stop=stop,
+            seed=seed,
         )
-        return generated if stop is None else generated.partition(stop)[0]
+        return "".join(pieces)
+
+    def stream(
+        self,
+        prompt: str,
+        length: int = 200,
+        *,
+        stop: str | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> Iterator[str]:
+        """The text of `generate`, piece by piece, as soon as each is there.
+
+        Args:
+            prompt: as in `generate`.
+            length: as in `generate`.
+            stop: as in `generate`.
+            seed: as in `generate`.
+            **options: `temperature`, `top_k`, `top_p` and `repetition_penalty`, as in `generate`.
+
+        Returns:
+            An iterator of texts that together are the one of `generate`.
+
+        Raises:
+            ValueError: as in `generate`.
+
+        Example:
+
+        >>> import kerasseq
+        >>> run = kerasseq.language_model(epochs=1, units=4, quiet=True)
+        >>> "".join(run.stream("Citizen:", length=90)) == run.generate("Citizen:", length=90)
+        True
+        """
+        if stop is not None and not (isinstance(stop, str) and stop):
+            raise ValueError(f"stop must be a text that is not empty. Received: stop={stop!r}")
+        length = positive_int("length", length)
+        return self._writer.stream(prompt, length, stop=stop, seed=_seed(seed), **options)
 
     def complete(self, prompt: str, n: int = 5, length: int | None = None) -> pd.DataFrame:
         """The likeliest continuations of a text, by beam search.
@@ -174,10 +211,43 @@ class LanguageModelRun(Run):
         rows = [(text, math.exp(score), score) for text, score in continuations]
         return pd.DataFrame(rows, columns=["text", "probability", "log_probability"])
 
+    def evaluate(self, data: Any, dynamic: float | None = None, **reading: Any) -> dict[str, Any]:
+        """Score the model on new texts.
+
+        Args:
+            data: new texts, in a form that the recipe accepts as its own `data`.
+            dynamic: learning rate of dynamic evaluation, in which a copy of the model learns from
+                each chunk of the text after the chunk was scored (Krause et al. 2018, arXiv
+                1709.07432); None for none. Its scores are apart from those of the model as it is.
+            **reading: arguments of the recipe that say how to read the data; default: the values of
+                the run.
+
+        Returns:
+            `rows`, `test` (each metric), `interval` and `remarks`, as in `metrics`; with `dynamic`
+            also `dynamic`, which has the metrics of dynamic evaluation, and `dynamic_interval`.
+
+        Raises:
+            ValueError: if the data cannot be read, or the learning rate is not above 0.
+        """
+        rate = None if dynamic is None else _rate(dynamic)
+        result = super().evaluate(data, **reading)
+        if rate is None:
+            return result
+        examples = self.task.read(data, self.state, self.resolved, reading)
+        nats = self.task.dynamic_predictions(self.model, examples, self.state, self.resolved, rate)
+        score = self.task.score(nats, examples.targets, self.resolved)
+        return {**result, "dynamic": score.values, "dynamic_interval": score.interval()}
+
     @property
     def _writer(self) -> Writer:
         writer: Writer = self.task.writer(self.model, self.state)
         return writer
+
+
+def _rate(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
+        raise ValueError(f"dynamic must be a rate above 0. Received: dynamic={value!r}")
+    return float(value)
 
 
 def _seed(seed: Any) -> int:

@@ -101,7 +101,8 @@ class TokenReader:
         for start in range(0, width, _STEPS):
             part = slice(start, start + _STEPS)
             inputs = {"tokens": tokens[:, part], "following": following[:, part], "states": states}
-            outputs = self._scorer.predict_on_batch(inputs)
+            with training.without_retracing_warnings():
+                outputs = self._scorer.predict_on_batch(inputs)
             states = outputs["states"]
             nats.append(np.asarray(outputs["nats"], dtype=np.float64))
         joined = np.concatenate(nats, axis=1) if nats else np.zeros((rows, 0))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kerasseq.tasks.language_model.baselines import Baselines
     from kerasseq.tasks.language_model.scoring import LanguageExamples, Tokens
     from kerasseq.tasks.language_model.writing import Writer
-    from kerasseq.training import Streams
+    from kerasseq.training import Lines, Streams
 
 __all__ = ["LanguageModelling"]
 
@@ -76,8 +76,14 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
         fold: tuple[int, int] | None = None,
         learn: Learn = "train",
     ) -> Parts:
-        from kerasseq.data.text.corpus_split import split_corpus
+        from kerasseq.data.text.corpus_split import LEAST_DOCUMENTS, split_corpus
 
+        source = source.by_lines() if settings.lines else source
+        if settings.lines and len(source.texts) < LEAST_DOCUMENTS:
+            raise ValueError(
+                f"lines=True needs at least {LEAST_DOCUMENTS} lines to split. "
+                f"Received: {len(source.texts)}"
+            )
         # Shares have no effect where the corpus has the part.
         shares = {name: getattr(settings, name) for name in ("validation", "test")}
         parts, notes = split_corpus(
@@ -114,6 +120,7 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
             vocabulary_size=settings.vocabulary_size,
             min_count=settings.min_count,
             lowercase=settings.lowercase,
+            lines=settings.lines,
         )
         train, validation = (_tokens(reader, part) for part in (parts.train, parts.validation))
         _check_sizes(reader, train, validation)
@@ -147,6 +154,7 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
             takes_column = "text" in reading or is_table(data) or is_table_file(data)
             data = read_corpus(data, column if takes_column else None)
         reader = self.reader(state)
+        data = data.by_lines() if reader.lines else data
         return LanguageExamples(_tokens(reader, TextPart(data.test or data.texts, reader.ends)))
 
     def reader(self, state: Mapping[str, Any]) -> LanguageReader:
@@ -196,11 +204,13 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
 
     def training(
         self, model: keras.Model, prepared: Prepared, settings: LanguageModelSettings
-    ) -> tuple[keras.Model, Streams, Streams]:
+    ) -> tuple[keras.Model, Streams | Lines, Streams | Lines]:
         reader = self.reader(prepared.state)
         train, validation = (
             cast("Tokens", part).tokens for part in (prepared.train, prepared.validation)
         )
+        if reader.lines:
+            return model, *_lines(train, validation, reader, settings)
         steps, most = settings.steps, settings.batch_size
         if len(train) < steps:
             raise ValueError(
@@ -226,10 +236,26 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
         state: Mapping[str, Any],
         settings: LanguageModelSettings,
     ) -> np.ndarray:
-        from kerasseq.tasks.language_model.scoring import TokenReader
+        import numpy as np
 
-        tokens = TokenReader(model, self.reader(state).first)
-        return tokens.nats([examples.targets.tokens])[0]
+        writer = self.writer(model, state)
+        texts = writer.reader.separate(examples.targets.tokens)
+        return np.concatenate(writer.tokens.nats(texts))
+
+    def dynamic_predictions(
+        self,
+        model: keras.Model,
+        examples: LanguageExamples,
+        state: Mapping[str, Any],
+        settings: LanguageModelSettings,
+        learning_rate: float,
+    ) -> np.ndarray:
+        """As `predictions`, by dynamic evaluation."""
+        from kerasseq.tasks.language_model.dynamic import dynamic_nats
+
+        reader, config = self.reader(state), self.config(state["data_info"], settings)
+        texts = reader.separate(examples.targets.tokens)
+        return dynamic_nats(model, config, texts, reader.first, settings.steps, learning_rate)
 
     def score(
         self, predictions: np.ndarray, targets: Tokens, settings: LanguageModelSettings
@@ -311,6 +337,23 @@ def _streams(tokens: np.ndarray, reader: LanguageReader, rows: int, steps: int) 
     inputs = np.concatenate([[reader.first], tokens[:-1]]).astype(np.int32)
     # Where texts have ends, a row goes on after the token before it; else it has no context.
     return Streams(inputs, tokens, rows, steps, start=None if reader.ends else reader.first)
+
+
+def _lines(
+    train: np.ndarray,
+    validation: np.ndarray,
+    reader: LanguageReader,
+    settings: LanguageModelSettings,
+) -> tuple[Lines, Lines]:
+    """Lines of both parts, in batches of about as many tokens as those of streams have."""
+    from kerasseq.training import Lines
+
+    lines = reader.separate(train)
+    rows = max(1, settings.batch_size * settings.steps * len(lines) // len(train))
+    return (
+        Lines(lines, reader.first, rows, settings.seed),
+        Lines(reader.separate(validation), reader.first, 4 * rows),
+    )
 
 
 def _check_sizes(reader: LanguageReader, train: Tokens, validation: Tokens) -> None:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from kerasseq import training
 from kerasseq.data.text.language_reader import LanguageReader
-from kerasseq.data.tokenizers.tokenizer import END, START, UNKNOWN
+from kerasseq.data.tokenizers.tokenizer import END, PADDING, START, UNKNOWN
 from kerasseq.tasks.language_model.scoring import TokenReader
 
 if TYPE_CHECKING:
     import keras
 
-    from kerasseq.generation import Generator, Sentences
+    from kerasseq.generation import Generator, Sampler, Sentences
 
 __all__ = ["Writer"]
 
-_SHORTEST = 64  # tokens that the loop has room for, at least
+_PIECE = 64  # tokens that are sampled in one compiled loop, which serves texts of every length
 _CACHED = 8  # compiled loops
 _BEAMS = 4  # per continuation that is asked for
 _LENGTHS = {"character": 20, "subword": 3, "word": 1}  # of a continuation, in tokens
@@ -39,7 +39,41 @@ class Writer:
         self.tokens = TokenReader(model, reader.first)
         self._generators: dict[tuple[Any, ...], Generator] = {}
 
-    def sample(
+    def sample(self, prompts: Sequence[str], length: int, **options: Any) -> list[str]:
+        """Go on with each prompt by sampling.
+
+        Args:
+            prompts: the prompts.
+            length: largest number of tokens.
+            **options: as in `stream`.
+
+        Raises:
+            ValueError: as in `stream`.
+        """
+        pieces = [*self._pieces(prompts, length, **options)]
+        tokens = np.concatenate(pieces, axis=1)
+        return [self.reader.write(row[row != PADDING]) for row in tokens]
+
+    def stream(
+        self, prompt: str, length: int, *, stop: str | None = None, **options: Any
+    ) -> Iterator[str]:
+        """Go on with a prompt by sampling, piece by piece.
+
+        Args:
+            prompt: the prompt.
+            length: largest number of tokens.
+            stop: text before which to stop.
+            **options: `seed`, `temperature`, and other arguments of `kerasseq.generation.Sampler`.
+
+        Raises:
+            ValueError: if the prompt is no text, is empty or unknown, or an option is out of range.
+        """
+        pieces = self.reader.write_pieces(
+            tokens[0] for tokens in self._pieces([prompt], length, **options)
+        )
+        return pieces if stop is None else _before(stop, pieces)
+
+    def _pieces(
         self,
         prompts: Sequence[str],
         length: int,
@@ -47,30 +81,26 @@ class Writer:
         seed: int = 0,
         temperature: float = 0.8,
         **options: Any,
-    ) -> list[str]:
-        """Go on with each prompt by sampling.
-
-        Args:
-            prompts: the prompts.
-            length: largest number of tokens.
-            seed: seed of the samples.
-            temperature: divisor of the logits; 0 for the likeliest tokens.
-            **options: arguments of `kerasseq.generation.Sampler`.
-
-        Raises:
-            ValueError: if a prompt is no text, is empty or unknown, or an option is out of range.
-        """
-        # The end of a document ends the text, that of a line does not.
-        ends = [END] if self.reader.ends and self.reader.kind != "word" else []
+    ) -> Iterator[np.ndarray]:
+        """The tokens after each prompt, piece by piece, int `(prompts, tokens)`, 0 after an end."""
+        # The end of a document ends the text, that of a line within a document does not.
+        goes_on = self.reader.kind == "word" and not self.reader.lines
+        ends = [END] if self.reader.ends and not goes_on else []
         from kerasseq.generation.generator import check_number
 
         check_number("temperature", temperature, 0, kind=numbers.Real)
         # Of positive temperatures one compiled loop serves all.
         options["temperature"] = float(temperature > 0)
-        sampler = self._generator("Sampler", _room(length), ends, **options)
+        options["jit_compile"] = True
+        sampler = cast("Sampler", self._generator("Sampler", _PIECE, ends, **options))
         sampler.seed, sampler.temperature = seed, temperature
-        tokens = self._run(sampler, prompts).tokens[:, 0, :length]
-        return [self.reader.write(row[row != 0]) for row in tokens]
+        pieces = sampler.stream(**self._after(prompts))
+        counts = [_PIECE] * (length // _PIECE) + [length % _PIECE] * (length % _PIECE > 0)
+        return (
+            self._checked(piece).tokens[:, 0, :count]
+            # The counts first: no piece is made that is not asked for.
+            for count, piece in zip(counts, pieces)
+        )
 
     def complete(self, prompt: str, n: int, length: int | None) -> list[tuple[str, float]]:
         """The likeliest continuations, and their log-probabilities, best first.
@@ -90,7 +120,7 @@ class Writer:
             beam_width=_BEAMS * n,
             best=n,
         )
-        sentences = self._run(search, [prompt])
+        sentences = self._checked(search.run(**self._after([prompt])))
         scores = sentences.log_probs[0].sum(axis=-1)
         rows = [row[row != 0] for row in sentences.tokens[0]]
         return [
@@ -122,11 +152,14 @@ class Writer:
             )
         return tokens
 
-    def _run(self, generator: Generator, prompts: Sequence[str]) -> Sentences:
-        """Run a generator from the states after the prompts."""
+    def _after(self, prompts: Sequence[str]) -> dict[str, Any]:
+        """Arguments of a generator that goes on from the states after the prompts."""
         states, last = zip(*(self.tokens.state(self.begin(prompt)) for prompt in prompts))
         context = {"states": [np.concatenate(parts) for parts in zip(*states)]}
-        sentences = generator.run(context, batch_size=len(prompts), first=np.array(last))
+        return {"context": context, "first": np.array(last)}
+
+    def _checked(self, sentences: Sentences) -> Sentences:
+        """Raise an error unless the log-probabilities are finite."""
         missing = ~np.isfinite(sentences.log_probs)  # sentences that a beam search did not find
         training.finite(np.where(missing, 0, sentences.log_probs), self.model)
         return sentences
@@ -161,6 +194,15 @@ class Writer:
         ]
 
 
-def _room(length: int) -> int:
-    """Tokens that the loop has room for: one compiled loop serves many lengths."""
-    return max(_SHORTEST, 1 << (length - 1).bit_length())
+def _before(stop: str, pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces of a text before `stop`, whose beginning may be the end of a piece."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        text, found, _ = held.partition(stop)
+        ready = len(text) if found else max(0, len(held) - len(stop) + 1)
+        yield held[:ready]
+        if found:
+            return
+        held = held[ready:]
+    yield held

@@ -50,6 +50,19 @@ def test_lines_of_words_have_an_end() -> None:
     assert reader.begun("").tolist() == []
 
 
+@pytest.mark.parametrize("kind", ["character", "subword", "word"])
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_pieces_are_written_as_the_whole(kind: Any, size: int) -> None:
+    text = TEXT + "Das Kätzchen fraß \N{CAT FACE}.\n"
+    reader = _fitted(kind, text)
+    tokens = reader.read(TextPart([text]))
+    pieces = np.split(np.pad(tokens, (0, 2)), range(size, len(tokens), size))
+    assert "".join(reader.write_pieces(pieces)) == reader.write(tokens)
+    # A text may end within a character.
+    cut = np.array([token for token in tokens[:-3] for _ in range(2)])
+    assert "".join(reader.write_pieces(np.split(cut, range(1, len(cut))))) == reader.write(cut)
+
+
 def test_words_that_are_separated_already_stay_so() -> None:
     reader = _fitted("word", " the <unk> did n't \n the cat <unk> N \n")
     assert reader.write(reader.read(TextPart(["the <unk> did n't"]))) == "the <unk> did n't\n"
