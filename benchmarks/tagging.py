@@ -32,7 +32,7 @@ METRICS = {
 HELD_OUT = 1000
 
 #: BiLSTM-CRF with spelling features, and no word vectors, of Huang et al. (arXiv 1508.01991).
-PUBLISHED = "BiLSTM-CRF 84.3 (Huang et al. 2015)"
+PUBLISHED = "BiLSTM-CRF 94.1 (Huang et al. 2015)"
 
 
 @dataclass(frozen=True)
@@ -93,18 +93,19 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
 
 
 def headline(measured: Sequence[rows.Row]) -> list[str]:
-    """The line of the recipe in the table of all recipes: CoNLL-2003."""
-    results = [row["result"] for row in measured if row["setting"] == _setting(TASKS["entities"])]
+    """The line of the recipe in the table of all recipes: CoNLL-2000 with parts of speech."""
+    headline = TASKS["chunks-pos"]
+    results = [row["result"] for row in measured if row["setting"] == _setting(headline)]
     task = "words to tags (many to many)"
     if not results:
-        return [task, "CoNLL-2003", "F1", "not measured yet", "", PUBLISHED]
+        return [task, headline.title, "F1", "not measured yet", "", PUBLISHED]
     baselines = results[0]["baselines"]
     best = max(baselines, key=lambda rival: baselines[rival]["f1"])
     ours, theirs = (
         _figures(scores)[0]
         for scores in ([result["test"] for result in results], [baselines[best]])
     )
-    return [task, "CoNLL-2003", "F1", ours, f"{theirs} ({best})", PUBLISHED]
+    return [task, headline.title, "F1", ours, f"{theirs} ({best})", PUBLISHED]
 
 
 def _line(title: str, results: Sequence[dict[str, Any]]) -> list[str]:
