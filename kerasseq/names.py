@@ -17,6 +17,7 @@ PUBLIC = {
     "convert": "kerasseq.interop.convert",
     "count": "kerasseq.params",
     "explain": "kerasseq.insight.explain",
+    "export": "kerasseq.interop.export",
     "from_torch": "kerasseq.interop.pytorch",
     "gru": "kerasseq.layers",
     "hypermodel": "kerasseq.tuning.hypermodel",
