@@ -40,7 +40,7 @@ def to_onnx(model: Any) -> onnx.ModelProto:
         )
     copy = ModelCopy(model, copied).result  # tracing calls each layer once more
     traced = trace(copy.inputs, copy.outputs)
-    names = _distinct([tensor.name for tensor in copy.inputs])
+    names = _distinct([tensor.name for tensor in model.inputs])
     made_by = {
         id(tensor): call.operation.name
         for call in traced.calls
