@@ -4,6 +4,9 @@ A training step (Adam, `train_on_batch`) of each model as it is written with ker
 converted model, and of the model with its recurrent layers replaced by means, which shows the share
 of the recurrent layers. All three in one process and in turns. The backend is that of
 `KERAS_BACKEND`. The sizes are those of the examples, the data are random.
+
+`--onnx` measures predictions of the converted models instead, by Keras and from their ONNX files:
+of one row by `predict`, and of a batch by `predict_on_batch`.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ import functools
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +28,8 @@ from benchmarks import rows, targets
 
 MEAN, LEAST = 2.5, 1.0  # how many times as fast a step is to be, as a geometric mean, and at least
 KERAS, OURS, REST = "keras.layers", "kerasseq", "without recurrence"
+ONNX_ROW, ONNX_BATCH = 10.0, 0.8  # how many times as fast as kerasseq ONNX is to be
+ONNX = "ONNX"
 
 Made = tuple[Any, Any, Any]  # a compiled model, its inputs and targets
 
@@ -142,15 +149,10 @@ def measure(name: str, rounds: int) -> rows.Row:
     outputs = (contenders[name](x, training=False) for name in (KERAS, OURS))
     before, after = map(keras.ops.convert_to_numpy, outputs)
     apart = float(np.abs(before - after).max())
-    for contender in contenders.values():
-        for _ in range(3):
-            contender.train_on_batch(x, y)
-    seconds: dict[str, list[float]] = {key: [] for key in contenders}
-    for turn in range(rounds):
-        for key in list(contenders)[:: 1 if turn % 2 == 0 else -1]:
-            start = time.perf_counter()
-            contenders[key].train_on_batch(x, y)
-            seconds[key].append(time.perf_counter() - start)
+    seconds = _in_turns(
+        {key: functools.partial(each.train_on_batch, x, y) for key, each in contenders.items()},
+        rounds,
+    )
     medians = {key: statistics.median(each) for key, each in seconds.items()}
     explained = kerasseq.explain(contenders[OURS]).layers
     return {
@@ -160,6 +162,58 @@ def measure(name: str, rounds: int) -> rows.Row:
         "kernels": sorted({row.kernel for row in explained}),
         "apart": targets.rounded(apart),
     }
+
+
+def measure_onnx(name: str, rounds: int) -> rows.Row:
+    """Milliseconds of a prediction by Keras and from an ONNX file, medians over rounds."""
+    import keras
+    import onnxruntime
+
+    import kerasseq
+
+    keras.utils.set_random_seed(0)
+    model, x, _ = MODELS[name]()
+    model = kerasseq.convert(model)
+    with tempfile.TemporaryDirectory() as folder:
+        path = kerasseq.export(model, Path(folder) / "model.onnx")
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    result: rows.Row = {}
+    for size, run in (("row", functools.partial(model.predict, verbose=0)),
+                      ("batch", model.predict_on_batch)):  # fmt: skip
+        inputs = [
+            part[:1] if size == "row" else part for part in (x if isinstance(x, list) else [x])
+        ]
+        feeds = {
+            each.name: part.astype("int32" if each.type == "tensor(int32)" else "float32")
+            for each, part in zip(session.get_inputs(), inputs, strict=True)
+        }
+        given = inputs if isinstance(x, list) else inputs[0]
+        contenders: dict[str, Callable[[], Any]] = {
+            OURS: functools.partial(run, given),
+            ONNX: lambda feeds=feeds: session.run(None, feeds)[0],  # type: ignore[misc]
+        }
+        outputs = [np.asarray(contender()) for contender in contenders.values()]
+        seconds = _in_turns(contenders, rounds)
+        medians = {key: statistics.median(each) for key, each in seconds.items()}
+        result[size] = {
+            "rows": len(inputs[0]),
+            "milliseconds": {key: targets.rounded(1000 * each) for key, each in medians.items()},
+            "against": targets.against(seconds[ONNX], seconds[OURS]),
+            "apart": targets.rounded(float(np.abs(outputs[0] - outputs[1]).max())),
+        }
+    return result
+
+
+def _in_turns(contenders: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each call, after three that do not count."""
+    seconds: dict[str, list[float]] = {key: [] for key in contenders}
+    for turn in range(-3, rounds):
+        for key in list(contenders)[:: 1 if turn % 2 == 0 else -1]:
+            start = time.perf_counter()
+            contenders[key]()
+            if turn >= 0:
+                seconds[key].append(time.perf_counter() - start)
+    return seconds
 
 
 def _compiled(model: Any, x: Any, y: np.ndarray, loss: str) -> Made:
@@ -203,8 +257,11 @@ def _without(model: Any) -> Any:
     return keras.models.clone_model(model, clone_function=replaced)
 
 
-def table(measured: Sequence[rows.Row]) -> str:
-    """One line per model and backend, as Markdown, and the geometric mean."""
+def table(measured: Sequence[rows.Row], part: str = "") -> str:
+    """One line per model and backend, as Markdown, and the geometric mean; "onnx" for that part."""
+    if part == "onnx":
+        return _onnx_table([row for row in measured if "export" in row["setting"]])
+    measured = [row for row in measured if "export" not in row["setting"]]
     header = ["model", "backend", KERAS, OURS, "times as fast", "middle half", "recurrent share"]
     lines: list[Sequence[object]] = []
     backends = dict.fromkeys(row["setting"]["backend"] for row in measured)
@@ -227,10 +284,30 @@ def table(measured: Sequence[rows.Row]) -> str:
     return rows.markdown(header, lines, left=2)
 
 
+def _onnx_table(measured: Sequence[rows.Row]) -> str:
+    """One line per model and size of a batch, as Markdown."""
+    header = ["model", "rows", OURS, ONNX, "times as fast", "middle half", "largest difference"]
+    lines: list[Sequence[object]] = []
+    for row in measured:
+        for result in row["result"].values():
+            ratio, speed = result["against"], result["milliseconds"]
+            lines.append(
+                [
+                    *(row["setting"]["model"], result["rows"]),
+                    *(f"{speed[name]:.3g} ms" for name in (OURS, ONNX)),
+                    f"{ratio['ratio']:.2f}x",
+                    f"{ratio['low']:.2f}x to {ratio['high']:.2f}x",
+                    f"{result['apart']:.1g}",
+                ]
+            )
+    return rows.markdown(header, lines, left=1)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--models", nargs="+", choices=tuple(MODELS), default=tuple(MODELS))
     parser.add_argument("--rounds", type=int, default=31, help="steps of each contender")
+    parser.add_argument("--onnx", action="store_true", help="measure predictions from ONNX files")
     arguments = parser.parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -242,10 +319,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in arguments.models:
         setting = {"model": name, "backend": backend, "rounds": arguments.rounds, "cores": cores}
         step = functools.partial(measure, name, arguments.rounds)
+        if arguments.onnx:
+            setting["export"] = "onnx"
+            step = functools.partial(measure_onnx, name, arguments.rounds)
         row = rows.measured("interop", setting, step)
         measured.append(row)
         print(name, row["result"], file=sys.stderr, flush=True)
-    print(table(measured))
+    print(table(measured, "onnx" if arguments.onnx else ""))
+    if arguments.onnx:
+        for size, least in (("row", ONNX_ROW), ("batch", ONNX_BATCH)):
+            lowest = min(row["result"][size]["against"]["ratio"] for row in measured)
+            verdict = "met" if lowest >= least else "missed"
+            print(f"a {size} at least {least}x as fast: {verdict}, lowest {lowest:.2f}x")
+        return 0
     ratios = [row["result"]["against"]["ratio"] for row in measured]
     mean = targets.geometric_mean(ratios)
     met = mean >= MEAN and min(ratios) >= LEAST

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq import settings as settings
     from kerasseq.insight.explain import explain as explain
     from kerasseq.interop.convert import convert as convert
+    from kerasseq.interop.export import export as export
     from kerasseq.interop.pytorch import from_torch as from_torch
     from kerasseq.interop.pytorch import to_torch as to_torch
     from kerasseq.layers import gru as gru

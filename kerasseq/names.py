@@ -17,6 +17,7 @@ PUBLIC = {
     "convert": "kerasseq.interop.convert",
     "count": "kerasseq.params",
     "explain": "kerasseq.insight.explain",
+    "export": "kerasseq.interop.export",
     "from_torch": "kerasseq.interop.pytorch",
     "gru": "kerasseq.layers",
     "hypermodel": "kerasseq.tuning.hypermodel",
@@ -37,7 +38,7 @@ PUBLIC = {
 MODULES = ("cells", "generation", "kernels", "layers", "params", "recipes", "settings")
 #: Commands of the shell, besides recipes and verbs of runs.
 COMMANDS = (
-    *("count", "units", "compare", "report", "cells", "explain", "convert"),
+    *("count", "units", "compare", "report", "cells", "explain", "convert", "export"),
     *("doctor", "show", "load", "tune", "tuned"),
 )
 #: Verbs of the runs of kerasseq's recipes, `kerasseq VERB DIR`, with their help.

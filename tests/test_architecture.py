@@ -145,7 +145,10 @@ def test_every_dependency_that_is_imported_is_declared() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     extras = setup["options.extras_require"]
-    lines = [setup["options"]["install_requires"], extras["jax"], extras["torch"]]
+    lines = [
+        setup["options"]["install_requires"],
+        *(extras[name] for name in ("jax", "torch", "onnx")),
+    ]
     declared = {_distribution(line) for text in lines for line in text.split()}
     files = [path for path in _ours() if "benchmarks" not in path.parts]
     imported = {name.partition(".")[0] for path in files for _, name in _imports(path)}

@@ -103,7 +103,8 @@ class LRUCell(LinearCell):
         )
         modulus = ops.exp(-nu)
         zeros = ops.zeros_like(projected[..., : self._width])
-        a = (modulus * ops.cos(theta) + zeros, modulus * ops.sin(theta) + zeros)
+        # The zeros are the left operand: an array of JAX takes no symbolic tensor on its right.
+        a = (zeros + modulus * ops.cos(theta), zeros + modulus * ops.sin(theta))
         real = projected[..., : self._width] * gamma
         imaginary = projected[..., self._width : 2 * self._width] * gamma
         return a, (real, imaginary)

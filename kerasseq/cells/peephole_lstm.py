@@ -32,5 +32,6 @@ class PeepholeLSTMCell(ForgetBiasCell):
         i, f, g, o = split(projected + recurrent, 4)
         p_i, p_f, p_o = split(self.peephole_kernel, 3)
         gate, c = self.recurrent_activation, states[1]
-        c = gate(f + p_f * c) * c + gate(i + p_i * c) * self.activation(g)
-        return [gate(o + p_o * c) * self.activation(c), c]
+        # States are left operands: an array of JAX takes no symbolic tensor on its right.
+        c = gate(f + c * p_f) * c + gate(i + c * p_i) * self.activation(g)
+        return [gate(o + c * p_o) * self.activation(c), c]

@@ -94,9 +94,9 @@ def _usage_message(error: Exception) -> str:
 
 
 def _is_input_error(error: Exception) -> bool:
-    """Whether an error is about invalid input: a TypeError only if kerasseq raised it itself."""
+    """Whether an error is about invalid input: some kinds only if kerasseq raised it itself."""
     return isinstance(error, ValueError | OSError) or (
-        isinstance(error, TypeError) and _is_raised_by_us(error)
+        isinstance(error, TypeError | ImportError) and _is_raised_by_us(error)
     )
 
 

@@ -204,6 +204,34 @@ def convert(
     display(convert_file(old, new, back, overwrite), format)
 
 
+def export(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A run's folder, or a .keras or .h5 file.", parser=path),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[OUT]", help="A folder, or the .onnx file; by default beside DIR.", parser=path
+        ),
+    ] = None,
+    format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+) -> None:
+    """Write a run, or a model, as ONNX, which predicts without kerasseq."""
+    if source.is_dir():
+        target = out or source.with_name(f"{source.resolve().name}-{format}")
+        written = load(source).export(target, format, overwrite=overwrite)
+    else:
+        if source.exists():  # a missing file is reported without waiting for a backend
+            import_backend()
+        from kerasseq.interop.export import export as export_model
+
+        target = out or source.with_suffix(".onnx")
+        written = export_model(source, target, format, overwrite=overwrite)
+    print(f"written to {printable(str(written))}", file=sys.stderr)
+
+
 def doctor(format: Format = "table") -> None:
     """Show what is installed, what kernels can run here, and what is missing."""
     from kerasseq.insight.doctor import examine
@@ -395,6 +423,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "cells": cells,
     "explain": explain,
     "convert": convert,
+    "export": export,
     "doctor": doctor,
     "show": show,
 }

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from kerasseq.kernels import associative, crossovers, cudnn, fused, loop, native, scan
+from kerasseq.kernels import (
+    associative,
+    crossovers,
+    cudnn,
+    exporting,
+    fused,
+    loop,
+    native,
+    scan,
+)
 from kerasseq.kernels.sequence_call import CallContext, Result, SequenceCall
 
 __all__ = [
@@ -65,9 +74,9 @@ def names() -> list[str]:
 def portable() -> Iterator[None]:
     """Run every layer on `keras.ops` alone inside this context, even a layer with a fixed kernel.
 
-    A function that is traced inside it, such as an export, runs without kerasseq's extension and
-    without the GPU libraries. The kernel is chosen while tracing, so a function that was traced
-    before keeps its kernel.
+    A function that is traced inside it runs without kerasseq's extension and without the GPU
+    libraries; `model.export` does so by itself. The kernel is chosen while tracing, so a function
+    that was traced before keeps its kernel.
 
     Example:
         >>> import kerasseq
@@ -84,8 +93,8 @@ def portable() -> Iterator[None]:
 
 
 def is_portable() -> bool:
-    """Whether a context of `portable()` is active, which rules out kernels of compiled code."""
-    return _portable.get()
+    """Whether kernels of compiled code are ruled out: by `portable()`, or in an export."""
+    return _portable.get() or exporting.is_exporting()
 
 
 def _is_ruled_out_by_portable(name: str) -> bool:
@@ -104,7 +113,7 @@ def why_not(name: str, cell: Any, context: CallContext) -> str | None:
         The reason in words, with a remedy where there is one.
     """
     if _is_ruled_out_by_portable(name):
-        return "kernels.portable() is active"
+        return "kernels.portable() is active" if _portable.get() else "the model is being exported"
     return _KERNELS[name].why_not(cell, context)
 
 

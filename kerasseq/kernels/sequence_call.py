@@ -78,9 +78,9 @@ def typed_mask(mask: Tensor | None) -> Tensor | None:
 
 def last_step(mask: Tensor) -> Tensor:
     """The last unmasked timestep of each row, (batch,); 0 for a row that is fully masked."""
-    time = ops.arange(ops.shape(mask)[1])[None]
-    # Not `ops.max`, which fails in Keras for a batch without rows.
-    return ops.argmax(ops.where(mask, time, -1), axis=1)
+    # The first timestep with the highest count. Not `ops.max`, which fails in Keras for a batch
+    # without rows; not `ops.arange`, which needs to know the number of timesteps.
+    return ops.argmax(ops.cumsum(ops.cast(mask, "int32"), axis=1), axis=1)
 
 
 def prepare(cell: Any, sequence: SequenceCall) -> SequenceCall:

@@ -82,16 +82,18 @@ class CharacterEncoder(keras.layers.Layer):
     def call(self, ids: Tensor, training: bool = False) -> Tensor:
         """Encode (batch, words, characters); see the class."""
         batch, words, characters = ops.shape(ids)
-        rows = ops.reshape(ids, (-1, characters))
+        encoded = self.encode(ops.reshape(ids, (-1, characters)), training)
+        return ops.reshape(encoded, (batch, words, encoded.shape[-1]))
+
+    def encode(self, rows: Tensor, training: bool = False) -> Tensor:
+        """Encode words side by side: (rows, characters) to (rows, width)."""
         mask = ops.not_equal(rows, 0)
         embedded = self.dropout(self.embedding(rows), training=training)
         # A convolution at the last character of a word reads zeros, however wide the padding is.
         embedded = embedded * ops.cast(mask[..., None], embedded.dtype)
         if self.pooling is None:
-            encoded = self.encoder(embedded, mask=mask, training=training)
-        else:
-            encoded = self.pooling(self.encoder(embedded), mask=mask)
-        return ops.reshape(encoded, (batch, words, encoded.shape[-1]))
+            return self.encoder(embedded, mask=mask, training=training)
+        return self.pooling(self.encoder(embedded), mask=mask)
 
     def compute_output_shape(self, ids_shape: Any) -> Any:
         """(batch, words, width)."""

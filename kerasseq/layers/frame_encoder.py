@@ -73,11 +73,14 @@ class FrameEncoder(keras.layers.Layer):
         """Encode (batch, timesteps, height, width, channels); see the class."""
         batch, timesteps = ops.shape(frames)[:2]
         # All frames side by side: `keras.layers.TimeDistributed` may keep the length of a trace.
-        images = ops.reshape(frames, (-1, *frames.shape[2:]))
+        encoded = self.encode(ops.reshape(frames, (-1, *frames.shape[2:])))
+        return ops.reshape(encoded, (batch, timesteps, self.features))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Encode frames side by side: (frames, height, width, channels) to (frames, features)."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             images = ops.relu(norm(convolution(images)))
-        flat = ops.reshape(images, (-1, self.dense.kernel.shape[0]))
-        return ops.reshape(self.dense(flat), (batch, timesteps, self.features))
+        return self.dense(ops.reshape(images, (-1, self.dense.kernel.shape[0])))
 
     def compute_mask(self, frames: Tensor, mask: Tensor | None = None) -> Tensor | None:
         """The mask of the frames."""

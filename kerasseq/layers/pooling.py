@@ -69,7 +69,7 @@ class SequencePooling(keras.layers.Layer):
         if 0 in sequences.shape[:2]:
             return ops.sum(sequences, axis=1)
         if mask is None:
-            mask = ops.ones(ops.shape(sequences)[:2], "bool")
+            mask = ops.ones_like(sequences[..., 0], dtype="bool")
         mask = ops.cast(mask, "bool")[..., None]
         weights = ops.cast(mask, sequences.dtype)
         has_timesteps = ops.cast(ops.any(mask, axis=1), sequences.dtype)

@@ -61,6 +61,5 @@ def zero_masked(sequences: Tensor, mask: Tensor | None) -> Tensor:
     """Sequences, (batch, timesteps, ...), with zeros where the mask (batch, timesteps) is False."""
     if mask is None:
         return sequences
-    mask = ops.cast(mask, "bool")
-    mask = ops.reshape(mask, (*ops.shape(mask), *[1] * (len(sequences.shape) - 2)))
+    mask = ops.cast(mask, "bool")[(..., *[None] * (len(sequences.shape) - 2))]
     return ops.where(mask, sequences, ops.zeros_like(sequences))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kerasseq.runs.claim import claim
 from kerasseq.runs.classification import ClassificationMetrics, ClassificationRun, Unlabelled
+from kerasseq.runs.exported import Standalone
 from kerasseq.runs.folder import (
     CHECKPOINT,
     METRICS,
@@ -29,6 +30,7 @@ __all__ = [
     "ClassificationMetrics",
     "ClassificationRun",
     "Run",
+    "Standalone",
     "Unlabelled",
     "claim",
     "copy_weights",

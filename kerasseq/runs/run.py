@@ -204,6 +204,32 @@ class Run:
         self.folder = target
         return target
 
+    def export(
+        self, folder: str | os.PathLike[str], format: str = "onnx", *, overwrite: bool = False
+    ) -> Path:
+        """Write the run as a folder that predicts without kerasseq and without a backend.
+
+        It has the model as ONNX, the fitted preprocessing as JSON, a manifest, and predict.py,
+        which needs NumPy and onnxruntime (and for texts tokenizers) and predicts from raw data as
+        `predict` does.
+
+        Args:
+            folder: a new or empty folder, or one with an exported run.
+            format: "onnx".
+            overwrite: whether to replace an exported run in the folder.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ValueError: if the folder holds other files, or the recipe's runs or layers of the model
+                cannot be exported. Nothing is written.
+            ModuleNotFoundError: if the package onnx is not installed.
+        """
+        from kerasseq.runs.exported import export_run
+
+        return export_run(self, folder, format, overwrite=overwrite)
+
     def _write(self, folder: Path) -> None:
         """Write all files into an empty folder."""
         from kerasseq.evaluation import plots

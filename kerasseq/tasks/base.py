@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import keras
 
     from kerasseq.evaluation.metrics import Score
-    from kerasseq.runs import Run
+    from kerasseq.runs import Run, Standalone
     from kerasseq.training import Examples, Generated
 
 __all__ = ["Learn", "ModelConfig", "Objective", "Parts", "Prepared", "State", "Task"]
@@ -386,6 +386,17 @@ class Task(abc.ABC, Generic[S, R]):
     def calibrate(self, model: keras.Model, prepared: Prepared, settings: S) -> dict[str, Any]:
         """Calibrate on the validation part, after training; returns entries for the state."""
         return {}
+
+    def standalone(self, state: Mapping[str, Any], settings: S) -> Standalone:
+        """What an exported run needs besides the model.
+
+        Raises:
+            ValueError: if runs of this recipe, or with these settings, cannot be exported.
+        """
+        raise ValueError(
+            f"a run of {self.name} cannot be exported with its preprocessing. "
+            "kerasseq.export(run.model, path) writes the model alone, if its layers can be written."
+        )
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         """Names of the rows of weights (tokens, say), by the path of the weight.

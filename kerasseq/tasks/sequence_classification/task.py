@@ -6,11 +6,13 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kerasseq.runs import Unlabelled
+from kerasseq.formatting.columns import distinct_names
+from kerasseq.runs import Standalone, Unlabelled
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.sequence_classification.run import SequenceRun
 
@@ -423,6 +425,29 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         return Unlabelled(
             "sequence", source.names, examples, source.faults, instead, source.remarks
         )
+
+    def standalone(
+        self, state: Mapping[str, Any], settings: SequenceClassificationSettings
+    ) -> Standalone:
+        if settings.window is not None or self.frame_encoding(state) is not None:
+            raise ValueError(
+                f"a run of {self.name} that cuts windows, or encodes frames by a frozen network, "
+                "cannot be exported with its preprocessing. kerasseq.export(run.model, path) "
+                "writes the model alone."
+            )
+        reader = self._reader(state)
+        classes = [*map(str, reader.classes)]
+        preprocessing = {
+            "shape": list(reader.shape),
+            "mean": reader.mean.tolist(),
+            "deviation": reader.deviation.tolist(),
+            "differences": None if reader.differences is None else reader.differences.tolist(),
+            "centred": reader.centred,
+            "target": None if reader.target is None else dict(reader.target),
+            "classes": list(reader.classes),
+            "columns": distinct_names(classes, ("sequence", "label", "note")),
+        }
+        return Standalone(Path(__file__).with_name("standalone.py"), preprocessing)
 
     def state_type(self) -> Any:
         from kerasseq.tasks.sequence_classification.saved import SequenceState

@@ -6,11 +6,13 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
-from kerasseq.runs import ClassificationMetrics, ClassificationRun, Unlabelled
+from kerasseq.formatting.columns import distinct_names
+from kerasseq.runs import ClassificationMetrics, ClassificationRun, Standalone, Unlabelled
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
 
 if TYPE_CHECKING:
@@ -315,10 +317,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             "" if has_tokens else _unreadable_reason(text, settings.tokens)
             for text, has_tokens in zip(texts, has_known_tokens(examples))
         ]
-        instead = "class shares of the training part"
-        if "shares" not in state:
-            instead = "output of the model for an empty text, since this run has no class shares"
-        return Unlabelled("text", texts, examples, reasons, instead)
+        return Unlabelled("text", texts, examples, reasons, _instead(state))
 
     def state_type(self) -> Any:
         from kerasseq.data.text.reader import ReaderState
@@ -342,6 +341,24 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
                 f"the confusion matrix has {scored:,} classes, and the state has {classes:,}"
             )
 
+    def standalone(self, state: Mapping[str, Any], settings: SentimentSettings) -> Standalone:
+        reader = self._reader(state)
+        tokenizer, ngrams = reader.tokenizer.state(), None
+        if reader.ngrams:
+            fitted = reader.ngrams.state()
+            ngrams = {name: fitted[name] for name in ("order", "width", "bits", "codes")}
+        preprocessing = {
+            **{name: tokenizer[name] for name in ("kind", "length", "truncate", "tokenizer")},
+            "known": reader.known,
+            "ngrams": ngrams,
+            "classes": reader.classes,
+            "columns": distinct_names([*map(str, reader.classes)], ("text", "label", "note")),
+            "shares": state.get("shares"),
+            "instead": _instead(state),
+        }
+        module = Path(__file__).with_name("standalone.py")
+        return Standalone(module, preprocessing, ("tokenizers",))
+
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         reader = self._reader(state)
         return {"embedding/embeddings": reader.tokenizer.vocabulary[: reader.known]}
@@ -355,6 +372,13 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
 
     # Reader of the run that was used last: parsing its vocabularies takes longer than predicting.
     _cached_reader: tuple[Mapping[str, Any], Reader] | None = None
+
+
+def _instead(state: Mapping[str, Any]) -> str:
+    """The prediction for a text that the model cannot read, in words."""
+    if "shares" in state:
+        return "class shares of the training part"
+    return "output of the model for an empty text, since this run has no class shares"
 
 
 def _is_separate_data(part: Any) -> bool:

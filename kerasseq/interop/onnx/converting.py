@@ -1,0 +1,152 @@
+"""A Keras model as a model of ONNX."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import onnx
+
+from kerasseq.interop.copying import ModelCopy
+from kerasseq.interop.counterparts import copied
+from kerasseq.interop.onnx.graph import Graph, NotExportable, onnx_dtype
+from kerasseq.interop.onnx.layers import LAYERS
+from kerasseq.interop.onnx.operations import OPERATIONS
+from kerasseq.interop.onnx.tracing import Call, Trace, open_layer, trace
+
+__all__ = ["to_onnx"]
+
+
+def to_onnx(model: Any) -> onnx.ModelProto:
+    """Give a model of ONNX with the outputs of a Keras model in inference.
+
+    Args:
+        model: A built Sequential or functional model. It does not change.
+
+    Raises:
+        ValueError: If a layer has no counterpart; it lists all of them with the reasons.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((None, 3)), keras.layers.LSTM(4)])
+    >>> [node.op_type for node in to_onnx(model).graph.node]
+    ['Transpose', 'LSTM', 'Gather', 'Identity']
+    """
+    if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")) or not model.built:
+        raise ValueError(
+            "`model` must be a Sequential or functional model that is built. Received: the "
+            f"{type(model).__name__} '{model.name}'. Build it with a keras.Input; wrap a model of "
+            "another class: keras.Model(inputs, model.call(inputs)), with symbolic inputs."
+        )
+    copy = ModelCopy(model, copied).result  # tracing calls each layer once more
+    traced = trace(copy.inputs, copy.outputs)
+    names = _distinct([tensor.name for tensor in model.inputs])
+    made_by = {
+        id(tensor): call.operation.name
+        for call in traced.calls
+        for tensor in keras.tree.flatten(call.outputs)
+    }
+    output_names = [made_by.get(id(tensor), tensor.name) for tensor in traced.outputs]
+    output_names = _distinct([*names, *output_names])[len(names) :]
+    graph = Graph()
+    for tensor, name in zip(traced.inputs, names, strict=True):
+        graph.bind(tensor, name)
+    converter = _Converter()
+    results = converter.run(traced, graph)
+    if converter.faults:
+        faults = "; ".join(f"{path} ({reason})" for path, reason in converter.faults.items())
+        count = len(converter.faults)
+        raise ValueError(
+            f"`model`: {count} {'layer' if count == 1 else 'layers'} of '{model.name}' cannot be "
+            f"exported to ONNX: {faults}."
+        )
+    for result, name in zip(results, output_names, strict=True):
+        graph.nodes.append(onnx.helper.make_node("Identity", [result], [name]))
+    return graph.model(
+        model.name,
+        [(name, x.dtype, x.shape) for name, x in zip(names, copy.inputs)],
+        [
+            (name, graph.dtype(result), x.shape)
+            for name, result, x in zip(output_names, results, copy.outputs)
+        ],
+    )
+
+
+class _Converter:
+    """Converts traces, and collects the layers that cannot be converted.
+
+    Attributes:
+        faults: The reason of each of these layers, by its path in the model.
+    """
+
+    def __init__(self) -> None:
+        self.faults: dict[str, str] = {}
+        self._path: list[str] = []
+
+    def run(self, traced: Trace, graph: Graph) -> list[str]:
+        """Add the nodes of a trace whose inputs are bound; give the names of its outputs."""
+        for call in traced.calls:
+            outputs = keras.tree.flatten(call.outputs)
+            for tensor, name in zip(outputs, self._names(graph, call, outputs), strict=True):
+                graph.bind(tensor, name)
+        return [graph.name(tensor) for tensor in traced.outputs]
+
+    def _names(self, graph: Graph, call: Call, outputs: list[Any]) -> list[str]:
+        """Names of the outputs of a call; of no meaning if it cannot be converted."""
+        self._path.append(call.operation.name)
+        try:
+            return self._convert(graph, call, outputs)
+        except NotExportable as reason:
+            # Inside a layer that is opened, the layer itself is named.
+            if len(self._path) > 1 and not _is_layer(call.operation):
+                raise
+            self.faults["/".join(self._path)] = str(reason)
+            return [graph.fresh("unknown") for _ in outputs]
+        finally:
+            self._path.pop()
+
+    def _convert(self, graph: Graph, call: Call, outputs: list[Any]) -> list[str]:
+        operation = call.operation
+        for tensor in outputs:
+            onnx_dtype(tensor.dtype)
+        if not _is_layer(operation):
+            kind = type(operation).__name__
+            if kind not in OPERATIONS or type(operation).__module__.partition(".")[0] != "keras":
+                raise NotExportable(f"the operation {kind} has no counterpart")
+            names = OPERATIONS[kind](graph, call)
+            return [names] if isinstance(names, str) else names
+        if type(operation) in LAYERS:
+            return LAYERS[type(operation)](graph, call, self.run)
+        return self._open(graph, call)
+
+    def _open(self, graph: Graph, call: Call) -> list[str]:
+        """Convert what the `call` method of a layer does."""
+        try:
+            traced, tensors = open_layer(call)
+        except NotExportable:
+            raise
+        except Exception as error:  # the `call` of a layer may raise errors of any kind
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise NotExportable(
+                f"{type(call.operation).__name__} is not known, and its `call` cannot be traced "
+                f"symbolically: {reason}"
+            ) from error
+        for inside, outside in zip(traced.inputs, tensors, strict=True):
+            graph.bind(inside, graph.name(outside))
+        return self.run(traced, graph)
+
+
+def _is_layer(operation: Any) -> bool:
+    return isinstance(operation, keras.layers.Layer)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names with a number at the end of those that occur before."""
+    used: dict[str, None] = {}
+    for name in names:
+        number, free = 0, name
+        while free in used:
+            number += 1
+            free = f"{name}_{number}"
+        used[free] = None
+    return [*used]

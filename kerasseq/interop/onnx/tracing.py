@@ -1,0 +1,219 @@
+"""The calls of layers and operations that a model, or one layer, consists of.
+
+Keras records a symbolic call as a node of a graph. A layer is opened in the same way: its `call` is
+given symbolic tensors, and the operations of `keras.ops` in it, and the layers inside, are the
+calls.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from kerasseq.interop.onnx.graph import NotExportable
+
+__all__ = ["Call", "Trace", "is_symbolic", "open_layer", "trace"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer or of an operation of `keras.ops`.
+
+    Args:
+        operation: The layer or the operation.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        outputs: Its outputs, a nest of symbolic tensors.
+    """
+
+    operation: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: Any
+
+    def argument(self, name: str, position: int | None = None, default: Any = None) -> Any:
+        """An argument, by its name or its position."""
+        if position is not None and len(self.args) > position:
+            return self.args[position]
+        return self.kwargs.get(name, default)
+
+    @property
+    def output(self) -> Any:
+        """The first output."""
+        return keras.tree.flatten(self.outputs)[0]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Calls in their order, between symbolic inputs and outputs.
+
+    Args:
+        inputs: Symbolic tensors.
+        outputs: Symbolic tensors; some may be inputs.
+        calls: The calls.
+        is_masked: Whether an output has a mask.
+    """
+
+    inputs: list[Any]
+    outputs: list[Any]
+    calls: list[Call]
+    is_masked: bool
+
+
+def trace(inputs: Sequence[Any], outputs: Sequence[Any]) -> Trace:
+    """Trace the calls between symbolic tensors, with every mask as an argument of its call.
+
+    The layers are called again, so that they get further nodes of Keras: trace a copy of a model.
+
+    Args:
+        inputs: Symbolic tensors.
+        outputs: Symbolic tensors that depend on them.
+
+    Example:
+
+    >>> x = keras.Input((3,))
+    >>> found = trace([x], [keras.ops.tanh(x) + 1])
+    >>> [type(call.operation).__name__ for call in found.calls]
+    ['Tanh', 'Add']
+    """
+    calls: list[Call] = []
+
+    def record(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        results = operation(*args, **kwargs)
+        calls.append(Call(operation, args, kwargs, results))
+        return results
+
+    masks = _Masks()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the model has warned when it was made
+        explicit = _again(inputs, outputs, masks.call)
+        is_masked = any(masks.of(tensor) is not None for tensor in explicit.outputs)
+        again = _again(explicit.inputs, explicit.outputs, record)
+    return Trace(list(again.inputs), list(again.outputs), calls, is_masked)
+
+
+def _again(inputs: Sequence[Any], outputs: Sequence[Any], call: Callable[..., Any]) -> Any:
+    """The model between symbolic tensors, with each call made by a function."""
+    return keras.models.clone_model(
+        keras.Model(list(inputs), list(outputs)),
+        clone_function=lambda operation: operation,
+        call_function=call,
+    )
+
+
+def _like(tensor: Any) -> Any:
+    return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+
+
+class _Masks:
+    """The masks that Keras hands from layer to layer, as arguments.
+
+    Keras passes a mask while a layer is called, which a symbolic call does not always record.
+    """
+
+    def __init__(self) -> None:
+        self._masks: dict[int, Any] = {}
+        self._tensors: list[Any] = []  # kept, so that no other tensor gets the same id
+
+    def of(self, nest: Any) -> Any:
+        """The masks of a nest of tensors; None for one without a mask."""
+        return keras.tree.map_structure(lambda tensor: self._masks.get(id(tensor)), nest)
+
+    def call(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a layer or an operation, with the masks of its inputs."""
+        if not isinstance(operation, keras.layers.Layer):
+            return operation(*args, **kwargs)
+        kwargs = {**kwargs, **self._arguments(operation, args, kwargs)}
+        results = operation(*args, **kwargs)
+        if operation.supports_masking:
+            first = args[0] if args else next(iter(kwargs.values()))
+            before = kwargs.get("mask")
+            after = operation.compute_mask(first, self.of(first) if before is None else before)
+            if after is not None:
+                for tensor, mask in zip(keras.tree.flatten(results), keras.tree.flatten(after)):
+                    self._masks[id(tensor)] = mask
+                    self._tensors.append(tensor)
+        return results
+
+    def _arguments(self, layer: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+        """The masks that Keras would pass: of the one tensor, or each under its name."""
+        names = inspect.signature(layer.call).parameters
+        bound = {**dict(zip(names, args)), **kwargs}
+        tensors = {
+            name: value
+            for name, value in bound.items()
+            if any(map(is_symbolic, keras.tree.flatten(value)))
+        }
+        if len(tensors) == 1:
+            wanted = {"mask": next(iter(tensors.values()))}
+        else:
+            wanted = {f"{name}_mask": value for name, value in tensors.items()}
+        masks = {
+            name: self.of(value)
+            for name, value in wanted.items()
+            if name in names and bound.get(name) is None
+        }
+        return {
+            name: mask
+            for name, mask in masks.items()
+            if any(each is not None for each in keras.tree.flatten(mask))
+        }
+
+
+def open_layer(call: Call) -> tuple[Trace, list[Any]]:
+    """Trace the `call` method of a layer, in inference.
+
+    Args:
+        call: A call of a layer.
+
+    Returns:
+        The trace, and the tensors in the arguments of the call that its inputs stand for.
+    """
+    tensors: list[Any] = []
+    inputs: list[Any] = []
+
+    def stand_in(value: Any) -> Any:
+        if not is_symbolic(value):
+            return value
+        tensors.append(value)
+        inputs.append(_like(value))
+        return inputs[-1]
+
+    layer = call.operation
+    if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):
+        return _open_model(call)
+    arguments = {name: value for name, value in call.kwargs.items() if name != "training"}
+    args, kwargs = keras.tree.map_structure(stand_in, (call.args, arguments))
+    outputs = keras.tree.flatten(layer.call(*args, **kwargs, **in_inference(layer.call)))
+    return trace(inputs, outputs), tensors
+
+
+def _open_model(call: Call) -> tuple[Trace, list[Any]]:
+    """Trace a model that is called as a layer.
+
+    In a call, Keras hands masks into the model and out of it; in a symbolic call, it does not.
+    """
+    model = call.operation
+    masks = [mask for mask in keras.tree.flatten(call.argument("mask")) if mask is not None]
+    traced = trace(model.inputs, model.outputs)
+    if masks or traced.is_masked:
+        raise NotExportable(
+            "it is a model inside the model, and a mask goes into it or out of it: use its layers "
+            "in the outer model"
+        )
+    return traced, keras.tree.flatten(call.args[0])
+
+
+def in_inference(method: Callable[..., Any]) -> dict[str, bool]:
+    """`training=False` for a method that takes it."""
+    return {"training": False} if "training" in inspect.signature(method).parameters else {}
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether a value is a symbolic tensor."""
+    return isinstance(value, keras.KerasTensor)

@@ -1,0 +1,149 @@
+"""An exported run predicts as the run does, where there is neither kerasseq nor a backend."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import tokenizers
+
+import kerasseq
+from kerasseq.cli import main
+from tests.layers.harness import draw
+
+#: Runs predict.py with three packages alone on its path, and prints its predictions.
+ALONE = """
+import json, sys
+sys.path = [path for path in sys.path if "packages" not in path] + [sys.argv[1], sys.argv[2]]
+import numpy, predict
+rows = json.load(sys.stdin)
+if sys.argv[3] == "arrays":
+    rows = [numpy.array(row, "float32") for row in rows]
+answers = predict.Predictor().predict(rows)
+loaded = [name for name in ("kerasseq", "keras", "tensorflow", "pandas") if name in sys.modules]
+print(json.dumps([answers, loaded, importlib.util.find_spec("kerasseq") is None]))
+"""
+
+
+def predict_alone(folder: Path, rows: list[Any], kind: str, packages: Path) -> pd.DataFrame:
+    """The predictions of an exported run in a process that finds three packages alone."""
+    packages.mkdir()
+    for package in (np, onnxruntime, tokenizers):
+        place = Path(package.__file__).parent
+        (packages / place.name).symlink_to(place)
+    libraries = Path(np.__file__).parents[1] / "numpy.libs"
+    if libraries.exists():  # wheels of some platforms have none
+        (packages / libraries.name).symlink_to(libraries)
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import importlib.util{ALONE}", folder, packages, kind],
+        input=json.dumps(rows),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    answers, loaded, is_absent = json.loads(result.stdout)
+    assert loaded == []
+    assert is_absent
+    return pd.DataFrame(answers)
+
+
+def assert_same(alone: pd.DataFrame, expected: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(
+        alone, expected[alone.columns], check_dtype=False, rtol=0, atol=1e-5
+    )
+
+
+@pytest.fixture(scope="module")
+def run() -> Any:
+    """A small run of the demo's reviews, with n-grams."""
+    return kerasseq.sentiment(epochs=1, units=4, embedding=8, quiet=True)
+
+
+TEXTS = ["A fine film", "not a GOOD film \u2014 dull\ud83d", "", "\u4e16\u754c", "the film " * 300]
+
+
+def test_a_run_of_texts(run: Any, tmp_path: Path) -> None:
+    folder = run.export(tmp_path / "exported")
+    assert_same(predict_alone(folder, TEXTS, "texts", tmp_path / "path"), run.predict(TEXTS))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["requires"] == ["numpy", "onnxruntime", "tokenizers"]
+    for name, expected in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tokens": "subword", "ngrams": 3, "truncate": "middle", "length": 7},
+        pytest.param({"ngrams": 0, "truncate": "start", "length": 9},
+                     marks=pytest.mark.thorough),
+    ],
+    ids=["subwords", "without n-grams"],
+)  # fmt: skip
+def test_other_tokens_and_three_classes(options: dict[str, Any], tmp_path: Path) -> None:
+    words = {"a": ("fine", "good"), "b": ("bad", "dull"), "note": ("so", "fair")}
+    rows = [(f"a {x} film {n}", name) for name, pair in words.items() for x in pair
+            for n in range(20)]  # fmt: skip
+    data = pd.DataFrame(rows, columns=["text", "label"])
+    small = {"epochs": 1, "units": 4, "embedding": 4, "quiet": True}
+    run = kerasseq.sentiment(data, **small, **options)
+    folder = run.export(tmp_path / "exported")
+    assert_same(predict_alone(folder, TEXTS, "texts", tmp_path / "path"), run.predict(TEXTS))
+
+
+@pytest.mark.parametrize(
+    "labels", [["a", "b"], pytest.param([0.5, 1.5], marks=pytest.mark.thorough)]
+)
+def test_a_run_of_sequences(labels: list[Any], tmp_path: Path) -> None:
+    options = {"normalize": "sequence", "differences": True, "convolutions": 1}
+    data = draw(40, 9, 2), labels * 20
+    run = kerasseq.sequence_classification(data, epochs=1, units=4, quiet=True, **options)
+    folder = run.export(tmp_path / "exported")
+    new = [draw(length, 2, seed=length) for length in (1, 5, 12)]
+    new[1][2:4, 0] = np.nan
+    new[2][:, 1] = np.nan
+    rows = [array.tolist() for array in new]
+    assert_same(predict_alone(folder, rows, "arrays", tmp_path / "path"), run.predict(new))
+
+
+def test_an_exported_run_is_not_replaced_unasked(run: Any, tmp_path: Path) -> None:
+    run.export(tmp_path)
+    with pytest.raises(ValueError, match="overwrite=True"):
+        run.export(tmp_path)
+    run.export(tmp_path, overwrite=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="not empty"):
+        run.export(tmp_path / "other")
+    with pytest.raises(ValueError, match="format='tflite'"):
+        run.export(tmp_path / "new", "tflite")
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_shell_exports_a_run_and_a_file(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.save(tmp_path / "run")
+    assert main(["export", str(tmp_path / "run"), "--format", "onnx"]) == 0
+    assert (tmp_path / "run-onnx" / "predict.py").is_file()
+    assert main(["export", str(tmp_path / "run" / "model.keras"), str(tmp_path / "m.onnx")]) == 0
+    assert (tmp_path / "m.onnx").is_file()
+    assert main(["export", str(tmp_path / "run"), "--format", "tflite"]) == 2
+    assert "format" in capsys.readouterr().err
+
+
+def test_runs_of_other_recipes_are_refused_in_one_sentence(run: Any, tmp_path: Path) -> None:
+    from kerasseq import registry
+
+    task = registry.task("forecasting")
+    with pytest.raises(ValueError, match=r"a run of forecasting cannot be exported .*model alone"):
+        task.standalone({}, None)
