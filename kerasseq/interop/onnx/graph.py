@@ -51,7 +51,7 @@ class Graph:
     >>> graph, x = Graph(), keras.Input((3,))
     >>> graph.bind(x, "x")
     >>> graph.node("Mul", [x, 2.0])
-    'mul_2'
+    'mul/2'
     """
 
     def __init__(self, parent: Graph | None = None) -> None:
@@ -122,9 +122,9 @@ class Graph:
         return root._constants[key]
 
     def fresh(self, kind: str) -> str:
-        """A name that no other value has."""
+        """A name that no other value has: names of Keras have no slash."""
         self._root._count += 1
-        return f"{kind.lower()}_{self._root._count}"
+        return f"{kind.lower()}/{self._root._count}"
 
     def memo(self, key: Any, make: Callable[[], Any]) -> Any:
         """A value that is made once for a key in this graph."""

@@ -250,6 +250,11 @@ def test_a_mask_of_a_model_inside_is_refused() -> None:
         to_onnx(keras.Model(x, layers.GlobalAveragePooling1D()(inner(x))))
 
 
+def test_any_name_of_keras_can_be_used() -> None:
+    x = keras.Input((None, 3), name="weight_1")
+    check(keras.Model(x, layers.LSTM(2, name="lstm_2")(x)), {"weight_1": SEQUENCES})
+
+
 def test_equal_weights_are_stored_once() -> None:
     x = keras.Input((None, 3))
     shared = layers.Dense(64)
