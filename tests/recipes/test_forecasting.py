@@ -377,7 +377,7 @@ def test_an_optimizer_that_cannot_be(
     tmp_path: Path, optimizer: Any, more: dict[str, Any], match: str
 ) -> None:
     own = keras.optimizers.Adam() if optimizer == "object" else optimizer
-    _fails(tmp_path, "no such file", match, optimizer=own, **more)
+    _fails(tmp_path, _one(), match, optimizer=own, **more)
 
 
 @pytest.mark.thorough
@@ -818,6 +818,31 @@ def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
     slow = table[(table["store"] == "a") | (table["day"].dt.day_of_week == 0)]
     _fails(tmp_path, slow, "series 'b' has frequency 'W-MON'", target="sold", series="store")
     _fails(tmp_path, 3, "data must be")
+
+
+def test_faults_of_a_table_are_told_before_a_backend_is_imported(tmp_path: Path) -> None:
+    """The import of a backend takes seconds, and that of pandas half a second."""
+    table = tmp_path / "table.csv"
+    table.write_text("day,sold\n2024-01-01,1\noops,2\n")
+    code = f"""
+import sys, kerasseq
+try:
+    kerasseq.forecasting("nowhere.csv")
+except FileNotFoundError as error:
+    print(error, *(name in sys.modules for name in ("keras", "pandas")))
+for settings in ({{}}, {{"lookback": 9, "lookback_seasons": 1.0}}):
+    try:
+        kerasseq.forecasting({str(table)!r}, **settings)
+    except ValueError as error:
+        print(error, "keras" in sys.modules)
+"""
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[0] == "there is no file nowhere.csv. Check the path. False False"
+    assert "'oops'" in said[1]
+    assert said[1].endswith(" False")
+    assert said[2].startswith("give lookback= in steps")
+    assert said[2].endswith(" False")
 
 
 def test_many_series_of_which_one_is_empty(tmp_path: Path) -> None:

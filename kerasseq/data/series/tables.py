@@ -13,8 +13,7 @@ import pandas as pd
 
 from kerasseq.data.series.columns import is_mostly_numeric, is_numeric
 from kerasseq.data.series.timestamps import find_time
-from kerasseq.io import paths
-from kerasseq.io.tables import TABLES, check_few, list_columns, read_table
+from kerasseq.io.tables import check_few, list_columns, read_table, table_path
 
 __all__ = ["Roles", "check_columns", "find_roles", "has_series_per_row", "load_table", "unfold"]
 
@@ -73,14 +72,8 @@ def load_table(data: Any) -> tuple[pd.DataFrame, str, list[str]]:
         frame, where = demo_series(), "'demo'"
         notes = ["demo: monthly air passengers 1949-1960 and sunspots 1749-1983"]
     elif isinstance(data, str | os.PathLike):
-        path = paths.user_path(data, "data")
+        path = table_path(data)
         where = str(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no file {path}. Check the path.")
-        if path.suffix.lower() not in TABLES:
-            raise ValueError(
-                f"{path} has an ending that is not known. Known are {', '.join(TABLES)}."
-            )
         frame, notes = read_table(path)
     else:
         raise ValueError(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kerasseq.settings import declarations_of, raise_faults
+from kerasseq.settings import check, declarations_of, raise_faults
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.forecasting.run import ForecastRun
 
@@ -36,9 +37,18 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     keeps_source: ClassVar[bool] = True
 
     def check(self, settings: ForecastingSettings) -> None:
-        from kerasseq.data import parts
-        from kerasseq.data.series.parts import is_stamp, is_table
         from kerasseq.tasks.forecasting import defaults
+
+        self._check_conflicts(settings)
+        resolved, _ = self.resolve(defaults.SMALLEST, settings)
+        linear = bool(settings.linear)
+        smallest = changed(resolved, normalization="none", segment=1, linear=linear)
+        self.count(defaults.SMALLEST, smallest)  # the model checks its cell and sizes
+
+    def _check_conflicts(self, settings: ForecastingSettings) -> None:
+        """The part of `check` that needs neither a backend nor pandas."""
+        from kerasseq.data import parts
+        from kerasseq.data.series.part_values import is_stamp, is_table
 
         parts.check(settings, lambda part: is_table(part) or is_stamp(part))
         faults = []
@@ -64,13 +74,9 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 f"'auto' or 'none'. Received: scaling={settings.scaling!r}"
             )
         raise_faults(faults)
-        resolved, _ = self.resolve(defaults.SMALLEST, settings)
-        linear = bool(settings.linear)
-        smallest = changed(resolved, normalization="none", segment=1, linear=linear)
-        self.count(defaults.SMALLEST, smallest)  # the model checks its cell and sizes
 
     def is_separate_part(self, value: Any) -> bool:
-        from kerasseq.data.series.parts import is_table
+        from kerasseq.data.series.part_values import is_table
 
         return is_table(value) or (isinstance(value, str) and value.startswith("a table of "))
 
@@ -80,6 +86,15 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.tasks.forecasting import defaults
 
         return defaults.resolved(data_info, settings)
+
+    def load_early(self, settings: ForecastingSettings) -> Panel:
+        from kerasseq.io.tables import table_path
+
+        check(settings)
+        self._check_conflicts(settings)
+        if isinstance(settings.data, str | os.PathLike) and settings.data != "demo":
+            table_path(settings.data)  # before `load` imports pandas
+        return self.load(settings.data, settings)
 
     def load(self, data: Any, settings: ForecastingSettings) -> Panel:
         from kerasseq.data.parts import prefix_errors
