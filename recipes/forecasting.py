@@ -210,6 +210,12 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     patience: int = 4
     learning_rate: float = 1e-3
     batch_size: int = setting(64, "windows per training step", range=Choice((32, 64, 128, 256)))
+    passes_per_epoch: int | None = setting(
+        None,
+        "passes over the training windows in each epoch; default: 1, or for few windows as many as "
+        "make 32 training steps",
+        least=1,
+    )
 
 
 forecasting = recipe(ForecastingSettings, Forecasting)

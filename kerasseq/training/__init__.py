@@ -1,7 +1,7 @@
 """Training: config, batches, optimizers, fit, checkpoints, progress, and outputs of a model."""
 
 from kerasseq.io.limits import Damaged
-from kerasseq.training.batches import Batches, Examples, Generated
+from kerasseq.training.batches import Batches, Examples, Generated, Repeated
 from kerasseq.training.checkpoint import read_stamp
 from kerasseq.training.config import (
     SETTINGS,
@@ -24,6 +24,7 @@ __all__ = [
     "Streams",
     "Examples",
     "Generated",
+    "Repeated",
     "History",
     "TrainingConfig",
     "FitResult",

@@ -33,7 +33,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     headline: ClassVar[str] = "mase"
     higher_is_better: ClassVar[bool] = False
     rows: ClassVar[str] = "windows"
-    suggestions: ClassVar[tuple[str, ...]] = ("suggested",)
+    suggestions: ClassVar[tuple[str, ...]] = ("suggested", "windows")
     keeps_source: ClassVar[bool] = True
 
     def check(self, settings: ForecastingSettings) -> None:
@@ -177,6 +177,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 "series": len(panel) if settings.series_embedding else 0,
                 "masked": train.masked,
                 "season": panel.season,
+                "windows": len(train_examples),
             },
             "reader": reader.state(),
             "history": panel_state(last_rows(_latest_panel(parts), reader.rows_needed)),
@@ -266,10 +267,14 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     def training(
         self, model: keras.Model, prepared: Prepared, settings: ForecastingSettings
     ) -> tuple[keras.Model, Any, Any]:
+        from kerasseq.training import Repeated
+
         train: Any = prepared.train
         validation: Any = prepared.validation
         if settings.model == "recursive":
             train, validation = train.teacher_forced, validation.teacher_forced
+        if (times := settings.passes_per_epoch or 1) > 1:
+            train = Repeated(train, times)
         return self.config(prepared.data_info, settings).training_model(model), train, validation
 
     def calibrate(
