@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasseq.data.series.panel import Panel
 from kerasseq.models.forecaster import KIND_OF_SETTING
+from kerasseq.tasks.forecasting.conformal import least_windows
 
 if TYPE_CHECKING:
     from kerasseq.recipes.forecasting import ForecastingSettings
@@ -129,7 +130,22 @@ def resolved(
                 f"passes_per_epoch={count}: {windows:,} windows make {-(-windows // size)} batches "
                 f"of {size}, and an epoch has at least {_STEPS_PER_EPOCH} training steps"
             )
+    if settings.calibrate and (note := _calibration_remark(data_info, settings.quantiles)):
+        notes.append(note)
     return replace(settings, **values, lookback_seasons=None), notes
+
+
+def _calibration_remark(data_info: Mapping[str, Any], levels: Sequence[float]) -> str | None:
+    """A remark if the validation part is too short to calibrate the widest interval."""
+    probability = max(abs(2 * level - 1) for level in levels)
+    count, least = data_info.get("independent"), least_windows(probability)
+    if count is None or count >= least:
+        return None
+    return (
+        f"the validation part holds {count:,} windows that do not overlap, and {least:,} are "
+        f"needed to calibrate a {probability:.0%} interval: all steps are calibrated together, and "
+        "intervals are never narrowed"
+    )
 
 
 def passes(windows: int, batch_size: int) -> int:

@@ -38,6 +38,7 @@ class _DataInfo(TypedDict):
     masked: bool
     season: Annotated[int, Limits(least=1)]
     windows: NotRequired[Annotated[int, Limits(least=1)]]
+    independent: NotRequired[Annotated[int, Limits(least=1)]]
 
 
 _Arrays = Annotated[np.ndarray, Array("f")]

@@ -178,6 +178,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 "masked": train.masked,
                 "season": panel.season,
                 "windows": len(train_examples),
+                "independent": validation_examples.independent,
             },
             "reader": reader.state(),
             "history": panel_state(last_rows(_latest_panel(parts), reader.rows_needed)),
@@ -291,6 +292,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             examples.scaled_targets,
             self._likelihood(prepared.data_info, settings),
             settings.quantiles,
+            examples.independent,
         )
         return {"calibration": calibration.state()}
 

@@ -118,6 +118,29 @@ def test_an_epoch_of_few_windows_has_enough_training_steps(
     assert found.passes_per_epoch == 1
 
 
+@pytest.mark.parametrize(
+    ("windows", "given", "said"),
+    [
+        (
+            3,
+            {},
+            "holds 3 windows that do not overlap, and 4 are needed to calibrate a 80% interval",
+        ),
+        (4, {}, ""),
+        (18, {"quantiles": (0.025, 0.5)}, "19 are needed to calibrate a 95% interval"),
+        (1, {"calibrate": False}, ""),
+    ],
+    ids=str,
+)
+def test_a_validation_part_that_is_too_short_to_calibrate_is_noted(
+    windows: int, given: dict[str, Any], said: str
+) -> None:
+    facts = {**_facts(_wave(300)), "independent": windows}
+    notes = list(defaults.resolved(facts, ForecastingSettings(**given))[1])
+    assert ("calibrate" in " ".join(notes)) == bool(said)
+    assert said in " ".join(notes)
+
+
 def test_counts_are_left_as_they_are() -> None:
     found, notes = _resolved(np.arange(100.0), output="negative_binomial")
     assert (found.scaling, found.normalization) == ("none", "instance")
