@@ -111,6 +111,7 @@ def defaults(name: str, **others: Any) -> str:
 
 _LATER = {"optimizer": "adam", "weight_decay": None, "final": "train", "lookback_seasons": None}
 _LATER_OF: dict[str, dict[str, Any]] = {
+    "forecasting": {"passes_per_epoch": None, "short": "error"},
     "sequence_classification": {"encoder": "cnn", "weights": "imagenet"},
     "tagging": {"sentence_label": None},
 }

@@ -90,6 +90,12 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     resample: str | None = setting(
         None, "pandas offset alias of the steps; rows within a step are averaged", stage="read"
     )
+    short: Literal["error", "drop"] = setting(
+        "error",
+        'what to do about series that are too short for `horizon` and the parts: "error", or '
+        '"drop" them',
+        stage="split",
+    )
     horizon: int | None = setting(
         None, "steps to forecast; default: a season", stage="split", least=1
     )

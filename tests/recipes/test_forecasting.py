@@ -131,7 +131,7 @@ def test_the_lookback_is_steps_or_seasons_as_far_as_the_series_go(
 
 def test_data_depends_on_no_setting_of_the_model() -> None:
     assert {*TASK.names("split", "prepare")} == {
-        *("horizon", "lookback", "lookback_seasons", "validation", "test", "seed"),
+        *("short", "horizon", "lookback", "lookback_seasons", "validation", "test", "seed"),
         *("series_embedding", "output", "scaling", "per_series", "lags", "calendar", "stride"),
     }
 

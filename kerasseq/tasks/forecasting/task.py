@@ -108,7 +108,14 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         for name, part in self.separate_parts(settings).items():
             with prefix_errors(name):
                 parts[name] = read_series(part, encoding=data.encoding)
-        return add_parts(data, parts) if parts else data
+        panel: Panel = add_parts(data, parts) if parts else data
+        # A horizon that is left open is short enough for every series.
+        if settings.short == "error" or settings.horizon is None:
+            return panel
+        from kerasseq.data.series.splits import drop_short
+
+        lookback = settings.lookback or 1
+        return drop_short(panel, settings.validation, settings.test, settings.horizon, lookback)
 
     def split(
         self,
