@@ -32,6 +32,7 @@ __all__ = [
     "align_to_grid",
     "read_rows",
     "resample_rows",
+    "series_id",
 ]
 
 FILLS = ("forward", "linear", "zero", "mask")
@@ -108,7 +109,7 @@ def read_rows(
             the panel.
     """
     codes, keys = _read_series_codes(frame, series, where)
-    ids = [_series_id(key) for key in keys]
+    ids = [series_id(key) for key in keys]
     if not time:
         return Rows(ids, keys, codes, _row_numbers(codes), values, where), []
     stamps, notes = read_stamps(frame, time, where)
@@ -159,8 +160,12 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _series_id(key: Sequence[Any]) -> str:
-    """Name of a series: its key joined by slashes, which are escaped so that names are unique."""
+def series_id(key: Sequence[Any]) -> str:
+    """Name of a series: its key joined by slashes, which are escaped so that names are unique.
+
+    >>> series_id(["north", 7])
+    'north/7'
+    """
     if len(key) < 2:
         return "".join(map(str, key))
     return "/".join(str(part).replace("\\", "\\\\").replace("/", "\\/") for part in key)

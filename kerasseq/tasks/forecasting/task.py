@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasseq.settings import check, declarations_of, raise_faults
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
+from kerasseq.tasks.forecasting.hints import SETTINGS as HINTS
 from kerasseq.tasks.forecasting.run import ForecastRun
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     rows: ClassVar[str] = "windows"
     suggestions: ClassVar[tuple[str, ...]] = ("suggested", "windows")
     keeps_source: ClassVar[bool] = True
+    refused: ClassVar[Mapping[str, str]] = HINTS
 
     def check(self, settings: ForecastingSettings) -> None:
         from kerasseq.tasks.forecasting import defaults
