@@ -14,6 +14,7 @@ from kerasseq.data.series.columns import Columns, read_columns
 from kerasseq.data.series.faults import Faults
 from kerasseq.data.series.frequency import format_stamp, season_of
 from kerasseq.data.series.layouts import unfold_dates
+from kerasseq.data.series.markers import marker_note
 from kerasseq.data.series.panel import Panel
 from kerasseq.data.series.rows import (
     FILLS,
@@ -157,6 +158,9 @@ def _read_values(
     with faults.collect():
         rows, notes = read_rows(frame, roles.time, roles.series, values, where, encoding)
     faults.raise_all()
+    for role in ("target", "past"):
+        columns = zip(blocks[role].names, blocks[role].values.T)
+        notes += [note for name, column in columns if (note := marker_note(column, name))]
     return blocks, rows, notes
 
 
