@@ -215,6 +215,7 @@ def _in_standard_units(run: Any, found: dict[str, Any]) -> dict[str, Any]:
     from kerasseq.tasks.forecasting.baselines import standard
 
     parts: Any
+    prepared: Any
     parts, prepared = perform.prepare(run.task, run.source, run.resolved)
     reader = run.task.reader(run.state)
     test = reader.examples(parts.test.panel, parts.test.first, stride=1)

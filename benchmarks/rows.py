@@ -114,6 +114,7 @@ _LATER = {
     "ema_momentum": None,
 }
 _LATER_OF: dict[str, dict[str, Any]] = {
+    "forecasting": {"passes_per_epoch": None, "short": "error"},
     "sequence_classification": {
         **{"encoder": "cnn", "weights": "imagenet"},
         # These act on sounds alone, whose rows were measured with them.

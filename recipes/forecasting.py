@@ -90,6 +90,12 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     resample: str | None = setting(
         None, "pandas offset alias of the steps; rows within a step are averaged", stage="read"
     )
+    short: Literal["error", "drop"] = setting(
+        "error",
+        'what to do about series that are too short for `horizon` and the parts: "error", or '
+        '"drop" them',
+        stage="split",
+    )
     horizon: int | None = setting(
         None, "steps to forecast; default: a season", stage="split", least=1
     )
@@ -210,6 +216,12 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     patience: int = 4
     learning_rate: float = 1e-3
     batch_size: int = setting(64, "windows per training step", range=Choice((32, 64, 128, 256)))
+    passes_per_epoch: int | None = setting(
+        None,
+        "passes over the training windows in each epoch; default: 1, or for few windows as many as "
+        "make 32 training steps",
+        least=1,
+    )
 
 
 forecasting = recipe(ForecastingSettings, Forecasting)

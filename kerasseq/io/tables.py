@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import reprlib
 import warnings
@@ -13,6 +14,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kerasseq.io import paths
 from kerasseq.io.files import read_text
 from kerasseq.io.limits import (
     MAX_BYTES,
@@ -37,6 +39,7 @@ __all__ = [
     "list_columns",
     "read_separated",
     "read_table",
+    "table_path",
 ]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
@@ -86,6 +89,25 @@ def read_table(
     if kind in (".csv", ".tsv"):
         return read_separated(path, content, kind[1:].upper(), quoted), notes
     return _read_json(path, content), notes
+
+
+def table_path(value: str | os.PathLike[str], name: str = "data") -> Path:
+    """Check the path of a table, without reading it.
+
+    Args:
+        value: The path.
+        name: Name of the argument, for the error.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no path, or its ending is not one of `TABLES`.
+    """
+    path = paths.user_path(value, name)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}. Check the path.")
+    if path.suffix.lower() not in TABLES:
+        raise ValueError(f"{path} has an ending that is not known. Known are {', '.join(TABLES)}.")
+    return path
 
 
 def list_columns(columns: Sequence[Any]) -> str:

@@ -259,6 +259,14 @@ class Task(abc.ABC, Generic[S, R]):
     def load(self, data: Any, settings: S) -> Any:
         """Read raw data; the result is the `source` of `split`."""
 
+    def load_early(self, settings: S) -> Any:
+        """Read raw data before a backend is imported, which takes seconds; None to read it later.
+
+        A task whose `load` needs no backend overrides this, so that faults of the data are told at
+        once.
+        """
+        return None
+
     @abc.abstractmethod
     def split(
         self,

@@ -65,17 +65,19 @@ def perform(task: Task[Any, Any], settings: Any) -> Any:
         ValueError: if settings, data or the folder cannot be used, or another process writes to
             the folder.
     """
+    source = task.load_early(settings)
     recorded = task.settings_to_json(settings)
     with runs.lock_folder(settings.out) as folder:
-        return _run_task(task, settings, recorded, folder)
+        if source is None:
+            source = task.load(settings.data, settings)
+        return _run_task(task, settings, source, recorded, folder)
 
 
 def _run_task(
-    task: Task[Any, Any], settings: Any, recorded: dict[str, Any], folder: Path | None
+    task: Task[Any, Any], settings: Any, source: Any, recorded: dict[str, Any], folder: Path | None
 ) -> Any:
-    """Run a recipe whose settings are checked and whose folder is locked."""
+    """Run a recipe whose settings are checked, whose data is read and whose folder is locked."""
     print_remarks = _RemarkPrinter(settings.quiet)
-    source = task.load(settings.data, settings)
     stamp = {"recipe": task.name, "settings": recorded, "data": digest(source)}
     if folder is not None:
         finished = runs.claim(folder, stamp)

@@ -1,7 +1,7 @@
 """Training: config, batches, optimizers, fit, checkpoints, progress, and outputs of a model."""
 
 from kerasseq.io.limits import Damaged
-from kerasseq.training.batches import Batches, Examples, Generated
+from kerasseq.training.batches import Batches, Examples, Generated, Repeated
 from kerasseq.training.checkpoint import read_stamp
 from kerasseq.training.config import (
     SETTINGS,
@@ -27,6 +27,7 @@ __all__ = [
     "Examples",
     "Generated",
     "Lines",
+    "Repeated",
     "History",
     "TrainingConfig",
     "FitResult",

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import keras
 import numpy as np
 
-__all__ = ["MAIN_OUTPUT", "Batches", "Examples", "Generated", "GeneratedSequences"]
+__all__ = ["MAIN_OUTPUT", "Batches", "Examples", "Generated", "GeneratedSequences", "Repeated"]
 
 MAIN_OUTPUT = "own"  # the output of the model, beside the outputs of its branches
 
@@ -72,6 +72,37 @@ class Generated(Protocol):
 
     def batch(self, rows: np.ndarray) -> tuple[Any, ...]:
         """Rows by number: their inputs by name, their targets, and weights if there are any."""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Generated rows that come several times in an epoch, so that few rows make enough steps.
+
+    Args:
+        rows: the rows.
+        times: number of times.
+
+    Example:
+
+    >>> class Squares:
+    ...     def __len__(self):
+    ...         return 3
+    ...     def batch(self, rows):
+    ...         return {"x": rows}, rows**2
+    >>> twice = Repeated(Squares(), times=2)
+    >>> len(twice), twice.batch(np.array([1, 5]))[1].tolist()
+    (6, [1, 4])
+    """
+
+    rows: Generated
+    times: int
+
+    def __len__(self) -> int:
+        return len(self.rows) * self.times
+
+    def batch(self, rows: np.ndarray) -> tuple[Any, ...]:
+        """See `Generated.batch`."""
+        return self.rows.batch(rows % len(self.rows))
 
 
 @runtime_checkable

@@ -131,7 +131,7 @@ def test_the_lookback_is_steps_or_seasons_as_far_as_the_series_go(
 
 def test_data_depends_on_no_setting_of_the_model() -> None:
     assert {*TASK.names("split", "prepare")} == {
-        *("horizon", "lookback", "lookback_seasons", "validation", "test", "seed"),
+        *("short", "horizon", "lookback", "lookback_seasons", "validation", "test", "seed"),
         *("series_embedding", "output", "scaling", "per_series", "lags", "calendar", "stride"),
     }
 
@@ -378,7 +378,7 @@ def test_an_optimizer_that_cannot_be(
     tmp_path: Path, optimizer: Any, more: dict[str, Any], match: str
 ) -> None:
     own = keras.optimizers.Adam() if optimizer == "object" else optimizer
-    _fails(tmp_path, "no such file", match, optimizer=own, **more)
+    _fails(tmp_path, _one(), match, optimizer=own, **more)
 
 
 @pytest.mark.thorough
@@ -391,6 +391,7 @@ def test_weight_decay_acts_and_leaves_weights_of_one_axis_alone() -> None:
 
     # Gradients as good as none, and a tenth of each weight lost at each of two steps.
     changes = {"optimizer": "sgd", "learning_rate": 1e-9, "weight_decay": 1e8, "batch_size": 32}
+    changes["passes_per_epoch"] = 1
     run = forecasting(_one(), **{**SMALL, "cell": "lstm", **changes}, callbacks=[Start()])
     kept = 0.9 ** -(-run.metrics["rows"]["train"] // 32)
     for path, after in _weights(run.model).items():
@@ -820,6 +821,31 @@ def test_data_that_cannot_be_learned_from(tmp_path: Path) -> None:
     slow = table[(table["store"] == "a") | (table["day"].dt.day_of_week == 0)]
     _fails(tmp_path, slow, "series 'b' has frequency 'W-MON'", target="sold", series="store")
     _fails(tmp_path, 3, "data must be")
+
+
+def test_faults_of_a_table_are_told_before_a_backend_is_imported(tmp_path: Path) -> None:
+    """The import of a backend takes seconds, and that of pandas half a second."""
+    table = tmp_path / "table.csv"
+    table.write_text("day,sold\n2024-01-01,1\noops,2\n")
+    code = f"""
+import sys, kerasseq
+try:
+    kerasseq.forecasting("nowhere.csv")
+except FileNotFoundError as error:
+    print(error, *(name in sys.modules for name in ("keras", "pandas")))
+for settings in ({{}}, {{"lookback": 9, "lookback_seasons": 1.0}}):
+    try:
+        kerasseq.forecasting({str(table)!r}, **settings)
+    except ValueError as error:
+        print(error, "keras" in sys.modules)
+"""
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[0] == "there is no file nowhere.csv. Check the path. False False"
+    assert "'oops'" in said[1]
+    assert said[1].endswith(" False")
+    assert said[2].startswith("give lookback= in steps")
+    assert said[2].endswith(" False")
 
 
 def test_many_series_of_which_one_is_empty(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from kerasseq.training import (
     Batches,
     Examples,
     FitResult,
+    Repeated,
     TrainingConfig,
     fit,
     outputs,
@@ -477,3 +478,17 @@ def test_weight_decay_spares_every_bias() -> None:
     np.testing.assert_allclose(np.asarray(bias), 1.0)
     for one, other in zip(before, (kernel, recurrent), strict=True):
         np.testing.assert_allclose(np.asarray(other), 0.9 * one, rtol=1e-5)
+
+
+def test_repeated_rows_all_come_as_often() -> None:
+    class Rows:
+        def __len__(self) -> int:
+            return 5
+
+        def batch(self, rows: np.ndarray) -> tuple[Any, ...]:
+            return {"row": rows}, rows
+
+    batches = Batches(Repeated(Rows(), 3), 4, seed=0)
+    seen = np.concatenate([batches[i][0]["row"] for i in range(len(batches))])
+    assert len(batches) == 4
+    assert np.bincount(seen).tolist() == [3] * 5

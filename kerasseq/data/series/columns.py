@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from kerasseq.data.series.faults import Faults
+from kerasseq.data.series.spelling import MISSING
+
 __all__ = ["Columns", "is_mostly_numeric", "is_numeric", "read_columns", "read_numbers"]
 
-_NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "-", "?", ".")
 _MOST_LEVELS = 100
 _LARGEST = 1e30  # float32 ends at 3.4e38, and scales are squared
 
@@ -47,6 +51,7 @@ def read_columns(
     where: str,
     categories: Mapping[str, Sequence[str]] | None = None,
     words: bool = True,
+    faults: Faults | None = None,
 ) -> Columns:
     """Read columns of numbers as they are, columns of categories as one column per level.
 
@@ -57,6 +62,7 @@ def read_columns(
         categories: levels of the columns that hold categories, from an earlier table; None to take
             each column that is not numeric as categories, with the levels of this table.
         words: whether columns may hold categories.
+        faults: collects the faults of columns, which are then left out; None to raise the first.
 
     Raises:
         ValueError: if a column has too many levels, is constant, or must be numeric and holds a
@@ -76,16 +82,17 @@ def read_columns(
     levels: dict[str, list[str]] = {}
     for name in names:
         known = None if categories is None else categories.get(name)
-        if known is None and (categories is not None or not words or is_numeric(frame[name])):
-            numbers = read_numbers(frame[name], name, where)
-            if categories is None:
-                _check_varies(numbers, name, where)
-            blocks.append(numbers[:, None])
-            titles.append(name)
-            continue
-        levels[name] = list(_levels(frame[name], name, where) if known is None else known)
-        blocks.append(_one_hot(frame[name], levels[name]))
-        titles += [_indicator_name(name, level) for level in levels[name]]
+        with faults.collect() if faults else nullcontext():
+            if known is None and (categories is not None or not words or is_numeric(frame[name])):
+                numbers = read_numbers(frame[name], name, where)
+                if categories is None:
+                    _check_varies(numbers, name, where)
+                blocks.append(numbers[:, None])
+                titles.append(name)
+                continue
+            levels[name] = list(_levels(frame[name], name, where) if known is None else known)
+            blocks.append(_one_hot(frame[name], levels[name]))
+            titles += [_indicator_name(name, level) for level in levels[name]]
     values = np.concatenate(blocks, axis=1) if blocks else np.empty((len(frame), 0), np.float32)
     return Columns(values, titles, levels)
 
@@ -130,9 +137,12 @@ def read_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
     numbers, odd = _numbers(column)
     if odd.any():
         row = int(np.flatnonzero(odd)[0])
+        remedy = "Write a number there, such as 1234.5, or leave it empty"
+        if row == 0 and odd.sum() == 1 and re.fullmatch(r"\D+", str(column.iloc[0])):
+            remedy = "Leave this row out if it is a second line of names"
         raise ValueError(
             f"{where}: column {name!r} must hold numbers, and row {row} (counted from 0) holds "
-            f"{str(column.iloc[row])[:40]!r}. Write a number there, or leave it empty."
+            f"{str(column.iloc[row])[:40]!r}. {remedy}."
         )
     too_large = np.flatnonzero(np.abs(numbers) > _LARGEST)
     if len(too_large):
@@ -155,7 +165,7 @@ def _numbers(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     odd = np.isnan(numbers) & column.notna().to_numpy()
     if odd.any() and not pd.api.types.is_numeric_dtype(column):
         words = column[odd].astype(str).str.strip().str.lower()
-        odd[odd] = ~words.isin(_NO_NUMBER).to_numpy()
+        odd[odd] = ~words.isin(MISSING).to_numpy()
     return numbers, odd
 
 

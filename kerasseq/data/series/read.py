@@ -11,7 +11,10 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
 from kerasseq.data.series.columns import Columns, read_columns
+from kerasseq.data.series.faults import Faults
 from kerasseq.data.series.frequency import format_stamp, season_of
+from kerasseq.data.series.layouts import unfold_dates
+from kerasseq.data.series.markers import marker_note
 from kerasseq.data.series.panel import Panel
 from kerasseq.data.series.rows import (
     FILLS,
@@ -105,6 +108,11 @@ def read_series(
         "future": _as_tuple(future) or None,
         "static": _as_tuple(static) or None,
     }
+    if (dated := unfold_dates(frame)) is not None:
+        frame, ids = dated
+        fixed = {"time": ("time",), "target": ("value",), "series": ids}
+        given |= {role: names for role, names in fixed.items() if given[role] is None}
+        notes.append("dates are names of columns: each row is a series")
     folded = (
         encoding["folded"] if encoding else not any(given.values()) and has_series_per_row(frame)
     )
@@ -116,15 +124,7 @@ def read_series(
         "resample": resample or encoding.get("resample"),
         "season": int(season) if season else encoding.get("season"),
     }
-    blocks = {
-        role: read_columns(
-            frame, getattr(roles, role), where, encoding.get("categories"), words=role != "target"
-        )
-        for role in _ROLES
-    }
-    arrays = [block.values for block in blocks.values() if block.names]
-    values = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
-    rows, row_notes = read_rows(frame, roles.time, roles.series, values, where, encoding)
+    blocks, rows, row_notes = _read_values(frame, roles, where, encoding)
     panel = _build_panel(rows, blocks, settings, encoding, whole)
     return replace(
         panel,
@@ -142,6 +142,26 @@ def read_series(
         },
         notes=[*notes, *role_notes, *row_notes, *panel.notes],
     )
+
+
+def _read_values(
+    frame: pd.DataFrame, roles: Roles, where: str, encoding: Mapping[str, Any]
+) -> tuple[dict[str, Columns], Rows, list[str]]:
+    """Columns by role, the rows, and notes; faults of all columns are told at once."""
+    faults, blocks, empty = Faults(), {}, np.empty((len(frame), 0), np.float32)
+    for role in _ROLES:
+        names, categories = getattr(roles, role), encoding.get("categories")
+        words = role != "target"
+        blocks[role] = read_columns(frame, names, where, categories, words=words, faults=faults)
+    arrays = [block.values for block in blocks.values() if block.names]
+    values = arrays[0] if len(arrays) == 1 else np.concatenate([*arrays, empty], axis=1)
+    with faults.collect():
+        rows, notes = read_rows(frame, roles.time, roles.series, values, where, encoding)
+    faults.raise_all()
+    for role in ("target", "past"):
+        columns = zip(blocks[role].names, blocks[role].values.T)
+        notes += [note for name, column in columns if (note := marker_note(column, name))]
+    return blocks, rows, notes
 
 
 def _resolve_roles(

@@ -149,6 +149,11 @@ class SeriesExamples:
         return inputs, targets
 
     @property
+    def independent(self) -> int:
+        """Number of windows whose targets do not overlap."""
+        return self.windows.independent
+
+    @property
     def teacher_forced(self) -> SeriesExamples:
         """The same windows, whose inputs include `ahead` for teacher forcing."""
         first, insample = self.first, self._insample
@@ -164,7 +169,7 @@ class SeriesExamples:
             series=series,
             insample=self._insample or observed,
             season=self.panel.season,
-            block=-(-self.windows.horizon // self.windows.stride),
+            block=self.windows.block,
             panel=self.panel,
             origins=origins,
         )

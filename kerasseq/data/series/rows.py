@@ -19,6 +19,7 @@ from kerasseq.data.series.frequency import (
     next_stamps,
     positions,
 )
+from kerasseq.data.series.snapping import snap_stamps
 from kerasseq.data.series.timestamps import read_stamps
 from kerasseq.io.limits import encodable
 
@@ -31,6 +32,7 @@ __all__ = [
     "align_to_grid",
     "read_rows",
     "resample_rows",
+    "series_id",
 ]
 
 FILLS = ("forward", "linear", "zero", "mask")
@@ -107,7 +109,7 @@ def read_rows(
             the panel.
     """
     codes, keys = _read_series_codes(frame, series, where)
-    ids = [_series_id(key) for key in keys]
+    ids = [series_id(key) for key in keys]
     if not time:
         return Rows(ids, keys, codes, _row_numbers(codes), values, where), []
     stamps, notes = read_stamps(frame, time, where)
@@ -134,7 +136,12 @@ def _read_series_codes(
             f"{names[0]!r} is empty there. Fill it in, or leave the row out."
         )
     named = {name: frame[name].map(_as_text) for name in names if frame[name].dtype == object}
-    frame = frame[list(names)].assign(**named)
+    whole = {  # 7.0 is the series 7
+        name: frame[name].astype(np.int64)
+        for name in names
+        if pd.api.types.is_float_dtype(frame[name]) and (frame[name] % 1 == 0).all()
+    }
+    frame = frame[list(names)].assign(**named, **whole)
     levels = [pd.factorize(frame[name].astype(str))[0] for name in names]
     codes = levels[0]
     for level in levels[1:]:
@@ -153,8 +160,12 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _series_id(key: Sequence[Any]) -> str:
-    """Name of a series: its key joined by slashes, which are escaped so that names are unique."""
+def series_id(key: Sequence[Any]) -> str:
+    """Name of a series: its key joined by slashes, which are escaped so that names are unique.
+
+    >>> series_id(["north", 7])
+    'north/7'
+    """
     if len(key) < 2:
         return "".join(map(str, key))
     return "/".join(str(part).replace("\\", "\\\\").replace("/", "\\/") for part in key)
@@ -234,7 +245,7 @@ def align_to_grid(
     # The grid of a series starts at its first stamp and has the frequency of the longest series.
     # `places` counts the steps from that first stamp to each row: -1 marks a row off the grid, and
     # a difference above 1 between neighbouring rows is a gap.
-    bounds, stamps = rows.bounds, rows.stamps
+    bounds, stamps, known = rows.bounds, rows.stamps, frequency
     longest = int(np.argmax(np.diff(bounds)))
     starts = stamps[bounds[:-1]].repeat(np.diff(bounds))
     check_unique(rows)
@@ -249,6 +260,10 @@ def align_to_grid(
                 )
             frequency = infer_frequency(longest_stamps[:_INFERENCE_ROWS])
         places = positions(stamps, starts, frequency)
+        if (places < 0).any() and (snapped := snap_stamps(stamps, rows.codes)) is not None:
+            moved, note = replace(rows, stamps=snapped[0]), snapped[1]
+            rows, index, frequency, notes = align_to_grid(moved, known, fill)
+            return rows, index, frequency, [note, *notes]
     else:
         step = most_common_step(stamps[bounds[longest] : bounds[longest + 1]])
         places, remainder = np.divmod(stamps - starts, step)
@@ -412,8 +427,9 @@ def _suggest_alias(rows: Rows, code: int) -> str:
     widest_gap = np.diff(stamps).max()
     for alias in _RESAMPLE_ALIASES[:-1]:
         offset = to_offset(alias)
-        start = pd.Timestamp("2000-01-01")
-        if ((start + offset + offset) - (start + offset)).to_timedelta64() >= widest_gap:
+        days = [pd.Timestamp("2000-01-01")]
+        days += [days[0] + offset, days[0] + offset + offset]
+        if max(days[1] - days[0], days[2] - days[1]).to_timedelta64() >= widest_gap:
             return alias
     return _RESAMPLE_ALIASES[-1]
 

@@ -11,8 +11,9 @@ import pandas as pd
 
 from kerasseq.data.series.frequency import format_stamp
 from kerasseq.data.series.panel import Panel
+from kerasseq.io.tables import list_columns
 
-__all__ = ["Split", "chronological", "rolling"]
+__all__ = ["Split", "chronological", "drop_short", "rolling"]
 
 
 @dataclass(frozen=True)
@@ -93,16 +94,56 @@ def chronological(
     """
     split, tested = _split(panel, validation, test, horizon), not _is_none(test)
     short = _too_short(split, horizon, 1, tested)
-    if short is None:
+    if not short:
         return split
 
     def works(steps: int) -> bool:
         shorter = _split(panel, validation, test, steps)
-        return _too_short(shorter, steps, lookback, tested) is None
+        return not _too_short(shorter, steps, lookback, tested)
 
     # Bisection: if a horizon does not work, no longer one does.
     longest = bisect.bisect_left(range(1, horizon), True, key=lambda steps: not works(steps))
-    raise _too_short_error(panel, split, *short, horizon, lookback, longest)
+    place, part = next(iter(short.items()))
+    others = [panel.ids[other] for other in short if other != place]
+    raise _too_short_error(panel, split, part, place, horizon, lookback, longest, others)
+
+
+def drop_short(
+    panel: Panel, validation: Any = 0.1, test: Any = 0.2, horizon: int = 1, lookback: int = 1
+) -> Panel:
+    """Leave out the series that are too short to split.
+
+    Args:
+        panel: the series.
+        validation: as for `chronological`.
+        test: as for `chronological`.
+        horizon: as for `chronological`.
+        lookback: steps that a window of the training part reads before the horizon.
+
+    Returns:
+        The other series, with a note that names those that were left out; all series if none is
+        long enough.
+
+    Example:
+
+    >>> from kerasseq.data.series.read import read_series
+    >>> steps = [*range(100), *range(3)]
+    >>> table = pd.DataFrame({"series": ["a"] * 100 + ["b"] * 3, "step": steps, "y": steps})
+    >>> panel = drop_short(read_series(table), horizon=4)
+    >>> panel.ids, panel.notes[-1]
+    (['a'], "1 series is too short for horizon=4 and left out: 'b'")
+    """
+    kept, tested = panel, not _is_none(test)
+    while short := _too_short(_split(kept, validation, test, horizon), horizon, lookback, tested):
+        if len(short) == len(kept):
+            return panel  # `chronological` says what is wrong
+        kept = kept.pick([place for place in range(len(kept)) if place not in short])
+    dropped = [name for name in panel.ids if name not in {*kept.ids}]
+    if not dropped:
+        return panel
+    series = "series is" if len(dropped) == 1 else "series are"
+    note = f"{len(dropped):,} {series} too short for horizon={horizon} and left out: "
+    return replace(kept, notes=[*panel.notes, note + list_columns(dropped)])
 
 
 def rolling(split: Split, fold: tuple[int, int], steps: int | None = None) -> Split:
@@ -193,29 +234,38 @@ def _rows_at_stamp(panel: Panel, name: str, part: Any, end: np.ndarray) -> np.nd
     return np.minimum(rows, end)
 
 
-def _too_short(split: Split, horizon: int, lookback: int, tested: bool) -> tuple[str, int] | None:
-    """First part that is too short for a single window, and the index of its series; or None."""
+def _too_short(split: Split, horizon: int, lookback: int, tested: bool) -> dict[int, str]:
+    """The series of which a part is too short for a single window, by index, and that part."""
+    short: dict[int, str] = {}
     for part in ("train", "validation", "test")[: 3 if tested else 2]:
         first, last = split.rows(part)
-        short = np.flatnonzero(last - first < horizon + (lookback if part == "train" else 0))
-        if len(short):
-            return part, int(short[0])
-    return None
+        least = horizon + (lookback if part == "train" else 0)
+        for place in np.flatnonzero(last - first < least):
+            short.setdefault(int(place), part)
+    return short
 
 
 def _too_short_error(
-    panel: Panel, split: Split, part: str, place: int, horizon: int, lookback: int, longest: int
+    panel: Panel,
+    split: Split,
+    part: str,
+    place: int,
+    horizon: int,
+    lookback: int,
+    longest: int,
+    others: list[str],
 ) -> ValueError:
     first, last = (int(rows[place]) for rows in split.rows(part))
     called = f"series {panel.ids[place]!r}" if panel.ids[place] else "the series"
     stamps = panel.stamps[place]
     works = f"the longest horizon that works is {longest:,}" if longest else "no horizon works"
     ways = ["that"] if longest else ["a shorter lookback"] if lookback > 1 else []
+    also = f" So are {list_columns(others)}: short='drop' leaves them out." if others else ""
     return ValueError(
         f"{called} has {len(stamps):,} steps, from {format_stamp(stamps[0])} to "
         f"{format_stamp(stamps[-1])}, of which the {part} part gets {max(last - first, 0):,}: too "
         f"few for horizon={horizon}, and {works}. "
-        f"Give {', '.join([*ways, 'a longer series'])} or other parts."
+        f"Give {', '.join([*ways, 'a longer series'])} or other parts.{also}"
     )
 
 

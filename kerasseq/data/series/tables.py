@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from kerasseq.data.series.columns import is_mostly_numeric, is_numeric
+from kerasseq.data.series.faults import Faults
+from kerasseq.data.series.layouts import check_names
+from kerasseq.data.series.spelling import convert_spelled
 from kerasseq.data.series.timestamps import find_time
-from kerasseq.io import paths
-from kerasseq.io.tables import TABLES, check_few, list_columns, read_table
+from kerasseq.io.tables import check_few, list_columns, read_table, table_path
 
 __all__ = ["Roles", "check_columns", "find_roles", "has_series_per_row", "load_table", "unfold"]
 
@@ -73,22 +75,19 @@ def load_table(data: Any) -> tuple[pd.DataFrame, str, list[str]]:
         frame, where = demo_series(), "'demo'"
         notes = ["demo: monthly air passengers 1949-1960 and sunspots 1749-1983"]
     elif isinstance(data, str | os.PathLike):
-        path = paths.user_path(data, "data")
+        path = table_path(data)
         where = str(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no file {path}. Check the path.")
-        if path.suffix.lower() not in TABLES:
-            raise ValueError(
-                f"{path} has an ending that is not known. Known are {', '.join(TABLES)}."
-            )
         frame, notes = read_table(path)
+        if path.suffix.lower() in (".csv", ".tsv"):
+            check_names(frame, where)
     else:
         raise ValueError(
             f"data must be a DataFrame, a path or 'demo'. Received: {type(data).__name__}"
         )
     if len(frame) == 0:
         raise ValueError(f"{where} has no rows. Give a table with a row for each step.")
-    return _move_index_to_columns(frame, where), where, notes
+    frame, spelled = convert_spelled(_move_index_to_columns(frame, where))
+    return frame, where, [*notes, *spelled]
 
 
 def _move_index_to_columns(frame: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -192,19 +191,22 @@ def find_roles(
 def check_columns(frame: pd.DataFrame, where: str, given: Mapping[str, Sequence[str]]) -> None:
     """Raise a ValueError for a column that the table lacks, or that has two roles."""
     roles: dict[str, str] = {}
+    faults = Faults()
     for role, names in given.items():
         for name in names:
-            if name not in frame.columns:
-                raise ValueError(
-                    f"{where} has no column named {name!r}. Its columns are "
-                    f"{list_columns(list(frame.columns))}. "
-                    f"Pass one of them as {role}=."
-                )
-            if name in roles:
-                raise ValueError(
-                    f"column {name!r} is given as {roles[name]}= and as {role}=. Leave one out."
-                )
-            roles[name] = role
+            with faults.collect():
+                if name not in frame.columns:
+                    raise ValueError(
+                        f"{where} has no column named {name!r}. Its columns are "
+                        f"{list_columns(list(frame.columns))}. "
+                        f"Pass one of them as {role}=."
+                    )
+                if name in roles:
+                    raise ValueError(
+                        f"column {name!r} is given as {roles[name]}= and as {role}=. Leave one out."
+                    )
+                roles[name] = role
+    faults.raise_all()
 
 
 def _find_targets(

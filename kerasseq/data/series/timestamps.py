@@ -23,7 +23,9 @@ _SAMPLE = 20  # first values by which a column of text is recognised as dates
 _DATE = re.compile(r"\d{4}|\d+[-/.]\d+[-/.]\d+")  # in nearly every date, and in few other words
 _MIDNIGHT = re.compile(r"(.+)[T ]00:00(?::00(?:[.]0+)?)? ?(Z|[+-]\d\d(?::?\d\d)?)")
 _EARLIEST = 1000  # earlier years are misread: pandas reads Jan-20 as 20 January of the year 1
-_CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?([.]\d+)?( ?[AaPp][Mm])?")
+_CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?([.]\d+)?( ?[AaPp][Mm])?|\d\d?[.]\d\d[.]\d\d")
+_DOTTED = re.compile(r"^(\d\d?)[.](\d\d)[.](\d\d)$")  # a time of day, as 18.00.00
+_HOURS = ("hour", "hr")
 
 # Whole numbers that stand for a point in time: lowest and highest value, and unit or format.
 _SECONDS = ((10**8, 10**10, "s"), (10**11, 10**13, "ms"), (10**14, 10**16, "us"))
@@ -52,6 +54,9 @@ def find_time(frame: pd.DataFrame, taken: Sequence[str] = ()) -> list[str]:
     lower = {name.strip().lower(): name for name in reversed(columns)}
     datetimes = [name for name in columns if _is_datetime(frame[name])]
     named = [name for name in columns if name.strip().lower() in _NAMES | _COUNTERS]
+    for day, hour in ((lower.get("date"), lower.get(name)) for name in _HOURS):
+        if day is not None and hour is not None and _are_hours_of_days(frame[day], frame[hour]):
+            return [day, hour]
     if datetimes:
         return _only_column([name for name in datetimes if name in named] or datetimes)
     if "date" in lower and "time" in lower and _is_clock(frame[lower["time"]]):
@@ -60,6 +65,8 @@ def find_time(frame: pd.DataFrame, taken: Sequence[str] = ()) -> list[str]:
     readable += [name for name in named if _holds_dates(frame[name])]
     if len(readable) != 1 and "year" in lower and "month" in lower:
         return [lower[part] for part in _PARTS if part in lower]
+    if not readable and "year" in lower and len({"week", "quarter"} & {*lower}) == 1:
+        return [lower["year"], lower.get("week") or lower["quarter"]]
     if readable:
         return _only_column(readable)
     parts = [lower[name] for name in lower if name in _NAMES_OF_PARTS]
@@ -99,8 +106,12 @@ def read_stamps(
                 "Fill it in, or leave the row out."
             )
     if len(time) == 2 and _is_clock(frame[time[1]]):
-        text = frame[time[0]].astype(str) + " " + frame[time[1]].astype(str)
-        return _from_text(text, " ".join(time), where)
+        clock = frame[time[1]].astype(str).str.strip().str.replace(_DOTTED, r"\1:\2:\3", regex=True)
+        return _from_text(frame[time[0]].astype(str) + " " + clock, " ".join(time), where)
+    if len(time) == 2 and time[1].strip().lower() in _HOURS:
+        days, notes = read_stamps(frame, time[:1], where)
+        hours = _read_part(frame, time[1], where)
+        return pd.DatetimeIndex(days) + pd.to_timedelta(hours, unit="h"), notes
     if len(time) > 1:
         return _from_parts(frame, time, where), []
     column = frame[time[0]]
@@ -147,6 +158,15 @@ def _is_date(value: object) -> bool:
 def _is_clock(column: pd.Series) -> bool:
     values = column.dropna().head(_SAMPLE).astype(str)
     return len(values) > 0 and all(_CLOCK.fullmatch(value.strip()) for value in values)
+
+
+def _are_hours_of_days(days: pd.Series, hours: pd.Series) -> bool:
+    """Whether a column holds days without a time, and another one the hour of the day."""
+    numbers = _whole_numbers(hours)
+    if numbers is None or numbers.min() < 0 or numbers.max() > 24 or days.is_unique:
+        return False
+    text = days.dropna().head(_SAMPLE).astype(str)
+    return not text.str.contains(r"[T ](?!00:00)\d", regex=True).any()
 
 
 def _is_ordered_or_date(column: pd.Series) -> bool:
@@ -205,8 +225,7 @@ def _from_text(column: pd.Series, name: str, where: str) -> tuple[pd.DatetimeInd
     if month_first is None and day_first is None:
         raise ValueError(
             f"{where}: column {name!r} does not hold dates throughout: "
-            f"{_describe_unreadable(column)}. Write them as 2024-01-31 06:00, or pass another "
-            "column as time=, or time=() to count rows."
+            f"{_describe_unreadable(column)}. {_remedy(column)}"
         )
     notes: list[str] = []
     if month_first is None or day_first is None:
@@ -283,6 +302,16 @@ def _is_even(stamps: pd.DatetimeIndex) -> bool:
     return bool(np.all(np.diff(steps) == 1) and steps[0] == 0)
 
 
+def _remedy(column: pd.Series) -> str:
+    """What to do about dates that cannot be read, for an error."""
+    word = str(column.iloc[-1])
+    if re.fullmatch(r"\D+", word) and len(column) > 2 and _is_date(column.iloc[-2]):
+        return f"Leave the last row out, {word[:40]!r}, if it is a total."
+    return (
+        "Write them as 2024-01-31 06:00, or pass another column as time=, or time=() to count rows."
+    )
+
+
 def _describe_unreadable(column: pd.Series) -> str:
     """Describe the first value that is no date, for an error."""
     with warnings.catch_warnings():
@@ -296,7 +325,12 @@ def _describe_unreadable(column: pd.Series) -> str:
 
 
 def _from_parts(frame: pd.DataFrame, time: Sequence[str], where: str) -> pd.DatetimeIndex:
-    """Stamps from columns of year, month, day, hour, ...; day 1 if there is no column of days."""
+    """Stamps from columns of year, month, day, hour, ...; day 1 if there is no column of days.
+
+    A year and a week make the Monday of that week (ISO 8601), a year and a quarter its first day.
+    """
+    if [name.strip().lower() for name in time] in (["year", "week"], ["year", "quarter"]):
+        return _from_weeks_or_quarters(frame, time[0], time[1], where)
     parts = {}
     for name in time:
         part = name.strip().lower()
@@ -305,13 +339,7 @@ def _from_parts(frame: pd.DataFrame, time: Sequence[str], where: str) -> pd.Date
                 f"several columns given as time= must be named {', '.join(_PARTS)}. "
                 f"Received: {list(time)!r}"
             )
-        numbers = _whole_numbers(frame[name])
-        if numbers is None:
-            raise ValueError(
-                f"{where}: column {name!r}, a part of the time, must hold a whole number in each "
-                "row. Correct it, or leave such rows out."
-            )
-        parts[part] = numbers
+        parts[part] = _read_part(frame, name, where)
     if not {"year", "month"} <= set(parts):
         raise ValueError(
             f"year and month must be among the columns given as time=. Received: {list(time)!r}"
@@ -327,6 +355,36 @@ def _from_parts(frame: pd.DataFrame, time: Sequence[str], where: str) -> pd.Date
     raise ValueError(
         f"{where}: row {row} (counted from 0) is no valid date or time: {values}. Correct it, or "
         "leave it out."
+    )
+
+
+def _read_part(frame: pd.DataFrame, name: str, where: str) -> np.ndarray:
+    """Whole numbers of a part of the time; a quarter may be written as Q1."""
+    numbers = _whole_numbers(frame[name].replace(r"^\s*[Qq]", "", regex=True))
+    if numbers is None:
+        raise ValueError(
+            f"{where}: column {name!r}, a part of the time, must hold a whole number in each "
+            "row. Correct it, or leave such rows out."
+        )
+    return numbers
+
+
+def _from_weeks_or_quarters(
+    frame: pd.DataFrame, year: str, part: str, where: str
+) -> pd.DatetimeIndex:
+    years, numbers = _read_part(frame, year, where), _read_part(frame, part, where)
+    weeks = part.strip().lower() == "week"
+    low, high = numbers.min(), numbers.max()
+    if low < 1 or high > (53 if weeks else 4):
+        raise ValueError(
+            f"{where}: column {part!r} must be from 1 to {53 if weeks else 4}. "
+            f"Received: {low if low < 1 else high}. Correct it, or leave such rows out."
+        )
+    if weeks:
+        text = pd.Series([f"{y}-{week}-1" for y, week in zip(years, numbers)])
+        return pd.DatetimeIndex(pd.to_datetime(text, format="%G-%V-%u"))
+    return pd.DatetimeIndex(
+        pd.to_datetime(pd.DataFrame({"year": years, "month": 3 * numbers - 2, "day": 1}))
     )
 
 

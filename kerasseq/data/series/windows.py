@@ -93,6 +93,16 @@ class Windows:
     def __len__(self) -> int:
         return int(self._before[-1])
 
+    @property
+    def block(self) -> int:
+        """Number of successive windows of which each overlaps with the first one."""
+        return -(-self.horizon // self.stride)
+
+    @property
+    def independent(self) -> int:
+        """Number of windows whose targets do not overlap."""
+        return int((-(-np.diff(self._before) // self.block)).sum())
+
     def batch(self, rows: np.ndarray) -> tuple[Inputs, np.ndarray]:
         """Cut out a batch of windows.
 

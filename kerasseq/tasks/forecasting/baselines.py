@@ -23,6 +23,10 @@ _PENALTIES = 10.0 ** np.arange(3, -9, -1)  # relative to the mean variance of th
 class Source(Protocol):
     """Windows that are cut on demand, such as `kerasseq.data.series.windows.Windows`."""
 
+    @property
+    def independent(self) -> int:
+        """The number of windows whose targets do not overlap."""
+
     def __len__(self) -> int:
         """The number of windows."""
 
@@ -62,7 +66,9 @@ class Baseline(abc.ABC):
         _, targets = validation.batch(np.arange(1))
         batches = self._forecasts(validation, max(1, _CALIBRATED // targets.size))
         point, truth = (np.concatenate(parts) for parts in zip(*batches))
-        self._calibration = Calibration.fit(truth, Forecasts(point), self.levels)
+        self._calibration = Calibration.fit(
+            truth, Forecasts(point), self.levels, validation.independent
+        )
         return self
 
     def predict(self, windows: Source) -> Forecasts:

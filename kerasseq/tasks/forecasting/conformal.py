@@ -11,7 +11,7 @@ import numpy as np
 from kerasseq.evaluation.forecast_metrics import Forecasts, intervals
 from kerasseq.io.schema import Length, Limits
 
-__all__ = ["LEVELS", "Calibration", "CalibrationState"]
+__all__ = ["LEVELS", "Calibration", "CalibrationState", "least_windows"]
 
 LEVELS = (0.1, 0.5, 0.9)
 LEAST_ERRORS = (
@@ -37,6 +37,10 @@ class Calibration:
     quantile without a counterpart moves by itself, and the median stays. The guarantee assumes
     exchangeable windows: for series, that errors in future are distributed as in validation.
 
+    Windows that overlap have nearly the same errors. If the windows that do not overlap are too few
+    for the probability p of an interval, fewer than p / (1 - p), there is no guarantee: all steps
+    then share one offset, and quantiles are never moved inwards.
+
     Args:
         levels: rising levels, (levels,).
         offsets: values to add to quantiles, (levels, horizon, targets), in units of the forecasts.
@@ -54,7 +58,11 @@ class Calibration:
 
     @classmethod
     def fit(
-        cls, truth: np.ndarray, forecasts: Forecasts, levels: Sequence[float] = LEVELS
+        cls,
+        truth: np.ndarray,
+        forecasts: Forecasts,
+        levels: Sequence[float] = LEVELS,
+        independent: int | None = None,
     ) -> Calibration:
         """Fit offsets to the errors on windows that the model was not trained on.
 
@@ -67,6 +75,7 @@ class Calibration:
             forecasts: forecasts of the same windows, in the same units.
             levels: levels of the quantiles around point forecasts; ignored if `forecasts` has
                 quantiles, whose levels are calibrated then.
+            independent: number of windows that do not overlap; None if no windows overlap.
 
         Raises:
             ValueError: if shapes differ, a level is not above 0 and below 1, there is no level, or
@@ -85,10 +94,11 @@ class Calibration:
                 "there is nothing to calibrate on: no value of these windows was observed."
             )
         spans = _spans((~np.isnan(truth)).sum(axis=0).min(axis=1), _least_errors(levels))
+        sample = _Sample(spans, independent)
         if forecasts.quantiles is None:
-            offsets = _point_offsets(truth - forecasts.point, np.array(levels), spans)
+            offsets = _point_offsets(truth - forecasts.point, np.array(levels), sample)
         else:
-            offsets = _quantile_offsets(truth, forecasts.quantiles, spans)
+            offsets = _quantile_offsets(truth, forecasts.quantiles, sample)
         return cls(np.array(levels, dtype=np.float64), offsets)
 
     def apply(self, forecasts: Forecasts, levels: Sequence[float] | None = None) -> Forecasts:
@@ -143,6 +153,22 @@ class Calibration:
         return offsets[:, steps]
 
 
+def least_windows(probability: float) -> int:
+    """The least number of windows that do not overlap, to calibrate an interval.
+
+    With fewer, no error has the rank (n + 1) * probability.
+
+    Args:
+        probability: probability of the interval.
+
+    Example:
+
+    >>> least_windows(0.8), least_windows(0.95)
+    (4, 19)
+    """
+    return int(np.ceil(round(probability / (1 - probability), 9)))
+
+
 def _spans(counts: np.ndarray, least: int) -> list[slice]:
     """For each step the shortest span of steps around it with enough errors; else all steps."""
     horizon, total = len(counts), np.concatenate([[0], np.cumsum(counts)])
@@ -165,15 +191,45 @@ def _least_errors(levels: Sequence[float]) -> int:
     return max(LEAST_ERRORS, int(np.ceil(1 / rest)))
 
 
-def _point_offsets(errors: np.ndarray, levels: np.ndarray, spans: Sequence[slice]) -> np.ndarray:
+@dataclass(frozen=True)
+class _Sample:
+    """The errors that offsets are taken from.
+
+    Args:
+        spans: for each step the steps whose errors its offset is taken from.
+        independent: number of windows that do not overlap; None if no windows overlap.
+    """
+
+    spans: Sequence[slice]
+    independent: int | None
+
+    def reach(self, errors: np.ndarray, levels: Sequence[float] | np.ndarray) -> np.ndarray:
+        """How far the ends of intervals move outwards, (levels, horizon, targets).
+
+        Args:
+            errors: distances of the truth outside an interval, (windows, horizon, targets).
+            levels: probabilities of the intervals.
+        """
+        reach = _error_quantiles(errors, levels, self.spans)
+        if few := [place for place, level in enumerate(levels) if not self._enough(level)]:
+            pooled = _error_quantiles(errors, levels, [slice(0, errors.shape[1])])
+            reach[few] = np.maximum(pooled[few], 0)
+        return reach
+
+    def _enough(self, level: float) -> bool:
+        """Whether the windows that do not overlap are enough for an interval."""
+        return self.independent is None or self.independent >= least_windows(level)
+
+
+def _point_offsets(errors: np.ndarray, levels: np.ndarray, sample: _Sample) -> np.ndarray:
     """Offsets from point forecasts to quantiles, (levels, horizon, targets)."""
     # An interval of probability p reaches, on both sides, to the p-quantile of absolute errors.
-    reach = _error_quantiles(np.abs(errors), np.abs(2 * levels - 1), spans)
+    reach = sample.reach(np.abs(errors), np.abs(2 * levels - 1))
     return np.sign(levels - 0.5)[:, None, None] * reach
 
 
 def _quantile_offsets(
-    truth: np.ndarray, quantiles: Mapping[float, np.ndarray], spans: Sequence[slice]
+    truth: np.ndarray, quantiles: Mapping[float, np.ndarray], sample: _Sample
 ) -> np.ndarray:
     """Offsets from quantiles to calibrated quantiles, (levels, horizon, targets)."""
     offsets = {level: np.zeros(truth.shape[1:]) for level in quantiles}
@@ -182,14 +238,12 @@ def _quantile_offsets(
         # Distance of the truth outside the interval, negative inside: widening both ends by the
         # quantile of it whose level is the probability of the interval covers that share of values.
         outside = np.maximum(quantiles[low] - truth, truth - quantiles[high])
-        (reach,) = _error_quantiles(outside, [high - low], spans)
+        (reach,) = sample.reach(outside, [high - low])
         offsets[low], offsets[high] = -reach, reach
         unpaired -= {low, high}
     for level in unpaired:
         sign = np.sign(level - 0.5)
-        (reach,) = _error_quantiles(
-            sign * (truth - quantiles[level]), [max(level, 1 - level)], spans
-        )
+        (reach,) = sample.reach(sign * (truth - quantiles[level]), [max(level, 1 - level)])
         offsets[level] = sign * reach
     return np.stack(list(offsets.values()))
 

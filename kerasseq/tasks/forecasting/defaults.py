@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasseq.data.series.panel import Panel
 from kerasseq.models.forecaster import KIND_OF_SETTING
+from kerasseq.tasks.forecasting.conformal import least_windows
 
 if TYPE_CHECKING:
     from kerasseq.recipes.forecasting import ForecastingSettings
@@ -22,6 +23,7 @@ __all__ = [
     "learned",
     "lookback",
     "normalization",
+    "passes",
     "required_model",
     "resolved",
     "scaling",
@@ -34,6 +36,8 @@ _DEFAULT_HORIZON = 12  # steps of the horizon, for data without a season
 _LONGEST_HORIZON = 96  # largest default horizon, in steps
 _LONGEST_SEGMENT = 48  # largest segment, in steps
 _LOG_EXPONENT = 0.6  # scaling="log" from this exponent of the level on, see `scaling`
+_STEPS_PER_EPOCH = 32  # least number of training steps of an epoch, see `passes`
+_FEW_WINDOWS = 100  # fewer windows are few for a network
 _LEAST_PIECES = 5  # least number of pieces of a series to estimate the exponent from
 
 
@@ -116,7 +120,47 @@ def resolved(
         )
     if settings.linear is None:
         values["linear"] = values["model"] == "segment"
+    if settings.passes_per_epoch is None:
+        size = settings.batch_size
+        # Runs that were saved before there was a choice have no number of windows.
+        windows = int(data_info.get("windows", size * _STEPS_PER_EPOCH))
+        values["passes_per_epoch"] = count = passes(windows, size)
+        if count > 1:
+            notes.append(
+                f"passes_per_epoch={count}: {windows:,} windows make {-(-windows // size)} batches "
+                f"of {size}, and an epoch has at least {_STEPS_PER_EPOCH} training steps"
+            )
+    if settings.calibrate and (note := _calibration_remark(data_info, settings.quantiles)):
+        notes.append(note)
     return replace(settings, **values, lookback_seasons=None), notes
+
+
+def _calibration_remark(data_info: Mapping[str, Any], levels: Sequence[float]) -> str | None:
+    """A remark if the validation part is too short to calibrate the widest interval."""
+    probability = max(abs(2 * level - 1) for level in levels)
+    count, least = data_info.get("independent"), least_windows(probability)
+    if count is None or count >= least:
+        return None
+    return (
+        f"the validation part holds {count:,} windows that do not overlap, and {least:,} are "
+        f"needed to calibrate a {probability:.0%} interval: all steps are calibrated together, and "
+        "intervals are never narrowed"
+    )
+
+
+def passes(windows: int, batch_size: int) -> int:
+    """Passes over the training windows in each epoch, so that an epoch has enough training steps.
+
+    Args:
+        windows: number of training windows.
+        batch_size: windows per training step.
+
+    Example:
+
+    >>> passes(25, 64), passes(200, 64), passes(2000, 64)
+    (32, 8, 1)
+    """
+    return max(1, -(-_STEPS_PER_EPOCH // -(-windows // batch_size)))
 
 
 def required_model(settings: ForecastingSettings) -> tuple[str, str] | None:
@@ -150,7 +194,8 @@ def rows_remark(learned: Any, stopping: Any, scored: Any) -> str:
     """A remark with the number of windows to learn from, to stop by, and to score on."""
     uses = zip((learned, stopping, scored), ("learn from", "stop by", "score on"))
     counts = [f"{len(part):,} to {use}" for part, use in uses if part is not None]
-    return f"windows: {', '.join(counts)}"
+    few = "; so few that a network may not beat the baselines" * (len(learned) < _FEW_WINDOWS)
+    return f"windows: {', '.join(counts)}{few}"
 
 
 def check(parts: Any, output: str) -> None:

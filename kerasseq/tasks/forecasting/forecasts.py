@@ -51,7 +51,11 @@ _STATE_FIELDS = ("states", "row", "fixed", "centre", "scale")
 
 
 def calibration(
-    outputs: np.ndarray, truth: np.ndarray, likelihood: Likelihood, levels: Sequence[float]
+    outputs: np.ndarray,
+    truth: np.ndarray,
+    likelihood: Likelihood,
+    levels: Sequence[float],
+    independent: int | None = None,
 ) -> Calibration:
     """Calibrate the quantiles of a model on windows that it was not trained on.
 
@@ -60,9 +64,11 @@ def calibration(
         truth: actual values in the same units, (windows, horizon, targets).
         likelihood: the likelihood that interprets the outputs.
         levels: levels to calibrate beside `LEVELS`.
+        independent: number of windows that do not overlap; None if no windows overlap.
     """
     all_levels = sorted({*LEVELS, *levels})
-    return Calibration.fit(truth, _to_forecasts(outputs, likelihood, all_levels), all_levels)
+    forecasts = _to_forecasts(outputs, likelihood, all_levels)
+    return Calibration.fit(truth, forecasts, all_levels, independent)
 
 
 def in_original_units(

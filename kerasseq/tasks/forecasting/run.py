@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kerasseq.runs import Run
+from kerasseq.settings import require_choice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,7 @@ class ForecastRun(Run):
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         paths: int = 0,
         seed: int = 0,
+        columns: Literal["kerasseq", "nixtla"] = "kerasseq",
         **reading: Any,
     ) -> pd.DataFrame:
         """Forecast the steps that come next, in the units of the data.
@@ -54,6 +56,8 @@ class ForecastRun(Run):
             paths: number of sample paths to draw, a column each, for a recursive model with
                 quantiles or a distribution; they are not calibrated.
             seed: seed of the sample paths.
+            columns: "nixtla" for the columns `unique_id`, `ds`, `kerasseq`, `kerasseq-lo-80` and
+                `kerasseq-hi-80`, as of Nixtla's libraries; several targets are then series.
             **reading: arguments of the recipe that say how to read `history` (`fill`, say);
                 default: the values of the run.
 
@@ -63,10 +67,14 @@ class ForecastRun(Run):
 
         Raises:
             ValueError: if there is no history, or the horizon is too long for the model.
+            TypeError: if an argument has the name that it has in another library.
         """
         from kerasseq.tasks.forecasting import forecasts
+        from kerasseq.tasks.forecasting.hints import check_arguments
 
-        return forecasts.forecast_ahead(
+        check_arguments(reading)
+        require_choice({"columns": columns}, "columns", ("kerasseq", "nixtla"))
+        frame = forecasts.forecast_ahead(
             self.model,
             self.task.config(self.state["data_info"], self.resolved),
             self.state,
@@ -78,6 +86,13 @@ class ForecastRun(Run):
             paths=paths,
             seed=seed,
         )
+        if columns == "kerasseq":
+            return frame
+        from kerasseq.tasks.forecasting.nixtla import to_nixtla
+
+        names = self.state["history"]["names"]["targets"]
+        series = self.state["history"]["encoding"]["roles"]["series"]
+        return to_nixtla(frame, len(series), several=len(names) > 1)
 
     def predict(self, data: Any = None, **options: Any) -> pd.DataFrame:
         """The same as `forecast`.

@@ -37,6 +37,8 @@ class _DataInfo(TypedDict):
     series: Count
     masked: bool
     season: Annotated[int, Limits(least=1)]
+    windows: NotRequired[Annotated[int, Limits(least=1)]]
+    independent: NotRequired[Annotated[int, Limits(least=1)]]
 
 
 _Arrays = Annotated[np.ndarray, Array("f")]

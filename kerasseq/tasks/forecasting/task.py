@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kerasseq.settings import declarations_of, raise_faults
+from kerasseq.settings import check, declarations_of, raise_faults
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
+from kerasseq.tasks.forecasting.hints import SETTINGS as HINTS
 from kerasseq.tasks.forecasting.run import ForecastRun
 
 if TYPE_CHECKING:
@@ -32,13 +34,23 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     headline: ClassVar[str] = "mase"
     higher_is_better: ClassVar[bool] = False
     rows: ClassVar[str] = "windows"
-    suggestions: ClassVar[tuple[str, ...]] = ("suggested",)
+    suggestions: ClassVar[tuple[str, ...]] = ("suggested", "windows")
     keeps_source: ClassVar[bool] = True
+    refused: ClassVar[Mapping[str, str]] = HINTS
 
     def check(self, settings: ForecastingSettings) -> None:
-        from kerasseq.data import parts
-        from kerasseq.data.series.parts import is_stamp, is_table
         from kerasseq.tasks.forecasting import defaults
+
+        self._check_conflicts(settings)
+        resolved, _ = self.resolve(defaults.SMALLEST, settings)
+        linear = bool(settings.linear)
+        smallest = changed(resolved, normalization="none", segment=1, linear=linear)
+        self.count(defaults.SMALLEST, smallest)  # the model checks its cell and sizes
+
+    def _check_conflicts(self, settings: ForecastingSettings) -> None:
+        """The part of `check` that needs neither a backend nor pandas."""
+        from kerasseq.data import parts
+        from kerasseq.data.series.part_values import is_stamp, is_table
 
         parts.check(settings, lambda part: is_table(part) or is_stamp(part))
         faults = []
@@ -64,13 +76,9 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 f"'auto' or 'none'. Received: scaling={settings.scaling!r}"
             )
         raise_faults(faults)
-        resolved, _ = self.resolve(defaults.SMALLEST, settings)
-        linear = bool(settings.linear)
-        smallest = changed(resolved, normalization="none", segment=1, linear=linear)
-        self.count(defaults.SMALLEST, smallest)  # the model checks its cell and sizes
 
     def is_separate_part(self, value: Any) -> bool:
-        from kerasseq.data.series.parts import is_table
+        from kerasseq.data.series.part_values import is_table
 
         return is_table(value) or (isinstance(value, str) and value.startswith("a table of "))
 
@@ -80,6 +88,15 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.tasks.forecasting import defaults
 
         return defaults.resolved(data_info, settings)
+
+    def load_early(self, settings: ForecastingSettings) -> Panel:
+        from kerasseq.io.tables import table_path
+
+        check(settings)
+        self._check_conflicts(settings)
+        if isinstance(settings.data, str | os.PathLike) and settings.data != "demo":
+            table_path(settings.data)  # before `load` imports pandas
+        return self.load(settings.data, settings)
 
     def load(self, data: Any, settings: ForecastingSettings) -> Panel:
         from kerasseq.data.parts import prefix_errors
@@ -93,7 +110,14 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         for name, part in self.separate_parts(settings).items():
             with prefix_errors(name):
                 parts[name] = read_series(part, encoding=data.encoding)
-        return add_parts(data, parts) if parts else data
+        panel: Panel = add_parts(data, parts) if parts else data
+        # A horizon that is left open is short enough for every series.
+        if settings.short == "error" or settings.horizon is None:
+            return panel
+        from kerasseq.data.series.splits import drop_short
+
+        lookback = settings.lookback or 1
+        return drop_short(panel, settings.validation, settings.test, settings.horizon, lookback)
 
     def split(
         self,
@@ -162,6 +186,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 "series": len(panel) if settings.series_embedding else 0,
                 "masked": train.masked,
                 "season": panel.season,
+                "windows": len(train_examples),
+                "independent": validation_examples.independent,
             },
             "reader": reader.state(),
             "history": panel_state(last_rows(_latest_panel(parts), reader.rows_needed)),
@@ -251,10 +277,14 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     def training(
         self, model: keras.Model, prepared: Prepared, settings: ForecastingSettings
     ) -> tuple[keras.Model, Any, Any]:
+        from kerasseq.training import Repeated
+
         train: Any = prepared.train
         validation: Any = prepared.validation
         if settings.model == "recursive":
             train, validation = train.teacher_forced, validation.teacher_forced
+        if (times := settings.passes_per_epoch or 1) > 1:
+            train = Repeated(train, times)
         return self.config(prepared.data_info, settings).training_model(model), train, validation
 
     def calibrate(
@@ -271,6 +301,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             examples.scaled_targets,
             self._likelihood(prepared.data_info, settings),
             settings.quantiles,
+            examples.independent,
         )
         return {"calibration": calibration.state()}
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import kerasseq
-from kerasseq.data.series.parts import add_parts, is_table
+from kerasseq.data.series.part_values import is_table
+from kerasseq.data.series.parts import add_parts
 from kerasseq.data.series.read import Panel, read_series
 from kerasseq.io.digest import digest
 from kerasseq.recipes.forecasting import ForecastingSettings

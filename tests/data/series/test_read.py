@@ -182,6 +182,64 @@ def test_a_date_and_a_time_of_day() -> None:
     assert panel.stamps[0].equals(pd.DatetimeIndex(frame["time"]))
 
 
+def test_a_time_of_day_with_points_and_decimal_commas(tmp_path: Path) -> None:
+    """The form of the UCI air quality data."""
+    hours = pd.date_range("2004-03-10 18:00", periods=30, freq="h")
+    text = hours.strftime("%d/%m/%Y;%H.%M.%S;") + [f"{i * i},6" for i in range(30)]
+    (tmp_path / "a.csv").write_text("\n".join(["Date;Time;CO", *text]))
+    panel = read_series(tmp_path / "a.csv")
+    assert panel.stamps[0].equals(hours)
+    np.testing.assert_allclose(panel.targets[0][:, 0], [i * i + 0.6 for i in range(30)])
+    assert "column 'CO' is read with decimal commas" in panel.notes
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("text", [False, True])
+def test_a_date_and_an_hour(first: int, text: bool) -> None:
+    frame = _hours()
+    days, hours = frame["time"].dt.normalize(), frame["time"].dt.hour + first
+    table = pd.DataFrame({"date": days, "hour": hours, "y": frame["y"]})
+    panel = read_series(table.astype(str) if text else table)
+    assert panel.stamps[0].equals(pd.DatetimeIndex(frame["time"] + pd.Timedelta(hours=first)))
+    assert panel.names["targets"] == ["y"]
+
+
+def test_the_hour_beside_full_stamps_is_no_part_of_the_time() -> None:
+    frame = pd.concat([_hours(s="a"), _hours(s="b")]).rename(columns={"time": "date"})
+    frame["hour"] = frame["date"].dt.hour
+    panel = read_series(frame.astype(str), series="s", target="y")
+    assert panel.stamps[1].equals(pd.DatetimeIndex(_hours()["time"]))
+
+
+def test_a_year_and_a_week_or_a_quarter() -> None:
+    weeks = pd.date_range("2019-12-30", periods=60, freq="W-MON")
+    iso = weeks.isocalendar().reset_index(drop=True)
+    panel = read_series(iso[["year", "week"]].assign(y=np.arange(60) ** 2))
+    assert panel.stamps[0].equals(weeks)
+    quarters = pd.date_range("2019-04-01", periods=12, freq="QS")
+    columns = {"Year": quarters.year, "Quarter": [f"Q{q}" for q in quarters.quarter]}
+    panel = read_series(pd.DataFrame({**columns, "y": np.arange(12) ** 2}))
+    assert panel.stamps[0].equals(quarters)
+    wrong = pd.DataFrame({"year": [2024] * 3, "week": [52, 53, 54], "y": [1, 2, 4]})
+    with pytest.raises(ValueError, match=r"column 'week' must be from 1 to 53\. Received: 54"):
+        read_series(wrong)
+
+
+def test_columns_as_other_libraries_name_them_are_found() -> None:
+    frame = _long(9, 8).rename(columns={"shop": "unique_id", "day": "ds", "sold": "y"})
+    panel = read_series(frame.drop(columns=["price", "size"]))
+    assert (panel.ids, panel.names["targets"], panel.frequency) == (["a", "b"], ["y"], "D")
+
+
+@pytest.mark.parametrize("kind", [int, float, str])
+def test_ids_are_the_same_as_text_or_numbers(kind: type) -> None:
+    frame = _long(9, 8).assign(shop=lambda f: f["shop"].map({"a": 1, "b": 2}))
+    read = {"target": "sold", "series": "shop"}
+    panel = read_series(frame, **read)
+    other = read_series(frame.assign(shop=frame["shop"].astype(kind)), **read)
+    assert panel.ids == other.ids == ["1", "2"]
+
+
 def test_dates_and_numbered_variables_are_no_series_per_row() -> None:
     frame = _long(9).rename(columns={"sold": "x1", "price": "x2"})[["day", "x1", "x2"]]
     panel = read_series(frame.astype(str))
@@ -504,7 +562,19 @@ def test_row_numbers_and_constants_are_no_targets_unasked() -> None:
         ({"x": 3.0}, {"target": "y", "past": "x"}, "column 'x' is constant, 3 in every row"),
         ({"x": "a"}, {"target": "y", "past": "x"}, "column 'x' is constant, 'a' in every row"),
         ({"x": None}, {"target": "y", "past": "x"}, "column 'x' is empty"),
-        ({"y": ["7,5"] + ["1", "2"] * 23 + ["3"]}, {"target": "y"}, "row 0 .* holds '7,5'. Write"),
+        ({"y": ["7,500"] + ["1", "2"] * 23 + ["3"]}, {"target": "y"}, "row 0 .* '7,500'. Write"),
+        ({"y": ["kWh"] + ["1", "2"] * 23 + ["3"]}, {}, "holds 'kWh'. Leave this row out if it is"),
+        (
+            {"time": [*map(str, pd.date_range("2024", periods=47, freq="h")), "Total"]},
+            {},
+            "row 47 .* holds 'Total'. Leave the last row out, 'Total', if it is a total",
+        ),
+        (
+            {"y": ["a", "b"] * 24, "x": 3.0, "time": ["w1"] * 48},
+            {"target": "y", "past": "x", "time": "time"},
+            "has 3 faults: .*'y' must hold numbers.*'x' is constant.*'time' does not hold",
+        ),
+        ({}, {"target": "z", "past": "w"}, "has 2 faults: .*named 'z'.*named 'w'"),
         (
             {"y": [*map(str, range(47)), "oops"]},
             {"target": "y"},

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq.data.series.read import Panel, read_series
-from kerasseq.data.series.splits import chronological, rolling
+from kerasseq.data.series.splits import chronological, drop_short, rolling
 
 PARTS = ("train", "validation", "test")
 
@@ -157,3 +157,19 @@ def test_there_are_only_so_many_folds(fold: tuple[int, int]) -> None:
 def test_more_folds_than_steps() -> None:
     with pytest.raises(ValueError, match="too few steps for 40 folds"):
         rolling(chronological(_panel(50)), (0, 40))
+
+
+def test_all_series_that_are_too_short_are_named_or_dropped() -> None:
+    lengths = {"a": 100, "b": 5, "c": 90, "d": 3}
+    table = pd.DataFrame(
+        {"series": np.repeat([*lengths], [*lengths.values()]), "y": np.arange(198.0) ** 2}
+    )
+    panel = read_series(table)
+    with pytest.raises(ValueError, match=r"series 'b' has 5 .* So are 'd': short='drop' leaves"):
+        chronological(panel, 10, 10, horizon=4)
+    kept = drop_short(panel, 10, 10, horizon=4)
+    assert kept.ids == ["a", "c"]
+    assert kept.notes[-1] == "2 series are too short for horizon=4 and left out: 'b', 'd'"
+    assert len(chronological(kept, 10, 10, horizon=4).end) == 2
+    assert drop_short(kept, 10, 10, horizon=4) is kept
+    assert drop_short(panel, 100, 100, horizon=4) is panel

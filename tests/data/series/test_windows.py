@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from benchmarks import windows as benchmark
 from kerasseq.data.series.panel import Panel
+from kerasseq.data.series.read import read_series
 from kerasseq.data.series.splits import chronological
 from kerasseq.data.series.windows import Windows, latest_inputs
 
@@ -342,3 +343,19 @@ def test_ten_million_rows_take_less_than_two_gigabytes() -> None:
     train, test, kibibytes = map(int, found.stdout.split())
     assert (train, test) == (8_000_000 - 512 - 23, 1_000_000 - 23)
     assert kibibytes * 1024 < 2e9
+
+
+@pytest.mark.parametrize("stride", [1, 2, 5])
+def test_independent_windows_do_not_overlap(stride: int) -> None:
+    panel = read_series(
+        pd.DataFrame({"series": ["a"] * 40 + ["b"] * 23, "y": np.arange(63.0)}), target="y"
+    )
+    windows = Windows(panel, lookback=4, horizon=3, stride=stride)
+    series, origins = windows.places(np.arange(len(windows)))
+    count = 0
+    for one in (0, 1):
+        free = 0
+        for origin in origins[series == one]:
+            if origin >= free:
+                count, free = count + 1, origin + 3
+    assert windows.independent == count

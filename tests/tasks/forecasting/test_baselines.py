@@ -224,6 +224,8 @@ def test_windows_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     class Watched:
+        independent = train.independent
+
         def __len__(self) -> int:
             return len(train)
 

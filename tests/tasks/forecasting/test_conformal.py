@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from kerasseq.evaluation.forecast_metrics import Forecasts
-from kerasseq.tasks.forecasting.conformal import Calibration
+from kerasseq.tasks.forecasting.conformal import Calibration, least_windows
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -162,6 +162,44 @@ def test_a_step_with_few_errors_borrows_those_of_its_neighbours() -> None:
 
 def test_a_single_window_gives_all_steps_the_same_offsets() -> None:
     assert _above(np.array([3.0, 1.0, -2.0]).reshape(1, 3, 1), 0.75) == [2, 2, 2]
+
+
+def test_too_few_windows_that_do_not_overlap_share_an_offset_and_never_narrow() -> None:
+    """Three windows are too few for 80%, which takes four, and enough for 60%."""
+    random = np.random.default_rng(0)
+    levels = (0.1, 0.2, 0.5, 0.8, 0.9)
+    truth = random.normal(size=(100, 3, 1)) * np.array([[1.0], [2.0], [3.0]])
+    for spread in (0.1, 10.0):
+        ends = {q: spread * stats.norm.ppf(q) + np.zeros_like(truth) for q in levels}
+        forecasts = Forecasts(np.zeros_like(truth), ends)
+        free, few, four = (
+            Calibration.fit(truth, forecasts, independent=n).offsets[..., 0] for n in (None, 3, 4)
+        )
+        np.testing.assert_array_equal(four, free)
+        np.testing.assert_array_equal(few[1:4], free[1:4])
+        assert len(set(few[4])) == 1
+        assert few[4, 0] == -few[0, 0] >= 0
+        outside = np.sort(np.abs(truth.ravel()) - ends[0.9].ravel())
+        assert few[4, 0] == pytest.approx(max(outside[241 - 1], 0))  # 301 times 0.8, rounded up
+    assert (free[4] < 0).all()
+    assert (few[4] == 0).all()
+
+
+def test_point_forecasts_of_few_windows_have_the_same_interval_at_each_step() -> None:
+    errors = np.tile(np.array([1.0, 2.0, 3.0])[:, None], (60, 1, 1))
+    by_step = Calibration.fit(errors, _flat(errors.shape), (0.1, 0.9), independent=4)
+    assert by_step.offsets[1].ravel().tolist() == [1, 2, 3]
+    together = Calibration.fit(errors, _flat(errors.shape), (0.1, 0.9), independent=3)
+    assert together.offsets[1].ravel().tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize(("probability", "windows"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19)])
+def test_the_least_number_of_windows_has_an_error_of_the_rank(
+    probability: float, windows: int
+) -> None:
+    assert least_windows(probability) == windows
+    assert round((windows + 1) * probability, 9) <= windows
+    assert windows * probability > windows - 1
 
 
 def test_a_step_without_any_error_takes_those_around_it() -> None:

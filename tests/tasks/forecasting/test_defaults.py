@@ -82,7 +82,7 @@ def test_a_season_is_taken_off_where_there_are_few_windows() -> None:
 def test_what_is_settled_is_not_chosen() -> None:
     given = {
         "model": "direct", "segment": 5, "scaling": "mean", "normalization": "none",
-        "output": "point", "linear": False,
+        "output": "point", "linear": False, "passes_per_epoch": 1,
     }  # fmt: skip
     found, notes = _resolved(np.arange(100.0), **given)
     assert found == ForecastingSettings(**given, lookback=24, horizon=12)
@@ -99,6 +99,46 @@ def test_what_is_left_open_is_chosen_with_a_reason() -> None:
     ]
     assert (found.segment, found.linear, found.lookback, found.horizon) == (12, True, 24, 12)
     assert defaults.resolved(_facts(values), found) == (found, [])  # nothing is left open
+
+
+@pytest.mark.parametrize(
+    ("windows", "batch_size", "passes"),
+    [(1, 64, 32), (25, 64, 32), (25, 8, 8), (500, 64, 4), (1985, 64, 1), (1984, 64, 2)],
+)
+def test_an_epoch_of_few_windows_has_enough_training_steps(
+    windows: int, batch_size: int, passes: int
+) -> None:
+    facts = {**_facts(_wave(300)), "windows": windows}
+    settings = ForecastingSettings(batch_size=batch_size)
+    found, notes = defaults.resolved(facts, settings)
+    assert found.passes_per_epoch == passes
+    assert passes * -(-windows // batch_size) >= 32
+    assert any(note.startswith("passes_per_epoch") for note in notes) == (passes > 1)
+    found, notes = defaults.resolved(facts, ForecastingSettings(passes_per_epoch=1))
+    assert found.passes_per_epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("windows", "given", "said"),
+    [
+        (
+            3,
+            {},
+            "holds 3 windows that do not overlap, and 4 are needed to calibrate a 80% interval",
+        ),
+        (4, {}, ""),
+        (18, {"quantiles": (0.025, 0.5)}, "19 are needed to calibrate a 95% interval"),
+        (1, {"calibrate": False}, ""),
+    ],
+    ids=str,
+)
+def test_a_validation_part_that_is_too_short_to_calibrate_is_noted(
+    windows: int, given: dict[str, Any], said: str
+) -> None:
+    facts = {**_facts(_wave(300)), "independent": windows}
+    notes = list(defaults.resolved(facts, ForecastingSettings(**given))[1])
+    assert ("calibrate" in " ".join(notes)) == bool(said)
+    assert said in " ".join(notes)
 
 
 def test_counts_are_left_as_they_are() -> None:
@@ -131,9 +171,9 @@ def test_a_network_that_another_setting_asks_for_is_taken(
     assert notes[0].startswith(f"model={network!r}: {why}")
 
 
-def test_a_setting_of_another_network_is_refused_before_any_data_is_read() -> None:
+def test_a_setting_of_another_network_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`attention` is of the kind 'seq2seq'"):
-        kerasseq.forecasting("no such file", model="direct", attention=True)
+        kerasseq.forecasting("demo", model="direct", attention=True)
 
 
 @pytest.mark.parametrize(
