@@ -26,8 +26,8 @@ class Lines:
 
     >>> lines = Lines([np.array([5, 6, 3]), np.array([7, 3])], first=3, rows=2)
     >>> inputs, targets = lines.batches()[0]
-    >>> inputs["tokens"][:, :4].tolist(), targets[:, :4].tolist()
-    ([[3, 5, 6, 0], [3, 7, 0, 0]], [[5, 6, 3, 0], [7, 3, 0, 0]])
+    >>> inputs["tokens"].tolist(), targets.tolist()
+    ([[3, 5, 6], [3, 7, 0]], [[5, 6, 3], [7, 3, 0]])
     """
 
     lines: list[np.ndarray]

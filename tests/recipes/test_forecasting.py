@@ -257,12 +257,22 @@ def of_all() -> ForecastRun:
     return forecasting(_table(), **LEARNING, final="all")
 
 
+def _passes(settings: ForecastingSettings) -> int | None:
+    """The passes per epoch of the training part."""
+    _, data = perform.prepare(TASK, TASK.load(_table(), settings), settings)
+    return TASK.resolve(data.data_info, settings)[0].passes_per_epoch
+
+
 def _learned(learn: Any, epochs: int, **options: Any) -> tuple[Any, Any, perform.Model]:
     """The parts, and a model trained for so many epochs on all that the training part has."""
     settings = ForecastingSettings(**LEARNING)
     source = TASK.load(_table(), settings)
     parts, data = perform.prepare(TASK, source, settings, learn=learn, **options)
-    settings, _ = TASK.resolve(data.data_info, settings)
+    # Passes are those of the training part alone, as every setting of a refit.
+    passes = _passes(settings)
+    settings, _ = TASK.resolve(
+        data.data_info, dataclasses.replace(settings, passes_per_epoch=passes)
+    )
     stop_rule = perform.stop_after(epochs)
     model = perform.train(TASK, data, settings, refit=True, stop_rule=stop_rule, quiet=True)
     return parts, data, model

@@ -79,7 +79,7 @@ def _words(values: pd.Series) -> pd.Series:
 
 def _holds_digits(values: pd.Series) -> bool:
     """Whether all values are text, and those that are not missing have a digit."""
-    if not all(isinstance(value, str) for value in values):
+    if not len(values) or not all(isinstance(value, str) for value in values):
         return False
     words = _words(values)
     return bool(len(words) and words.str.contains(r"\d").all())
