@@ -30,6 +30,7 @@ np.save(folder + "/y.npy", model.serve(np.load(folder + "/x.npy")))
 """
 
 
+@pytest.mark.thorough
 def test_a_saved_model_loads_without_kerasseq(tmp_path: Path) -> None:
     layers = [kerasseq.gru(4, bidirectional=True, return_sequences=True), kerasseq.lstm(3)]
     model = keras.Sequential([keras.Input((None, 2)), *layers])
