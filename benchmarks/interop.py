@@ -187,9 +187,9 @@ def measure_onnx(name: str, rounds: int) -> rows.Row:
             each.name: part.astype("int32" if each.type == "tensor(int32)" else "float32")
             for each, part in zip(session.get_inputs(), inputs, strict=True)
         }
-        given = inputs if isinstance(x, list) else inputs[0]
+        arguments = inputs if isinstance(x, list) else inputs[0]
         contenders: dict[str, Callable[[], Any]] = {
-            OURS: functools.partial(run, given),
+            OURS: functools.partial(run, arguments),
             ONNX: lambda feeds=feeds: session.run(None, feeds)[0],  # type: ignore[misc]
         }
         outputs = [np.asarray(contender()) for contender in contenders.values()]

@@ -111,7 +111,7 @@ def group_rows(groups: Sequence[str] | None, chosen: Sequence[str | int]) -> Row
 
 
 def _check_counts(labels: Sequence[Any], spare: bool, among: str) -> None:
-    """Raise a ValueError for classes with too few sequences; its remedy is that of recordings."""
+    """Raise a ValueError for classes with too few sequences; the message names window=."""
     windows = "or pass window=, a number of timesteps, to cut long recordings into several"
     if len(labels) == 1:
         raise ValueError(f"there is one sequence alone{among}. Give more, {windows}.")

@@ -1,4 +1,4 @@
-"""Splits of few recordings by time: the windows of a part follow those of another."""
+"""Splits of few recordings by time: each part has successive windows."""
 
 from __future__ import annotations
 

@@ -109,18 +109,20 @@ def _run(
             )
     native = [native_cell(layer.cell) for layer in layers]
     count = len(states) // len(layers)
-    given = [list(states[n * count : (n + 1) * count]) for n in range(len(layers))]
+    layer_states = [list(states[n * count : (n + 1) * count]) for n in range(len(layers))]
     initial = [
         [graph.name(state) for state in each] if each else _initial(graph, layer, sequences)
-        for layer, each in zip(layers, given)
+        for layer, each in zip(layers, layer_states)
     ]
-    zero_states = [not each and not _has_initial(layer) for layer, each in zip(layers, given)]
+    zero_states = [
+        not each and not _has_initial(layer) for layer, each in zip(layers, layer_states)
+    ]
     if None not in native and (not native[1:] or native[0].goes_with(native[1])):  # type: ignore[union-attr,arg-type]
         return _run_native(graph, layers, native, sequences, mask, initial, zero_states)
     if native[1:]:
         return [
             _run(graph, [layer], sequences, mask, each, convert)[0]
-            for layer, each in zip(layers, given)
+            for layer, each in zip(layers, layer_states)
         ]
     (layer,) = layers
     if native[0] is not None:

@@ -77,8 +77,8 @@ def trace(inputs: Sequence[Any], outputs: Sequence[Any]) -> Trace:
     Example:
 
     >>> x = keras.Input((3,))
-    >>> found = trace([x], [keras.ops.tanh(x) + 1])
-    >>> [type(call.operation).__name__ for call in found.calls]
+    >>> graph = trace([x], [keras.ops.tanh(x) + 1])
+    >>> [type(call.operation).__name__ for call in graph.calls]
     ['Tanh', 'Add']
     """
     calls: list[Call] = []
@@ -92,7 +92,7 @@ def trace(inputs: Sequence[Any], outputs: Sequence[Any]) -> Trace:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the model has warned when it was made
         explicit = _again(inputs, outputs, masks.call)
-        is_masked = any(masks.of(tensor) is not None for tensor in explicit.outputs)
+        is_masked = any(masks.lookup(tensor) is not None for tensor in explicit.outputs)
         again = _again(explicit.inputs, explicit.outputs, record)
     return Trace(list(again.inputs), list(again.outputs), calls, is_masked)
 
@@ -120,7 +120,7 @@ class _Masks:
         self._masks: dict[int, Any] = {}
         self._tensors: list[Any] = []  # kept, so that no other tensor gets the same id
 
-    def of(self, nest: Any) -> Any:
+    def lookup(self, nest: Any) -> Any:
         """The masks of a nest of tensors; None for one without a mask."""
         return keras.tree.map_structure(lambda tensor: self._masks.get(id(tensor)), nest)
 
@@ -133,7 +133,7 @@ class _Masks:
         if operation.supports_masking:
             first = args[0] if args else next(iter(kwargs.values()))
             before = kwargs.get("mask")
-            after = operation.compute_mask(first, self.of(first) if before is None else before)
+            after = operation.compute_mask(first, self.lookup(first) if before is None else before)
             if after is not None:
                 for tensor, mask in zip(keras.tree.flatten(results), keras.tree.flatten(after)):
                     self._masks[id(tensor)] = mask
@@ -154,7 +154,7 @@ class _Masks:
         else:
             wanted = {f"{name}_mask": value for name, value in tensors.items()}
         masks = {
-            name: self.of(value)
+            name: self.lookup(value)
             for name, value in wanted.items()
             if name in names and bound.get(name) is None
         }

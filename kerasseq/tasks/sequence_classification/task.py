@@ -270,8 +270,8 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
     ) -> tuple[SequenceClassificationSettings, list[str]]:
         """Average the weights for sounds, whose speakers and microphones differ.
 
-        Validated on a speaker who was left out of the training, the loss of the averages was half
-        of that of the weights, and their accuracy did not jump from epoch to epoch.
+        On a speaker who is not in the training part, the loss of the averages changes less from
+        epoch to epoch than that of the weights of the last step.
         """
         if settings.ema_momentum != "auto":
             return settings, []
