@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
-from kerasseq.data.sequences.reader import ReaderState
+from kerasseq.data.sequences.reader import ReaderState, SequenceReader
 from kerasseq.evaluation.regression_metrics import RegressionExamples
 from kerasseq.io.schema import Limits, SameLength
 from kerasseq.models.feature_extractor import ExtractorState
 from kerasseq.runs.classification import Confusion, Reliability
 
-__all__ = ["SequenceMetrics", "SequenceState", "check_metrics"]
+if TYPE_CHECKING:
+    import keras
 
+    from kerasseq.recipes.sequence_classification import SequenceClassificationSettings
+
+__all__ = ["SequenceMetrics", "SequenceState", "check_metrics", "check_run"]
 
 _Share = Annotated[float, Limits(least=0, most=1 + 1e-6)]
 _Least = Annotated[float, Limits(least=0)]
@@ -64,6 +68,34 @@ class SequenceMetrics(TypedDict):
     confusion: NotRequired[Confusion]
     reliability: NotRequired[Reliability]
     examples: NotRequired[Annotated[RegressionExamples, SameLength("truth", "predicted")]]
+
+
+def check_run(
+    model: keras.Model,
+    reader: SequenceReader,
+    state: Mapping[str, Any],
+    settings: SequenceClassificationSettings,
+    metrics: Mapping[str, Any],
+) -> None:
+    """Raise a ValueError if parts of a saved run contradict each other.
+
+    Args:
+        model: the model of the run.
+        reader: the fitted preprocessing, restored from the state.
+        state: state of the fitted preprocessing.
+        settings: settings of the run.
+        metrics: content of metrics.json.
+    """
+    model_shape = tuple(model.input["sequences"].shape[2:])
+    expected = (*reader.shape[:-1], reader.width)
+    if model_shape != expected:
+        raise ValueError(f"the model takes timesteps of {model_shape}, the state {expected}")
+    if len(reader.shape) == 1 and settings.differences != (reader.differences is not None):
+        raise ValueError(f"the setting differences={settings.differences} contradicts the state")
+    extractor = state.get("extractor")
+    if (settings.encoder == "cnn") != (extractor is None):
+        raise ValueError(f"encoder is {settings.encoder!r}, unlike the state")
+    check_metrics(metrics, len(reader.classes))
 
 
 def check_metrics(metrics: Mapping[str, Any], classes: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
@@ -19,7 +18,6 @@ from kerasseq.tasks.sequence_classification.run import SequenceRun
 if TYPE_CHECKING:
     import keras
 
-    from kerasseq.data.sequences.ragged import Ragged
     from kerasseq.data.sequences.reader import Normalize, SequenceExamples, SequenceReader
     from kerasseq.data.sequences.recordings import Sequences
     from kerasseq.evaluation.metrics import Score
@@ -134,70 +132,9 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         fold: tuple[int, int] | None = None,
         learn: Learn = "train",
     ) -> Parts:
-        from kerasseq.data.sequences.splits import group_rows, hold_out, make_folds
+        from kerasseq.tasks.sequence_classification.splitting import split
 
-        labels, numeric, notes = source.labels or [], source.numeric, list(source.notes)
-        among = " beside the test part"
-        if settings.test_groups is not None:
-            keep, held = group_rows(source.groups, settings.test_groups)
-            rest, tested = source.take(keep), source.take(held)
-        elif source.test is not None:
-            rest, tested = source, source.test
-        else:
-            assert isinstance(settings.test, Real)
-            keep, held = hold_out(
-                labels,
-                source.groups,
-                float(settings.test),
-                settings.seed,
-                numeric=numeric,
-                windows=None if source.grouped else source.values,
-            )
-            rest, tested = source.take(keep), source.take(held)
-            notes += _time_notes(source, rest, tested, "test")
-        separate = source.validation
-        if fold is not None:
-            rest = rest if separate is None else rest.joined(separate)
-            number, folds = fold
-            pairs = make_folds(
-                rest.labels or [],
-                rest.groups,
-                folds,
-                settings.seed,
-                numeric=numeric,
-                windows=_in_order(rest),
-                among=among,
-            )
-            keep, held = pairs[number]
-            train, validation = rest.take(keep), rest.take(held)
-        elif separate is not None:
-            train, validation = rest, separate
-            rest = rest.joined(separate)
-        else:
-            assert isinstance(settings.validation, Real)
-            keep, held = hold_out(
-                rest.labels or [],
-                rest.groups,
-                float(settings.validation),
-                settings.seed,
-                numeric=numeric,
-                spare=True,
-                windows=_in_order(rest),
-                among=among,
-            )
-            train, validation = rest.take(keep), rest.take(held)
-            notes += _time_notes(rest, train, validation, "validation")
-        notes += _class_notes(train, validation, tested, numeric)
-        notes += _group_notes({"training": train, "validation": validation, "test": tested})
-        if learn != "train":
-            train = rest
-        if learn == "all":
-            train = rest.joined(tested)
-        notes.append(
-            f"{len(train):,} sequences to train on, {len(validation):,} to stop by, "
-            f"{len(tested):,} to score on"
-        )
-        return Parts(train, validation, tested if test else None, notes, source.reading)
+        return split(source, settings, test=test, fold=fold, learn=learn)
 
     def prepare(self, parts: Parts, settings: SequenceClassificationSettings) -> Prepared:
         from kerasseq.data.classes.labels import class_name
@@ -466,22 +403,10 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         settings: SequenceClassificationSettings,
         metrics: Mapping[str, Any],
     ) -> None:
-        from kerasseq.tasks.sequence_classification.saved import check_metrics
+        from kerasseq.tasks.sequence_classification.saved import check_run
 
         super().check_saved(model, state, settings, metrics)
-        reader = self._reader(state)
-        model_shape = tuple(model.input["sequences"].shape[2:])
-        expected = (*reader.shape[:-1], reader.width)
-        if model_shape != expected:
-            raise ValueError(f"the model takes timesteps of {model_shape}, the state {expected}")
-        if len(reader.shape) == 1 and settings.differences != (reader.differences is not None):
-            raise ValueError(
-                f"the setting differences={settings.differences} contradicts the state"
-            )
-        extractor = state.get("extractor")
-        if (settings.encoder == "cnn") != (extractor is None):
-            raise ValueError(f"encoder is {settings.encoder!r}, unlike the state")
-        check_metrics(metrics, len(reader.classes))
+        check_run(model, self._reader(state), state, settings, metrics)
 
     def frame_encoding(self, state: Mapping[str, Any]) -> FrameEncoding | None:
         """The network of the frames of a run, cached since loading takes longer than running it."""
@@ -545,61 +470,3 @@ def _scored(reader: SequenceReader, sequences: Sequences) -> SequenceExamples:
 
     numbers = np.array(number_labels(labels), dtype=np.float64)[:, None]
     return dataclasses.replace(reader.examples(sequences), targets=numbers)
-
-
-def _in_order(rest: Sequences) -> Ragged | None:
-    """The sequences beside the test part, if they may be split by time; else None.
-
-    The validation part may be the end of the only group that is left, since it is not scored.
-    """
-    may = not rest.grouped or len({*(rest.groups or [])}) == 1
-    return rest.values if may else None
-
-
-def _time_notes(whole: Sequences, keep: Sequences, held: Sequences, name: str) -> list[str]:
-    """A note on recordings, or on an only group, that are split by time."""
-    if {*(keep.groups or [])}.isdisjoint(held.groups or []):
-        return []
-    few = "recordings are too few to be held out as a whole"
-    if whole.grouped:
-        few = f"there is one group alone beside the test part, {(whole.groups or [])[0]!r}"
-    kind = "sequences" if whole.grouped else "windows"
-    note = f"{few}: the {name} part has the last {kind}" + " of each class" * (not whole.numeric)
-    if overlapping := len(whole) - len(keep) - len(held):
-        note += f", and {overlapping:,} {kind} that overlap it are left out"
-    return [f"{note}; scores tell less of new recordings" if name == "test" else note]
-
-
-def _class_notes(
-    train: Sequences, validation: Sequences, test: Sequences, numeric: bool
-) -> list[str]:
-    """Notes on classes that are missing in a part; an error for one that is tested and unknown."""
-    if numeric:
-        return []
-    known = {*(train.labels or [])}
-    unknown = sorted({*(test.labels or []), *(validation.labels or [])} - known, key=str)
-    if unknown:
-        raise ValueError(
-            f"no sequence of the training part has the label {', '.join(map(repr, unknown))}: all "
-            "of them are in the groups or recordings that are held out. Give more of these, or "
-            "leave out groups= or test_groups=."
-        )
-    absent = sorted(known - {*(validation.labels or [])}, key=str)
-    if not absent:
-        return []
-    return [f"classes without a sequence in the validation part: {', '.join(map(repr, absent))}"]
-
-
-def _group_notes(parts: Mapping[str, Sequences]) -> list[str]:
-    """Notes on groups that two parts share, as separate data may."""
-    notes = []
-    for (one, first), (other, second) in itertools.combinations(parts.items(), 2):
-        if not (first.grouped and second.grouped):
-            continue
-        shared = sorted({*(first.groups or [])} & {*(second.groups or [])})
-        if shared:
-            notes.append(
-                f"groups that the {one} and the {other} part share: {len(shared):,}, such as "
-                f"{shared[0]!r}; scores tell less of new groups"
-            )
-    return notes
