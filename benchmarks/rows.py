@@ -106,6 +106,7 @@ def defaults(name: str, **others: Any) -> str:
     del values["seed"]
     later = {**_LATER, **_LATER_OF.get(name, {})}
     values = {n: own for n, own in values.items() if n not in later or own != later[n]}
+    values |= {n: own for n, own in _BEFORE_AUTO.get(name, {}).items() if values.get(n) == "auto"}
     return digest(dict(sorted((old.get(n, n), own) for n, own in values.items())))[:12]
 
 
@@ -122,6 +123,8 @@ _LATER_OF: dict[str, dict[str, Any]] = {
     },
     "tagging": {"sentence_label": None},
 }
+# Defaults that became "auto", which resolves to them in all rows that were measured before.
+_BEFORE_AUTO: dict[str, dict[str, Any]] = {"sequence_classification": {"jitter": 0.1}}
 
 
 def data_folder() -> Path:

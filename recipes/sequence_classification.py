@@ -188,11 +188,12 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
         stage="prepare",
         range=Choice((False, True)),
     )
-    jitter: float = setting(
-        0.1,
-        "standard deviation of the noise added in training, in deviations of the channel",
+    jitter: float | Literal["auto"] = setting(
+        "auto",
+        "standard deviation of the noise added in training, in deviations of the channel; "
+        '"auto": 0.5 for sounds, of which there are few speakers, else 0.1',
         least=0,
-        range=Float(0.0, 0.3),
+        range=Float(0.0, 0.5),
     )
     scaling: float = setting(
         0.1,

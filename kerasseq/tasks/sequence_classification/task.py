@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["SequenceClassification"]
 
 _POOLINGS = ("last", "mean", "max", "attention")
-_SOUND_MOMENTUM = 0.99  # of the average of the weights, for sounds
+_JITTER, _SOUND_JITTER = 0.1, 0.5
+_SOUND_MOMENTUM = 0.99  # of the average of the weights
 
 
 class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]):
@@ -205,21 +206,27 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
     def resolve(
         self, data_info: Mapping[str, Any], settings: SequenceClassificationSettings
     ) -> tuple[SequenceClassificationSettings, list[str]]:
-        """Average the weights for sounds, whose speakers and microphones differ.
+        """Add more noise to sounds in training, and average the weights.
 
-        On a speaker who is not in the training part, the loss of the averages changes less from
-        epoch to epoch than that of the weights of the last step.
+        There are few speakers and microphones in most collections, and a new one differs from all
+        of them. On speakers beside the training part, noise of half a deviation gives a better
+        accuracy than a tenth, and the loss of averaged weights changes less between epochs.
         """
-        if settings.ema_momentum != "auto":
-            return settings, []
-        momentum = _SOUND_MOMENTUM if data_info.get("sound") else None
-        return dataclasses.replace(settings, ema_momentum=momentum), []
+        sound = data_info.get("sound", False)
+        values: dict[str, Any] = {
+            "jitter": _SOUND_JITTER if sound else _JITTER,
+            "ema_momentum": _SOUND_MOMENTUM if sound else None,
+        }
+        values = {name: v for name, v in values.items() if getattr(settings, name) == "auto"}
+        return dataclasses.replace(settings, **values), []
 
     def config(
         self, data_info: Mapping[str, Any], settings: SequenceClassificationSettings
     ) -> SequenceClassifierConfig:
         from kerasseq.models import SequenceClassifierConfig
 
+        settings, _ = self.resolve(data_info, settings)  # a count comes before a training
+        assert not isinstance(settings.jitter, str)
         shape = data_info["shape"]
         frames = len(shape) == 3
         return SequenceClassifierConfig(
