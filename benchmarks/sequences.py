@@ -3,7 +3,8 @@
 Each row is a run of the recipe with its default settings; only how the data is read is given. Parts
 that are official are used; the validation part comes out of the training part. `--data stream` and
 `--data memory` measure the difference between a stream and the whole, and the memory of a large
-training. `--rival PYTHON` adds random kernels (MiniRocket), by an interpreter that has aeon.
+training. `--rival PYTHON` adds random kernels (MiniRocket), by an interpreter that has aeon. Sounds
+have the baselines on the whole range of the spectrogram too, which helps some of them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from benchmarks import rows
 BENCHMARK = "sequences"
 OURS = "`kerasseq.sequence_classification`"
 RIVAL = "random kernels (MiniRocket)"
+WHOLE_RANGE = "whole range"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo")
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 
@@ -39,6 +41,7 @@ class Data:
         settings: further arguments about the data.
         parts: values of `test_groups`, one run each; None for the test part of the data.
         published: a published figure, with its source.
+        sound: whether the sequences are spectrograms.
     """
 
     title: str
@@ -46,6 +49,7 @@ class Data:
     settings: dict[str, Any] = field(default_factory=dict)
     parts: tuple[tuple[str, ...] | None, ...] = (None,)
     published: str = ""
+    sound: bool = False
 
 
 def _file(*names: str) -> Callable[[], Any]:
@@ -78,12 +82,14 @@ DATA = {
         _file("speech", "fsdd.zip"),
         {"pattern": "{label}_*_{group}"},
         (tuple("01234"),),
+        sound=True,
     ),
     "speakers": Data(
         "spoken digits, one speaker left out",
         _file("speech", "fsdd.zip"),
         {"pattern": "{label}_{group}_*"},
         tuple((name,) for name in SPEAKERS),
+        sound=True,
     ),
     "rows": Data("digit images, row by row", functools.partial(_digits, False)),
     "pixels": Data("digit images, pixel by pixel", functools.partial(_digits, True)),
@@ -99,10 +105,14 @@ def runs(name: str, seeds: Sequence[int], rival: str | None) -> Iterator[rows.Ro
             yield rows.measured(
                 BENCHMARK, named, functools.partial(_run, name, part, seed), seed=seed
             )
+            if DATA[name].sound:
+                measure = functools.partial(_whole_range, name, part, seed)
+                yield rows.measured(
+                    BENCHMARK, {**setting, "model": WHOLE_RANGE}, measure, seed=seed
+                )
             if rival:
-                setting["model"] = RIVAL
                 measure = functools.partial(_rival, name, part, seed, rival)
-                yield rows.measured(BENCHMARK, setting, measure, seed=seed)
+                yield rows.measured(BENCHMARK, {**setting, "model": RIVAL}, measure, seed=seed)
 
 
 def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
@@ -128,23 +138,19 @@ def _lines(measured: Sequence[rows.Row], name: str) -> list[list[str]]:
     results = _results(measured, name)
     if not results:
         return []
-    scores = {OURS: [result["test"] for result in results]}
-    for baseline in results[0]["baselines"]:
-        # A baseline that looked at fewer training sequences says so in its name.
-        kind = baseline.partition(" (")[0]
-        scores[kind] = [
-            values
-            for result in results
-            for other, values in result["baselines"].items()
-            if other.partition(" (")[0] == kind
-        ]
-    rivals = [
-        row["result"]["test"]
-        for row in measured
-        if row["setting"]["data"] == name and row["setting"].get("model") == RIVAL
-    ]
+    others = [row for row in measured if row["setting"]["data"] == name]
+    whole, rivals = (
+        [row["result"] for row in others if row["setting"].get("model") == model]
+        for model in (WHOLE_RANGE, RIVAL)
+    )
+    scores = {OURS: [result["test"] for result in results], **_baseline_scores(results)}
+    scores |= {
+        f"{kind}, {WHOLE_RANGE}": values
+        for kind, values in _baseline_scores(whole).items()
+        if kind != "majority"
+    }
     if rivals:
-        scores[RIVAL] = rivals
+        scores[RIVAL] = [result["test"] for result in rivals]
     lines = []
     for model, values in scores.items():
         ours = model == OURS
@@ -156,6 +162,16 @@ def _lines(measured: Sequence[rows.Row], name: str) -> list[list[str]]:
         title = DATA[name].title if ours else ""
         lines.append([title, model, *cells, str(len(values)), size, spent])
     return lines
+
+
+def _baseline_scores(results: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, float]]]:
+    """The scores of each baseline over runs."""
+    scores: dict[str, list[dict[str, float]]] = {}
+    for result in results:
+        for baseline, values in result["baselines"].items():
+            # A baseline that looked at fewer training sequences says so in its name.
+            scores.setdefault(baseline.partition(" (")[0], []).append(values)
+    return scores
 
 
 def _results(measured: Sequence[rows.Row], name: str) -> list[dict[str, Any]]:
@@ -185,19 +201,35 @@ def _run(name: str, part: Sequence[str] | None, seed: int) -> dict[str, Any]:
     return rows.scores(run)
 
 
+def _prepared(name: str, part: Sequence[str] | None, seed: int, **others: Any) -> Any:
+    """The task, its settings, the parts and the prepared data of a run, without a training."""
+    from kerasseq.recipes.sequence_classification import SequenceClassificationSettings
+    from kerasseq.registry import task
+    from kerasseq.tasks.perform import prepare
+
+    settings = SequenceClassificationSettings(**_arguments(name, part, seed), **others)
+    recipe = task("sequence_classification")
+    source = recipe.load(settings.data, settings)
+    return recipe, settings, *prepare(recipe, source, settings)
+
+
+def _whole_range(name: str, part: Sequence[str] | None, seed: int) -> dict[str, Any]:
+    """The baselines on spectrograms that are not cut off below."""
+    recipe, settings, parts, prepared = _prepared(name, part, seed, top_db=None)
+    scores = {
+        baseline: recipe.score(predictions, prepared.test.targets, settings).values
+        for baseline, predictions in recipe.baselines(parts, prepared, settings).items()
+    }
+    return {"baselines": scores}
+
+
 def _rival(name: str, part: Sequence[str] | None, seed: int, python: str) -> dict[str, Any]:
     """Random kernels on the training and validation part, scored on the test part."""
     import json
 
     import numpy as np
 
-    from kerasseq.recipes.sequence_classification import SequenceClassificationSettings
-    from kerasseq.registry import task
-    from kerasseq.tasks.perform import prepare
-
-    settings = SequenceClassificationSettings(**_arguments(name, part, seed))
-    recipe = task("sequence_classification")
-    parts, _ = prepare(recipe, recipe.load(settings.data, settings), settings)
+    _, _, parts, _ = _prepared(name, part, seed)
     test = parts.test
     assert test is not None
     known = parts.train.joined(parts.validation)
