@@ -263,9 +263,14 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
 
         from kerasseq.tasks.classification import classification_objective
 
-        if data_info["classes"]:
-            return classification_objective(data_info["classes"])
-        return Objective(keras.losses.MeanSquaredError())
+        if not data_info["classes"]:
+            return Objective(keras.losses.MeanSquaredError())
+        objective = classification_objective(data_info["classes"])
+        if not data_info.get("sound"):
+            return objective
+        # On new speakers the model is too sure of itself soon: the loss rises from the fourth epoch
+        # or so, while the accuracy does to the tenth and later.
+        return dataclasses.replace(objective, monitor="val_accuracy")
 
     def predictions(
         self,
