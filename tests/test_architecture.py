@@ -35,6 +35,13 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _forgotten() -> Iterator[None]:
+    """Trees are a million objects, through which each later collection of garbage would go."""
+    yield
+    _tree.cache_clear()
+
+
 @functools.cache
 def _imports(path: Path) -> list[tuple[int, str]]:
     """Line and dotted name of everything that a file imports, `from a import b` being `a.b`."""

@@ -68,8 +68,11 @@ def _modules_with_examples() -> list[str]:
     )
 
 
-# Examples that train: of recipes, runs and searches.
-_LONG = re.compile(r"kerasseq\.((recipes|tasks|runs)\..*|tuning\.(hypermodel|tune))")
+# Examples that train, of recipes, runs and searches, and those that build networks for images.
+_LONG = re.compile(
+    r"kerasseq\.((recipes|tasks|runs)\..*|tuning\.(hypermodel|tune)"
+    r"|models\.(feature_extractor|image_encoder))"
+)
 
 
 def _run_examples(test: doctest.DocTest) -> str:

@@ -46,6 +46,10 @@ print(json.dumps({"imported": imported, "all": [*registered()]}))
 WITHIN = 1e-5  # relative and absolute: processors and kernels round differently
 MODELS = sorted(path.stem for path in LAYERS.glob("*.keras"))
 FOLDERS = sorted(path.stem for path in RUNS.glob("*.json"))
+#: The run of each recipe that loads the fastest.
+OFTEN = (
+    *("captioning-features", "forecasting", "language-model", "sentiment", "sequences", "tagging"),
+)
 SEARCHED = sorted(path.stem for path in SEARCHES.glob("*.json"))
 LARGEST = 100_000  # bytes of a file
 ALL_TOGETHER = 700_000
@@ -149,7 +153,10 @@ def test_every_recipe_has_a_golden() -> None:
 
 
 @needs_tensorflow
-@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(own, marks=[] if own in OFTEN else [pytest.mark.thorough])
+             for own in FOLDERS]
+)  # fmt: skip
 def test_a_run_loads_and_answers_the_same(name: str) -> None:
     run = kerasseq.load(RUNS / name)
     for call in read(RUNS / f"{name}.json"):

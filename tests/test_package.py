@@ -19,6 +19,7 @@ import pytest
 import kerasseq
 from kerasseq import names
 from kerasseq.cli import generate
+from tests.thorough import first_of
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("keras", "tensorflow", "jax", "torch", "pandas", "sklearn", "matplotlib", "numpy")
@@ -129,7 +130,7 @@ def test_a_recipe_is_a_function_of_the_package_and_of_recipes(name: str) -> None
     assert name in dir(kerasseq.recipes)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", first_of(RECIPES))
 def test_a_recipe_stays_a_function_after_its_module_was_imported_first(name: str) -> None:
     code = f"""
 import importlib

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tests.thorough import covering, examples
+from tests.thorough import covering, examples, in_turn, one_in
 
 
 def _often(*axes: str) -> list[tuple[str, ...]]:
@@ -26,6 +26,20 @@ def test_a_part_of_three_axes_has_each_pair() -> None:
         pairs = {*itertools.product(axes[one], axes[other])}
         assert {(own[one], own[other]) for own in often} == pairs
     assert len(covering(*axes)) == 48 == 3 * len(often)
+
+
+def test_one_case_in_so_many_is_a_part() -> None:
+    cases = one_in(3, [("a", 1), ("b", 2), "c", "d", "e"])
+    assert [own.values for own in cases if not own.marks] == [("a", 1), ("d",)]
+    assert len(cases) == 5
+
+
+def test_a_part_of_pairs_has_each_value() -> None:
+    pairs = [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("c", 1), ("d", 1), ("d", 2), ("d", 3)]
+    cases = in_turn(pairs)
+    assert [own.values for own in cases] == pairs
+    often = [own.values for own in cases if not own.marks]
+    assert often == [("a", 1), ("b", 2), ("c", 1), ("d", 3)]
 
 
 @pytest.mark.parametrize(("thorough", "drawn"), [(True, [60, 10, 3]), (False, [20, 5, 3])])

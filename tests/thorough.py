@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-__all__ = ["THOROUGH", "covering", "examples", "first_of", "is_thorough"]
+__all__ = ["THOROUGH", "covering", "examples", "first_of", "in_turn", "is_thorough", "one_in"]
 
 THOROUGH = "thorough"
 
@@ -53,3 +54,34 @@ def first_of(cases: Sequence[Any], number: int = 1) -> list[Any]:
         )
         for place, case in enumerate(cases)
     ]
+
+
+def one_in(number: int, cases: Iterable[Any]) -> list[Any]:
+    """Parameters: all cases, of which one in so many, the first too, is not marked `thorough`."""
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else [case]),
+            marks=[pytest.mark.thorough] if place % number else [],
+        )
+        for place, case in enumerate(cases)
+    ]
+
+
+def in_turn(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
+    """Parameters: all pairs, of which one for each first value is not marked `thorough`.
+
+    Its second value is the one that was taken least before.
+    """
+    seconds: dict[Any, list[Any]] = {}
+    for first, second in pairs:
+        seconds.setdefault(first, []).append(second)
+    taken: Counter[Any] = Counter()
+    result = []
+    for first, those in seconds.items():
+        rarest = min(those, key=taken.__getitem__)
+        taken[rarest] += 1
+        result += [
+            pytest.param(first, second, marks=[] if second == rarest else [pytest.mark.thorough])
+            for second in those
+        ]
+    return result

@@ -23,6 +23,7 @@ from tests.cells.harness import (
     sequences,
     twin,
 )
+from tests.thorough import one_in
 
 # Something other than the default for every argument of every cell.
 OTHERS: dict[str, Any] = {
@@ -85,7 +86,7 @@ def test_every_argument_survives_json(kind: str) -> None:
     assert changed == set(others(kind))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", one_in(3, KINDS))
 def test_a_cell_from_its_config_computes_the_same(kind: str) -> None:
     options = {name: value for name, value in others(kind).items() if name not in ("units", "seed")}
     cell = make(kind, units=3, seed=5, **options)
@@ -115,7 +116,7 @@ ACTIVATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "option"), ACTIVATIONS)
+@pytest.mark.parametrize(("kind", "option"), one_in(3, ACTIVATIONS))
 def test_an_activation_of_none_is_linear_on_every_kernel(kind: str, option: str) -> None:
     cell, linear = (make(kind, **{option: value}) for value in (None, "linear"))
     assert cell.get_config()[option] == "linear"
@@ -152,4 +153,6 @@ def test_an_unknown_argument_is_refused(kind: str) -> None:
 def test_the_draws_of_a_cell_start_anew_from_its_config() -> None:
     cell = make("gru", recurrent_dropout=0.5, seed=5)
     x = np.ones((2, 3, 3), "float32")
-    close(cell.begin(x, True).recurrent_mask, numpy(twin(cell).begin(x, True).recurrent_mask))
+    mask = numpy(cell.begin(x, True).recurrent_mask)
+    assert 0 < np.mean(mask == 0) < 1
+    close(twin(cell).begin(x, True).recurrent_mask, mask)

@@ -11,6 +11,7 @@ import pytest
 from kerasseq import cells
 from tests.cells import statement
 from tests.cells.harness import KINDS
+from tests.thorough import covering
 
 WITH_FORGET_BIAS = ["lstm", "peephole_lstm", "coupled_lstm", "layernorm_lstm", "janet"]
 
@@ -120,8 +121,13 @@ def test_constraints_and_regularizers_reach_their_weights(kind: str, name: str, 
     assert cell.losses
 
 
-@pytest.mark.parametrize("name", ["kernel", "recurrent_kernel", "bias"])
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"lru"}))  # lru has starting points of its own
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    covering(
+        sorted(set(KINDS) - {"lru"}),  # which has starting points of its own
+        ["kernel", "recurrent_kernel", "bias"],
+    ),
+)
 def test_an_initializer_of_none_is_the_default_of_keras(kind: str, name: str) -> None:
     """As for any weight of a Keras layer: uniform around zero, not what the cell starts from."""
     keras.utils.set_random_seed(0)

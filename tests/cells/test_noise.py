@@ -28,6 +28,7 @@ from tests.cells.harness import (
     twin,
     variant,
 )
+from tests.thorough import covering, one_in
 
 
 def first_pass(cell: Any, x: np.ndarray) -> tuple[np.ndarray, statement.Noise]:
@@ -54,14 +55,17 @@ def noisy(name: str, **options: Any) -> Any:
     return variant(name, **{**rates, **options})
 
 
-@pytest.mark.parametrize("variational", [True, False])
 @pytest.mark.parametrize(
-    ("name", "kernel"),
-    [(name, kernel) for name in VARIANTS for kernel in kernels_of(name) if kernel != "keras"],
+    ("run", "variational"),
+    covering(
+        [(name, kernel) for name in VARIANTS for kernel in kernels_of(name) if kernel != "keras"],
+        [True, False],
+    ),
 )
 def test_training_is_the_statement_on_the_same_draws(
-    name: str, kernel: str, variational: bool
+    run: tuple[str, str], variational: bool
 ) -> None:
+    name, kernel = run
     cell = noisy(name, variational=variational)
     x = sequences(*MASK.shape, 3)
     dropped, noise = first_pass(cell, x)
@@ -136,15 +140,17 @@ def test_the_parts_of_a_complex_state_have_one_rate() -> None:
         cells.get("lru")(4, zoneout=(0.2, 0.3))
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("kind", ["simple_rnn", "lstm", "mgu", "minlstm", "lru"])
+@pytest.mark.parametrize(
+    ("kind", "training"),
+    covering(["simple_rnn", "lstm", "mgu", "minlstm", "lru"], [True, False]),
+)
 def test_zoneout_near_zero_is_none(kind: str, training: bool) -> None:
     x = sequences(2, 4, 3)
     with_it = layer_of(make(kind, zoneout=1e-14))(x, training=training)
     close(with_it, layer_of(make(kind))(x, training=training))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", one_in(3, KINDS))
 def test_a_locked_mask_holds_for_the_sequence_and_a_loose_one_for_a_step(kind: str) -> None:
     x = ops.ones((30, 4, 3), DTYPE)
     locked = make(kind, recurrent_dropout=0.25, seed=2).begin(x, True)
@@ -211,7 +217,7 @@ def test_weight_drop_needs_a_recurrent_kernel(kind: str) -> None:
         cells.get(kind)(4, weight_drop=0.5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", one_in(3, KINDS))
 def test_a_seed_repeats_the_noise(kind: str) -> None:
     x = sequences(4, 3, 3)
     cell = noisy(kind)
@@ -234,8 +240,7 @@ def test_without_a_seed_the_global_one_decides() -> None:
     assert not np.allclose(result[2], result[0])
 
 
-@pytest.mark.parametrize("variational", [True, False])
-@pytest.mark.parametrize("kind", LINEAR)
+@pytest.mark.parametrize(("kind", "variational"), covering(LINEAR, [True, False]))
 def test_the_associative_scan_draws_what_the_loop_draws(kind: str, variational: bool) -> None:
     cell = noisy(kind, variational=variational)
     x, first = sequences(*MASK.shape, 3), states(cell, len(MASK))
@@ -257,7 +262,7 @@ def test_plain_keras_cannot_draw_once_per_sequence_and_is_told_so(wrapper: str) 
             layer(x, training=True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", one_in(3, KINDS))
 def test_plain_keras_runs_every_cell_at_inference(kind: str) -> None:
     cell = noisy(kind, trainable_initial_state=True, projection=2)
     x = sequences(2, 3, 3)

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasseq import cells
 from tests.cells import statement
 from tests.cells.harness import BACKEND, KINDS, close, layer_of, make, sequences, states
+from tests.thorough import covering, examples
 
 PRECISIONS = [("float32", 1e-5)] + ([("float64", 1e-12)] if BACKEND == "tensorflow" else [])
 EXAMPLES = 3 if BACKEND == "jax" else 8  # JAX compiles every operation for every shape
@@ -45,7 +46,7 @@ def options_of(kind: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=EXAMPLES, derandomize=True)
+@examples(EXAMPLES, derandomize=True)
 @given(data=st.data())
 def test_a_step_is_the_papers(kind: str, data: st.DataObject) -> None:
     options = data.draw(options_of(kind))
@@ -58,9 +59,9 @@ def test_a_step_is_the_papers(kind: str, data: st.DataObject) -> None:
     close(list(new), expected.states, what="states")
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_sequence_is_the_papers(kind: str, dtype: str, tolerance: float) -> None:
+@pytest.mark.parametrize(("kind", "precision"), covering(KINDS, PRECISIONS))
+def test_a_sequence_is_the_papers(kind: str, precision: tuple[str, float]) -> None:
+    dtype, tolerance = precision
     cell = make(kind, dtype=dtype)
     x = sequences(3, 5, 3)
     first = states(cell, 3)

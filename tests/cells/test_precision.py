@@ -27,16 +27,17 @@ from tests.cells.harness import (
     sequences,
     variant,
 )
+from tests.thorough import covering, one_in
 
 HALF = {"mixed_float16": ("float16", 1e-2), "mixed_bfloat16": ("bfloat16", 8e-2)}
 
 
-@pytest.mark.parametrize("policy", HALF)
-@pytest.mark.parametrize(
-    ("name", "kernel"),
-    [(name, kernel) for name in VARIANTS for kernel in kernels_of(name) if kernel != "keras"],
-)
-def test_half_precision_is_close_to_single(name: str, kernel: str, policy: str) -> None:
+RUNS = [(name, kernel) for name in VARIANTS for kernel in kernels_of(name) if kernel != "keras"]
+
+
+@pytest.mark.parametrize(("run", "policy"), covering(RUNS, [*HALF]))
+def test_half_precision_is_close_to_single(run: tuple[str, str], policy: str) -> None:
+    name, kernel = run
     dtype, tolerance = HALF[policy]
     cell = variant(name, dtype=policy, zoneout=0.2)
     assert all(weight.dtype == "float32" for weight in cell.weights)
@@ -49,8 +50,7 @@ def test_half_precision_is_close_to_single(name: str, kernel: str, policy: str) 
     close(wide, [single.outputs, *single.states], tolerance=tolerance)
 
 
-@pytest.mark.parametrize("policy", HALF)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "policy"), covering(KINDS, [*HALF]))
 def test_training_in_half_precision_is_finite(kind: str, policy: str) -> None:
     rates = {"dropout": 0.2, "recurrent_dropout": 0.2, "zoneout": 0.2}
     if kind not in NO_RECURRENT_KERNEL:
@@ -90,10 +90,7 @@ def double() -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
-@pytest.mark.parametrize(
-    ("name", "kernel"),
-    [(name, kernel) for name in VARIANTS for kernel in kernels_of(name) if kernel != "keras"],
-)
+@pytest.mark.parametrize(("name", "kernel"), one_in(3, RUNS))
 def test_double_precision_goes_in_and_comes_out(name: str, kernel: str) -> None:
     with double():
         cell = variant(name, dtype="float64")

@@ -8,10 +8,11 @@ from keras import ops
 
 from tests.cells import gradients, statement
 from tests.cells.harness import KINDS, close, kernels_of, layer_of, make, numpy, sequences, states
+from tests.thorough import in_turn
 
 
 @pytest.mark.parametrize(
-    ("kind", "kernel"), [(kind, kernel) for kind in KINDS for kernel in kernels_of(kind)]
+    ("kind", "kernel"), in_turn((kind, kernel) for kind in KINDS for kernel in kernels_of(kind))
 )
 def test_a_projection_narrows_the_output(kind: str, kernel: str) -> None:
     cell = make(kind, projection=2)

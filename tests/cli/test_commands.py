@@ -724,20 +724,23 @@ def test_every_recipe_has_its_options(say: Callable[..., Said], name: str) -> No
 
 
 def test_from_training_to_predicting_to_reporting(say: Callable[..., Said], tmp_path: Path) -> None:
-    folder = str(tmp_path / "run")
-    small = ["--epochs", "1", "--units", "2", "--quiet"]
-    code, out, err = say("sentiment", *small, "--out", folder)
+    folder, reviews = str(tmp_path / "run"), str(tmp_path / "reviews.csv")
+    sides = (("fine", "positive"), ("dull", "negative"))
+    rows = [f"a {word} film {place},{label}\n" for place in range(30) for word, label in sides]
+    Path(reviews).write_text("text,label\n" + "".join(rows))
+    small = ["--epochs", "1", "--units", "2", "--final", "train", "--quiet"]
+    code, out, err = say("sentiment", reviews, *small, "--out", folder)
     assert (code, err) == (0, "")
     assert "accuracy" in out
     assert (tmp_path / "run" / "run.json").is_file()
     assert say("show", folder)[1] == out
     code, out, _ = say("predict", folder, "not bad", "a bore", "--format", "json")
-    rows = json.loads(out)["rows"]
-    assert [row["text"] for row in rows] == ["not bad", "a bore"]
-    assert all(abs(row["negative"] + row["positive"] - 1) < 1e-4 for row in rows)
+    answers = json.loads(out)["rows"]
+    assert [row["text"] for row in answers] == ["not bad", "a bore"]
+    assert all(abs(row["negative"] + row["positive"] - 1) < 1e-4 for row in answers)
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert (
         json.loads(say("report", folder, "--format", "json")[1])["total"] == metrics["parameters"]
     )
-    code, out, _ = say("evaluate", folder, "demo", "--format", "csv")
+    code, out, _ = say("evaluate", folder, reviews, "--format", "csv")
     assert (code, out.splitlines()[0]) == (0, "metric,value,low,high")

@@ -388,6 +388,7 @@ def test_air_passengers_repeated_from_the_last_year() -> None:
     assert found.samples == {}
 
 
+@pytest.mark.thorough
 def test_m4_hourly_repeated_from_the_last_day(shared_data: Path) -> None:
     folder = shared_data / "m4"
     if not folder.exists():

@@ -11,6 +11,7 @@ from keras import ops
 
 from kerasseq.generation import BeamSearch, Generator, Sampler
 from tests.generation.harness import END, ROWS, SETTINGS, START, WORDS, Ending, Toy, stripped
+from tests.thorough import covering
 
 
 @pytest.mark.parametrize("kind", [Sampler, BeamSearch])
@@ -21,8 +22,7 @@ def test_rows_do_not_depend_on_their_batch(kind: type[Generator]) -> None:
     np.testing.assert_allclose(whole.scores, parts.scores, atol=1e-5)
 
 
-@pytest.mark.parametrize("maker", [Sampler, BeamSearch])
-@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize(("maker", "size"), covering([Sampler, BeamSearch], [1, 2, 3]))
 def test_no_run_of_words_comes_twice(maker: type[Generator], size: int) -> None:
     settings = {**SETTINGS, "length": 12}
     if maker is BeamSearch:

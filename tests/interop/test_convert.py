@@ -13,6 +13,7 @@ from kerasseq.interop.convert import conversion
 from kerasseq.interop.inside import recurrent_layers
 from tests.interop.models import MODELS, SEQUENCES
 from tests.layers.harness import EAGERLY, array, arrays, assert_close, draw, randomize
+from tests.thorough import one_in
 
 
 def weighted(name: str) -> tuple[Any, Any]:
@@ -40,7 +41,7 @@ def classes(model: Any) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", one_in(2, MODELS))
 def test_weights_names_outputs_and_gradients_are_the_same(name: str) -> None:
     model, x = weighted(name)
     done = conversion(model)

@@ -14,6 +14,7 @@ from kerasseq.kernels import CallContext, cudnn
 from kerasseq.layers import RNN
 from tests.cells import gradients, statement
 from tests.cells.harness import BACKEND, MASK, close, layer_of, numpy, sequences, states, variant
+from tests.thorough import covering
 
 KINDS = {"tensorflow": ["lstm", "gru"], "jax": ["lstm"], "torch": []}[BACKEND]
 PADDED = np.arange(6) < np.array([[6], [1], [4], [5], [2]])  # right-padded, and no row is empty
@@ -59,9 +60,11 @@ def test_it_takes_what_keras_hands_to_cudnn(
     assert found is None if reason is None else reason in str(found)
 
 
-@pytest.mark.parametrize("mask", [None, PADDED, MASK])
-@pytest.mark.parametrize("options", [{}, {"go_backwards": True}, {"zero_output_for_mask": True}])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("options", "mask"),
+    covering([{}, {"go_backwards": True}, {"zero_output_for_mask": True}], [None, PADDED, MASK]),
+)
 def test_outputs_and_states_are_those_of_every_kernel(
     kind: str, options: dict[str, bool], mask: np.ndarray | None
 ) -> None:

@@ -30,13 +30,14 @@ from tests.cells.harness import (
     twin,
     variant,
 )
+from tests.thorough import covering, one_in
 
 RUNS = [(name, kernel) for name in VARIANTS for kernel in kernels_of(name)]
 
 
-@pytest.mark.parametrize("return_sequences", [True, False])
-@pytest.mark.parametrize(("name", "kernel"), RUNS)
-def test_one_step(name: str, kernel: str, return_sequences: bool) -> None:
+@pytest.mark.parametrize(("run", "return_sequences"), covering(RUNS, [True, False]))
+def test_one_step(run: tuple[str, str], return_sequences: bool) -> None:
+    name, kernel = run
     cell = variant(name)
     x, first = sequences(2, 1, 3), states(cell, 2)
     expected = statement.run(cell, x, states=first)
@@ -58,8 +59,7 @@ def test_the_associative_scan_takes_every_length(name: str) -> None:
         close(final, statement.run(cell, x[:, :time], states=first).states)
 
 
-@pytest.mark.parametrize("kernel", ["scan", "associative"])
-@pytest.mark.parametrize("kind", LINEAR)
+@pytest.mark.parametrize(("kind", "kernel"), covering(LINEAR, ["scan", "associative"]))
 def test_a_long_sequence_stays_exact(kind: str, kernel: str) -> None:
     cell = cells.get(kind)(4, seed=1, dtype="float32")
     cell.build((None, 3))
@@ -152,7 +152,9 @@ def test_a_model_takes_no_steps_too() -> None:
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow traces unknown lengths")
-@pytest.mark.parametrize("name", ["lstm-projection", "gru-reset-before", "indrnn", "mingru", "lru"])
+@pytest.mark.parametrize(
+    "name", one_in(2, ["lstm-projection", "gru-reset-before", "indrnn", "mingru", "lru"])
+)
 def test_noise_and_masks_are_traced_for_any_length(name: str) -> None:
     tf = importlib.import_module("tensorflow")
     options = {"dropout": 0.3, "recurrent_dropout": 0.3, "zoneout": 0.3, "seed": 3}

@@ -31,7 +31,7 @@ from tests.cells.harness import (
     twin,
 )
 from tests.kernels.harness import precision, threads
-from tests.thorough import examples
+from tests.thorough import covering, examples, one_in
 
 pytestmark = pytest.mark.skipif(native.status() is not None, reason=str(native.status()))
 
@@ -223,7 +223,7 @@ def compare_with_statement(kind: str) -> None:
     close(got, slopes, tolerance=slack)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", one_in(3, KINDS))
 def test_noise_is_drawn_as_in_a_loop(kind: str) -> None:
     rates = {"dropout": 0.3, "recurrent_dropout": 0.4, "seed": 3}
     rates |= {"zoneout": 0.2} if kind in LINEAR else {"weight_drop": 0.3}
@@ -243,7 +243,7 @@ def test_noise_is_drawn_as_in_a_loop(kind: str) -> None:
     assert apart(*results) <= SHARE[DTYPE]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", one_in(3, KINDS))
 def test_two_runs_agree_bit_for_bit(kind: str) -> None:
     case = Case(kind, (70, 12, 17), 33, {}, {"return_sequences": True}, "any", True, True, 3, 1)
     first, *others = (keras.tree.flatten(case.ours("float32")) for _ in range(4))
@@ -252,7 +252,7 @@ def test_two_runs_agree_bit_for_bit(kind: str) -> None:
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow traces unknown lengths")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", one_in(3, KINDS))
 def test_a_graph_of_any_shape_gives_the_same_bits_as_a_call(kind: str) -> None:
     tf = importlib.import_module("tensorflow")
     cell = make(kind, units=5)
@@ -284,14 +284,20 @@ def test_a_graph_of_any_shape_gives_the_same_bits_as_a_call(kind: str) -> None:
     assert not any(gradient.any() for gradient in actual[1 + len(first) :])
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
 @pytest.mark.parametrize(
-    ("kind", "options"),
-    [*((kind, {}) for kind in KINDS), *(("simple_rnn", {"activation": a}) for a in ACTIVATIONS)],
+    ("own", "value"),
+    covering(
+        [
+            *((kind, {}) for kind in KINDS),
+            *(("simple_rnn", {"activation": name}) for name in ACTIVATIONS),
+        ],
+        [np.nan, np.inf, -np.inf, 1e30],
+    ),
 )
 def test_what_is_not_finite_stays_in_its_row_and_shows_there(
-    kind: str, options: dict[str, str], value: float
+    own: tuple[str, dict[str, str]], value: float
 ) -> None:
+    kind, options = own
     cell = make(kind, units=5, dtype="float32", **options)
     layer, loop = layer_of(cell, kernel="native"), layer_of(cell, kernel="scan")
     x = sequences(9, 4, 3).astype("float32")

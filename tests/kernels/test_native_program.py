@@ -101,6 +101,7 @@ def with_sanitizer(compiler: list[str], folder: Path, *flags: str) -> None:
         pytest.skip(f"{compiler[0]} has no {flags[0]}: {result.stderr.strip()[:200]}")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file", sorted(path.name for path in SOURCES.glob("*.cpp")))
 def test_no_source_has_a_warning(compiler: list[str], file: str) -> None:
     if file in OWN and not X86:

@@ -12,6 +12,7 @@ from keras import ops
 from kerasseq import cells
 from kerasseq.layers import RNN
 from tests.cells.harness import BACKEND, DTYPE, MASK, close, numpy, sequences, variant
+from tests.thorough import covering
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -41,8 +42,7 @@ MAKERS = {
 }
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize(("name", "masked"), covering([*MAKERS], [False, True]))
 def test_any_cell_runs_as_in_keras(name: str, masked: bool) -> None:
     if masked and name.startswith("stacked") and BACKEND == "jax":
         pytest.skip("the loop of Keras on JAX needs the first state to be the output")

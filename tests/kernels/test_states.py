@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -29,11 +30,14 @@ from tests.cells.harness import (
     twin,
     variant,
 )
+from tests.thorough import covering, in_turn, one_in
 
 RUNS = [(name, kernel) for name in VARIANTS for kernel in kernels_of(name) if kernel != "keras"]
 
 
-@pytest.mark.parametrize(("name", "kernel"), [*RUNS, ("lstm", "keras"), ("lru", "keras")])
+@pytest.mark.parametrize(
+    ("name", "kernel"), one_in(3, [*RUNS, ("lstm", "keras"), ("lru", "keras")])
+)
 def test_two_batches_of_a_stateful_layer_are_one_long_sequence(name: str, kernel: str) -> None:
     cell = variant(name)
     x = sequences(2, 5, 3)
@@ -106,9 +110,12 @@ def test_unrolling_changes_nothing(name: str, unroll: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["simple_rnn", "lstm-projection", "gru", "layernorm_gru", "minlstm", "lru"]
+    ("name", "wrapper"),
+    covering(
+        ["simple_rnn", "lstm-projection", "gru", "layernorm_gru", "minlstm", "lru"],
+        [keras.layers.Bidirectional, Bidirectional],
+    ),
 )
-@pytest.mark.parametrize("wrapper", [keras.layers.Bidirectional, Bidirectional])
 def test_both_directions_are_two_runs_side_by_side(name: str, wrapper: Any) -> None:
     x = sequences(*MASK.shape, 3)
     layer = wrapper(layer_of(variant(name)), dtype=DTYPE)
@@ -134,21 +141,26 @@ def test_states_are_those_of_the_batch() -> None:
         layer(sequences(3, 3, 3))
 
 
+def can_run(kernel: str, cell: Any) -> bool:
+    return kernels.why_not(kernel, cell, kernels.CallContext(BACKEND, 3)) is None
+
+
 HOW_MANY = {"gru": "1 state", "lstm": "2 states", "mingru": "1 state", "lru": "2 states"}
 ABLE = [
     (name, kernel)
     for name in HOW_MANY
     for kernel in kernels.names()
-    if kernels.why_not(kernel, variant(name), kernels.CallContext(BACKEND, 3)) is None
+    if can_run(kernel, variant(name))
 ]
 
 
-@pytest.mark.parametrize("time", [0, 3])
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 4])
-@pytest.mark.parametrize(("name", "kernel"), ABLE)
+@pytest.mark.parametrize(
+    ("run", "count_and_time"), covering(ABLE, [*itertools.product(range(5), (0, 3))])
+)
 def test_every_kernel_refuses_too_few_and_too_many_states(
-    name: str, kernel: str, count: int, time: int
+    run: tuple[str, str], count_and_time: tuple[int, int]
 ) -> None:
+    (name, kernel), (count, time) = run, count_and_time
     layer = layer_of(variant(name), kernel=kernel)
     given = [np.zeros((2, 4))] * count
     if HOW_MANY[name].startswith(str(count)):
@@ -159,11 +171,13 @@ def test_every_kernel_refuses_too_few_and_too_many_states(
         layer(sequences(2, time, 3), initial_state=given)
 
 
-@pytest.mark.parametrize("shape", [(1, 4), (3, 4), (2, 1), (2, 5), (4,), (2, 4, 1)])
-@pytest.mark.parametrize(("name", "kernel"), ABLE)
+@pytest.mark.parametrize(
+    ("run", "shape"), covering(ABLE, [(1, 4), (3, 4), (2, 1), (2, 5), (4,), (2, 4, 1)])
+)
 def test_every_kernel_refuses_states_of_another_shape(
-    name: str, kernel: str, shape: tuple[int, ...]
+    run: tuple[str, str], shape: tuple[int, ...]
 ) -> None:
+    name, kernel = run
     given = [np.zeros((2, 4))] * (len(variant(name).state_size) - 1) + [np.zeros(shape)]
     with pytest.raises(ValueError, match=r"`initial_state` must be of the shape \(2, 4\)"):
         layer_of(variant(name), kernel=kernel)(sequences(2, 3, 3), initial_state=given)
@@ -190,14 +204,19 @@ def test_cells_of_keras_refuse_too_many_states_too() -> None:
         layer(sequences(2, 3, 3), initial_state=[np.zeros((2, 4))] * 4)
 
 
+TRAINED = [
+    (name, kernel)
+    for name in ("simple_rnn", "lstm", "gru", "mgu", "indrnn", "lru")
+    for kernel in kernels.names()
+    if can_run(kernel, variant(name, dtype="float32"))
+]
+
+
 @pytest.mark.skipif(BACKEND == "jax", reason="Keras drops the states of stateful layers in fit")
-@pytest.mark.parametrize("kernel", kernels.names())
-@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "mgu", "indrnn", "lru"])
+@pytest.mark.parametrize(("name", "kernel"), in_turn(TRAINED))
 def test_a_stateful_layer_is_trained_as_from_given_states(name: str, kernel: str) -> None:
     """Truncated backpropagation: the gradient of a batch ends where the batch began."""
     cell = variant(name, dtype="float32")
-    if kernels.why_not(kernel, cell, kernels.CallContext(BACKEND, 3)) is not None:
-        return
     x = [sequences(2, 3, 3, random=seed).astype("float32") for seed in (1, 2)]
     inputs = keras.Input(batch_shape=(2, 3, 3))
     first = [keras.Input(batch_shape=(2, size)) for size in cell.state_size]
@@ -215,11 +234,14 @@ def test_a_stateful_layer_is_trained_as_from_given_states(name: str, kernel: str
     assert any((new != old).any() for new, old in zip(cell.get_weights(), before, strict=True))
 
 
-@pytest.mark.parametrize("return_sequences", [False, True])
-@pytest.mark.parametrize(("name", "kernel"), [*ABLE, ("simple_rnn", "scan"), ("mgu", "scan")])
+@pytest.mark.parametrize(
+    ("run", "return_sequences"),
+    covering([*ABLE, ("simple_rnn", "scan"), ("mgu", "scan")], [False, True]),
+)
 def test_no_rows_give_no_outputs_whatever_the_mask(
-    name: str, kernel: str, return_sequences: bool
+    run: tuple[str, str], return_sequences: bool
 ) -> None:
+    name, kernel = run
     layer = layer_of(variant(name), kernel=kernel, return_sequences=return_sequences)
     mask = ops.convert_to_tensor(np.ones((0, 3), bool))
     shapes = [tuple(part.shape) for part in layer(sequences(0, 3, 3), mask=mask)]

@@ -12,7 +12,7 @@ import kerasseq
 from kerasseq import cells
 from kerasseq.params import catalogue
 from kerasseq.params.count import count
-from tests.thorough import examples
+from tests.thorough import examples, one_in
 
 WIDTHS = st.integers(1, 6)
 MAYBE = st.none() | st.integers(1, 4)
@@ -50,7 +50,7 @@ def not_wide_enough(cell: str, inputs: int, units: int, drawn: dict[str, Any]) -
     return drawn["depth"] == 1 and width != inputs
 
 
-@pytest.mark.parametrize("cell", cells.names())
+@pytest.mark.parametrize("cell", one_in(3, cells.names()))
 @examples(16)
 @given(data=st.data(), inputs=WIDTHS, units=WIDTHS)
 def test_the_closed_form_is_what_is_built(

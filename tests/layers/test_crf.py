@@ -21,7 +21,7 @@ from kerasseq.layers import CRF, TagSoftmax
 from kerasseq.params import report
 from tests.cells.gradients import differences
 from tests.layers.harness import array, assert_close
-from tests.thorough import examples
+from tests.thorough import examples, first_of, is_thorough, one_in
 
 BACKEND = keras.backend.backend()
 
@@ -121,7 +121,7 @@ CASES = [(5, CONSTRAINED), (5, np.ones((4, 4), bool)), (1, CONSTRAINED), (4, np.
 @st.composite
 def chains(draw: st.DrawFn, scale: float | None = None) -> Chain:
     """Chains of any mask; the tags of each row are an allowed path."""
-    time, allowed = draw(st.sampled_from(CASES))
+    time, allowed = draw(st.sampled_from(CASES if is_thorough() else CASES[::2]))
     width = len(allowed) - 1
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scale = draw(st.sampled_from([0.0, 1.0, 30.0])) if scale is None else scale
@@ -228,7 +228,7 @@ def test_ten_thousand_tokens_keep_their_digits(probable: bool) -> None:
     assert float(loss[0]) == pytest.approx(_loss_in_float64(chain), rel=1e-5, abs=1e-3)
 
 
-@pytest.mark.parametrize("scale", [200.0, 2000.0])
+@pytest.mark.parametrize("scale", first_of([2000.0, 200.0]))
 def test_scores_that_disagree_by_hundreds_of_nats_give_finite_gradients(scale: float) -> None:
     chain = _random(ROWS, 5, 3, scale)
     gradients = _gradients(chain)
@@ -280,7 +280,7 @@ def test_the_mask_of_an_embedding_counts() -> None:
     assert_close(layer(emissions), layer(plain, mask=mask))
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
+@pytest.mark.parametrize("policy", one_in(2, ["mixed_float16", "mixed_bfloat16", "float16"]))
 def test_half_precision_is_summed_in_float32(policy: str) -> None:
     chain = _random(2, 20, 3, scale=10.0)
     half = keras.backend.standardize_dtype("bfloat16" if policy.endswith("bfloat16") else "float16")
@@ -303,7 +303,7 @@ def _two_models(layer: Any, width: int = 3) -> tuple[keras.Model, keras.Model]:
     return keras.Model(words, layer(emissions)), keras.Model([words, tags], layer(emissions, tags))
 
 
-@pytest.mark.parametrize("kind", [CRF, TagSoftmax])
+@pytest.mark.parametrize("kind", first_of([CRF, TagSoftmax]))
 def test_it_learns_compiled_at_any_length_and_comes_back(kind: Any, tmp_path: Path) -> None:
     predict, train = _two_models(kind(3))
     train.compile(keras.optimizers.Adam(0.1), lambda _, losses: ops.mean(losses))

@@ -14,7 +14,7 @@ import kerasseq
 from kerasseq import cells
 from kerasseq.layers import AdditiveAttention, DotProductAttention, SequencePooling
 from tests.layers.harness import WIDTH, array, arrays, assert_close, draw, sequences, weighted
-from tests.thorough import examples
+from tests.thorough import examples, one_in
 
 LAYERS: dict[str, dict[str, Any]] = {
     "one": {},
@@ -99,7 +99,7 @@ def test_attention_knows_its_shapes(kind: Any, queries: tuple[int, ...]) -> None
 # Models
 
 
-@pytest.mark.parametrize("options", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("options", one_in(2, LAYERS.values()), ids=LAYERS)
 def test_layers_go_into_models_of_every_kind(options: dict[str, Any]) -> None:
     layer = weighted(kerasseq.rnn("gru", WIDTH, return_sequences=True, **options))
     expected = array(layer(sequences()))
@@ -118,7 +118,7 @@ def test_layers_go_into_models_of_every_kind(options: dict[str, Any]) -> None:
     assert nested.count_params() == sum(weight.size for weight in layer.get_weights())
 
 
-@pytest.mark.parametrize("options", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("options", one_in(2, LAYERS.values()), ids=LAYERS)
 def test_time_distributed_runs_the_layer_on_every_slice(options: dict[str, Any]) -> None:
     layer = weighted(kerasseq.rnn("gru", WIDTH, **options))
     paragraphs = draw(2, 3, 4, WIDTH)

@@ -21,7 +21,7 @@ from tests.layers.harness import (
     twin,
     weighted,
 )
-from tests.thorough import first_of
+from tests.thorough import covering, first_of
 
 POLICIES = ["mixed_bfloat16", "mixed_float16"]
 if keras.backend.backend() != "jax":  # which has no float64 unless told at its start
@@ -50,8 +50,7 @@ def classifier(*layers: Any, rate: float = 0.02, **compiled: Any) -> Any:
     return model
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("options", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize(("options", "policy"), covering([*LAYERS.values()], POLICIES), ids=str)
 def test_outputs_and_states_have_the_dtype_of_the_policy(
     options: dict[str, Any], policy: str
 ) -> None:

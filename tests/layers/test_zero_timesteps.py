@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from kerasseq import cells
 from kerasseq.layers import AdditiveAttention, DotProductAttention, SequencePooling
 from kerasseq.layers.pooling import MODES
 from tests.layers.harness import WIDTH, array, arrays, assert_close, draw, randomize
+from tests.thorough import covering, one_in
 
 EMPTY = np.zeros((2, 0, WIDTH), "float32")
 OPTIONS: list[dict[str, Any]] = [
@@ -30,12 +32,13 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("return_sequences", [False, True])
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_outputs_are_empty_or_zeros(
-    options: dict[str, Any], return_sequences: bool, masked: bool
-) -> None:
+@pytest.mark.parametrize(
+    ("options", "form"),
+    covering(OPTIONS, [*itertools.product((False, True), repeat=2)]),
+    ids=str,
+)
+def test_outputs_are_empty_or_zeros(options: dict[str, Any], form: tuple[bool, bool]) -> None:
+    return_sequences, masked = form
     layer = kerasseq.rnn("lstm", WIDTH, return_sequences=return_sequences, **options)
     layer.build(EMPTY.shape)
     randomize(layer)
@@ -45,7 +48,7 @@ def test_outputs_are_empty_or_zeros(
     assert_close(layer(EMPTY, **told), [np.zeros(shape, "float32") for shape in shapes])
 
 
-@pytest.mark.parametrize("cell", cells.names())
+@pytest.mark.parametrize("cell", one_in(3, cells.names()))
 def test_states_are_the_first_ones_zeros_given_or_learned(cell: str) -> None:
     layer = kerasseq.rnn(
         cell, 4, depth=2, bidirectional=True, return_state=True, trainable_initial_state=True

@@ -15,7 +15,7 @@ from kerasseq.generation import BeamSearch, Sampler
 from kerasseq.models import Captioner, WordLoss
 from tests.layers.harness import array, assert_close, draw, randomize
 from tests.models.sizes import DECODERS, captioners
-from tests.thorough import examples, first_of
+from tests.thorough import covering, examples
 
 CELLS = ("lstm", "gru", "simple_rnn", "mgu", "layernorm_lstm", "mingru")
 WORDS, FEATURES, REGIONS = 12, 6, 5
@@ -47,8 +47,7 @@ def test_the_closed_form_is_what_is_built(sizes: Captioner) -> None:
     assert model.output_shape == (None, None, sizes.words)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm", "mingru"])
-@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize(("decoder", "cell"), covering(DECODERS, ["gru", "lstm", "mingru"]))
 def test_word_by_word_it_says_what_it_says_in_one_go(decoder: str, cell: str) -> None:
     sizes = _sizes(decoder, cell=cell, depth=2)
     model, inputs = _model(sizes), _inputs(sizes)
@@ -114,7 +113,8 @@ def test_attention_says_where_it_looks() -> None:
     np.testing.assert_allclose(looked.sum(axis=-1), 1.0, atol=1e-5)
 
 
-@pytest.mark.parametrize("decoder", first_of(DECODERS))
+@pytest.mark.thorough
+@pytest.mark.parametrize("decoder", DECODERS)
 def test_it_learns_captions_by_heart(decoder: str) -> None:
     keras.utils.set_random_seed(0)
     sizes = _sizes(decoder, units=24, embedding=24, tie_embeddings=True)

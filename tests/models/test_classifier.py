@@ -14,7 +14,7 @@ from kerasseq.layers.ngrams import NgramRatios, NgramVotes
 from kerasseq.layers.token_dropout import TokenDropout
 from kerasseq.models import Classifier
 from tests.models.texts import texts
-from tests.thorough import examples
+from tests.thorough import covering, examples
 
 CELLS = ("lstm", "gru", "simple_rnn", "mgu", "layernorm_lstm", "mingru")
 POOLINGS = ("last", "mean", "max", "attention", "max+mean", "last+attention")
@@ -47,8 +47,7 @@ def test_the_closed_form_is_what_is_built(sizes: Classifier) -> None:
     assert model.output_shape == (None, sizes.logits)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(("cell", "classes"), covering(CELLS, [2, 3]))
 def test_it_gives_a_row_of_logits_for_each_text(cell: str, classes: int) -> None:
     sizes = Classifier(30, classes, cell, units=4, embedding=5, ngrams=9)
     outputs = np.asarray(sizes.build()(texts(sizes)))

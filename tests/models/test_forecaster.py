@@ -86,8 +86,7 @@ def test_sizes_that_cannot_be_are_named(wrong: dict[str, Any], message: str) -> 
 # What a forecast depends on
 
 
-@pytest.mark.parametrize("channels", ["apart", "together"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "channels"), covering(KINDS, ["apart", "together"]))
 def test_every_input_has_a_part_in_the_forecast(kind: str, channels: str) -> None:
     sizes = Forecaster(**EVERYTHING, kind=kind, channels=channels, attention=kind == "seq2seq")
     model, inputs = sizes.build(), windows(sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from dataclasses import replace
 from typing import Any
@@ -31,13 +32,12 @@ ROWS = 3
 # Of these cells every weight that multiplies is a matrix, and this kernel multiplies by matrices.
 CELLS = ("gru", "lstm", "simple_rnn", "mgu", "layernorm_lstm")
 KERNEL = {"kernel": "scan"}
+counted = pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch counts them")
 
 
 def _passed(model: keras.Model, inputs: Any) -> int:
     """Those of all products of matrices and convolutions in a forward pass, for one row."""
-    flops = pytest.importorskip("torch.utils.flop_counter")
-    if keras.backend.backend() != "torch":
-        pytest.skip("what counts is PyTorch's")
+    flops = importlib.import_module("torch.utils.flop_counter")
     model.trainable = False  # or the counter wants a backward pass
     with flops.FlopCounterMode(display=False) as counter:
         model(inputs, training=False)
@@ -61,6 +61,7 @@ def _classifiers(draw: st.DrawFn) -> Classifier:
     )
 
 
+@counted
 @pytest.mark.thorough
 @given(_classifiers(), st.integers(1, 6))
 @examples(20)
@@ -69,6 +70,7 @@ def test_a_classifier_takes_what_is_counted(sizes: Classifier, timesteps: int) -
     assert sizes.macs(timesteps) == _passed(sizes.build(), {"tokens": tokens})
 
 
+@counted
 @given(sequence_classifiers(CELLS, [KERNEL, {**KERNEL, "projection": 2}]), st.integers(1, 9))
 @examples(30)
 def test_a_sequence_classifier_takes_what_is_counted(
@@ -86,6 +88,7 @@ def test_ngrams_are_seen_at_each_token_and_vote(classes: int) -> None:
     assert both.macs(6) == one.macs(6) + 6 * both.order * both.logits
 
 
+@counted
 @pytest.mark.parametrize("cell", CELLS[:2])
 @pytest.mark.parametrize("crf", [True, False])
 def test_a_tagger_takes_what_is_counted(cell: str, crf: bool) -> None:
@@ -99,6 +102,7 @@ def test_a_tagger_takes_what_is_counted(cell: str, crf: bool) -> None:
     assert config.macs(6, 5) == _passed(config.build(), inputs)
 
 
+@counted
 @given(forecasters(CELLS, [KERNEL]))
 @examples(30)
 def test_a_forecaster_takes_what_is_counted(sizes: Forecaster) -> None:
@@ -106,12 +110,14 @@ def test_a_forecaster_takes_what_is_counted(sizes: Forecaster) -> None:
     assert sizes.macs() == _passed(sizes.build(), windows(sizes, ROWS))
 
 
+@counted
 def test_a_decoder_that_looks_back_is_counted_by_its_weights() -> None:
     sizes = Forecaster(7, 5, "seq2seq", units=4, attention=True, options=KERNEL)
     activations = 7 * 5 * (4 + 4)  # each step ahead meets each timestep, and takes a part of it
     assert sizes.macs() + activations == _passed(sizes.build(), windows(sizes, ROWS))
 
 
+@counted
 @given(captioners(CELLS, KERNEL), st.integers(1, 6), st.integers(1, 4))
 @examples(30)
 def test_a_captioner_takes_what_is_counted(sizes: Captioner, timesteps: int, regions: int) -> None:
@@ -165,6 +171,7 @@ def _network(kind: str) -> keras.Model:
     )
 
 
+@counted
 @pytest.mark.parametrize("kind", ["every layer", "mobilenet_v2", "mobilenet_v3_small"])
 def test_a_network_takes_what_is_counted(kind: str) -> None:
     network = _network(kind)

@@ -120,7 +120,8 @@ def test_a_causal_model_reads_no_later_timestep_before_it_pools() -> None:
     assert not np.allclose(one[:, 2], two[:, 2], atol=1e-4)
 
 
-@pytest.mark.parametrize("frame", [None, pytest.param((8, 8), marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("frame", [None, (8, 8)])
 def test_it_learns_and_comes_back_from_a_file(frame: Any, tmp_path: Path) -> None:
     sizes = SequenceClassifierConfig(
         channels=2, classes=2, units=4, convolutions=1, filters=4, frame=frame, frame_features=4,

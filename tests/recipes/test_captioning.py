@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -26,7 +25,7 @@ from kerasseq.recipes import captioning
 from kerasseq.recipes.captioning import CaptioningSettings
 from kerasseq.tasks import perform
 from kerasseq.tasks.captioning import CaptionRun
-from tests.thorough import first_of
+from tests.thorough import examples
 
 TASK = kerasseq.captioning.task
 SETTINGS = CaptioningSettings(min_count=1)
@@ -320,18 +319,17 @@ def test_attention_is_drawn(tmp_path: Path) -> None:
 # Settings
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "changes",
-    first_of(
-        [
-            {"decoder": "merge", "cell": "lstm", "depth": 2, "embedding": 8},
-            {
-                "decoder": "par", "scheduled_sampling": 0.3, "label_smoothing": 0.1, "zoneout": 0.1,
-                "tie_embeddings": False,
-            },
-            {"decoder": "pre", "beam_width": 1, "no_repeat_ngram_size": 2, "schedule": "constant"},
-        ]
-    ),
+    [
+        {"decoder": "merge", "cell": "lstm", "depth": 2, "embedding": 8},
+        {
+            "decoder": "par", "scheduled_sampling": 0.3, "label_smoothing": 0.1, "zoneout": 0.1,
+            "tie_embeddings": False,
+        },
+        {"decoder": "pre", "beam_width": 1, "no_repeat_ngram_size": 2, "schedule": "constant"},
+    ],
     ids=lambda changes: changes["decoder"],
 )  # fmt: skip
 def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
@@ -354,7 +352,7 @@ def test_settings_that_it_takes(changes: dict[str, Any]) -> None:
     st.integers(5, 40),
     st.integers(1, 9),
 )
-@examples(max_examples=15)
+@examples(15)
 def test_the_closed_form_is_what_is_built(drawn: dict[str, Any], words: int, width: int) -> None:
     inputs = [4, width] if drawn["decoder"] == "attention" else [width]
     data_info = {"words": words, "inputs": inputs, "network": None}

@@ -20,6 +20,7 @@ from kerasseq.models import FeatureExtractor, image_network
 from kerasseq.recipes import captioning
 from kerasseq.recipes.captioning import CaptioningSettings
 from kerasseq.tasks.captioning import CaptionRun, writing
+from tests.golden.replay import RUNS
 
 _COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
 _NAMES = [f"{number}.png" for number in range(12)]
@@ -61,6 +62,12 @@ def seeing(place: Path) -> CaptionRun:
 
 
 @pytest.fixture(scope="module")
+def saved() -> CaptionRun:
+    """Another run from pixels, which is there already."""
+    return CaptionRun.load(RUNS / "captioning")
+
+
+@pytest.fixture(scope="module")
 def featured(place: Path) -> CaptionRun:
     """A run from features."""
     return captioning(_table(), features=place / "told" / "f.npz", **SMALL)
@@ -95,22 +102,22 @@ def test_images_are_captioned_however_they_are_given(seeing: CaptionRun, place: 
     assert len(seeing.predict([folder, stack[0]])) == 13
 
 
-def test_one_array_is_not_taken_for_its_rows(seeing: CaptionRun, featured: CaptionRun) -> None:
+def test_one_array_is_not_taken_for_its_rows(saved: CaptionRun, featured: CaptionRun) -> None:
     for one in (np.zeros((24, 20, 3), np.uint8), np.zeros((24, 20)), np.zeros((24, 20, 3))):
         with pytest.raises(ValueError, match="give a list of images, even for one"):
-            seeing.predict(one)
+            saved.predict(one)
         with pytest.raises(ValueError, match=r"list.* even (for one|a single one)"):
             featured.predict(one)
 
 
-def test_bad_images_are_counted(seeing: CaptionRun, place: Path, tmp_path: Path) -> None:
+def test_bad_images_are_counted(saved: CaptionRun, place: Path, tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "c.png"):
         (tmp_path / name).write_text("text")
     given = [*sorted((place / "images").iterdir()), tmp_path]
     with pytest.raises(
         ValueError, match=r"a\.png is no image.* 2 more of the 15 .* leave them out"
     ):
-        seeing.predict(given)
+        saved.predict(given)
 
 
 def test_features_that_are_no_numbers_are_not_captioned(featured: CaptionRun) -> None:

@@ -25,7 +25,7 @@ from kerasseq.runs import ClassificationRun, Run
 from kerasseq.tasks import perform
 from kerasseq.tasks.forecasting import ForecastRun
 from tests.golden.replay import RUNS
-from tests.thorough import examples, first_of
+from tests.thorough import examples
 
 TASK = kerasseq.forecasting.task
 SMALL: dict[str, Any] = {
@@ -623,15 +623,14 @@ def test_covariates_gaps_and_lags() -> None:
         run.forecast(future=ahead[ahead["store"] != "c"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "changes",
-    first_of(
-        [
-            {"model": "direct", "output": "point", "loss": "mae", "normalization": "instance"},
-            {"model": "segment", "output": "normal", "lookback": 14, "horizon": 7, "linear": True},
-            {"model": "recursive", "output": "negative_binomial", "scheduled_sampling": 0.5},
-        ]
-    ),
+    [
+        {"model": "direct", "output": "point", "loss": "mae", "normalization": "instance"},
+        {"model": "segment", "output": "normal", "lookback": 14, "horizon": 7, "linear": True},
+        {"model": "recursive", "output": "negative_binomial", "scheduled_sampling": 0.5},
+    ],
     ids=lambda changes: changes["model"],
 )
 def test_outputs_that_it_takes(changes: dict[str, Any]) -> None:

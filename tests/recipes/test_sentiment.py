@@ -319,8 +319,7 @@ def test_a_class_that_was_not_trained_on_is_refused(run: ClassificationRun) -> N
             (np.array([3, 1], dtype=np.uint8), ["1", "3"]),
             ([0.5, 4.0], ["0.5", "4.0"]),
             (["1", "0"], ["0", "1"]),
-        ],
-        2,
+        ]
     ),
     ids=str,
 )
@@ -389,17 +388,16 @@ def test_a_class_of_two_texts_is_enough_for_every_seed(seed: int) -> None:
 # Settings
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "changes",
-    first_of(
-        [
-            {"ngrams": 0, "pooling": "attention+mean"},
-            {"tokens": "subword", "vocabulary_size": 400, "schedule": "cosine"},
-            {"cell": "mingru", "depth": 2, "bidirectional": False, "ngrams": 3},
-            {"zoneout": 0.1, "recurrent_dropout": 0.1, "class_weights": True, "clipnorm": None},
-            {"lowercase": False, "length": 3, "truncate": "start"},
-        ]
-    ),
+    [
+        {"ngrams": 0, "pooling": "attention+mean"},
+        {"tokens": "subword", "vocabulary_size": 400, "schedule": "cosine"},
+        {"cell": "mingru", "depth": 2, "bidirectional": False, "ngrams": 3},
+        {"zoneout": 0.1, "recurrent_dropout": 0.1, "class_weights": True, "clipnorm": None},
+        {"lowercase": False, "length": 3, "truncate": "start"},
+    ],
     ids=str,
 )
 def test_settings_that_it_takes(changes: dict[str, Any]) -> None:

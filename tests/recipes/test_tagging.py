@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 LEARNING: dict[str, Any] = {
     **SMALL, "epochs": 6, "learning_rate": 0.03, "batch_size": 8, "dropout": 0.2,
-    "embedding_dropout": 0.0, "word_dropout": 0.0,
+    "embedding_dropout": 0.0, "word_dropout": 0.0, "final": "train",
 }  # fmt: skip
 QUICK: dict[str, Any] = {**SMALL, "epochs": 1}
 
@@ -88,7 +88,7 @@ def test_it_learns_and_tells_how_good_it_is(run: TaggingRun) -> None:
     assert test["f1"] > 0.9
     assert [*run.metrics["baselines"]] == ["most frequent tag", "CRF of hand-made features"]
     assert "strongest baseline" in run.metrics["verdict"]
-    assert run.metrics["rows"] == {"train": 120, "validation": 12, "test": 30}
+    assert run.metrics["rows"] == {"train": 108, "validation": 12, "test": 30}
     assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     assert run.metrics["macs"] == TASK.macs(run.state["data_info"], run.resolved)
     assert max(run.history["val_f1"]) == run.history["val_f1"][run.metrics["epochs"]["kept"] - 1]

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import onnxruntime
 import pandas as pd
@@ -17,8 +18,13 @@ import tokenizers
 
 import kerasseq
 from kerasseq.cli import main
+from tests.golden.replay import RUNS
 from tests.layers.harness import draw
+from tests.thorough import first_of
 
+of_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the saved runs are of TensorFlow"
+)
 #: Runs predict.py with three packages alone on its path, and prints its predictions.
 ALONE = """
 import json, sys
@@ -64,13 +70,14 @@ def assert_same(alone: pd.DataFrame, expected: pd.DataFrame) -> None:
 
 @pytest.fixture(scope="module")
 def run() -> Any:
-    """A small run of the demo's reviews, with n-grams."""
-    return kerasseq.sentiment(epochs=1, units=4, embedding=8, quiet=True)
+    """A small run, of words and n-grams."""
+    return kerasseq.load(RUNS / "sentiment")
 
 
 TEXTS = ["A fine film", "not a GOOD film \u2014 dull\ud83d", "", "\u4e16\u754c", "the film " * 300]
 
 
+@of_tensorflow
 def test_a_run_of_texts(run: Any, tmp_path: Path) -> None:
     folder = run.export(tmp_path / "exported")
     assert_same(predict_alone(folder, TEXTS, "texts", tmp_path / "path"), run.predict(TEXTS))
@@ -80,15 +87,29 @@ def test_a_run_of_texts(run: Any, tmp_path: Path) -> None:
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected
 
 
+@of_tensorflow
+def test_a_run_of_subwords(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "sentiment-subwords")
+    folder = run.export(tmp_path / "exported")
+    assert_same(predict_alone(folder, TEXTS, "texts", tmp_path / "path"), run.predict(TEXTS))
+
+
+@pytest.mark.thorough
+def test_a_run_of_many_words(tmp_path: Path) -> None:
+    run = kerasseq.sentiment(epochs=1, units=4, embedding=8, quiet=True)
+    folder = run.export(tmp_path / "exported")
+    assert_same(predict_alone(folder, TEXTS, "texts", tmp_path / "path"), run.predict(TEXTS))
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "options",
     [
         {"tokens": "subword", "ngrams": 3, "truncate": "middle", "length": 7},
-        pytest.param({"ngrams": 0, "truncate": "start", "length": 9},
-                     marks=pytest.mark.thorough),
+        {"ngrams": 0, "truncate": "start", "length": 9},
     ],
     ids=["subwords", "without n-grams"],
-)  # fmt: skip
+)
 def test_other_tokens_and_three_classes(options: dict[str, Any], tmp_path: Path) -> None:
     words = {"a": ("fine", "good"), "b": ("bad", "dull"), "note": ("so", "fair")}
     rows = [(f"a {x} film {n}", name) for name, pair in words.items() for x in pair
@@ -100,9 +121,7 @@ def test_other_tokens_and_three_classes(options: dict[str, Any], tmp_path: Path)
     assert_same(predict_alone(folder, TEXTS, "texts", tmp_path / "path"), run.predict(TEXTS))
 
 
-@pytest.mark.parametrize(
-    "labels", [["a", "b"], pytest.param([0.5, 1.5], marks=pytest.mark.thorough)]
-)
+@pytest.mark.parametrize("labels", first_of([["a", "b"], [0.5, 1.5]]))
 def test_a_run_of_sequences(labels: list[Any], tmp_path: Path) -> None:
     options = {"normalize": "sequence", "differences": True, "convolutions": 1}
     data = draw(40, 9, 2), labels * 20
@@ -115,6 +134,7 @@ def test_a_run_of_sequences(labels: list[Any], tmp_path: Path) -> None:
     assert_same(predict_alone(folder, rows, "arrays", tmp_path / "path"), run.predict(new))
 
 
+@of_tensorflow
 def test_an_exported_run_is_not_replaced_unasked(run: Any, tmp_path: Path) -> None:
     run.export(tmp_path)
     with pytest.raises(ValueError, match="overwrite=True"):
@@ -129,6 +149,7 @@ def test_an_exported_run_is_not_replaced_unasked(run: Any, tmp_path: Path) -> No
     assert not (tmp_path / "new").exists()
 
 
+@of_tensorflow
 def test_the_shell_exports_a_run_and_a_file(
     run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,7 +162,7 @@ def test_the_shell_exports_a_run_and_a_file(
     assert "format" in capsys.readouterr().err
 
 
-def test_runs_of_other_recipes_are_refused_in_one_sentence(run: Any, tmp_path: Path) -> None:
+def test_runs_of_other_recipes_are_refused_in_one_sentence() -> None:
     from kerasseq import registry
 
     task = registry.task("forecasting")

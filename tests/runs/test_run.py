@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,9 +28,15 @@ def made() -> Run:
     return toy()
 
 
+@pytest.fixture(scope="module")
+def saved(made: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made.save(tmp_path_factory.mktemp("runs") / "run")
+
+
 @pytest.fixture
-def folder(made: Run, tmp_path: Path) -> Path:
-    return made.save(tmp_path / "run", overwrite=True)
+def folder(saved: Path, tmp_path: Path) -> Path:
+    """A copy, to be changed."""
+    return Path(shutil.copytree(saved, tmp_path / "run"))
 
 
 def _change(path: Path, **values: Any) -> None:
@@ -47,6 +54,7 @@ def test_a_saved_run_comes_back_as_it_was(made: Run, folder: Path) -> None:
     assert again.predict(PAIRS).equals(made.predict(PAIRS))
 
 
+@pytest.mark.thorough
 def test_a_fresh_process_predicts_the_same(made: Run, folder: Path) -> None:
     code = f"""
 import sys

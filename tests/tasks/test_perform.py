@@ -22,7 +22,7 @@ from kerasseq.tasks import perform
 from kerasseq.tasks.base import Prepared, Task
 from kerasseq.tasks.perform import prepare, train
 from tests.damages import CASES, DAMAGES
-from tests.thorough import first_of
+from tests.thorough import first_of, is_thorough
 from tests.toy import TASK, Toy, ToyRun, ToySettings, numbers, toy
 
 TOP = [
@@ -131,6 +131,7 @@ def test_a_run_is_neither_compiled_nor_carries_an_optimiser(plain: ToyRun) -> No
     assert len(model.variables) == len(model.weights) + 1  # the dropout's generator
 
 
+@pytest.mark.thorough
 def test_callbacks_are_called() -> None:
     seen = []
     toy(callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda n, logs: seen.append(n))])
@@ -297,10 +298,16 @@ def test_an_interrupted_refit_goes_on(refitted: ToyRun, tmp_path: Path) -> None:
 # Folders
 
 
-def test_a_run_with_a_folder_is_a_folder(tmp_path: Path) -> None:
-    run = toy(out=tmp_path / "run")
-    assert run.folder == tmp_path / "run"
-    found = sorted(str(path.relative_to(run.folder)) for path in run.folder.rglob("*"))
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert toy(out=folder).folder == folder
+    return folder
+
+
+def test_a_run_with_a_folder_is_a_folder(finished: Path) -> None:
+    found = sorted(str(path.relative_to(finished)) for path in finished.rglob("*"))
     assert found == [
         "history.json",
         "metrics.json",
@@ -358,32 +365,25 @@ toy(epochs=5, out={str(tmp_path / "run")!r}, callbacks=[Kill()])
 
 
 def test_a_finished_run_is_loaded_and_not_trained_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plain: ToyRun, finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = toy(out=tmp_path / "run")
-    written = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*.json")}
-    again = toy(out=tmp_path / "run", quiet=False)
+    written = {path: path.stat().st_mtime_ns for path in finished.rglob("*.json")}
+    again = toy(out=finished, quiet=False)
     assert "loaded, not trained again" in capsys.readouterr().err
-    assert again.metrics == first.metrics
-    assert _same(again.model, first.model)
-    assert {path: path.stat().st_mtime_ns for path in first.folder.rglob("*.json")} == written
+    assert again.folder == finished
+    assert again.metrics == json.loads((finished / "metrics.json").read_text())
+    assert _same(again.model, plain.model)
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*.json")} == written
 
 
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_another_run_in_the_folder_is_left_alone(tmp_path: Path, interrupted: bool) -> None:
-    def stop(epoch: int, logs: Any) -> None:
-        if epoch == 1 and interrupted:
-            raise KeyboardInterrupt
-
-    try:
-        toy(
-            out=tmp_path / "run",
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=stop)],
-        )
-    except KeyboardInterrupt:
-        assert interrupted
+@pytest.mark.parametrize(
+    ("which", "what"), [("finished", "a run"), ("interrupted", "an interrupted run")]
+)
+def test_another_run_in_the_folder_is_left_alone(
+    which: str, what: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    shutil.copytree(request.getfixturevalue(which), tmp_path / "run")
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
-    what = "an interrupted run" if interrupted else "a run"
     with pytest.raises(ValueError, match=rf"run holds {what} with units=3: give the same"):
         toy(out=tmp_path / "run", units=4)
     with pytest.raises(ValueError, match=rf"run holds {what} with other data: give the same"):
@@ -418,8 +418,6 @@ HOLD = """
 import sys
 from pathlib import Path
 from kerasseq.io import lock
-from tests.thorough import first_of
-from tests.thorough import first_of
 with lock.hold(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -627,7 +625,8 @@ def test_a_warm_start_begins_with_the_earlier_weights(
     plain: ToyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     replace(plain).save(tmp_path / "run")
-    for source in (plain, tmp_path / "run", str(tmp_path / "run")):
+    folder = tmp_path / "run"
+    for source in (plain, str(folder), *([folder] if is_thorough() else [])):
         start = _Start()
         toy(warm_start=source, callbacks=[start], seed=5, quiet=False)
         assert "4 of 4 weights copied" in capsys.readouterr().err

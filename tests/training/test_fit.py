@@ -25,6 +25,7 @@ from kerasseq.training import (
 from tests.thorough import first_of
 
 LONGEST = 20
+THOROUGH = pytest.mark.thorough
 
 
 def _examples(rows: int = 120, seed: int = 0) -> Examples:
@@ -290,7 +291,7 @@ def test_an_unknown_schedule_is_refused() -> None:
         _fit(_model(), _plan(schedule="linear"))
 
 
-@pytest.mark.parametrize("folder", ["run", "run/deep"])
+@pytest.mark.parametrize("folder", first_of(["run/deep", "run"]))
 def test_a_loss_that_is_no_number_stops_training_and_leaves_nothing(
     tmp_path: Path, folder: str
 ) -> None:
@@ -307,7 +308,7 @@ def test_a_loss_that_is_no_number_stops_training_and_leaves_nothing(
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts traces of TensorFlow")
-@pytest.mark.parametrize("branches", [(), ("deep", "wide")])
+@pytest.mark.parametrize("branches", [("deep", "wide"), pytest.param((), marks=THOROUGH)])
 def test_a_training_step_is_traced_once(
     branches: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,7 +392,7 @@ def test_the_average_of_the_weights_is_validated_and_kept() -> None:
     assert result.history["val_loss"][-1] == pytest.approx(loss, rel=1e-5)
 
 
-@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize("epoch", first_of([1, 3]))
 def test_averages_go_on_after_an_interruption(tmp_path: Path, epoch: int) -> None:
     config, checkpoint = _plan(epochs=5, ema_momentum=0.9), tmp_path / "checkpoint.npz"
     whole, again = _model(), _model(seed=99)
@@ -445,6 +446,7 @@ def test_a_line_for_each_epoch_where_there_is_no_terminal(
     assert all("val_loss" in line and "accuracy" in line for line in lines)
 
 
+@THOROUGH
 def test_quiet_training_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     _fit(_model())
     assert capsys.readouterr().err == ""

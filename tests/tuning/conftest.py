@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,11 @@ SPACE = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def light() -> Iterator[None]:
+@pytest.fixture(autouse=True, scope="session")
+def light() -> None:
     """Each trial ends by collecting garbage, which the objects of other tests are no part of."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

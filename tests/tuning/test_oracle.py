@@ -16,6 +16,7 @@ from kerasseq.settings import Choice, Conditional, Float, Int
 from kerasseq.tuning.hyperband import factor_for, sweep
 from kerasseq.tuning.oracle import OUTCOME, SETTINGS, SILENCE, make
 from kerasseq.tuning.task import Data, Task, settings_key
+from tests.thorough import covering, first_of
 from tests.tuning.conftest import said
 
 Make = Callable[..., Task]
@@ -92,8 +93,7 @@ def test_the_recipe_s_own_setting_is_tried_first_as_far_as_the_budget_goes(
     assert first == {"units": 2, "batch_size": 16}
 
 
-@pytest.mark.parametrize("tuner", TRIALS)
-@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize(("tuner", "ended"), covering([*TRIALS], [True, False]))
 def test_a_search_goes_on_from_its_journal_as_if_it_had_not_ended(
     tuner: str, ended: bool, task: Make, data: Data
 ) -> None:
@@ -152,7 +152,9 @@ def test_hyperband_promotes_the_best_third(task: Make, data: Data) -> None:
     assert sorted(e["trial_id"] for e in second) == sorted(ranked[: len(second)])
 
 
-@pytest.mark.parametrize(("epochs", "factor"), [(9, 3), (30, 3), (30, 6), (20, 5), (4, 5)])
+@pytest.mark.parametrize(
+    ("epochs", "factor"), first_of([(9, 3), (20, 5), (4, 5), (30, 3), (30, 6)], 3)
+)
 def test_the_trials_of_a_sweep_are_counted(
     epochs: int, factor: int, task: Make, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:

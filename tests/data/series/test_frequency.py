@@ -16,6 +16,7 @@ from kerasseq.data.series.frequency import (
     positions,
     season_of,
 )
+from tests.thorough import covering
 
 FREQUENCIES = [
     "250ms", "s", "5min", "15min", "90min", "h", "6h", "D", "2D", "10D", "B", "W-SUN", "W-WED",
@@ -29,8 +30,7 @@ def _places(stamps: pd.DatetimeIndex, frequency: str) -> np.ndarray:
     return positions(stamps, stamps[np.zeros(len(stamps), dtype=int)], frequency)
 
 
-@pytest.mark.parametrize("frequency", FREQUENCIES)
-@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize(("frequency", "zone"), covering(FREQUENCIES, ZONES))
 @settings(max_examples=5)
 @given(data=st.data())
 def test_a_frequency_is_seen_in_spite_of_gaps(
@@ -46,8 +46,7 @@ def test_a_frequency_is_seen_in_spite_of_gaps(
     assert _places(stamps, frequency).tolist() == expected
 
 
-@pytest.mark.parametrize("frequency", FREQUENCIES)
-@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize(("frequency", "zone"), covering(FREQUENCIES, ZONES))
 def test_stamps_go_on_as_they_were(frequency: str, zone: str | None) -> None:
     whole = pd.date_range("2020-01-15 00:00", periods=30, freq=frequency, tz=zone)
     assert next_stamps(whole[:20], 10, frequency).equals(whole[20:])

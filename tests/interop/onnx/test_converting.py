@@ -45,7 +45,7 @@ def test_layers_of_keras_are_one_node_with_any_mask(
     assert kinds(check(words(*stack), {"tokens": TOKENS})) == [node, node]
 
 
-@pytest.mark.parametrize("merge", first_of(["concat", "ave", "sum", "mul"], 2))
+@pytest.mark.parametrize("merge", first_of(["concat", "ave", "sum", "mul"]))
 def test_both_directions_are_one_node(merge: str) -> None:
     bidirectional = layers.Bidirectional(layers.GRU(4, return_sequences=True), merge_mode=merge)
     deep = kerasseq.lstm(3, depth=2, bidirectional=True)

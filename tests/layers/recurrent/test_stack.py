@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import keras
@@ -25,6 +26,7 @@ from tests.layers.harness import (
     twin,
     weighted,
 )
+from tests.thorough import covering, one_in
 
 CONNECTIONS = ("residual", "highway")
 # One cell of every form.
@@ -108,17 +110,19 @@ def test_without_sequences_the_last_real_step_is_carried(skip: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"residual": True},
-        {"highway": True},
-        {"bidirectional": True},
-        {"zero_output_for_mask": False, "return_state": True},
-    ],
-    ids=lambda options: "-".join(options) or "plain",
+    ("options", "cell"),
+    covering(
+        [
+            {},
+            {"residual": True},
+            {"highway": True},
+            {"bidirectional": True},
+            {"zero_output_for_mask": False, "return_state": True},
+        ],
+        CELLS,
+    ),
+    ids=lambda own: own if isinstance(own, str) else "-".join(own) or "plain",
 )
-@pytest.mark.parametrize("cell", CELLS)
 def test_masked_timesteps_might_as_well_not_be_there(cell: str, options: dict[str, Any]) -> None:
     stack = weighted(kerasseq.rnn(cell, WIDTH, depth=2, **options))
     result = arrays(stack(sequences(), mask=mask()))
@@ -163,23 +167,25 @@ def test_an_attached_mask_counts_beside_initial_states_too(options: dict[str, An
     assert_close(model([ops.convert_to_tensor(words), *states]), told)
 
 
-@pytest.mark.parametrize("return_sequences", [False, True])
-@pytest.mark.parametrize("return_state", [False, True])
+FORMS: list[dict[str, Any]] = [
+    {},
+    {"bidirectional": True},
+    {"bidirectional": True, "merge": None},
+    {"depth": 2},
+    {"depth": 2, "bidirectional": True},
+    {"depth": 2, "residual": True},
+]
+
+
 @pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"bidirectional": True},
-        {"bidirectional": True, "merge": None},
-        {"depth": 2},
-        {"depth": 2, "bidirectional": True},
-        {"depth": 2, "residual": True},
-    ],
+    ("options", "returned"),
+    covering(FORMS, [*itertools.product((False, True), repeat=2)]),
     ids=str,
 )
 def test_a_mask_goes_on_with_sequences_alone(
-    options: dict[str, Any], return_state: bool, return_sequences: bool
+    options: dict[str, Any], returned: tuple[bool, bool]
 ) -> None:
+    return_sequences, return_state = returned
     layer = kerasseq.rnn(
         "gru", 4, return_sequences=return_sequences, return_state=return_state, **options
     )
@@ -200,7 +206,7 @@ def test_a_mask_goes_on_with_sequences_alone(
 # States
 
 
-@pytest.mark.parametrize("cell", cells.names())
+@pytest.mark.parametrize("cell", one_in(3, cells.names()))
 def test_states_of_one_call_continue_in_the_next(cell: str) -> None:
     stack = weighted(kerasseq.rnn(cell, 4, depth=2, return_sequences=True, return_state=True))
     whole, *final = stack(sequences())
@@ -246,19 +252,7 @@ def test_too_few_or_too_many_states_are_refused(count: int) -> None:
         stack(sequences(), initial_state=[ops.zeros((5, 4))] * count)
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"bidirectional": True},
-        {"bidirectional": True, "merge": None},
-        {"depth": 2},
-        {"depth": 2, "bidirectional": True},
-        {"depth": 2, "residual": True},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("options", "masked"), covering(FORMS, [False, True]), ids=str)
 def test_a_stateful_layer_goes_on_where_it_stopped(options: dict[str, Any], masked: bool) -> None:
     plain = weighted(kerasseq.rnn("gru", WIDTH, return_state=True, **options))
     layer = kerasseq.rnn("gru", WIDTH, return_state=True, stateful=True, **options)

@@ -350,14 +350,10 @@ def test_seasonal_naive_on_m4_hourly(shared_data: Path) -> None:
     assert scored.values["smape"] == pytest.approx(13.9, abs=0.05)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("horizon", "mse", "mae"),
-    [
-        (96, 0.374, 0.394),
-        pytest.param(192, 0.408, 0.415, marks=pytest.mark.thorough),
-        pytest.param(336, 0.429, 0.427, marks=pytest.mark.thorough),
-        pytest.param(720, 0.440, 0.453, marks=pytest.mark.thorough),
-    ],
+    [(96, 0.374, 0.394), (192, 0.408, 0.415), (336, 0.429, 0.427), (720, 0.440, 0.453)],
 )
 def test_the_linear_map_is_as_good_on_etth1_as_the_published_one(
     shared_data: Path, horizon: int, mse: float, mae: float
