@@ -54,7 +54,6 @@ def test_a_saved_run_comes_back_as_it_was(made: Run, folder: Path) -> None:
     assert again.predict(PAIRS).equals(made.predict(PAIRS))
 
 
-@pytest.mark.thorough
 def test_a_fresh_process_predicts_the_same(made: Run, folder: Path) -> None:
     code = f"""
 import sys
