@@ -27,6 +27,7 @@ __all__ = [
 
 TRAIN, VALIDATION, FAINT = "#3b6ea5", "#d1603d", "#9a9a9a"
 _NAMED_CLASSES = 20  # names of more classes do not fit beside the axes
+_LONGEST_NAME = 24  # letters of a class beside an axis
 _NUMBERED_CLASSES = 12  # counts of more classes do not fit into the cells
 
 
@@ -82,9 +83,11 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
             axis.text(column, row, f"{value:,}", ha="center", va="center", color=color)
     if len(classes) <= _NAMED_CLASSES:
         ticks = np.arange(len(classes))
-        turn = 45 if max(map(len, classes)) > 8 else 0
-        axis.set_xticks(ticks, classes, rotation=turn, ha="right" if turn else "center")
-        axis.set_yticks(ticks, classes)
+        names = [n if len(n) <= _LONGEST_NAME else f"{n[: _LONGEST_NAME - 1]}…" for n in classes]
+        turn = 45 if max(map(len, names)) > 8 else 0
+        side = "right" if turn else "center"
+        axis.set_xticks(ticks, names, rotation=turn, ha=side, parse_math=False)
+        axis.set_yticks(ticks, names, parse_math=False)
     axis.set(xlabel="predicted", ylabel="true", title="confusion matrix")
     return figure
 
@@ -110,9 +113,13 @@ def reliability_diagram(bins: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def save(figures: Mapping[str, Figure], folder: Path) -> None:
-    """Write each figure as `NAME.png`."""
+    """Write each figure as `NAME.png`; names with dollar signs are texts, and no formulas."""
+    from matplotlib.text import Text
+
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)
         with atomic.replacing(folder / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=120)
 

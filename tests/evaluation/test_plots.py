@@ -49,6 +49,16 @@ def test_a_confusion_matrix_shows_its_counts_and_names() -> None:
     np.testing.assert_allclose(axis.images[0].get_array()[0], [0.8, 0.2])
 
 
+@pytest.mark.filterwarnings("error")
+def test_any_name_is_a_text_beside_the_axes(tmp_path: Path) -> None:
+    names = ["US$_$", "$\\foo$", 60 * "long "]
+    figure = plots.confusion_matrix(np.eye(3, dtype=int).tolist(), names)
+    curves = plots.learning_curves({"a$^$b": [0.5], "val_a$^$b": [0.5]})
+    plots.save({"confusion": figure, "curves": curves}, tmp_path)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[:2] == names[:2] and labels[2].startswith("long long") and len(labels[2]) == 24
+
+
 def test_a_class_without_rows_is_drawn() -> None:
     axis = plots.confusion_matrix([[0, 0], [1, 1]], ["bad", "good"]).axes[0]
     np.testing.assert_array_equal(axis.images[0].get_array()[0], [0, 0])

@@ -286,6 +286,14 @@ def test_of_two_groups_one_is_scored_and_the_end_of_the_other_stops() -> None:
     assert any(each.startswith(note) for each in parts.notes)
 
 
+def test_groups_take_the_place_of_an_official_test_part() -> None:
+    source = TASK.load(_waves(), SequenceClassificationSettings(**SMALL, groups=["x", "y"] * 45))
+    source.test = source.take(np.arange(10))
+    parts = _parts(source, test_groups=["y"])
+    assert {*parts.test.groups} == {"y"}
+    assert "test_groups= in place of the test part of 10 sequences" in parts.notes
+
+
 def test_groups_may_be_numbers() -> None:
     values, labels = _waves()
     changes: dict[str, Any] = {"groups": [row // 9 for row in range(90)], "test_groups": [3]}
@@ -421,6 +429,7 @@ def test_class_weights_give_all_classes_the_same_total() -> None:
         (lambda v, y: (v, y), {"stride": 2}, "pass window= too"),
         (lambda v, y: (v, y), {"image_size": 10**6}, "scaled to 1,000,000 by 1,000,000 pixels"),
         (lambda v, y: (v, y), {"test_groups": ["a"]}, "test_groups must name some of the groups"),
+        (lambda v, y: (v, y), {"test_groups": ["a"], "test": ([], [])}, "leave one of them out"),
         (lambda v, y: 3, {}, "data must be an array.*Received: int"),
         (lambda v, y: (v, y), {"target": "number"}, "needs numbers as labels.*'slow'"),
     ],

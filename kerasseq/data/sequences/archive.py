@@ -11,13 +11,36 @@ import numpy as np
 from kerasseq.data.sequences.recordings import Recording
 from kerasseq.io.files import read_text
 
-__all__ = ["ARCHIVE_ENDINGS", "read_archive_file", "test_file"]
+__all__ = ["ARCHIVE_ENDINGS", "data_sets", "read_archive_file", "test_file"]
 
 ARCHIVE_ENDINGS = (".ts", ".arff")
 _MISSING = {"?", "nan", ""}
 _TRAIN = re.compile(r"_train$", re.IGNORECASE)
+_DIMENSION = re.compile(r"dimension\d+(?=_train$)", re.IGNORECASE)
 # A field between commas, perhaps in quotes. The module csv limits the length of a field.
 _FIELD = re.compile(r"""(?:^|,)\s*(?:(["'])(.*?)(?<!\\)\1\s*(?=,|$)|([^,]*))""")
+
+
+def data_sets(folder: Path) -> list[Path]:
+    """The files to train on in a folder of the archive, one for each data set.
+
+    A data set has a training and a test part, or is all that there is in the folder. Of a data set
+    in both formats, the `.ts` file is taken; and none of the files with a single channel,
+    `NAMEDimension1_TRAIN`, beside the file with all of them, `NAME_TRAIN`.
+
+    Args:
+        folder: the folder.
+    """
+    entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    files = [path for path in entries if path.suffix.lower() in ARCHIVE_ENDINGS]
+    if len(entries) == len(files) == 1:
+        return files
+    sets: dict[str, Path] = {}
+    for path in files:  # .arff before .ts
+        if test_file(path):
+            sets[path.stem.lower()] = path
+    whole = {stem: _DIMENSION.sub("", stem) for stem in sets}
+    return [path for stem, path in sets.items() if whole[stem] == stem or whole[stem] not in sets]
 
 
 def test_file(path: Path) -> Path | None:

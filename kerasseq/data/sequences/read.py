@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 
 from kerasseq.data.sequences import arrays, folders
-from kerasseq.data.sequences.archive import ARCHIVE_ENDINGS, read_archive_file, test_file
+from kerasseq.data.sequences.archive import (
+    ARCHIVE_ENDINGS,
+    data_sets,
+    read_archive_file,
+    test_file,
+)
 from kerasseq.data.sequences.folders import FileReaders, Layout
 from kerasseq.data.sequences.recordings import Recording, Sequences, assemble, channel_numbers
 from kerasseq.data.sequences.tables import find_columns, split_table
@@ -194,15 +199,7 @@ def _from_path(path: Path, reading: Reading) -> Sequences:
     """Read one file, folder or archive, with an official test part where there is one."""
     paths.check_data_path(path)
     if path.is_dir():
-        files = [p for p in sorted(path.iterdir()) if p.suffix.lower() in ARCHIVE_ENDINGS]
-        pairs = [file for file in files if test_file(file)]
-        if not pairs:
-            return _from_folder(path, str(path), reading)
-        sequences = _from_path(pairs[0], reading)
-        if len(pairs) > 1:
-            note = f"{pairs[0].name} alone is read, the first of {len(pairs):,} data sets in {path}"
-            sequences.notes.append(note)
-        return sequences
+        return _from_folder(path, str(path), reading)
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty. Give a file with a sequence.")
     ending = path.suffix.lower()
@@ -257,6 +254,13 @@ def _like(sequences: Sequences) -> dict[str, Any]:
 
 
 def _from_folder(folder: Path, where: str, reading: Reading) -> Sequences:
+    """Read a folder, of which `where` is the name in messages."""
+    if sets := data_sets(folder):
+        sequences = _from_archive_file(sets[0], reading)
+        if len(sets) > 1:
+            note = f"{sets[0].name} alone is read, the first of {len(sets):,} data sets in {where}"
+            sequences.notes.append(note)
+        return sequences
     recordings, notes = folders.read_folder(folder, reading.layout, reading.readers)
     checks = reading.checks
     sequences = assemble(recordings["train"], where, rate=reading.rate, notes=notes, **checks)

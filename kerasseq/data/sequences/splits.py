@@ -95,12 +95,12 @@ def group_rows(groups: Sequence[str] | None, chosen: Sequence[str | int]) -> Row
     """The rows outside and inside of chosen groups.
 
     Raises:
-        ValueError: if a group does not exist, or no row is left outside.
+        ValueError: if no group is chosen, one does not exist, or no row is left outside.
     """
     known = {*(groups or ())}
     names = [class_name(name) for name in chosen]
     unknown = [name for name in names if name not in known]
-    if unknown or not known - {*names}:
+    if unknown or not names or not known - {*names}:
         shown = ", ".join(map(repr, sorted(known)[:20])) or "none: pass groups= or pattern="
         raise ValueError(
             f"test_groups must name some of the groups, which are {shown}. "

@@ -105,9 +105,10 @@ class _SoundReader:
         """Read one sound."""
         self._used.update(("mel_bins", "top_db"))
         self._check_rate()
-        if (rate := sound_info(path).rate) > _MOST_RATE:
+        if not _LEAST_RATE <= (rate := sound_info(path).rate) <= _MOST_RATE:
             raise ValueError(
-                f"it has {rate:,} samples per second, and at most {_MOST_RATE:,} can be"
+                f"it has {rate:,} samples per second, and from {_LEAST_RATE} to {_MOST_RATE:,} "
+                "can be"
             )
         sound = read_sound(path, None if self._rate is None else round(self._rate))
         self._rate = sound.rate
@@ -152,4 +153,4 @@ def _rate_of(path: Path) -> int | None:
         rate = sound_info(path).rate
     except (ValueError, OSError):
         return None
-    return rate if rate <= _MOST_RATE else None
+    return rate if _LEAST_RATE <= rate <= _MOST_RATE else None

@@ -62,7 +62,8 @@ def _test_part(
     """The sequences beside the test part, the test part, and notes on it."""
     if settings.test_groups is not None:
         keep, held = group_rows(source.groups, settings.test_groups)
-        return source.take(keep), source.take(held), []
+        note = f"test_groups= in place of the test part of {len(source.test or ()):,} sequences"
+        return source.take(keep), source.take(held), [note] if source.test is not None else []
     if source.test is not None:
         return source, source.test, []
     assert isinstance(settings.test, Real)

@@ -76,6 +76,11 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 f"stride= is the distance of windows: pass window= too. "
                 f"Received: stride={settings.stride}"
             )
+        if settings.test_groups is not None and not isinstance(settings.test, Real):
+            raise ValueError(
+                "test_groups= names the groups to score on, and test= has separate sequences to "
+                "score on: leave one of them out."
+            )
         if settings.image_size is not None:
             from kerasseq.data.images.files import check_scaled_size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ HEADER = "#comment\n@problemName P\n@univariate false\n@classLabel true up down\
 
 
 def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     return path
 
@@ -121,3 +123,24 @@ def test_of_several_data_sets_in_a_folder_the_first_is_read_and_said(tmp_path: P
         _write(tmp_path / f"{name}.ts", f"{HEADER}1,2:3,4:up\n1,2:3,4:down\n")
     notes = read_sequences(tmp_path, Reading()).notes
     assert any("P_TRAIN.ts alone is read, the first of 2 data sets" in note for note in notes)
+
+
+def test_a_data_set_is_read_with_all_channels_from_a_folder_or_its_zip(tmp_path: Path) -> None:
+    plain = "@relation P\n@attribute a numeric\n@attribute c {up,down}\n@data\n1,up\n2,down\n"
+    for part in ("TRAIN", "TEST"):
+        _write(tmp_path / "P" / f"PDimension1_{part}.arff", plain)
+        _write(tmp_path / "P" / f"P_{part}.arff", plain)
+        _write(tmp_path / "P" / f"P_{part}.ts", f"{HEADER}1,2:3,4:up\n1,2:3,4:down\n")
+    packed = shutil.make_archive(str(tmp_path / "P"), "zip", tmp_path / "P")
+    for data in (tmp_path / "P", packed):
+        source = read_sequences(data, Reading())
+        assert source.values.shape == (2,)
+        assert source.test is not None
+        assert len(source.test) == 2
+        assert not any("alone is read" in note for note in source.notes)
+
+
+def test_the_only_file_of_a_zip_is_read(tmp_path: Path) -> None:
+    _write(tmp_path / "P" / "P.ts", f"{HEADER}1,2:3,4:up\n1,2:3,4:down\n")
+    packed = shutil.make_archive(str(tmp_path / "P"), "zip", tmp_path / "P")
+    assert len(read_sequences(packed, Reading())) == 2

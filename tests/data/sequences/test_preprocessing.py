@@ -137,7 +137,12 @@ def test_groups_to_score_on() -> None:
     keep, held = group_rows(["1", "2", "1", "3"], ["1"])
     assert group_rows(["1", "2", "1", "3"], [1])[1].tolist() == [0, 2]
     assert (keep.tolist(), held.tolist()) == ([1, 3], [0, 2])
-    for groups, chosen in ((["1", "2"], ["3"]), (["1", "1"], ["1"]), (None, ["1"])):
+    for groups, chosen in (
+        (["1", "2"], ["3"]),
+        (["1", "1"], ["1"]),
+        (["1", "2"], []),
+        (None, ["1"]),
+    ):
         with pytest.raises(ValueError, match=r"test_groups must name some of the groups"):
             group_rows(groups, chosen)
 
