@@ -32,6 +32,7 @@ SMALL: dict[str, Any] = {
     "horizon": 3, "lookback": 7, "units": 4, "epochs": 1, "batch_size": 32, "quiet": True,
     "scaling": "standard",
 }  # fmt: skip
+BASELINES = ["last value", "drift", "nlinear", "seasonal naive", "theta", "exponential smoothing"]
 SCORES = ["mae", "rmse", "smape", "mase", "rmsse", "pinball", "crps", "coverage", "width"]
 
 
@@ -85,13 +86,13 @@ def _numbers(frame: pd.DataFrame) -> np.ndarray:
 def test_it_tells_how_good_it_is_beside_baselines(run: ForecastRun) -> None:
     found = run.metrics
     assert list(found["test"]) == SCORES
-    assert list(found["baselines"]) == ["last value", "drift", "nlinear", "seasonal naive"]
+    assert list(found["baselines"]) == BASELINES
     assert all(list(scores) == SCORES for scores in found["baselines"].values())
     assert found["verdict"].startswith("mase: this model ")
     assert found["rows"] == {"train": 2 * (63 - 9), "validation": 2 * 7, "test": 2 * 16}
     assert found["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     assert found["macs"] == TASK.macs(run.state["data_info"], run.resolved)
-    assert [len(own) for own in found["error_by_step"].values()] == [3] * 5
+    assert [len(own) for own in found["error_by_step"].values()] == [3] * 7
     assert len(found["by_series"]["mae"]) == 2
     assert "forecasting: 32 test windows" in run._repr_html_()
     assert json.loads(json.dumps(found)) == found
@@ -342,7 +343,7 @@ def test_a_refit_keeps_the_choices_of_the_first_training() -> None:
 def test_a_backtest_of_a_run_that_has_seen_all_rows_needs_a_refit(of_all: ForecastRun) -> None:
     with pytest.raises(ValueError, match=r"final='all'.* refit=True"):
         of_all.backtest(1)
-    assert of_all.backtest(1, refit=True).scores["fold"].tolist() == [1] * 5
+    assert of_all.backtest(1, refit=True).scores["fold"].tolist() == [1] * 7
 
 
 # Optimizers
@@ -529,7 +530,7 @@ def test_a_history_is_read_as_it_is_said(run: ForecastRun) -> None:
 def test_a_backtest_forecasts_from_several_origins(run: ForecastRun) -> None:
     found = run.backtest(folds=3)
     assert found.scores.columns.tolist() == ["fold", "model", *SCORES]
-    assert found.scores["fold"].tolist() == [1] * 5 + [2] * 5 + [3] * 5
+    assert found.scores["fold"].tolist() == [1] * 7 + [2] * 7 + [3] * 7
     assert found.forecasts["fold"].tolist() == [1] * 6 + [2] * 6 + [3] * 6
     table = _table().set_index(["store", "day"])["sold"]
     stamps = found.forecasts.set_index(["store", "day"])["actual"]

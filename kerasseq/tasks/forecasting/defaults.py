@@ -21,6 +21,7 @@ __all__ = [
     "horizon",
     "kind",
     "learned",
+    "linear_lookbacks",
     "lookback",
     "normalization",
     "passes",
@@ -38,6 +39,7 @@ _LONGEST_SEGMENT = 48  # largest segment, in steps
 _LOG_EXPONENT = 0.6  # scaling="log" from this exponent of the level on, see `scaling`
 _STEPS_PER_EPOCH = 32  # least number of training steps of an epoch, see `passes`
 _FEW_WINDOWS = 100  # fewer windows are few for a network
+_LINEAR_LOOKBACK = 336  # most steps of a lookback that the linear baseline chooses
 _LEAST_PIECES = 5  # least number of pieces of a series to estimate the exponent from
 
 
@@ -73,6 +75,23 @@ def lookback(
     target, room = max(multiple * season, multiple * ahead, least), shortest - ahead
     result = int(max(1, min(target, max(room // 2, min(season, room - 1)))))
     return result // season * season if result > season else result
+
+
+def linear_lookbacks(lookback: int, room: int) -> list[int]:
+    """Lookbacks that the linear baseline chooses from: the model's, and two to eight times as many.
+
+    Args:
+        lookback: steps of the model's lookback.
+        room: steps of the shortest training part without the horizon.
+
+    Example:
+
+    >>> linear_lookbacks(48, 10_000), linear_lookbacks(24, 60), linear_lookbacks(400, 10_000)
+    ([48, 96, 192], [24], [400])
+    """
+    longest = min(_LINEAR_LOOKBACK, room // 2)  # so that windows are left to fit on
+    longer = [lookback * factor for factor in (2, 4, 8)]
+    return [lookback, *(steps for steps in longer if steps <= longest)]
 
 
 def suggested(panel: Panel, output: str, lookback: int, horizon: int) -> dict[str, list[str]]:

@@ -131,6 +131,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.data.series.reader import Part
         from kerasseq.data.series.splits import chronological, rolling
         from kerasseq.tasks.forecasting import defaults
+        from kerasseq.tasks.forecasting.series_baselines import HISTORY
 
         notes = list(source.notes)
         horizon = settings.horizon or defaults.horizon(source)
@@ -141,8 +142,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         shortest = int((split.validation - split.train).min())
         lookback = defaults.lookback(steps, seasons, source.season, horizon, shortest)
         notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
-        # The seasonal baseline may need a longer lookback than the model.
-        context = max(lookback, source.season) + max(settings.lags, default=0)
+        # Baselines may read more steps than the model.
+        context = max(lookback, source.season, HISTORY) + max(settings.lags, default=0)
         parts = Part.split(source, split, lookback, horizon, context, learn)
         tested = test and bool((split.end > split.test).all())
         return Parts(parts[0], parts[1], parts[2] if tested else None, notes)
