@@ -194,6 +194,21 @@ def test_a_run_folder_has_its_plots_and_the_end_of_the_series(
     assert kerasseq.load(folder).state["history"]["targets"].shape == (2 * 7, 1)
 
 
+def test_a_short_series_gets_exponential_smoothing_with_a_network(tmp_path: Path) -> None:
+    months = pd.date_range("2015-01-01", periods=108, freq="MS")
+    steps = np.arange(108)
+    values = (50 + steps) * (1 + 0.3 * np.sin(steps / 12 * 2 * np.pi))
+    table = pd.DataFrame({"month": months, "sold": values})
+    run = forecasting(table, horizon=6, units=4, epochs=3, quiet=True)
+    assert run.resolved.model == "hybrid"
+    assert (run.resolved.scaling, run.resolved.normalization) == ("mean", "multiplicative")
+    assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
+    naive = run.metrics["baselines"]["seasonal naive"]["mae"]
+    assert run.metrics["test"]["mae"] < 0.5 * naive
+    loaded = kerasseq.load(run.save(tmp_path / "run"))
+    np.testing.assert_allclose(_numbers(loaded.forecast()), _numbers(run.forecast()), rtol=1e-5)
+
+
 @pytest.mark.thorough
 def test_equal_seeds_give_equal_runs_also_after_an_interruption(tmp_path: Path) -> None:
     def stop(epoch: int, logs: Any) -> None:

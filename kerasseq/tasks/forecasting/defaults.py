@@ -28,6 +28,7 @@ __all__ = [
     "required_model",
     "resolved",
     "scaling",
+    "seasonality",
     "segment",
     "suggested",
     "rows_remark",
@@ -73,7 +74,8 @@ def lookback(
         return steps
     multiple, least = (2.0, 16) if seasons is None else (seasons, 1)
     target, room = max(multiple * season, multiple * ahead, least), shortest - ahead
-    result = int(max(1, min(target, max(room // 2, min(season, room - 1)))))
+    # Two seasons of few windows are better than one of more.
+    result = int(max(1, min(target, max(room // 2, min(2 * season, room - 1)))))
     return result // season * season if result > season else result
 
 
@@ -105,9 +107,14 @@ def suggested(panel: Panel, output: str, lookback: int, horizon: int) -> dict[st
     """
     season, counts = panel.season, output == "negative_binomial"
     reason = "a negative binomial distribution takes counts as they are"
+    windows = _windows(panel, lookback, horizon)
+    model = kind(season, lookback, horizon, panel.names["future"], None if counts else windows)
+    scale, why = scaling(panel, season, output)
+    if (model[0], scale) == ("hybrid", "log") and seasonality(panel, "mean") == "multiplicative":
+        scale = "mean"  # the network itself multiplies level and season
     return {
-        "model": list(kind(season, lookback, horizon, panel.names["future"])),
-        "scaling": ["none", reason] if counts else list(scaling(panel, season, output)),
+        "model": list(model),
+        "scaling": ["none", reason] if counts else [scale, why],
         "normalization": (
             ["instance", reason]
             if counts
@@ -130,8 +137,7 @@ def resolved(
     for name, choice in data_info["suggested"].items():
         values[name] = getattr(settings, name)
         if values[name] == "auto":
-            required = required_model(settings) if name == "model" else None
-            values[name], why = required or choice
+            values[name], why = _required(name, values, data_info, settings) or choice
             notes.append(f"{name}={values[name]!r}: {why}")
     if settings.segment is None:
         values["segment"] = segment(
@@ -152,6 +158,19 @@ def resolved(
     if settings.calibrate and (note := _calibration_remark(data_info, settings.quantiles)):
         notes.append(note)
     return replace(settings, **values, lookback_seasons=None), notes
+
+
+def _required(
+    name: str, values: Mapping[str, Any], data_info: Mapping[str, Any], settings: Any
+) -> tuple[str, str] | None:
+    """The value of a setting that other settings require, and the reason; None for any value."""
+    if name == "model":
+        return required_model(settings)
+    if name == "normalization" and values["model"] == "hybrid":
+        season = data_info.get("seasonality", "additive")
+        verb = "multiplies" if season == "multiplicative" else "is added to"
+        return season, f"the season {verb} the level that the network 'hybrid' smooths"
+    return None
 
 
 def _calibration_remark(data_info: Mapping[str, Any], levels: Sequence[float]) -> str | None:
@@ -187,6 +206,9 @@ def required_model(settings: ForecastingSettings) -> tuple[str, str] | None:
     for name, network in KIND_OF_SETTING.items():
         if value := getattr(settings, name):
             return network, f"only this network has the setting {name}={value}"
+    value = settings.normalization
+    if value in ("additive", "multiplicative"):
+        return "hybrid", f"only this network has the setting normalization={value!r}"
     return None
 
 
@@ -246,7 +268,9 @@ def check(parts: Any, output: str) -> None:
             )
 
 
-def kind(season: int, back: int, ahead: int, future: Sequence[str]) -> tuple[str, str]:
+def kind(
+    season: int, back: int, ahead: int, future: Sequence[str], windows: int | None = None
+) -> tuple[str, str]:
     """The default network, and the reason.
 
     Args:
@@ -254,7 +278,12 @@ def kind(season: int, back: int, ahead: int, future: Sequence[str]) -> tuple[str
         back: steps of the lookback.
         ahead: steps of the horizon.
         future: names of the covariates that are known ahead, without the calendar.
+        windows: number of training windows; None for enough of them.
     """
+    if windows is not None and windows < _FEW_WINDOWS and (season == 1 or back >= 2 * season):
+        return "hybrid", (
+            f"{windows:,} windows are few for a network: it corrects exponential smoothing"
+        )
     if ahead == 1:
         return "direct", "there is one step to forecast"
     if future:
@@ -291,7 +320,7 @@ def normalization(panel: Panel, season: int, back: int, ahead: int) -> tuple[str
     """
     if not 1 < season <= back:
         return "last", "there is no season to subtract"
-    windows = int(np.maximum(panel.lengths - back - ahead, 1).sum()) * len(panel.names["targets"])
+    windows = _windows(panel, back, ahead)
     last, seasonal = (_mean_change(panel, steps) for steps in (min(season // 2, ahead), season))
     if windows < 2000 and seasonal < last:
         return "seasonal", (
@@ -299,6 +328,25 @@ def normalization(panel: Panel, season: int, back: int, ahead: int) -> tuple[str
             f"before than to those of {min(season // 2, ahead)} steps before"
         )
     return "last", f"{windows:,} windows are enough to learn the season from"
+
+
+def seasonality(panel: Panel, scaling: str) -> str:
+    """How the season of the network "hybrid" acts on the level.
+
+    Args:
+        panel: the training part.
+        scaling: scaling of the targets; only "mean" keeps positive values in proportion.
+    """
+    positive = scaling == "mean" and all(
+        (targets[~np.isnan(targets)] > 0).all() for targets in panel.targets
+    )
+    return "multiplicative" if positive else "additive"
+
+
+def _windows(panel: Panel, back: int, ahead: int) -> int:
+    """Number of windows of single targets in the training part."""
+    windows = int(np.maximum(panel.lengths - back - ahead, 1).sum())
+    return windows * len(panel.names["targets"])
 
 
 def scaling(panel: Panel, season: int, output: str = "quantiles") -> tuple[str, str]:

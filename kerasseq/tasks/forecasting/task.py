@@ -34,7 +34,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     headline: ClassVar[str] = "mase"
     higher_is_better: ClassVar[bool] = False
     rows: ClassVar[str] = "windows"
-    suggestions: ClassVar[tuple[str, ...]] = ("suggested", "windows")
+    suggestions: ClassVar[tuple[str, ...]] = ("suggested", "windows", "seasonality")
     keeps_source: ClassVar[bool] = True
     refused: ClassVar[Mapping[str, str]] = HINTS
 
@@ -44,7 +44,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         self._check_conflicts(settings)
         resolved, _ = self.resolve(defaults.SMALLEST, settings)
         linear = bool(settings.linear)
-        smallest = changed(resolved, normalization="none", segment=1, linear=linear)
+        norm = resolved.normalization if resolved.model == "hybrid" else "none"
+        smallest = changed(resolved, normalization=norm, segment=1, linear=linear)
         self.count(defaults.SMALLEST, smallest)  # the model checks its cell and sizes
 
     def _check_conflicts(self, settings: ForecastingSettings) -> None:
@@ -182,6 +183,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         state = {
             "data_info": {
                 "suggested": suggested,
+                "seasonality": defaults.seasonality(panel, scaling),
                 **sizes,
                 **reader.columns(panel),
                 "series": len(panel) if settings.series_embedding else 0,

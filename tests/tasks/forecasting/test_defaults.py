@@ -61,6 +61,38 @@ def test_the_network(season: int, back: int, ahead: int, known: list[str], expec
     assert defaults.kind(season, back, ahead, known)[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (20 + 0.1 * np.arange(90) + _wave(90), ("hybrid", "standard", "additive")),
+        (np.exp(np.arange(90) / 40) * (9 + _wave(90)), ("hybrid", "mean", "multiplicative")),
+        (20 + 0.1 * np.arange(300) + _wave(300), ("segment", "standard", "seasonal")),
+    ],
+    ids=["added", "multiplied", "many"],
+)
+def test_few_windows_are_smoothed(values: np.ndarray, expected: tuple[str, str, str]) -> None:
+    panel = _panel(values)
+    suggested = defaults.suggested(panel, "quantiles", 24, 12)
+    seasonality = defaults.seasonality(panel, suggested["scaling"][0])
+    facts = {"suggested": suggested, "seasonality": seasonality, "season": 12}
+    found, notes = defaults.resolved(
+        {**facts, "lookback": 24, "horizon": 12}, ForecastingSettings()
+    )
+    assert (found.model, found.scaling, found.normalization) == expected
+    assert ("windows are few for a network" in notes[0]) == (expected[0] == "hybrid")
+
+
+def test_a_season_of_smoothing_asks_for_the_hybrid() -> None:
+    facts = {**_facts(_wave(300)), "seasonality": "additive"}
+    found, _ = defaults.resolved(facts, ForecastingSettings(normalization="multiplicative"))
+    assert (found.model, found.normalization) == ("hybrid", "multiplicative")
+    found, notes = defaults.resolved(facts, ForecastingSettings(model="hybrid"))
+    assert (found.model, found.normalization) == ("hybrid", "additive")
+    assert "the season is added to the level" in " ".join(notes)
+    with pytest.raises(ValueError, match="for the kind 'hybrid', and for no other"):
+        kerasseq.forecasting("demo", model="hybrid", normalization="last")
+
+
 def test_spread_that_grows_with_the_level_is_scaled_by_logarithms() -> None:
     level = np.exp(np.linspace(0, 3, 240))
     steady = 20 * level[0] + 10 * np.linspace(0, 3, 240)
