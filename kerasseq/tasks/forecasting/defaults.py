@@ -39,8 +39,9 @@ _LONGEST_HORIZON = 96  # largest default horizon, in steps
 _LONGEST_SEGMENT = 48  # largest segment, in steps
 _LOG_EXPONENT = 0.6  # scaling="log" from this exponent of the level on, see `scaling`
 _STEPS_PER_EPOCH = 32  # least number of training steps of an epoch, see `passes`
-_FEW_WINDOWS = 100  # fewer windows are few for a network
+_FEW_WINDOWS = 100  # fewer windows are few for a network, whatever the series
 _LINEAR_LOOKBACK = 336  # most steps of a lookback that the linear baseline chooses
+_SEASONAL_WINDOWS = 2000  # a season is not left for fewer windows to learn
 _LEAST_PIECES = 5  # least number of pieces of a series to estimate the exponent from
 
 
@@ -107,20 +108,38 @@ def suggested(panel: Panel, output: str, lookback: int, horizon: int) -> dict[st
     """
     season, counts = panel.season, output == "negative_binomial"
     reason = "a negative binomial distribution takes counts as they are"
-    windows = _windows(panel, lookback, horizon)
-    model = kind(season, lookback, horizon, panel.names["future"], None if counts else windows)
+    norm = normalization(panel, season, lookback, horizon)
+    model = kind(season, lookback, horizon, panel.names["future"])
     scale, why = scaling(panel, season, output)
-    if (model[0], scale) == ("hybrid", "log") and seasonality(panel, "mean") == "multiplicative":
-        scale = "mean"  # the network itself multiplies level and season
+    if not counts and (hybrid := _hybrid(panel, lookback, horizon, norm[0])):
+        model = "hybrid", hybrid
+        if scale == "log" and seasonality(panel, "mean") == "multiplicative":
+            scale = "mean"  # the network itself multiplies level and season
     return {
         "model": list(model),
         "scaling": ["none", reason] if counts else [scale, why],
-        "normalization": (
-            ["instance", reason]
-            if counts
-            else list(normalization(panel, season, lookback, horizon))
-        ),
+        "normalization": ["instance", reason] if counts else list(norm),
     }
+
+
+def _hybrid(panel: Panel, back: int, ahead: int, normalization: str) -> str | None:
+    """The reason for the network "hybrid"; None for another one.
+
+    Args:
+        panel: the training part.
+        back: steps of the lookback.
+        ahead: steps of the horizon.
+        normalization: the default normalization of other networks.
+    """
+    windows = _windows(panel, back, ahead)
+    if panel.season > 1 and back < 2 * panel.season:
+        return None
+    few = f"{windows:,} windows are few for a network"
+    if windows < _FEW_WINDOWS:
+        return f"{few}, and it corrects exponential smoothing"
+    if normalization == "seasonal":
+        return f"{few}, the season is strong, and it corrects exponential smoothing"
+    return None
 
 
 def resolved(
@@ -268,22 +287,15 @@ def check(parts: Any, output: str) -> None:
             )
 
 
-def kind(
-    season: int, back: int, ahead: int, future: Sequence[str], windows: int | None = None
-) -> tuple[str, str]:
-    """The default network, and the reason.
+def kind(season: int, back: int, ahead: int, future: Sequence[str]) -> tuple[str, str]:
+    """The default network for enough windows, and the reason.
 
     Args:
         season: steps of the season.
         back: steps of the lookback.
         ahead: steps of the horizon.
         future: names of the covariates that are known ahead, without the calendar.
-        windows: number of training windows; None for enough of them.
     """
-    if windows is not None and windows < _FEW_WINDOWS and (season == 1 or back >= 2 * season):
-        return "hybrid", (
-            f"{windows:,} windows are few for a network: it corrects exponential smoothing"
-        )
     if ahead == 1:
         return "direct", "there is one step to forecast"
     if future:
@@ -322,7 +334,7 @@ def normalization(panel: Panel, season: int, back: int, ahead: int) -> tuple[str
         return "last", "there is no season to subtract"
     windows = _windows(panel, back, ahead)
     last, seasonal = (_mean_change(panel, steps) for steps in (min(season // 2, ahead), season))
-    if windows < 2000 and seasonal < last:
+    if windows < _SEASONAL_WINDOWS and seasonal < last:
         return "seasonal", (
             f"there are few windows ({windows:,}), and values are nearer to those of a season "
             f"before than to those of {min(season // 2, ahead)} steps before"
