@@ -1,7 +1,8 @@
 """The forecasting recipe on public data: `python -m benchmarks.forecasting [--only NAME ...]`.
 
-`--data small` measures default settings on short series. Each data set, horizon and seed is a run of the recipe, and a row. ETTh1 follows the protocol of the
-published figures: standardised by the training rows, every window of the test part, all variables.
+`--data small` measures default settings on short series. Each data set, horizon and seed is a run
+of the recipe, and a row. ETTh1 follows the protocol of the published figures: standardised by the
+training rows, every window of the test part, all variables.
 """
 
 from __future__ import annotations
