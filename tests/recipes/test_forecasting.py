@@ -350,7 +350,7 @@ def test_a_refit_keeps_the_choices_of_the_first_training() -> None:
     weekly = 20 + 5 * np.sin(steps / 7 * 2 * np.pi) + np.random.default_rng(0).normal(size=2500)
     table = pd.DataFrame({"day": pd.date_range("2000-01-01", periods=2500), "sold": weekly})
     run = forecasting(table, **SMALL, final="all")
-    assert "normalization='seasonal': there are few windows (1,740)" in " ".join(run.notes)
+    assert "normalization='seasonal': there are few windows (1,741)" in " ".join(run.notes)
     assert run.resolved.normalization == run.model.get_layer("norm").mode == "seasonal"
 
 
@@ -547,9 +547,15 @@ def test_a_backtest_forecasts_from_several_origins(run: ForecastRun) -> None:
     assert found.scores.columns.tolist() == ["fold", "model", *SCORES]
     assert found.scores["fold"].tolist() == [1] * 7 + [2] * 7 + [3] * 7
     assert found.forecasts["fold"].tolist() == [1] * 6 + [2] * 6 + [3] * 6
+    first = found.forecasts.groupby(["fold", "store"])["day"].transform("min")
+    assert (found.forecasts["cutoff"] == first - pd.Timedelta(days=1)).all()
     table = _table().set_index(["store", "day"])["sold"]
     stamps = found.forecasts.set_index(["store", "day"])["actual"]
     pd.testing.assert_series_equal(stamps, table[stamps.index], check_names=False)
+    validated = run.cross_validation(folds=3)
+    assert validated["y"].tolist() == found.forecasts["actual"].tolist()
+    assert validated["kerasseq"].tolist() == found.forecasts["forecast"].tolist()
+    assert validated["cutoff"].tolist() == found.forecasts["cutoff"].tolist()
     last = found.forecasts[found.forecasts["fold"] == 3]
     before = _table()[_table()["day"] < last["day"].min()]
     again = run.forecast(history=before)

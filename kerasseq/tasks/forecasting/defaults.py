@@ -357,7 +357,7 @@ def seasonality(panel: Panel, scaling: str) -> str:
 
 def _windows(panel: Panel, back: int, ahead: int) -> int:
     """Number of windows of single targets in the training part."""
-    windows = int(np.maximum(panel.lengths - back - ahead, 1).sum())
+    windows = int(np.maximum(panel.lengths - back - ahead + 1, 1).sum())
     return windows * len(panel.names["targets"])
 
 

@@ -207,7 +207,7 @@ def test_a_network_that_another_setting_asks_for_is_taken(
     settings = ForecastingSettings(**given)
     assert defaults.required_model(settings) == expected
     found, notes = defaults.resolved(_facts(_wave(300)), settings)
-    network, why = expected or ("hybrid", "264 windows are few for a network, the season is strong")
+    network, why = expected or ("hybrid", "265 windows are few for a network, the season is strong")
     assert found.model == network
     assert notes[0].startswith(f"model={network!r}: {why}")
 
