@@ -131,7 +131,8 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     )
     lookback: int | None = setting(
         None,
-        "number of past steps the model reads; default: twice the longer of season and horizon",
+        "number of past steps the model reads; default: twice the longer of season and horizon, or "
+        "of less than 2,000 rows four seasons",
         stage="prepare",
         least=1,
     )

@@ -114,7 +114,7 @@ def test_it_says_what_it_found_and_chose(run: ForecastRun) -> None:
         ({"lookback_seasons": 3.0}, 21),
         ({"lookback_seasons": 100.0}, 28),
         ({"lookback": 9}, 9),
-        ({}, 14),
+        ({}, 28),
     ],
     ids=str,
 )

@@ -14,7 +14,7 @@ from kerasseq.params.spec import positive_int
 Tensor = Any
 SMOOTHED = ("additive", "multiplicative")
 #: Coefficients of each target, each with the logit that it begins with.
-COEFFICIENTS = {"level": 0.0, "season": -1.0, "trend": 1.0, "damping": 4.0}
+COEFFICIENTS = {"level": 0.0, "season": -1.0, "trend": 3.0, "damping": 4.0}
 _PACE = 10.0  # logit of a coefficient per unit of its weight: Adam moves all weights equally fast
 _EPSILON = 1e-5  # keeps the variance of a constant window from zero
 _FLOOR = 0.05  # least level under a multiplicative season, as a share of the mean of the window

@@ -52,7 +52,12 @@ def horizon(panel: Panel) -> int:
 
 
 def lookback(
-    steps: int | None, seasons: float | None, season: int, ahead: int, shortest: int
+    steps: int | None,
+    seasons: float | None,
+    season: int,
+    ahead: int,
+    shortest: int,
+    rows: int | None = None,
 ) -> int:
     """Number of past steps that the model reads.
 
@@ -63,17 +68,23 @@ def lookback(
         season: steps of the season.
         ahead: steps of the horizon.
         shortest: steps of the shortest training part, which limits a multiple.
+        rows: steps of all training parts and targets; of few, the default is four seasons, from
+            which a trend can be told. None for enough of them.
 
     Example:
 
     >>> lookback(None, None, 24, 24, 10_000), lookback(None, None, 12, 12, 30)
     (48, 12)
+    >>> lookback(None, None, 12, 12, 500, 500), lookback(None, None, 12, 12, 500, 5000)
+    (48, 24)
     >>> lookback(None, 4.0, 24, 24, 10_000), lookback(4, None, 24, 24, 10_000)
     (96, 4)
     """
     if steps is not None:
         return steps
     multiple, least = (2.0, 16) if seasons is None else (seasons, 1)
+    if seasons is None and rows is not None and rows < _SEASONAL_WINDOWS:
+        least = max(least, 4 * season)
     target, room = max(multiple * season, multiple * ahead, least), shortest - ahead
     # Two seasons of few windows are better than one of more.
     result = int(max(1, min(target, max(room // 2, min(2 * season, room - 1)))))

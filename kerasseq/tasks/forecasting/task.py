@@ -140,8 +140,15 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         split = chronological(source, settings.validation, settings.test, horizon, steps or 1)
         if fold is not None:
             split = rolling(split, fold)
-        shortest = int((split.validation - split.train).min())
-        lookback = defaults.lookback(steps, seasons, source.season, horizon, shortest)
+        lengths = split.validation - split.train
+        lookback = defaults.lookback(
+            steps,
+            seasons,
+            source.season,
+            horizon,
+            shortest=int(lengths.min()),
+            rows=int(lengths.sum()) * len(source.names["targets"]),
+        )
         notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
         # Baselines may read more steps than the model.
         context = max(lookback, source.season, HISTORY) + max(settings.lags, default=0)
