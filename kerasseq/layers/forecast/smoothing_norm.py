@@ -54,8 +54,8 @@ class SmoothingNorm(keras.layers.Layer):
         >>> import numpy as np
         >>> history = np.array([[[1.0], [3.0], [2.0], [4.0], [3.0], [5.0]]])
         >>> _, centre, _ = SmoothingNorm("additive", horizon=2, season=2)(history)
-        >>> np.asarray(centre).ravel().round(1).tolist()
-        [3.9, 5.7]
+        >>> np.asarray(centre, "float64").ravel().round(1).tolist()
+        [4.0, 5.9]
 
     Reference: the hybrid of exponential smoothing and a recurrent network, Smyl (2020),
     https://doi.org/10.1016/j.ijforecast.2019.03.017. There, coefficients and first states of each
