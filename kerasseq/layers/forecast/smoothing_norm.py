@@ -45,7 +45,8 @@ class SmoothingNorm(keras.layers.Layer):
     Output shape:
         The history without its season, less the last level and divided by the deviation, (batch,
         lookback, targets); the centre of the horizon, (batch, horizon, targets); and its scale,
-        the deviation of one-step errors, also (batch, horizon, targets).
+        also (batch, horizon, targets): the deviation of one-step errors times the square root of
+        the number of steps ahead, as of a random walk.
 
     Raises:
         ValueError: If `mode` is unknown, or the history is shorter than two seasons.
@@ -102,16 +103,17 @@ class SmoothingNorm(keras.layers.Layer):
         plain, errors, level, index = self._smooth(history, recent, line, trend)
         deviation = _root_mean_square(plain - level)
         normalised = (plain - level) / deviation
-        powers = ops.exp(_column(np.arange(1, self.horizon + 1)) * self._log_share("damping"))
+        ahead = _column(np.arange(1, self.horizon + 1))
+        powers = ops.exp(ahead * self._log_share("damping"))
         damped = ops.cumsum(powers, axis=1) * self._share("trend")
         centre = level + trend * damped
-        scale = _root_mean_square(errors) + ops.zeros_like(centre)
+        scale = _root_mean_square(errors) * ops.sqrt(ahead)
         if index is not None:
-            ahead = spread(index, self.horizon)
+            index = spread(index, self.horizon)
             if self.mode == "multiplicative":
-                centre, scale = ops.maximum(centre, _floor(line)) * ahead, scale * ahead
+                centre, scale = ops.maximum(centre, _floor(line)) * index, scale * index
             else:
-                centre = centre + ahead
+                centre = centre + index
         return (normalised if observed is None else normalised * observed), centre, scale
 
     def _smooth(

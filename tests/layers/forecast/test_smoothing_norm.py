@@ -59,7 +59,7 @@ def _by_hand(
     powers = shares["damping"] ** np.arange(1, horizon + 1)
     centre = level + shares["trend"] * slope * powers.cumsum()
     ahead = np.resize(index, horizon)
-    scale = np.full(horizon, np.sqrt(np.mean(np.square(errors)) + 1e-5))
+    scale = np.sqrt((np.mean(np.square(errors)) + 1e-5) * np.arange(1, horizon + 1))
     if multiplicative:
         return history, centre * ahead, scale * ahead
     return history, centre + ahead, scale
