@@ -195,6 +195,10 @@ def _required(
 ) -> tuple[str, str] | None:
     """The value of a setting that other settings require, and the reason; None for any value."""
     if name == "model":
+        no_smoothing = settings.normalization not in ("auto", "additive", "multiplicative")
+        if no_smoothing and data_info["suggested"]["model"][0] == "hybrid":
+            sizes = [data_info[size] for size in ("season", "lookback", "horizon")]
+            return required_model(settings) or kind(*sizes, future=())
         return required_model(settings)
     if name == "normalization" and values["model"] == "hybrid":
         season = data_info.get("seasonality", "additive")

@@ -109,11 +109,14 @@ class ExponentialSmoothing(SeriesBaseline):
         count = np.maximum(known, 1)
         criteria = []
         for kind, rates in enumerate(grids):
+            usable = self._usable(values, known, kind)
+            if not usable.any():
+                criteria.append(np.full((1, len(known)), np.inf))
+                continue
             errors = smoothing.squares(values, self._start(values, known, kind), rates, known)
             with np.errstate(divide="ignore"):  # without any error
                 fit = count * np.log(errors / count)
             parameters = 2 + (rates.damping > 0) + (rates.trend > 0) + (self.season if kind else 0)
-            usable = self._usable(values, known, kind)
             criteria.append(np.where(usable, fit + 2 * parameters, np.inf))
         best = np.array([criterion.min(axis=0) for criterion in criteria]).argmin(axis=0)
         return np.array(

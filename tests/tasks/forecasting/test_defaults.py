@@ -98,6 +98,9 @@ def test_a_season_of_smoothing_asks_for_the_hybrid() -> None:
     found, notes = defaults.resolved(facts, ForecastingSettings(model="hybrid"))
     assert (found.model, found.normalization) == ("hybrid", "additive")
     assert "the season is added to the level" in " ".join(notes)
+    found, notes = defaults.resolved(facts, ForecastingSettings(normalization="last"))
+    assert (found.model, found.normalization) == ("segment", "last")
+    assert "holds 2 segments" in notes[0]
     with pytest.raises(ValueError, match="for the kind 'hybrid', and for no other"):
         kerasseq.forecasting("demo", model="hybrid", normalization="last")
 

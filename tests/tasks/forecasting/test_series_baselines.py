@@ -114,6 +114,16 @@ def test_values_of_zero_and_short_series_have_no_multiplicative_season() -> None
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
+@pytest.mark.parametrize("steps", [2, 9, 15])
+def test_series_shorter_than_two_seasons_have_none(
+    baseline: type[SeriesBaseline], steps: int
+) -> None:
+    values = np.random.default_rng(6).uniform(1, 2, size=(steps, 2))
+    found = _follow(baseline(12), values, 4)
+    np.testing.assert_array_equal(found, _follow(baseline(1), values, 4))
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
 def test_columns_do_not_touch_each_other(baseline: type[SeriesBaseline]) -> None:
     random = np.random.default_rng(4)
     values = random.uniform(1, 2, size=(50, 3)) + np.tile([0, 1, 2, 1, 0], 10)[:, None]
