@@ -197,8 +197,8 @@ def _required(
     if name == "model":
         no_smoothing = settings.normalization not in ("auto", "additive", "multiplicative")
         if no_smoothing and data_info["suggested"]["model"][0] == "hybrid":
-            sizes = [data_info[size] for size in ("season", "lookback", "horizon")]
-            return required_model(settings) or kind(*sizes, future=())
+            season, back, ahead = (data_info[name] for name in ("season", "lookback", "horizon"))
+            return required_model(settings) or kind(season, back, ahead, ())
         return required_model(settings)
     if name == "normalization" and values["model"] == "hybrid":
         season = data_info.get("seasonality", "additive")
