@@ -1,7 +1,8 @@
 """The forecasting recipe on public data: `python -m benchmarks.forecasting [--only NAME ...]`.
 
-Each data set, horizon and seed is a run of the recipe, and a row. ETTh1 follows the protocol of the
-published figures: standardised by the training rows, every window of the test part, all variables.
+`--data small` measures default settings on short series. Each data set, horizon and seed is a run
+of the recipe, and a row. ETTh1 follows the protocol of the published figures: standardised by the
+training rows, every window of the test part, all variables.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import functools
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
@@ -57,6 +58,7 @@ class Task:
         settings: arguments of the recipe.
         metric: what the table shows first.
         seeds: how many.
+        origins: scores are those of a backtest from so many origins; 0 for all test windows.
     """
 
     title: str
@@ -64,7 +66,7 @@ class Task:
     settings: dict[str, Any]
     metric: str = "mae"
     seeds: int = 3
-    details: dict[str, Any] = field(default_factory=dict)
+    origins: int = 0
 
 
 def _ett(horizon: int) -> Task:
@@ -73,6 +75,7 @@ def _ett(horizon: int) -> Task:
     return Task(title, "ett", {**ETT, "horizon": horizon}, "mse")
 
 
+AIR = {"test": 36}
 TASKS = {
     **{f"etth1-{horizon}": _ett(horizon) for horizon in PUBLISHED},
     **{
@@ -120,10 +123,25 @@ TASKS = {
 }
 
 
+#: Short series with default settings; the settings here say what to forecast.
+SMALL = {
+    "small-air-12": Task(
+        "AirPassengers, 12 months, 3 origins", "air", AIR | {"horizon": 12}, origins=3
+    ),
+    "small-air-36": Task("AirPassengers, 36 months, one origin", "air", {**AIR, "horizon": 36}),
+    "small-sunspots": Task("Sunspots, 12 months", "sunspots", {"horizon": 12}),
+    "small-temperatures": Task(
+        "Daily minimum temperatures, 28 days", "temperatures", {"horizon": 28}
+    ),
+    "small-aep": Task("AEP load, weekly means, 52 weeks", "aep-weekly", {"horizon": 52}),
+}
+EVERY = {**TASKS, **SMALL}
+
+
 def runs(only: Sequence[str], seeds: int | None = None) -> Iterator[tuple[str, rows.Row]]:
     """The rows of tasks, measured where they are not there yet."""
     for name in only:
-        task = TASKS[name]
+        task = EVERY[name]
         for seed in range(seeds or task.seeds):
             measure = functools.partial(_measured, task, seed)
             yield name, rows.measured("forecasting", _setting(task), measure, seed=seed)
@@ -134,13 +152,13 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
 
     Args:
         measured: the rows.
-        part: the beginning of the names of the tasks to show; all where it is not given.
+        part: the beginning of the names of the tasks to show; by default all but the small ones.
     """
     header = ["data", "metric", "kerasseq", "best baseline", "80% covers", "lookback"]
     lines, horizons = [], []
-    for name, task in TASKS.items():
+    for name, task in EVERY.items():
         found = _results(measured, task)
-        if found and name.startswith(part or ""):
+        if found and (name.startswith(part) if part else name in TASKS):
             lines.append(_line(task, found))
             if task in map(_ett, PUBLISHED):
                 horizons.append(mean(result["test"]["mse"] for result in found))
@@ -169,7 +187,8 @@ def headline(measured: Sequence[rows.Row]) -> list[str]:
 
 
 def _results(measured: Sequence[rows.Row], task: Task) -> list[dict[str, Any]]:
-    return [row["result"] for row in measured if row["setting"] == _setting(task)]
+    setting = _setting(task)
+    return [row["result"] for row in measured if row["setting"] == setting]
 
 
 def _line(task: Task, results: Sequence[dict[str, Any]]) -> list[str]:
@@ -192,7 +211,8 @@ def _line(task: Task, results: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _setting(task: Task) -> rows.Row:
-    return {"data": task.data, **task.settings}
+    origins = {"origins": task.origins} if task.origins else {}
+    return {"data": task.data, **task.settings, **origins}
 
 
 def _measured(task: Task, seed: int) -> dict[str, Any]:
@@ -203,6 +223,9 @@ def _measured(task: Task, seed: int) -> dict[str, Any]:
     found = {name: run.metrics[name] for name in ("test", "interval", "baselines", "verdict")}
     more = {name: run.metrics[name] for name in ("parameters", "seconds", "rows", "epochs")}
     found = {**found, **more, "lookback": run.state["data_info"]["lookback"]}
+    if task.origins:
+        backtest = run.backtest(folds=task.origins)
+        found |= {name: backtest.metrics[name] for name in ("test", "baselines", "verdict")}
     if task.metric == "mse":
         found = _in_standard_units(run, found)
     return found
@@ -251,18 +274,27 @@ def _panel(data: str) -> Any:
         return append_rows(known, later)
     if data == "air":
         return read_series(folder / "series" / "airline-passengers.csv")
+    if data == "sunspots":
+        return read_series(folder / "series" / "monthly-sunspots.csv")
+    if data == "temperatures":
+        return read_series(folder / "series" / "daily-min-temperatures.csv", fill="linear")
+    if data == "aep-weekly":
+        return read_series(folder / "series" / "AEP_hourly.csv", resample="W")
     past = () if data == "pm25-alone" else WEATHER
     return read_series(folder / "series" / "pollution.csv", target="pm2.5", past=past)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS), metavar="NAME")
+    parser.add_argument("--only", nargs="+", choices=EVERY, metavar="NAME")
+    parser.add_argument("--data", choices=("public", "small"), default="public")
     parser.add_argument("--seeds", type=int, help="how many, from 0 on")
     options = parser.parse_args(argv)
-    for name, row in runs(options.only, options.seeds):
+    small = options.data == "small"
+    only = options.only or list(SMALL if small else TASKS)
+    for name, row in runs(only, options.seeds):
         print(f"{name}, seed {row['seed']}: {row['result']['verdict']}", file=sys.stderr)
-    print(table(rows.load("forecasting")))
+    print(table(rows.load("forecasting"), "small" if small else None))
     return 0
 
 

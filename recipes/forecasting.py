@@ -99,10 +99,11 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     horizon: int | None = setting(
         None, "steps to forecast; default: a season", stage="split", least=1
     )
-    model: Literal["auto", "direct", "recursive", "seq2seq", "segment"] = setting(
+    model: Literal["auto", "direct", "recursive", "seq2seq", "segment", "hybrid"] = setting(
         "auto",
         'network: "direct" (all steps from one state), "recursive" (each step from the one before '
-        'it), "seq2seq" (a decoder for the horizon), "segment" (many steps at once), or "auto"',
+        'it), "seq2seq" (a decoder for the horizon), "segment" (many steps at once), "hybrid" '
+        '(corrects exponential smoothing, for few windows), or "auto"',
         range=Choice(("direct", "recursive", "seq2seq", "segment")),
     )
     attention: bool = setting(
@@ -130,7 +131,8 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     )
     lookback: int | None = setting(
         None,
-        "number of past steps the model reads; default: twice the longer of season and horizon",
+        "number of past steps the model reads; default: twice the longer of season and horizon, or "
+        "of less than 2,000 rows four seasons",
         stage="prepare",
         least=1,
     )
@@ -152,10 +154,13 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
         False, "whether the model learns an embedding of each series", stage="prepare"
     )
     embedding: int = setting(8, "width of the embeddings of series and targets", least=1)
-    normalization: Literal["auto", "none", "last", "seasonal", "instance"] = setting(
+    normalization: Literal[
+        "auto", "none", "last", "seasonal", "instance", "additive", "multiplicative"
+    ] = setting(
         "auto",
         'normalization of each window: "none", or subtract its "last" value, its last season '
-        '("seasonal"), or its mean, divided by the deviation ("instance"); or "auto"',
+        '("seasonal"), or its mean, divided by the deviation ("instance"); for the network '
+        '"hybrid" the season of its smoothing, "additive" or "multiplicative"; or "auto"',
         range=Choice(("none", "last", "seasonal", "instance")),
     )
     output: Literal["point", "quantiles", "normal", "student_t", "negative_binomial"] = setting(

@@ -25,6 +25,7 @@ from kerasseq.layers.forecast.recursive import RecursiveForecast
 from kerasseq.layers.forecast.segment import SegmentForecast
 from kerasseq.layers.forecast.seq2seq import Seq2SeqForecast
 from kerasseq.layers.forecast.series_embedding import SeriesEmbedding
+from kerasseq.layers.forecast.smoothing_norm import SmoothingNorm
 from kerasseq.layers.forecast.step_inputs import StepInputs
 from kerasseq.layers.forecast.window_norm import HorizonNorm, WindowNorm
 from kerasseq.layers.frame_encoder import FrameEncoder
@@ -68,6 +69,7 @@ __all__ = [
     "SequencePooling",
     "SeriesEmbedding",
     "SimpleRNN",
+    "SmoothingNorm",
     "Stack",
     "StepInputs",
     "TextDecoder",

@@ -8,8 +8,16 @@ from typing import Any
 
 import keras
 
-from kerasseq.layers import Channelwise, Emission, HorizonNorm, SeriesEmbedding, WindowNorm
+from kerasseq.layers import (
+    Channelwise,
+    Emission,
+    HorizonNorm,
+    SeriesEmbedding,
+    SmoothingNorm,
+    WindowNorm,
+)
 from kerasseq.layers.forecast.emission import emission_size
+from kerasseq.layers.forecast.smoothing_norm import COEFFICIENTS, SMOOTHED
 from kerasseq.layers.forecast.window_norm import MODES
 from kerasseq.models.forecaster_networks import KINDS
 from kerasseq.models.likelihoods import ERRORS, Likelihood
@@ -23,7 +31,7 @@ KIND_OF_SETTING = {"linear": "segment", "attention": "seq2seq", "scheduled_sampl
 _OPTIONS = {
     "kind": tuple(KINDS),
     "channels": ("apart", "together"),
-    "normalization": MODES,
+    "normalization": (*MODES, *SMOOTHED),
     "error": ERRORS,
 }
 
@@ -36,12 +44,13 @@ class Forecaster:
     these become a forecast in the units of the window. The networks: `direct` predicts all
     timesteps at once from the last output of a recurrent layer; `recursive` predicts one timestep
     and feeds the prediction back; `seq2seq` has a decoder for the horizon; `segment` reads and
-    predicts several timesteps per recurrent step.
+    predicts several timesteps per recurrent step; `hybrid` corrects the forecast of exponential
+    smoothing, whose coefficients are learned with the network, as `direct` does.
 
     Args:
         lookback: number of past timesteps that the model reads.
         horizon: number of timesteps to forecast.
-        kind: "direct", "recursive", "seq2seq" or "segment".
+        kind: "direct", "recursive", "seq2seq", "segment" or "hybrid".
         cell: name of the recurrent cell.
         units: width of the cell, and of the dense layers around it.
         depth: number of stacked recurrent layers.
@@ -61,8 +70,9 @@ class Forecaster:
         attention: whether the decoder attends to the window, if the kind is "seq2seq".
         scheduled_sampling: share of the horizon in which the model reads its own predictions during
             training by teacher forcing, if the kind is "recursive"; see `training_model`.
-        normalization: "none", "last", "seasonal" or "instance"; see `WindowNorm`.
-        season: timesteps of a season, if the normalization is "seasonal".
+        normalization: "none", "last", "seasonal" or "instance", see `WindowNorm`; of the kind
+            "hybrid" it is "additive" or "multiplicative", see `SmoothingNorm`.
+        season: timesteps of a season, if the normalization is "seasonal" or the kind is "hybrid".
         output: "point", "quantiles", "normal", "student_t" or "negative_binomial" (for counts that
             were not scaled); see `Emission`.
         quantiles: rising levels, if the output is "quantiles".
@@ -145,6 +155,7 @@ class Forecaster:
                 f"`lookback` must hold a season to be normalised by. "
                 f"Received: lookback={self.lookback}, season={self.season}"
             )
+        self._check_smoothing()
         if not 0 <= self.scheduled_sampling <= 1:
             raise ValueError(
                 "`scheduled_sampling` must be a share from 0 to 1. "
@@ -159,6 +170,19 @@ class Forecaster:
                 "Choose another kind, or leave `bidirectional` out."
             )
         emission_size(self.output, self.quantiles)
+
+    def _check_smoothing(self) -> None:
+        """The part of the checks that the kind "hybrid" needs."""
+        if (self.kind == "hybrid") != (self.normalization in SMOOTHED):
+            raise ValueError(
+                "`normalization` must be 'additive' or 'multiplicative' for the kind 'hybrid', and "
+                f"for no other. Received: normalization={self.normalization!r}, kind={self.kind!r}"
+            )
+        if self.kind == "hybrid" and self.season > 1 and self.lookback < 2 * self.season:
+            raise ValueError(
+                "`lookback` must hold two seasons for the kind 'hybrid'. "
+                f"Received: lookback={self.lookback}, season={self.season}"
+            )
 
     @property
     def apart(self) -> bool:
@@ -205,7 +229,8 @@ class Forecaster:
         """Parameters and MACs of the model."""
         vectors = self.series + (self.targets if self.apart else 0)
         network = KINDS[self.kind].cost(self).repeated(self.targets if self.apart else 1)
-        return network + table(vectors, self.embedding)
+        coefficients = len(COEFFICIENTS) if self.kind == "hybrid" else 0
+        return network + table(vectors, self.embedding) + table(coefficients, self.targets)
 
     @property
     def likelihood(self) -> Likelihood:
@@ -238,13 +263,20 @@ class Forecaster:
         if self.apart:
             network = Channelwise(network, self.embedding, name="network")
         layers = [
-            WindowNorm(self.normalization, self.season, name="norm", dtype="float32"),
+            self._norm(),
             network,
             Emission(self.output, self.quantiles, name="emission", dtype="float32"),
         ]
         if self.series:
             layers.append(SeriesEmbedding(self.series, self.embedding, name="vectors"))
         return _connect(self.inputs(), {layer.name: layer for layer in layers})
+
+    def _norm(self) -> keras.Layer:
+        """The layer that normalises windows."""
+        common: dict[str, Any] = {"season": self.season, "name": "norm", "dtype": "float32"}
+        if self.kind == "hybrid":
+            return SmoothingNorm(self.normalization, self.horizon, **common)
+        return WindowNorm(self.normalization, **common)
 
     def training_model(self, model: keras.Model) -> keras.Model:
         """The model for training, which shares its layers, and so its weights, with `model`.

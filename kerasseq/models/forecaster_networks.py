@@ -66,6 +66,10 @@ def _direct_cost(sizes: Forecaster) -> Cost:
     return cost
 
 
+def _hybrid(sizes: Forecaster) -> Any:
+    return layers.DirectForecast(_rnn(sizes), head_initializer="zeros", **_common(sizes))
+
+
 def _recursive(sizes: Forecaster) -> Any:
     recurrent = _rnn(sizes, return_sequences=True, return_state=True)
     return layers.RecursiveForecast(
@@ -122,4 +126,5 @@ KINDS = {
     "recursive": Kind(_recursive, _recursive_cost),
     "seq2seq": Kind(_seq2seq, _seq2seq_cost),
     "segment": Kind(_segment, _segment_cost),
+    "hybrid": Kind(_hybrid, _direct_cost),
 }

@@ -292,6 +292,18 @@ def norms() -> keras.Model:
     return keras.Model({"history": history, "ahead": ahead}, made)
 
 
+def smoothing() -> keras.Model:
+    """Windows normalised by exponential smoothing, in each way, with and without a season."""
+    history = keras.Input((7, 2), name="history")
+    made = {}
+    for mode in ("additive", "multiplicative"):
+        for season in (1, 3):
+            norm = _own("SmoothingNorm", mode, 5, season, name=f"{mode}_{season}")
+            parts = norm(history)
+            made |= {f"{mode}_{season}_{part}": own for part, own in enumerate(parts)}
+    return keras.Model({"history": history}, made)
+
+
 def forecaster(kind: str, output: str, **own: Any) -> keras.Model:
     """A forecaster with everything that can be known of a window."""
     sizes = Forecaster(
@@ -406,6 +418,7 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
     ),
     "spectrograms": spectrograms,
     "norms": norms,
+    "smoothing": smoothing,
     "steps": steps,
     "forecaster-direct": lambda: forecaster("direct", "quantiles", channels="apart"),
     "forecaster-recursive": lambda: forecaster(
@@ -416,6 +429,9 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
     ),
     "forecaster-segment": lambda: forecaster(
         "segment", "point", linear=True, channels="together", normalization="seasonal"
+    ),
+    "forecaster-hybrid": lambda: forecaster(
+        "hybrid", "quantiles", channels="apart", normalization="additive"
     ),
     "decoders": decoders,
     "texts": texts,

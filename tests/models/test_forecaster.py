@@ -24,6 +24,15 @@ EVERYTHING: dict[str, Any] = {
 }  # fmt: skip
 
 
+EVERY_KIND = (*KINDS, "hybrid")
+
+
+def _everything(kind: str, **own: Any) -> Forecaster:
+    """A forecaster of a kind with all inputs."""
+    norm = {"normalization": "additive"} if kind == "hybrid" else {}
+    return Forecaster(**{**EVERYTHING, "kind": kind, **norm, **own})
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     keras.utils.set_random_seed(0)
@@ -74,6 +83,15 @@ def test_targets_apart_need_no_vectors() -> None:
         ({"normalization": "seasonal", "season": 9}, "`lookback` must hold a season"),
         ({"attention": True}, "`attention` is of the kind 'seq2seq'. Received: kind='segment'"),
         ({"kind": "direct", "linear": True}, "`linear` is of the kind 'segment'"),
+        (
+            {"kind": "hybrid", "normalization": "last"},
+            "'additive' or 'multiplicative' for the kind 'hybrid'.*normalization='last'",
+        ),
+        ({"normalization": "additive"}, "and for no other. Received: .*kind='segment'"),
+        (
+            {"kind": "hybrid", "normalization": "additive", "season": 5},
+            "`lookback` must hold two seasons for the kind 'hybrid'.*lookback=8, season=5",
+        ),
         ({"scheduled_sampling": 2.0}, "`scheduled_sampling` must be a share from 0 to 1"),
         ({"kind": "recursive", "options": {"bidirectional": True}}, "cannot be bidirectional"),
     ],
@@ -86,9 +104,9 @@ def test_sizes_that_cannot_be_are_named(wrong: dict[str, Any], message: str) -> 
 # What a forecast depends on
 
 
-@pytest.mark.parametrize(("kind", "channels"), covering(KINDS, ["apart", "together"]))
+@pytest.mark.parametrize(("kind", "channels"), covering(EVERY_KIND, ["apart", "together"]))
 def test_every_input_has_a_part_in_the_forecast(kind: str, channels: str) -> None:
-    sizes = Forecaster(**EVERYTHING, kind=kind, channels=channels, attention=kind == "seq2seq")
+    sizes = _everything(kind, channels=channels, attention=kind == "seq2seq")
     model, inputs = sizes.build(), windows(sizes)
     model.set_weights([np.random.default_rng(1).normal(size=w.shape) for w in model.get_weights()])
     inputs["series"][:] = 0
@@ -106,9 +124,9 @@ def test_what_was_not_observed_has_no_part(kind: str, norm: str) -> None:
     np.testing.assert_allclose(_forecast(model, other), _forecast(model, inputs), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY_KIND)
 def test_targets_apart_do_not_see_each_other(kind: str) -> None:
-    sizes = Forecaster(**EVERYTHING, kind=kind)
+    sizes = _everything(kind)
     model, inputs = sizes.build(), windows(sizes)
     changed = inputs["history"] + np.array([0.0, 1.0], "float32")
     forecast = _forecast(model, {**inputs, "history": changed}) - _forecast(model, inputs)
@@ -147,10 +165,10 @@ def test_a_forecast_stays_where_its_window_is(norm: str, kind: str, output: str)
 # Training
 
 
-@pytest.mark.parametrize(("kind", "output"), covering(KINDS, OUTPUTS))
+@pytest.mark.parametrize(("kind", "output"), covering(EVERY_KIND, OUTPUTS))
 def test_it_trains_on_targets_some_of_which_are_missing(kind: str, output: str) -> None:
     sampled = {"scheduled_sampling": 0.5} if kind == "recursive" else {}
-    sizes = Forecaster(**EVERYTHING, **sampled, kind=kind, output=output, dropout=0.1)
+    sizes = _everything(kind, **sampled, output=output, dropout=0.1)
     model = sizes.build()
     training_model, inputs, expected = (
         sizes.training_model(model),
@@ -183,6 +201,27 @@ def test_it_learns_a_wave_on_a_slope(kind: str) -> None:
     error = np.mean(np.square(_forecast(model, inputs) - expected))
     last = np.mean(np.square(series[:, 23:24] - expected))
     assert error < 0.1 * last
+
+
+# Hybrid
+
+
+@pytest.mark.parametrize("mode", ["additive", "multiplicative"])
+def test_before_training_it_is_exponential_smoothing(mode: str) -> None:
+    sizes = Forecaster(
+        13, 5, kind="hybrid", units=3, season=4, normalization=mode, future=1, past=1
+    )
+    model, inputs = sizes.build(), windows(sizes)
+    inputs["history"] = np.abs(inputs["history"]) + 1
+    _, centre, _ = model.get_layer("norm")(inputs["history"])
+    expected = np.asarray(keras.ops.convert_to_numpy(centre))
+    np.testing.assert_allclose(_forecast(model, inputs), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_the_closed_form_holds_with_everything(kind: str) -> None:
+    sizes = _everything(kind)
+    assert sizes.count() == sizes.build().count_params()
 
 
 # Recursive
@@ -242,9 +281,9 @@ def test_scheduled_it_goes_on_from_its_own_forecasts_in_part() -> None:
 # Files
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY_KIND)
 def test_it_comes_back_from_a_file(kind: str, tmp_path: Path) -> None:
-    sizes = Forecaster(**EVERYTHING, kind=kind, depth=2, attention=kind == "seq2seq")
+    sizes = _everything(kind, depth=2, attention=kind == "seq2seq")
     model, inputs = sizes.build(), windows(sizes)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

@@ -32,6 +32,7 @@ SMALL: dict[str, Any] = {
     "horizon": 3, "lookback": 7, "units": 4, "epochs": 1, "batch_size": 32, "quiet": True,
     "scaling": "standard",
 }  # fmt: skip
+BASELINES = ["last value", "drift", "nlinear", "seasonal naive", "theta", "exponential smoothing"]
 SCORES = ["mae", "rmse", "smape", "mase", "rmsse", "pinball", "crps", "coverage", "width"]
 
 
@@ -85,13 +86,13 @@ def _numbers(frame: pd.DataFrame) -> np.ndarray:
 def test_it_tells_how_good_it_is_beside_baselines(run: ForecastRun) -> None:
     found = run.metrics
     assert list(found["test"]) == SCORES
-    assert list(found["baselines"]) == ["last value", "drift", "nlinear", "seasonal naive"]
+    assert list(found["baselines"]) == BASELINES
     assert all(list(scores) == SCORES for scores in found["baselines"].values())
     assert found["verdict"].startswith("mase: this model ")
     assert found["rows"] == {"train": 2 * (63 - 9), "validation": 2 * 7, "test": 2 * 16}
     assert found["parameters"] == TASK.count(run.state["data_info"], run.resolved)
     assert found["macs"] == TASK.macs(run.state["data_info"], run.resolved)
-    assert [len(own) for own in found["error_by_step"].values()] == [3] * 5
+    assert [len(own) for own in found["error_by_step"].values()] == [3] * 7
     assert len(found["by_series"]["mae"]) == 2
     assert "forecasting: 32 test windows" in run._repr_html_()
     assert json.loads(json.dumps(found)) == found
@@ -113,7 +114,7 @@ def test_it_says_what_it_found_and_chose(run: ForecastRun) -> None:
         ({"lookback_seasons": 3.0}, 21),
         ({"lookback_seasons": 100.0}, 28),
         ({"lookback": 9}, 9),
-        ({}, 14),
+        ({}, 28),
     ],
     ids=str,
 )
@@ -191,6 +192,21 @@ def test_a_run_folder_has_its_plots_and_the_end_of_the_series(
     assert names == ["coverage_by_level.png", "curves.png", "error_by_step.png", "forecasts.png"]
     assert (folder / "state.npz").stat().st_size < 5000
     assert kerasseq.load(folder).state["history"]["targets"].shape == (2 * 7, 1)
+
+
+def test_a_short_series_gets_exponential_smoothing_with_a_network(tmp_path: Path) -> None:
+    months = pd.date_range("2015-01-01", periods=108, freq="MS")
+    steps = np.arange(108)
+    values = (50 + steps) * (1 + 0.3 * np.sin(steps / 12 * 2 * np.pi))
+    table = pd.DataFrame({"month": months, "sold": values})
+    run = forecasting(table, horizon=6, units=4, epochs=3, quiet=True)
+    assert run.resolved.model == "hybrid"
+    assert (run.resolved.scaling, run.resolved.normalization) == ("mean", "multiplicative")
+    assert run.metrics["parameters"] == TASK.count(run.state["data_info"], run.resolved)
+    naive = run.metrics["baselines"]["seasonal naive"]["mae"]
+    assert run.metrics["test"]["mae"] < 0.5 * naive
+    loaded = kerasseq.load(run.save(tmp_path / "run"))
+    np.testing.assert_allclose(_numbers(loaded.forecast()), _numbers(run.forecast()), rtol=1e-5)
 
 
 @pytest.mark.thorough
@@ -334,7 +350,7 @@ def test_a_refit_keeps_the_choices_of_the_first_training() -> None:
     weekly = 20 + 5 * np.sin(steps / 7 * 2 * np.pi) + np.random.default_rng(0).normal(size=2500)
     table = pd.DataFrame({"day": pd.date_range("2000-01-01", periods=2500), "sold": weekly})
     run = forecasting(table, **SMALL, final="all")
-    assert "normalization='seasonal': there are few windows (1,740)" in " ".join(run.notes)
+    assert "normalization='seasonal': there are few windows (1,741)" in " ".join(run.notes)
     assert run.resolved.normalization == run.model.get_layer("norm").mode == "seasonal"
 
 
@@ -342,7 +358,7 @@ def test_a_refit_keeps_the_choices_of_the_first_training() -> None:
 def test_a_backtest_of_a_run_that_has_seen_all_rows_needs_a_refit(of_all: ForecastRun) -> None:
     with pytest.raises(ValueError, match=r"final='all'.* refit=True"):
         of_all.backtest(1)
-    assert of_all.backtest(1, refit=True).scores["fold"].tolist() == [1] * 5
+    assert of_all.backtest(1, refit=True).scores["fold"].tolist() == [1] * 7
 
 
 # Optimizers
@@ -529,11 +545,17 @@ def test_a_history_is_read_as_it_is_said(run: ForecastRun) -> None:
 def test_a_backtest_forecasts_from_several_origins(run: ForecastRun) -> None:
     found = run.backtest(folds=3)
     assert found.scores.columns.tolist() == ["fold", "model", *SCORES]
-    assert found.scores["fold"].tolist() == [1] * 5 + [2] * 5 + [3] * 5
+    assert found.scores["fold"].tolist() == [1] * 7 + [2] * 7 + [3] * 7
     assert found.forecasts["fold"].tolist() == [1] * 6 + [2] * 6 + [3] * 6
+    first = found.forecasts.groupby(["fold", "store"])["day"].transform("min")
+    assert (found.forecasts["cutoff"] == first - pd.Timedelta(days=1)).all()
     table = _table().set_index(["store", "day"])["sold"]
     stamps = found.forecasts.set_index(["store", "day"])["actual"]
     pd.testing.assert_series_equal(stamps, table[stamps.index], check_names=False)
+    validated = run.cross_validation(folds=3)
+    assert validated["y"].tolist() == found.forecasts["actual"].tolist()
+    assert validated["kerasseq"].tolist() == found.forecasts["forecast"].tolist()
+    assert validated["cutoff"].tolist() == found.forecasts["cutoff"].tolist()
     last = found.forecasts[found.forecasts["fold"] == 3]
     before = _table()[_table()["day"] < last["day"].min()]
     again = run.forecast(history=before)

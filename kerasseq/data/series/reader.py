@@ -205,6 +205,17 @@ class SeriesExamples:
         series, _ = self.windows.places(np.arange(len(self)))
         return self.scaler.inverse(values, series)
 
+    def in_scaled_units(self, values: np.ndarray, series: np.ndarray) -> np.ndarray:
+        """Convert values in the units of the series to scaled values.
+
+        Values below those that the scaling takes become the least of those.
+
+        Args:
+            values: (windows, horizon, targets).
+            series: index of the series of each window, int (windows,).
+        """
+        return self.scaler.transform(self.scaler.clipped(values), series)
+
 
 #: Number of steps of a window in a saved run; bounded, since memory is allocated for them.
 Steps = Annotated[int, Limits(least=1, most=2**24)]

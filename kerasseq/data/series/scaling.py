@@ -162,6 +162,10 @@ class Scaler:
         original: np.ndarray = values - shift
         return original
 
+    def clipped(self, values: np.ndarray) -> np.ndarray:
+        """Values raised to 0 for "log" and "boxcox", which take none below."""
+        return np.maximum(values, 0) if self._transforms else values
+
     def adapt(self, histories: np.ndarray | Sequence[np.ndarray]) -> Scaler:
         """Fit a scaler of the same kind on the history of new series.
 

@@ -25,6 +25,8 @@ class DirectForecast(Forecast):
 
     Args:
         recurrent: A recurrent layer that returns its last output alone.
+        head_initializer: Initializer of the last dense layers: with `"zeros"`, forecasts are zeros
+            before training.
         **kwargs: Arguments of `Forecast`; `width` is the width of the small network.
 
     Call arguments:
@@ -43,9 +45,14 @@ class DirectForecast(Forecast):
         True
     """
 
-    def __init__(self, recurrent: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, recurrent: Any, *, head_initializer: str = "glorot_uniform", **kwargs: Any
+    ) -> None:
         super().__init__(recurrent, **kwargs)
-        self.head = keras.layers.Dense(self.horizon * self.outputs, name="head")
+        self.head_initializer = head_initializer
+        self.head = keras.layers.Dense(
+            self.horizon * self.outputs, kernel_initializer=head_initializer, name="head"
+        )
 
     def build(self, features_shape: Any) -> None:
         """Create the weights; weights for covariates only if `features_shape` has `future`."""
@@ -58,7 +65,12 @@ class DirectForecast(Forecast):
         if "future" in features_shape:
             self.known = keras.layers.Dense(self.width, name="known")
             self.context = keras.layers.Dense(self.width, use_bias=False, name="context")
-            self.change = keras.layers.Dense(self.outputs, use_bias=False, name="change")
+            self.change = keras.layers.Dense(
+                self.outputs,
+                use_bias=False,
+                kernel_initializer=self.head_initializer,
+                name="change",
+            )
             self.known.build(features_shape["future"])
             self.context.build(last)
             self.change.build((batch, self.horizon, self.width))
@@ -73,3 +85,7 @@ class DirectForecast(Forecast):
             hidden = self.known(features["future"]) + self.context(last)[:, None]
             ahead = ahead + self.change(ops.relu(hidden))
         return ahead
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, with one entry per constructor argument."""
+        return {**super().get_config(), "head_initializer": self.head_initializer}

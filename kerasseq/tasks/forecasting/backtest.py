@@ -37,7 +37,8 @@ class Backtest:
     Args:
         metrics: metrics over all folds: `test`, `interval`, `baselines` and `verdict`, as in a Run.
         scores: a row for each fold and method: `fold`, from 1 on, `model`, and each metric.
-        forecasts: forecasts of the model: `fold`, the columns of `Run.forecast`, and `actual`.
+        forecasts: forecasts of the model: `fold`, `cutoff`, the last stamp before the forecast, the
+            columns of `Run.forecast`, and `actual`.
     """
 
     metrics: dict[str, Any]
@@ -252,6 +253,9 @@ def _table(truth: Truth, predicted: Forecasts, number: int) -> pd.DataFrame:
     """The forecasts of one fold beside the actual values."""
     panel = truth.panel.pick(truth.series)
     past = panel.cut(np.zeros_like(truth.origins), truth.origins)
-    table = forecasts.table(past, predicted, truth.values.shape[1], taken=("fold", "actual"))
+    taken = ("fold", "cutoff", "actual")
+    table = forecasts.table(past, predicted, truth.values.shape[1], taken=taken)
+    last = [stamps[-1:] for stamps in past.stamps]
     table.insert(0, "fold", number)
+    table.insert(1, "cutoff", last[0].append(last[1:]).repeat(len(table) // len(last)))
     return table.assign(actual=truth.values.ravel())

@@ -12,7 +12,17 @@ import numpy as np
 from kerasseq.evaluation.forecast_metrics import Forecasts
 from kerasseq.tasks.forecasting.conformal import LEVELS, Calibration
 
-__all__ = ["Baseline", "Drift", "LastValue", "NLinear", "SeasonalNaive", "Source", "standard"]
+__all__ = [
+    "Baseline",
+    "Drift",
+    "LastValue",
+    "NLinear",
+    "SeasonalNaive",
+    "Source",
+    "WindowBaseline",
+    "fill_forward",
+    "standard",
+]
 
 _BATCH = 2**22  # largest number of values in memory at a time
 _CALIBRATED = 2**22  # largest number of values of validation windows to calibrate on
@@ -35,22 +45,13 @@ class Source(Protocol):
 
 
 class Baseline(abc.ABC):
-    """Base class of baselines: forecasts from the history of each window, in its units.
+    """Base class of baselines.
 
-    A missing value counts as the last observed one. Quantiles are the point forecast plus quantiles
-    of the errors on validation windows (see `kerasseq.tasks.forecasting.conformal`).
+    Quantiles are the point forecast plus quantiles of the errors on validation windows (see
+    `kerasseq.tasks.forecasting.conformal`).
 
     Args:
         levels: levels of the quantiles, between 0 and 1.
-
-    Example:
-
-    >>> from kerasseq.data.series.read import read_series
-    >>> from kerasseq.data.series.windows import Windows
-    >>> windows = Windows(read_series("demo").pick([0]), lookback=24, horizon=2)
-    >>> train, later = windows.part(last=[100]), windows.part(first=[100])
-    >>> SeasonalNaive(season=12).fit(train, later).predict(later).point[0].ravel().tolist()
-    [318.0, 374.0]
     """
 
     def __init__(self, levels: Sequence[float] = LEVELS) -> None:
@@ -77,6 +78,26 @@ class Baseline(abc.ABC):
         return self._calibration.apply(Forecasts(np.concatenate([point for point, _ in batches])))
 
     @abc.abstractmethod
+    def _forecasts(self, windows: Source, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Point forecasts and targets of at most `most` windows, in batches, scaled."""
+
+
+class WindowBaseline(Baseline):
+    """Base class of baselines that forecast from the history of each window, in its units.
+
+    A missing value counts as the last observed one.
+
+    Example:
+
+    >>> from kerasseq.data.series.read import read_series
+    >>> from kerasseq.data.series.windows import Windows
+    >>> windows = Windows(read_series("demo").pick([0]), lookback=24, horizon=2)
+    >>> train, later = windows.part(last=[100]), windows.part(first=[100])
+    >>> SeasonalNaive(season=12).fit(train, later).predict(later).point[0].ravel().tolist()
+    [318.0, 374.0]
+    """
+
+    @abc.abstractmethod
     def point(self, history: np.ndarray, observed: np.ndarray, horizon: int) -> np.ndarray:
         """Forecasts of a batch, (batch, horizon, targets).
 
@@ -87,20 +108,19 @@ class Baseline(abc.ABC):
         """
 
     def _forecasts(self, windows: Source, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Point forecasts and targets of at most `most` windows, in batches."""
         for history, observed, targets in _batches(windows, most):
             yield self.point(history, observed, targets.shape[1]), targets
 
 
-class LastValue(Baseline):
+class LastValue(WindowBaseline):
     """The last observed value, at every step."""
 
     def point(self, history: np.ndarray, observed: np.ndarray, horizon: int) -> np.ndarray:
         """See `Baseline.point`."""
-        return np.repeat(_fill_forward(history, observed)[:, -1:], horizon, axis=1)
+        return np.repeat(fill_forward(history, observed)[:, -1:], horizon, axis=1)
 
 
-class SeasonalNaive(Baseline):
+class SeasonalNaive(WindowBaseline):
     """The latest observed value of the same phase of the season, at every step.
 
     Args:
@@ -123,15 +143,15 @@ class SeasonalNaive(Baseline):
             )
         shape = (batch, seasons, self.season, targets)
         seasons_observed = observed[:, -seasons * self.season :].reshape(shape)
-        values = _fill_forward(
+        values = fill_forward(
             history[:, -seasons * self.season :].reshape(shape), seasons_observed
         )[:, -1]
-        last = _fill_forward(history, observed)[:, -1:]
+        last = fill_forward(history, observed)[:, -1:]
         values = np.where(seasons_observed.any(axis=1), values, last)
         return values[:, np.arange(horizon) % self.season]
 
 
-class Drift(Baseline):
+class Drift(WindowBaseline):
     """The line through the first and the last observed value of the window, extended."""
 
     def point(self, history: np.ndarray, observed: np.ndarray, horizon: int) -> np.ndarray:
@@ -144,13 +164,17 @@ class Drift(Baseline):
         return end + slope * (lookback + np.arange(horizon)[:, None] - last)
 
 
-class NLinear(Baseline):
+class NLinear(WindowBaseline):
     """A linear map of the lookback, after subtracting its last value, which is added back.
 
     One map for all targets and series (Zeng et al. 2023, https://arxiv.org/abs/2205.13504), fitted
-    by ridge regression with the penalty that is best on validation windows. It is computed in
-    closed form from sums over windows, which are never in memory together. Windows with missing
-    targets are left out.
+    by ridge regression with the lookback and the penalty that are best on validation windows. It is
+    computed in closed form from sums over windows, which are never in memory together. Windows with
+    missing targets are left out.
+
+    Args:
+        levels: levels of the quantiles, between 0 and 1.
+        lookbacks: numbers of last steps of a window to choose from; default: all steps.
 
     Example:
 
@@ -167,6 +191,10 @@ class NLinear(Baseline):
     bias: np.ndarray
     penalty: float
 
+    def __init__(self, levels: Sequence[float] = LEVELS, lookbacks: Sequence[int] = ()) -> None:
+        super().__init__(levels)
+        self._lookbacks = tuple(lookbacks)
+
     def fit(self, train: Source, validation: Source) -> Baseline:
         """See `Baseline.fit`."""
         self._fit_ridge(train, validation)
@@ -174,42 +202,33 @@ class NLinear(Baseline):
 
     def point(self, history: np.ndarray, observed: np.ndarray, horizon: int) -> np.ndarray:
         """See `Baseline.point`."""
-        history = _fill_forward(history, observed)
+        history = fill_forward(history, observed)[:, -len(self.weights) :]
         last = history[:, -1:]
         ahead = (history - last).transpose(0, 2, 1) @ self.weights.astype(history.dtype)
         ahead += self.bias
         return last + ahead.transpose(0, 2, 1)
 
     def _fit_ridge(self, train: Source, validation: Source) -> None:
-        """Fit weights and bias with the ridge penalty of the least validation loss."""
+        """Fit weights and bias with the lookback and ridge penalty of the least validation loss."""
         moments = _Moments.from_windows(train)
-        gram, cross = moments.about(moments)
-        test_gram, test_cross = _Moments.from_windows(validation).about(moments)
-        # With gram = basis @ diag(size) @ basis.T, the ridge solution in the basis is
-        # cross / (size + penalty), so that trying a penalty costs only a division.
-        size, basis = np.linalg.eigh(gram)
-        size, cross = np.maximum(size, 0), basis.T @ cross
-        test_gram, test_cross = basis.T @ test_gram @ basis, basis.T @ test_cross
-        lowest_loss, best_weights, self.penalty = (
-            0.0,
-            np.zeros_like(cross),
-            np.inf,
-        )  # of weights that are all zero
-        for penalty in _PENALTIES * size.mean() if size.any() else ():
-            weights = cross / (size + penalty)[:, None]
-            loss = float((weights * (test_gram @ weights - 2 * test_cross)).sum())
-            if loss < lowest_loss:
-                lowest_loss, best_weights, self.penalty = loss, weights, float(penalty)
-        self.weights = basis @ best_weights
-        self.bias = moments.ahead - moments.lags @ self.weights
+        later = _Moments.from_windows(validation)
+        fits = [
+            _ridge(moments.last(steps), later.last(steps))
+            for steps in self._lookbacks or (len(moments.lags),)
+        ]
+        _, self.weights, self.penalty = min(fits, key=lambda fit: fit[0])
+        self.bias = moments.ahead - moments.lags[-len(self.weights) :] @ self.weights
 
 
-def standard(season: int = 1, levels: Sequence[float] = LEVELS) -> dict[str, Baseline]:
-    """The baselines of a forecasting run, by name, not fitted.
+def standard(
+    season: int = 1, levels: Sequence[float] = LEVELS, lookbacks: Sequence[int] = ()
+) -> dict[str, Baseline]:
+    """The baselines that forecast from windows, by name, not fitted.
 
     Args:
         season: steps of the season, at most the lookback of windows; 1 for no season.
         levels: levels of the quantiles, between 0 and 1.
+        lookbacks: lookbacks that the linear map chooses from; default: the lookback of windows.
 
     Example:
 
@@ -219,7 +238,7 @@ def standard(season: int = 1, levels: Sequence[float] = LEVELS) -> dict[str, Bas
     baselines: dict[str, Baseline] = {
         "last value": LastValue(levels),
         "drift": Drift(levels),
-        "nlinear": NLinear(levels),
+        "nlinear": NLinear(levels, lookbacks),
     }
     if season > 1:
         baselines["seasonal naive"] = SeasonalNaive(season, levels)
@@ -247,7 +266,7 @@ class _Moments:
         count, sums = 0, [0.0, 0.0, 0.0, 0.0]
         _, targets = windows.batch(np.arange(1))
         for history, observed, ahead in _batches(windows, max(1, _LEARNED // targets.shape[2])):
-            history = _fill_forward(history, observed).astype(np.float64)
+            history = fill_forward(history, observed).astype(np.float64)
             last = history[:, -1:]
             lags, ahead = (
                 (values - last).transpose(0, 2, 1).reshape(-1, values.shape[1])
@@ -260,11 +279,43 @@ class _Moments:
             sums = [total + part for total, part in zip(sums, parts)]
         return cls(*(np.asarray(total) / max(count, 1) for total in sums))
 
+    def last(self, steps: int) -> _Moments:
+        """The moments of the last steps of the lookback."""
+        return _Moments(
+            self.lags[-steps:], self.ahead, self.gram[-steps:, -steps:], self.cross[-steps:]
+        )
+
     def about(self, center: _Moments) -> tuple[np.ndarray, np.ndarray]:
         """`gram` and `cross` of differences from the means of other moments."""
         lags, ahead = self.lags - center.lags, self.ahead - center.ahead
         gram = self.gram - np.outer(self.lags, self.lags) + np.outer(lags, lags)
         return gram, self.cross - np.outer(self.lags, self.ahead) + np.outer(lags, ahead)
+
+
+def _ridge(moments: _Moments, later: _Moments) -> tuple[float, np.ndarray, float]:
+    """Weights of ridge regression with the penalty of the least loss, after the loss.
+
+    Args:
+        moments: moments of the windows to fit on.
+        later: moments of the windows whose loss is compared.
+
+    Returns:
+        The loss, relative to weights that are all zero; the weights; and the penalty.
+    """
+    gram, cross = moments.about(moments)
+    later_gram, later_cross = later.about(moments)
+    # With gram = basis @ diag(size) @ basis.T, the ridge solution in the basis is
+    # cross / (size + penalty), so that trying a penalty costs only a division.
+    size, basis = np.linalg.eigh(gram)
+    size, cross = np.maximum(size, 0), basis.T @ cross
+    later_gram, later_cross = basis.T @ later_gram @ basis, basis.T @ later_cross
+    best = (0.0, np.zeros_like(cross), np.inf)
+    for penalty in _PENALTIES * size.mean() if size.any() else ():
+        weights = cross / (size + penalty)[:, None]
+        loss = float((weights * (later_gram @ weights - 2 * later_cross)).sum())
+        if loss < best[0]:
+            best = loss, weights, float(penalty)
+    return best[0], basis @ best[1], best[2]
 
 
 def _batches(windows: Source, most: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -280,7 +331,7 @@ def _batches(windows: Source, most: int) -> Iterator[tuple[np.ndarray, np.ndarra
         yield history, mask, targets
 
 
-def _fill_forward(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
+def fill_forward(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Replace missing values by the last observed value before them, along the second axis.
 
     Missing values at the beginning become the first observed value; without any, 0.

@@ -21,12 +21,14 @@ __all__ = [
     "horizon",
     "kind",
     "learned",
+    "linear_lookbacks",
     "lookback",
     "normalization",
     "passes",
     "required_model",
     "resolved",
     "scaling",
+    "seasonality",
     "segment",
     "suggested",
     "rows_remark",
@@ -37,7 +39,9 @@ _LONGEST_HORIZON = 96  # largest default horizon, in steps
 _LONGEST_SEGMENT = 48  # largest segment, in steps
 _LOG_EXPONENT = 0.6  # scaling="log" from this exponent of the level on, see `scaling`
 _STEPS_PER_EPOCH = 32  # least number of training steps of an epoch, see `passes`
-_FEW_WINDOWS = 100  # fewer windows are few for a network
+_FEW_WINDOWS = 100  # fewer windows are few for a network, whatever the series
+_LINEAR_LOOKBACK = 336  # most steps of a lookback that the linear baseline chooses
+_SEASONAL_WINDOWS = 2000  # a season is not left for fewer windows to learn
 _LEAST_PIECES = 5  # least number of pieces of a series to estimate the exponent from
 
 
@@ -48,7 +52,12 @@ def horizon(panel: Panel) -> int:
 
 
 def lookback(
-    steps: int | None, seasons: float | None, season: int, ahead: int, shortest: int
+    steps: int | None,
+    seasons: float | None,
+    season: int,
+    ahead: int,
+    shortest: int,
+    rows: int | None = None,
 ) -> int:
     """Number of past steps that the model reads.
 
@@ -59,20 +68,44 @@ def lookback(
         season: steps of the season.
         ahead: steps of the horizon.
         shortest: steps of the shortest training part, which limits a multiple.
+        rows: steps of all training parts and targets; of few, the default is four seasons, from
+            which a trend can be told. None for enough of them.
 
     Example:
 
     >>> lookback(None, None, 24, 24, 10_000), lookback(None, None, 12, 12, 30)
     (48, 12)
+    >>> lookback(None, None, 12, 12, 500, 500), lookback(None, None, 12, 12, 500, 5000)
+    (48, 24)
     >>> lookback(None, 4.0, 24, 24, 10_000), lookback(4, None, 24, 24, 10_000)
     (96, 4)
     """
     if steps is not None:
         return steps
     multiple, least = (2.0, 16) if seasons is None else (seasons, 1)
+    if seasons is None and rows is not None and rows < _SEASONAL_WINDOWS:
+        least = max(least, 4 * season)
     target, room = max(multiple * season, multiple * ahead, least), shortest - ahead
-    result = int(max(1, min(target, max(room // 2, min(season, room - 1)))))
+    # Two seasons of few windows are better than one of more.
+    result = int(max(1, min(target, max(room // 2, min(2 * season, room - 1)))))
     return result // season * season if result > season else result
+
+
+def linear_lookbacks(lookback: int, room: int) -> list[int]:
+    """Lookbacks that the linear baseline chooses from: the model's, and two to eight times as many.
+
+    Args:
+        lookback: steps of the model's lookback.
+        room: steps of the shortest training part without the horizon.
+
+    Example:
+
+    >>> linear_lookbacks(48, 10_000), linear_lookbacks(24, 60), linear_lookbacks(400, 10_000)
+    ([48, 96, 192], [24], [400])
+    """
+    longest = min(_LINEAR_LOOKBACK, room // 2)  # so that windows are left to fit on
+    longer = [lookback * factor for factor in (2, 4, 8)]
+    return [lookback, *(steps for steps in longer if steps <= longest)]
 
 
 def suggested(panel: Panel, output: str, lookback: int, horizon: int) -> dict[str, list[str]]:
@@ -86,15 +119,38 @@ def suggested(panel: Panel, output: str, lookback: int, horizon: int) -> dict[st
     """
     season, counts = panel.season, output == "negative_binomial"
     reason = "a negative binomial distribution takes counts as they are"
+    norm = normalization(panel, season, lookback, horizon)
+    model = kind(season, lookback, horizon, panel.names["future"])
+    scale, why = scaling(panel, season, output)
+    if not counts and (hybrid := _hybrid(panel, lookback, horizon, norm[0])):
+        model = "hybrid", hybrid
+        if scale == "log" and seasonality(panel, "mean") == "multiplicative":
+            scale = "mean"  # the network itself multiplies level and season
     return {
-        "model": list(kind(season, lookback, horizon, panel.names["future"])),
-        "scaling": ["none", reason] if counts else list(scaling(panel, season, output)),
-        "normalization": (
-            ["instance", reason]
-            if counts
-            else list(normalization(panel, season, lookback, horizon))
-        ),
+        "model": list(model),
+        "scaling": ["none", reason] if counts else [scale, why],
+        "normalization": ["instance", reason] if counts else list(norm),
     }
+
+
+def _hybrid(panel: Panel, back: int, ahead: int, normalization: str) -> str | None:
+    """The reason for the network "hybrid"; None for another one.
+
+    Args:
+        panel: the training part.
+        back: steps of the lookback.
+        ahead: steps of the horizon.
+        normalization: the default normalization of other networks.
+    """
+    windows = _windows(panel, back, ahead)
+    if panel.season > 1 and back < 2 * panel.season:
+        return None
+    few = f"{windows:,} windows are few for a network"
+    if windows < _FEW_WINDOWS:
+        return f"{few}, and it corrects exponential smoothing"
+    if normalization == "seasonal":
+        return f"{few}, the season is strong, and it corrects exponential smoothing"
+    return None
 
 
 def resolved(
@@ -111,8 +167,7 @@ def resolved(
     for name, choice in data_info["suggested"].items():
         values[name] = getattr(settings, name)
         if values[name] == "auto":
-            required = required_model(settings) if name == "model" else None
-            values[name], why = required or choice
+            values[name], why = _required(name, values, data_info, settings) or choice
             notes.append(f"{name}={values[name]!r}: {why}")
     if settings.segment is None:
         values["segment"] = segment(
@@ -133,6 +188,23 @@ def resolved(
     if settings.calibrate and (note := _calibration_remark(data_info, settings.quantiles)):
         notes.append(note)
     return replace(settings, **values, lookback_seasons=None), notes
+
+
+def _required(
+    name: str, values: Mapping[str, Any], data_info: Mapping[str, Any], settings: Any
+) -> tuple[str, str] | None:
+    """The value of a setting that other settings require, and the reason; None for any value."""
+    if name == "model":
+        no_smoothing = settings.normalization not in ("auto", "additive", "multiplicative")
+        if no_smoothing and data_info["suggested"]["model"][0] == "hybrid":
+            season, back, ahead = (data_info[name] for name in ("season", "lookback", "horizon"))
+            return required_model(settings) or kind(season, back, ahead, ())
+        return required_model(settings)
+    if name == "normalization" and values["model"] == "hybrid":
+        season = data_info.get("seasonality", "additive")
+        verb = "multiplies" if season == "multiplicative" else "is added to"
+        return season, f"the season {verb} the level that the network 'hybrid' smooths"
+    return None
 
 
 def _calibration_remark(data_info: Mapping[str, Any], levels: Sequence[float]) -> str | None:
@@ -168,6 +240,9 @@ def required_model(settings: ForecastingSettings) -> tuple[str, str] | None:
     for name, network in KIND_OF_SETTING.items():
         if value := getattr(settings, name):
             return network, f"only this network has the setting {name}={value}"
+    value = settings.normalization
+    if value in ("additive", "multiplicative"):
+        return "hybrid", f"only this network has the setting normalization={value!r}"
     return None
 
 
@@ -228,7 +303,7 @@ def check(parts: Any, output: str) -> None:
 
 
 def kind(season: int, back: int, ahead: int, future: Sequence[str]) -> tuple[str, str]:
-    """The default network, and the reason.
+    """The default network for enough windows, and the reason.
 
     Args:
         season: steps of the season.
@@ -272,14 +347,33 @@ def normalization(panel: Panel, season: int, back: int, ahead: int) -> tuple[str
     """
     if not 1 < season <= back:
         return "last", "there is no season to subtract"
-    windows = int(np.maximum(panel.lengths - back - ahead, 1).sum()) * len(panel.names["targets"])
+    windows = _windows(panel, back, ahead)
     last, seasonal = (_mean_change(panel, steps) for steps in (min(season // 2, ahead), season))
-    if windows < 2000 and seasonal < last:
+    if windows < _SEASONAL_WINDOWS and seasonal < last:
         return "seasonal", (
             f"there are few windows ({windows:,}), and values are nearer to those of a season "
             f"before than to those of {min(season // 2, ahead)} steps before"
         )
     return "last", f"{windows:,} windows are enough to learn the season from"
+
+
+def seasonality(panel: Panel, scaling: str) -> str:
+    """How the season of the network "hybrid" acts on the level.
+
+    Args:
+        panel: the training part.
+        scaling: scaling of the targets; only "mean" keeps positive values in proportion.
+    """
+    positive = scaling == "mean" and all(
+        (targets[~np.isnan(targets)] > 0).all() for targets in panel.targets
+    )
+    return "multiplicative" if positive else "additive"
+
+
+def _windows(panel: Panel, back: int, ahead: int) -> int:
+    """Number of windows of single targets in the training part."""
+    windows = int(np.maximum(panel.lengths - back - ahead + 1, 1).sum())
+    return windows * len(panel.names["targets"])
 
 
 def scaling(panel: Panel, season: int, output: str = "quantiles") -> tuple[str, str]:

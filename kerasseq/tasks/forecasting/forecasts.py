@@ -23,9 +23,10 @@ from kerasseq.data.series.windows import latest_inputs
 from kerasseq.evaluation.forecast_metrics import Forecasts
 from kerasseq.formatting.columns import distinct_names
 from kerasseq.models import Forecaster, Likelihood, State, Stream
-from kerasseq.tasks.forecasting import baselines
+from kerasseq.tasks.forecasting import baselines, defaults
 from kerasseq.tasks.forecasting.conformal import Calibration
 from kerasseq.tasks.forecasting.plots import Fan
+from kerasseq.tasks.forecasting.series_baselines import following
 
 __all__ = [
     "LEVELS",
@@ -213,28 +214,35 @@ class BaselineForecasts(Mapping[str, Forecasts]):
 
     def __init__(self, prepared: Any, levels: Sequence[float]) -> None:
         season, lookback = (prepared.data_info[name] for name in ("season", "lookback"))
-        parts = [getattr(prepared, name) for name in ("train", "validation", "test")]
-        if (
-            lookback < season
-            and parts[0].panel.lengths.min() >= season + prepared.data_info["horizon"]
-        ):
-            lookback = season  # the seasonal naive forecast needs a season of lookback
-            reader = replace(SeriesReader.from_state(prepared.state["reader"]), lookback=season)
-            parts = [
-                reader.examples(part.panel, part.first, stride=part.windows.stride)
-                for part in parts
-            ]
-        self._parts = parts
-        self._baselines = baselines.standard(season if season <= lookback else 1, levels)
+        self._prepared = prepared
+        room = int(prepared.train.panel.lengths.min()) - prepared.data_info["horizon"]
+        # The seasonal naive forecast needs a season of lookback.
+        self._lookback = max(lookback, season) if season <= room else lookback
+        lookbacks = defaults.linear_lookbacks(lookback, room)
+        self._baselines = baselines.standard(
+            season if season <= self._lookback else 1, levels, lookbacks
+        )
+        self._lookbacks = {"nlinear": max(lookbacks)}
+        self._baselines |= following(season, levels)
 
     def __getitem__(self, name: str) -> Forecasts:
-        train, validation, test = self._parts
+        train, validation, test = self._parts(self._lookbacks.get(name, self._lookback))
         forecasts = self._baselines[name].fit(train, validation).predict(test)
         quantiles = {
             level: test.in_original_units(values)
             for level, values in (forecasts.quantiles or {}).items()
         }
         return Forecasts(test.in_original_units(forecasts.point), quantiles)
+
+    def _parts(self, lookback: int) -> list[Any]:
+        """Training, validation and test examples with a lookback."""
+        parts = [getattr(self._prepared, name) for name in ("train", "validation", "test")]
+        if lookback == self._prepared.data_info["lookback"]:
+            return parts
+        reader = replace(SeriesReader.from_state(self._prepared.state["reader"]), lookback=lookback)
+        return [
+            reader.examples(part.panel, part.first, stride=part.windows.stride) for part in parts
+        ]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._baselines)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from kerasseq.data.series.rows import series_id
 
-__all__ = ["to_nixtla"]
+__all__ = ["backtest_to_nixtla", "to_nixtla"]
 
 _MODEL = "kerasseq"  # name of the columns of forecasts
 
@@ -44,6 +44,23 @@ def to_nixtla(frame: pd.DataFrame, series: int, several: bool) -> pd.DataFrame:
         kind = _interval(float(name), map(float, levels)) if name in levels else name
         columns[f"{_MODEL}-{kind}"] = frame[name]
     return pd.DataFrame(columns)
+
+
+def backtest_to_nixtla(frame: pd.DataFrame, series: int, several: bool) -> pd.DataFrame:
+    """Convert the forecasts of a backtest to the columns of Nixtla's `cross_validation`.
+
+    Args:
+        frame: the `forecasts` of a `kerasseq.tasks.forecasting.backtest.Backtest`.
+        series: number of columns that identify the series.
+        several: whether there are several targets.
+
+    Returns:
+        The columns of `to_nixtla`, with `cutoff` and `y`, the actual value, after `ds`.
+    """
+    result = to_nixtla(frame.drop(columns=["fold", "cutoff", "actual"]), series, several)
+    result.insert(2, "cutoff", frame["cutoff"])
+    result.insert(3, "y", frame["actual"])
+    return result
 
 
 def _interval(level: float, levels: Iterable[float]) -> str:

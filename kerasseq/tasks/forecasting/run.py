@@ -90,9 +90,7 @@ class ForecastRun(Run):
             return frame
         from kerasseq.tasks.forecasting.nixtla import to_nixtla
 
-        names = self.state["history"]["names"]["targets"]
-        series = self.state["history"]["encoding"]["roles"]["series"]
-        return to_nixtla(frame, len(series), several=len(names) > 1)
+        return to_nixtla(frame, **self._columns)
 
     def predict(self, data: Any = None, **options: Any) -> pd.DataFrame:
         """The same as `forecast`.
@@ -136,6 +134,40 @@ class ForecastRun(Run):
         from kerasseq.tasks.forecasting.backtest import backtest
 
         return backtest(self.task, self, folds, stride, refit, data)
+
+    def cross_validation(
+        self,
+        folds: int = 5,
+        stride: int | None = None,
+        refit: bool = False,
+        data: str | os.PathLike[str] | pd.DataFrame | None = None,
+    ) -> pd.DataFrame:
+        """The forecasts of a backtest, in the columns of Nixtla's `cross_validation`.
+
+        Args:
+            folds: number of origins, as `n_windows` there.
+            stride: steps from one origin to the next, as `step_size` there; default: the horizon.
+            refit: as in `backtest`.
+            data: as in `backtest`.
+
+        Returns:
+            `unique_id`, `ds`, `cutoff` (the last stamp before the forecast), `y` (the actual
+            value), `kerasseq`, and the columns of quantiles as in `forecast(columns="nixtla")`.
+
+        Raises:
+            ValueError: as in `backtest`.
+        """
+        from kerasseq.tasks.forecasting.nixtla import backtest_to_nixtla
+
+        forecasts = self.backtest(folds, stride, refit, data).forecasts
+        return backtest_to_nixtla(forecasts, **self._columns)
+
+    @property
+    def _columns(self) -> dict[str, Any]:
+        """The number of columns that identify the series, and whether there are several targets."""
+        history = self.state["history"]
+        series = len(history["encoding"]["roles"]["series"])
+        return {"series": series, "several": len(history["names"]["targets"]) > 1}
 
     def update(self, rows: Any, **reading: Any) -> None:
         """Append new rows: the next `forecast` begins after them.

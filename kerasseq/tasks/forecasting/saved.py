@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class _Suggested(TypedDict):
 
 class _DataInfo(TypedDict):
     suggested: _Suggested
+    seasonality: NotRequired[Literal["additive", "multiplicative"]]
     lookback: Steps
     horizon: Steps
     targets: Annotated[int, Limits(least=1)]

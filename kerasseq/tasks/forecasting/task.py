@@ -34,7 +34,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     headline: ClassVar[str] = "mase"
     higher_is_better: ClassVar[bool] = False
     rows: ClassVar[str] = "windows"
-    suggestions: ClassVar[tuple[str, ...]] = ("suggested", "windows")
+    suggestions: ClassVar[tuple[str, ...]] = ("suggested", "windows", "seasonality")
     keeps_source: ClassVar[bool] = True
     refused: ClassVar[Mapping[str, str]] = HINTS
 
@@ -44,7 +44,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         self._check_conflicts(settings)
         resolved, _ = self.resolve(defaults.SMALLEST, settings)
         linear = bool(settings.linear)
-        smallest = changed(resolved, normalization="none", segment=1, linear=linear)
+        norm = resolved.normalization if resolved.model == "hybrid" else "none"
+        smallest = changed(resolved, normalization=norm, segment=1, linear=linear)
         self.count(defaults.SMALLEST, smallest)  # the model checks its cell and sizes
 
     def _check_conflicts(self, settings: ForecastingSettings) -> None:
@@ -131,6 +132,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.data.series.reader import Part
         from kerasseq.data.series.splits import chronological, rolling
         from kerasseq.tasks.forecasting import defaults
+        from kerasseq.tasks.forecasting.series_baselines import HISTORY
 
         notes = list(source.notes)
         horizon = settings.horizon or defaults.horizon(source)
@@ -138,11 +140,18 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         split = chronological(source, settings.validation, settings.test, horizon, steps or 1)
         if fold is not None:
             split = rolling(split, fold)
-        shortest = int((split.validation - split.train).min())
-        lookback = defaults.lookback(steps, seasons, source.season, horizon, shortest)
+        lengths = split.validation - split.train
+        lookback = defaults.lookback(
+            steps,
+            seasons,
+            source.season,
+            horizon,
+            shortest=int(lengths.min()),
+            rows=int(lengths.sum()) * len(source.names["targets"]),
+        )
         notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
-        # The seasonal baseline may need a longer lookback than the model.
-        context = max(lookback, source.season) + max(settings.lags, default=0)
+        # Baselines may read more steps than the model.
+        context = max(lookback, source.season, HISTORY) + max(settings.lags, default=0)
         parts = Part.split(source, split, lookback, horizon, context, learn)
         tested = test and bool((split.end > split.test).all())
         return Parts(parts[0], parts[1], parts[2] if tested else None, notes)
@@ -181,6 +190,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         state = {
             "data_info": {
                 "suggested": suggested,
+                "seasonality": defaults.seasonality(panel, scaling),
                 **sizes,
                 **reader.columns(panel),
                 "series": len(panel) if settings.series_embedding else 0,

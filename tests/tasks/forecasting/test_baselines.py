@@ -217,6 +217,24 @@ def test_another_unit_gives_the_same_forecasts_in_it(shift: float, unit: float) 
             np.testing.assert_allclose(found, unit * own + shift, atol=tolerance)
 
 
+def test_the_linear_map_chooses_the_lookback_of_the_validation_windows() -> None:
+    season = np.tile(np.random.default_rng(0).normal(size=20), 40)[:, None]
+    train, validation, test = _parts(_windows(season, 24, 6), 500, 650)
+    found = NLinear(lookbacks=(6, 12, 24)).fit(train, validation)
+    assert isinstance(found, NLinear)
+    assert found.weights.shape == (24, 6)  # the season has 20 steps
+    _, truth = test.batch(np.arange(len(test)))
+    np.testing.assert_allclose(found.predict(test).point, truth, atol=1e-4)
+    shorter = Windows(_panel(_walk(300)), 24, 2, dtype="float64")
+    parts = _parts(shorter, 200, 250)
+    by_choice = NLinear(lookbacks=(4,)).fit(*parts[:2])
+    assert isinstance(by_choice, NLinear)
+    same = Windows(_panel(_walk(300)), 4, 2, first=[24], dtype="float64")
+    alone = NLinear().fit(same.part([24], [200]), same.part([200], [250]))
+    assert isinstance(alone, NLinear)
+    np.testing.assert_allclose(by_choice.weights, alone.weights, atol=1e-9)
+
+
 def test_windows_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     train, validation, test = _parts(_windows(_walk(300, 2), 12, 4), 200, 250)
     whole = NLinear().fit(train, validation).predict(test)

@@ -61,6 +61,50 @@ def test_the_network(season: int, back: int, ahead: int, known: list[str], expec
     assert defaults.kind(season, back, ahead, known)[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (20 + 0.1 * np.arange(90) + _wave(90), ("hybrid", "standard", "additive")),
+        (np.exp(np.arange(90) / 40) * (9 + _wave(90)), ("hybrid", "mean", "multiplicative")),
+        (20 + 0.1 * np.arange(300) + 9 * _wave(300), ("hybrid", "standard", "additive")),
+        (np.cumsum(RANDOM.normal(size=300)), ("segment", "standard", "last")),
+        (np.tile(_wave(300), 20), ("segment", "standard", "last")),
+    ],
+    ids=["added", "multiplied", "strong", "weak", "many"],
+)
+def test_few_windows_are_smoothed(values: np.ndarray, expected: tuple[str, str, str]) -> None:
+    panel = _panel(values)
+    suggested = defaults.suggested(panel, "quantiles", 24, 12)
+    seasonality = defaults.seasonality(panel, suggested["scaling"][0])
+    facts = {"suggested": suggested, "seasonality": seasonality, "season": 12}
+    found, notes = defaults.resolved(
+        {**facts, "lookback": 24, "horizon": 12}, ForecastingSettings()
+    )
+    assert (found.model, found.scaling, found.normalization) == expected
+    assert ("windows are few for a network" in notes[0]) == (expected[0] == "hybrid")
+
+
+def test_smoothing_needs_two_seasons_and_no_counts() -> None:
+    panel = _panel(20 + 9 * _wave(300))
+    assert defaults.suggested(panel, "quantiles", 24, 12)["model"][0] == "hybrid"
+    assert defaults.suggested(panel, "quantiles", 23, 12)["model"][0] != "hybrid"
+    assert defaults.suggested(panel, "negative_binomial", 24, 12)["model"][0] != "hybrid"
+
+
+def test_a_season_of_smoothing_asks_for_the_hybrid() -> None:
+    facts = {**_facts(_wave(300)), "seasonality": "additive"}
+    found, _ = defaults.resolved(facts, ForecastingSettings(normalization="multiplicative"))
+    assert (found.model, found.normalization) == ("hybrid", "multiplicative")
+    found, notes = defaults.resolved(facts, ForecastingSettings(model="hybrid"))
+    assert (found.model, found.normalization) == ("hybrid", "additive")
+    assert "the season is added to the level" in " ".join(notes)
+    found, notes = defaults.resolved(facts, ForecastingSettings(normalization="last"))
+    assert (found.model, found.normalization) == ("segment", "last")
+    assert "holds 2 segments" in notes[0]
+    with pytest.raises(ValueError, match="for the kind 'hybrid', and for no other"):
+        kerasseq.forecasting("demo", model="hybrid", normalization="last")
+
+
 def test_spread_that_grows_with_the_level_is_scaled_by_logarithms() -> None:
     level = np.exp(np.linspace(0, 3, 240))
     steady = 20 * level[0] + 10 * np.linspace(0, 3, 240)
@@ -93,11 +137,11 @@ def test_what_is_left_open_is_chosen_with_a_reason() -> None:
     values = 100 + 5 * _wave(300)
     found, notes = _resolved(values)
     chosen = {name: getattr(found, name) for name in ("model", "scaling", "normalization")}
-    assert chosen == {"model": "segment", "scaling": "standard", "normalization": "seasonal"}
+    assert chosen == {"model": "hybrid", "scaling": "standard", "normalization": "additive"}
     assert [note.split(": ")[0] for note in notes] == [
         f"{name}={value!r}" for name, value in chosen.items()
     ]
-    assert (found.segment, found.linear, found.lookback, found.horizon) == (12, True, 24, 12)
+    assert (found.segment, found.linear, found.lookback, found.horizon) == (12, False, 24, 12)
     assert defaults.resolved(_facts(values), found) == (found, [])  # nothing is left open
 
 
@@ -166,7 +210,7 @@ def test_a_network_that_another_setting_asks_for_is_taken(
     settings = ForecastingSettings(**given)
     assert defaults.required_model(settings) == expected
     found, notes = defaults.resolved(_facts(_wave(300)), settings)
-    network, why = expected or ("segment", "a lookback of 24 steps holds 2 segments of 12")
+    network, why = expected or ("hybrid", "265 windows are few for a network, the season is strong")
     assert found.model == network
     assert notes[0].startswith(f"model={network!r}: {why}")
 

@@ -11,7 +11,7 @@ import pytest
 from kerasseq.recipes.forecasting import forecasting
 from kerasseq.settings import declarations_of
 from kerasseq.tasks.forecasting.hints import SETTINGS, check_arguments
-from kerasseq.tasks.forecasting.nixtla import to_nixtla
+from kerasseq.tasks.forecasting.nixtla import backtest_to_nixtla, to_nixtla
 
 DAYS = pd.date_range("2024-01-01", periods=2, tz="Europe/Berlin")
 LEVELS = ("0.025", "0.1", "0.3", "0.5", "0.9", "0.975")
@@ -45,6 +45,18 @@ def test_targets_become_series_and_paths_stay() -> None:
     found = to_nixtla(frame, 1, several=True)
     assert found["unique_id"].tolist() == ["a/x", "a/y"]
     assert found["kerasseq-path 1"].tolist() == [1.0, 2.0]
+
+
+def test_a_backtest_has_the_columns_of_cross_validation() -> None:
+    frame = _frame(shop="a").assign(actual=[4.0, 7.0])
+    frame.insert(0, "fold", 1)
+    frame.insert(1, "cutoff", DAYS[0] - pd.Timedelta(days=1))
+    found = backtest_to_nixtla(frame, 1, several=False)
+    assert found.columns[:5].tolist() == ["unique_id", "ds", "cutoff", "y", "kerasseq"]
+    assert found["y"].tolist() == [4.0, 7.0]
+    assert (found["cutoff"] < found["ds"]).all()
+    others = frame.drop(columns=["fold", "cutoff", "actual"])
+    pd.testing.assert_frame_equal(found.drop(columns=["cutoff", "y"]), to_nixtla(others, 1, False))
 
 
 @pytest.mark.parametrize(
