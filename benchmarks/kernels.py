@@ -361,6 +361,8 @@ def _told(row: rows.Row) -> str:
     told = f"{result['kernel']} {', '.join(found)}"
     if result.get("waiting", 0) > NOT_AT_REST:
         told += f"; waiting processes used {result['waiting']:.0%} of a core"
+    if result.get("elsewhere", 0) > NOT_AT_REST:
+        told += f"; other programs used {result['elsewhere']:.1f} cores"
     return told
 
 
