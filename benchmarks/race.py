@@ -205,9 +205,8 @@ def race(
         `milliseconds` of a step, the median over the rounds; `against` each rival how many times
         as long it takes (see `targets.against`); our `kernel`; the `versions` of the backends;
         `apart`, how far a rival was from ours; `waiting`, the share of a core that the processes
-        used which were not being timed; `elsewhere`, the cores that all other programs of the machine
-        used; and `gemm`, the GFLOP/s of a product of large matrices, at
-        its best in pauses of the race.
+        used which were not being timed; `elsewhere`, the cores that all other programs used; and
+        `gemm`, the GFLOP/s of a product of large matrices, at its best in pauses of the race.
 
     Raises:
         Failure: if a contender cannot run, or does not compute what ours does.
