@@ -263,7 +263,7 @@ class Session:
             result = worker.ask("parity", case=case)
         else:
             result = race.race(piece.entries, self.crew, ROUNDS, APART)
-            for name in ("waiting", "gemm"):  # of the processor
+            for name in ("waiting", "elsewhere", "gemm"):  # of the processor
                 result.pop(name, None)
             ours, theirs = (worker.ask("explained", name=entry.library) for entry in piece.entries)
             result |= {"reasons": ours["reasons"], "cudnn": ours["cudnn"]}

@@ -61,6 +61,7 @@ class Group:
     texts: tuple[str, ...] = ()
     backend: str = "tensorflow"
     training: bool = True
+    kernel: str = "auto"
 
 
 GROUPS = {
@@ -71,6 +72,8 @@ GROUPS = {
     "torch": Group(("lstm", "gru"), SHAPES, rounds=9, masks=(False, True), backend="torch"),
     "jax": Group(BASIC, SHAPES, rounds=9, backend="jax"),
     "jax_infer": Group(BASIC, SHAPES, rounds=9, backend="jax", training=False),
+    "jax_scan": Group(BASIC, SHAPES, rounds=9, backend="jax", kernel="scan"),
+    "jax_scan_infer": Group(BASIC, SHAPES, rounds=9, backend="jax", training=False, kernel="scan"),
     "epoch": Group(("lstm",), (), rounds=5, texts=("demo", "long")),
     "memory": Group(BASIC, LARGE, rounds=5),
 }
@@ -150,14 +153,20 @@ def cases(groups: Sequence[str], shapes: Sequence[Shape] | None = None) -> Itera
 
 
 def measure(
-    case: Case, crew: Crew, *, kernel: str = "auto", rounds: int | None = None, save: bool = True
+    case: Case,
+    crew: Crew,
+    *,
+    kernel: str | None = None,
+    rounds: int | None = None,
+    save: bool = True,
 ) -> rows.Row | None:
     """The row of a benchmark: the one that is there, else measured; None without its backend.
 
     Raises:
         Failure: if it cannot be measured, or the contenders do not compute the same.
     """
-    rounds = rounds or GROUPS[case.group].rounds
+    group = GROUPS[case.group]
+    kernel, rounds = kernel or group.kernel, rounds or group.rounds
     entries = case.entries(kernel, _backends())
     if len(entries) < 2:
         return None
@@ -178,7 +187,7 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
         part: a group, for all of its rows; "backends" for the ratios to `keras.layers` on each
             backend; all groups beside their targets where it is not given.
     """
-    newest = {_key(row): row for row in measured if row["setting"]["kernel"] == "auto"}
+    newest = {_key(row): row for row in measured if _is_of_the_kernel_of_its_group(row)}
     found = list(newest.values())
     if part is None:
         body = summary(found)
@@ -313,6 +322,11 @@ def _key(row: rows.Row) -> tuple[Any, ...]:
     return setting["group"], setting["cell"], shape, setting.get("masked"), setting.get("data")
 
 
+def _is_of_the_kernel_of_its_group(row: rows.Row) -> bool:
+    setting = row["setting"]
+    return bool(setting["kernel"] == GROUPS[setting["group"]].kernel)
+
+
 def _case(row: rows.Row) -> Case:
     group, cell, shape, masked, data = _key(row)
     return Case(group, cell, shape or None, bool(masked), data)
@@ -347,6 +361,8 @@ def _told(row: rows.Row) -> str:
     told = f"{result['kernel']} {', '.join(found)}"
     if result.get("waiting", 0) > NOT_AT_REST:
         told += f"; waiting processes used {result['waiting']:.0%} of a core"
+    if result.get("elsewhere", 0) > NOT_AT_REST:
+        told += f"; other programs used {result['elsewhere']:.1f} cores"
     return told
 
 
@@ -369,7 +385,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--shape", nargs="+", type=_shape, help="these instead: batch,time,inputs,units ..."
     )
-    parser.add_argument("--kernel", default="auto", help="the kernel that kerasseq is to take")
+    parser.add_argument(
+        "--kernel", help="the kernel that kerasseq is to take; default: the group's own"
+    )
     parser.add_argument("--rounds", type=int, help="blocks per contender; default: the group's own")
     parser.add_argument("--csv", type=Path, help="file to write as well")
     parser.add_argument(

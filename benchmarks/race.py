@@ -164,6 +164,10 @@ class Crew:
         """The others."""
         return [other for other in self._workers.values() if other is not worker and other.alive]
 
+    def cpu_seconds(self) -> float:
+        """The processor time that they have used."""
+        return sum(worker.cpu_seconds() for worker in self._workers.values() if worker.alive)
+
     def clear(self) -> None:
         """Drops what the workers hold."""
         for worker in self._workers.values():
@@ -201,8 +205,8 @@ def race(
         `milliseconds` of a step, the median over the rounds; `against` each rival how many times
         as long it takes (see `targets.against`); our `kernel`; the `versions` of the backends;
         `apart`, how far a rival was from ours; `waiting`, the share of a core that the processes
-        used which were not being timed; and `gemm`, the GFLOP/s of a product of large matrices, at
-        its best in pauses of the race.
+        used which were not being timed; `elsewhere`, the cores that all other programs used; and
+        `gemm`, the GFLOP/s of a product of large matrices, at its best in pauses of the race.
 
     Raises:
         Failure: if a contender cannot run, or does not compute what ours does.
@@ -213,7 +217,10 @@ def race(
     timed = {entry.library: crew[entry.backend] for entry in entries if entry.timed}
     warm = {name: worker.ask("warm", name=name) for name, worker in timed.items()}
     steps = {name: reply["steps"] for name, reply in warm.items()}
+    start, before = time.perf_counter(), _machine_seconds() - crew.cpu_seconds()
     seconds, waiting, gemm = _rounds(timed, crew, steps, rounds)
+    elsewhere = _machine_seconds() - crew.cpu_seconds() - before
+    elsewhere /= time.perf_counter() - start
     ours = seconds[OURS]
     return {
         "milliseconds": {
@@ -226,6 +233,7 @@ def race(
         "versions": {worker.backend: worker.version for worker in timed.values()},
         "apart": targets.rounded(apart),
         "waiting": round(waiting, 3),
+        "elsewhere": round(elsewhere, 2),
         "gemm": targets.rounded(gemm),
     }
 
@@ -299,6 +307,16 @@ def _check(entries: Sequence[Entry], crew: Crew, folder: str, tolerance: float) 
                     f"value, and {tolerance:g} is allowed"
                 )
     return most
+
+
+def _machine_seconds() -> float:
+    """The processor time that all programs have used; 0 where the system does not tell."""
+    try:
+        total = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:]
+    except OSError:
+        return 0.0
+    user, nice, system, _, _, interrupts, soft, _ = map(int, total[:8])  # neither idle nor stolen
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
 
 
 def _rounds(

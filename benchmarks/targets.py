@@ -37,6 +37,8 @@ TARGETS = (
     Target("torch", "keras.layers", "training step, PyTorch backend", least=5.0),
     Target("jax", "keras.layers", "training step, JAX", mean=2.5, least=1.0),
     Target("jax_infer", "keras.layers", "inference, JAX", mean=2.0),
+    Target("jax_scan", "keras.layers", "training step, JAX, kernel `scan`", least=1.0),
+    Target("jax_scan_infer", "keras.layers", "inference, JAX, kernel `scan`", least=1.0),
     Target("epoch", "keras.layers", "an epoch of the sentiment recipe's model", least=1.8),
     Target("memory", "keras.layers", "peak memory of a training step, TensorFlow", least=1.0),
 )

@@ -242,6 +242,15 @@ def test_a_page_has_the_newest_rows_of_the_kernel_that_is_chosen() -> None:
     assert "3.00x" in kernels.table([old, new, forced])
 
 
+def test_a_group_that_asks_for_a_kernel_shows_the_rows_of_that_kernel() -> None:
+    rows_of_group = [_row(), _row(against={KERAS: _ratio(9.0)})]
+    for row, kernel in zip(rows_of_group, ("scan", "auto"), strict=True):
+        row["setting"] |= {"group": "jax_scan", "kernel": kernel}
+    page = kernels.table(rows_of_group, "jax_scan")
+    assert "2.00x" in page
+    assert "9.00x" not in page
+
+
 def test_a_csv_has_a_line_per_rival(tmp_path: Path) -> None:
     result = {
         "milliseconds": {OURS: 1.0, KERAS: 2.0, TORCH: 0.5},

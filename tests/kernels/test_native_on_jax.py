@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from kerasseq import kernels
 from kerasseq.kernels import CallContext, native
 from kerasseq.kernels.native import Recurrence, library
 from kerasseq.layers import RNN
+from kerasseq.layers.recurrent.bidirectional import Bidirectional
 from tests.cells.harness import BACKEND, MASK, close, layer_of, make, numpy, sequences, states
 from tests.kernels.harness import precision
 
@@ -144,6 +146,25 @@ def test_bidirectional_layers_give_the_same_bits_each_time(jax: Any, kind: str) 
     first = numpy(both(weights, x))
     for _ in range(5):
         assert all(map(np.array_equal, first, numpy(both(weights, x))))
+
+
+def test_fit_gives_the_weights_that_keras_layers_give() -> None:
+    x, y = inputs(8, 6, 3), inputs(8, 1, 1)[:, 0]
+    x[::2, 4:] = 0  # what Masking hides
+    ours = Bidirectional(RNN(make("lstm", units=5), kernel="native"))
+    theirs = keras.layers.Bidirectional(keras.layers.LSTM(5))
+    models = []
+    for layer in (ours, theirs):
+        levels = [keras.layers.Masking(), layer, keras.layers.Dense(1)]
+        models.append(keras.Sequential([keras.Input((6, 3)), *levels]))
+        models[-1].compile(keras.optimizers.SGD(0.5), "mse")
+    models[1].set_weights(models[0].get_weights())
+    before = models[0].get_weights()
+    for model in models:
+        model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    assert ours.forward_layer.kernel.name == "native"
+    assert not any(map(np.array_equal, before, models[0].get_weights()))
+    close(models[0].get_weights(), models[1].get_weights(), tolerance=1e-5)
 
 
 # In double precision

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from typing import Any
 
 import keras
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasseq.kernels import bptt, scan
+from kerasseq.kernels import scan
 from tests.cells import gradients
 from tests.cells.harness import BACKEND, close, layer_of, make, sequences, twin, variant
 
@@ -49,14 +51,35 @@ def test_it_is_what_is_computed_otherwise(
 def test_few_rows_have_the_gradient_of_the_kernel_and_many_that_of_xla(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen, run = [], bptt.run
+    deferred = importlib.import_module("kerasseq.kernels.deferred")
+    seen, run = [], deferred.run
 
     def noted(*arguments: Any) -> Any:
         seen.append(len(arguments[1][0]))
         return run(*arguments)
 
-    monkeypatch.setattr(bptt, "run", noted)
+    monkeypatch.setattr(deferred, "run", noted)
     layer = layer_of(make("lstm"), kernel="scan")
-    for rows in (7, 8):
+    for rows in (31, 32):
         layer(sequences(rows, 2, 3), training=True)
-    assert seen == [7]
+    assert seen == [31]
+
+
+def test_the_gradient_of_a_recurrent_kernel_is_one_product_after_the_loop() -> None:
+    jax = importlib.import_module("jax")
+    layer, x = layer_of(make("lstm", units=5), kernel="scan"), sequences(2, 7, 3).astype("float32")
+    layer(x)
+    weights, others = (
+        [weight.value for weight in part]
+        for part in (layer.trainable_variables, layer.non_trainable_variables)
+    )
+
+    def loss(weights: Any) -> Any:
+        return layer.stateless_call(weights, others, x, training=True)[0][0].sum()
+
+    program = str(jax.make_jaxpr(jax.grad(loss))(weights))
+    loops, _, rest = program.rpartition("\n{ lambda")  # what loops run is printed before
+    of_recurrent_kernel = re.compile(r":f32\[(5,20|20,5)\] = dot_general")
+    assert "dot_general" in loops
+    assert not of_recurrent_kernel.search(loops)
+    assert len(of_recurrent_kernel.findall(rest)) == 1
