@@ -304,6 +304,18 @@ def test_columns_of_new_files_are_put_in_the_order_of_training(
     np.testing.assert_allclose(new.examples.sequences[0], values[0], rtol=1e-5)
 
 
+def test_a_label_for_some_timesteps_leaves_out_no_window(run: SequenceRun) -> None:
+    values = np.concatenate(_waves(10)[0])[:100]
+    table = pd.DataFrame({"x": values[:, 0], "y": values[:, 1]})
+    table["label"] = ["slow"] * 10 + ["fast"] * 10 + [None] * 80
+    reading = {"channels": ["x", "y"], "label": "label"}
+    state = {**run.state, "channels": ["x", "y"], "reading": reading}
+    settings = dataclasses.replace(run.resolved, window=20, stride=10)
+    assert len(TASK.unlabelled(table, state, settings).rows) == 9
+    scored = TASK.read(table, state, settings, {})
+    assert (len(scored), scored.remarks) == (2, ["left out: 7 windows without a label"])
+
+
 def test_new_tables_need_neither_labels_nor_groups(run: SequenceRun) -> None:
     values, labels = _waves(2)
     table = pd.concat(

@@ -42,6 +42,7 @@ class Reading:
         stride: timesteps from one window to the next.
         numeric: whether labels are numbers to predict; None if numbers with a fraction are.
         learn: whether the sequences are for training, where an unusable sequence is an error.
+        labelled: whether labels are read; sequences to classify need none.
         shape: shape of a timestep in the training data.
         dtype: type of the numbers in the training data.
         usual: names of the columns in the training data.
@@ -60,6 +61,7 @@ class Reading:
     stride: int | None = None
     numeric: bool | None = None
     learn: bool = True
+    labelled: bool = True
     shape: tuple[int, ...] | None = None
     dtype: np.dtype | None = None
     usual: Mapping[str, Any] = field(default_factory=dict)
@@ -105,9 +107,12 @@ def read_sequences(data: Any, reading: Reading) -> Sequences:
         ValueError: if the data cannot be read; all faults are named together.
     """
     sequences = _read(data, reading)
+    if not reading.labelled:
+        for part in filter(None, (sequences, sequences.validation, sequences.test)):
+            part.labels = None
     varying = any(isinstance(label, np.ndarray) for label in sequences.labels or ())
     if varying and not reading.learn and reading.window is None:
-        sequences.labels = None  # a sequence to classify needs no label
+        sequences.labels = None  # no label of the whole sequence
     if reading.learn and reading.shape is None and not reading.names_groups:
         _leave_out_only_group(sequences)
     return cut_windows(sequences, reading.window, reading.stride, reading.numeric)

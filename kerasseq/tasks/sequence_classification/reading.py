@@ -68,9 +68,15 @@ def of_part(settings: Settings, source: Sequences, encoder: FrameEncoding | None
 
 
 def of_new(
-    settings: Settings, state: Mapping[str, Any], encoder: FrameEncoding | None = None
+    settings: Settings,
+    state: Mapping[str, Any],
+    encoder: FrameEncoding | None = None,
+    *,
+    labelled: bool = True,
 ) -> Reading:
-    """How new data of a run is read: a sequence that cannot be read is no error.
+    """How new data of a run is read, with labels or without.
+
+    A sequence that cannot be read is no error.
 
     It needs no groups; columns of the training data are used where the data has them.
     """
@@ -80,6 +86,7 @@ def of_new(
     return replace(
         of_training(settings),
         learn=False,
+        labelled=labelled,
         groups=None,
         shape=shape,
         dtype=np.promote_types(state["mean"].dtype, np.float32),

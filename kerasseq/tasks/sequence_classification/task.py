@@ -345,7 +345,8 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 "every sequence needs a label to score on, the same for all of its timesteps. Pass "
                 "label=, or data with labels."
             )
-        return _scored(self._reader(state), source)
+        left_out = [note for note in source.notes if note.startswith("left out")]
+        return dataclasses.replace(_scored(self._reader(state), source), remarks=left_out)
 
     def unlabelled(
         self, data: Any, state: Mapping[str, Any], settings: SequenceClassificationSettings
@@ -365,7 +366,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.tasks.sequence_classification import reading
 
         new = changed(settings, label=None)  # data to classify may lack the column of labels
-        how = reading.of_new(new, state, self.frame_encoding(state))
+        how = reading.of_new(new, state, self.frame_encoding(state), labelled=False)
         source = read_sequences(data, how).whole()
         examples = self._reader(state).examples(source)
         instead = (
