@@ -87,8 +87,9 @@ class Reading:
     @property
     def checks(self) -> dict[str, Any]:
         """Arguments of `assemble`."""
-        names = ("learn", "channels", "shape", "dtype")
-        return {name: getattr(self, name) for name in names}
+        channels = self.channels or self.usual.get("channels")
+        names = ("learn", "shape", "dtype")
+        return {"channels": channels, **{name: getattr(self, name) for name in names}}
 
 
 def read_sequences(data: Any, reading: Reading) -> Sequences:
@@ -131,7 +132,7 @@ def _leave_out_only_group(sequences: Sequences) -> None:
 
 def _read(data: Any, reading: Reading) -> Sequences:
     pandas = sys.modules.get("pandas")
-    if isinstance(data, tuple) and len(data) == 2 and arrays.is_arrays(data[0]):
+    if _is_pair(data, reading):
         if not isinstance(reading.label, str | None):
             raise ValueError("data is a pair of sequences and their labels: leave label= out.")
         values, labels = data
@@ -162,6 +163,19 @@ def _read(data: Any, reading: Reading) -> Sequences:
         "data must be an array, a list of arrays, a DataFrame, or the path of a file or folder. "
         f"Received: {type(data).__name__}"
     )
+
+
+def _is_pair(data: Any, reading: Reading) -> bool:
+    """Whether data is a pair of sequences and their labels, and no tuple of two sequences."""
+    if not (isinstance(data, tuple) and len(data) == 2 and arrays.is_arrays(data[0])):
+        return False
+    if reading.labelled or reading.shape is None:
+        return True
+    try:
+        shape = np.shape(data[0])
+    except ValueError:  # sequences of unequal length
+        return True
+    return shape[1:] != reading.shape and not (len(shape) == 1 and reading.shape == (1,))
 
 
 def _is_table_and_labels(data: Any) -> bool:

@@ -16,7 +16,15 @@ from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.resampling import resampled
 from kerasseq.io.digest import LATER
 
-__all__ = ["Recording", "Sequences", "as_values", "assemble", "channel_numbers", "list_faults"]
+__all__ = [
+    "Recording",
+    "Sequences",
+    "as_values",
+    "assemble",
+    "channel_numbers",
+    "list_faults",
+    "unmasked",
+]
 
 _EMPTY = "it has no timesteps"
 _MISSING = "all its values are missing"
@@ -164,7 +172,7 @@ def as_values(array: Any) -> np.ndarray:
 
     Args:
         array: `(timesteps,)` or `(timesteps, channels)`; or frames, whole numbers from 0 to 255
-            `(timesteps, height, width, channels)`.
+            `(timesteps, height, width, channels)`. Masked values are missing.
 
     Returns:
         float32, or float64 if float32 does not have all numbers of the type of the array.
@@ -178,7 +186,7 @@ def as_values(array: Any) -> np.ndarray:
     (3, 1)
     """
     try:
-        values = np.asarray(array)
+        values = np.asarray(unmasked(array))
     except ValueError:  # rows of unequal length
         raise ValueError("its timesteps differ in their number of channels") from None
     if values.dtype.kind == "O" and not values.size:
@@ -196,6 +204,19 @@ def as_values(array: Any) -> np.ndarray:
         raise ValueError(f"it must be (timesteps, channels), and is {values.shape}")
     exact = np.can_cast(values.dtype, np.float32)
     return np.asarray(values, dtype=np.float32 if exact else np.float64)
+
+
+def unmasked(values: Any) -> Any:
+    """A masked array with NaN in place of its masked values; other values are unchanged.
+
+    >>> unmasked(np.ma.masked_array([1, 2], mask=[False, True])).tolist()
+    [1.0, nan]
+    """
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    if not np.ma.is_masked(values) or values.dtype.kind not in "buif":
+        return np.asarray(values)
+    return np.ma.filled(values.astype(np.result_type(values, np.float32)), np.nan)
 
 
 def _as_pixels(frames: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseq.data.sequences.recordings import channel_numbers
+from kerasseq.data.sequences.recordings import channel_numbers, unmasked
 from kerasseq.io.tables import list_columns
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Stream:
     def _values(self, samples: Any) -> np.ndarray:
         """The samples as `(timesteps, ...)`, checked."""
         shape = self._reader.shape
-        samples = _by_name(samples, self._channels)
+        samples = unmasked(_by_name(samples, self._channels))
         if self._encoding is not None:
             samples = self._encoding(_frames(samples))
         frames = len(shape) > 1
