@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,7 +18,7 @@ from kerasseq.data.sequences import arrays
 from kerasseq.data.sequences.patterns import compile_pattern, match_name
 from kerasseq.data.sequences.recordings import Recording, as_values
 from kerasseq.data.sequences.skeletons import KINECT_JOINTS, skeleton
-from kerasseq.data.sequences.tables import Columns, find_columns, split_table
+from kerasseq.data.sequences.tables import find_columns, split_table, unordered_note
 from kerasseq.io.files import is_file_inside, read_text
 from kerasseq.io.limits import check_size, check_table
 from kerasseq.io.tables import TABLES, read_separated, read_table
@@ -333,8 +333,12 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
         frame, "it", channels=layout.channels, named=layout.named, usual=layout.usual
     )
     if columns.sequence is None or layout.named.get("sequence") is None:
-        columns = Columns(columns.channels, columns.label, None, columns.step, columns.groups)
-    return split_table(frame, columns, path.name)
+        columns = replace(columns, sequence=None, by_group=False)
+    recordings = split_table(frame, columns, path.name)
+    if columns.unordered:
+        for recording in recordings:
+            recording.notes.append(unordered_note(columns.unordered))
+    return recordings
 
 
 def _plain_numbers(path: Path) -> np.ndarray:

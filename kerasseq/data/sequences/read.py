@@ -15,7 +15,7 @@ from kerasseq.data.sequences import arrays, folders
 from kerasseq.data.sequences.archive import ARCHIVE_ENDINGS, read_archive_file, test_file
 from kerasseq.data.sequences.folders import FileReaders, Layout
 from kerasseq.data.sequences.recordings import Recording, Sequences, assemble, channel_numbers
-from kerasseq.data.sequences.tables import find_columns, split_table
+from kerasseq.data.sequences.tables import find_columns, split_table, unordered_note
 from kerasseq.data.sequences.windows import cut_windows
 from kerasseq.io import paths
 from kerasseq.io.tables import TABLES, list_columns, read_table
@@ -331,6 +331,8 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
     said.append(f"channels {list_columns(columns.channels)}")
     if columns.identifiers:
         said.append(f"no channels but identifiers {list_columns(columns.identifiers)}")
+    if columns.unordered:
+        said.append(unordered_note(columns.unordered))
     sequences = assemble(
         recordings, where, rate=reading.rate, notes=[", ".join(said)],
         **reading.checks,
