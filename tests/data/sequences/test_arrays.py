@@ -265,3 +265,9 @@ def test_a_tuple_of_two_sequences_to_classify_is_no_pair_with_labels() -> None:
     for values in (VALUES, list(VALUES), [*VALUES[:3], one[:2]]):
         assert len(_read((values, list("abab")), **how, labelled=False)) == 4
     assert _read((VALUES, list("abab")), **how).labels == list("abab")
+
+
+def test_a_group_that_is_missing_is_none() -> None:
+    values = np.ones((4, 3, 2))
+    source = _read(values, label=list("abab"), groups=np.array([1, 2, np.nan, np.nan]))
+    assert source.groups == ["1", "2", "sequence 2 without a group", "sequence 3 without a group"]
