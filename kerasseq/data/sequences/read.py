@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from kerasseq.data.sequences import arrays, folders
 from kerasseq.data.sequences.archive import ARCHIVE_ENDINGS, read_archive_file, test_file
 from kerasseq.data.sequences.folders import FileReaders, Layout
 from kerasseq.data.sequences.recordings import Recording, Sequences, assemble, channel_numbers
-from kerasseq.data.sequences.tables import find_columns, split_table, unordered_note
+from kerasseq.data.sequences.tables import find_columns, is_long, split_table, unordered_note
 from kerasseq.data.sequences.windows import cut_windows
 from kerasseq.io import paths
 from kerasseq.io.tables import TABLES, list_columns, read_table
@@ -299,7 +300,9 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
     names = {name.strip().lower(): name for name in frame.columns}
     reading.readers.used.update(reading.named)
     files = next((names[name] for name in _FILE_COLUMNS if name in names), None)
-    if files is not None and reading.sequence is None and reading.channels is None:
+    if files is not None and _tells_sequences(frame, files, reading):
+        reading = replace(reading, sequence=files)
+    elif files is not None and reading.sequence is None and reading.channels is None:
         return _from_listed(frame, files, where, folder, reading)
     columns = find_columns(
         frame, where, channels=reading.channels, named=reading.named, usual=reading.usual
@@ -341,6 +344,13 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
     return sequences
 
 
+def _tells_sequences(frame: Any, files: str, reading: Reading) -> bool:
+    """Whether a column of file names is that of the sequences of a long table."""
+    if reading.sequence is not None or reading.channels is not None:
+        return False
+    return reading.usual.get("sequence") == files or is_long(frame, files)
+
+
 def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Reading) -> Sequences:
     """Read the files that a table names, with labels and groups from its columns."""
     named: dict[str, str | None] = {**reading.named, "sequence": None, "step": None}
@@ -348,7 +358,7 @@ def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Read
     columns = find_columns(frame, where, channels=[files], named=named, usual=usual)
     layout = replace(reading.layout, named={**reading.layout.named, "label": None, "groups": None})
     recordings: list[Recording] = []
-    missing = [str(name) for name in frame[files] if not (folder / str(name)).is_file()]
+    missing = [str(name) for name in frame[files] if not _is_file(folder / str(name))]
     if missing and reading.learn:
         raise FileNotFoundError(
             f"{where} names {len(missing):,} files that do not exist, the first of them "
@@ -358,7 +368,7 @@ def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Read
         reading.readers.begin([folder / str(name) for name in frame[files]])
     for _, row in frame.iterrows():
         path = folder / str(row[files])
-        if not path.is_file():
+        if not _is_file(path):
             recordings.append(Recording(str(row[files]), fault="there is no such file"))
             continue
         for recording in folders.read_file(path, layout, reading.readers):
@@ -370,17 +380,29 @@ def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Read
     return assemble(recordings, where, rate=reading.rate, **reading.checks)
 
 
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; a name that no file can have is none."""
+    return os.path.isfile(path)  # Path.is_file raises an error for a name that is too long
+
+
 def _from_paths(data: Sequence[Any], reading: Reading) -> Sequences:
     """Read a list of files, folders and archives, and arrays among them, one after another."""
-    parts = [part for row, entry in enumerate(data) for part in _recordings(row, entry, reading)]
+    names = [
+        Path(e).name if isinstance(e, str | os.PathLike) else str(r) for r, e in enumerate(data)
+    ]
+    repeated = {name for name, count in Counter(names).items() if count > 1}
+    parts = [
+        part
+        for name, entry in zip(names, data)
+        for part in _recordings(str(entry) if name in repeated else name, entry, reading)
+    ]
     return assemble(parts, "the list", rate=reading.rate, **reading.checks)
 
 
-def _recordings(row: int, entry: Any, reading: Reading) -> list[Recording]:
+def _recordings(name: str, entry: Any, reading: Reading) -> list[Recording]:
     """The recordings of one entry of a list; an entry that cannot be read has its fault."""
     if not isinstance(entry, str | os.PathLike):
-        return [arrays.from_array(entry, str(row), reading.readers.encode)]
-    name = Path(entry).name
+        return [arrays.from_array(entry, name, reading.readers.encode)]
     try:
         part = _read(entry, replace(reading, learn=False)).whole()
     except (ValueError, OSError) as error:
@@ -391,7 +413,9 @@ def _recordings(row: int, entry: Any, reading: Reading) -> list[Recording]:
     named = part.channels != channel_numbers(len(part.channels))
     return [
         Recording(
-            name=name if single or part.names[row] == name else f"{name}: {part.names[row]}",
+            name=name
+            if single or part.names[row] == Path(name).name
+            else f"{name}: {part.names[row]}",
             values=part.values[row],
             label=labels[row],
             group=groups[row],

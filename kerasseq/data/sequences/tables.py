@@ -15,7 +15,7 @@ from kerasseq.io.tables import check_few, list_columns
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Columns", "find_columns", "split_table", "unordered_note"]
+__all__ = ["Columns", "find_columns", "is_long", "split_table", "unordered_note"]
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "label": ("label", "labels", "class", "activity", "target"),
@@ -150,6 +150,17 @@ def find_columns(
         return columns
     columns = replace(columns, step=None, unordered=columns.step)
     return replace(columns, by_group=_is_numbered_by_group(frame, columns))
+
+
+def is_long(frame: pd.DataFrame, sequence: str) -> bool:
+    """Whether a table has several rows for each name in a column, and numbers beside it."""
+    roles = {name for names in _NAMES.values() for name in names}
+    others = [name for name in frame.columns if name.strip().lower() not in roles]
+    return frame[sequence].nunique() <= len(frame) / 2 and any(
+        _holds_numbers(frame[name])
+        for name in others
+        if name != sequence and not _is_identifier(frame, name, sequence)
+    )
 
 
 def unordered_note(column: str) -> str:

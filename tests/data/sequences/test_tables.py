@@ -315,3 +315,27 @@ def test_further_steps_and_groups_are_no_channels() -> None:
     assert source.channels == ["ax", "ay"]
     assert "no channels but identifiers 'timestamp', 'frame', 'person'" in source.notes[0]
     assert read_sequences(table, Reading(channels=["ax", "frame"])).channels == ["ax", "frame"]
+
+
+def test_a_long_table_may_name_its_sequences_by_files() -> None:
+    table = pd.DataFrame({"file": list("aabb"), "t": [0, 1] * 2, "x": 1.0, "label": list("uuvv")})
+    source = read_sequences(table, Reading())
+    assert (source.names, source.channels) == (["a", "b"], ["x"])
+    how = {"learn": False, "shape": (1,), "usual": source.reading}
+    assert read_sequences(table.iloc[1:3], Reading(**how)).names == ["a", "b"]
+
+
+def test_a_name_that_no_file_can_have_spoils_no_other(tmp_path: Path) -> None:
+    np.save(tmp_path / "0.npy", np.ones((4, 2)))
+    table = pd.DataFrame({"file": [str(tmp_path / "0.npy"), "n" * 5000]})
+    source = read_sequences(table, Reading(learn=False))
+    assert source.faults == ["", "there is no such file"]
+
+
+def test_files_of_one_name_are_named_by_their_paths(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a/0.npy", "b/0.npy", "b/1.npy")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, np.ones((4, 2)))
+    source = read_sequences([*map(str, paths)], Reading(learn=False))
+    assert source.names == [str(paths[0]), str(paths[1]), "1.npy"]
