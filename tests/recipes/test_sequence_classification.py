@@ -179,6 +179,22 @@ def test_a_stream_says_what_it_takes(run: SequenceRun, regression: SequenceRun) 
     )
 
 
+def test_a_stream_of_one_channel_takes_a_list_of_its_samples() -> None:
+    values = [x[:, :1] for x in _waves(12)[0]]
+    run = sequence_classification((values, list("ab") * 6), **SMALL, causal=True)
+    one, other = run.stream(), run.stream()
+    assert one.update(values[0][:, 0]) == other.update(values[0])
+    with pytest.raises(ValueError, match="samples must be finite"):
+        one.update([1.0, 1e300])
+
+
+def test_a_causal_model_that_cannot_follow_a_stream_is_noted() -> None:
+    for normalize, count in (("sequence", 1), ("channel", 0)):
+        settings = SequenceClassificationSettings(**SMALL, causal=True, normalize=normalize)
+        _, prepared = perform.prepare(TASK, TASK.load(_waves(), settings), settings)
+        assert sum("run.stream() cannot follow" in note for note in prepared.notes) == count
+
+
 def test_a_stream_takes_the_channels_of_a_table_by_name(run: SequenceRun) -> None:
     state = {**run.state, "channels": ["x", "y"]}
     named = Stream(dataclasses.replace(run, state=state))

@@ -140,7 +140,7 @@ def read_arrays(path: Path) -> Mapping[str, Any] | None:
     if path.suffix.lower() == ".npy":
         array = _read_npy(path)
         return {"values": array} if array.ndim == 3 else None
-    arrays = read_npz(path)
+    arrays = _read_npz(path)
     result: dict[str, Any] = {
         role: arrays[name]
         for role, names in _NAMES.items()
@@ -169,7 +169,7 @@ def read_recording(path: Path, encode: Encode | None = None) -> Recording:
     """
     if path.suffix.lower() == ".npy":
         return Recording(path.name, _values(_read_npy(path), encode))
-    arrays = read_npz(path)
+    arrays = _read_npz(path)
     names = [name for name in _NAMES["values"] if name in arrays] or [
         name for name, array in arrays.items() if array.ndim >= 1
     ]
@@ -286,11 +286,30 @@ def _values(array: Any, encode: Encode | None) -> np.ndarray:
     return encode(values)
 
 
+def _read_npz(path: Path) -> Mapping[str, np.ndarray]:
+    try:
+        return read_npz(path)
+    except Damaged as error:
+        _refuse_objects(error.__cause__, path)
+        raise
+
+
+def _refuse_objects(error: BaseException | None, path: Path) -> None:
+    """Raise a ValueError with the remedy if an array was not read since it holds objects."""
+    if "object" in str(error).lower() and isinstance(error, ValueError):
+        raise ValueError(
+            f"{path} has an array of objects, which is not read. Pad sequences of unequal length "
+            "and save their lengths as `lengths`, or write a file for each; save labels by "
+            "labels.astype(str)."
+        ) from None
+
+
 def _read_npy(path: Path) -> np.ndarray:
     check_size(path.stat().st_size, str(path))
     try:
         # Mapped, so that an array that declares more than the file holds is an error.
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     except Exception as error:  # NumPy has no error of its own for a file that it cannot read
+        _refuse_objects(error, path)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise Damaged(f"{path} is damaged: it cannot be read as an array ({reason})") from None

@@ -25,6 +25,7 @@ from kerasseq.io.tables import TABLES, read_separated, read_table
 
 __all__ = ["FileReaders", "Layout", "is_headless", "read_file", "read_folder", "unpacked"]
 
+_ARCHIVE_PART = re.compile(r"_(train|test)$", re.IGNORECASE)
 _NUMPY = (".npz", ".npy")
 _TEXT = (".txt", ".dat")
 _LONGEST_LINE = 2**20
@@ -323,6 +324,12 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
     if ending in _TEXT:
         return [Recording(path.name, as_values(_plain_numbers(path)))]
     if is_headless(path):
+        if path.suffix.lower() == ".tsv" and _ARCHIVE_PART.search(path.stem):
+            raise ValueError(
+                "it seems to be a file of the UCR archive without a header: a sequence in each "
+                "row, after its label. Read it by frame = pandas.read_csv(path, sep='\\t', "
+                "header=None), and pass data=(frame.iloc[:, 1:].to_numpy(), frame[0])"
+            )
         return [Recording(path.name, as_values(_without_header(path)))]
     frame, _ = read_table(path)
     if not len(frame):

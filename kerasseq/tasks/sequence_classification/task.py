@@ -192,6 +192,11 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             notes.append(
                 f"{1 - observed:.2%} of the values are missing, and interpolated over time"
             )
+        if settings.causal and reader.centred:
+            notes.append(
+                "sequences are centred by their own mean, so that run.stream() cannot follow them: "
+                'for a stream pass normalize="channel"'
+            )
         test = None
         if parts.test is not None:
             test = _scored(reader, parts.test)

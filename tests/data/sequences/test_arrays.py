@@ -271,3 +271,13 @@ def test_a_group_that_is_missing_is_none() -> None:
     values = np.ones((4, 3, 2))
     source = _read(values, label=list("abab"), groups=np.array([1, 2, np.nan, np.nan]))
     assert source.groups == ["1", "2", "sequence 2 without a group", "sequence 3 without a group"]
+
+
+def test_arrays_of_objects_have_their_remedy(tmp_path: Path) -> None:
+    values = np.array([np.ones((2, 1)), np.ones((3, 1))], dtype=object)
+    np.savez(tmp_path / "values.npz", values=values, labels=["a", "b"])
+    np.savez(tmp_path / "labels.npz", values=VALUES, labels=np.array(list("abab"), dtype=object))
+    np.save(tmp_path / "values.npy", values)
+    for name in ("values.npz", "labels.npz", "values.npy"):
+        with pytest.raises(ValueError, match=r"objects.*`lengths`.*labels\.astype\(str\)"):
+            _read(tmp_path / name)
