@@ -171,7 +171,8 @@ def _is_pair(data: Any, reading: Reading) -> bool:
     if not (isinstance(data, tuple) and len(data) == 2 and arrays.is_arrays(data[0])):
         return False
     if reading.labelled or reading.shape is None:
-        return True
+        # With label=, a second array with the dimensions of a sequence is one.
+        return isinstance(reading.label, str | None) or getattr(data[1], "ndim", 1) < 2
     try:
         shape = np.shape(data[0])
     except ValueError:  # sequences of unequal length

@@ -265,6 +265,9 @@ def test_a_tuple_of_two_sequences_to_classify_is_no_pair_with_labels() -> None:
     for values in (VALUES, list(VALUES), [*VALUES[:3], one[:2]]):
         assert len(_read((values, list("abab")), **how, labelled=False)) == 4
     assert _read((VALUES, list("abab")), **how).labels == list("abab")
+    assert _read((one, other), label=["a", "b"]).labels == ["a", "b"]
+    with pytest.raises(ValueError, match="leave label= out"):
+        _read((VALUES, list("abab")), label=list("abab"))
 
 
 def test_a_group_that_is_missing_is_none() -> None:
