@@ -163,10 +163,35 @@ def _hold_out_groups(
     if not numeric:
         folds = min(folds, max(Counter(labels).values()))
     pairs = _group_folds(labels, groups, max(2, folds), seed, numeric, among)
-    sizes = np.cumsum([len(held) for _, held in pairs[:-1]])
-    last = int(np.abs(sizes / len(labels) - fraction).argmin())
-    held = np.sort(np.concatenate([pair[1] for pair in pairs[: last + 1]]))
+    names = [class_name(label) for label in labels]
+    classes = np.zeros(len(names), int) if numeric else np.unique(names, return_inverse=True)[1]
+    counts = np.stack(
+        [np.bincount(classes[held], minlength=classes.max() + 1) for _, held in pairs]
+    )
+    chosen = _nearest_folds(counts, fraction) or [0]
+    held = np.sort(np.concatenate([pairs[fold][1] for fold in chosen]))
     return np.setdiff1d(np.arange(len(labels)), held), held
+
+
+def _nearest_folds(counts: np.ndarray, fraction: float) -> list[int]:
+    """Numbers of folds that together have nearly a fraction of each class, and never all of one.
+
+    Args:
+        counts: rows of each class in each fold, `(folds, classes)`.
+        fraction: the share to hold out.
+    """
+    total = counts.sum(axis=0)
+    chosen: list[int] = []
+    held = np.zeros_like(total)
+    while True:
+        distances = np.linalg.norm((held + counts) / total - fraction, axis=1)
+        distances[(held + counts >= total).any(axis=1)] = np.inf
+        distances[chosen] = np.inf
+        best = int(distances.argmin())
+        if distances[best] >= np.linalg.norm(held / total - fraction):
+            return chosen
+        chosen.append(best)
+        held = held + counts[best]
 
 
 def _random_folds(rows: int, folds: int, seed: int, among: str) -> list[Rows]:

@@ -312,6 +312,17 @@ def test_a_part_has_its_share(fraction: float, numeric: bool) -> None:
             assert {groups[row] for row in keep}.isdisjoint(groups[row] for row in held)
 
 
+@pytest.mark.parametrize("fraction", [0.35, 0.6, 0.9])
+def test_a_large_part_of_groups_of_one_class_each_leaves_some_of_each_class(
+    fraction: float,
+) -> None:
+    groups = [str(row // 6) for row in range(72)]
+    labels = ["abc"[row // 6 % 3] for row in range(72)]
+    keep, held = hold_out(labels, groups, fraction, 0)
+    assert {labels[row] for row in keep} == {labels[row] for row in held} == set("abc")
+    assert len(held) == pytest.approx(72 * min(fraction, 0.75), abs=9)
+
+
 @pytest.mark.parametrize("fraction", [0.2, 0.25])
 def test_a_part_of_one_in_several_is_a_fold(fraction: float) -> None:
     labels, groups = np.arange(43.0).tolist(), [str(row // 3) for row in range(43)]
