@@ -159,8 +159,10 @@ class Run:
             "rows": len(examples),
             "test": score.values,
             "interval": score.interval(),
-            "remarks": self.task.remarks(score, self.state),
-        }
+            "remarks": [
+                *getattr(examples, "remarks", ()), *self.task.remarks(score, self.state)
+            ],
+        }  # fmt: skip
 
     def figures(self) -> dict[str, Figure]:
         """Plots for the folder of the run, by file name."""

@@ -179,6 +179,22 @@ def test_a_stream_says_what_it_takes(run: SequenceRun, regression: SequenceRun) 
     )
 
 
+def test_a_stream_of_one_channel_takes_a_list_of_its_samples() -> None:
+    values = [x[:, :1] for x in _waves(12)[0]]
+    run = sequence_classification((values, list("ab") * 6), **SMALL, causal=True)
+    one, other = run.stream(), run.stream()
+    assert one.update(values[0][:, 0]) == other.update(values[0])
+    with pytest.raises(ValueError, match="samples must be finite"):
+        one.update([1.0, 1e300])
+
+
+def test_a_causal_model_that_cannot_follow_a_stream_is_noted() -> None:
+    for normalize, count in (("sequence", 1), ("channel", 0)):
+        settings = SequenceClassificationSettings(**SMALL, causal=True, normalize=normalize)
+        _, prepared = perform.prepare(TASK, TASK.load(_waves(), settings), settings)
+        assert sum("run.stream() cannot follow" in note for note in prepared.notes) == count
+
+
 def test_a_stream_takes_the_channels_of_a_table_by_name(run: SequenceRun) -> None:
     state = {**run.state, "channels": ["x", "y"]}
     named = Stream(dataclasses.replace(run, state=state))
@@ -310,6 +326,18 @@ def test_columns_of_new_files_are_put_in_the_order_of_training(
     state = {**run.state, "channels": ["x", "y"]}
     new = TASK.unlabelled([str(tmp_path / "0.csv")], state, run.resolved)
     np.testing.assert_allclose(new.examples.sequences[0], values[0], rtol=1e-5)
+
+
+def test_a_label_for_some_timesteps_leaves_out_no_window(run: SequenceRun) -> None:
+    values = np.concatenate(_waves(10)[0])[:100]
+    table = pd.DataFrame({"x": values[:, 0], "y": values[:, 1]})
+    table["label"] = ["slow"] * 10 + ["fast"] * 10 + [None] * 80
+    reading = {"channels": ["x", "y"], "label": "label"}
+    state = {**run.state, "channels": ["x", "y"], "reading": reading}
+    settings = dataclasses.replace(run.resolved, window=20, stride=10)
+    assert len(TASK.unlabelled(table, state, settings).rows) == 9
+    scored = TASK.read(table, state, settings, {})
+    assert (len(scored), scored.remarks) == (2, ["left out: 7 windows without a label"])
 
 
 def test_new_tables_need_neither_labels_nor_groups(run: SequenceRun) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerasseq.data.sequences.ragged import Ragged
-from kerasseq.data.sequences.recordings import Recording, Sequences, as_values, assemble
+from kerasseq.data.sequences.recordings import Recording, Sequences, as_values, assemble, unmasked
 from kerasseq.io.limits import Damaged, check_size, read_npz
 
 __all__ = ["from_array", "from_arrays", "is_arrays", "read_arrays", "read_recording"]
@@ -71,6 +71,7 @@ def from_arrays(
     >>> from_arrays(np.zeros((4, 10, 3)), ["a", "b"] * 2, learn=True).values.shape
     (3,)
     """
+    data = unmasked(data)
     if isinstance(data, np.ndarray) and data.dtype != object and data.ndim < 2:
         raise ValueError(
             f"{where} must be (sequences, timesteps, channels) or (sequences, timesteps). "
@@ -105,7 +106,8 @@ def from_array(values: Any, name: str, encode: Encode | None = None) -> Recordin
     """Make one sequence of an array; one that is none becomes a recording with its fault.
 
     Args:
-        values: `(timesteps, channels)` or `(timesteps,)`, or frames as in `as_values`.
+        values: `(timesteps, channels)` or `(timesteps,)`, or frames as in `as_values`; the columns
+            of a DataFrame are channels by name.
         name: name of the sequence.
         encode: as in `from_arrays`.
 
@@ -115,9 +117,15 @@ def from_array(values: Any, name: str, encode: Encode | None = None) -> Recordin
     'its timesteps differ in their number of channels'
     """
     try:
-        return Recording(name, _values(values, encode))
+        return Recording(name, _values(values, encode), channels=_column_names(values))
     except ValueError as error:
         return Recording(name, fault=str(error))
+
+
+def _column_names(values: Any) -> list[str] | None:
+    """The names of the columns of a table; None if they are numbers."""
+    names = list(getattr(values, "columns", ()))
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def read_arrays(path: Path) -> Mapping[str, Any] | None:
@@ -132,7 +140,7 @@ def read_arrays(path: Path) -> Mapping[str, Any] | None:
     if path.suffix.lower() == ".npy":
         array = _read_npy(path)
         return {"values": array} if array.ndim == 3 else None
-    arrays = read_npz(path)
+    arrays = _read_npz(path)
     result: dict[str, Any] = {
         role: arrays[name]
         for role, names in _NAMES.items()
@@ -161,7 +169,7 @@ def read_recording(path: Path, encode: Encode | None = None) -> Recording:
     """
     if path.suffix.lower() == ".npy":
         return Recording(path.name, _values(_read_npy(path), encode))
-    arrays = read_npz(path)
+    arrays = _read_npz(path)
     names = [name for name in _NAMES["values"] if name in arrays] or [
         name for name, array in arrays.items() if array.ndim >= 1
     ]
@@ -218,6 +226,8 @@ def _entries(entries: Any, data: Any) -> list[Any]:
         entries = entries.to_numpy(dtype=object, na_value=None)
     if isinstance(entries, np.ndarray) and entries.shape[1:] == (1,):
         entries = entries[:, 0]
+    if isinstance(entries, np.ma.MaskedArray):
+        entries = entries.tolist()  # None for a masked entry
     return [entry.item() if isinstance(entry, np.generic) else entry for entry in entries]
 
 
@@ -276,11 +286,30 @@ def _values(array: Any, encode: Encode | None) -> np.ndarray:
     return encode(values)
 
 
+def _read_npz(path: Path) -> Mapping[str, np.ndarray]:
+    try:
+        return read_npz(path)
+    except Damaged as error:
+        _refuse_objects(error.__cause__, path)
+        raise
+
+
+def _refuse_objects(error: BaseException | None, path: Path) -> None:
+    """Raise a ValueError with the remedy if an array was not read since it holds objects."""
+    if "object" in str(error).lower() and isinstance(error, ValueError):
+        raise ValueError(
+            f"{path} has an array of objects, which is not read. Pad sequences of unequal length "
+            "and save their lengths as `lengths`, or write a file for each; save labels by "
+            "labels.astype(str)."
+        ) from None
+
+
 def _read_npy(path: Path) -> np.ndarray:
     check_size(path.stat().st_size, str(path))
     try:
         # Mapped, so that an array that declares more than the file holds is an error.
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     except Exception as error:  # NumPy has no error of its own for a file that it cannot read
+        _refuse_objects(error, path)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise Damaged(f"{path} is damaged: it cannot be read as an array ({reason})") from None

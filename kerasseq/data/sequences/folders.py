@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,13 +18,14 @@ from kerasseq.data.sequences import arrays
 from kerasseq.data.sequences.patterns import compile_pattern, match_name
 from kerasseq.data.sequences.recordings import Recording, as_values
 from kerasseq.data.sequences.skeletons import KINECT_JOINTS, skeleton
-from kerasseq.data.sequences.tables import Columns, find_columns, split_table
+from kerasseq.data.sequences.tables import find_columns, split_table, unordered_note
 from kerasseq.io.files import is_file_inside, read_text
 from kerasseq.io.limits import check_size, check_table
 from kerasseq.io.tables import TABLES, read_separated, read_table
 
 __all__ = ["FileReaders", "Layout", "is_headless", "read_file", "read_folder", "unpacked"]
 
+_ARCHIVE_PART = re.compile(r"_(train|test)$", re.IGNORECASE)
 _NUMPY = (".npz", ".npy")
 _TEXT = (".txt", ".dat")
 _LONGEST_LINE = 2**20
@@ -323,6 +324,12 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
     if ending in _TEXT:
         return [Recording(path.name, as_values(_plain_numbers(path)))]
     if is_headless(path):
+        if path.suffix.lower() == ".tsv" and _ARCHIVE_PART.search(path.stem):
+            raise ValueError(
+                "it seems to be a file of the UCR archive without a header: a sequence in each "
+                "row, after its label. Read it by frame = pandas.read_csv(path, sep='\\t', "
+                "header=None), and pass data=(frame.iloc[:, 1:].to_numpy(), frame[0])"
+            )
         return [Recording(path.name, as_values(_without_header(path)))]
     frame, _ = read_table(path)
     if not len(frame):
@@ -333,8 +340,12 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
         frame, "it", channels=layout.channels, named=layout.named, usual=layout.usual
     )
     if columns.sequence is None or layout.named.get("sequence") is None:
-        columns = Columns(columns.channels, columns.label, None, columns.step, columns.groups)
-    return split_table(frame, columns, path.name)
+        columns = replace(columns, sequence=None, by_group=False)
+    recordings = split_table(frame, columns, path.name)
+    if columns.unordered:
+        for recording in recordings:
+            recording.notes.append(unordered_note(columns.unordered))
+    return recordings
 
 
 def _plain_numbers(path: Path) -> np.ndarray:

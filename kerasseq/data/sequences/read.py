@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from kerasseq.data.sequences.archive import (
 )
 from kerasseq.data.sequences.folders import FileReaders, Layout
 from kerasseq.data.sequences.recordings import Recording, Sequences, assemble, channel_numbers
-from kerasseq.data.sequences.tables import find_columns, split_table
+from kerasseq.data.sequences.tables import find_columns, is_long, split_table, unordered_note
 from kerasseq.data.sequences.windows import cut_windows
 from kerasseq.io import paths
 from kerasseq.io.tables import TABLES, list_columns, read_table
@@ -47,6 +48,7 @@ class Reading:
         stride: timesteps from one window to the next.
         numeric: whether labels are numbers to predict; None if numbers with a fraction are.
         learn: whether the sequences are for training, where an unusable sequence is an error.
+        labelled: whether labels are read; sequences to classify need none.
         shape: shape of a timestep in the training data.
         dtype: type of the numbers in the training data.
         usual: names of the columns in the training data.
@@ -65,6 +67,7 @@ class Reading:
     stride: int | None = None
     numeric: bool | None = None
     learn: bool = True
+    labelled: bool = True
     shape: tuple[int, ...] | None = None
     dtype: np.dtype | None = None
     usual: Mapping[str, Any] = field(default_factory=dict)
@@ -90,8 +93,9 @@ class Reading:
     @property
     def checks(self) -> dict[str, Any]:
         """Arguments of `assemble`."""
-        names = ("learn", "channels", "shape", "dtype")
-        return {name: getattr(self, name) for name in names}
+        channels = self.channels or self.usual.get("channels")
+        names = ("learn", "shape", "dtype")
+        return {"channels": channels, **{name: getattr(self, name) for name in names}}
 
 
 def read_sequences(data: Any, reading: Reading) -> Sequences:
@@ -110,9 +114,12 @@ def read_sequences(data: Any, reading: Reading) -> Sequences:
         ValueError: if the data cannot be read; all faults are named together.
     """
     sequences = _read(data, reading)
+    if not reading.labelled:
+        for part in filter(None, (sequences, sequences.validation, sequences.test)):
+            part.labels = None
     varying = any(isinstance(label, np.ndarray) for label in sequences.labels or ())
     if varying and not reading.learn and reading.window is None:
-        sequences.labels = None  # a sequence to classify needs no label
+        sequences.labels = None  # no label of the whole sequence
     if reading.learn and reading.shape is None and not reading.names_groups:
         _leave_out_only_group(sequences)
     return cut_windows(sequences, reading.window, reading.stride, reading.numeric)
@@ -131,7 +138,7 @@ def _leave_out_only_group(sequences: Sequences) -> None:
 
 def _read(data: Any, reading: Reading) -> Sequences:
     pandas = sys.modules.get("pandas")
-    if isinstance(data, tuple) and len(data) == 2 and arrays.is_arrays(data[0]):
+    if _is_pair(data, reading):
         if not isinstance(reading.label, str | None):
             raise ValueError("data is a pair of sequences and their labels: leave label= out.")
         values, labels = data
@@ -162,6 +169,20 @@ def _read(data: Any, reading: Reading) -> Sequences:
         "data must be an array, a list of arrays, a DataFrame, or the path of a file or folder. "
         f"Received: {type(data).__name__}"
     )
+
+
+def _is_pair(data: Any, reading: Reading) -> bool:
+    """Whether data is a pair of sequences and their labels, and no tuple of two sequences."""
+    if not (isinstance(data, tuple) and len(data) == 2 and arrays.is_arrays(data[0])):
+        return False
+    if reading.labelled or reading.shape is None:
+        # With label=, a second array with the dimensions of a sequence is one.
+        return isinstance(reading.label, str | None) or getattr(data[1], "ndim", 1) < 2
+    try:
+        shape = np.shape(data[0])
+    except ValueError:  # sequences of unequal length
+        return True
+    return shape[1:] != reading.shape and not (len(shape) == 1 and reading.shape == (1,))
 
 
 def _is_table_and_labels(data: Any) -> bool:
@@ -284,7 +305,9 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
     names = {name.strip().lower(): name for name in frame.columns}
     reading.readers.used.update(reading.named)
     files = next((names[name] for name in _FILE_COLUMNS if name in names), None)
-    if files is not None and reading.sequence is None and reading.channels is None:
+    if files is not None and _tells_sequences(frame, files, reading):
+        reading = replace(reading, sequence=files)
+    elif files is not None and reading.sequence is None and reading.channels is None:
         return _from_listed(frame, files, where, folder, reading)
     columns = find_columns(
         frame, where, channels=reading.channels, named=reading.named, usual=reading.usual
@@ -316,12 +339,21 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
     said.append(f"channels {list_columns(columns.channels)}")
     if columns.identifiers:
         said.append(f"no channels but identifiers {list_columns(columns.identifiers)}")
+    if columns.unordered:
+        said.append(unordered_note(columns.unordered))
     sequences = assemble(
         recordings, where, rate=reading.rate, notes=[", ".join(said)],
         **reading.checks,
     )  # fmt: skip
     sequences.reading = {"channels": list(columns.channels), **roles}
     return sequences
+
+
+def _tells_sequences(frame: Any, files: str, reading: Reading) -> bool:
+    """Whether a column of file names is that of the sequences of a long table."""
+    if reading.sequence is not None or reading.channels is not None:
+        return False
+    return reading.usual.get("sequence") == files or is_long(frame, files)
 
 
 def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Reading) -> Sequences:
@@ -331,7 +363,7 @@ def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Read
     columns = find_columns(frame, where, channels=[files], named=named, usual=usual)
     layout = replace(reading.layout, named={**reading.layout.named, "label": None, "groups": None})
     recordings: list[Recording] = []
-    missing = [str(name) for name in frame[files] if not (folder / str(name)).is_file()]
+    missing = [str(name) for name in frame[files] if not _is_file(folder / str(name))]
     if missing and reading.learn:
         raise FileNotFoundError(
             f"{where} names {len(missing):,} files that do not exist, the first of them "
@@ -341,7 +373,7 @@ def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Read
         reading.readers.begin([folder / str(name) for name in frame[files]])
     for _, row in frame.iterrows():
         path = folder / str(row[files])
-        if not path.is_file():
+        if not _is_file(path):
             recordings.append(Recording(str(row[files]), fault="there is no such file"))
             continue
         for recording in folders.read_file(path, layout, reading.readers):
@@ -353,17 +385,29 @@ def _from_listed(frame: Any, files: str, where: str, folder: Path, reading: Read
     return assemble(recordings, where, rate=reading.rate, **reading.checks)
 
 
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; a name that no file can have is none."""
+    return os.path.isfile(path)  # Path.is_file raises an error for a name that is too long
+
+
 def _from_paths(data: Sequence[Any], reading: Reading) -> Sequences:
     """Read a list of files, folders and archives, and arrays among them, one after another."""
-    parts = [part for row, entry in enumerate(data) for part in _recordings(row, entry, reading)]
+    names = [
+        Path(e).name if isinstance(e, str | os.PathLike) else str(r) for r, e in enumerate(data)
+    ]
+    repeated = {name for name, count in Counter(names).items() if count > 1}
+    parts = [
+        part
+        for name, entry in zip(names, data)
+        for part in _recordings(str(entry) if name in repeated else name, entry, reading)
+    ]
     return assemble(parts, "the list", rate=reading.rate, **reading.checks)
 
 
-def _recordings(row: int, entry: Any, reading: Reading) -> list[Recording]:
+def _recordings(name: str, entry: Any, reading: Reading) -> list[Recording]:
     """The recordings of one entry of a list; an entry that cannot be read has its fault."""
     if not isinstance(entry, str | os.PathLike):
-        return [arrays.from_array(entry, str(row), reading.readers.encode)]
-    name = Path(entry).name
+        return [arrays.from_array(entry, name, reading.readers.encode)]
     try:
         part = _read(entry, replace(reading, learn=False)).whole()
     except (ValueError, OSError) as error:
@@ -374,7 +418,9 @@ def _recordings(row: int, entry: Any, reading: Reading) -> list[Recording]:
     named = part.channels != channel_numbers(len(part.channels))
     return [
         Recording(
-            name=name if single or part.names[row] == name else f"{name}: {part.names[row]}",
+            name=name
+            if single or part.names[row] == Path(name).name
+            else f"{name}: {part.names[row]}",
             values=part.values[row],
             label=labels[row],
             group=groups[row],

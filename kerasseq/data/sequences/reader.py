@@ -256,6 +256,7 @@ class SequenceExamples:
         targets: expected outputs, `(rows, ...)`; None where they are unknown.
         weights: weight of each row in training; None where all rows count the same.
         unreadable: mask of the rows that cannot be read, bool `(rows,)`.
+        remarks: remarks on rows that were left out.
     """
 
     reader: SequenceReader
@@ -263,6 +264,7 @@ class SequenceExamples:
     targets: np.ndarray | None = None
     weights: np.ndarray | None = None
     unreadable: np.ndarray | None = None
+    remarks: Sequence[str] = ()
     name: str = field(default="sequences", init=False)
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,15 @@ from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.resampling import resampled
 from kerasseq.io.digest import LATER
 
-__all__ = ["Recording", "Sequences", "as_values", "assemble", "channel_numbers", "list_faults"]
+__all__ = [
+    "Recording",
+    "Sequences",
+    "as_values",
+    "assemble",
+    "channel_numbers",
+    "list_faults",
+    "unmasked",
+]
 
 _EMPTY = "it has no timesteps"
 _MISSING = "all its values are missing"
@@ -164,7 +173,7 @@ def as_values(array: Any) -> np.ndarray:
 
     Args:
         array: `(timesteps,)` or `(timesteps, channels)`; or frames, whole numbers from 0 to 255
-            `(timesteps, height, width, channels)`.
+            `(timesteps, height, width, channels)`. Masked values are missing.
 
     Returns:
         float32, or float64 if float32 does not have all numbers of the type of the array.
@@ -178,7 +187,7 @@ def as_values(array: Any) -> np.ndarray:
     (3, 1)
     """
     try:
-        values = np.asarray(array)
+        values = np.asarray(unmasked(array))
     except ValueError:  # rows of unequal length
         raise ValueError("its timesteps differ in their number of channels") from None
     if values.dtype.kind == "O" and not values.size:
@@ -196,6 +205,19 @@ def as_values(array: Any) -> np.ndarray:
         raise ValueError(f"it must be (timesteps, channels), and is {values.shape}")
     exact = np.can_cast(values.dtype, np.float32)
     return np.asarray(values, dtype=np.float32 if exact else np.float64)
+
+
+def unmasked(values: Any) -> Any:
+    """A masked array with NaN in place of its masked values; other values are unchanged.
+
+    >>> unmasked(np.ma.masked_array([1, 2], mask=[False, True])).tolist()
+    [1.0, nan]
+    """
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    if not np.ma.is_masked(values) or values.dtype.kind not in "buif":
+        return np.asarray(values)
+    return np.ma.filled(values.astype(np.result_type(values, np.float32)), np.nan)
 
 
 def _as_pixels(frames: np.ndarray) -> np.ndarray:
@@ -231,7 +253,7 @@ def assemble(
         shape: shape of a timestep that the recordings must have; default: the most frequent shape.
         dtype: type of the numbers; default: as in `float_type`.
         rate: timesteps per second to which recordings with a known rate are resampled; default:
-            the rate of most of them.
+            the rate of most of them, or the median if their clocks drift.
         joined: the values of all recordings in one array, to use it without a copy.
         notes: remarks on how the data was read.
 
@@ -278,10 +300,11 @@ def assemble(
     for recording in usable:
         assert recording.values is not None
         recording.values = recording.values.astype(dtype, copy=False)
-    resampled_any = _resample(usable, rate)
+    remarks = _gather_notes(recordings)
+    resampling = _resample(usable, rate)
     missing = np.full((1, *expected), 0 if frames else np.nan, dtype)
     unlike = joined is None or len(joined) > len(recordings) or joined.values.dtype != dtype
-    if joined is None or unlike or faults or resampled_any:
+    if joined is None or unlike or faults or resampling:
         values = [missing if r.fault or r.values is None else r.values for r in recordings]
         joined = Ragged.join(values, dtype)
     rates = [r.rate for r in recordings if r.rate and not r.fault]
@@ -298,7 +321,7 @@ def assemble(
         rate=float(np.median(rates)) if rates else None,
         one_unit=all(r.one_unit for r in recordings),
         own_offset=all(r.own_offset for r in recordings if not r.fault),
-        notes=[*notes, *_gather_notes(recordings)],
+        notes=[*notes, *remarks, *resampling],
     )
 
 
@@ -385,14 +408,25 @@ def _order_channels(recording: Recording, names: list[str]) -> str:
     return ""
 
 
-def _resample(recordings: Sequence[Recording], rate: float | None) -> bool:
-    """Resample recordings in place to one rate, with a note; returns whether any was."""
-    rates = Counter(r.rate for r in recordings if r.rate)
+def _usual_rate(rates: Sequence[float]) -> float:
+    """The rate of most recordings, or the median of all if none repeats.
+
+    Rates without a gap of more than 1% between them are one rate, of which the median is taken,
+    since the clocks of sensors drift.
+    """
+    ordered = np.sort(rates)
+    numbers = np.cumsum(np.diff(ordered, prepend=ordered[0]) > _SAME_RATE * ordered)
+    number, count = Counter(numbers[np.searchsorted(ordered, rates)].tolist()).most_common(1)[0]
+    return statistics.median_high((ordered[numbers == number] if count > 1 else ordered).tolist())
+
+
+def _resample(recordings: Sequence[Recording], rate: float | None) -> list[str]:
+    """Resample recordings in place to one rate, with a remark; returns a note on all of them."""
+    rates = [r.rate for r in recordings if r.rate]
     if not rates:
-        return False
-    target = rate or rates.most_common(1)[0][0]
-    assert target is not None
-    changed = False
+        return []
+    target = rate or _usual_rate(rates)
+    changed: list[tuple[float, str]] = []
     for recording in recordings:
         assert recording.values is not None
         if recording.rate and abs(recording.rate / target - 1) > _SAME_RATE:
@@ -404,8 +438,14 @@ def _resample(recordings: Sequence[Recording], rate: float | None) -> bool:
             if isinstance(recording.label, np.ndarray):
                 middles = (np.arange(len(recording.values)) + 0.5) * recording.rate / target
                 recording.label = recording.label[np.minimum(middles.astype(int), before - 1)]
-            recording.rate, changed = target, True
-    return changed
+            changed.append((recording.rate, recording.name))
+            recording.rate = target
+    if not changed:
+        return []
+    (least, _), (most, _) = min(changed), max(changed)
+    who = changed[0][1] + (f" and {len(changed) - 1:,} more" if len(changed) > 1 else "")
+    span = f"{least:g}" if least == most else f"{least:.4g}-{most:.4g}"
+    return [f"{who}: resampled from {span} to {target:g} timesteps per second"]
 
 
 def _gather_notes(recordings: Sequence[Recording]) -> list[str]:
@@ -422,14 +462,16 @@ def _gather_notes(recordings: Sequence[Recording]) -> list[str]:
     ]
 
 
+def _is_gap(value: Any) -> bool:
+    """Whether a label or group is missing: None, NaN or a text without characters."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or (isinstance(value, float) and value != value)
+
+
 def _labels(values: list[Any], where: str, learn: bool) -> list[Any] | None:
     """Labels that are known for all recordings; None if they are known for none."""
-    gaps = [
-        value is None
-        or (isinstance(value, float) and value != value)
-        or (isinstance(value, str) and not value.strip())
-        for value in values
-    ]
+    gaps = [_is_gap(value) for value in values]
     if all(gaps):
         return None
     if any(gaps):
@@ -444,9 +486,9 @@ def _labels(values: list[Any], where: str, learn: bool) -> list[Any] | None:
 
 def _groups(values: list[Any]) -> list[str] | None:
     """Names of the groups; a sequence without a group is a group of its own."""
-    if all(value is None for value in values):
+    if all(map(_is_gap, values)):
         return None
     return [
-        f"sequence {row} without a group" if value is None else class_name(value)
+        f"sequence {row} without a group" if _is_gap(value) else class_name(value)
         for row, value in enumerate(values)
     ]

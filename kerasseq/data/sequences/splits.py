@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,10 @@ from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.time_splits import folds_by_time, hold_out_end, needs_time
 
 __all__ = ["group_rows", "hold_out", "make_folds"]
+
+_NEAR = 0.01  # largest difference of a fraction from that of a fold
+_SMALL_FOLDS = 20
+_ROUNDING = 1e-9
 
 Rows = tuple[np.ndarray, np.ndarray]
 
@@ -33,8 +38,8 @@ def hold_out(
     """Hold out a part of the sequences.
 
     Without groups it has the same mix of classes as the rest. With groups whole groups are held
-    out, by `StratifiedGroupKFold` of scikit-learn, which balances the classes as well as it can.
-    Few recordings are split by time, see `hold_out_end`.
+    out, as near to the fraction as they allow, by `StratifiedGroupKFold` of scikit-learn, which
+    balances the classes as well as it can. Few recordings are split by time, see `hold_out_end`.
 
     Args:
         labels: label of each sequence.
@@ -60,12 +65,11 @@ def hold_out(
     """
     if _has_groups(groups):
         assert groups is not None
-        folds = max(2, min(round(1 / fraction), len({*groups})))
         if windows is not None and needs_time(labels, groups, 2, numeric=numeric):
             return hold_out_end(labels, groups, windows, fraction, numeric=numeric, among=among)
-        return _group_folds(labels, groups, folds, seed, numeric, among)[0]
+        return _hold_out_groups(labels, groups, fraction, seed, numeric, among)
     if numeric:
-        return _random_folds(len(labels), max(2, round(1 / fraction)), seed, among)[0]
+        return _hold_out_any(len(labels), fraction, seed, among)
     _check_counts(labels, spare, among)
     return stratified_split(labels, fraction, seed, spare=spare, among=among)
 
@@ -127,6 +131,67 @@ def _check_counts(labels: Sequence[Any], spare: bool, among: str) -> None:
 def _has_groups(groups: Sequence[str] | None) -> bool:
     """Whether there are groups, some of them of several sequences."""
     return groups is not None and len({*groups}) < len(groups)
+
+
+def _hold_out_any(rows: int, fraction: float, seed: int, among: str) -> Rows:
+    """Hold out a random part, of one fraction in k the first of k folds of `KFold`."""
+    from sklearn.utils import check_random_state
+
+    if rows * min(fraction, 1 - fraction) < 2:
+        raise ValueError(
+            f"{rows:,} sequences{among} are too few for a part of {fraction:.0%}. Give more."
+        )
+    order = check_random_state(seed).permutation(rows)
+    count = math.ceil(rows * fraction - _ROUNDING)
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
+def _hold_out_groups(
+    labels: Sequence[Any],
+    groups: Sequence[str],
+    fraction: float,
+    seed: int,
+    numeric: bool,
+    among: str,
+) -> Rows:
+    """Hold out a fold of groups, or several small ones where one is not near to the fraction."""
+    count = len({*groups})
+    folds = max(2, round(1 / fraction))
+    if abs(1 / folds - fraction) < _NEAR:
+        return _group_folds(labels, groups, max(2, min(folds, count)), seed, numeric, among)[0]
+    folds = min(count, _SMALL_FOLDS)
+    if not numeric:
+        folds = min(folds, max(Counter(labels).values()))
+    pairs = _group_folds(labels, groups, max(2, folds), seed, numeric, among)
+    names = [class_name(label) for label in labels]
+    classes = np.zeros(len(names), int) if numeric else np.unique(names, return_inverse=True)[1]
+    counts = np.stack(
+        [np.bincount(classes[held], minlength=classes.max() + 1) for _, held in pairs]
+    )
+    chosen = _nearest_folds(counts, fraction) or [0]
+    held = np.sort(np.concatenate([pairs[fold][1] for fold in chosen]))
+    return np.setdiff1d(np.arange(len(labels)), held), held
+
+
+def _nearest_folds(counts: np.ndarray, fraction: float) -> list[int]:
+    """Numbers of folds that together have nearly a fraction of each class, and never all of one.
+
+    Args:
+        counts: rows of each class in each fold, `(folds, classes)`.
+        fraction: the share to hold out.
+    """
+    total = counts.sum(axis=0)
+    chosen: list[int] = []
+    held = np.zeros_like(total)
+    while True:
+        distances = np.linalg.norm((held + counts) / total - fraction, axis=1)
+        distances[(held + counts >= total).any(axis=1)] = np.inf
+        distances[chosen] = np.inf
+        best = int(distances.argmin())
+        if distances[best] >= np.linalg.norm(held / total - fraction):
+            return chosen
+        chosen.append(best)
+        held = held + counts[best]
 
 
 def _random_folds(rows: int, folds: int, seed: int, among: str) -> list[Rows]:

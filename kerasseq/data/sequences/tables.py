@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from kerasseq.io.tables import check_few, list_columns
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Columns", "find_columns", "split_table"]
+__all__ = ["Columns", "find_columns", "is_long", "split_table", "unordered_note"]
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "label": ("label", "labels", "class", "activity", "target"),
@@ -28,6 +28,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 _INDEX = "unnamed: 0"  # the index that pandas writes
 _ROW_NUMBERS = ("index", "row")
+_REPEATED_STEPS = 0.25  # largest share of rows with the step of another, where steps are detected
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class Columns:
         sequence: names of the sequences; None if the table is one sequence.
         step: order of the timesteps: numbers or times; None for the order of the rows.
         groups: subjects or speakers.
-        identifiers: columns that number the sequences a second time, or the rows, and are no
-            channels.
+        identifiers: columns that number the sequences a second time, or the rows, or are further
+            steps or groups by their names, and are no channels.
+        unordered: a column that is a step by its name, and does not order the timesteps.
         by_group: whether each group numbers its sequences anew, so that a sequence has the rows of
             one name and one group.
     """
@@ -52,7 +54,14 @@ class Columns:
     step: str | None = None
     groups: str | None = None
     identifiers: tuple[str, ...] = ()
+    unordered: str | None = None
     by_group: bool = False
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that tell the sequences apart; none if the table is one."""
+        names = (self.groups if self.by_group else None, self.sequence)
+        return [name for name in names if name is not None]
 
 
 def find_columns(
@@ -70,7 +79,8 @@ def find_columns(
         where: name of the table, for errors.
         channels: columns of numbers; default: all further columns that hold numbers, but
             identifiers, which are named like one and are the same in all rows of a sequence, or
-            another whole number or text in every row, as the index that pandas writes is.
+            another whole number or text in every row, as the index that pandas writes is; or which
+            are named like a step or a group.
         named: names of the columns `label`, `sequence`, `step` and `groups`, or None to find them.
         usual: names of the columns in the training data, used where the table has them.
 
@@ -93,12 +103,14 @@ def find_columns(
         )
     lower = {name.strip().lower(): name for name in names}
     roles: dict[str, str | None] = {}
+    detected: set[str] = set()
     for role, candidates in _NAMES.items():
         name = named.get(role) or (usual.get(role) if usual.get(role) in names else None)
         if name is None and not {*usual} - {"channels"}:
             matches = [lower[candidate] for candidate in candidates if candidate in lower]
             free = [match for match in matches if match not in {*(channels or ()), *roles.values()}]
             name = free[0] if free else None
+            detected |= {role} if free else set()
         roles[role] = name
     if channels is None:
         channels = _usual_channels(names, usual.get("channels") or (), where)
@@ -130,18 +142,47 @@ def find_columns(
                 f"{where}: the column {name!r} holds {nested[0]!s:.40}, and a number or a text is "
                 "expected."
             )
-    by_group = _is_numbered_by_group(frame, roles["sequence"], roles["groups"], roles["step"])
-    return Columns(tuple(channels), **roles, identifiers=identifiers, by_group=by_group)
+    columns = Columns(
+        tuple(channels), **roles, identifiers=identifiers, unordered=None, by_group=False
+    )
+    columns = replace(columns, by_group=_is_numbered_by_group(frame, columns))
+    if "step" not in detected or _orders(frame, columns):
+        return columns
+    columns = replace(columns, step=None, unordered=columns.step)
+    return replace(columns, by_group=_is_numbered_by_group(frame, columns))
 
 
-def _is_numbered_by_group(
-    frame: pd.DataFrame, sequence: str | None, groups: str | None, step: str | None
-) -> bool:
+def is_long(frame: pd.DataFrame, sequence: str) -> bool:
+    """Whether a table has several rows for each name in a column, and numbers beside it."""
+    roles = {name for names in _NAMES.values() for name in names}
+    others = [name for name in frame.columns if name.strip().lower() not in roles]
+    return frame[sequence].nunique() <= len(frame) / 2 and any(
+        _holds_numbers(frame[name])
+        for name in others
+        if name != sequence and not _is_identifier(frame, name, sequence)
+    )
+
+
+def unordered_note(column: str) -> str:
+    """A note on a column that is a step by its name, and does not order the timesteps."""
+    return f"column {column!r} does not order the timesteps and is ignored"
+
+
+def _orders(frame: pd.DataFrame, columns: Columns) -> bool:
+    """Whether a column of steps orders the timesteps of the sequences, but for a few of them."""
+    assert columns.step is not None
+    steps = frame[columns.keys].assign(**{columns.step: _seconds(frame[columns.step])})
+    repeated = steps[columns.step].notna() & steps.duplicated()
+    return bool(repeated.mean() <= _REPEATED_STEPS)
+
+
+def _is_numbered_by_group(frame: pd.DataFrame, columns: Columns) -> bool:
     """Whether groups number their sequences anew: each name of several groups begins anew.
 
     It begins anew where a timestep occurs twice, or without timesteps where other sequences
     lie between its rows.
     """
+    sequence, groups, step = columns.sequence, columns.groups, columns.step
     if sequence is None or groups is None or sequence == groups:
         return False
     rows = frame[[sequence, groups]].astype(str).where(frame[[sequence, groups]].notna())
@@ -157,10 +198,12 @@ def _is_numbered_by_group(
 
 
 def _is_identifier(frame: pd.DataFrame, name: str, sequence: str | None) -> bool:
-    """Whether a column is named as an identifier, and numbers the sequences or the rows."""
+    """Whether a column is named as an identifier, and numbers sequences or rows, or is a step."""
     plain = name.strip().lower()
     if plain in (_INDEX, *_ROW_NUMBERS) and _are_whole_numbers(frame[name]):
         return plain == _INDEX or frame[name].is_unique
+    if plain in (*_NAMES["step"], *_NAMES["groups"]):
+        return True
     if sequence is None or not (plain in _NAMES["sequence"] or plain.endswith(("_id", " id"))):
         return False
     if frame[name].dtype.kind != "f" and frame[name].is_unique:
@@ -209,10 +252,7 @@ def split_table(frame: pd.DataFrame, columns: Columns, name: str) -> list[Record
     if columns.sequence is None:
         return [_recording(frame, columns, name)]
     recordings = []
-    keys = [columns.sequence]
-    if columns.by_group and columns.groups is not None:
-        keys = [columns.groups, columns.sequence]
-    rows = frame.dropna(how="all").groupby(keys, sort=False, dropna=False, observed=True)
+    rows = frame.dropna(how="all").groupby(columns.keys, sort=False, dropna=False, observed=True)
     for key, part in rows:
         nameless = bool(part[columns.sequence].isna().any())
         named = ": ".join(map(str, key))
@@ -275,7 +315,8 @@ def _steps(column: pd.Series) -> tuple[np.ndarray, float | None, str]:
     order = np.argsort(steps, kind="stable")
     gaps = np.diff(steps[order])
     if (gaps == 0).any():
-        return order, None, f"{column.name} has {steps[order][1:][gaps == 0][0]:g} twice"
+        fault = f"{column.name} has {steps[order][1:][gaps == 0][0]:g} twice"
+        return order, None, f"{fault}: pass another step=, or drop the column"
     rate = float(1 / np.median(gaps)) if len(gaps) else None
     return order, rate, ""
 
@@ -291,6 +332,10 @@ def _seconds(column: pd.Series) -> pd.Series:
         numbers = pd.to_numeric(column, errors="coerce")
         if numbers.notna().all():
             return numbers
+        # Times of day, and durations as pandas writes them; to_datetime reads neither.
+        if pd.notna(pd.to_timedelta(str(column.iloc[0]), errors="coerce")):
+            durations = pd.to_timedelta(column.astype(str), errors="coerce")
+            return durations.dt.total_seconds()
     times = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
     return (times - times.min()).dt.total_seconds()
 

@@ -58,7 +58,7 @@ def of_part(settings: Settings, source: Sequences, encoder: FrameEncoding | None
         shape=source.values.shape,
         dtype=source.values.values.dtype,
         channels=settings.channels or source.reading.get("channels"),
-        usual=source.reading,
+        usual={**_named_channels(source.channels), **source.reading},
         numeric=(
             has_fractions(source.labels or []) if training.numeric is None else training.numeric
         ),
@@ -68,26 +68,37 @@ def of_part(settings: Settings, source: Sequences, encoder: FrameEncoding | None
 
 
 def of_new(
-    settings: Settings, state: Mapping[str, Any], encoder: FrameEncoding | None = None
+    settings: Settings,
+    state: Mapping[str, Any],
+    encoder: FrameEncoding | None = None,
+    *,
+    labelled: bool = True,
 ) -> Reading:
-    """How new data of a run is read: a sequence that cannot be read is no error.
+    """How new data of a run is read, with labels or without.
+
+    A sequence that cannot be read is no error.
 
     It needs no groups; columns of the training data are used where the data has them.
     """
-    reading, shape = state.get("reading", {}), tuple(state["data_info"]["shape"])
-    names = state["channels"]
+    shape = tuple(state["data_info"]["shape"])
     video = len(shape) == 3 or encoder is not None
     return replace(
         of_training(settings),
         learn=False,
+        labelled=labelled,
         groups=None,
         shape=shape,
         dtype=np.promote_types(state["mean"].dtype, np.float32),
-        usual=reading if names == channel_numbers(len(names)) else {**reading, "channels": names},
+        usual={**state.get("reading", {}), **_named_channels(state["channels"])},
         rate=state["rate"],
         numeric=state["target"] is not None,
         readers=_readers(settings, state["rate"], video, encoder),
     )
+
+
+def _named_channels(names: Sequence[str]) -> dict[str, Any]:
+    """The names of the channels, unless they are numbers."""
+    return {} if names == channel_numbers(len(names)) else {"channels": names}
 
 
 def labelled(source: Sequences, parts: Mapping[str, Sequences], target: str) -> Sequences:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasseq.data.sequences.recordings import channel_numbers
+from kerasseq.data.sequences.recordings import channel_numbers, unmasked
 from kerasseq.io.tables import list_columns
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ class Stream:
 
         Args:
             samples: one timestep, `(channels,)`, or several, `(timesteps, channels)`; with one
-                channel also a number. The columns of a DataFrame, and the index of a Series, are
-                channels by name where those of the training data have names. Frames are `(height,
-                width, channels)`, uint8; those that a network of `keras.applications` reads may
-                have any size, and 3 channels.
+                channel also a number, or `(timesteps,)`. The columns of a DataFrame, and the index
+                of a Series, are channels by name where those of the training data have names.
+                Frames are `(height, width, channels)`, uint8; those that a network of
+                `keras.applications` reads may have any size, and 3 channels.
 
         Returns:
             `timesteps`, how many have been read; `label`, and the `probabilities` of the classes by
@@ -93,16 +93,18 @@ class Stream:
     def _values(self, samples: Any) -> np.ndarray:
         """The samples as `(timesteps, ...)`, checked."""
         shape = self._reader.shape
-        samples = _by_name(samples, self._channels)
+        samples = unmasked(_by_name(samples, self._channels))
         if self._encoding is not None:
             samples = self._encoding(_frames(samples))
         frames = len(shape) > 1
         try:
-            values = _pixels(samples) if frames else np.asarray(samples, self._reader.mean.dtype)
+            with np.errstate(over="ignore"):  # infinite values are refused below
+                dtype = self._reader.mean.dtype
+                values = _pixels(samples) if frames else np.asarray(samples, dtype)
         except (TypeError, ValueError):
             values = np.array(None)
-        if values.ndim == 0 and values.dtype.kind == "f" and shape == (1,):
-            values = values.reshape(1, 1)
+        if values.ndim < 2 and values.dtype.kind == "f" and shape == (1,):
+            values = values.reshape(-1, 1)
         if values.ndim == len(shape):
             values = values[None]
         if values.dtype.kind not in "fu" or values.shape[1:] != shape or not len(values):

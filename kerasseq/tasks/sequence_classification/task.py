@@ -197,6 +197,11 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             notes.append(
                 f"{1 - observed:.2%} of the values are missing, and interpolated over time"
             )
+        if settings.causal and reader.centred:
+            notes.append(
+                "sequences are centred by their own mean, so that run.stream() cannot follow them: "
+                'for a stream pass normalize="channel"'
+            )
         test = None
         if parts.test is not None:
             test = _scored(reader, parts.test)
@@ -350,7 +355,8 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 "every sequence needs a label to score on, the same for all of its timesteps. Pass "
                 "label=, or data with labels."
             )
-        return _scored(self._reader(state), source)
+        left_out = [note for note in source.notes if note.startswith("left out")]
+        return dataclasses.replace(_scored(self._reader(state), source), remarks=left_out)
 
     def unlabelled(
         self, data: Any, state: Mapping[str, Any], settings: SequenceClassificationSettings
@@ -370,7 +376,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.tasks.sequence_classification import reading
 
         new = changed(settings, label=None)  # data to classify may lack the column of labels
-        how = reading.of_new(new, state, self.frame_encoding(state))
+        how = reading.of_new(new, state, self.frame_encoding(state), labelled=False)
         source = read_sequences(data, how).whole()
         examples = self._reader(state).examples(source)
         instead = (

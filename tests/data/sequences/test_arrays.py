@@ -220,3 +220,67 @@ def test_a_text_among_arrays_does_not_spoil_the_others() -> None:
     assert [bool(fault) for fault in source.faults] == [False, True, False, True, True]
     assert "there is no file" in source.faults[1]
     np.testing.assert_array_equal(source.values[2], [[1, 2], [3, 4]])
+
+
+def test_windows_to_classify_are_all_there_whatever_labels_are_missing() -> None:
+    labels = [np.array(["a"] * 6 + [None] * 14, dtype=object)]
+    data = [np.ones((20, 1))], labels
+    how = {"window": 4, "stride": 2, "learn": False, "shape": (1,)}
+    source = _read(data, **how, labelled=False)
+    assert (len(source), source.labels) == (9, None)
+    assert len(_read(data, **how)) == 3
+    assert "left out: 6 windows without a label" in _read(data, **how).notes
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_masked_values_are_missing(dtype: Any) -> None:
+    masked = np.ma.masked_array(VALUES.astype(dtype), mask=VALUES == 5, fill_value=99)
+    labels = np.ma.masked_array([1, 2, 1, 2], mask=[False, False, False, True])
+    for data in (masked, list(masked)):
+        source = _read(data, learn=False)
+        np.testing.assert_array_equal(
+            source.values.values, np.where(VALUES == 5, np.nan, VALUES).reshape(12, 2)
+        )
+    with pytest.raises(ValueError, match=r"1 of 4 sequences have no label.*sequence 3"):
+        _read(masked, label=labels)
+
+
+def test_columns_of_tables_in_a_list_are_channels_by_name() -> None:
+    tables = [pd.DataFrame({"a": [1.0, 2.0], "b": 0.0}) for _ in range(4)]
+    source = _read((tables, list("xyxy")))
+    assert source.channels == ["a", "b"]
+    how = {"learn": False, "shape": (2,), "usual": {"channels": source.channels}}
+    swapped = _read([table[["b", "a"]] for table in tables], **how)
+    np.testing.assert_array_equal(swapped.values.values, source.values.values)
+    assert _read([tables[0][["a"]].assign(c=1)], **how).faults == ["it lacks the channel 'b'"]
+    assert _read([np.ones((3, 2))], **how).faults == [""]
+
+
+def test_a_tuple_of_two_sequences_to_classify_is_no_pair_with_labels() -> None:
+    how = {"learn": False, "shape": (2,)}
+    one, other = np.ones((3, 2)), np.zeros((4, 2))
+    for data in ((one, other), (one.tolist(), other.tolist())):
+        assert len(_read(data, **how, labelled=False)) == 2
+    assert len(_read((one[:, 0], other[:, 0]), learn=False, shape=(1,), labelled=False)) == 2
+    for values in (VALUES, list(VALUES), [*VALUES[:3], one[:2]]):
+        assert len(_read((values, list("abab")), **how, labelled=False)) == 4
+    assert _read((VALUES, list("abab")), **how).labels == list("abab")
+    assert _read((one, other), label=["a", "b"]).labels == ["a", "b"]
+    with pytest.raises(ValueError, match="leave label= out"):
+        _read((VALUES, list("abab")), label=list("abab"))
+
+
+def test_a_group_that_is_missing_is_none() -> None:
+    values = np.ones((4, 3, 2))
+    source = _read(values, label=list("abab"), groups=np.array([1, 2, np.nan, np.nan]))
+    assert source.groups == ["1", "2", "sequence 2 without a group", "sequence 3 without a group"]
+
+
+def test_arrays_of_objects_have_their_remedy(tmp_path: Path) -> None:
+    values = np.array([np.ones((2, 1)), np.ones((3, 1))], dtype=object)
+    np.savez(tmp_path / "values.npz", values=values, labels=["a", "b"])
+    np.savez(tmp_path / "labels.npz", values=VALUES, labels=np.array(list("abab"), dtype=object))
+    np.save(tmp_path / "values.npy", values)
+    for name in ("values.npz", "labels.npz", "values.npy"):
+        with pytest.raises(ValueError, match=r"objects.*`lengths`.*labels\.astype\(str\)"):
+            _read(tmp_path / name)

@@ -250,3 +250,10 @@ def test_the_channels_of_files_with_names_are_said(tmp_path: Path) -> None:
     source = read_sequences(tmp_path, Reading())
     assert source.notes == ["channels 'x', 'y'"]
     assert source.rate == 1.0
+
+
+def test_a_file_of_the_ucr_archive_without_a_header_says_its_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "Gun_TRAIN.tsv"
+    path.write_text("1\t0.5\t0.6\n2\t0.1\t0.2\n")
+    with pytest.raises(ValueError, match=r"UCR archive without a header.*pandas\.read_csv"):
+        read_sequences(path, Reading())

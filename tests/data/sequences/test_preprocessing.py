@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from kerasseq.data.sequences.precision import float_type
 from kerasseq.data.sequences.ragged import Ragged
 from kerasseq.data.sequences.read import Reading, read_sequences
 from kerasseq.data.sequences.reader import SequenceReader
-from kerasseq.data.sequences.recordings import Sequences
+from kerasseq.data.sequences.recordings import Recording, Sequences, assemble
 from kerasseq.data.sequences.resampling import resampled
 from kerasseq.data.sequences.skeletons import body_coordinates, skeleton
 from kerasseq.data.sequences.splits import group_rows, hold_out, make_folds
@@ -280,3 +281,58 @@ def test_rows_of_joints_become_frames() -> None:
 def test_a_rate_that_fills_the_memory_is_refused() -> None:
     with pytest.raises(ValueError, match=r"at 1e\+12 timesteps per second"):
         resampled(np.ones((5, 2), np.float32), 1, 1e12)
+
+
+def _at_rates(rates: list[float]) -> Any:
+    recordings = [
+        Recording(str(row), np.ones((40, 1)), label="a", rate=rate)
+        for row, rate in enumerate(rates)
+    ]
+    return assemble(recordings, "data", learn=True)
+
+
+def test_clocks_that_drift_have_one_note() -> None:
+    drifting = np.random.default_rng(0).uniform(47.5, 52.5, 60).tolist()
+    source = _at_rates(drifting)
+    assert source.rate == pytest.approx(50, abs=1)
+    (note,) = source.notes
+    assert re.fullmatch(r"\d+ and \d\d more: resampled from 47.\d\d-52.\d\d to [\d.]+ .*", note)
+    assert _at_rates([100.0, 25.0, 100.0, 50.0]).rate == 100  # most
+    assert _at_rates([25.0, 100.0, 50.0]).rate == 50  # none repeats: the median
+    assert _at_rates([20.0, 40.0, 40.0]).notes == [
+        "0: resampled from 20 to 40 timesteps per second"
+    ]
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.25, 0.35, 0.5, 0.6, 0.9])
+@pytest.mark.parametrize("numeric", [False, True])
+def test_a_part_has_its_share(fraction: float, numeric: bool) -> None:
+    labels = list(range(200)) if numeric else list("ab" * 100)
+    groups = [f"g{row // 5}" for row in range(200)]
+    for chosen in (groups, None):
+        keep, held = hold_out(labels, chosen, fraction, 0, numeric=numeric)
+        assert sorted([*keep, *held]) == list(range(200))
+        assert len(held) == pytest.approx(200 * fraction, abs=5 if chosen else 0.5)
+        if chosen:
+            assert {groups[row] for row in keep}.isdisjoint(groups[row] for row in held)
+
+
+@pytest.mark.parametrize("fraction", [0.35, 0.6, 0.9])
+def test_a_large_part_of_groups_of_one_class_each_leaves_some_of_each_class(
+    fraction: float,
+) -> None:
+    groups = [str(row // 6) for row in range(72)]
+    labels = ["abc"[row // 6 % 3] for row in range(72)]
+    keep, held = hold_out(labels, groups, fraction, 0)
+    assert {labels[row] for row in keep} == {labels[row] for row in held} == set("abc")
+    assert len(held) == pytest.approx(72 * min(fraction, 0.75), abs=9)
+
+
+@pytest.mark.parametrize("fraction", [0.2, 0.25])
+def test_a_part_of_one_in_several_is_a_fold(fraction: float) -> None:
+    labels, groups = np.arange(43.0).tolist(), [str(row // 3) for row in range(43)]
+    folds = round(1 / fraction)
+    for chosen in (groups, None):
+        expected = make_folds(labels, chosen, folds, 3, numeric=True)[0]
+        part = hold_out(labels, chosen, fraction, 3, numeric=True)
+        assert all(map(np.array_equal, part, expected))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ def test_another_rate_is_resampled_and_said() -> None:
         ({}, {"label": "lable"}, "no such column.*label='lable'.*'recording'"),
         ({}, {"channels": ["az"]}, "channels has 'az'"),
         ({"ax": "high"}, {"channels": ["ax"]}, "2 of 2 sequences.*ax holds 'high'"),
-        ({"time": [0, 0, 0, 1, 2]}, {}, r"b \(time has 0 twice\)"),
+        ({"time": [0, 0, 0, 1, 2]}, {}, r"b \(time has 0 twice: pass another step="),
         ({"time": ["then", "x", 0, 1, 2]}, {}, r"time holds 'then', neither number nor time"),
         ({"subject": list("xyyyy")}, {}, "belongs to 2 groups of the column 'subject'"),
         ({"activity": ["walk", "run", "run", "run", "run"]}, {}, "labels vary within 1 sequences"),
@@ -276,3 +277,65 @@ def test_decimal_commas_are_named() -> None:
     table = pd.DataFrame({"sequence": [1, 1], "x": ["0,5", "-1,5"], "label": "a"})
     with pytest.raises(ValueError, match="Write decimal points in place of commas"):
         read_sequences(table, Reading())
+
+
+def test_a_detected_step_that_does_not_order_the_rows_is_ignored(tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": [0] * 6 + [1] * 6, "x": np.arange(12.0), "label": "a"})
+    for steps in (["2026-01-01"] * 12, [0, 0, 0, 1, 1, 1] * 2):
+        source = read_sequences(table.assign(date=steps), Reading())
+        assert source.channels == ["x"]
+        assert source.notes[0].endswith("column 'date' does not order the timesteps and is ignored")
+        np.testing.assert_array_equal(source.values[1][:, 0], np.arange(6, 12))
+        with pytest.raises(ValueError, match="twice: pass another step=, or drop the column"):
+            read_sequences(table.assign(date=steps), Reading(step="date"))
+        table.assign(date=steps)[["date", "x"]].to_csv(tmp_path / "0.csv", index=False)
+        assert "does not order" in read_sequences(tmp_path, Reading(learn=False)).notes[0]
+    few = table.assign(time=[0, 1, 2, 3, 4, 4, *range(6)])
+    with pytest.raises(ValueError, match=r"1 of 2 sequences.*time has 4 twice"):
+        read_sequences(few, Reading())
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [datetime.time(12, 0, 2), datetime.time(12, 0, 0), datetime.time(12, 0, 1)],
+        ["0 days 00:00:02.0", "0 days 00:00:00", "0 days 00:00:01"],
+    ],
+)
+def test_times_of_day_and_durations_are_steps(times: list[Any]) -> None:
+    table = pd.DataFrame({"id": 0, "time": times, "x": [2.0, 0.0, 1.0]})
+    source = read_sequences(table, Reading(learn=False))
+    assert source.rate == 1
+    assert source.values[0][:, 0].tolist() == [0, 1, 2]
+
+
+def test_further_steps_and_groups_are_no_channels() -> None:
+    table = _table().assign(timestamp=range(5), frame=range(5), person=[1, 1, 2, 2, 2])
+    source = read_sequences(table, Reading())
+    assert source.channels == ["ax", "ay"]
+    assert "no channels but identifiers 'timestamp', 'frame', 'person'" in source.notes[0]
+    assert read_sequences(table, Reading(channels=["ax", "frame"])).channels == ["ax", "frame"]
+
+
+def test_a_long_table_may_name_its_sequences_by_files() -> None:
+    table = pd.DataFrame({"file": list("aabb"), "t": [0, 1] * 2, "x": 1.0, "label": list("uuvv")})
+    source = read_sequences(table, Reading())
+    assert (source.names, source.channels) == (["a", "b"], ["x"])
+    how = {"learn": False, "shape": (1,), "usual": source.reading}
+    assert read_sequences(table.iloc[1:3], Reading(**how)).names == ["a", "b"]
+
+
+def test_a_name_that_no_file_can_have_spoils_no_other(tmp_path: Path) -> None:
+    np.save(tmp_path / "0.npy", np.ones((4, 2)))
+    table = pd.DataFrame({"file": [str(tmp_path / "0.npy"), "n" * 5000]})
+    source = read_sequences(table, Reading(learn=False))
+    assert source.faults == ["", "there is no such file"]
+
+
+def test_files_of_one_name_are_named_by_their_paths(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a/0.npy", "b/0.npy", "b/1.npy")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, np.ones((4, 2)))
+    source = read_sequences([*map(str, paths)], Reading(learn=False))
+    assert source.names == [str(paths[0]), str(paths[1]), "1.npy"]
