@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kerasseq.training.batches import Batches, Examples, Generated
+from kerasseq.training.retracing import without_retracing_warnings
 
 __all__ = ["finite", "outputs"]
 
@@ -26,7 +27,8 @@ def outputs(
     if isinstance(examples, Examples):
         examples = Examples(examples.inputs, lengths=examples.lengths)
     batches = Batches(examples, batch_size)
-    by_batch = np.asarray(model.predict(batches, verbose=0))
+    with without_retracing_warnings():
+        by_batch = np.asarray(model.predict(batches, verbose=0))
     by_row = np.empty_like(by_batch)
     by_row[batches.order] = by_batch
     return finite(by_row, model)

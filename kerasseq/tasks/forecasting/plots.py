@@ -22,7 +22,7 @@ __all__ = ["Fan", "coverage_by_level", "error_by_step", "fans"]
 _NAMES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE, %", "mase": "MASE", "crps": "CRPS"}
 _OBSERVED = "#333333"
 _MARKED = 48  # largest number of points with markers
-_OTHERS = ("#d1603d", "#5b9f78", "#8a7bb0", "#c2a13c", "#4ba3b5")
+_OTHERS = ("#d1603d", "#5b9f78", "#8a7bb0", "#c2a13c", "#4ba3b5", "#a5577f", "#8c6d4f", "#777777")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def error_by_step(errors: Mapping[str, Sequence[float | None]], metric: str = "m
         errors: metric by method, the model first; (horizon,) each, None where undefined.
         metric: name of the metric.
     """
-    figure, (axis,) = subplots(width=5.6)
+    figure, (axis,) = subplots(width=7.4)
     for style, (name, values) in zip(_line_styles(), errors.items()):
         numbers = np.array([np.nan if value is None else value for value in values])
         steps = np.arange(1, len(numbers) + 1)
@@ -84,7 +84,7 @@ def error_by_step(errors: Mapping[str, Sequence[float | None]], metric: str = "m
     axis.set(xlabel="step of the horizon", ylabel=_NAMES.get(metric, metric), title="error by step")
     axis.set_ylim(bottom=0)
     _use_whole_ticks(axis)
-    axis.legend(frameon=False)
+    figure.legend(loc="outside right upper", frameon=False)
     return figure
 
 
@@ -95,7 +95,7 @@ def coverage_by_level(coverage: Mapping[str, Mapping[str, Sequence[float]]]) -> 
         coverage: `levels` and `shares` by method, the model first (see
             `kerasseq.evaluation.forecast_metrics.score`).
     """
-    figure, (axis,) = subplots(width=4.6, height=4.3)
+    figure, (axis,) = subplots(width=6.9, height=4.3)
     axis.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="perfect")
     for style, (name, curve) in zip(_line_styles(), coverage.items()):
         axis.plot(curve["levels"], curve["shares"], marker=".", label=name, **style)
@@ -105,9 +105,9 @@ def coverage_by_level(coverage: Mapping[str, Mapping[str, Sequence[float]]]) -> 
         title="coverage by level",
         xlim=(0, 1),
         ylim=(0, 1),
-        aspect="equal",
+        box_aspect=1,
     )
-    axis.legend(frameon=False, loc="upper left")
+    figure.legend(loc="outside right upper", frameon=False)
     return figure
 
 
