@@ -33,6 +33,12 @@ class _Epochs(TypedDict):
     kept: schema.Count
 
 
+def _epochs_fault(epochs: Mapping[str, int]) -> str | None:
+    """The fault of a number of epochs that cannot be; None if it has none."""
+    kept, trained = epochs["kept"], epochs["trained"]
+    return None if kept <= trained else f"cannot be epoch {kept:,} of {trained:,}"
+
+
 class Metrics(TypedDict):
     """Entries of metrics.json that all recipes share."""
 
@@ -47,7 +53,7 @@ class Metrics(TypedDict):
     versions: dict[str, str]
     verdict: str
     rows: _Rows
-    epochs: _Epochs
+    epochs: Annotated[_Epochs, _epochs_fault]
     remarks: NotRequired[list[str]]
 
 

@@ -282,6 +282,7 @@ def test_each_wrong_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
         ("sentiment", "metrics.json", ("seconds",), math.inf, "seconds must be a finite number"),
         ("sentiment", "metrics.json", ("seconds",), math.nan, "seconds must be a finite number"),
         ("sentiment", "metrics.json", ("rows", "test"), -1, "rows.test must be at least 0"),
+        ("sentiment", "metrics.json", ("epochs", "kept"), 999, "epochs cannot be epoch 999 of"),
         ("sentiment", "history.json", ("loss",), [1.0], "lists of one length: accuracy has 2"),
         ("sentiment", "metrics.json", ("confusion", 0), [1], "confusion must have 2 columns"),
         ("sentiment", "metrics.json", ("reliability", "rows"), [1], "rows has 1 ent.*confidence 4"),

@@ -157,8 +157,10 @@ class ForecastRun(Run):
         Raises:
             ValueError: as in `backtest`.
         """
+        from kerasseq.settings.checks import require_bool
         from kerasseq.tasks.forecasting.nixtla import backtest_to_nixtla
 
+        require_bool(refit=refit)
         forecasts = self.backtest(folds, stride, refit, data).forecasts
         return backtest_to_nixtla(forecasts, **self._columns)
 
