@@ -157,7 +157,7 @@ class ForecastRun(Run):
         Raises:
             ValueError: as in `backtest`.
         """
-        from kerasseq.settings.checks import require_bool
+        from kerasseq.settings import require_bool
         from kerasseq.tasks.forecasting.nixtla import backtest_to_nixtla
 
         require_bool(refit=refit)
