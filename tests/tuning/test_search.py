@@ -295,7 +295,8 @@ def test_a_search_from_before_settings_were_renamed_goes_on(
     assert _began(events) == _began(whole)  # the trials that it would have come to by itself
     assert len(quick) == 6 - sum(event["event"] == "ended" for event in whole[:lines])
     for event in events[lines:-1]:
-        if event["event"] == "ended":
+        # The recipe's own setting may have come to choose another network for so few rows.
+        if event["event"] == "ended" and event["trial"] != "default":
             (before,) = (e for e in whole if _is_end(e) and e["trial"] == event["trial"])
             assert event["parameters"] == before["parameters"]
 
