@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from benchmarks.rows import data_folder
-from tests.thorough import THOROUGH
+from tests.thorough import THOROUGH, sample
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -45,6 +45,18 @@ def pytest_collection_finish() -> None:
     """What was imported stays: no later collection of garbage goes through it."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--one-in", type=int, default=1, help="run one in so many cases of each test")
+
+
+@pytest.hookimpl(trylast=True)  # of the cases that are left by their marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen = sample([item.nodeid for item in items], config.getoption("--one-in"))
+    if left := [item for item, kept in zip(items, chosen, strict=True) if not kept]:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item, kept in zip(items, chosen, strict=True) if kept]
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tests.thorough import covering, examples, in_turn, one_in
+from tests.thorough import covering, examples, in_turn, one_in, sample
 
 
 def _often(*axes: str) -> list[tuple[str, ...]]:
@@ -48,3 +48,9 @@ def test_thorough_runs_draw_all_examples(
 ) -> None:
     monkeypatch.setattr("tests.thorough.is_thorough", lambda: thorough)
     assert [examples(number).max_examples for number in (60, 10, 3)] == drawn
+
+
+def test_a_sample_has_the_first_case_of_each_test() -> None:
+    cases = [*(f"f.py::a[{number}]" for number in range(4)), "f.py::b", "g.py::a[x[y]]"]
+    assert sample(cases, 3) == [True, False, False, True, True, True]
+    assert all(sample(cases, 1))

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-__all__ = ["THOROUGH", "covering", "examples", "first_of", "in_turn", "is_thorough", "one_in"]
+__all__ = [
+    "THOROUGH",
+    "covering",
+    "examples",
+    "first_of",
+    "in_turn",
+    "is_thorough",
+    "one_in",
+    "sample",
+]
 
 THOROUGH = "thorough"
 
@@ -84,4 +93,19 @@ def in_turn(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
             pytest.param(first, second, marks=[] if second == rarest else [pytest.mark.thorough])
             for second in those
         ]
+    return result
+
+
+def sample(cases: Iterable[str], number: int) -> list[bool]:
+    """Whether each case is one in so many of its test, of which the first one always is.
+
+    Args:
+        cases: names of cases as pytest writes them, `file::test[parameters]`.
+        number: one in how many cases of a test.
+    """
+    places, result = Counter[str](), []
+    for case in cases:
+        test = case.partition("[")[0]
+        result.append(places[test] % number == 0)
+        places[test] += 1
     return result
