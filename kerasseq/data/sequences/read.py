@@ -350,7 +350,7 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
 
 
 def _tells_sequences(frame: Any, files: str, reading: Reading) -> bool:
-    """Whether a column of file names is that of the sequences of a long table."""
+    """Whether the table is long, and its column of file names tells the sequences apart."""
     if reading.sequence is not None or reading.channels is not None:
         return False
     return reading.usual.get("sequence") == files or is_long(frame, files)

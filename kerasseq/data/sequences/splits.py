@@ -17,8 +17,8 @@ from kerasseq.data.sequences.time_splits import folds_by_time, hold_out_end, nee
 
 __all__ = ["group_rows", "hold_out", "make_folds"]
 
-_NEAR = 0.01  # largest difference of a fraction from that of a fold
-_SMALL_FOLDS = 20
+_NEAR = 0.01  # largest difference of a fraction from 1 / folds at which one fold is held out
+_SMALL_FOLDS = 20  # most folds that are joined to hold out any other fraction
 _ROUNDING = 1e-9
 
 Rows = tuple[np.ndarray, np.ndarray]

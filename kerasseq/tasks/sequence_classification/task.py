@@ -278,8 +278,8 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         objective = classification_objective(data_info["classes"])
         if not data_info.get("sound"):
             return objective
-        # On new speakers the model is too sure of itself soon: the loss rises from the fourth epoch
-        # or so, while the accuracy does to the tenth and later.
+        # On new speakers the model is soon too sure of itself: the loss gets worse while the
+        # accuracy still gets better.
         return dataclasses.replace(objective, monitor="val_accuracy")
 
     def predictions(
