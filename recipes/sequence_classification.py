@@ -256,8 +256,7 @@ class SequenceClassificationSettings(BidirectionalSettings, TrainingSettings):
     ema_momentum: float | Literal["auto"] | None = setting(  # type: ignore[assignment]
         "auto",
         "momentum of a moving average of the weights, which is validated and kept in place of the "
-        'weights of the last step; None for none; "auto": 0.99 for sounds, since speakers and '
-        "microphones differ",
+        'weights of the last step; None for none; "auto": 0.99 if an epoch has at least 30 steps',
         above=0,
         below=1,
     )

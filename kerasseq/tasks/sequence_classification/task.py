@@ -29,7 +29,8 @@ __all__ = ["SequenceClassification"]
 
 _POOLINGS = ("last", "mean", "max", "attention")
 _JITTER, _SOUND_JITTER = 0.1, 0.5
-_SOUND_MOMENTUM = 0.99  # of the average of the weights
+# The average of the weights spans about 100 steps: no more than some epochs are to be in it.
+_MOMENTUM, _LEAST_STEPS = 0.99, 30
 
 
 class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]):
@@ -177,6 +178,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 "shape": list(reader.shape),
                 "channels": reader.width,
                 "timesteps": max(1, int(np.ceil(lengths.mean()))),
+                "sequences": len(lengths),
                 "sound": train.own_offset,
             },
             **reader.state(),
@@ -216,16 +218,18 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
     def resolve(
         self, data_info: Mapping[str, Any], settings: SequenceClassificationSettings
     ) -> tuple[SequenceClassificationSettings, list[str]]:
-        """Add more noise to sounds in training, and average the weights.
+        """Add more noise to sounds in training, and average the weights of long epochs.
 
         There are few speakers and microphones in most collections, and a new one differs from all
         of them. On speakers beside the training part, noise of half a deviation gives a better
-        accuracy than a tenth, and the loss of averaged weights changes less between epochs.
+        accuracy than a tenth. The loss of averaged weights changes less between epochs, so that
+        the epoch that is kept is less a matter of luck; with few steps in an epoch the average
+        would still hold the weights of many epochs before.
         """
-        sound = data_info.get("sound", False)
+        steps = data_info.get("sequences", 0) / settings.batch_size
         values: dict[str, Any] = {
-            "jitter": _SOUND_JITTER if sound else _JITTER,
-            "ema_momentum": _SOUND_MOMENTUM if sound else None,
+            "jitter": _SOUND_JITTER if data_info.get("sound") else _JITTER,
+            "ema_momentum": _MOMENTUM if steps >= _LEAST_STEPS else None,
         }
         values = {name: v for name, v in values.items() if getattr(settings, name) == "auto"}
         return dataclasses.replace(settings, **values), []
