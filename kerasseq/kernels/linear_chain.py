@@ -9,9 +9,9 @@ and of the transition scores between neighbours. All functions here take
 - mask: (batch, time) booleans. A masked timestep is skipped wherever it is: the label after it
   follows the label before it. A row that is fully masked has one path, with score 0.
 
-Sums are computed by two recursions of the same form, one from each end. Both run in one loop, so
-that the sum over all paths and its gradient, which is the probability of each label and of each
-transition, cost one loop together.
+Sums are computed by two recursions of the same form, one from each end: on a CPU in the extension
+in C++, elsewhere in one loop, so that the sum over all paths and its gradient, which is the
+probability of each label and of each transition, cost one loop together.
 
 Lafferty, McCallum & Pereira (2001), Conditional random fields; Rabiner (1989), A tutorial on hidden
 Markov models, for forward-backward and Viterbi.
@@ -24,11 +24,12 @@ from typing import Any
 
 from keras import ops
 
-from kerasseq.kernels import timeloop
+from kerasseq import kernels
+from kerasseq.kernels import native, timeloop
 from kerasseq.kernels.gradient import with_gradient
-from kerasseq.kernels.sequence_call import backend, device
+from kerasseq.kernels.sequence_call import CallContext, backend, device
 
-__all__ = ["best_path", "log_partition", "marginals", "path_scores"]
+__all__ = ["best_path", "log_partition", "marginals", "path_scores", "runs_in_extension"]
 
 Tensor = Any
 
@@ -61,6 +62,42 @@ def log_partition(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
 
     Its gradient is written by hand; second derivatives are refused.
     """
+    run = _in_extension if runs_in_extension(unary) else _in_a_loop
+    return run(unary, transitions, mask)
+
+
+def runs_in_extension(unary: Tensor = None) -> bool:
+    """Whether sums over all paths are computed by the extension: on a CPU, where it is installed.
+
+    Args:
+        unary: See the module; None to ask for float32 scores of any size.
+    """
+    shape = (None, None, None) if unary is None else unary.shape
+    return not kernels.is_portable() and native.sums_chains(
+        CallContext(backend(), shape[1], device=device(unary), batch=shape[0])
+    )
+
+
+def _in_extension(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
+    """`log_partition` in C++, in float64 inside."""
+    extension = native.on_backend()
+
+    def forward(inputs: Any) -> list[Tensor]:
+        return [extension.chain(*inputs)]
+
+    def keep(inputs: Any, outputs: Any) -> list[Tensor]:
+        return list(inputs)
+
+    def backward(residuals: Any, gradients: Any) -> list[Tensor | None]:
+        inputs = [*residuals, gradients[0]]
+        gradient = _once_differentiable(lambda inputs: extension.chain_gradient(*inputs), inputs)
+        return [*gradient, None]
+
+    return with_gradient(forward, keep, backward, [unary, transitions, mask])[0]
+
+
+def _in_a_loop(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
+    """`log_partition` in operations of Keras."""
 
     def forward(inputs: Any) -> list[Tensor]:
         unary, transitions, mask = inputs
@@ -71,7 +108,7 @@ def log_partition(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
 
     def backward(residuals: Any, gradients: Any) -> list[Tensor | None]:
         unary, transitions, mask, *messages = residuals
-        forward, backward = _without_second_derivative(messages)
+        forward, backward = _once_differentiable(list, messages)
         chain = _chain(unary, transitions, mask)
         of_unary, of_transitions = chain.gradients(forward, backward, gradients[0])
         return [of_unary, of_transitions, None]
@@ -81,6 +118,9 @@ def log_partition(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
 
 def marginals(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
     """The probability of each label at each timestep, (batch, time, K); 0 where masked."""
+    if runs_in_extension(unary):
+        ones = ops.ones(ops.shape(unary)[:1], unary.dtype)
+        return native.on_backend().chain_gradient(unary, transitions, mask, ones)[0]
     chain = _chain(unary, transitions, mask)
     _, forward, backward = chain.run()
     return ops.cast(chain.marginals(forward, backward), unary.dtype)
@@ -308,8 +348,8 @@ def _unmasked_before(mask: Tensor) -> tuple[Tensor, Tensor]:
     return rank, ops.cast(before, "int32")
 
 
-def _without_second_derivative(tensors: list[Tensor]) -> list[Tensor]:
-    """The same tensors; an error where a gradient is taken through them."""
+def _once_differentiable(run: Callable[[Any], list[Tensor]], inputs: list[Tensor]) -> list[Tensor]:
+    """`run(inputs)` as a part of a first derivative; an error where its own gradient is taken."""
 
     def refuse(*_: Any) -> Any:
         raise NotImplementedError(
@@ -317,4 +357,4 @@ def _without_second_derivative(tensors: list[Tensor]) -> list[Tensor]:
             "asked for. Take the gradient of its loss once."
         )
 
-    return with_gradient(lambda inputs: list(inputs), lambda *_: [], refuse, tensors)
+    return with_gradient(run, lambda *_: [], refuse, inputs)

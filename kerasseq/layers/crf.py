@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from kerasseq.kernels import linear_chain
-from kerasseq.kernels.sequence_call import typed_mask
+from kerasseq.kernels.sequence_call import backend, typed_mask
 from kerasseq.layers.softmax import softmax
 from kerasseq.params.spec import positive_int
 
@@ -152,6 +152,20 @@ class CRF(_TagLayer):
     def __init__(self, tags: int, *, allowed: Any = None, **kwargs: Any) -> None:
         super().__init__(tags, **kwargs)
         self.allowed = None if allowed is None else _checked(allowed, self.tags)
+
+    @property
+    def supports_jit(self) -> bool:
+        """Whether XLA can compile the layer; `compile` of a Keras model reads it.
+
+        On TensorFlow it cannot compile an operation of the extension. To use XLA anyway, put
+        `kernels.portable()` around `compile` and the first call.
+        """
+        uses_operation = backend() == "tensorflow" and linear_chain.runs_in_extension()
+        return self._supports_jit and not uses_operation
+
+    @supports_jit.setter
+    def supports_jit(self, value: bool) -> None:
+        self._supports_jit = value
 
     def create_weights(self) -> None:
         """Create the scores of transitions, starts and ends."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import importlib
 import itertools
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
+from kerasseq import kernels
 from kerasseq.kernels import linear_chain
 from kerasseq.layers import CRF, TagSoftmax
 from kerasseq.params import report
@@ -24,6 +27,15 @@ from tests.layers.harness import array, assert_close
 from tests.thorough import examples, first_of, is_thorough, one_in
 
 BACKEND = keras.backend.backend()
+
+
+@pytest.fixture(scope="module", autouse=True, params=["extension", "loop"])
+def sums(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Sums over all paths in C++, and in operations of Keras."""
+    with kernels.portable() if request.param == "loop" else nullcontext():
+        if linear_chain.runs_in_extension() != (request.param == "extension"):
+            pytest.skip("the extension was not built")
+        yield
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,8 @@ class Chain:
 
     def run(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Losses, tags and marginals, from a compiled model."""
-        model = _model(self.emissions.shape[1:], self.allowed.tobytes())
+        is_portable = kernels.is_portable()
+        model = _model(self.emissions.shape[1:], self.allowed.tobytes(), is_portable)
         model.set_weights(self.weights)
         inputs = [self.emissions, self.tags, self.mask]
         loss, tags, marginals = model.predict_on_batch(inputs)
@@ -88,7 +101,7 @@ class Chain:
 
 
 @functools.cache
-def _model(shape: tuple[int, int], allowed: bytes) -> keras.Model:
+def _model(shape: tuple[int, int], allowed: bytes, is_portable: bool) -> keras.Model:
     """Losses, tags and marginals of a CRF; compiled once for each shape and set of constraints."""
     time, width = shape
     emissions, tags = keras.Input(shape), keras.Input((time,), dtype="int32")
@@ -100,7 +113,7 @@ def _model(shape: tuple[int, int], allowed: bytes) -> keras.Model:
 
 
 @functools.cache
-def _trained(shape: tuple[int, int, int], allowed: bytes) -> keras.Model:
+def _trained(shape: tuple[int, int, int], allowed: bytes, is_portable: bool) -> keras.Model:
     """A model whose first weights are the emissions, and which steps by the gradient."""
     rows, time, width = shape
     ids, tags = keras.Input((time,), dtype="int32"), keras.Input((time,), dtype="int32")
@@ -171,7 +184,8 @@ def test_marginals_are_those_of_all_paths(chain: Chain) -> None:
 def _gradients(chain: Chain) -> list[np.ndarray]:
     """Gradients of the sum of the losses in emissions and weights, by a compiled training step."""
     rows, time, width = chain.emissions.shape
-    model = _trained(chain.emissions.shape, chain.allowed.tobytes())
+    is_portable = kernels.is_portable()
+    model = _trained(chain.emissions.shape, chain.allowed.tobytes(), is_portable)
     before = [chain.emissions.reshape(-1, width), *chain.weights]
     model.set_weights(before)
     numbers = np.arange(rows * time, dtype="int32").reshape(rows, time)
@@ -321,10 +335,13 @@ def test_it_learns_compiled_at_any_length_and_comes_back(kind: Any, tmp_path: Pa
 
 @pytest.mark.thorough
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA is TensorFlow's option here")
-def test_xla_compiles_it() -> None:
+def test_xla_compiles_the_loop() -> None:
     tf = importlib.import_module("tensorflow")
     chain = _random(2, 6, 3)
     layer = chain.layer()
+    assert layer.supports_jit == kernels.is_portable()
+    if not layer.supports_jit:
+        return
 
     def step(emissions: Any) -> Any:
         with tf.GradientTape() as tape:

@@ -25,6 +25,8 @@ int ks_forward(const KsProblem *, int);
 int ks_backward(const KsProblem *, int);
 int ks_linear(const KsLinear *, int);
 int ks_linear_gradient(const KsLinear *, int);
+int ks_chain(const KsChain *, int);
+int ks_chain_gradient(const KsChain *, int);
 }
 
 #if defined(KS_PORTABLE_ALONE) && defined(__x86_64__)  // the other instruction sets are left out
@@ -404,6 +406,89 @@ template <class T> void linear(const Steps &n) {
         expect(trail[size_t(i)] == before[size_t(i)], name + "another row changes");
 }
 
+struct Labels {
+    int batch, time, labels, threads;
+};
+
+// The sum over all paths through a chain, by the book.
+template <class T> void chain(const Labels &n) {
+    Random random{5};
+    auto draw = [&](int64_t count) {
+        std::vector<T> v;
+        for (int64_t i = 0; i < count; ++i) v.push_back(T(3 * random.number()));
+        return v;
+    };
+    const int64_t each = int64_t(n.time) * n.labels;
+    std::vector<T> in[] = {draw(n.batch * each), draw(int64_t(n.labels) * n.labels)};
+    std::vector<T> weight = draw(n.batch), total(size_t(n.batch), T(NAN));
+    std::vector<T> found[] = {std::vector<T>(in[0].size(), T(NAN)),
+                              std::vector<T>(in[1].size(), T(NAN))};
+    std::vector<uint8_t> mask;
+    for (int64_t i = 0; i < int64_t(n.batch) * n.time; ++i) mask.push_back(random.below(4) > 0);
+    KsChain p = {};
+    p.threads = n.threads, p.batch = n.batch, p.time = n.time, p.labels = n.labels;
+    p.unary = data(in[0]), p.transitions = data(in[1]), p.total = data(total);
+    p.mask = mask.empty() ? nullptr : mask.data(), p.gradient = data(weight);
+    KsChain back = p;
+    back.dunary = data(found[0]), back.dtransitions = data(found[1]);
+    const bool wide = sizeof(T) == 8;
+    const double share = wide ? 1e-12 : 1e-5;
+
+    auto statement = [&] {
+        std::vector<double> sums;
+        const size_t width = size_t(n.labels);
+        for (int64_t row = 0; row < n.batch; ++row) {
+            std::vector<double> paths;  // logarithms
+            for (int64_t t = 0; t < n.time; ++t) {
+                if (!mask[size_t(row * n.time + t)]) continue;
+                std::vector<double> next;
+                for (size_t j = 0; j < width; ++j) {
+                    double reach = paths.empty() ? 1 : 0;
+                    for (size_t i = 0; i < paths.size(); ++i)
+                        reach += exp(paths[i] - paths[0] + double(in[1][i * width + j]));
+                    next.push_back(double(in[0][size_t(row * each) + size_t(t) * width + j]) +
+                                   log(reach) + (paths.empty() ? 0 : paths[0]));
+                }
+                paths = next;
+            }
+            double sum = paths.empty() ? 1 : 0;
+            for (double path : paths) sum += exp(path - paths[0]);
+            sums.push_back(log(sum) + (paths.empty() ? 0 : paths[0]));
+        }
+        return sums;
+    };
+    expect(ks_chain(&p, wide) == 0 && ks_chain_gradient(&back, wide) == 0, "chain: out of memory");
+    auto expected = statement();
+    for (size_t i = 0; i < total.size(); ++i)
+        expect(fabs(double(total[i]) - expected[i]) <= share * (1 + fabs(expected[i])),
+               "chain: another sum");
+    for (int k = 0; k < 2; ++k) {
+        for (T x : found[k]) expect(isfinite(double(x)), "chain: a gradient is not finite");
+        for (int trial = 0; trial < 5 && wide && !in[k].empty(); ++trial) {
+            size_t i = size_t(random.below(int(in[k].size())));
+            double sides[2];
+            T start = in[k][i];
+            for (int side = 0; side < 2; ++side) {
+                in[k][i] = start + T(side ? 1e-5 : -1e-5);
+                auto sums = statement();
+                sides[side] = 0;
+                for (size_t j = 0; j < sums.size(); ++j) sides[side] += sums[j] * double(weight[j]);
+            }
+            in[k][i] = start;
+            double slope = (sides[1] - sides[0]) / 2e-5;
+            expect(fabs(slope - double(found[k][i])) <= 1e-6 * (1 + fabs(slope)),
+                   "chain: gradient " + std::to_string(k));
+        }
+    }
+    if (in[0].empty()) return;
+    auto before = total;
+    in[0][0] = T(NAN), mask[0] = 1;  // the first row's
+    ks_chain(&p, wide);
+    expect(isnan(total[0]), "chain: what is not a number is lost");
+    for (size_t row = 1; row < total.size(); ++row)
+        expect(total[row] == before[row], "chain: another row changes");
+}
+
 // A child has none of the threads, and perhaps a lock that one of them held.
 void forks(int count) {
     Run<float> expected(large(KS_LSTM, 3));
@@ -456,6 +541,12 @@ int main(int count, char **arguments) {
                         Steps steps{parts, batch, time, units, 3};
                         linear<float>(steps), linear<double>(steps);
                     }
+        for (int labels : {1, 20, 33})
+            for (int batch : {0, 1, 33})
+                for (int time : {0, 1, 30}) {
+                    Labels sizes{batch, time, labels, 3};
+                    chain<float>(sizes), chain<double>(sizes);
+                }
     }
     if (asked("fork")) forks(quick ? 10 : 40);
     if (faults) fprintf(stderr, "%d faults\n", int(faults));

@@ -29,7 +29,7 @@ from kerasseq.kernels.sequence_call import (
     typed_mask,
 )
 
-__all__ = ["NAME", "instructions", "run", "status", "why_not"]
+__all__ = ["NAME", "instructions", "on_backend", "run", "status", "sums_chains", "why_not"]
 
 NAME = "native"
 
@@ -82,10 +82,18 @@ def why_not(cell: Any, context: CallContext) -> str | None:
     if missing:
         return missing
     if context.backend == backend() == "jax":
-        reason = _backend().why_not(context)
+        reason = on_backend().why_not(context)
         if reason is not None:
             return str(reason)
     return None if linear else _unsupported_option(cell, context)
+
+
+def sums_chains(context: CallContext) -> bool:
+    """Whether the extension is installed and sums over the paths of linear chains in a context."""
+    known = context.device == "cpu" and context.backend in _BACKENDS
+    if not known or status():
+        return False
+    return context.backend != "jax" or on_backend().why_not(context) is None
 
 
 def _kinds() -> list[str]:
@@ -144,7 +152,7 @@ def run(cell: Any, sequence: SequenceCall) -> Result:
         sequences=sequence.return_sequences,
         training=sequence.training,
     )
-    outputs, final = _backend().run(
+    outputs, final = on_backend().run(
         recurrence,
         sequences=sequences,
         kernel=cell.kernel,
@@ -171,7 +179,7 @@ def run(cell: Any, sequence: SequenceCall) -> Result:
 def _run_linear(cell: Any, sequence: SequenceCall) -> Result:
     sequence = prepare(cell, sequence)
     projected, a, b = associative.terms(cell, sequence)
-    trail = _backend().linear(a, b, sequence.states)
+    trail = on_backend().linear(a, b, sequence.states)
     # If the length is unknown while tracing and 0 when run, the final states are the first ones.
     pairs = zip(sequence.states, trail, strict=True)
     final = [ops.concatenate([h[:, None], part[:, -1:]], axis=1)[:, -1] for h, part in pairs]
@@ -179,5 +187,6 @@ def _run_linear(cell: Any, sequence: SequenceCall) -> Result:
     return finish(cell, sequence, projected, emitted, final)
 
 
-def _backend() -> ModuleType:
+def on_backend() -> ModuleType:
+    """The extension as functions of the backend's tensors."""
     return importlib.import_module(f"kerasseq.kernels.native.on_{backend()}")

@@ -50,6 +50,17 @@ class Linear(ctypes.Structure):
     ]
 
 
+class Chain(ctypes.Structure):
+    """`KsChain` of src/problem.h, field by field."""
+
+    _fields_ = [
+        ("threads", ctypes.c_int32),
+        *((name, ctypes.c_int64) for name in ("batch", "time", "labels")),
+        *((name, ctypes.c_void_p) for name in ("unary", "transitions", "mask", "total")),
+        *((name, ctypes.c_void_p) for name in ("gradient", "dunary", "dtransitions")),
+    ]
+
+
 @cache
 def load() -> Any:
     """Load the library, once in a process.
@@ -130,15 +141,16 @@ def call(name: str, problem: Any, wide: bool) -> None:
     """Run an entry point.
 
     Args:
-        name: `forward`, `backward`, `linear` or `linear_gradient`.
-        problem: A `Problem` or `Linear` whose pointers are to contiguous memory of one dtype.
+        name: `forward`, `backward`, `linear`, `linear_gradient`, `chain` or `chain_gradient`.
+        problem: A `Problem`, `Linear` or `Chain`, whose pointers are to contiguous memory of one
+            dtype.
         wide: Whether the dtype is float64 rather than float32.
 
     Raises:
         MemoryError: If there is not enough memory.
     """
     if getattr(load(), f"ks_{name}")(ctypes.byref(problem), int(wide)):
-        raise MemoryError("a recurrent layer ran out of memory")
+        raise MemoryError("a layer ran out of memory")
 
 
 def check(cell: str, tensors: Sequence[Any]) -> None:
@@ -184,6 +196,22 @@ def check_linear(a: Any, b: Any, start: Any) -> None:
     parts, batch, _, units = a.shape
     _check_shape("summands", tuple(a.shape), b)
     _check_shape("state", (parts, batch, units), start)
+
+
+def check_chain(unary: Any, transitions: Any, mask: Any) -> None:
+    """Check the shapes of the tensors of a linear chain.
+
+    Args:
+        unary: Scores of labels, (batch, time, labels).
+        transitions: (labels, labels).
+        mask: (batch, time).
+
+    Raises:
+        ValueError: If a shape does not fit the shape of `unary`.
+    """
+    batch, time, labels = unary.shape
+    _check_shape("transitions", (labels, labels), transitions)
+    _check_shape("mask", (batch, time), mask)
 
 
 def _check_shape(name: str, shape: tuple[int, ...], tensor: Any) -> None:

@@ -195,3 +195,19 @@ def _pull_back_linear(threads: int, residuals: Any, dtrail: Tensor) -> Any:
 
 
 _linear.defvjp(_keep_linear, _pull_back_linear)
+
+
+def chain(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
+    """The logarithm of the sum over all paths of a linear chain, (batch,), without gradient."""
+    library.check_chain(unary, transitions, mask)
+    inputs = [unary, transitions, mask]
+    return _call_once_differentiable("chain", (unary.shape[:1],), (threads(),), inputs)[0]
+
+
+def chain_gradient(
+    unary: Tensor, transitions: Tensor, mask: Tensor, gradient: Tensor
+) -> list[Tensor]:
+    """The gradients of unary scores and transitions from that of `chain`, (batch,)."""
+    shapes = (unary.shape, transitions.shape)
+    inputs = [unary, transitions, mask, gradient]
+    return list(_call_once_differentiable("chain_gradient", shapes, (threads(),), inputs))

@@ -122,6 +122,24 @@ def _linear_gradient(op: Any, dtrail: Tensor) -> Any:
     return list(gradients)
 
 
+def chain(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
+    """The logarithm of the sum over all paths of a linear chain, (batch,), without gradient."""
+    total = library.operations().kerasseq_chain(unary, transitions, mask, threads=threads())
+    total.set_shape(unary.shape[:1])
+    return total
+
+
+def chain_gradient(
+    unary: Tensor, transitions: Tensor, mask: Tensor, gradient: Tensor
+) -> list[Tensor]:
+    """The gradients of unary scores and transitions from that of `chain`, (batch,)."""
+    inputs = [unary, transitions, mask, gradient]
+    results = library.operations().kerasseq_chain_gradient(*inputs, threads=threads())
+    for result, scores in zip(results, inputs, strict=False):
+        result.set_shape(scores.shape)
+    return list(results)
+
+
 @tf.RegisterGradient("KerasseqRecurrenceGradient")
 @tf.RegisterGradient("KerasseqLinearGradient")
 def _second_gradient(op: Any, *_: Tensor) -> Any:

@@ -171,6 +171,42 @@ class _Linear(torch.autograd.Function):
         return tuple(_refuse_second_derivatives(results, a, start, trail, dtrail))
 
 
+def chain(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
+    """The logarithm of the sum over all paths of a linear chain, (batch,), without gradient."""
+    total = unary.new_empty(unary.shape[:1])
+    _call_chain("chain", [unary, transitions, mask], total=total)
+    return total
+
+
+def chain_gradient(
+    unary: Tensor, transitions: Tensor, mask: Tensor, gradient: Tensor
+) -> list[Tensor]:
+    """The gradients of unary scores and transitions from that of `chain`, (batch,)."""
+    results = [torch.empty_like(scores.contiguous()) for scores in (unary, transitions)]
+    dunary, dtransitions = results
+    _call_chain(
+        "chain_gradient",
+        [unary, transitions, mask],
+        gradient=gradient.contiguous(),
+        dunary=dunary,
+        dtransitions=dtransitions,
+    )
+    return results
+
+
+def _call_chain(name: str, inputs: Sequence[Tensor], **others: Tensor) -> None:
+    unary, transitions, mask = (tensor.contiguous() for tensor in inputs)
+    if unary.device.type == "meta":
+        return
+    library.check_chain(unary, transitions, mask)
+    batch, time, labels = unary.shape
+    problem = library.Chain(threads=torch.get_num_threads(), batch=batch, time=time, labels=labels)
+    tensors = {"unary": unary, "transitions": transitions, "mask": mask, **others}
+    for field, tensor in tensors.items():
+        setattr(problem, field, _pointer(tensor))
+    library.call(name, problem, unary.dtype == torch.float64)
+
+
 def _linear_problem(a: Tensor, start: Tensor, trail: Tensor) -> library.Linear:
     parts, batch, time, units = a.shape
     return library.Linear(

@@ -8,7 +8,7 @@ import jax
 
 __all__ = ["register"]
 
-_TARGETS = ("forward", "backward", "linear", "linear_gradient")
+_TARGETS = ("forward", "backward", "linear", "linear_gradient", "chain", "chain_gradient")
 # Minor versions of XLA's interface; the parts that src/xla.cpp uses are equal in all of them. A new
 # XLA accepts several versions, an old one only its own.
 _VERSIONS = (3, 2, 1)

@@ -61,5 +61,9 @@ KS_EXPORT int ks_linear(const KsLinear *p, int wide) { return ks::guarded(ks::ke
 KS_EXPORT int ks_linear_gradient(const KsLinear *p, int wide) {
     return ks::guarded(ks::kernels().linear_gradient, p, wide);
 }
+KS_EXPORT int ks_chain(const KsChain *p, int wide) { return ks::guarded(ks::kernels().chain, p, wide); }
+KS_EXPORT int ks_chain_gradient(const KsChain *p, int wide) {
+    return ks::guarded(ks::kernels().chain_gradient, p, wide);
+}
 
 }  // extern "C"

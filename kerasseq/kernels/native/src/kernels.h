@@ -28,6 +28,8 @@ namespace {  // one copy per instruction set
 #include "entry.h"
 // in this order
 #include "linear.h"
+// in this order
+#include "chain.h"
 
 template <class C> struct Cell {
     static size_t reserve(const KsProblem &p, bool wide) {
@@ -63,11 +65,15 @@ void any_linear(const KsLinear &p, bool wide) { wide ? linear<double>(p) : linea
 void any_linear_gradient(const KsLinear &p, bool wide) {
     wide ? linear_gradient<double>(p) : linear_gradient<float>(p);
 }
+void any_chain(const KsChain &p, bool wide) { wide ? chain<double>(p) : chain<float>(p); }
+void any_chain_gradient(const KsChain &p, bool wide) {
+    wide ? chain_gradient<double>(p) : chain_gradient<float>(p);
+}
 
 }  // namespace
 
 extern const Kernels KS_SET;
 const Kernels KS_SET = {KS_NAME, any_reserve, any_forward, any_backward, any_linear,
-                        any_linear_gradient};
+                        any_linear_gradient, any_chain, any_chain_gradient};
 
 }  // namespace ks

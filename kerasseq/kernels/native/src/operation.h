@@ -21,6 +21,8 @@ int ks_forward(const KsProblem *, int);
 int ks_backward(const KsProblem *, int);
 int ks_linear(const KsLinear *, int);
 int ks_linear_gradient(const KsLinear *, int);
+int ks_chain(const KsChain *, int);
+int ks_chain_gradient(const KsChain *, int);
 }
 
 namespace ks {
@@ -44,7 +46,7 @@ inline int64_t extra_of(int cell) {
 }
 
 template <class Call> void finish(Call &call, int code) {
-    if (code) call.exhausted("a recurrent layer ran out of memory");
+    if (code) call.exhausted("a layer ran out of memory");
 }
 
 // The first nine inputs of both operations: x, kernel, recurrent kernel, bias, extra weights, h, c,
@@ -142,6 +144,41 @@ template <class Call> void linear_gradient(Call &call, int32_t threads) {
     p.dtrail = call.data(3, "gradient of the trail", all);
     p.da = call.like(0, 0, wide), p.db = call.like(1, 0, wide), p.dh0 = call.like(2, 1, wide);
     if (call.good()) finish(call, ks_linear_gradient(&p, wide));
+}
+
+// The first inputs: unary scores, (batch, time, labels), transitions and mask.
+template <class Call> KsChain chain_problem(Call &call, int32_t threads, bool &wide) {
+    KsChain p = {};
+    p.threads = threads;
+    int rank = call.rank(0);
+    if (!call.good()) return p;
+    if (rank != 3) {
+        call.invalid("the unary scores must be (batch, time, labels)");
+        return p;
+    }
+    wide = call.wide(0);
+    p.batch = call.size(0, 0), p.time = call.size(0, 1), p.labels = call.size(0, 2);
+    p.unary = call.data(0, "unary scores", p.batch * p.time * p.labels);
+    p.transitions = call.data(1, "transitions", p.labels * p.labels);
+    p.mask = static_cast<const uint8_t *>(call.bytes(2, "mask", p.batch * p.time, false));
+    return p;
+}
+
+// Output: the logarithm of the sum over all paths, (batch).
+template <class Call> void chain(Call &call, int32_t threads) {
+    bool wide = false;
+    KsChain p = chain_problem(call, threads, wide);
+    p.total = call.output(0, 1, &p.batch, wide);
+    if (call.good()) finish(call, ks_chain(&p, wide));
+}
+
+// A further input: the gradient of the output. Outputs: the gradients of the scores.
+template <class Call> void chain_gradient(Call &call, int32_t threads) {
+    bool wide = false;
+    KsChain p = chain_problem(call, threads, wide);
+    p.gradient = call.data(3, "gradient of the sum", p.batch);
+    p.dunary = call.like(0, 0, wide), p.dtransitions = call.like(1, 1, wide);
+    if (call.good()) finish(call, ks_chain_gradient(&p, wide));
 }
 
 }  // namespace ks

@@ -42,6 +42,19 @@ struct KsLinear {
     void *da, *db, *dh0;
 };
 
+// The logarithm of the sum of e^score over all paths through a linear chain of n labels:
+//   unary (b, t, n)  transitions (n, n)  mask (b, t): bytes, zero where a step is skipped
+//   total, and its gradient (b)
+struct KsChain {
+    int32_t threads;
+    int64_t batch, time, labels;
+    const void *unary, *transitions;
+    const uint8_t *mask;
+    void *total;
+    const void *gradient;
+    void *dunary, *dtransitions;
+};
+
 }  // extern "C"
 
 namespace ks {
@@ -54,6 +67,8 @@ struct Kernels {
     void (*backward)(const KsProblem &, bool wide);
     void (*linear)(const KsLinear &, bool wide);
     void (*linear_gradient)(const KsLinear &, bool wide);
+    void (*chain)(const KsChain &, bool wide);
+    void (*chain_gradient)(const KsChain &, bool wide);
 };
 
 extern const Kernels portable;

@@ -180,7 +180,7 @@ void *create(Context context) {
     return s;
 }
 
-void *create_linear(Context context) {
+void *create_plain(Context context) {
     auto *threads = new int32_t(1);
     Status status = tf.TF_NewStatus();
     tf.TF_OpKernelConstruction_GetAttrInt32(context, "threads", threads, status);
@@ -209,12 +209,22 @@ void linear_gradient(void *threads, Context context) {
     ks::linear_gradient(call, *static_cast<int32_t *>(threads));
 }
 
+void chain(void *threads, Context context) {
+    Call call(context);
+    ks::chain(call, *static_cast<int32_t *>(threads));
+}
+
+void chain_gradient(void *threads, Context context) {
+    Call call(context);
+    ks::chain_gradient(call, *static_cast<int32_t *>(threads));
+}
+
 void unknown(Context context, Status status) {
     tf.TF_ShapeInferenceContextSetUnknownShape(context, status);
 }
 
 void forget(void *settings) { delete static_cast<Settings *>(settings); }
-void forget_linear(void *threads) { delete static_cast<int32_t *>(threads); }
+void forget_plain(void *threads) { delete static_cast<int32_t *>(threads); }
 
 void define(const char *name, const char *const *attributes, const char *const *inputs,
             const char *const *outputs) {
@@ -257,12 +267,21 @@ struct Register {
         const char *const trail[] = {"trail: T", nullptr};
         const char *const followed[] = {"a: T", "h: T", "trail: T", "dtrail: T", nullptr};
         const char *const slopes[] = {"da: T", "db: T", "dh: T", nullptr};
+        const char *const scores[] = {"unary: T", "transitions: T", "mask: bool", nullptr};
+        const char *const total[] = {"total: T", nullptr};
+        const char *const summed[] = {"unary: T", "transitions: T", "mask: bool", "gradient: T",
+                                      nullptr};
+        const char *const shares[] = {"dunary: T", "dtransitions: T", nullptr};
         define("KerasseqLinear", alone, terms, trail);
         define("KerasseqLinearGradient", alone, followed, slopes);
+        define("KerasseqChain", alone, scores, total);
+        define("KerasseqChainGradient", alone, summed, shares);
         implement("KerasseqRecurrence", create, forward, forget);
         implement("KerasseqRecurrenceGradient", create, backward, forget);
-        implement("KerasseqLinear", create_linear, linear, forget_linear);
-        implement("KerasseqLinearGradient", create_linear, linear_gradient, forget_linear);
+        implement("KerasseqLinear", create_plain, linear, forget_plain);
+        implement("KerasseqLinearGradient", create_plain, linear_gradient, forget_plain);
+        implement("KerasseqChain", create_plain, chain, forget_plain);
+        implement("KerasseqChainGradient", create_plain, chain_gradient, forget_plain);
     }
 } registered;
 

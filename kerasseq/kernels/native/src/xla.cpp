@@ -219,6 +219,8 @@ template <class Settings> Error *handle(Frame *frame, void (*run)(Call &, const 
 
 void linear(Call &call, const int32_t &threads) { ks::linear(call, threads); }
 void linear_gradient(Call &call, const int32_t &threads) { ks::linear_gradient(call, threads); }
+void chain(Call &call, const int32_t &threads) { ks::chain(call, threads); }
+void chain_gradient(Call &call, const int32_t &threads) { ks::chain_gradient(call, threads); }
 
 }  // namespace
 
@@ -233,3 +235,5 @@ KS_HANDLER(forward, ks::forward<Call>)
 KS_HANDLER(backward, ks::backward<Call>)
 KS_HANDLER(linear, linear)
 KS_HANDLER(linear_gradient, linear_gradient)
+KS_HANDLER(chain, chain)
+KS_HANDLER(chain_gradient, chain_gradient)
