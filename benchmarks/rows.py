@@ -118,7 +118,7 @@ _LATER_OF: dict[str, dict[str, Any]] = {
     "forecasting": {"passes_per_epoch": None, "short": "error"},
     "sequence_classification": {
         **{"encoder": "cnn", "weights": "imagenet"},
-        # These act on sounds alone, whose rows were measured with them.
+        # The rows on which these act were measured with them.
         **{"ema_momentum": "auto", "top_db": 40.0},
     },
     "tagging": {"sentence_label": None},

@@ -94,7 +94,7 @@ template <class T> struct Chain {
         for (int64_t row = first(task); row < first(task + 1); ++row) {
             T *dunary = out<T>(p.dunary) + row * p.time * p.labels;
             double gradient = double(in<T>(p.gradient)[row]);
-            zero(dunary, p.time * p.labels);
+            if (dunary) zero(dunary, p.time * p.labels);
             forward(row, w);
             for (int64_t j = 0; j < width; ++j) w.after[j] = j < p.labels ? 1 : 0;
             for (int64_t k = w.count - 1; k >= 0; --k) {
