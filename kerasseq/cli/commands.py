@@ -21,6 +21,7 @@ from kerasseq import params, registry
 from kerasseq.cli import options as signatures
 from kerasseq.formatting.table import FORMATS, Table, Tabular, from_frame, printable
 from kerasseq.io import paths
+from kerasseq.settings import signature
 
 if TYPE_CHECKING:
     from kerasseq.runs import Run
@@ -401,7 +402,7 @@ def resumable(out: str) -> Iterator[None]:
 def recipe(name: str) -> Callable[..., None]:
     """The command of a recipe: the recipe's arguments are options, its docstring is the help."""
     function = registry.get(name)
-    options, text = signatures.options(function)
+    options, text = signature.options(function)
     parameters, readers = signatures.parameters(options)
 
     def command(**arguments: Any) -> None:
