@@ -251,9 +251,16 @@ def load(folder: Path) -> Run:
     """Load the run in a folder; other folders are refused before a backend is loaded."""
     from kerasseq import runs
 
-    if (runs.open_folder(folder) / runs.RECORD).is_file():
-        import_backend()
+    check_run(folder)
+    import_backend()
     return runs.load(folder)
+
+
+def check_run(folder: Path) -> None:
+    """Refuse a folder that holds no run, without loading a backend."""
+    from kerasseq.runs.folder import open_folder, read_record
+
+    read_record(open_folder(folder))
 
 
 def import_backend() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kerasseq.settings import declarations_of
-from kerasseq.settings.signature import Option, options
+from kerasseq.settings.signature import Option, options, section
 
 if TYPE_CHECKING:
     from kerasseq.tasks.base import Task
@@ -26,12 +26,14 @@ class Verb:
     Args:
         method: name of the method.
         text: help, from the docstring of the method.
+        returns: what it returns, from the docstring.
         options: arguments of the method.
         reading: settings about reading data that the method accepts as well.
     """
 
     method: str
     text: str
+    returns: str
     options: tuple[Option, ...]
     reading: tuple[Option, ...]
 
@@ -63,7 +65,7 @@ def read_verb(task: Task[Any, Any], name: str) -> Verb:
     method = getattr(task.run, method_name)
     found, text = options(method)
     reading = _reading_options(method, task, [option.name for option in found])
-    return Verb(method_name, text, tuple(found), tuple(reading))
+    return Verb(method_name, text, section(method, "Returns"), tuple(found), tuple(reading))
 
 
 def _reading_options(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Option", "options"]
+__all__ = ["Option", "options", "section"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,17 @@ def options(function: Callable[..., Any]) -> tuple[list[Option], str]:
         is_argument = is_data or default is inspect.Parameter.empty
         option_list.append(Option(name, annotation, default, texts.get(name), is_argument))
     return option_list, docstring.partition("\n\nArgs:")[0]
+
+
+def section(function: Callable[..., Any], name: str) -> str:
+    """A section of the docstring of a function as one line; "" if there is none.
+
+    >>> section(section, "Returns")
+    ''
+    """
+    docstring = inspect.getdoc(function) or ""
+    found = re.search(rf"^{name}:\n(.*?)(?:\n\n\S|\Z)", docstring, re.S | re.M)
+    return " ".join(found[1].split()) if found else ""
 
 
 def _argument_texts(docstring: str) -> dict[str, str]:
