@@ -204,9 +204,7 @@ def measure() -> rows.Row:
             "99%": targets.rounded(percentiles[98]),
             "longest": targets.rounded(max(late)),
         },
-        "stopped": {
-            name: sum(each[name] for each in ends) for name in ("answered", "lost")
-        },
+        "stopped": {name: sum(each[name] for each in ends) for name in ("answered", "lost")},
         "stops": len(ends),
     }
 
