@@ -39,7 +39,7 @@ MODULES = ("cells", "generation", "kernels", "layers", "params", "recipes", "set
 #: Commands of the shell, besides recipes and verbs of runs.
 COMMANDS = (
     *("count", "units", "compare", "report", "cells", "explain", "convert", "export"),
-    *("doctor", "show", "load", "tune", "tuned"),
+    *("serve", "doctor", "show", "load", "tune", "tuned"),
 )
 #: Verbs of the runs of kerasseq's recipes, `kerasseq VERB DIR`, with their help.
 # Written by `python -m kerasseq.cli.generate`.

@@ -7,7 +7,6 @@ backend, and a recipe is imported only for its own command or help.
 from __future__ import annotations
 
 import contextlib
-import linecache
 import os
 import sys
 from collections.abc import Sequence
@@ -16,7 +15,8 @@ from typing import Annotated
 import typer
 
 from kerasseq import names, registry
-from kerasseq.cli import commands, tuning, verbs
+from kerasseq.cli import commands, serving, tuning, verbs
+from kerasseq.formatting import errors
 from kerasseq.formatting.table import printable
 from kerasseq.settings.aliases import renamed
 
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(interruption), 130)
     except Exception as error:
         usage = _usage_message(error)
-        if not usage and (os.environ.get(TRACEBACK) or not _is_input_error(error)):
+        if not usage and (os.environ.get(TRACEBACK) or not errors.is_input_error(error)):
             raise
         return _fail(f"error: {usage or _one_line(error)}", 2)
     if code == 130:
@@ -93,29 +93,10 @@ def _usage_message(error: Exception) -> str:
     return f"{message}. Try '{path} --help'."
 
 
-def _is_input_error(error: Exception) -> bool:
-    """Whether an error is about invalid input: some kinds only if kerasseq raised it itself."""
-    return isinstance(error, ValueError | OSError) or (
-        isinstance(error, TypeError | ImportError) and _is_raised_by_us(error)
-    )
-
-
-def _is_raised_by_us(error: Exception) -> bool:
-    """Whether a `raise` statement of kerasseq raised the error."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None or not trace.tb_frame.f_globals.get("__name__", "").startswith("kerasseq"):
-        return False
-    line = linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
-    return line.lstrip().startswith("raise ")
-
-
 def _one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    message = " ".join(str(error).split()) or type(error).__name__
-    return message if _is_raised_by_us(error) else f"{message} ({TRACEBACK}=1 shows where)"
+    message = errors.one_line(error)
+    known = errors.is_raised_by_us(error) or (isinstance(error, OSError) and error.strerror)
+    return message if known else f"{message} ({TRACEBACK}=1 shows where)"
 
 
 def _make_app(arguments: Sequence[str]) -> typer.Typer:
@@ -143,6 +124,7 @@ def _make_app(arguments: Sequence[str]) -> typer.Typer:
     is_builtin = called in (*commands.COMMANDS, *names.COMMANDS, *registry.names())
     if called is not None and not is_builtin and verbs.is_verb(called):
         app.command(called)(verbs.command(called, operands))
+    app.command("serve")(serving.serve)
     app.command("tuned")(tuning.tuned)
     app.add_typer(tuning.app(operands[0] if called == "tune" and operands else None), name="tune")
     app.command("load", hidden=True)(commands.show)

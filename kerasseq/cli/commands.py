@@ -21,6 +21,7 @@ from kerasseq import params, registry
 from kerasseq.cli import options as signatures
 from kerasseq.formatting.table import FORMATS, Table, Tabular, from_frame, printable
 from kerasseq.io import paths
+from kerasseq.settings import signature
 
 if TYPE_CHECKING:
     from kerasseq.runs import Run
@@ -250,9 +251,16 @@ def load(folder: Path) -> Run:
     """Load the run in a folder; other folders are refused before a backend is loaded."""
     from kerasseq import runs
 
-    if (runs.open_folder(folder) / runs.RECORD).is_file():
-        import_backend()
+    check_run(folder)
+    import_backend()
     return runs.load(folder)
+
+
+def check_run(folder: Path) -> None:
+    """Refuse a folder that holds no run, without loading a backend."""
+    from kerasseq.runs.folder import open_folder, read_record
+
+    read_record(open_folder(folder))
 
 
 def import_backend() -> None:
@@ -401,7 +409,7 @@ def resumable(out: str) -> Iterator[None]:
 def recipe(name: str) -> Callable[..., None]:
     """The command of a recipe: the recipe's arguments are options, its docstring is the help."""
     function = registry.get(name)
-    options, text = signatures.options(function)
+    options, text = signature.options(function)
     parameters, readers = signatures.parameters(options)
 
     def command(**arguments: Any) -> None:

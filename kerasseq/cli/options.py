@@ -1,4 +1,4 @@
-"""Options of a command, made from the arguments of a Python function."""
+"""Options of a command for typer, made from the arguments of a Python function."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from kerasseq.settings import union_members
+from kerasseq.settings.signature import Option
 
-__all__ = ["Option", "Reader", "options", "parameters", "signed"]
+__all__ = ["Reader", "parameters", "signed"]
 
 Reader = Callable[[Any], Any]  # converts the value of an option to the value of the argument
 
@@ -25,47 +25,6 @@ _TYPES: dict[str, tuple[Any, Any, Any]] = {
     "float": (float, float | None, list[float] | None),
     "str": (str, str | None, list[str] | None),
 }
-
-
-@dataclass(frozen=True)
-class Option:
-    """An argument of a function that becomes an option of a command.
-
-    Args:
-        name: name of the argument.
-        annotation: type, as written in the source.
-        default: default value.
-        doc: help text.
-        argument: whether it is positional in the shell.
-    """
-
-    name: str
-    annotation: str
-    default: Any
-    doc: str | None = None
-    argument: bool = False
-
-
-def options(function: Callable[..., Any]) -> tuple[list[Option], str]:
-    """Options of a command, and its help, from the signature and docstring of a function.
-
-    Required arguments, and `data` of a recipe, are positional in the shell.
-    """
-    docstring = inspect.getdoc(function) or ""
-    texts = _argument_texts(docstring)
-    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    option_list = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in kinds or parameter.name == "self":
-            continue
-        annotation = parameter.annotation
-        if not isinstance(annotation, str):
-            annotation = inspect.formatannotation(annotation)
-        name, default = parameter.name, parameter.default
-        is_data = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and name == "data"
-        is_argument = is_data or default is inspect.Parameter.empty
-        option_list.append(Option(name, annotation, default, texts.get(name), is_argument))
-    return option_list, docstring.partition("\n\nArgs:")[0]
 
 
 def parameters(
@@ -184,10 +143,3 @@ def _parse_union(name: str, members: Sequence[str], text: str | None) -> Any:
     if "str" in members:
         return text
     raise ValueError(f"`{name}` must be one of {', '.join(members)}. Received: {text!r}")
-
-
-def _argument_texts(docstring: str) -> dict[str, str]:
-    """The text of each argument in the `Args:` section of a docstring."""
-    section = re.search(r"^Args:\n(.*?)(?:\n\n\S|\Z)", docstring, re.S | re.M)
-    entries = re.findall(r"^    (\w+): (.*(?:\n {8,}.*)*)", section[1] if section else "", re.M)
-    return {name: " ".join(text.split()) for name, text in entries}

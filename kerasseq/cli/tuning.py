@@ -12,6 +12,7 @@ import typer
 from kerasseq import registry
 from kerasseq.cli import commands
 from kerasseq.cli import options as signatures
+from kerasseq.settings import signature
 
 __all__ = ["app", "tuned"]
 
@@ -51,8 +52,8 @@ def tuned(
 
 def _tune_command(name: str) -> Callable[..., None]:
     """The command that tunes a recipe."""
-    recipe_parameters, readers = signatures.parameters(signatures.options(registry.get(name))[0])
-    search_options = signatures.options(_search_options)[0][1:]
+    recipe_parameters, readers = signatures.parameters(signature.options(registry.get(name))[0])
+    search_options = signature.options(_search_options)[0][1:]
     search_parameters, search_readers = signatures.parameters(search_options)
     excluded = {*_NOT_SETTINGS, *(parameter.name for parameter in search_parameters)}
     recipe_parameters = [

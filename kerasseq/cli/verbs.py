@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,21 +14,20 @@ import typer
 from kerasseq import names, registry
 from kerasseq.cli import commands
 from kerasseq.cli import options as signatures
-from kerasseq.cli.options import Option
 from kerasseq.formatting.table import printable
-from kerasseq.settings import declarations_of
+from kerasseq.settings.signature import Option
 
 if TYPE_CHECKING:
     from kerasseq.tasks.base import Task
 
 __all__ = ["command", "is_verb"]
 
-_FIRST = "predict"  # name of every run's first verb
-
 
 def is_verb(verb: str) -> bool:
     """Whether a word is a command of runs: `predict`, or one of the `verbs` of any Run class."""
-    return verb == _FIRST or any(verb in registry.task(n).run.verbs for n in registry.names())
+    from kerasseq.runs.verbs import verb_names
+
+    return any(verb in verb_names(registry.task(name)) for name in registry.names())
 
 
 def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
@@ -38,29 +37,27 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
         verb: name of the verb.
         words: positional words of the command line after the verb.
     """
+    from kerasseq.runs.verbs import read_verb, verb_names
+
     if not words and verb in names.VERBS and _recipes_with(verb) > 1:
         return _general_command(verb)
     task = _task(verb, words)
-    verbs = task.run.verbs
-    if verb not in (_FIRST, *verbs):
+    if verb not in verb_names(task):
         refusing = _refusing_command(verb, task)
         return signatures.signed(refusing, [_folder_parameter(), _rest_parameter()], None)
-    name = verbs[0] if verb == _FIRST else verb
-    method = getattr(task.run, name)
-    method_options, text = signatures.options(method)
+    found = read_verb(task, verb)
     # Arguments that are lists of rows, and whether they may also be the path of a file.
     rows = {
         option.name: "PathLike" in option.annotation
-        for option in method_options
+        for option in found.options
         if option.argument and "list[str]" in option.annotation
     }
-    reading = list(_reading_options(method, task, [option.name for option in method_options]))
     parameters, readers = signatures.parameters(
-        [option for option in (*method_options, *reading) if option.name not in rows]
+        [option for option in (*found.options, *found.reading) if option.name not in rows]
     )
     all_parameters = [
         _folder_parameter(),
-        *(_rows_parameter(option) for option in method_options if option.name in rows),
+        *(_rows_parameter(option) for option in found.options if option.name in rows),
         *parameters,
         *([_FILE] if rows else []),
         _FORMAT,
@@ -73,14 +70,14 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
             name: commands.read_rows(arguments.pop(name), file, task.run.files if paths else ())
             for name, paths in rows.items()
         }
-        reading_names = {option.name for option in reading}
+        reading_names = {option.name for option in found.reading}
         values |= {
             name: readers[name](value)
             for name, value in arguments.items()
             if name not in reading_names or value not in (None, False)
         }
         run = commands.load(folder)
-        result = getattr(run, name)(**values)
+        result = getattr(run, found.method)(**values)
         if result is None:  # the verb has changed the run
             run.save(folder, overwrite=True)
             print(f"saved in {printable(str(folder))}", file=sys.stderr)
@@ -89,7 +86,7 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
         else:
             commands.show_result(result, format)
 
-    return signatures.signed(call, all_parameters, text)
+    return signatures.signed(call, all_parameters, found.text)
 
 
 def _task(verb: str, words: Sequence[str]) -> Task[Any, Any]:
@@ -107,8 +104,10 @@ def _task(verb: str, words: Sequence[str]) -> Task[Any, Any]:
 
 def _recipes_with(verb: str) -> int:
     """Number of recipes whose runs have a verb."""
+    from kerasseq.runs.verbs import verb_names
+
     tasks = [registry.task(name) for name in registry.names()]
-    return sum(verb in (_FIRST, *task.run.verbs) for task in tasks)
+    return sum(verb in verb_names(task) for task in tasks)
 
 
 def _general_command(verb: str) -> Callable[..., None]:
@@ -149,26 +148,11 @@ def _recipe_name(record: Path) -> str:
         return ""
 
 
-def _reading_options(
-    method: Callable[..., Any], task: Task[Any, Any], taken: Sequence[str]
-) -> Iterator[Option]:
-    """The settings about reading data, if a method accepts them as keyword arguments."""
-    kinds = [parameter.kind for parameter in inspect.signature(method).parameters.values()]
-    if inspect.Parameter.VAR_KEYWORD not in kinds:
-        return
-    for setting in declarations_of(task.settings).values():
-        if setting.name in task.reading and setting.name not in taken:
-            default = False if setting.annotation == "bool" else None
-            yield Option(setting.name, _optional(setting.annotation), default, setting.doc)
-
-
-def _optional(annotation: str) -> str:
-    return annotation if annotation == "bool" or "None" in annotation else f"{annotation} | None"
-
-
 def _refusing_command(verb: str, task: Task[Any, Any]) -> Callable[..., None]:
+    from kerasseq.runs.verbs import verb_names
+
     def call(folder: Path, rest: list[str] | None) -> None:
-        verbs = ", ".join(dict.fromkeys((_FIRST, *task.run.verbs)))
+        verbs = ", ".join(verb_names(task))
         raise ValueError(f"a run of {task.name} has no {verb}. It has: {verbs}. Received: {folder}")
 
     return call

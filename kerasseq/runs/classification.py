@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypedDict
 
 from kerasseq.formatting.columns import distinct_names
 from kerasseq.io.schema import Count, Length, Limits, SameLength
@@ -82,6 +82,9 @@ class ClassificationRun(Run):
     >>> run.predict(["a fine film"]).columns.tolist()
     ['text', 'label', 'negative', 'positive', 'note']
     """
+
+    rowwise: ClassVar[Mapping[str, str]] = {"predict": ""}
+    row_schema: ClassVar[Mapping[str, Any]] = {"type": "string"}
 
     def predict(
         self, data: list[str] | str | os.PathLike[str] | pd.DataFrame, strict: bool = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -89,6 +91,12 @@ class Run:
     verbs: ClassVar[tuple[str, ...]] = ("predict", "evaluate")
     #: Endings of the files that `verbs` read in place of a list of rows; "" stands for all files.
     files: ClassVar[tuple[str, ...]] = TABLES
+    #: Verbs that read each row of a list by itself, so that a server predicts the rows of several
+    #: requests in one call, and the column of the result that has the number of the row; "" if the
+    #: result has a row for each row of the list.
+    rowwise: ClassVar[Mapping[str, str]] = {}
+    #: JSON schema of a row of the list that `verbs` take.
+    row_schema: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
         if self.task is None:
@@ -163,6 +171,35 @@ class Run:
                 *getattr(examples, "remarks", ()), *self.task.remarks(score, self.state)
             ],
         }  # fmt: skip
+
+    @contextlib.contextmanager
+    def data_of_request(self, rows: list[Any], *, labelled: bool) -> Iterator[Any]:
+        """Context with data for a verb, from the rows of a request to a server.
+
+        A request must not open files of the server: the class of a run whose verbs take paths as
+        rows overrides this.
+
+        Args:
+            rows: rows as JSON values; objects are rows of a table.
+            labelled: whether the verb takes tables alone.
+
+        Raises:
+            ValueError: if the rows are neither a table nor a list that the verb takes.
+        """
+        objects = [isinstance(row, dict) for row in rows]
+        if all(objects):
+            import pandas as pd
+
+            yield pd.DataFrame(rows)
+        elif labelled or any(objects):
+            place = objects.index(False)
+            expected = "be objects, the rows of a table" if labelled else "all be objects, or none"
+            raise ValueError(
+                f"the rows must {expected}. "
+                f"Received: row {place} (counted from 0) is {str(rows[place])[:60]!r}"
+            )
+        else:
+            yield rows
 
     def figures(self) -> dict[str, Figure]:
         """Plots for the folder of the run, by file name."""

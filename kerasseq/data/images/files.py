@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -35,14 +36,14 @@ _GREY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")  # modes without colours
 _ORIENTATION = 0x0112  # the EXIF tag of the camera's orientation
 
 
-def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
+def read_image(path: str | os.PathLike[str] | bytes, size: int) -> np.ndarray:
     """Read an image file as uint8 (size, size, 3).
 
     The whole image is scaled to a square, without regard to its aspect ratio, and rotated by its
     EXIF orientation. Of an animation the first frame is read; transparent pixels become white.
 
     Args:
-        path: a JPEG, PNG, GIF, BMP, WebP or TIFF file, whatever its ending.
+        path: a JPEG, PNG, GIF, BMP, WebP or TIFF file, whatever its ending; or its content.
         size: height and width, in pixels.
 
     Raises:
@@ -95,18 +96,24 @@ def check_scaled_size(size: int) -> None:
     check_size(_COLOURS * VALUE * size**2, f"an image scaled to {size:,} by {size:,} pixels")
 
 
-def _decode(path: str | os.PathLike[str], convert: Callable[[Image], np.ndarray]) -> np.ndarray:
+def _decode(
+    source: str | os.PathLike[str] | bytes, convert: Callable[[Image], np.ndarray]
+) -> np.ndarray:
     """Open an image file safely and convert it; see `read_image` for the errors."""
     from PIL import Image, UnidentifiedImageError
 
-    path = paths.user_path(path, "path")
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no image {path}. Check the path.")
+    file: Any
+    if isinstance(source, bytes):
+        file, path = io.BytesIO(source), "the image"
+    else:
+        file = path = paths.user_path(source, "path")
+        if not file.is_file():
+            raise FileNotFoundError(f"there is no image {path}. Check the path.")
     try:
         with warnings.catch_warnings():
             # Pillow warns of a large image, and raises an error for one twice as large.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(file, formats=_FORMATS) as image:
                 return convert(image)
     except UnidentifiedImageError:
         raise ValueError(
@@ -145,7 +152,7 @@ def as_image(value: Any, size: int) -> np.ndarray:
 
 
 def check_image(value: Any) -> None:
-    """Raise a ValueError unless a value is a Pillow image or an array that `as_image` takes.
+    """Raise a ValueError unless a value is bytes or what `as_image` takes.
 
     >>> check_image(None)
     Traceback (most recent call last):
@@ -153,7 +160,7 @@ def check_image(value: Any) -> None:
     """
     from PIL import Image
 
-    if not isinstance(value, Image.Image):
+    if not isinstance(value, Image.Image | bytes):
         _pixels(value)
 
 
@@ -191,7 +198,7 @@ def read_images(images: Sequence[Any], size: int) -> np.ndarray:
     """Read images as one array, each scaled to a square as by `read_image`.
 
     Args:
-        images: paths of image files, arrays as in `as_image`, or Pillow images.
+        images: paths or contents of image files, arrays as in `as_image`, or Pillow images.
         size: height and width, in pixels.
 
     Returns:
@@ -203,8 +210,8 @@ def read_images(images: Sequence[Any], size: int) -> np.ndarray:
     """
     pixels = np.empty((len(images), size, size, 3), dtype=np.uint8)
     for target, image in zip(pixels, images):
-        is_path = isinstance(image, str | os.PathLike)
-        target[:] = read_image(image, size) if is_path else as_image(image, size)
+        is_file = isinstance(image, str | os.PathLike | bytes)
+        target[:] = read_image(image, size) if is_file else as_image(image, size)
     return pixels
 
 
@@ -212,7 +219,7 @@ class Images:
     """An array of images, uint8 (images, size, size, 3), whose rows are read on demand.
 
     Args:
-        sources: paths, arrays or Pillow images.
+        sources: paths or contents of files, arrays, or Pillow images.
         size: height and width, in pixels.
 
     Raises:

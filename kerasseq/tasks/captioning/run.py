@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kerasseq.runs import Run
 
@@ -27,6 +29,28 @@ class CaptionRun(Run):
     >>> run.predict([np.zeros((32, 32, 3), np.uint8)], beam_width=1).columns.tolist()
     ['image', 'caption', 'log_probability']
     """
+
+    row_schema: ClassVar[Mapping[str, Any]] = {"type": "string", "contentEncoding": "base64"}
+
+    @contextlib.contextmanager
+    def data_of_request(self, rows: list[Any], *, labelled: bool) -> Iterator[Any]:
+        """Context with images or features of a request, or a folder of images and their captions.
+
+        Args:
+            rows: image files in base64, or features of images as lists of numbers; if `labelled`,
+                objects with an `image` in base64 and its `captions`.
+            labelled: whether captions are needed.
+
+        Raises:
+            ValueError: if they are anything else.
+        """
+        from kerasseq.tasks.captioning import request
+
+        if labelled:
+            with request.folder(rows) as path:
+                yield path
+        else:
+            yield request.images(rows)
 
     def predict(
         self,

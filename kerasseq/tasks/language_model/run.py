@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -43,6 +43,8 @@ class LanguageModelRun(Run):
 
     verbs: ClassVar[tuple[str, ...]] = ("score", "generate", "complete", "evaluate")
     files: ClassVar[tuple[str, ...]] = (*TABLES, ".txt", "")
+    rowwise: ClassVar[Mapping[str, str]] = {"score": ""}
+    row_schema: ClassVar[Mapping[str, Any]] = {"type": "string"}
 
     def predict(self, data: Any, **options: Any) -> pd.DataFrame:
         """Log-probabilities of texts; the same as `score`.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kerasseq.runs import ClassificationRun
 from kerasseq.settings import require_bool
@@ -34,6 +36,40 @@ class SequenceRun(ClassificationRun):
     >>> stream.update([0.1, 0.2])["label"] in ("a", "b")
     True
     """
+
+    rowwise: ClassVar[Mapping[str, str]] = {}  # a recording has a row for each window
+    row_schema: ClassVar[Mapping[str, Any]] = {"type": "array"}
+
+    @contextlib.contextmanager
+    def data_of_request(self, rows: list[Any], *, labelled: bool) -> Iterator[Any]:
+        """Context with sequences: nested lists, or objects of a `sequence` and its `label`.
+
+        A table is no data of a request, since it may name files.
+
+        Args:
+            rows: sequences, (timesteps, channels) or (timesteps,); or objects.
+            labelled: whether labels are needed.
+
+        Raises:
+            ValueError: if they are anything else.
+        """
+        if labelled:
+            for place, row in enumerate(rows):
+                if not isinstance(row, dict) or {*row} != {"sequence", "label"}:
+                    raise ValueError(
+                        "every row must be an object with a sequence and its label, such as "
+                        '{"sequence": [[0.1, 0.2], [0.3, 0.4]], "label": "walking"}. '
+                        f"Received: row {place} (counted from 0) is {str(row)[:60]!r}"
+                    )
+            yield [row["sequence"] for row in rows], [row["label"] for row in rows]
+            return
+        for place, row in enumerate(rows):
+            if not isinstance(row, list):
+                raise ValueError(
+                    "every row must be a list of timesteps, such as [[0.1, 0.2], [0.3, 0.4]]. "
+                    f"Received: row {place} (counted from 0) is {str(row)[:60]!r}"
+                )
+        yield rows
 
     def predict(
         self, data: list[str] | str | os.PathLike[str] | pd.DataFrame, strict: bool = False

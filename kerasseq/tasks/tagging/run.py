@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kerasseq.io import paths
@@ -36,6 +37,8 @@ class TaggingRun(Run):
 
     verbs: ClassVar[tuple[str, ...]] = ("tag", "evaluate")
     files: ClassVar[tuple[str, ...]] = (*TABLES, ".conll", ".conllu", ".iob", ".bio", ".txt", "")
+    rowwise: ClassVar[Mapping[str, str]] = {"tag": "sentence"}
+    row_schema: ClassVar[Mapping[str, Any]] = {"type": ["string", "array"]}
 
     def predict(self, data: Any, **options: Any) -> pd.DataFrame:
         """Tags of new sentences; the same as `tag`.
