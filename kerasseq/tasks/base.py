@@ -395,9 +395,7 @@ class Task(abc.ABC, Generic[S, R]):
         """Calibrate on the validation part, after training; returns entries for the state."""
         return {}
 
-    def standalone(
-        self, model: keras.Model, state: Mapping[str, Any], settings: S
-    ) -> Standalone:
+    def standalone(self, model: keras.Model, state: Mapping[str, Any], settings: S) -> Standalone:
         """What an exported run needs: its preprocessing, and other models than that of the run.
 
         Raises:

@@ -212,6 +212,54 @@ def test_other_language_models(options: dict[str, Any], tmp_path: Path) -> None:
 
 
 @of_tensorflow
+def test_a_run_of_a_tagger(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "tagging")
+    folder = run.export(tmp_path / "exported")
+    sentences = [
+        "Ada saw Oslo, Rome didn't.",
+        "",
+        ["Zora", "left", "."],
+        ["a", ""],
+        5,
+        "Bob 7 " * 90,
+    ]
+    assert_same(predict_alone(folder, sentences, tmp_path / "path"), run.tag(sentences))
+
+
+@of_tensorflow
+@pytest.mark.thorough
+def test_a_run_of_a_tagger_with_further_columns(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "tagging-columns")
+    folder = run.export(tmp_path / "exported")
+    table = pd.DataFrame(
+        {"sentence": [0, 0, 0, 1], "token": ["Ada", "saw", "Oslo", "Bob"], "pos": [*"NVNN"]}
+    )
+    call = ("predict", [[["Ada", "saw", "Oslo"], ["Bob"]], None], {})
+    call[1][1] = {"pos": [["N", "V", "N"], ["N"]]}
+    (alone,) = call_alone(folder, [call], tmp_path / "path")
+    assert_same(pd.DataFrame(alone), run.tag(table))
+
+
+@pytest.mark.thorough
+def test_a_tagger_of_several_columns_and_labels(tmp_path: Path) -> None:
+    lines = [
+        {"sentence": n, "token": word, "slot": tag, "pos": pos, "intent": intent}
+        for n in range(40)
+        for intent, city in [(("fly", "drive")[n % 2], f"City{n}")]
+        for word, tag, pos in zip(
+            [intent, "to", city, "Town", "now"], ["O", "O", "B-city", "I-city", "O"], [*"VPNNA"]
+        )
+    ]
+    run = kerasseq.tagging(
+        pd.DataFrame(lines), tag=["slot", "pos"], sentence_label="intent", epochs=1, units=4,
+        length=3, model_scheme="BIOES", quiet=True,
+    )  # fmt: skip
+    folder = run.export(tmp_path / "exported")
+    sentences = ["fly to City3 Town", "now", "drive to City5 Town now or never"]
+    assert_same(predict_alone(folder, sentences, tmp_path / "path"), run.tag(sentences))
+
+
+@of_tensorflow
 def test_an_exported_run_is_not_replaced_unasked(run: Any, tmp_path: Path) -> None:
     run.export(tmp_path)
     with pytest.raises(ValueError, match="overwrite=True"):

@@ -190,7 +190,9 @@ class Reader:
     """
 
     def __init__(self, state: dict[str, Any]) -> None:
-        self._kind, self._ends, self._lines = (state[name] for name in ("kind", "has_ends", "lines"))
+        self._kind, self._ends, self._lines = (
+            state[name] for name in ("kind", "has_ends", "lines")
+        )
         self._tokenizer = tokenizers.Tokenizer.from_str(json.dumps(state["tokenizer"]))
         vocabulary = self._tokenizer.get_vocab()
         self._by_lookup = state["by_lookup"]
