@@ -221,7 +221,8 @@ class Reader:
             )
         if tokens and {*tokens} == {UNKNOWN}:
             raise ValueError(
-                f"The prompt must have a {self._kind} that the model knows. Received: {prompt[:60]!r}"
+                f"The prompt must have a {self._kind} that the model knows. "
+                f"Received: {prompt[:60]!r}"
             )
         return tokens
 
