@@ -238,7 +238,7 @@ def _declared(name: str, dtype: str, shape: Sequence[int | None]) -> onnx.ValueI
 
 def _content(array: np.ndarray) -> Any:
     """A key of the shape, the dtype and the values of an array."""
-    values = hashlib.blake2b(np.ascontiguousarray(array), digest_size=16).digest()
+    values = hashlib.blake2b(array.tobytes(), digest_size=16).digest()
     return array.shape, str(array.dtype), values
 
 

@@ -175,8 +175,8 @@ class Predictor:
             columns.append(([label] * len(words), [share] * len(words)))
         if not words:
             empty: dict[str, Any] = {"sentence": number, "token": "", "start": 0, "end": 0}
-            values = dict(zip(state["columns_of_answers"], ["", None] * len(columns), strict=True))
-            return [{**empty, **values, "note": reason}]
+            answer = zip(state["columns_of_answers"], ["", None] * len(columns), strict=True)
+            return [{**empty, **dict(answer), "note": reason}]
         rows = []
         for place, (word, start, end) in enumerate(words):
             values = [value for tags, shares in columns for value in (tags[place], shares[place])]
@@ -208,13 +208,14 @@ class Chain:
     """
 
     def __init__(self, weights: Mapping[str, Any] | None) -> None:
-        self._weights = weights and {
-            name: np.array(values, np.float32) for name, values in weights.items()
+        self._is_chain = weights is not None
+        self._weights = {
+            name: np.array(values, np.float32) for name, values in (weights or {}).items()
         }
 
     def read(self, scores: np.ndarray) -> tuple[list[int], list[float]]:
         """The best tags, and the probability of each, from scores (words, tags)."""
-        if self._weights is None:
+        if not self._is_chain:
             shares = np.exp(scores - log_sum(scores, axis=-1))
             tags = scores.argmax(axis=-1)
         else:
