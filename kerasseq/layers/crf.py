@@ -190,8 +190,11 @@ class CRF(_TagLayer):
         """Probability of each tag at each timestep, (batch, timesteps, tags)."""
         return linear_chain.marginals(*self._potentials(emissions, mask), mask)
 
-    def _potentials(self, emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Unary scores, with those of start and end, and transitions, with the forbidden ones."""
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of transitions, (tags, tags), starts and ends, (tags,), in float32.
+
+        Forbidden ones are far below all others.
+        """
         transitions, start, end = (
             ops.cast(weight, "float32") for weight in (self.transitions, self.start, self.end)
         )
@@ -199,6 +202,11 @@ class CRF(_TagLayer):
             transitions = ops.where(self.allowed[:-1, :-1], transitions, _FORBIDDEN)
             start = ops.where(self.allowed[-1, :-1], start, _FORBIDDEN)
             end = ops.where(self.allowed[:-1, -1], end, _FORBIDDEN)
+        return transitions, start, end
+
+    def _potentials(self, emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Unary scores, with those of start and end, and transitions."""
+        transitions, start, end = self.scores()
         position = ops.cumsum(ops.cast(mask, "int32"), axis=1)
         first = ops.logical_and(mask, position == 1)[..., None]
         last = ops.logical_and(mask, position == position[:, -1:])[..., None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from kerasseq.params import Count, catalogue, count
 from kerasseq.params.cost import Cost, convolution, crf, dense, over_time, table
 from kerasseq.params.spec import positive_int
 
-__all__ = ["TaggerConfig", "TaggingLoss"]
+__all__ = ["TaggerConfig", "TaggingLoss", "emission_model", "tag_scores"]
 
 _SENTENCE = "sentence"
 _UNKNOWN = "unknown_words"
@@ -390,6 +390,43 @@ class TaggerConfig:
     def loss(self) -> TaggingLoss:
         """The loss of the training model, whose targets are the numbers of tokens, (batch,)."""
         return TaggingLoss()
+
+
+def emission_model(model: keras.Model, names: Sequence[str]) -> keras.Model:
+    """The scores of each tag at each token, and the class probabilities, if there are classes.
+
+    It shares the layers of the model, and leaves the search for the best tags to its user.
+
+    Args:
+        model: a model that `TaggerConfig.build` returned, or a saved one.
+        names: names of the columns of tags.
+
+    Example:
+
+    >>> model = TaggerConfig(words=50, tags={"tag": 5}, units=4, embedding=8).build()
+    >>> emission_model(model, ["tag"]).output_shape
+    [(None, None, 5)]
+    """
+    outputs = [model.get_layer(f"{name}_emissions").output for name in names]
+    if _SENTENCE in model.output:
+        outputs.append(model.output[_SENTENCE])
+    return keras.Model(model.input, outputs, name="emissions")
+
+
+def tag_scores(model: keras.Model, name: str) -> dict[str, Any] | None:
+    """The scores of the CRF of a column of tags, see `CRF.scores`; None for independent tags.
+
+    Args:
+        model: a model that `TaggerConfig.build` returned, or a saved one.
+        name: name of the column.
+    """
+    layers_by_name = {layer.name: layer for layer in model.layers}
+    crf_layer = layers_by_name.get(f"{name}_crf")
+    if crf_layer is None:
+        return None
+    names = ("transitions", "start", "end")
+    values = (ops.convert_to_numpy(each).tolist() for each in crf_layer.scores())
+    return dict(zip(names, values, strict=True))
 
 
 def _set_vectors(embed: Any, vectors: Any) -> None:

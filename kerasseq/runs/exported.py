@@ -1,4 +1,4 @@
-"""A run as a folder that needs no kerasseq: the model as ONNX, its preprocessing, and a module."""
+"""A run as a folder that needs no kerasseq: models as ONNX, its preprocessing, and a module."""
 
 from __future__ import annotations
 
@@ -30,18 +30,21 @@ MANIFEST, MODEL, PREPROCESSING, MODULE = (
 
 @dataclass(frozen=True)
 class Standalone:
-    """What a run's predictions need besides the model.
+    """What a run's predictions need.
 
     Args:
         module: the source file that becomes predict.py; it imports the standard library, NumPy,
             onnxruntime and `requires` alone.
         preprocessing: JSON values that it reads.
         requires: further packages that it imports.
+        models: Keras models by the names of their files; None for the model of the run as
+            model.onnx.
     """
 
     module: Path
     preprocessing: Mapping[str, Any]
     requires: tuple[str, ...] = ()
+    models: Mapping[str, Any] | None = None
 
 
 def export_run(
@@ -59,13 +62,15 @@ def export_run(
         check_free(target)
     elif not overwrite:
         raise ValueError(f"{target} holds an exported run already: pass overwrite=True.")
-    standalone = run.task.standalone(run.state, run.resolved)
+    standalone = run.task.standalone(run.model, run.state, run.resolved)
     from kerasseq.interop.onnx.converting import to_onnx
 
-    model = to_onnx(run.model)
+    models = standalone.models or {MODEL: run.model}
+    converted = {name: to_onnx(model) for name, model in models.items()}
     target.mkdir(parents=True, exist_ok=True)
     with atomic.replacing_together(target) as temporary:
-        (temporary / MODEL).write_bytes(model.SerializeToString())
+        for name, model in converted.items():
+            (temporary / name).write_bytes(model.SerializeToString())
         write_json(temporary / PREPROCESSING, dict(standalone.preprocessing))
         source = standalone.module.read_text(encoding="utf-8")
         atomic.write_text(temporary / MODULE, source)
@@ -73,13 +78,18 @@ def export_run(
             "format": FORMAT,
             "recipe": run.recipe,
             "requires": ["numpy", "onnxruntime", *standalone.requires],
-            "inputs": [each.name for each in model.graph.input],
-            "outputs": [each.name for each in model.graph.output],
+            "models": {
+                name: {
+                    "inputs": [each.name for each in model.graph.input],
+                    "outputs": [each.name for each in model.graph.output],
+                }
+                for name, model in converted.items()
+            },
             "test": run.metrics["test"],
             "versions": versions(),
             "files": {
                 name: hashlib.sha256((temporary / name).read_bytes()).hexdigest()
-                for name in (MODEL, PREPROCESSING, MODULE)
+                for name in (*converted, PREPROCESSING, MODULE)
             },
         }
         write_json(temporary / MANIFEST, manifest, indent=2)

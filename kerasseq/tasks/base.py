@@ -395,8 +395,8 @@ class Task(abc.ABC, Generic[S, R]):
         """Calibrate on the validation part, after training; returns entries for the state."""
         return {}
 
-    def standalone(self, state: Mapping[str, Any], settings: S) -> Standalone:
-        """What an exported run needs besides the model.
+    def standalone(self, model: keras.Model, state: Mapping[str, Any], settings: S) -> Standalone:
+        """What an exported run needs: its preprocessing, and other models than that of the run.
 
         Raises:
             ValueError: if runs of this recipe, or with these settings, cannot be exported.

@@ -25,22 +25,35 @@ from tests.thorough import first_of
 of_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the saved runs are of TensorFlow"
 )
-#: Runs predict.py with three packages alone on its path, and prints its predictions.
+#: Calls methods of predict.py with three packages alone on its path, and prints their answers.
 ALONE = """
 import json, sys
 sys.path = [path for path in sys.path if "packages" not in path] + [sys.argv[1], sys.argv[2]]
 import numpy, predict
-rows = json.load(sys.stdin)
-if sys.argv[3] == "arrays":
-    rows = [numpy.array(row, "float32") for row in rows]
-answers = predict.Predictor().predict(rows)
+
+def restored(value):
+    if isinstance(value, dict) and "array" in value:
+        return numpy.array(value["array"], value["dtype"])
+    return [restored(each) for each in value] if isinstance(value, list) else value
+
+predictor = predict.Predictor()
+answers = [
+    getattr(predictor, verb)(*map(restored, arguments), **options)
+    for verb, arguments, options in json.load(sys.stdin)
+]
 loaded = [name for name in ("kerasseq", "keras", "tensorflow", "pandas") if name in sys.modules]
 print(json.dumps([answers, loaded, importlib.util.find_spec("kerasseq") is None]))
 """
 
 
-def predict_alone(folder: Path, rows: list[Any], kind: str, packages: Path) -> pd.DataFrame:
-    """The predictions of an exported run in a process that finds three packages alone."""
+def call_alone(folder: Path, calls: list[Any], packages: Path) -> list[Any]:
+    """Answers of an exported run in a process that finds three packages alone.
+
+    Args:
+        folder: the exported run.
+        calls: method, arguments and options of each call.
+        packages: folder that is made for the packages.
+    """
     packages.mkdir()
     for package in (np, onnxruntime, tokenizers):
         place = Path(package.__file__).parent
@@ -49,8 +62,8 @@ def predict_alone(folder: Path, rows: list[Any], kind: str, packages: Path) -> p
     if libraries.exists():  # wheels of some platforms have none
         (packages / libraries.name).symlink_to(libraries)
     result = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import importlib.util{ALONE}", folder, packages, kind],
-        input=json.dumps(rows),
+        [sys.executable, "-I", "-S", "-c", f"import importlib.util{ALONE}", folder, packages],
+        input=json.dumps(plain(calls)),
         capture_output=True,
         text=True,
         timeout=300,
@@ -59,12 +72,24 @@ def predict_alone(folder: Path, rows: list[Any], kind: str, packages: Path) -> p
     answers, loaded, is_absent = json.loads(result.stdout)
     assert loaded == []
     assert is_absent
-    return pd.DataFrame(answers)
+    return list(answers)
 
 
-def assert_same(alone: pd.DataFrame, expected: pd.DataFrame) -> None:
+def predict_alone(folder: Path, rows: list[Any], packages: Path) -> pd.DataFrame:
+    """The predictions of an exported run; see `call_alone`."""
+    return pd.DataFrame(call_alone(folder, [("predict", [rows], {})], packages)[0])
+
+
+def plain(value: Any) -> Any:
+    """Values for JSON, arrays with their dtype."""
+    if isinstance(value, np.ndarray):
+        return {"array": value.tolist(), "dtype": str(value.dtype)}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def assert_same(alone: pd.DataFrame, expected: pd.DataFrame, rtol: float = 0) -> None:
     pd.testing.assert_frame_equal(
-        alone, expected[alone.columns], check_dtype=False, rtol=0, atol=1e-5
+        alone, expected[alone.columns], check_dtype=False, rtol=rtol, atol=1e-5
     )
 
 
@@ -80,7 +105,7 @@ TEXTS = ["A fine film", "not a GOOD film \u2014 dull\ud83d", "", "\u4e16\u754c",
 @of_tensorflow
 def test_a_run_of_texts(run: Any, tmp_path: Path) -> None:
     folder = run.export(tmp_path / "exported")
-    assert_same(predict_alone(folder, TEXTS, "texts", tmp_path / "path"), run.predict(TEXTS))
+    assert_same(predict_alone(folder, TEXTS, tmp_path / "path"), run.predict(TEXTS))
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["requires"] == ["numpy", "onnxruntime", "tokenizers"]
     for name, expected in manifest["files"].items():
@@ -91,14 +116,14 @@ def test_a_run_of_texts(run: Any, tmp_path: Path) -> None:
 def test_a_run_of_subwords(tmp_path: Path) -> None:
     run = kerasseq.load(RUNS / "sentiment-subwords")
     folder = run.export(tmp_path / "exported")
-    assert_same(predict_alone(folder, TEXTS, "texts", tmp_path / "path"), run.predict(TEXTS))
+    assert_same(predict_alone(folder, TEXTS, tmp_path / "path"), run.predict(TEXTS))
 
 
 @pytest.mark.thorough
 def test_a_run_of_many_words(tmp_path: Path) -> None:
     run = kerasseq.sentiment(epochs=1, units=4, embedding=8, quiet=True)
     folder = run.export(tmp_path / "exported")
-    assert_same(predict_alone(folder, TEXTS, "texts", tmp_path / "path"), run.predict(TEXTS))
+    assert_same(predict_alone(folder, TEXTS, tmp_path / "path"), run.predict(TEXTS))
 
 
 @pytest.mark.thorough
@@ -118,7 +143,7 @@ def test_other_tokens_and_three_classes(options: dict[str, Any], tmp_path: Path)
     small = {"epochs": 1, "units": 4, "embedding": 4, "quiet": True}
     run = kerasseq.sentiment(data, **small, **options)
     folder = run.export(tmp_path / "exported")
-    assert_same(predict_alone(folder, TEXTS, "texts", tmp_path / "path"), run.predict(TEXTS))
+    assert_same(predict_alone(folder, TEXTS, tmp_path / "path"), run.predict(TEXTS))
 
 
 @pytest.mark.parametrize("labels", first_of([["a", "b"], [0.5, 1.5]]))
@@ -130,8 +155,108 @@ def test_a_run_of_sequences(labels: list[Any], tmp_path: Path) -> None:
     new = [draw(length, 2, seed=length) for length in (1, 5, 12)]
     new[1][2:4, 0] = np.nan
     new[2][:, 1] = np.nan
-    rows = [array.tolist() for array in new]
-    assert_same(predict_alone(folder, rows, "arrays", tmp_path / "path"), run.predict(new))
+    assert_same(predict_alone(folder, new, tmp_path / "path"), run.predict(new))
+
+
+@of_tensorflow
+@pytest.mark.parametrize("name", first_of(["sequences", "sequences-regression"]))
+def test_a_saved_run_of_sequences(name: str, tmp_path: Path) -> None:
+    """Operations between the layers of a model that was loaded, whose keys are lists."""
+    run = kerasseq.load(RUNS / name)
+    folder = run.export(tmp_path / "exported")
+    (channels,) = json.loads((folder / "preprocessing.json").read_text())["shape"]
+    new = [draw(length, channels, seed=length) for length in (1, 5, 12)]
+    assert_same(predict_alone(folder, new, tmp_path / "path"), run.predict(new))
+
+
+LINES = ["Ada saw Rome.", "", None, "Zora left\nOslo 7 \ud83d", "\u2603", "Rome saw Ada. " * 40]
+SAMPLES: list[dict[str, Any]] = [
+    {"temperature": 0.0},
+    {"length": 70, "seed": 3},
+    {"top_k": 3, "top_p": 0.9, "repetition_penalty": 1.2, "stop": "o"},
+]
+
+
+def check_language_model(run: Any, prompts: list[str], tmp_path: Path) -> None:
+    folder = run.export(tmp_path / "exported")
+    written = [("generate", [prompt], options) for prompt in prompts for options in SAMPLES]
+    calls = [("score", [LINES], {}), *written]
+    scores, *texts = call_alone(folder, calls, tmp_path / "path")
+    # Sums over hundreds of tokens differ by as much as these do together.
+    assert_same(pd.DataFrame(scores), run.score(LINES), rtol=1e-6)
+    assert texts == [run.generate(*arguments, **options) for _, arguments, options in written]
+
+
+@of_tensorflow
+@pytest.mark.parametrize("name", first_of(["language-model", "language-model-words"]))
+def test_a_run_of_a_language_model(name: str, tmp_path: Path) -> None:
+    check_language_model(kerasseq.load(RUNS / name), ["Ada saw R"], tmp_path)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tokens": "subword", "vocabulary_size": 300, "cell": "mgu", "depth": 2, "min_count": 1},
+        {"lines": True, "lowercase": True, "tied": False},
+        {"tokens": "word", "min_count": 1, "cell": "lru", "lines": True},
+    ],
+    ids=["subwords", "lines of characters", "lines of words"],
+)
+def test_other_language_models(options: dict[str, Any], tmp_path: Path) -> None:
+    lines = [f"{a} saw {b}." for a in ("Ada", "Bob", "Zo\u00eb") for b in ("Rome", "Oslo")] * 60
+    (tmp_path / "text.txt").write_text("\n".join(lines), encoding="utf-8")
+    small = {"epochs": 1, "units": 8, "steps": 20, "batch_size": 4, "quiet": True}
+    run = kerasseq.language_model(str(tmp_path / "text.txt"), **small, **options)
+    check_language_model(run, ["Ada saw"], tmp_path)
+
+
+@of_tensorflow
+def test_a_run_of_a_tagger(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "tagging")
+    folder = run.export(tmp_path / "exported")
+    sentences = [
+        "Ada saw Oslo, Rome didn't.",
+        "",
+        ["Zora", "left", "."],
+        ["a", ""],
+        5,
+        "Bob 7 " * 90,
+    ]
+    assert_same(predict_alone(folder, sentences, tmp_path / "path"), run.tag(sentences))
+
+
+@of_tensorflow
+@pytest.mark.thorough
+def test_a_run_of_a_tagger_with_further_columns(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "tagging-columns")
+    folder = run.export(tmp_path / "exported")
+    table = pd.DataFrame(
+        {"sentence": [0, 0, 0, 1], "token": ["Ada", "saw", "Oslo", "Bob"], "pos": [*"NVNN"]}
+    )
+    call = ("predict", [[["Ada", "saw", "Oslo"], ["Bob"]], None], {})
+    call[1][1] = {"pos": [["N", "V", "N"], ["N"]]}
+    (alone,) = call_alone(folder, [call], tmp_path / "path")
+    assert_same(pd.DataFrame(alone), run.tag(table))
+
+
+@pytest.mark.thorough
+def test_a_tagger_of_several_columns_and_labels(tmp_path: Path) -> None:
+    lines = [
+        {"sentence": n, "token": word, "slot": tag, "pos": pos, "intent": intent}
+        for n in range(40)
+        for intent, city in [(("fly", "drive")[n % 2], f"City{n}")]
+        for word, tag, pos in zip(
+            [intent, "to", city, "Town", "now"], ["O", "O", "B-city", "I-city", "O"], [*"VPNNA"]
+        )
+    ]
+    run = kerasseq.tagging(
+        pd.DataFrame(lines), tag=["slot", "pos"], sentence_label="intent", epochs=1, units=4,
+        length=3, model_scheme="BIOES", quiet=True,
+    )  # fmt: skip
+    folder = run.export(tmp_path / "exported")
+    sentences = ["fly to City3 Town", "now", "drive to City5 Town now or never"]
+    assert_same(predict_alone(folder, sentences, tmp_path / "path"), run.tag(sentences))
 
 
 @of_tensorflow
@@ -167,4 +292,4 @@ def test_runs_of_other_recipes_are_refused_in_one_sentence() -> None:
 
     task = registry.task("forecasting")
     with pytest.raises(ValueError, match=r"a run of forecasting cannot be exported .*model alone"):
-        task.standalone({}, None)
+        task.standalone(None, {}, None)

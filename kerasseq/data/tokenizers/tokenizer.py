@@ -415,6 +415,11 @@ class Tokenizer:
             }
         return self._number_of
 
+    @property
+    def by_lookup(self) -> bool:
+        """Whether tokens of texts, which are no lists of words, are looked up in a dictionary."""
+        return self.kind == "character" or (self.kind == "word" and not self.clean)
+
     def _by_lookup(self, texts: Texts) -> bool:
         """Whether texts are split without a pattern, and tokens are looked up in a dictionary.
 
@@ -423,7 +428,7 @@ class Tokenizer:
         word is spelt like one.
         """
         in_words = splitting.check(texts, self.kind)
-        return self.kind == "character" or (self.kind == "word" and (in_words or not self.clean))
+        return in_words or self.by_lookup
 
     def _text_numbers(self, row: Sequence[int] | np.ndarray) -> list[int]:
         """Token numbers of a row up to its end token, without special tokens."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["OPSET", "Graph", "NotExportable", "onnx_dtype"]
 #: Version of the operators: the first in which all reductions take their axes as an input.
 OPSET = 18
 _IR_VERSION = 8  # of the file format, for runtimes as old as this version of the operators
+_LARGE = 1024  # numbers of a matrix that is worth a node that transposes it
 _DTYPES = ("bool", "int32", "int64", "float32")
 
 
@@ -60,7 +62,7 @@ class Graph:
         self._root: Graph = self if parent is None else parent._root
         self._names: dict[int, str] = {}
         self._dtypes: dict[str, str] = {}
-        # Tensors, and arrays of constants, are kept: another one could get the same id.
+        # Tensors are kept: another one could get the same id.
         self._tensors: list[Any] = []
         self._constants: dict[Any, str] = {}
         self._initializers: list[onnx.TensorProto] = []
@@ -102,20 +104,25 @@ class Graph:
         return self.node("Cast", [name], to=onnx_dtype(dtype))
 
     def constant(self, value: Any, dtype: str | None = None) -> str:
-        """Name of a constant; equal numbers, and the same weight, are stored once."""
+        """Name of a constant; equal ones, and a matrix and its transpose, are stored once."""
         root = self._root
-        is_weight = isinstance(value, keras.Variable)
-        if is_weight or ops.is_tensor(value):
+        if isinstance(value, keras.Variable) or ops.is_tensor(value):
             array = np.asarray(ops.convert_to_numpy(value))
         else:
             array = np.asarray(value)
         array = array.astype(dtype or _default_dtype(array))
         onnx_dtype(str(array.dtype))
-        key = id(value) if is_weight else (array.shape, str(array.dtype), array.tobytes())
+        key = _content(array)
         if key not in root._constants:
+            # Tied embeddings: the matrix of the last layer is that of the first, transposed.
+            is_large = array.ndim == 2 and array.size >= _LARGE
+            other = root._constants.get(_content(array.T)) if is_large else None
+            if other is not None:
+                return self.memo(
+                    ("transposed", other), lambda: self.node("Transpose", [other], perm=[1, 0])
+                )
             name = root.fresh("weight" if array.ndim else "number")
             root._constants[key] = name
-            root._tensors.append(value)
             root._initializers.append(
                 numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
             )
@@ -227,6 +234,12 @@ def _declared(name: str, dtype: str, shape: Sequence[int | None]) -> onnx.ValueI
     if sizes and shape[0] is None:
         sizes[0] = "batch"
     return helper.make_tensor_value_info(name, onnx_dtype(dtype), sizes)
+
+
+def _content(array: np.ndarray) -> Any:
+    """A key of the shape, the dtype and the values of an array."""
+    values = hashlib.blake2b(array.tobytes(), digest_size=16).digest()
+    return array.shape, str(array.dtype), values
 
 
 def _default_dtype(array: np.ndarray) -> str:

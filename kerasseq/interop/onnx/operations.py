@@ -369,7 +369,8 @@ def _pad(graph: Graph, call: Call) -> str:
 def _get_item(graph: Graph, call: Call) -> str:
     """A part of a tensor: slices first, then single entries, then new axes."""
     x, key = call.argument("x", 0), call.argument("key", 1)
-    parts = list(key) if isinstance(key, tuple) else [key]
+    # A tuple of the key comes back from a file as a list.
+    parts = list(key) if isinstance(key, tuple | list) else [key]
     if Ellipsis in [part for part in parts if not is_symbolic(part)]:
         place = parts.index(Ellipsis)
         missing = len(x.shape) - sum(part is not None for part in parts) + 1
@@ -397,6 +398,8 @@ def _get_item(graph: Graph, call: Call) -> str:
     if new:
         # A single entry before a new axis leaves no axis behind.
         name = graph.node("Unsqueeze", [name, graph.integers(*new)])
+    if len(x.shape) - len(single) + len(new) != len(call.output.shape):
+        raise NotExportable("it takes the elements of a tensor by a list of places")
     return name
 
 

@@ -73,7 +73,7 @@ class PreInjectDecoder(CaptionDecoder):
         image = mean_features(image)
         word = self.to_word(image)[:, None]
         _, *states = self.recurrent(
-            word, initial_state=self.first_states(ops.shape(image)[0]), training=training
+            word, initial_state=self.first_states_of(image), training=training
         )
         return {"states": states}
 
@@ -105,10 +105,10 @@ class ParInjectDecoder(CaptionDecoder):
 
     def initial_state(self, image: Tensor, training: bool) -> State:
         image = mean_features(image)
-        return {"states": self.first_states(ops.shape(image)[0]), "image": self.to_word(image)}
+        return {"states": self.first_states_of(image), "image": self.to_word(image)}
 
     def inputs(self, embedded: Tensor, state: State) -> Tensor:
-        images = ops.broadcast_to(state["image"][:, None], ops.shape(embedded))
+        images = state["image"][:, None] + ops.zeros_like(embedded)
         return ops.concatenate([embedded, images], axis=-1)
 
 
@@ -138,7 +138,7 @@ class MergeDecoder(CaptionDecoder):
     def initial_state(self, image: Tensor, training: bool) -> State:
         image = mean_features(image)
         return {
-            "states": self.first_states(ops.shape(image)[0]),
+            "states": self.first_states_of(image),
             "image": self.image_projection(image),
         }
 

@@ -94,7 +94,7 @@ class TextDecoder(WordDecoder):
 
     def call(self, tokens: Tensor, training: bool = False) -> Tensor:
         """Logits of the word after each token, from the initial state."""
-        state = {"states": self.first_states(ops.shape(tokens)[0])}
+        state = {"states": self.first_states_of(tokens)}
         return self.read(tokens, state, training=training)[0]
 
     def start(self, context: State) -> State:

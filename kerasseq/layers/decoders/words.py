@@ -91,6 +91,14 @@ class WordDecoder(keras.layers.Layer):
         _, *states = self.recurrent(no_words)
         return states
 
+    def first_states_of(self, rows: Tensor) -> list[Tensor]:
+        """The initial states of the recurrent layer for each row of a tensor, (rows, width).
+
+        As `first_states`, of which no size needs to be known, so that it can be exported.
+        """
+        zeros = ops.sum(ops.zeros_like(rows, dtype=self.compute_dtype), axis=1, keepdims=True)
+        return [zeros + state for state in self.first_states(1)]
+
     def run(
         self, inputs: Tensor, states: list[Tensor], training: bool, mask: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from kerasseq.io.limits import encodable
 from kerasseq.io.tables import TABLES
 from kerasseq.params.spec import positive_int
 from kerasseq.runs import Run
@@ -85,7 +86,10 @@ class LanguageModelRun(Run):
         from kerasseq.data.text.corpus import read_lines
         from kerasseq.data.tokenizers.tokenizer import UNKNOWN
 
-        texts = read_lines(data, text, self.state["column"])
+        texts = [
+            encodable(each) if isinstance(each, str) else each
+            for each in read_lines(data, text, self.state["column"])
+        ]
         reader = self._writer.reader
         tokens = [
             reader.whole(each) if isinstance(each, str) and each.strip() else None for each in texts

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from kerasseq.runs import Standalone
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
 from kerasseq.tasks.language_model.run import LanguageModelRun
 
@@ -289,7 +291,37 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
             f"{share:.2%} of the scored tokens are unknown: which words they are is not predicted"
         ]
 
-    # Saved runs
+    # Exported and saved runs
+
+    def standalone(
+        self, model: keras.Model, state: Mapping[str, Any], settings: LanguageModelSettings
+    ) -> Standalone:
+        from keras import ops
+
+        from kerasseq.data.tokenizers.tokenizer import PADDING
+        from kerasseq.models.stepwise import step_model
+
+        writer = self.writer(model, state)
+        reader, decoder = writer.reader, model.get_layer("decoder")
+        first = decoder.first_states(1)
+        preprocessing = {
+            "kind": reader.kind,
+            "has_ends": reader.ends,
+            "lines": reader.lines,
+            "by_lookup": reader.tokenizer.by_lookup,
+            "tokenizer": reader.tokenizer.state()["tokenizer"],
+            "words": len(reader.tokenizer),
+            "first_token": reader.first,
+            "ends": writer.ends,
+            "forbidden": [PADDING, *writer.forbidden],
+            "first": {
+                f"states_{number}": ops.convert_to_numpy(values).tolist()
+                for number, values in enumerate(first)
+            },
+        }
+        models = {"model.onnx": step_model(decoder, {"states": first})}
+        module = Path(__file__).with_name("standalone.py")
+        return Standalone(module, preprocessing, ("tokenizers",), models)
 
     def state_type(self) -> Any:
         from kerasseq.tasks.language_model.saved import LanguageModelState

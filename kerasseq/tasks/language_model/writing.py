@@ -39,6 +39,18 @@ class Writer:
         self.tokens = TokenReader(model, reader.first)
         self._generators: dict[tuple[Any, ...], Generator] = {}
 
+    @property
+    def ends(self) -> list[int]:
+        """The tokens that end a sampled text."""
+        # The end of a document ends the text, that of a line within a document does not.
+        goes_on = self.reader.kind == "word" and not self.reader.lines
+        return [END] if self.reader.ends and not goes_on else []
+
+    @property
+    def forbidden(self) -> list[int]:
+        """The tokens, besides padding, that are never written."""
+        return [UNKNOWN, START] + [END] * (not self.reader.ends)
+
     def sample(self, prompts: Sequence[str], length: int, **options: Any) -> list[str]:
         """Go on with each prompt by sampling.
 
@@ -83,16 +95,13 @@ class Writer:
         **options: Any,
     ) -> Iterator[np.ndarray]:
         """The tokens after each prompt, piece by piece, int `(prompts, tokens)`, 0 after an end."""
-        # The end of a document ends the text, that of a line within a document does not.
-        goes_on = self.reader.kind == "word" and not self.reader.lines
-        ends = [END] if self.reader.ends and not goes_on else []
         from kerasseq.generation.generator import check_number
 
         check_number("temperature", temperature, 0, kind=numbers.Real)
         # Of positive temperatures one compiled loop serves all.
         options["temperature"] = float(temperature > 0)
         options["jit_compile"] = True
-        sampler = cast("Sampler", self._generator("Sampler", _PIECE, ends, **options))
+        sampler = cast("Sampler", self._generator("Sampler", _PIECE, self.ends, **options))
         sampler.seed, sampler.temperature = seed, temperature
         pieces = sampler.stream(**self._after(prompts))
         counts = [_PIECE] * (length // _PIECE) + [length % _PIECE] * (length % _PIECE > 0)
@@ -170,13 +179,12 @@ class Writer:
 
         key = (kind, length, tuple(ends), *sorted(options.items()))
         if key not in self._generators:
-            forbidden = [UNKNOWN, START] + [END] * (not self.reader.ends)
             made = getattr(generation, kind)(
                 self.model.get_layer("decoder"),
                 length=length,
                 start=START,
                 end=ends,
-                forbidden=forbidden,
+                forbidden=self.forbidden,
                 **options,
             )
             if len(self._generators) >= _CACHED:

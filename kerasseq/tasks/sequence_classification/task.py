@@ -391,7 +391,10 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         )
 
     def standalone(
-        self, state: Mapping[str, Any], settings: SequenceClassificationSettings
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: SequenceClassificationSettings,
     ) -> Standalone:
         if settings.window is not None or self.frame_encoding(state) is not None:
             raise ValueError(

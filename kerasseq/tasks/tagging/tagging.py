@@ -23,7 +23,7 @@ from kerasseq.tasks.tagging.predicting import Tagged, predict
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TaggedTexts", "tag_new"]
+__all__ = ["TaggedTexts", "answer_columns", "tag_new"]
 
 _UNWRITABLE = re.compile(r"[\t\r\n]|^ | $")
 _WORDS = ("sentence", "token", "start", "end", "tag", "probability", "note")
@@ -99,7 +99,7 @@ class TaggedTexts:
             name: [(labels[n], shares[n]) for n in numbers]
             for name, (labels, shares) in self.labels.items()
         }
-        new = distinct_names([name for a in answers for name in (a, f"{a} probability")], names)
+        new = answer_columns([*answers], names)
         columns = [[pair[i] for pair in pairs] for pairs in answers.values() for i in (0, 1)]
         for name, values in zip(new, columns):
             table.insert(len(table.columns) - 1, name, values)
@@ -151,6 +151,16 @@ class TaggedTexts:
         separator = "\t" if spaced else " "
         lines = ([separator.join(fields) for fields in block] for block in blocks.values())
         atomic.write_text(path, "".join("\n".join(block) + "\n\n" for block in lines))
+
+
+def answer_columns(answers: Sequence[str], names: Sequence[str] = _WORDS) -> list[str]:
+    """The columns of further answers and their probabilities, in a table with these columns.
+
+    Args:
+        answers: names of further columns of tags, and of the label of a sentence.
+        names: columns that the table has.
+    """
+    return distinct_names([name for a in answers for name in (a, f"{a} probability")], names)
 
 
 def _is_unwritable(block: Sequence[Sequence[str]]) -> bool:

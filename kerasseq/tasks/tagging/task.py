@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from kerasseq.runs import Standalone
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
 from kerasseq.tasks.tagging.run import TaggingRun
 
@@ -322,7 +324,39 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
             f"tags that the training part lacks, and the model cannot predict: {', '.join(new)}"
         ]
 
-    # Saved runs
+    # Exported and saved runs
+
+    def standalone(
+        self, model: keras.Model, state: Mapping[str, Any], settings: TaggingSettings
+    ) -> Standalone:
+        from kerasseq.data.tags.features import DERIVED
+        from kerasseq.models.tagger import emission_model, tag_scores
+        from kerasseq.tasks.tagging.tagging import answer_columns
+
+        reader = self.reader(state)
+        characters = reader.characters
+        names = [name for name in reader.columns if name not in DERIVED]
+        label = [str(settings.sentence_label)] if reader.classes else []
+        preprocessing = {
+            "words": reader.words.vocabulary,
+            "characters": characters
+            and {"vocabulary": characters.vocabulary, "length": characters.length},
+            "columns": {name: each.vocabulary for name, each in reader.columns.items()},
+            "features": dict(zip(names, map(str, settings.features), strict=True)),
+            "length": reader.length,
+            "tags": [
+                {"tags": tags.tags, "scheme": tags.scheme, "chain": tag_scores(model, name)}
+                for name, tags in reader.columns_of_tags.items()
+            ],
+            "classes": reader.classes,
+            "columns_of_answers": [
+                "tag",
+                "probability",
+                *answer_columns([*reader.further, *label]),
+            ],
+        }
+        models = {"model.onnx": emission_model(model, [*reader.columns_of_tags])}
+        return Standalone(Path(__file__).with_name("standalone.py"), preprocessing, (), models)
 
     def state_type(self) -> Any:
         from kerasseq.data.tags.reader import TagReaderState

@@ -341,7 +341,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
                 f"the confusion matrix has {scored:,} classes, and the state has {classes:,}"
             )
 
-    def standalone(self, state: Mapping[str, Any], settings: SentimentSettings) -> Standalone:
+    def standalone(
+        self, model: keras.Model, state: Mapping[str, Any], settings: SentimentSettings
+    ) -> Standalone:
         reader = self._reader(state)
         tokenizer, ngrams = reader.tokenizer.state(), None
         if reader.ngrams:
