@@ -71,6 +71,8 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
         counts: int (classes, classes), `counts[i][j]` rows of class i that were predicted as j.
         classes: names of the classes, in the order of `counts`.
     """
+    from rich.cells import cell_len  # a Chinese character is as wide as two letters
+
     table = np.asarray(counts)
     height = min(9.0, 3.0 + 0.5 * len(classes))
     figure, (axis,) = subplots(width=1.2 * height, height=height)
@@ -84,7 +86,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
     if len(classes) <= _NAMED_CLASSES:
         ticks = np.arange(len(classes))
         names = [n if len(n) <= _LONGEST_NAME else f"{n[: _LONGEST_NAME - 1]}…" for n in classes]
-        turn = 45 if max(map(len, names)) > 8 else 0
+        turn = 45 if max(map(cell_len, names)) > 8 else 0
         side = "right" if turn else "center"
         axis.set_xticks(ticks, names, rotation=turn, ha=side, parse_math=False)
         axis.set_yticks(ticks, names, parse_math=False)
@@ -113,13 +115,9 @@ def reliability_diagram(bins: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def save(figures: Mapping[str, Figure], folder: Path) -> None:
-    """Write each figure as `NAME.png`; names with dollar signs are texts, and no formulas."""
-    from matplotlib.text import Text
-
+    """Write each figure as `NAME.png`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        for text in figure.findobj(Text):
-            text.set_parse_math(False)
         with atomic.replacing(folder / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=120)
 
@@ -141,10 +139,10 @@ def subplots(
         height: height of the figure, in inches.
         heights: relative heights of the rows; default: equal.
     """
-    # Figure, not pyplot: pyplot keeps global state and looks for a window system.
-    from matplotlib.figure import Figure
+    # A Figure, not pyplot: pyplot keeps global state and looks for a window system.
+    from kerasseq.evaluation.fonts import TextFigure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = TextFigure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
