@@ -200,7 +200,7 @@ def _entry(option: Option) -> Entry:
             types += [_literal(literal)]
             words += [" or ".join(json.dumps(value) for value in literal)]
         elif not is_data and (item := item_type(member)):
-            types += [list[_SCALARS[item]]]  # type: ignore[misc]  # a type that is looked up
+            types += [list[_SCALARS[item]]]  # type: ignore[misc, valid-type]  # a type that is looked up
             words += [f"a list, each {_WORDS[item]}"]
         elif member in _SCALARS and not (member == "str" and is_path):
             types += [_SCALARS[member]]

@@ -103,6 +103,7 @@ def _decode(
     from PIL import Image, UnidentifiedImageError
 
     file: Any
+    path: str | os.PathLike[str]
     if isinstance(source, bytes):
         file, path = io.BytesIO(source), "the image"
     else:

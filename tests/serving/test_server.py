@@ -1,0 +1,106 @@
+"""A run that is served answers as it does in Python, and says what is wrong with a request."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kerasseq
+
+pytest.importorskip("fastapi")
+FOLDER = Path(__file__).parents[1] / "golden" / "runs" / "sentiment-subwords"
+TEXTS = ["a good film", "a bad film", ""]
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "kerasseq", "serve", *arguments]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = _command(str(FOLDER), "--port", "0")
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.search(r"http://[\d.:]+", line):
+            break
+    else:
+        pytest.fail("the server ended before it listened")
+    yield process, found.group()
+    process.kill()
+    process.wait()
+
+
+def _post(address: str, body: Any, verb: str = "predict") -> tuple[int, Any]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(
+        f"{address}/{verb}", data, headers={"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_requests_at_a_time_are_answered_as_in_python_and_none_is_lost_at_the_end(
+    server: tuple[subprocess.Popen[str], str],
+) -> None:
+    process, address = server
+    expected = kerasseq.load(FOLDER).predict(TEXTS)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda text: _post(address, {"data": [text]}), TEXTS * 20))
+    assert {status for status, _ in answers} == {200}
+    together = _post(address, {"data": TEXTS})[1]
+    assert json.dumps(together).count('"note"') == len(TEXTS)
+    for place, (_, answer) in enumerate(answers):
+        (row,) = answer["rows"] if isinstance(answer, dict) else answer
+        wanted = expected.iloc[place % len(TEXTS)]
+        assert row["label"] == wanted["label"]
+        for name, value in row.items():
+            if isinstance(value, float):
+                assert value == pytest.approx(wanted[name], abs=1e-5)
+
+    for body, status, words in [
+        (b'{"data":', 422, "no JSON"),
+        ({}, 422, "data is missing"),
+        ({"data": TEXTS, "datum": 1}, 422, "datum"),
+        ({"data": ["x"] * 10_001}, 413, "10,000"),
+    ]:
+        code, answer = _post(address, body)
+        assert (code, words in answer["error"]) == (status, True), answer
+    for page in ("", "/docs", "/openapi.json", "/health"):
+        with urllib.request.urlopen(address + page, timeout=60) as answer:
+            assert answer.status == 200
+
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+
+
+def _refusal(*arguments: str) -> str:
+    result = subprocess.run(_command(*arguments), capture_output=True, text=True, timeout=120)
+    assert result.returncode == 2
+    (line,) = (each for each in result.stderr.splitlines() if each.startswith("kerasseq"))
+    return line
+
+
+@pytest.mark.thorough
+def test_a_port_in_use_and_a_folder_without_a_run_are_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert str(port) in _refusal(str(FOLDER), "--port", str(port))
+    assert "no run" in _refusal(str(tmp_path))
