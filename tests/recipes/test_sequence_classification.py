@@ -644,3 +644,13 @@ def test_a_frozen_network_reads_frames_and_is_saved(tmp_path: Path) -> None:
     np.testing.assert_allclose([*answer["probabilities"].values()], expected, atol=1e-4)
     with pytest.raises(ValueError, match=r"samples must be \(height, width, 3\)"):
         stream.update(frames[0, :, :, 0])
+
+
+@pytest.mark.parametrize(("sequences", "momentum"), [(959, None), (960, 0.99)])
+def test_weights_are_averaged_where_an_epoch_has_thirty_steps(
+    sequences: int, momentum: float | None
+) -> None:
+    settings, _ = TASK.resolve({"sequences": sequences}, SequenceClassificationSettings(0))
+    assert settings.ema_momentum == momentum
+    fixed = SequenceClassificationSettings(0, ema_momentum=0.5)
+    assert TASK.resolve({"sequences": sequences}, fixed)[0].ema_momentum == 0.5
