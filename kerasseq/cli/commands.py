@@ -251,8 +251,8 @@ def load(folder: Path) -> Run:
     """Load the run in a folder; other folders are refused before a backend is loaded."""
     from kerasseq import runs
 
-    check_run(folder)
-    import_backend()
+    if (runs.open_folder(folder) / runs.RECORD).is_file():
+        import_backend()
     return runs.load(folder)
 
 

@@ -405,7 +405,7 @@ def emission_model(model: keras.Model, names: Sequence[str]) -> keras.Model:
 
     >>> model = TaggerConfig(words=50, tags={"tag": 5}, units=4, embedding=8).build()
     >>> emission_model(model, ["tag"]).output_shape
-    [(None, None, 5)]
+    (None, None, 5)
     """
     outputs = [model.get_layer(f"{name}_emissions").output for name in names]
     if _SENTENCE in model.output:

@@ -28,7 +28,7 @@ class Limits:
 
     >>> Limits(rows=0)
     Traceback (most recent call last):
-    ValueError: rows must be a positive integer. Received: rows=0
+    ValueError: `rows` must be a positive integer. Received: rows=0
     """
 
     rows: int = 10_000

@@ -286,6 +286,8 @@ def test_arguments_that_are_true_or_false_are_nothing_else() -> None:
     checked = []
     for name in registry.builtin():
         for method, function in inspect.getmembers(registry.task(name).run, inspect.isfunction):
+            if hasattr(function, "__wrapped__"):  # a context, which checks nothing until entered
+                continue
             parameters = inspect.signature(function).parameters
             needed = {n: MagicMock() for n, own in parameters.items() if own.default is own.empty}
             for flag in [n for n, own in parameters.items() if own.annotation == "bool"]:
