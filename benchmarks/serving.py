@@ -1,6 +1,6 @@
 """A served run under load, on one machine: how many texts a second, how late, how many are lost.
 
-A part of `python -m benchmarks.interop --serve`. The client writes HTTP itself, over connections
+`python -m benchmarks.serving DIR`. The client writes HTTP itself, over connections
 that stay open, since a client library would take more of the machine than the server.
 """
 
