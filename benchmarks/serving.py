@@ -1,7 +1,7 @@
 """A served run under load, on one machine: how many texts a second, how late, how many are lost.
 
-`python -m benchmarks.serving DIR`. The client writes HTTP itself, over connections
-that stay open, since a client library would take more of the machine than the server.
+`python -m benchmarks.serving` serves the demo of `sentiment`. The client writes HTTP itself, over
+connections that stay open, since a client library would take more of the machine than the server.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ async def delays(port: int, texts: list[str], rate: float, seconds: float) -> li
 async def stopped(port: int, texts: list[str], server: subprocess.Popen[Any]) -> dict[str, int]:
     """Stop a server under load: requests that were answered, and requests that were lost."""
     counts = {"answered": 0, "lost": 0}
-    told = asyncio.Event()
+    stopping = asyncio.Event()
 
     async def send(client: Client) -> None:
         while True:
@@ -136,13 +136,13 @@ async def stopped(port: int, texts: list[str], server: subprocess.Popen[Any]) ->
             except Lost:
                 counts["lost"] += 1
             except OSError:  # no connection: the server has stopped
-                if told.is_set():
+                if stopping.is_set():
                     return
                 raise
 
     async def stop() -> None:
         await asyncio.sleep(1)
-        told.set()
+        stopping.set()
         server.send_signal(signal.SIGTERM)
 
     await asyncio.gather(stop(), *(send(client) for client in _clients(port, texts, CLIENTS)))
@@ -161,8 +161,8 @@ def running(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     try:
         assert process.stderr is not None
         for line in process.stderr:
-            if found := re.search(r"served on http://[\d.]+:(\d+)", line):
-                yield process, int(found[1])
+            if served := re.search(r"served on http://[\d.]+:(\d+)", line):
+                yield process, int(served[1])
                 break
         else:
             raise RuntimeError("the server did not start")
@@ -209,14 +209,27 @@ def measure() -> rows.Row:
     }
 
 
-if __name__ == "__main__":
-    if sys.argv[1:]:  # a run's folder
-        from kerasseq.data.demo.reviews import demo_reviews
+def table(measured: Sequence[rows.Row]) -> str:
+    """The newest row, as Markdown."""
+    result = measured[-1]["result"]
+    late, stopped = result["milliseconds"], result["stopped"]
+    sent = sum(stopped.values())
+    header = ["", "measured", "aim"]
+    lines = [
+        [f"single texts a second, {CLIENTS} at a time", f"{result['per_second']:,.0f}", "500"],
+        [f"median delay at {RATE} a second", f"{late['median']:.3g} ms", ""],
+        [f"99% of the delays at {RATE} a second", f"{late['99%']:.3g} ms", "50 ms"],
+        [f"requests lost of {sent:,} in {result['stops']} stops under load", stopped["lost"], "0"],
+    ]
+    return rows.markdown(header, lines)
 
-        found = [text for text, _ in demo_reviews(seed=1, size=1000)]
-        with running(Path(sys.argv[1])) as (process, number):
-            asyncio.run(throughput(number, found, 2.0))
-            print(asyncio.run(throughput(number, found, 5.0)))
-            late = asyncio.run(delays(number, found, RATE, 10))
-            print(statistics.quantiles(late, n=100)[49::49], max(late))
-            print(asyncio.run(stopped(number, found, process)))
+
+def main() -> int:
+    setting = {"recipe": "sentiment", "clients": CLIENTS, "rate": RATE}
+    setting["cores"] = len(os.sched_getaffinity(0))
+    print(table([rows.measured("serving", setting, measure)]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

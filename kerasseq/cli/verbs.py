@@ -45,19 +45,19 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
     if verb not in verb_names(task):
         refusing = _refusing_command(verb, task)
         return signatures.signed(refusing, [_folder_parameter(), _rest_parameter()], None)
-    found = read_verb(task, verb)
+    definition = read_verb(task, verb)
     # Arguments that are lists of rows, and whether they may also be the path of a file.
     rows = {
         option.name: "PathLike" in option.annotation
-        for option in found.options
+        for option in definition.options
         if option.argument and "list[str]" in option.annotation
     }
     parameters, readers = signatures.parameters(
-        [option for option in (*found.options, *found.reading) if option.name not in rows]
+        [option for option in (*definition.options, *definition.reading) if option.name not in rows]
     )
     all_parameters = [
         _folder_parameter(),
-        *(_rows_parameter(option) for option in found.options if option.name in rows),
+        *(_rows_parameter(option) for option in definition.options if option.name in rows),
         *parameters,
         *([_FILE] if rows else []),
         _FORMAT,
@@ -70,14 +70,14 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
             name: commands.read_rows(arguments.pop(name), file, task.run.files if paths else ())
             for name, paths in rows.items()
         }
-        reading_names = {option.name for option in found.reading}
+        reading_names = {option.name for option in definition.reading}
         values |= {
             name: readers[name](value)
             for name, value in arguments.items()
             if name not in reading_names or value not in (None, False)
         }
         run = commands.load(folder)
-        result = getattr(run, found.method)(**values)
+        result = getattr(run, definition.method)(**values)
         if result is None:  # the verb has changed the run
             run.save(folder, overwrite=True)
             print(f"saved in {printable(str(folder))}", file=sys.stderr)
@@ -86,7 +86,7 @@ def command(verb: str, words: Sequence[str]) -> Callable[..., None]:
         else:
             commands.show_result(result, format)
 
-    return signatures.signed(call, all_parameters, found.text)
+    return signatures.signed(call, all_parameters, definition.text)
 
 
 def _task(verb: str, words: Sequence[str]) -> Task[Any, Any]:

@@ -20,8 +20,8 @@ __all__ = ["TextFigure", "families", "use_fonts"]
 _SHOWN = 5  # characters in the sentence about missing ones
 #: Categories of characters that have no glyph: spaces, control and format characters.
 _INVISIBLE = ("Z", "C")
-#: Scripts that the sentence has been about.
-_told: set[str] = set()
+#: Scripts whose missing characters were reported.
+_reported: set[str] = set()
 
 
 class TextFigure(Figure):
@@ -43,7 +43,7 @@ class TextFigure(Figure):
 
 
 def use_fonts(figure: Figure) -> None:
-    """Give the texts of a figure further fonts for characters that their own fonts lack.
+    """Add fonts to the texts of a figure for characters that their present fonts lack.
 
     If no installed font has a character, a sentence on standard error says so, once in a process.
 
@@ -53,25 +53,25 @@ def use_fonts(figure: Figure) -> None:
     missing = ""
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # a $ is a dollar
-        own = tuple(text.get_fontfamily())
-        further, without = families(text.get_text(), own)
-        if further:
-            text.set_fontfamily([*own, *further])
-        missing += without
+        present = tuple(text.get_fontfamily())
+        added, without_font = families(text.get_text(), present)
+        if added:
+            text.set_fontfamily([*present, *added])
+        missing += without_font
     if missing:
         _tell(missing)
 
 
 @cache
-def families(text: str, own: tuple[str, ...] = ("sans-serif",)) -> tuple[tuple[str, ...], str]:
-    """Installed font families for the characters of a text that its own ones lack.
+def families(text: str, present: tuple[str, ...] = ("sans-serif",)) -> tuple[tuple[str, ...], str]:
+    """Installed font families for the characters of a text that its present families lack.
 
     Args:
         text: any text.
-        own: font families of the text; generic names such as "sans-serif" too.
+        present: font families of the text; generic names such as "sans-serif" too.
 
     Returns:
-        The further families, as few as have the characters, and the characters that no font has.
+        The families to add, as few as cover the characters, and the characters that no font has.
 
     Example:
 
@@ -79,7 +79,7 @@ def families(text: str, own: tuple[str, ...] = ("sans-serif",)) -> tuple[tuple[s
     ((), '')
     """
     missing = {each for each in text if unicodedata.category(each)[0] not in _INVISIBLE}
-    for name in own:
+    for name in present:
         if missing and not text.isascii():
             missing -= _in_file(findfont(FontProperties(family=[name])), 0, missing)
     return ((), "") if text.isascii() else _further("".join(sorted(missing)))
@@ -142,10 +142,10 @@ def _quiet() -> Iterator[None]:
 def _tell(missing: str) -> None:
     """Say which characters no font has, once for each script."""
     names = {each: unicodedata.name(each, "unknown").split()[0].lower() for each in missing}
-    new = {each: script for each, script in names.items() if script not in _told}
+    new = {each: script for each, script in names.items() if script not in _reported}
     if not new:
         return
-    _told.update(new.values())
+    _reported.update(new.values())
     shown = " ".join([*new][:_SHOWN]) + " ..." * (len(new) > _SHOWN)
     print(
         f"plots show boxes for {shown} ({', '.join(sorted({*new.values()}))}): no installed font "

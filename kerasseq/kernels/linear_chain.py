@@ -349,7 +349,7 @@ def _unmasked_before(mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _once_differentiable(run: Callable[[Any], list[Tensor]], inputs: list[Tensor]) -> list[Tensor]:
-    """`run(inputs)` as a part of a first derivative; an error where its own gradient is taken."""
+    """Compute `run(inputs)`, of which a gradient is an error: it is a gradient already."""
 
     def refuse(*_: Any) -> Any:
         raise NotImplementedError(

@@ -26,7 +26,7 @@ class Verb:
     Args:
         method: name of the method.
         text: help, from the docstring of the method.
-        returns: what it returns, from the docstring.
+        returns: description of its result, from the docstring.
         options: arguments of the method.
         reading: settings about reading data that the method accepts as well.
     """
@@ -63,9 +63,9 @@ def read_verb(task: Task[Any, Any], name: str) -> Verb:
     """
     method_name = task.run.verbs[0] if name == FIRST else name
     method = getattr(task.run, method_name)
-    found, text = options(method)
-    reading = _reading_options(method, task, [option.name for option in found])
-    return Verb(method_name, text, section(method, "Returns"), tuple(found), tuple(reading))
+    arguments, text = options(method)
+    reading = _reading_options(method, task, [option.name for option in arguments])
+    return Verb(method_name, text, section(method, "Returns"), tuple(arguments), tuple(reading))
 
 
 def _reading_options(

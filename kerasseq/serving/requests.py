@@ -156,7 +156,9 @@ class Requests:
 
     def _sentence(self, error: ValidationError) -> str:
         """What is wrong with a body, in one sentence, and what to send."""
-        fault = error.errors(include_url=False)[0]
+        faults = error.errors(include_url=False)
+        # A misspelt argument also leaves the right one missing: the cause comes first.
+        fault = next((each for each in faults if each["type"] == "extra_forbidden"), faults[0])
         kind, place = fault["type"], fault["loc"]
         if kind == "json_invalid":
             reason = fault["ctx"]["error"]

@@ -59,8 +59,8 @@ def section(function: Callable[..., Any], name: str) -> str:
     ''
     """
     docstring = inspect.getdoc(function) or ""
-    found = re.search(rf"^{name}:\n(.*?)(?:\n\n\S|\Z)", docstring, re.S | re.M)
-    return " ".join(found[1].split()) if found else ""
+    match = re.search(rf"^{name}:\n(.*?)(?:\n\n\S|\Z)", docstring, re.S | re.M)
+    return " ".join(match[1].split()) if match else ""
 
 
 def _argument_texts(docstring: str) -> dict[str, str]:

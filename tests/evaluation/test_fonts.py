@@ -16,7 +16,7 @@ WALK, RUN = "步行", "跑步"
 def without_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
     """No installed font but those of the figure itself, and nothing said yet."""
     monkeypatch.setattr(fonts, "_plain_fonts", list)
-    monkeypatch.setattr(fonts, "_told", set())
+    monkeypatch.setattr(fonts, "_reported", set())
     fonts.families.cache_clear()
     fonts._further.cache_clear()
 
@@ -41,14 +41,14 @@ def test_another_font_is_used_for_a_character(
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.usefixtures("without_fonts")
-def test_characters_without_a_font_are_told_once(
+def test_characters_without_a_font_are_reported_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for names in ([WALK, "b"], [RUN, "b"]):
         plots.save({"confusion": plots.confusion_matrix([[1, 0], [0, 1]], names)}, tmp_path)
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "步 行 (cjk): no installed font has them. Install one" in told
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "步 行 (cjk): no installed font has them. Install one" in message
     assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -330,6 +330,27 @@ template <class T> void nothing() {
         }
 }
 
+// Some elements of a gradient against finite differences of a weighted sum of results.
+template <class T, class F>
+void slopes(Random &random, std::vector<T> &input, const std::vector<T> &gradient,
+            const std::vector<T> &weight, F results, const std::string &name, int number) {
+    for (int trial = 0; trial < 5 && !input.empty(); ++trial) {
+        size_t i = size_t(random.below(int(input.size())));
+        double sides[2];
+        T start = input[i];
+        for (int side = 0; side < 2; ++side) {
+            input[i] = start + T(side ? 1e-5 : -1e-5);
+            auto values = results();
+            sides[side] = 0;
+            for (size_t j = 0; j < values.size(); ++j) sides[side] += values[j] * double(weight[j]);
+        }
+        input[i] = start;
+        double slope = (sides[1] - sides[0]) / 2e-5;
+        expect(fabs(slope - double(gradient[i])) <= 1e-6 * (1 + fabs(slope)),
+               name + "gradient " + std::to_string(number));
+    }
+}
+
 struct Steps {
     int parts, batch, time, units, threads;
 };
@@ -381,21 +402,7 @@ template <class T> void linear(const Steps &n) {
                name + "another state");
     for (int k = 0; k < 3; ++k) {
         for (T x : found[k]) expect(isfinite(double(x)), name + "a gradient is not finite");
-        for (int trial = 0; trial < 5 && wide && !in[k].empty(); ++trial) {
-            size_t i = size_t(random.below(int(in[k].size())));
-            double sides[2];
-            T start = in[k][i];
-            for (int side = 0; side < 2; ++side) {
-                in[k][i] = start + T(side ? 1e-5 : -1e-5);
-                auto h = statement();
-                sides[side] = 0;
-                for (size_t j = 0; j < h.size(); ++j) sides[side] += h[j] * double(weight[j]);
-            }
-            in[k][i] = start;
-            double slope = (sides[1] - sides[0]) / 2e-5;
-            expect(fabs(slope - double(found[k][i])) <= 1e-6 * (1 + fabs(slope)),
-                   name + "gradient " + std::to_string(k));
-        }
+        if (wide) slopes(random, in[k], found[k], weight, statement, name, k);
     }
     auto before = trail;
     if (trail.empty()) return;
@@ -421,8 +428,8 @@ template <class T> void chain(const Labels &n) {
     const int64_t each = int64_t(n.time) * n.labels;
     std::vector<T> in[] = {draw(n.batch * each), draw(int64_t(n.labels) * n.labels)};
     std::vector<T> weight = draw(n.batch), total(size_t(n.batch), T(NAN));
-    std::vector<T> found[] = {std::vector<T>(in[0].size(), T(NAN)),
-                              std::vector<T>(in[1].size(), T(NAN))};
+    std::vector<T> gradients[] = {std::vector<T>(in[0].size(), T(NAN)),
+                                  std::vector<T>(in[1].size(), T(NAN))};
     std::vector<uint8_t> mask;
     for (int64_t i = 0; i < int64_t(n.batch) * n.time; ++i) mask.push_back(random.below(4) > 0);
     KsChain p = {};
@@ -430,7 +437,7 @@ template <class T> void chain(const Labels &n) {
     p.unary = data(in[0]), p.transitions = data(in[1]), p.total = data(total);
     p.mask = mask.empty() ? nullptr : mask.data(), p.gradient = data(weight);
     KsChain back = p;
-    back.dunary = data(found[0]), back.dtransitions = data(found[1]);
+    back.dunary = data(gradients[0]), back.dtransitions = data(gradients[1]);
     const bool wide = sizeof(T) == 8;
     const double share = wide ? 1e-12 : 1e-5;
 
@@ -463,22 +470,8 @@ template <class T> void chain(const Labels &n) {
         expect(fabs(double(total[i]) - expected[i]) <= share * (1 + fabs(expected[i])),
                "chain: another sum");
     for (int k = 0; k < 2; ++k) {
-        for (T x : found[k]) expect(isfinite(double(x)), "chain: a gradient is not finite");
-        for (int trial = 0; trial < 5 && wide && !in[k].empty(); ++trial) {
-            size_t i = size_t(random.below(int(in[k].size())));
-            double sides[2];
-            T start = in[k][i];
-            for (int side = 0; side < 2; ++side) {
-                in[k][i] = start + T(side ? 1e-5 : -1e-5);
-                auto sums = statement();
-                sides[side] = 0;
-                for (size_t j = 0; j < sums.size(); ++j) sides[side] += sums[j] * double(weight[j]);
-            }
-            in[k][i] = start;
-            double slope = (sides[1] - sides[0]) / 2e-5;
-            expect(fabs(slope - double(found[k][i])) <= 1e-6 * (1 + fabs(slope)),
-                   "chain: gradient " + std::to_string(k));
-        }
+        for (T x : gradients[k]) expect(isfinite(double(x)), "chain: a gradient is not finite");
+        if (wide) slopes(random, in[k], gradients[k], weight, statement, "chain: ", k);
     }
     if (in[0].empty()) return;
     auto before = total;

@@ -34,11 +34,11 @@ def server() -> Iterator[tuple[subprocess.Popen[str], str]]:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
-        if found := re.search(r"http://[\d.:]+", line):
+        if address := re.search(r"http://[\d.:]+", line):
             break
     else:
         pytest.fail("the server ended before it listened")
-    yield process, found.group()
+    yield process, address.group()
     process.kill()
     process.wait()
 
@@ -77,6 +77,7 @@ def test_requests_at_a_time_are_answered_as_in_python_and_none_is_lost_at_the_en
         (b'{"data":', 422, "no JSON"),
         ({}, 422, "data is missing"),
         ({"data": TEXTS, "datum": 1}, 422, "datum"),
+        ({"date": TEXTS}, 422, "no argument 'date'"),
         ({"data": ["x"] * 10_001}, 413, "10,000"),
     ]:
         code, answer = _post(address, body)

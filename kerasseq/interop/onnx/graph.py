@@ -114,7 +114,7 @@ class Graph:
         onnx_dtype(str(array.dtype))
         key = _content(array)
         if key not in root._constants:
-            # Tied embeddings: the matrix of the last layer is that of the first, transposed.
+            # With tied embeddings, the output matrix is the transposed embedding matrix.
             is_large = array.ndim == 2 and array.size >= _LARGE
             other = root._constants.get(_content(array.T)) if is_large else None
             if other is not None:

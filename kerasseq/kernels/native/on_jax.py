@@ -207,7 +207,7 @@ def chain(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
 def chain_gradient(
     unary: Tensor, transitions: Tensor, mask: Tensor, gradient: Tensor
 ) -> list[Tensor]:
-    """The gradients of unary scores and transitions from that of `chain`, (batch,)."""
+    """Backpropagate `gradient`, (batch,), through `chain` to unary scores and transitions."""
     shapes = (unary.shape, transitions.shape)
     inputs = [unary, transitions, mask, gradient]
     return list(_call_once_differentiable("chain_gradient", shapes, (threads(),), inputs))

@@ -132,7 +132,7 @@ def chain(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
 def chain_gradient(
     unary: Tensor, transitions: Tensor, mask: Tensor, gradient: Tensor
 ) -> list[Tensor]:
-    """The gradients of unary scores and transitions from that of `chain`, (batch,)."""
+    """Backpropagate `gradient`, (batch,), through `chain` to unary scores and transitions."""
     inputs = [unary, transitions, mask, gradient]
     results = library.operations().kerasseq_chain_gradient(*inputs, threads=threads())
     for result, scores in zip(results, inputs, strict=False):

@@ -181,7 +181,7 @@ def chain(unary: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
 def chain_gradient(
     unary: Tensor, transitions: Tensor, mask: Tensor, gradient: Tensor
 ) -> list[Tensor]:
-    """The gradients of unary scores and transitions from that of `chain`, (batch,)."""
+    """Backpropagate `gradient`, (batch,), through `chain` to unary scores and transitions."""
     results = [torch.empty_like(scores.contiguous()) for scores in (unary, transitions)]
     dunary, dtransitions = results
     _call_chain(

@@ -128,7 +128,8 @@ template <class T> struct Chain {
     // A NaN stays one.
     static double larger_of(double peak, double x) { return x > peak || x != x ? x : peak; }
 
-    // Adds, for a pair of timesteps, what the probabilities of its transitions lack of e^transitions.
+    // Adds the probabilities of the transitions between two timesteps, without the factor
+    // e^transitions, which `reduce` multiplies once for all timesteps.
     void add_transitions(Row &w, const double *before, double gradient) const {
         double share = gradient / (dot(before, w.after) + tiny);
         for (int64_t i = 0; i < p.labels; ++i) {
