@@ -108,7 +108,8 @@ def _plain_fonts() -> list[FontEntry]:
     """An installed font of each family, upright and of normal weight; sans-serif ones first."""
 
     def fanciness(font: FontEntry) -> tuple[bool, float]:
-        return font.style != "normal", abs(float(weight_dict.get(font.weight, font.weight)) - 400)
+        weight = weight_dict[font.weight] if isinstance(font.weight, str) else font.weight
+        return font.style != "normal", abs(weight - 400)
 
     plain: dict[str, FontEntry] = {}
     for font in sorted(fontManager.ttflist, key=fanciness):
@@ -122,7 +123,8 @@ def _in_file(path: str, index: int, characters: set[str]) -> set[str]:
     """The characters that a font has; none for a font of bitmaps, which has few sizes."""
     try:
         # Releases before 3.11 read the first font of a file only.
-        font = FT2Font(path, **({"face_index": index} if index else {}))
+        options: dict[str, Any] = {"face_index": index} if index else {}
+        font = FT2Font(path, **options)
     except (OSError, RuntimeError):  # it was removed, or is damaged
         return set()
     return {each for each in characters if font.scalable and font.get_char_index(ord(each))}

@@ -128,8 +128,8 @@ def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, 
     except Exception as error:  # of any type: damaged content can fail anywhere
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"the files of {folder} do not go together, {RECORD}, {STATE}, {METRICS}, {HISTORY} and "
-            f"{MODEL}: {reason or type(error).__name__}. {REMEDY}"
+            f"the files of {folder} do not go together, {RECORD}, {STATE}, {METRICS}, {HISTORY} "
+            f"and {MODEL}: {reason or type(error).__name__}. {REMEDY}"
         ) from error
     return fields
 

@@ -1,4 +1,4 @@
-"""Types of scores and histories in the files of a run, and the rules that tasks declare for them."""
+"""Types of scores and histories in the files of a run, and rules for them."""
 
 from __future__ import annotations
 

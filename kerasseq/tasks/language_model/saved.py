@@ -10,6 +10,7 @@ from kerasseq.runs.scores import Averages, Interval, NotNegative
 
 __all__ = ["LanguageModelMetrics", "LanguageModelState"]
 
+
 class _DataInfo(TypedDict):
     words: Annotated[int, Limits(least=4)]
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SequenceMetrics", "SequenceState", "check_metrics", "check_run"]
 
+
 class _Scores(TypedDict, total=False):
     """Scores of a classifier, or of a regression."""
 
