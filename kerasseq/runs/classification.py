@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 from kerasseq.formatting.columns import distinct_names
 from kerasseq.io.schema import Count, Length, SameLength
 from kerasseq.runs.run import Run
-from kerasseq.runs.scores import Averages, Interval, NotNegative, Share
+from kerasseq.runs.scores import Averages, NotNegative, NotNegativeInterval, Share, ShareInterval
 from kerasseq.settings import require_bool
 
 if TYPE_CHECKING:
@@ -77,11 +77,20 @@ class ClassScores(TypedDict):
     calibration_error: Share
 
 
+class _ClassIntervals(TypedDict):
+    """The interval of each score."""
+
+    accuracy: ShareInterval
+    macro_f1: ShareInterval
+    log_loss: NotNegativeInterval
+    calibration_error: ShareInterval
+
+
 class _ClassificationMetrics(TypedDict):
     """Entries of metrics.json that only classifiers have, and scores."""
 
     test: ClassScores
-    interval: dict[str, Interval]
+    interval: _ClassIntervals
     baselines: dict[str, ClassScores]
     confusion: Confusion
     reliability: Reliability
@@ -89,7 +98,7 @@ class _ClassificationMetrics(TypedDict):
 
 #: The type of metrics.json of classifiers.
 ClassificationMetrics = Annotated[
-    _ClassificationMetrics, Averages("accuracy", "log_loss", always=True)
+    _ClassificationMetrics, Averages("accuracy", "log_loss")
 ]
 
 

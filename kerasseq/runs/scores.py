@@ -7,7 +7,17 @@ from typing import Annotated, Any, TypedDict
 
 from kerasseq.io.schema import AnyFloat, Limits
 
-__all__ = ["Averages", "Interval", "Loss", "LossHistory", "NotNegative", "Share", "Shares"]
+__all__ = [
+    "Averages",
+    "Interval",
+    "Loss",
+    "LossHistory",
+    "NotNegative",
+    "NotNegativeInterval",
+    "Share",
+    "ShareInterval",
+    "Shares",
+]
 
 _ROUNDING = 1e-6  # relative to the larger of the two numbers and 1
 
@@ -28,6 +38,8 @@ def _loss_fault(loss: float) -> str | None:
 
 #: The two ends of the interval of a score.
 Interval = Annotated[tuple[AnyFloat, AnyFloat], _order_fault]
+ShareInterval = Annotated[tuple[Share, Share], _order_fault]
+NotNegativeInterval = Annotated[tuple[NotNegative, NotNegative], _order_fault]
 #: The shares of a history, after each epoch.
 Shares = list[Share]
 #: A loss or an error, which may be infinite.

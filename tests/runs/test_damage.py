@@ -338,7 +338,7 @@ def test_each_wrong_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
         ("sentiment", "metrics.json", ("parameters",), 999, "999 in metrics.json, and 592 in mod"),
         ("sentiment", "metrics.json", ("seed",), 7, "the seed is 7 in metrics.json, and 0 in run"),
         ("sentiment", "metrics.json", ("epochs", "kept"), 0, "epochs cannot be epoch 0 of 2"),
-        ("sentiment", "metrics.json", ("interval",), {}, "it has no interval of accuracy"),
+        ("sentiment", "metrics.json", ("interval",), {}, "interval lacks accuracy"),
         ("sentiment", "metrics.json", ("interval", "accuracy"), [], "must be a list of 2"),
         ("sentiment", "metrics.json", ("interval", "accuracy"), [1.0, 0.5], "begin below its end"),
         ("sentiment", "metrics.json", ("interval", "f2"), [0.0, 1.0], "interval of f2, and no"),

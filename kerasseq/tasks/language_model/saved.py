@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 
 from kerasseq.data.text.language_reader import LanguageReaderState
 from kerasseq.io.schema import Limits
-from kerasseq.runs.scores import Averages, Interval, NotNegative
+from kerasseq.runs.scores import Averages, NotNegative, NotNegativeInterval
 
 __all__ = ["LanguageModelMetrics", "LanguageModelState"]
 
@@ -27,7 +27,7 @@ class _LanguageModelMetrics(TypedDict):
     """Entries of metrics.json that only language models have, and scores."""
 
     test: dict[str, NotNegative]
-    interval: dict[str, Interval]
+    interval: dict[str, NotNegativeInterval]
     baselines: dict[str, dict[str, NotNegative]]
     unknown: Annotated[float, Limits(least=0, most=1)]
 

@@ -12,7 +12,14 @@ from kerasseq.evaluation.regression_metrics import RegressionExamples
 from kerasseq.io.schema import Limits, SameLength
 from kerasseq.models.feature_extractor import ExtractorState
 from kerasseq.runs.classification import Confusion, Reliability, check_classes
-from kerasseq.runs.scores import Averages, Interval, NotNegative, Share
+from kerasseq.runs.scores import (
+    Averages,
+    Interval,
+    NotNegative,
+    NotNegativeInterval,
+    Share,
+    ShareInterval,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -34,6 +41,18 @@ class _Scores(TypedDict, total=False):
     root_mean_squared_error: NotNegative
 
 
+class _Intervals(TypedDict, total=False):
+    """The interval of each score that has one."""
+
+    accuracy: ShareInterval
+    macro_f1: ShareInterval
+    log_loss: NotNegativeInterval
+    calibration_error: ShareInterval
+    r2: Interval
+    mean_absolute_error: NotNegativeInterval
+    root_mean_squared_error: NotNegativeInterval
+
+
 #: Scores that every run of their kind has intervals of.
 _AVERAGES = ("accuracy", "log_loss", "mean_absolute_error", "root_mean_squared_error")
 
@@ -48,7 +67,7 @@ class _SequenceMetrics(TypedDict):
     """Entries of metrics.json: of a classifier, or of a regression."""
 
     test: _Scores
-    interval: dict[str, Interval]
+    interval: _Intervals
     baselines: dict[str, _Scores]
     confusion: NotRequired[Confusion]
     reliability: NotRequired[Reliability]

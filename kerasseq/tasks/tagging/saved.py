@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from kerasseq.io.schema import Count, Length
-from kerasseq.runs.scores import Averages, Interval, LossHistory, Share, Shares
+from kerasseq.runs.scores import Averages, LossHistory, Share, ShareInterval, Shares
 
 __all__ = ["TaggingHistory", "TaggingMetrics"]
 
@@ -49,7 +49,7 @@ class _TaggingMetrics(TypedDict):
     """Entries of metrics.json that only taggers have, and scores, which are shares."""
 
     test: dict[str, Share]
-    interval: dict[str, Interval]
+    interval: dict[str, ShareInterval]
     baselines: dict[str, dict[str, Share]]
     types: dict[str, _TypeScores]
     confusion: Annotated[_Confusion, _shape_fault]
