@@ -37,6 +37,14 @@ def test_is_stored_with_its_output_and_no_error(path: Path) -> None:
 
 
 @every_notebook
+def test_is_stored_without_warnings(path: Path) -> None:
+    cells = [cell for cell in _read(path).cells if cell.cell_type == "code"]
+    streams = [o for cell in cells for o in cell.outputs if o.output_type == "stream"]
+    told = [o.text for o in streams if o.name == "stderr" or "WARNING" in o.text]
+    assert told == []
+
+
+@every_notebook
 def test_imports_recipes_by_their_installed_name(path: Path) -> None:
     source = "\n".join(cell.source for cell in _read(path).cells if cell.cell_type == "code")
     assert "kerasseq" in source

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from kerasseq.runs.claim import claim
-from kerasseq.runs.classification import ClassificationMetrics, ClassificationRun, Unlabelled
+from kerasseq.runs.classification import (
+    ClassificationMetrics,
+    ClassificationRun,
+    Unlabelled,
+    check_classes,
+)
 from kerasseq.runs.exported import Standalone
 from kerasseq.runs.folder import (
     CHECKPOINT,
@@ -18,6 +23,7 @@ from kerasseq.runs.folder import (
     versions,
 )
 from kerasseq.runs.run import Run, load
+from kerasseq.runs.scores import LossHistory
 from kerasseq.runs.warm_start import copy_weights
 
 __all__ = [
@@ -29,9 +35,11 @@ __all__ = [
     "STATE",
     "ClassificationMetrics",
     "ClassificationRun",
+    "LossHistory",
     "Run",
     "Standalone",
     "Unlabelled",
+    "check_classes",
     "claim",
     "copy_weights",
     "load",

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypedDict
 
 from kerasseq.formatting.columns import distinct_names
-from kerasseq.io.schema import Count, Length, Limits, SameLength
+from kerasseq.io.schema import Count, Length, SameLength
 from kerasseq.runs.run import Run
+from kerasseq.runs.scores import Averages, NotNegative, NotNegativeInterval, Share, ShareInterval
 from kerasseq.settings import require_bool
 
 if TYPE_CHECKING:
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ClassificationMetrics", "ClassificationRun", "Unlabelled"]
+__all__ = [
+    "ClassScores",
+    "ClassificationMetrics",
+    "ClassificationRun",
+    "Confusion",
+    "Reliability",
+    "Unlabelled",
+    "check_classes",
+]
 
 
 @dataclass(frozen=True)
@@ -41,13 +50,10 @@ class Unlabelled:
     remarks: Sequence[str] = ()
 
 
-_Share = Annotated[float, Limits(least=0, most=1 + 1e-6)]
-
-
 class _Bins(TypedDict):
     rows: Annotated[list[Count], Length(1)]
-    confidence: list[_Share]
-    accuracy: list[_Share]
+    confidence: list[Share]
+    accuracy: list[Share]
 
 
 def _square_fault(rows: list[list[int]]) -> str | None:
@@ -62,11 +68,65 @@ Confusion = Annotated[list[list[Count]], _square_fault]
 Reliability = Annotated[_Bins, SameLength("rows", "confidence", "accuracy")]
 
 
-class ClassificationMetrics(TypedDict):
-    """Entries of metrics.json that only classifiers have."""
+class ClassScores(TypedDict):
+    """Scores of class probabilities."""
 
+    accuracy: Share
+    macro_f1: Share
+    log_loss: NotNegative
+    calibration_error: Share
+
+
+class _ClassIntervals(TypedDict):
+    """The interval of each score."""
+
+    accuracy: ShareInterval
+    macro_f1: ShareInterval
+    log_loss: NotNegativeInterval
+    calibration_error: ShareInterval
+
+
+class _ClassificationMetrics(TypedDict):
+    """Entries of metrics.json that only classifiers have, and scores."""
+
+    test: ClassScores
+    interval: _ClassIntervals
+    baselines: dict[str, ClassScores]
     confusion: Confusion
     reliability: Reliability
+
+
+#: The type of metrics.json of classifiers.
+ClassificationMetrics = Annotated[
+    _ClassificationMetrics, Averages("accuracy", "log_loss")
+]
+
+
+def check_classes(metrics: Mapping[str, Any], classes: int) -> None:
+    """Raise a ValueError unless metrics are of a model with so many classes, and go together.
+
+    Args:
+        metrics: content of metrics.json.
+        classes: number of classes of the model.
+    """
+    scored, rows = len(metrics["confusion"]), metrics["rows"]["test"]
+    if classes != scored:
+        raise ValueError(
+            f"the confusion matrix has {scored:,} classes, and the state has {classes:,}"
+        )
+    counts = {
+        "confusion": sum(map(sum, metrics["confusion"])),
+        "reliability": sum(metrics["reliability"]["rows"]),
+    }
+    for name, count in counts.items():
+        if count != rows:
+            raise ValueError(f"{name} is of {count:,} rows, and {rows:,} were scored")
+    right = sum(row[number] for number, row in enumerate(metrics["confusion"])) / max(rows, 1)
+    if abs(metrics["test"]["accuracy"] - right) > 1e-6:
+        raise ValueError(
+            f"the accuracy is {metrics['test']['accuracy']}, and that of the confusion matrix "
+            f"{right}"
+        )
 
 
 class ClassificationRun(Run):

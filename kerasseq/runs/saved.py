@@ -12,6 +12,7 @@ from kerasseq.io import schema
 from kerasseq.io.limits import Damaged, TooLarge
 from kerasseq.io.state import read_json, read_state
 from kerasseq.runs.folder import HISTORY, METRICS, MODEL, RECORD, REMEDY, STATE
+from kerasseq.runs.scores import Interval
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +37,13 @@ class _Epochs(TypedDict):
 def _epochs_fault(epochs: Mapping[str, int]) -> str | None:
     """The fault of a number of epochs that cannot be; None if it has none."""
     kept, trained = epochs["kept"], epochs["trained"]
-    return None if kept <= trained else f"cannot be epoch {kept:,} of {trained:,}"
+    return None if 1 <= kept <= trained else f"cannot be epoch {kept:,} of {trained:,}"
+
+
+def _interval_fault(metrics: Mapping[str, Any]) -> str | None:
+    """The fault of intervals of scores that there are not; None if there are none such."""
+    unknown = [name for name in metrics["interval"] if name not in metrics["test"]]
+    return f"has an interval of {unknown[0]}, and no such score" if unknown else None
 
 
 class Metrics(TypedDict):
@@ -44,7 +51,7 @@ class Metrics(TypedDict):
 
     recipe: str
     test: _Scores
-    interval: dict[str, tuple[schema.AnyFloat, schema.AnyFloat]]
+    interval: dict[str, Interval]
     baselines: dict[str, _Scores]
     parameters: schema.Count
     macs: NotRequired[schema.Count]  # missing in earlier runs
@@ -57,6 +64,13 @@ class Metrics(TypedDict):
     remarks: NotRequired[list[str]]
 
 
+class _Losses(TypedDict):
+    """The entry that every history has."""
+
+    loss: Annotated[list[schema.AnyFloat], schema.Length(1)]
+
+
+_Metrics = Annotated[Metrics, _interval_fault]
 _History = Annotated[dict[str, list[schema.AnyFloat]], schema.SameLength()]
 
 
@@ -83,9 +97,12 @@ def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, 
         ),
         "metrics": (
             METRICS,
-            lambda path: _check_types(read_json(path), Metrics, task.metrics_type()),
+            lambda path: _check_types(read_json(path), _Metrics, task.metrics_type()),
         ),
-        "history": (HISTORY, lambda path: _check_types(read_json(path), _History)),
+        "history": (
+            HISTORY,
+            lambda path: _check_types(read_json(path), _History, _Losses, task.history_type()),
+        ),
         "model": (MODEL, _read_model),
     }
     fields: dict[str, Any] = {}
@@ -105,15 +122,36 @@ def read_files(folder: Path, record: Mapping[str, Any], task: Any) -> dict[str, 
         raise FileNotFoundError("; ".join(missing))
     settings_object = fields.pop("settings")
     try:
+        _check_together(record, settings_object, **fields)
         resolved, _ = task.resolve(fields["state"]["data_info"], settings_object)
         task.check_saved(fields["model"], fields["state"], resolved, fields["metrics"])
     except Exception as error:  # of any type: damaged content can fail anywhere
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"the files of {folder} do not go together, {RECORD}, {STATE}, {METRICS} and {MODEL}: "
-            f"{reason or type(error).__name__}. {REMEDY}"
+            f"the files of {folder} do not go together, {RECORD}, {STATE}, {METRICS}, {HISTORY} "
+            f"and {MODEL}: {reason or type(error).__name__}. {REMEDY}"
         ) from error
     return fields
+
+
+def _check_together(
+    record: Mapping[str, Any],
+    settings: Any,
+    metrics: Mapping[str, Any],
+    history: Mapping[str, Any],
+    model: keras.Model,
+    **others: Any,
+) -> None:
+    """Raise a ValueError if what two files both say differs."""
+    sayings = {
+        "recipe": (METRICS, metrics["recipe"], RECORD, record["recipe"]),
+        "seed": (METRICS, metrics["seed"], RECORD, int(settings.seed)),
+        "number of parameters": (METRICS, metrics["parameters"], MODEL, model.count_params()),
+        "number of epochs": (METRICS, metrics["epochs"]["trained"], HISTORY, len(history["loss"])),
+    }
+    for name, (first, one, second, other) in sayings.items():
+        if one != other:
+            raise ValueError(f"the {name} is {one!r} in {first}, and {other!r} in {second}")
 
 
 def _check_types(value: Any, *types: Any) -> Any:
@@ -127,6 +165,7 @@ def _read_settings(record: Mapping[str, Any], task: Any) -> Any:
     """The settings of the record as a typed object."""
     typed = task.load_settings(record["settings"])
     settings.check(typed)
+    task.check_conflicts(typed)
     return typed
 
 

@@ -218,6 +218,7 @@ class Task(abc.ABC, Generic[S, R]):
         check(settings)
         training.check(settings)
         values = {name: getattr(settings, name) for name in self.defaults}
+        self.check_conflicts(settings)
         self.check(settings)
         plain: dict[str, Any] = json.loads(json.dumps(values, default=training.setting_to_json))
         return plain
@@ -242,7 +243,14 @@ class Task(abc.ABC, Generic[S, R]):
         }
 
     def check(self, settings: S) -> None:
-        """Raise a ValueError for settings that conflict; called before data is read."""
+        """Raise a ValueError for settings that cannot be used; called before data is read."""
+
+    def check_conflicts(self, settings: S) -> None:
+        """Raise a ValueError for settings that contradict each other.
+
+        Called before `check`, and for the settings of a saved run, which is read on any machine:
+        what it finds depends on the settings alone.
+        """
 
     def resolve(self, data_info: Mapping[str, Any], settings: S) -> tuple[S, list[str]]:
         """Replace "auto" by data-driven values, and say why in remarks.
@@ -316,6 +324,10 @@ class Task(abc.ABC, Generic[S, R]):
 
     def metrics_type(self) -> Any:
         """The type that the entries of metrics.json of this task are checked against."""
+        return dict[str, Any]
+
+    def history_type(self) -> Any:
+        """The type that the entries of history.json of this task are checked against."""
         return dict[str, Any]
 
     def upgrade_state(self, state: dict[str, Any]) -> dict[str, Any]:

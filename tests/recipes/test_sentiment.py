@@ -333,12 +333,22 @@ def test_labels_come_back_as_they_came(
     frame = pd.DataFrame({"review": texts, "stars": label, "note": "x"})
     settings = SentimentSettings(**{**SMALL, "ngrams": 0})
     _, prepared = perform.prepare(TASK, TASK.load(frame, settings), settings)
+    model = TASK.build(prepared.data_info, settings)
+    metrics = {
+        **run.metrics,
+        "parameters": model.count_params(),
+        "confusion": np.eye(len(classes), dtype=int).tolist(),
+        "reliability": {"rows": [len(classes)], "confidence": [1.0], "accuracy": [1.0]},
+        "rows": {**run.metrics["rows"], "test": len(classes)},
+        "test": {**run.metrics["test"], "accuracy": 1.0},
+        "interval": {**run.metrics["interval"], "accuracy": [1.0, 1.0]},
+    }
     made = ClassificationRun(
         recipe="sentiment",
         settings=TASK.settings_to_json(settings),
-        model=TASK.build(prepared.data_info, settings),
+        model=model,
         state=prepared.state,
-        metrics={**run.metrics, "confusion": np.eye(len(classes), dtype=int).tolist()},
+        metrics=metrics,
         history=run.history,
     )
     for own in (made, kerasseq.load(made.save(tmp_path / "run"))):

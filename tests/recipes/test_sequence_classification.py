@@ -15,6 +15,8 @@ import pytest
 
 import kerasseq
 from kerasseq.cli import main
+from kerasseq.data.sequences.read import Reading, read_sequences
+from kerasseq.data.sequences.recordings import LeftOut
 from kerasseq.io import schema
 from kerasseq.recipes import sequence_classification
 from kerasseq.recipes.sequence_classification import SequenceClassificationSettings
@@ -338,6 +340,15 @@ def test_a_label_for_some_timesteps_leaves_out_no_window(run: SequenceRun) -> No
     assert len(TASK.unlabelled(table, state, settings).rows) == 9
     scored = TASK.read(table, state, settings, {})
     assert (len(scored), scored.remarks) == (2, ["left out: 7 windows without a label"])
+
+
+def test_what_was_left_out_is_known_by_its_type(run: SequenceRun) -> None:
+    values, labels = _waves(2)
+    notes = [LeftOut("3 windows were dropped"), "left out of this is nothing"]
+    source = dataclasses.replace(
+        read_sequences((values, labels), Reading(learn=False, shape=(2,))), notes=notes
+    )
+    assert TASK.read(source, run.state, run.resolved, {}).remarks == ["3 windows were dropped"]
 
 
 def test_new_tables_need_neither_labels_nor_groups(run: SequenceRun) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 
 from kerasseq.data.sequences import arrays
 from kerasseq.data.sequences.patterns import compile_pattern, match_name
-from kerasseq.data.sequences.recordings import Recording, as_values
+from kerasseq.data.sequences.recordings import LeftOut, Recording, as_values
 from kerasseq.data.sequences.skeletons import KINECT_JOINTS, skeleton
-from kerasseq.data.sequences.tables import find_columns, split_table, unordered_note
+from kerasseq.data.sequences.tables import find_columns, notes_on_columns, split_table
 from kerasseq.io.files import is_file_inside, read_text
 from kerasseq.io.limits import check_size, check_table
 from kerasseq.io.tables import TABLES, read_separated, read_table
@@ -121,7 +121,9 @@ def read_folder(
             f"{', '.join(readers.endings)}. Convert the files, sound to .wav, or give a folder "
             "with a file for each sequence."
         )
-    notes = [f"left out, of another kind: {_listed(others)}"] if others else []
+    notes: list[str] = []
+    if others:
+        notes.append(LeftOut(f"left out, of another kind: {_listed(others)}"))
     pattern = None if layout.pattern is None else compile_pattern(layout.pattern)
     readers.used.add("pattern")
     if readers.begin is not None:
@@ -166,9 +168,10 @@ def read_folder(
     if len(official) > 1 and not any(head.lower().startswith("train") for head in official):
         notes.append(f"no folder train: {', '.join(official)} are read as one part")
     if skipped:
-        notes.append(f"left out: {skipped:,} files whose names do not match the pattern")
+        notes.append(LeftOut(f"left out: {skipped:,} files whose names do not match the pattern"))
     if beside:
-        notes.append(f"left out: {beside:,} files beside the folders {', '.join(sorted(official))}")
+        folders = ", ".join(sorted(official))
+        notes.append(LeftOut(f"left out: {beside:,} files beside the folders {folders}"))
     return result, notes
 
 
@@ -276,7 +279,7 @@ def _by_sequence(
     sizes = f"{counts[0]:,}" if counts[0] == counts[-1] else f"{counts[0]:,} to {counts[-1]:,}"
     notes = [f"{len(frames):,} videos of {sizes} frames, from folders of images"]
     if stray:
-        notes.append(f"left out: {stray:,} images beside the folders of the videos")
+        notes.append(LeftOut(f"left out: {stray:,} images beside the folders of the videos"))
     return {name: sorted(paths, key=_by_number) for name, paths in frames.items()}, notes
 
 
@@ -339,12 +342,16 @@ def _read(path: Path, layout: Layout, readers: FileReaders) -> list[Recording]:
     columns = find_columns(
         frame, "it", channels=layout.channels, named=layout.named, usual=layout.usual
     )
-    if columns.sequence is None or layout.named.get("sequence") is None:
-        columns = replace(columns, sequence=None, by_group=False)
+    if columns.sequence is not None and layout.named.get("sequence") is None:
+        # The file is the sequence: by its name, the column numbers sequences a second time.
+        identifiers = (columns.sequence, *columns.identifiers)
+        columns = replace(columns, sequence=None, by_group=False, identifiers=identifiers)
     recordings = split_table(frame, columns, path.name)
-    if columns.unordered:
+    if layout.usual:  # of files like those in training, which had the same columns
+        columns = replace(columns, identifiers=(), step=None, label=None, groups=None)
+    if notes := notes_on_columns(columns, channels=False):
         for recording in recordings:
-            recording.notes.append(unordered_note(columns.unordered))
+            recording.notes.append(", ".join(notes))
     return recordings
 
 

@@ -21,7 +21,7 @@ from kerasseq.data.sequences.archive import (
 )
 from kerasseq.data.sequences.folders import FileReaders, Layout
 from kerasseq.data.sequences.recordings import Recording, Sequences, assemble, channel_numbers
-from kerasseq.data.sequences.tables import find_columns, is_long, split_table, unordered_note
+from kerasseq.data.sequences.tables import find_columns, is_long, notes_on_columns, split_table
 from kerasseq.data.sequences.windows import cut_windows
 from kerasseq.io import paths
 from kerasseq.io.tables import TABLES, list_columns, read_table
@@ -332,20 +332,11 @@ def _from_table(frame: Any, where: str, folder: Path, reading: Reading) -> Seque
             f"leave the column {name!r} out and pass window= for one long recording."
         )
     recordings = split_table(frame, columns, Path(where).name or where)
-    roles = {role: getattr(columns, role) for role in ("label", "sequence", "step", "groups")}
-    said = [f"{role} from column {name!r}" for role, name in roles.items() if name]
-    if columns.by_group:
-        said.append(f"a sequence for each {columns.sequence!r} of each {columns.groups!r}")
-    said.append(f"channels {list_columns(columns.channels)}")
-    if columns.identifiers:
-        said.append(f"no channels but identifiers {list_columns(columns.identifiers)}")
-    if columns.unordered:
-        said.append(unordered_note(columns.unordered))
     sequences = assemble(
-        recordings, where, rate=reading.rate, notes=[", ".join(said)],
+        recordings, where, rate=reading.rate, notes=[", ".join(notes_on_columns(columns))],
         **reading.checks,
     )  # fmt: skip
-    sequences.reading = {"channels": list(columns.channels), **roles}
+    sequences.reading = {"channels": list(columns.channels), **columns.roles}
     return sequences
 
 

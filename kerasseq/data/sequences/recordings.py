@@ -18,6 +18,7 @@ from kerasseq.data.sequences.resampling import resampled
 from kerasseq.io.digest import LATER
 
 __all__ = [
+    "LeftOut",
     "Recording",
     "Sequences",
     "as_values",
@@ -32,6 +33,10 @@ _MISSING = "all its values are missing"
 _SHOWN = 4  # faults in an error
 _NAME = 100  # characters of a name in an error
 _SAME_RATE = 0.01  # largest relative difference of rates that counts as none
+
+
+class LeftOut(str):
+    """A note on data that was left out, which scores of the rest have to say as well."""
 
 
 @dataclass
@@ -385,7 +390,7 @@ def _leave_out_empty(
     more = f" and {len(empty) - _SHOWN:,} more" if len(empty) > _SHOWN else ""
     names = f"{', '.join(name[:_NAME] for name in empty[:_SHOWN])}{more}"
     remaining = [r for r in recordings if r.fault not in (_EMPTY, _MISSING)]
-    return remaining, [f"left out: {len(empty):,} sequences without values, {names}"]
+    return remaining, [LeftOut(f"left out: {len(empty):,} sequences without values, {names}")]
 
 
 def _usual_channels(recordings: Sequence[Recording]) -> list[str]:

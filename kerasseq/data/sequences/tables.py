@@ -15,7 +15,7 @@ from kerasseq.io.tables import check_few, list_columns
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Columns", "find_columns", "is_long", "split_table", "unordered_note"]
+__all__ = ["Columns", "find_columns", "is_long", "notes_on_columns", "split_table"]
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "label": ("label", "labels", "class", "activity", "target"),
@@ -56,6 +56,16 @@ class Columns:
     identifiers: tuple[str, ...] = ()
     unordered: str | None = None
     by_group: bool = False
+
+    @property
+    def roles(self) -> dict[str, str | None]:
+        """The columns that are no channels, by what they are."""
+        return {
+            "label": self.label,
+            "sequence": self.sequence,
+            "step": self.step,
+            "groups": self.groups,
+        }
 
     @property
     def keys(self) -> list[str]:
@@ -163,9 +173,23 @@ def is_long(frame: pd.DataFrame, sequence: str) -> bool:
     )
 
 
-def unordered_note(column: str) -> str:
-    """A note on a column that is a step by its name, and does not order the timesteps."""
-    return f"column {column!r} does not order the timesteps and is ignored"
+def notes_on_columns(columns: Columns, *, channels: bool = True) -> list[str]:
+    """Notes on what the columns of a table are read as.
+
+    Args:
+        columns: the columns.
+        channels: whether to list the channels.
+    """
+    notes = [f"{role} from column {name!r}" for role, name in columns.roles.items() if name]
+    if columns.by_group:
+        notes.append(f"a sequence for each {columns.sequence!r} of each {columns.groups!r}")
+    if channels:
+        notes.append(f"channels {list_columns(columns.channels)}")
+    if columns.identifiers:
+        notes.append(f"no channels but identifiers {list_columns(columns.identifiers)}")
+    if columns.unordered:
+        notes.append(f"column {columns.unordered!r} does not order the timesteps and is ignored")
+    return notes
 
 
 def _orders(frame: pd.DataFrame, columns: Columns) -> bool:

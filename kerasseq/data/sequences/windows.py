@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasseq.data.classes.labels import class_name, has_fractions, is_number
 from kerasseq.data.sequences.ragged import Ragged
-from kerasseq.data.sequences.recordings import Sequences
+from kerasseq.data.sequences.recordings import LeftOut, Sequences
 from kerasseq.formatting.numbers import plural
 
 __all__ = ["cut_windows"]
@@ -91,7 +91,7 @@ def cut_windows(
     )
     unlabelled = np.array([label is None for label in window_labels or []], dtype=bool)
     if unlabelled.any() and not unlabelled.all():
-        cut.notes.append(f"left out: {unlabelled.sum():,} windows without a label")
+        cut.notes.append(LeftOut(f"left out: {unlabelled.sum():,} windows without a label"))
         rest = cut.take(np.flatnonzero(~unlabelled))
         cut = replace(rest, validation=cut.validation, test=cut.test)
     return cut

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, NotRequired, Required, TypedDict
 
 import numpy as np
 
 from kerasseq.data.tokenizers.tokenizer import EarlierCaptionWords, TokenizerState
 from kerasseq.io.schema import Array, Length, Limits
 from kerasseq.models.feature_extractor import ExtractorState
+from kerasseq.runs.scores import Averages, Interval, NotNegative, Share
 
 __all__ = ["CaptionMetrics", "CaptionState"]
 
@@ -51,8 +52,19 @@ class CaptionState(TypedDict):
     shown: NotRequired[_Shown]
 
 
-class _Scores(TypedDict):
-    vocabulary: float
+class _Similarities(TypedDict, total=False):
+    """Scores of captions; a baseline has no perplexity."""
+
+    bleu_1: NotNegative
+    bleu_2: NotNegative
+    bleu_3: NotNegative
+    bleu_4: NotNegative
+    chrf: NotNegative
+    rouge_l: NotNegative
+    cider: NotNegative
+    exact: Share
+    new: Share
+    vocabulary: Required[NotNegative]
 
 
 class _Example(TypedDict):
@@ -60,8 +72,16 @@ class _Example(TypedDict):
     references: list[str]
 
 
-class CaptionMetrics(TypedDict):
-    """Entries of metrics.json that only captioning has."""
+class _CaptionMetrics(TypedDict):
+    """Entries of metrics.json that only captioning has, and scores."""
 
-    test: _Scores
+    test: _Similarities
+    interval: dict[str, Interval]
+    baselines: dict[str, _Similarities]
     examples: list[_Example]
+
+
+#: The type of metrics.json of captioning; BLEU is no average.
+CaptionMetrics = Annotated[
+    _CaptionMetrics, Averages("rouge_l", "cider", "exact", "new", "perplexity", always=True)
+]

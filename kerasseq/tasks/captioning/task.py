@@ -238,6 +238,11 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
 
         return CaptionMetrics
 
+    def history_type(self) -> Any:
+        from kerasseq.runs import LossHistory
+
+        return LossHistory
+
     def check_saved(
         self,
         model: keras.Model,

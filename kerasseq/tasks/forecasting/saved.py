@@ -9,6 +9,7 @@ import numpy as np
 from kerasseq.data.series.reader import SeriesReaderState, Steps
 from kerasseq.data.series.state import PanelState
 from kerasseq.io.schema import AnyFloat, Array, Count, Length, Limits, SameLength
+from kerasseq.runs.scores import Averages, Interval, Loss, Share
 from kerasseq.tasks.forecasting.conformal import CalibrationState
 
 __all__ = ["EarlierState", "ForecastMetrics", "ForecastState"]
@@ -101,9 +102,25 @@ def _example_fault(example: _Example) -> str | None:
     return "must have a stamp for each step, and a value for each step in each list"
 
 
-class ForecastMetrics(TypedDict):
-    """Entries of metrics.json that only forecasting has."""
+class _Scores(TypedDict, total=False):
+    """Scores of forecasts; a series may leave some of them undefined."""
 
+    mae: Loss
+    rmse: Loss
+    smape: Loss
+    mase: Loss
+    rmsse: Loss
+    pinball: Loss
+    crps: Loss
+    coverage: Share
+
+
+class _ForecastMetrics(TypedDict):
+    """Entries of metrics.json that only forecasting has, and scores."""
+
+    test: _Scores
+    interval: dict[str, Interval]
+    baselines: dict[str, _Scores]
     by_step: _ByMetric
     by_series: _ByMetric
     by_target: _ByMetric
@@ -111,3 +128,7 @@ class ForecastMetrics(TypedDict):
     coverage_by_level: dict[str, Annotated[_Coverage, SameLength("levels", "shares")]]
     nominal_coverage: NotRequired[_Level]
     examples: list[Annotated[_Example, _example_fault]]
+
+
+#: The type of metrics.json of forecasting; few windows have no intervals.
+ForecastMetrics = Annotated[_ForecastMetrics, Averages()]

@@ -41,15 +41,14 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     def check(self, settings: ForecastingSettings) -> None:
         from kerasseq.tasks.forecasting import defaults
 
-        self._check_conflicts(settings)
         resolved, _ = self.resolve(defaults.SMALLEST, settings)
         linear = bool(settings.linear)
         norm = resolved.normalization if resolved.model == "hybrid" else "none"
         smallest = changed(resolved, normalization=norm, segment=1, linear=linear)
         self.count(defaults.SMALLEST, smallest)  # the model checks its cell and sizes
 
-    def _check_conflicts(self, settings: ForecastingSettings) -> None:
-        """The part of `check` that needs neither a backend nor pandas."""
+    def check_conflicts(self, settings: ForecastingSettings) -> None:
+        """Needs neither a backend nor pandas, so that conflicts are told at once."""
         from kerasseq.data import parts
         from kerasseq.data.series.part_values import is_stamp, is_table
 
@@ -94,7 +93,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.io.tables import table_path
 
         check(settings)
-        self._check_conflicts(settings)
+        self.check_conflicts(settings)
         if isinstance(settings.data, str | os.PathLike) and settings.data != "demo":
             table_path(settings.data)  # before `load` imports pandas
         return self.load(settings.data, settings)

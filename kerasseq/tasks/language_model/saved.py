@@ -6,10 +6,9 @@ from typing import Annotated, TypedDict
 
 from kerasseq.data.text.language_reader import LanguageReaderState
 from kerasseq.io.schema import Limits
+from kerasseq.runs.scores import Averages, NotNegative, NotNegativeInterval
 
 __all__ = ["LanguageModelMetrics", "LanguageModelState"]
-
-_Least = Annotated[float, Limits(least=0)]
 
 
 class _DataInfo(TypedDict):
@@ -24,10 +23,14 @@ class LanguageModelState(TypedDict):
     column: str | None
 
 
-class LanguageModelMetrics(TypedDict):
+class _LanguageModelMetrics(TypedDict):
     """Entries of metrics.json that only language models have, and scores."""
 
-    test: dict[str, _Least]
-    interval: dict[str, tuple[_Least, _Least]]
-    baselines: dict[str, dict[str, _Least]]
+    test: dict[str, NotNegative]
+    interval: dict[str, NotNegativeInterval]
+    baselines: dict[str, dict[str, NotNegative]]
     unknown: Annotated[float, Limits(least=0, most=1)]
+
+
+#: The type of metrics.json of language models; a short text has no intervals.
+LanguageModelMetrics = Annotated[_LanguageModelMetrics, Averages()]

@@ -333,6 +333,11 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
 
         return LanguageModelMetrics
 
+    def history_type(self) -> Any:
+        from kerasseq.runs import LossHistory
+
+        return LossHistory
+
     def check_saved(
         self,
         model: keras.Model,

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isclose
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from kerasseq.data.sequences.reader import ReaderState, SequenceReader
 from kerasseq.evaluation.regression_metrics import RegressionExamples
 from kerasseq.io.schema import Limits, SameLength
 from kerasseq.models.feature_extractor import ExtractorState
-from kerasseq.runs.classification import Confusion, Reliability
+from kerasseq.runs.classification import Confusion, Reliability, check_classes
+from kerasseq.runs.scores import (
+    Averages,
+    Interval,
+    NotNegative,
+    NotNegativeInterval,
+    Share,
+    ShareInterval,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -18,39 +28,33 @@ if TYPE_CHECKING:
 
 __all__ = ["SequenceMetrics", "SequenceState", "check_metrics", "check_run"]
 
-_Share = Annotated[float, Limits(least=0, most=1 + 1e-6)]
-_Least = Annotated[float, Limits(least=0)]
-_R2 = Annotated[float, Limits(most=1)]
-
-
-def _order_fault(interval: list[float]) -> str | None:
-    """The fault of an interval whose ends are in the wrong order; None if it has none."""
-    low, high = interval
-    return None if low <= high else f"must begin below its end, and is {low} to {high}"
-
 
 class _Scores(TypedDict, total=False):
     """Scores of a classifier, or of a regression."""
 
-    accuracy: _Share
-    macro_f1: _Share
-    log_loss: _Least
-    calibration_error: _Share
-    r2: _R2
-    mean_absolute_error: _Least
-    root_mean_squared_error: _Least
+    accuracy: Share
+    macro_f1: Share
+    log_loss: NotNegative
+    calibration_error: Share
+    r2: Annotated[float, Limits(most=1)]
+    mean_absolute_error: NotNegative
+    root_mean_squared_error: NotNegative
 
 
 class _Intervals(TypedDict, total=False):
     """The interval of each score that has one."""
 
-    accuracy: Annotated[tuple[_Share, _Share], _order_fault]
-    macro_f1: Annotated[tuple[_Share, _Share], _order_fault]
-    log_loss: Annotated[tuple[_Least, _Least], _order_fault]
-    calibration_error: Annotated[tuple[_Share, _Share], _order_fault]
-    r2: Annotated[tuple[_R2, _R2], _order_fault]
-    mean_absolute_error: Annotated[tuple[_Least, _Least], _order_fault]
-    root_mean_squared_error: Annotated[tuple[_Least, _Least], _order_fault]
+    accuracy: ShareInterval
+    macro_f1: ShareInterval
+    log_loss: NotNegativeInterval
+    calibration_error: ShareInterval
+    r2: Interval
+    mean_absolute_error: NotNegativeInterval
+    root_mean_squared_error: NotNegativeInterval
+
+
+#: Scores that every run of their kind has intervals of.
+_AVERAGES = ("accuracy", "log_loss", "mean_absolute_error", "root_mean_squared_error")
 
 
 class SequenceState(ReaderState):
@@ -59,7 +63,7 @@ class SequenceState(ReaderState):
     extractor: NotRequired[ExtractorState | None]  # missing in earlier runs
 
 
-class SequenceMetrics(TypedDict):
+class _SequenceMetrics(TypedDict):
     """Entries of metrics.json: of a classifier, or of a regression."""
 
     test: _Scores
@@ -68,6 +72,10 @@ class SequenceMetrics(TypedDict):
     confusion: NotRequired[Confusion]
     reliability: NotRequired[Reliability]
     examples: NotRequired[Annotated[RegressionExamples, SameLength("truth", "predicted")]]
+
+
+#: The type of metrics.json.
+SequenceMetrics = Annotated[_SequenceMetrics, Averages(*_AVERAGES, always=True)]
 
 
 def check_run(
@@ -107,32 +115,28 @@ def check_metrics(metrics: Mapping[str, Any], classes: int) -> None:
     """
     names = ("confusion", "reliability") if classes else ("examples",)
     missing = [name for name in names if name not in metrics]
-    headline = "accuracy" if classes else "r2"
+    headline = "accuracy" if classes else "mean_absolute_error"
     scores = {"test": metrics["test"], **metrics["baselines"]}
     missing += [
         f"{headline} of {name}" for name, values in scores.items() if headline not in values
     ]
     if missing:
         raise ValueError(f"the metrics lack {' and '.join(missing)}")
-    scored = len(metrics["confusion"]) if classes else 0
-    if classes != scored:
-        raise ValueError(
-            f"the confusion matrix has {scored:,} classes, and the state has {classes:,}"
-        )
-    rows = metrics["rows"]["test"]
-    counts = {}
     if classes:
-        counts = {
-            "confusion": sum(map(sum, metrics["confusion"])),
-            "reliability": sum(metrics["reliability"]["rows"]),
-        }
-    for name, count in counts.items():
-        if count != rows:
-            raise ValueError(f"{name} is of {count:,} rows, and {rows:,} were scored")
-    if classes:
-        right = sum(row[number] for number, row in enumerate(metrics["confusion"])) / max(rows, 1)
-        if abs(metrics["test"]["accuracy"] - right) > 1e-6:
-            raise ValueError(
-                f"the accuracy is {metrics['test']['accuracy']}, and that of the confusion matrix "
-                f"{right}"
-            )
+        check_classes(metrics, classes)
+    else:
+        _check_regression(metrics)
+
+
+def _check_regression(metrics: Mapping[str, Any]) -> None:
+    """Raise a ValueError unless the scores of a regression agree with its examples."""
+    examples, rows = metrics["examples"], metrics["rows"]["test"]
+    shown = len(examples["truth"])
+    if not 0 < shown <= rows:
+        raise ValueError(f"examples has {shown:,} rows, and {rows:,} were scored")
+    if shown < rows:  # the first of many rows
+        return
+    pairs = zip(examples["truth"], examples["predicted"])
+    error, scored = fmean(abs(a - b) for a, b in pairs), metrics["test"]["mean_absolute_error"]
+    if not isclose(error, scored, rel_tol=1e-6, abs_tol=1e-12):
+        raise ValueError(f"the mean absolute error is {scored}, and that of examples {error}")

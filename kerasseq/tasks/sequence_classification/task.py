@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from kerasseq.formatting.columns import distinct_names
-from kerasseq.runs import Standalone, Unlabelled
+from kerasseq.runs import LossHistory, Standalone, Unlabelled
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.sequence_classification.run import SequenceRun
 
@@ -59,6 +59,18 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         }
         return super().settings_to_json(changed(settings, **columns, **pairs))
 
+    def check_conflicts(self, settings: SequenceClassificationSettings) -> None:
+        if settings.stride is not None and settings.window is None:
+            raise ValueError(
+                f"stride= is the distance of windows: pass window= too. "
+                f"Received: stride={settings.stride}"
+            )
+        if settings.test_groups is not None and not isinstance(settings.test, Real):
+            raise ValueError(
+                "test_groups= names the groups to score on, and test= has separate sequences to "
+                "score on: leave one of them out."
+            )
+
     def check(self, settings: SequenceClassificationSettings) -> None:
         from kerasseq.data import parts
         from kerasseq.data.sequences.patterns import compile_pattern
@@ -72,16 +84,6 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             )
         if settings.pattern is not None:
             compile_pattern(settings.pattern)
-        if settings.stride is not None and settings.window is None:
-            raise ValueError(
-                f"stride= is the distance of windows: pass window= too. "
-                f"Received: stride={settings.stride}"
-            )
-        if settings.test_groups is not None and not isinstance(settings.test, Real):
-            raise ValueError(
-                "test_groups= names the groups to score on, and test= has separate sequences to "
-                "score on: leave one of them out."
-            )
         if settings.image_size is not None:
             from kerasseq.data.images.files import check_scaled_size
 
@@ -346,7 +348,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         reading: Mapping[str, Any],
     ) -> SequenceExamples:
         from kerasseq.data.sequences.read import read_sequences
-        from kerasseq.data.sequences.recordings import Sequences
+        from kerasseq.data.sequences.recordings import LeftOut, Sequences
         from kerasseq.tasks.sequence_classification import reading as how
 
         source = data
@@ -359,7 +361,7 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
                 "every sequence needs a label to score on, the same for all of its timesteps. Pass "
                 "label=, or data with labels."
             )
-        left_out = [note for note in source.notes if note.startswith("left out")]
+        left_out = [note for note in source.notes if isinstance(note, LeftOut)]
         return dataclasses.replace(_scored(self._reader(state), source), remarks=left_out)
 
     def unlabelled(
@@ -425,6 +427,9 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         from kerasseq.tasks.sequence_classification.saved import SequenceMetrics
 
         return SequenceMetrics
+
+    def history_type(self) -> Any:
+        return LossHistory
 
     def check_saved(
         self,

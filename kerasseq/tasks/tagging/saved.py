@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict
 
-from kerasseq.io.schema import Count, Length, Limits
+from kerasseq.io.schema import Count, Length
+from kerasseq.runs.scores import Averages, LossHistory, Share, ShareInterval, Shares
 
-__all__ = ["TaggingMetrics"]
-
-_Share = Annotated[float, Limits(least=0, most=1 + 1e-6)]
+__all__ = ["TaggingHistory", "TaggingMetrics"]
 
 
 class _TypeScores(TypedDict):
-    f1: _Share
-    precision: _Share
-    recall: _Share
+    f1: Share
+    precision: Share
+    recall: Share
     count: Count
 
 
@@ -37,15 +36,25 @@ class _Mistake(TypedDict):
     after: str
     true: str
     predicted: str
-    probability: _Share
+    probability: Share
 
 
-class TaggingMetrics(TypedDict):
+class TaggingHistory(LossHistory, total=False):
+    """Entries of history.json."""
+
+    val_f1: Shares
+
+
+class _TaggingMetrics(TypedDict):
     """Entries of metrics.json that only taggers have, and scores, which are shares."""
 
-    test: dict[str, _Share]
-    interval: dict[str, tuple[_Share, _Share]]
-    baselines: dict[str, dict[str, _Share]]
+    test: dict[str, Share]
+    interval: dict[str, ShareInterval]
+    baselines: dict[str, dict[str, Share]]
     types: dict[str, _TypeScores]
     confusion: Annotated[_Confusion, _shape_fault]
     mistakes: list[_Mistake]
+
+
+#: The type of metrics.json of taggers, whose scores are ratios of counts.
+TaggingMetrics = Annotated[_TaggingMetrics, Averages()]

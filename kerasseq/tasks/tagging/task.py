@@ -368,6 +368,11 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
 
         return TaggingMetrics
 
+    def history_type(self) -> Any:
+        from kerasseq.tasks.tagging.saved import TaggingHistory
+
+        return TaggingHistory
+
     def check_saved(
         self,
         model: keras.Model,

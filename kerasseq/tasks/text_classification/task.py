@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from kerasseq.formatting.columns import distinct_names
-from kerasseq.runs import ClassificationMetrics, ClassificationRun, Standalone, Unlabelled
+from kerasseq.runs import (
+    ClassificationMetrics,
+    ClassificationRun,
+    LossHistory,
+    Standalone,
+    Unlabelled,
+    check_classes,
+)
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
 
 if TYPE_CHECKING:
@@ -327,6 +334,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
     def metrics_type(self) -> Any:
         return ClassificationMetrics
 
+    def history_type(self) -> Any:
+        return LossHistory
+
     def check_saved(
         self,
         model: keras.Model,
@@ -335,11 +345,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         metrics: Mapping[str, Any],
     ) -> None:
         super().check_saved(model, state, settings, metrics)
-        classes, scored = len(self._reader(state).classes), len(metrics["confusion"])
-        if classes != scored:
-            raise ValueError(
-                f"the confusion matrix has {scored:,} classes, and the state has {classes:,}"
-            )
+        check_classes(metrics, len(self._reader(state).classes))
 
     def standalone(
         self, model: keras.Model, state: Mapping[str, Any], settings: SentimentSettings

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kerasseq.data.sequences.patterns import compile_pattern, match_name
@@ -248,7 +249,10 @@ def test_the_channels_of_files_with_names_are_said(tmp_path: Path) -> None:
             tmp_path / label / "0.csv", np.column_stack([range(len(VALUES)), VALUES]), "time_s,x,y"
         )
     source = read_sequences(tmp_path, Reading())
-    assert source.notes == ["channels 'x', 'y'"]
+    assert source.notes == [
+        "a/0.csv and 1 more: step from column 'time_s'",
+        "channels 'x', 'y'",
+    ]
     assert source.rate == 1.0
 
 
@@ -257,3 +261,19 @@ def test_a_file_of_the_ucr_archive_without_a_header_says_its_remedy(tmp_path: Pa
     path.write_text("1\t0.5\t0.6\n2\t0.1\t0.2\n")
     with pytest.raises(ValueError, match=r"UCR archive without a header.*pandas\.read_csv"):
         read_sequences(path, Reading())
+
+
+def test_columns_of_files_that_are_no_channels_are_noted(tmp_path: Path) -> None:
+    for number, name in enumerate(("a/0", "a/1", "b/0", "b/1")):
+        path = tmp_path / f"{name}.csv"
+        path.parent.mkdir(exist_ok=True)
+        frame = pd.DataFrame({"x": [0.5, 1.5, 2.5], "id": range(3 * number, 3 * number + 3)})
+        stamps = pd.date_range("2024-01-01", periods=3, freq="s")
+        frame.assign(time=stamps, timestamp=stamps).to_csv(path, index=False)
+    source = read_sequences(tmp_path, Reading())
+    assert source.channels == ["x"]
+    assert source.notes[0] == (
+        "a/0.csv and 3 more: step from column 'time', no channels but identifiers 'id', 'timestamp'"
+    )
+    again = read_sequences(tmp_path, Reading(learn=False, usual={"channels": ["x"]}))
+    assert again.remarks == [""] * 4  # the note of each prediction
