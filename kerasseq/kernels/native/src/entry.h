@@ -1,6 +1,8 @@
 // Entry points of one cell and dtype. Included once per instruction set, inside its namespace.
 
 template <class C, class T> void forward(const KsProblem &p) {
+    prefer_large_pages(p.y, size_t(p.batch * p.time * p.units) * sizeof(T));
+    prefer_large_pages(p.reserve, reserve_size<C, T>(p) * sizeof(T));
     Parts count{nullptr, 0};
     Forward<C, T> planned(p, count);
     Scratch block(count.used);
@@ -11,6 +13,7 @@ template <class C, class T> void forward(const KsProblem &p) {
 }
 
 template <class C, class T> void backward(const KsProblem &p) {
+    prefer_large_pages(p.dx, size_t(p.batch * p.time * p.inputs) * sizeof(T));
     Parts count{nullptr, 0};
     Backward<C, T> planned(p, count);
     Scratch block(count.used);

@@ -3,6 +3,7 @@
 //
 // What is here is compiled for machines that not every user has. It must not be shared with other
 // sources, so nothing of the standard library that is a template is used inside.
+#include "pages.h"
 #include "pool.h"
 #include "problem.h"
 

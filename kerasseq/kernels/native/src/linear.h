@@ -96,12 +96,19 @@ template <class T> struct Linear {
     }
 };
 
+template <class T> size_t bytes_of_all_steps(const KsLinear &p) {
+    return size_t(p.parts * p.batch * p.time * p.units) * sizeof(T);
+}
+
 template <class T> void linear(const KsLinear &p) {
+    prefer_large_pages(p.trail, bytes_of_all_steps<T>(p));
     Linear<T> pass(p);
     parallel(pass.tasks, [](void *c, int i) { static_cast<Linear<T> *>(c)->run(i); }, &pass);
 }
 
 template <class T> void linear_gradient(const KsLinear &p) {
+    prefer_large_pages(p.da, bytes_of_all_steps<T>(p));
+    prefer_large_pages(p.db, bytes_of_all_steps<T>(p));
     Linear<T> pass(p);
     parallel(pass.tasks, [](void *c, int i) { static_cast<Linear<T> *>(c)->run_gradient(i); }, &pass);
 }
