@@ -122,6 +122,7 @@ _LATER_OF: dict[str, dict[str, Any]] = {
         **{"ema_momentum": "auto", "top_db": 40.0},
     },
     "tagging": {"sentence_label": None},
+    "language_model": dict.fromkeys(("weight_drop", "activation_penalty", "temporal_penalty"), 0.0),
 }
 # Defaults that became "auto", which resolves to them in all rows that were measured before.
 _BEFORE_AUTO: dict[str, dict[str, Any]] = {"sequence_classification": {"jitter": 0.1}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kerasseq.settings import Choice, Float, Int, doc, setting
 from kerasseq.tasks.language_model import LanguageModelling
@@ -104,6 +104,21 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         below=1,
         range=Float(0.0, 0.2),
     )
+    weight_drop: float = setting(
+        0.0,
+        "dropout rate of the recurrent weights, the same ones at all timesteps of a chunk",
+        least=0,
+        below=1,
+    )
+    activation_penalty: float = setting(
+        0.0, "factor of the mean square of the last layer's inputs in the loss", least=0
+    )
+    temporal_penalty: float = setting(
+        0.0,
+        "factor of the mean square of the change of the recurrent outputs between timesteps in "
+        "the loss",
+        least=0,
+    )
     steps: int = setting(
         50,
         "tokens of a chunk, over which the gradient is propagated",
@@ -140,6 +155,12 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         "many as have batch_size times steps tokens",
         range=Choice((4, 8, 16, 32)),
     )
+
+    @property
+    def cell_options(self) -> dict[str, Any]:
+        """Arguments of `kerasseq.rnn`, with `weight_drop` unless it is 0."""
+        options = super().cell_options
+        return options if not self.weight_drop else {**options, "weight_drop": self.weight_drop}
 
 
 language_model = recipe(LanguageModelSettings, LanguageModelling)

@@ -34,7 +34,10 @@ class LanguageModelConfig:
         layer_dropout: dropout rate between recurrent layers.
         embedding_dropout: dropout rate of the embedded tokens.
         word_dropout: share of the tokens that are replaced by the unknown token in training.
-        options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, ...
+        activation_penalty: factor of the mean square of the last layer's inputs in the loss.
+        temporal_penalty: factor of the mean square of the change of the outputs from one timestep
+            to the next in the loss; both as in Merity et al. (2017, arXiv 1708.01009).
+        options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, weight_drop, ...
 
     Model input:
         `tokens`, int (batch, timesteps).
@@ -64,6 +67,8 @@ class LanguageModelConfig:
     layer_dropout: float = 0.0
     embedding_dropout: float = 0.0
     word_dropout: float = 0.0
+    activation_penalty: float = 0.0
+    temporal_penalty: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -129,6 +134,8 @@ class LanguageModelConfig:
             dropout=self.dropout,
             embedding_dropout=self.embedding_dropout,
             word_dropout=self.word_dropout,
+            activation_penalty=self.activation_penalty,
+            temporal_penalty=self.temporal_penalty,
             name="decoder",
         )
         tokens = keras.Input((None,), dtype="int32", name="tokens")

@@ -68,8 +68,9 @@ class TrainingSettings:
     )
     optimizer: str | keras.optimizers.Optimizer = setting(
         "adam",
-        'name of a Keras optimizer, such as "adam", "sgd" or "lion"; or an optimizer, which brings '
-        "its own learning rate, weight decay, clipping and average",
+        'name of a Keras optimizer, such as "adam", "sgd" or "lion"; "asgd" for SGD whose weights '
+        "are averaged from the epoch on in which the validation score stops improving; or an "
+        "optimizer, which brings its own learning rate, weight decay, clipping and average",
     )
     learning_rate: float = setting(
         1e-3, "learning rate of the optimizer", above=0, range=Float(1e-4, 1e-2, log=True)

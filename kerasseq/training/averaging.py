@@ -15,20 +15,23 @@ class Averaging(keras.callbacks.Callback):
     Callbacks that come after it see the averaged model at the end of an epoch, so that its weights
     are those of the best epoch. Unlike `keras.callbacks.SwapEMAWeights`, on which it stands, it
     keeps the weights of the last step after the last epoch too, for a training that goes on.
+
+    Args:
+        swap: a callback that swaps averages and weights as `keras.callbacks.SwapEMAWeights` does,
+            which is the default.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, swap: keras.callbacks.Callback | None = None) -> None:
         super().__init__()
-        self._swap = keras.callbacks.SwapEMAWeights()
+        self._swap = swap or keras.callbacks.SwapEMAWeights()
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)
         self._swap.set_model(model)
 
-    @staticmethod
-    def take_out(model: keras.Model) -> None:
+    def take_out(self, model: keras.Model) -> None:
         """Swap averages and weights in a model that was restored from the end of an epoch."""
-        swap = keras.callbacks.SwapEMAWeights()
+        swap = type(self._swap)()
         swap.set_model(model)
         swap.on_test_begin()  # a swap goes both ways
 

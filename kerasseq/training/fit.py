@@ -11,10 +11,11 @@ from typing import Any
 import keras
 
 from kerasseq.io.limits import Damaged
+from kerasseq.training.averaged_sgd import AveragedSGD, TriggeredAveraging
 from kerasseq.training.averaging import Averaging
 from kerasseq.training.batches import Batches, Examples, Generated
 from kerasseq.training.checkpoint import BestEpochCheckpoint, TimeLimit
-from kerasseq.training.config import History, StopRule, TrainingConfig
+from kerasseq.training.config import History, StopRule, TrainingConfig, direction
 from kerasseq.training.lines import Lines
 from kerasseq.training.progress import show_progress
 from kerasseq.training.streams import StreamBatches, Streams
@@ -82,7 +83,7 @@ def fit(
     checkpointer = BestEpochCheckpoint(
         training_model, batches, config, checkpoint, dict(stamp or {}), stop_rule, seconds
     )
-    averaging = [Averaging()] if training_model.optimizer.use_ema else []
+    averaging = _averaging(training_model.optimizer, config, checkpointer)
     time_limit = [] if seconds is None else [TimeLimit(checkpointer)]
     resumed_after = 0
     try:
@@ -91,7 +92,7 @@ def fit(
         print(f"{error}: training begins anew", file=sys.stderr, flush=True)
     if not checkpointer.done:
         if resumed_after and averaging:
-            Averaging.take_out(training_model)
+            averaging[0].take_out(training_model)
         validation_batches = None
         if validation is not None:
             validation_batches = _batches(validation, config, 4 * config.batch_size)
@@ -109,6 +110,21 @@ def fit(
     return FitResult(
         checkpointer.history, checkpointer.best_epoch, checkpointer.seconds, resumed_after
     )
+
+
+def _averaging(
+    optimizer: keras.Optimizer, config: TrainingConfig, checkpointer: BestEpochCheckpoint
+) -> list[Averaging]:
+    """The callback that puts the averages of an optimizer into the model, if it keeps any."""
+    if isinstance(optimizer, AveragedSGD):
+        # The averages begin one epoch before the training would stop.
+        interval = max(1, config.patience - 1)
+        return [
+            TriggeredAveraging(
+                config.monitor, direction(config.monitor), interval, lambda: checkpointer.history
+            )
+        ]
+    return [Averaging()] if optimizer.use_ema else []
 
 
 def _batches(

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from kerasseq.settings import declarations_of, raise_faults
+from kerasseq.training.averaged_sgd import AveragedSGD
 
 __all__ = ["SETTINGS", "check", "check_alone", "exclude", "make", "setting_to_json"]
 
@@ -30,8 +31,8 @@ def make(
     """Make an optimizer without state.
 
     Args:
-        optimizer: name of a Keras optimizer; or an optimizer, or its config, of which a copy
-            without state is made; the other arguments then have no effect.
+        optimizer: name of a Keras optimizer, or "asgd" for `AveragedSGD`; or an optimizer, or its
+            config, of which a copy without state is made; the other arguments then have no effect.
         learning_rate: learning rate.
         schedule: "constant", "cosine" (down to zero over all steps), or a Keras schedule or its
             config, which replaces `learning_rate`.
@@ -94,6 +95,11 @@ def check(settings: Any) -> None:
             for name in SETTINGS[1:]
             if getattr(settings, name) != declarations[name].default
         ]
+    elif settings.optimizer.lower() == "asgd" and settings.ema_momentum is not None:
+        faults.append(
+            "optimizer='asgd' keeps an average of its own: leave ema_momentum= out. "
+            f"Received: ema_momentum={settings.ema_momentum!r}"
+        )
     raise_faults(faults)
 
 
@@ -150,12 +156,13 @@ def setting_to_json(value: Any) -> Any:
 
 
 def _optimizers() -> dict[str, Any]:
-    """The optimizer classes of Keras by their names in lower case."""
+    """The optimizer classes of Keras by their names in lower case, and averaged SGD."""
     members = vars(keras.optimizers).values()
     classes = [cls for cls in members if isinstance(cls, type) and issubclass(cls, keras.Optimizer)]
     abstract = [keras.Optimizer, keras.optimizers.LossScaleOptimizer]
     abstract.append(getattr(keras.optimizers, "MultiOptimizer", None))
-    return {cls.__name__.lower(): cls for cls in classes if cls not in abstract}
+    of_keras = {cls.__name__.lower(): cls for cls in classes if cls not in abstract}
+    return {**of_keras, "asgd": AveragedSGD}
 
 
 def _optimizer_class(name: str) -> Any:

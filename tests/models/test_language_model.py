@@ -54,6 +54,7 @@ def _outputs(model: keras.Model, training: bool) -> np.ndarray:
         ("embedding_dropout", {"embedding_dropout": 0.5}),
         ("word_dropout", {"word_dropout": 0.5}),
         ("recurrent_dropout", {"options": {"recurrent_dropout": 0.5}}),
+        ("weight_drop", {"options": {"weight_drop": 0.5}}),
     ],
 )
 def test_each_dropout_acts_in_training_and_not_otherwise(name: str, rates: dict[str, Any]) -> None:
@@ -73,6 +74,32 @@ def test_dropout_is_locked_over_time() -> None:
         assert (kept == kept[:, :1]).all()
         assert kept.any()
         assert not kept.all()
+
+
+def test_penalties_are_mean_squares_of_outputs_and_of_their_changes() -> None:
+    config = LanguageModelConfig(
+        words=12, units=8, dropout=0.5, activation_penalty=2.0, temporal_penalty=3.0
+    )
+    model = config.build()
+    decoder = model.get_layer("decoder")
+    tokens = np.where(np.arange(6) < 4, TOKENS, 0)  # padding at the end
+    embedded = decoder.embedding(tokens)
+    outputs = ops.convert_to_numpy(decoder.run(embedded, decoder.first_states(3), False)[0])[:, :4]
+    seen: list[np.ndarray] = []
+    dropout = decoder.dropout.call
+
+    def call(inputs: Any, training: bool = False) -> Any:
+        seen.append(ops.convert_to_numpy(dropout(inputs, training=training)))
+        return seen[-1]
+
+    decoder.dropout.call = call
+    decoder(tokens, training=True)
+    penalties = [float(ops.convert_to_numpy(loss)) for loss in decoder.losses]
+    changes = np.diff(outputs, axis=1)
+    expected = [2 * np.mean(seen[0][:, :4] ** 2), 3 * np.mean(changes**2)]
+    np.testing.assert_allclose(penalties, expected, rtol=1e-4)
+    decoder(tokens)
+    assert not decoder.losses, "penalties outside of training"
 
 
 def test_a_text_may_be_read_in_pieces_and_padding_is_skipped() -> None:

@@ -403,6 +403,34 @@ def test_averages_go_on_after_an_interruption(tmp_path: Path, epoch: int) -> Non
     assert _same(again, whole)
 
 
+def test_averaged_sgd_averages_from_the_epoch_on_that_does_not_improve() -> None:
+    weights, model = _Weights(), _model()
+    # A learning rate so high that the validation loss is no better in one of the first epochs.
+    config = _plan(optimizer="asgd", learning_rate=4.0, clipnorm=None, epochs=6, patience=2)
+    history = _fit(model, config, callbacks=[weights]).history["val_loss"]
+    triggered = next(epoch for epoch in range(1, 6) if history[epoch] >= min(history[:epoch]))
+    assert triggered < len(history) - 1, "nothing was averaged"
+    per_epoch = len(weights.steps) // len(weights.epochs)
+    for epoch, kept in enumerate(weights.epochs):
+        first = min(epoch, triggered) + 1
+        averaged = weights.steps[first * per_epoch - 1 : (epoch + 1) * per_epoch]
+        for number, value in enumerate(kept):
+            expected = np.mean([step[number] for step in averaged], axis=0)
+            np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("epoch", first_of([2, 4]))
+def test_averaged_sgd_goes_on_after_an_interruption(tmp_path: Path, epoch: int) -> None:
+    config = _plan(optimizer="asgd", learning_rate=4.0, clipnorm=None, epochs=6, patience=2)
+    checkpoint, whole, again = tmp_path / "checkpoint.npz", _model(), _model(seed=99)
+    uninterrupted = _fit(whole, config)
+    assert len(uninterrupted.history["loss"]) > epoch + 1
+    with pytest.raises(KeyboardInterrupt):
+        _fit(_model(), config, callbacks=[_Interrupt(epoch)], checkpoint=checkpoint)
+    assert _fit(again, config, checkpoint=checkpoint).history == uninterrupted.history
+    assert _same(again, whole)
+
+
 def test_an_interruption_in_the_first_epoch_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         _fit(_model(), callbacks=[_Interrupt(0)], checkpoint=tmp_path / "run" / "checkpoint.npz")

@@ -29,6 +29,10 @@ class TextDecoder(WordDecoder):
         dropout: Dropout rate before the last layer.
         embedding_dropout: Dropout rate of the embedded words.
         word_dropout: Share of the words that are replaced by the unknown word in training.
+        activation_penalty: Factor of the mean square of the last layer's inputs, which is added to
+            the loss in training.
+        temporal_penalty: Factor of the mean square of the difference between neighbouring outputs
+            of the recurrent layer, likewise (both: Merity et al. 2017, arXiv 1708.01009).
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -60,6 +64,8 @@ class TextDecoder(WordDecoder):
         dropout: float = 0.0,
         embedding_dropout: float = 0.0,
         word_dropout: float = 0.0,
+        activation_penalty: float = 0.0,
+        temporal_penalty: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -78,6 +84,8 @@ class TextDecoder(WordDecoder):
             embedding_dropout, name="embedding_dropout"
         )
         self.word_dropout = TokenDropout(word_dropout, name="word_dropout")
+        self.activation_penalty = activation_penalty
+        self.temporal_penalty = temporal_penalty
         self.projection: Any = None
 
     def build(self, tokens_shape: Any) -> None:
@@ -120,7 +128,18 @@ class TextDecoder(WordDecoder):
         embedded = self.embedding_dropout(embedded, training=training)
         output, states = self.run(embedded, state["states"], training, mask)
         joint = self.dropout(output, training=training)
+        if training:
+            self._penalise(output, joint, tokens)
         return self._read_out(joint), {"states": states}
+
+    def _penalise(self, output: Tensor, joint: Tensor, tokens: Tensor) -> None:
+        """Add the penalties to the losses, as means over the timesteps that are no padding."""
+        real = tokens != 0
+        if self.activation_penalty:
+            self.add_loss(self.activation_penalty * _mean_square(joint, real))
+        if self.temporal_penalty and output.shape[1] != 1:
+            steps = output[:, 1:] - output[:, :-1]
+            self.add_loss(self.temporal_penalty * _mean_square(steps, real[:, 1:]))
 
     def _read_out(self, output: Tensor) -> Tensor:
         """Logits from recurrent outputs."""
@@ -166,4 +185,13 @@ class TextDecoder(WordDecoder):
             "dropout": self.dropout.rate,
             "embedding_dropout": self.embedding_dropout.rate,
             "word_dropout": self.word_dropout.rate,
+            "activation_penalty": self.activation_penalty,
+            "temporal_penalty": self.temporal_penalty,
         }
+
+
+def _mean_square(values: Tensor, real: Tensor) -> Tensor:
+    """Mean square of (batch, timesteps, width) values where `real`, in float32."""
+    squares = ops.mean(ops.square(ops.cast(values, "float32")), axis=-1)
+    weights = ops.cast(real, "float32")
+    return ops.sum(squares * weights) / ops.maximum(ops.sum(weights), 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,9 +46,7 @@ def dynamic_nats(
 
     from kerasseq.models import TokenScorer, WordLoss
 
-    config = replace(
-        config, dropout=0.0, layer_dropout=0.0, embedding_dropout=0.0, word_dropout=0.0
-    )
+    config = replace(config, **_without_regularisation(config))
     copy = config.build()
     copy.set_weights(model.get_weights())
     learner = config.training_model(copy, streams=1)
@@ -76,3 +74,12 @@ def dynamic_nats(
     scores = np.concatenate(nats)
     training.finite(scores, copy)
     return scores
+
+
+def _without_regularisation(config: LanguageModelConfig) -> dict[str, Any]:
+    """The fields of a config that regularise the training, without effect."""
+    rates = ("dropout", "layer_dropout", "embedding_dropout", "word_dropout")
+    penalties = ("activation_penalty", "temporal_penalty")
+    of_cells = ("recurrent_dropout", "zoneout", "weight_drop")
+    options = {name: value for name, value in config.options.items() if name not in of_cells}
+    return {**dict.fromkeys((*rates, *penalties), 0.0), "options": options}

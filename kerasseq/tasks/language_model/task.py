@@ -193,6 +193,8 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
             layer_dropout=settings.layer_dropout,
             embedding_dropout=settings.embedding_dropout,
             word_dropout=settings.word_dropout,
+            activation_penalty=settings.activation_penalty,
+            temporal_penalty=settings.temporal_penalty,
             options=settings.cell_options,
         )
 
