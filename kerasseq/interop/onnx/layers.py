@@ -1,4 +1,4 @@
-"""Layers that are converted as a whole; all others are opened, and their operations converted."""
+"""Layers, and loops, that are converted as a whole; all others are opened, and their operations converted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import keras
 from kerasseq import layers as ours
 from kerasseq.interop.onnx.graph import Graph, NotExportable
 from kerasseq.interop.onnx.recurrent import bidirectional, recurrent
+from kerasseq.interop.onnx.scan import run_loop
 from kerasseq.interop.onnx.tracing import Call, Trace, trace
+from kerasseq.kernels.timeloop import TimeLoop
 from kerasseq.layers.recurrent.bidirectional import Bidirectional
 
 __all__ = ["LAYERS"]
@@ -86,4 +88,5 @@ LAYERS: dict[type, Callable[[Graph, Call, Convert], list[str]]] = {
     keras.layers.Reshape: _reshaped,
     keras.layers.Flatten: _reshaped,
     **dict.fromkeys(_PER_TIMESTEP, _per_timestep),
+    TimeLoop: run_loop,
 }

@@ -187,6 +187,12 @@ def _filled(graph: Graph, call: Call) -> str:
     return graph.node("Expand", [value, graph.node("Shape", [call.argument("x", 0)])])
 
 
+@_converts("Einsum")
+def _einsum(graph: Graph, call: Call) -> str:
+    operands = [graph.name(operand, call.output.dtype) for operand in call.args]
+    return graph.node("Einsum", operands, equation=call.operation.subscripts)
+
+
 # Along axes
 
 
@@ -346,11 +352,28 @@ def _reshape(graph: Graph, call: Call) -> str:
 
 @_converts("Repeat")
 def _repeat(graph: Graph, call: Call) -> str:
+    """Repeated elements: copies along a new axis, which is joined with that of the elements."""
     x, axis, count = call.argument("x", 0), call.operation.axis, call.operation.repeats
-    if axis is None or x.shape[axis] is None or not isinstance(count, int):
-        raise NotExportable("it repeats the elements of an axis of unknown size")
-    places = np.repeat(np.arange(x.shape[axis], dtype=np.int64), count)
-    return graph.node("Gather", [x, places], axis=axis)
+    if axis is None or not isinstance(count, int):
+        raise NotExportable("it repeats elements of all axes, or each another number of times")
+    rank = len(x.shape)
+    axis %= rank
+    wide = graph.node("Unsqueeze", [x, graph.integers(axis + 1)])
+    copies = [1] * (rank + 1)
+    copies[axis + 1] = count
+    sizes = [graph.integers(-1) if n == axis else graph.sizes(x, n) for n in range(rank)]
+    tiled = graph.node("Tile", [wide, graph.integers(*copies)])
+    return graph.node("Reshape", [tiled, graph.joined(sizes)])
+
+
+@_converts("Tile")
+def _tile(graph: Graph, call: Call) -> str:
+    x, repeats = call.argument("x", 0), call.operation.repeats
+    repeats = [repeats] if isinstance(repeats, int) else [*repeats]
+    if len(repeats) > len(x.shape) or not all(isinstance(count, int) for count in repeats):
+        raise NotExportable("it repeats a tensor along new axes, or a computed number of times")
+    counts = [1] * (len(x.shape) - len(repeats)) + repeats
+    return graph.node("Tile", [x, graph.integers(*counts)])
 
 
 @_converts("Pad")
