@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
 import math
 import re
@@ -163,7 +164,7 @@ class Predictor:
         for place, one in enumerate(series):
             for step, stamp in enumerate(one.ahead(steps)):
                 for number, target in enumerate(targets):
-                    row = {**dict(zip(keys, one.key, strict=True)), time: written(stamp)}
+                    row = {**dict(zip(keys, one.key, strict=True)), time: one.steps.text(stamp)}
                     if targets[1:]:
                         row["target"] = target
                     row["forecast"] = float(point[place, step, number])
@@ -276,6 +277,10 @@ class Steps:
             in_cycle = self.cycle is None or (stamp.month - self.month) % self.cycle == 0
             return bool(stamp.day == day and in_cycle)
         return self.weekday is None or bool(stamp.weekday() == self.weekday)
+
+    def text(self, stamp: Any) -> Any:
+        """A stamp as text, which has a time if steps are shorter than days; a number stays one."""
+        return stamp.isoformat(sep=" ") if self.unit == "microseconds" else written(stamp)
 
     def __str__(self) -> str:
         return f"steps of {self.count} {'' if self.unit == 'count' else self.unit}".rstrip()
@@ -409,7 +414,7 @@ class Reader:
                 f"{shown}: {written(stamps[off[0]])} does not fit the {steps} of the training data."
             )
         numbers = [place for place in places if place is not None]
-        for row, (before, after) in enumerate(zip(numbers, numbers[1:], strict=False), 1):
+        for row, (before, after) in enumerate(itertools.pairwise(numbers), 1):
             if before == after:
                 raise ValueError(f"{shown} has two rows for {written(stamps[row])}.")
             if after > before + 1 and self._fill is None:
