@@ -1,7 +1,8 @@
 """A loop over the timesteps that carries states, on each backend.
 
 `keras.ops.scan` is not used: on TensorFlow it copies the carried states through an array at every
-step, and a step has to emit exactly the states that it carries.
+step, and a step has to emit exactly the states that it carries. On symbolic tensors the loop is one
+operation, `TimeLoop`, which an exporter converts as a whole.
 """
 
 from __future__ import annotations
@@ -40,12 +41,43 @@ def run(
         The final states, and the first `keep` states after every step, with time first and in
         the order of time, even if the loop runs backwards.
     """
+    if any(isinstance(x, keras.KerasTensor) for x in keras.tree.flatten([states, steps])):
+        return TimeLoop(step, keep, backwards)(states, steps)
     length = keras.tree.flatten(steps)[0].shape[0]
     if unroll or backend() == "torch" or length == 1:
         return _unroll(step, states, steps, keep, length, backwards)
     if backend() == "jax":
         return _jax(step, states, steps, keep, backwards)
     return _tensorflow(step, states, steps, keep, length, backwards)
+
+
+class TimeLoop(keras.Operation):
+    """A loop over symbolic tensors, whose arguments are those of `run`.
+
+    Args:
+        step: See `run`.
+        keep: See `run`.
+        backwards: See `run`.
+
+    Call arguments:
+        states: See `run`.
+        steps: See `run`.
+    """
+
+    def __init__(self, step: Step, keep: int, backwards: bool = False) -> None:
+        super().__init__()
+        self.step, self.keep, self.backwards = step, keep, backwards
+
+    def call(self, states: list[Tensor], steps: Any) -> tuple[list[Tensor], list[Tensor]]:
+        """Run the loop."""
+        return run(self.step, states, steps, self.keep, False, self.backwards)
+
+    def compute_output_spec(self, states: list[Tensor], steps: Any) -> Any:
+        """The final states and the kept ones, with the shapes and dtypes of the first states."""
+        length = keras.tree.flatten(steps)[0].shape[0]
+        final = [keras.KerasTensor(state.shape, state.dtype) for state in states]
+        trail = [keras.KerasTensor((length, *s.shape), s.dtype) for s in states[: self.keep]]
+        return final, trail
 
 
 def _unroll(

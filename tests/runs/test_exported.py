@@ -18,7 +18,7 @@ import tokenizers
 
 import kerasseq
 from kerasseq.cli import main
-from tests.golden.replay import RUNS
+from tests.golden.replay import GOLDEN, RUNS
 from tests.layers.harness import draw
 from tests.thorough import first_of
 
@@ -260,6 +260,20 @@ def test_a_tagger_of_several_columns_and_labels(tmp_path: Path) -> None:
 
 
 @of_tensorflow
+@pytest.mark.parametrize("name", first_of(["forecasting", "forecasting-seasons"]))
+def test_a_run_of_a_forecaster(name: str, tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / name)
+    folder = run.export(tmp_path / "exported")
+    history, quantiles = str(GOLDEN / "data" / "series.csv"), [0.05, 0.5]
+    options = {"horizon": 2, "quantiles": quantiles}
+    calls = [("forecast", [], {}), ("predict", [history], options)]
+    answers = call_alone(folder, calls, tmp_path / "path")
+    expected = [run.forecast(), run.predict(history, **options)]
+    for alone, each in zip(map(pd.DataFrame, answers), expected, strict=True):
+        assert_same(alone.assign(month=pd.to_datetime(alone["month"])), each, rtol=1e-5)
+
+
+@of_tensorflow
 def test_an_exported_run_is_not_replaced_unasked(run: Any, tmp_path: Path) -> None:
     run.export(tmp_path)
     with pytest.raises(ValueError, match="overwrite=True"):
@@ -290,6 +304,6 @@ def test_the_shell_exports_a_run_and_a_file(
 def test_runs_of_other_recipes_are_refused_in_one_sentence() -> None:
     from kerasseq import registry
 
-    task = registry.task("forecasting")
-    with pytest.raises(ValueError, match=r"a run of forecasting cannot be exported .*model alone"):
+    task = registry.task("captioning")
+    with pytest.raises(ValueError, match=r"a run of captioning cannot be exported .*model alone"):
         task.standalone(None, {}, None)

@@ -109,14 +109,14 @@ class _Converter:
         operation = call.operation
         for tensor in outputs:
             onnx_dtype(tensor.dtype)
+        if type(operation) in LAYERS:
+            return LAYERS[type(operation)](graph, call, self.run)
         if not _is_layer(operation):
             kind = type(operation).__name__
             if kind not in OPERATIONS or type(operation).__module__.partition(".")[0] != "keras":
                 raise NotExportable(f"the operation {kind} has no counterpart")
             names = OPERATIONS[kind](graph, call)
             return [names] if isinstance(names, str) else names
-        if type(operation) in LAYERS:
-            return LAYERS[type(operation)](graph, call, self.run)
         return self._open(graph, call)
 
     def _open(self, graph: Graph, call: Call) -> list[str]:

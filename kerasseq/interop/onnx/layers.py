@@ -1,4 +1,4 @@
-"""Layers that are converted as a whole; all others are opened, and their operations converted."""
+"""Layers, and loops, that are converted as a whole; all others are opened, and their operations converted."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasseq import layers as ours
 from kerasseq.interop.onnx.graph import Graph, NotExportable
 from kerasseq.interop.onnx.recurrent import bidirectional, recurrent
+from kerasseq.interop.onnx.scan import run_loop
 from kerasseq.interop.onnx.tracing import Call, Trace, trace
+from kerasseq.kernels.timeloop import TimeLoop
 from kerasseq.layers.recurrent.bidirectional import Bidirectional
 
 __all__ = ["LAYERS"]
@@ -41,6 +44,28 @@ def _reshaped(graph: Graph, call: Call, convert: Convert) -> list[str]:
     if shape.count(-1) > 1:
         raise NotExportable("it reshapes to several sizes that are known only when it runs")
     return [graph.node("Reshape", [call.argument("inputs", 0), graph.integers(0, *shape)])]
+
+
+def _rescaled(graph: Graph, call: Call, convert: Convert) -> list[str]:
+    """`Rescaling`, of pixels say."""
+    layer = call.operation
+    scale, offset = (np.asarray(value, np.float32) for value in (layer.scale, layer.offset))
+    x = graph.name(call.args[0], call.output.dtype)
+    return [graph.node("Add", [graph.node("Mul", [x, scale]), offset])]
+
+
+def _normalised(graph: Graph, call: Call, convert: Convert) -> list[str]:
+    """`Normalization` by known means and variances."""
+    layer = call.operation
+    if layer.invert:
+        raise NotExportable("it inverts a normalization")
+    mean, variance = (
+        np.asarray(keras.ops.convert_to_numpy(value), np.float32)
+        for value in (layer.mean, layer.variance)
+    )
+    deviation = np.maximum(np.sqrt(variance), np.float32(keras.config.epsilon()))
+    x = graph.name(call.args[0], call.output.dtype)
+    return [graph.node("Div", [graph.node("Sub", [x, mean]), deviation])]
 
 
 def _per_timestep(graph: Graph, call: Call, convert: Convert) -> list[str]:
@@ -85,5 +110,8 @@ LAYERS: dict[type, Callable[[Graph, Call, Convert], list[str]]] = {
     Bidirectional: bidirectional,
     keras.layers.Reshape: _reshaped,
     keras.layers.Flatten: _reshaped,
+    keras.layers.Rescaling: _rescaled,
+    keras.layers.Normalization: _normalised,
     **dict.fromkeys(_PER_TIMESTEP, _per_timestep),
+    TimeLoop: run_loop,
 }

@@ -187,6 +187,12 @@ def _filled(graph: Graph, call: Call) -> str:
     return graph.node("Expand", [value, graph.node("Shape", [call.argument("x", 0)])])
 
 
+@_converts("Einsum")
+def _einsum(graph: Graph, call: Call) -> str:
+    operands = [graph.name(operand, call.output.dtype) for operand in call.args]
+    return graph.node("Einsum", operands, equation=call.operation.subscripts)
+
+
 # Along axes
 
 
@@ -346,11 +352,28 @@ def _reshape(graph: Graph, call: Call) -> str:
 
 @_converts("Repeat")
 def _repeat(graph: Graph, call: Call) -> str:
+    """Repeated elements: copies along a new axis, which is joined with that of the elements."""
     x, axis, count = call.argument("x", 0), call.operation.axis, call.operation.repeats
-    if axis is None or x.shape[axis] is None or not isinstance(count, int):
-        raise NotExportable("it repeats the elements of an axis of unknown size")
-    places = np.repeat(np.arange(x.shape[axis], dtype=np.int64), count)
-    return graph.node("Gather", [x, places], axis=axis)
+    if axis is None or not isinstance(count, int):
+        raise NotExportable("it repeats elements of all axes, or each another number of times")
+    rank = len(x.shape)
+    axis %= rank
+    wide = graph.node("Unsqueeze", [x, graph.integers(axis + 1)])
+    copies = [1] * (rank + 1)
+    copies[axis + 1] = count
+    sizes = [graph.integers(-1) if n == axis else graph.sizes(x, n) for n in range(rank)]
+    tiled = graph.node("Tile", [wide, graph.integers(*copies)])
+    return graph.node("Reshape", [tiled, graph.joined(sizes)])
+
+
+@_converts("Tile")
+def _tile(graph: Graph, call: Call) -> str:
+    x, repeats = call.argument("x", 0), call.operation.repeats
+    repeats = [repeats] if isinstance(repeats, int) else [*repeats]
+    if len(repeats) > len(x.shape) or not all(isinstance(count, int) for count in repeats):
+        raise NotExportable("it repeats a tensor along new axes, or a computed number of times")
+    counts = [1] * (len(x.shape) - len(repeats)) + repeats
+    return graph.node("Tile", [x, graph.integers(*counts)])
 
 
 @_converts("Pad")
@@ -451,16 +474,47 @@ def _batch_norm(graph: Graph, call: Call) -> str:
 @_converts("Conv")
 def _conv(graph: Graph, call: Call) -> str:
     """A convolution of any number of axes, channels last."""
-    operation, x, kernel = call.operation, call.argument("inputs", 0), call.argument("kernel", 1)
+    x, weights = call.argument("inputs", 0), _array(call.argument("kernel", 1))
+    return _convolved(graph, call, x, weights, x.shape[-1], call.operation.strides)
+
+
+@_converts("DepthwiseConv")
+def _depthwise_conv(graph: Graph, call: Call) -> str:
+    """A convolution of each channel by itself."""
+    x, weights = call.argument("inputs", 0), _array(call.argument("kernel", 1))
+    return _convolved(graph, call, x, _by_channel(weights), x.shape[-1], call.operation.strides)
+
+
+@_converts("SeparableConv")
+def _separable_conv(graph: Graph, call: Call) -> str:
+    """A convolution of each channel by itself, then one over all channels of a place."""
+    names = ("inputs", "depthwise_kernel", "pointwise_kernel")
+    x, depthwise, pointwise = (call.argument(name, n) for n, name in enumerate(names))
+    depthwise, pointwise = _by_channel(_array(depthwise)), _array(pointwise)
+    inner = _convolved(graph, call, x, depthwise, x.shape[-1], call.operation.strides)
+    return _convolved(graph, call, inner, pointwise, depthwise.shape[-1], 1)
+
+
+def _by_channel(weights: np.ndarray | None) -> Any:
+    """The kernel of a convolution in as many groups as there are channels."""
+    if weights is None:
+        return None
+    return weights.reshape(*weights.shape[:-2], 1, weights.shape[-2] * weights.shape[-1])
+
+
+def _convolved(
+    graph: Graph, call: Call, x: Any, weights: np.ndarray | None, channels: int, strides: Any
+) -> str:
+    """A convolution by a kernel, (sizes, channels of a group, outputs)."""
+    operation = call.operation
     if (operation.data_format or keras.config.image_data_format()) != "channels_last":
         raise NotExportable("its channels are not the last axis")
-    weights = _array(kernel)
     if weights is None:
         raise NotExportable("its kernel is computed")
     axes = weights.ndim - 2
     weights = weights.transpose(axes + 1, axes, *range(axes))
     padding = {"valid": "VALID", "same": "SAME_UPPER"}.get(operation.padding)
-    strides, dilations = (_each(v, axes) for v in (operation.strides, operation.dilation_rate))
+    strides, dilations = (_each(v, axes) for v in (strides, operation.dilation_rate))
     if padding is None or (padding == "SAME_UPPER" and dilations != [1] * axes):
         raise NotExportable(f"its padding is {operation.padding!r} with dilation {dilations}")
     result = graph.node(
@@ -469,7 +523,7 @@ def _conv(graph: Graph, call: Call) -> str:
         auto_pad=padding,
         strides=strides,
         dilations=dilations,
-        group=x.shape[-1] // weights.shape[1],
+        group=channels // weights.shape[1],
     )
     return _channels_last(graph, result, axes)
 

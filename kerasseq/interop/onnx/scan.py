@@ -1,4 +1,4 @@
-"""Cells that no node of ONNX knows, as a Scan over one timestep of their `call`."""
+"""Loops over time as a Scan: cells that no node of ONNX knows, and loops of other layers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from kerasseq.interop.onnx.graph import Graph, NotExportable
-from kerasseq.interop.onnx.tracing import Call, Trace, open_layer
+from kerasseq.interop.onnx.tracing import Call, Trace, open_layer, trace
 
-__all__ = ["run_scan"]
+__all__ = ["run_loop", "run_scan"]
 
 
 def run_scan(
@@ -80,3 +80,37 @@ def run_scan(
         scan_output_directions=[int(backwards)],
     )
     return rest[-1], last, rest[:-1]
+
+
+def run_loop(graph: Graph, call: Call, convert: Callable[[Trace, Graph], list[str]]) -> list[str]:
+    """Add a Scan that runs a `TimeLoop`; see `run_scan`.
+
+    Returns:
+        Names of the final states, and of the kept states with time first.
+    """
+    loop, body = call.operation, Graph(graph)
+    states, steps = call.argument("states", 0), call.argument("steps", 1)
+    sequences = keras.tree.flatten(steps)
+    carried = [keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in states]
+    scanned = [keras.Input(batch_shape=x.shape[1:], dtype=x.dtype) for x in sequences]
+    for tensor in [*carried, *scanned]:
+        body.bind(tensor, graph.fresh("step"))
+    after = loop.step(list(carried), keras.tree.pack_sequence_as(steps, scanned))
+    traced = trace([*carried, *scanned], after)
+    for inside, outside in zip(traced.inputs, [*carried, *scanned], strict=True):
+        body.bind(inside, body.name(outside))
+    new = convert(traced, body)
+    declared = [
+        (body.node("Identity", [name]), x.dtype, [None] * len(x.shape))
+        for name, x in zip([*new, *new[: loop.keep]], [*states, *states[: loop.keep]])
+    ]
+    count = len(scanned)
+    return graph.nodes_of(
+        "Scan",
+        [*states, *sequences],
+        len(declared),
+        body=body.body("step", [*carried, *scanned], declared),
+        num_scan_inputs=count,
+        scan_input_directions=[int(loop.backwards)] * count,
+        scan_output_directions=[int(loop.backwards)] * loop.keep,
+    )

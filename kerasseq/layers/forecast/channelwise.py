@@ -78,7 +78,8 @@ class Channelwise(keras.layers.Layer):
         if "states" in features:
             rows["states"] = [_merge_rows(state) for state in features["states"]]
         if self.embedding:
-            vectors = ops.tile(self.targets, (ops.shape(features["history"])[0], 1))
+            every_row = ops.zeros_like(features["history"][:, 0, :, None])
+            vectors = _merge_rows(ops.convert_to_tensor(self.targets)[None] + every_row)
             traits = [rows["traits"]] if "traits" in rows else []
             rows["traits"] = ops.concatenate([*traits, vectors], axis=-1)
         ahead = self.network(rows, training=training, **options)

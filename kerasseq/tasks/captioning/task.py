@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from kerasseq.runs import Standalone
 from kerasseq.settings import check
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.captioning.run import CaptionRun
@@ -227,6 +229,40 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             data = feature_extractor.captioned(data, settings, state, reading)
         part = writing.scaled(select_test_part(data), state["scaling"])
         return writing.examples(Tokenizer.from_state(state["words"]), part)
+
+    def standalone(
+        self, model: keras.Model, state: Mapping[str, Any], settings: CaptioningSettings
+    ) -> Standalone:
+        import keras
+
+        from kerasseq.data.tokenizers.tokenizer import Tokenizer
+        from kerasseq.models.stepwise import start_model, step_model
+        from kerasseq.tasks.captioning import feature_extractor
+        from kerasseq.tasks.captioning.writing import SEARCH
+
+        data_info, decoder = state["data_info"], model.get_layer("decoder")
+        image = keras.Input(data_info["inputs"], name="image")
+        start = start_model(decoder, image)
+        models = {"start.onnx": start, "step.onnx": step_model(decoder, decoder.start(image))}
+        size = data_info["network"] and data_info["network"]["size"]
+        if size is None and (state["extractor"] is not None or settings.encoder != "auto"):
+            extractor = feature_extractor.load_extractor(state, settings)
+            models["extractor.onnx"], size = extractor.model, extractor.size
+        words = Tokenizer.from_state(state["words"])
+        preprocessing = {
+            "inputs": data_info["inputs"],
+            "size": size,
+            "scaling": state["scaling"]
+            and {name: values.tolist() for name, values in state["scaling"].items()},
+            "vocabulary": words.vocabulary,
+            "length": words.length + 1,
+            "search": {name: getattr(settings, name) for name in SEARCH},
+        }
+        module, requires = (
+            Path(__file__).with_name("standalone.py"),
+            () if size is None else ("pillow",),
+        )
+        return Standalone(module, preprocessing, requires, models)
 
     def state_type(self) -> Any:
         from kerasseq.tasks.captioning.saved import CaptionState

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from kerasseq.runs import Standalone
 from kerasseq.settings import check, declarations_of, raise_faults
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.forecasting.hints import SETTINGS as HINTS
@@ -204,6 +206,16 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         }
         notes = [defaults.rows_remark(train_examples, validation_examples, test_examples)]
         return Prepared(train_examples, validation_examples, test_examples, state, notes=notes)
+
+    def standalone(
+        self, model: keras.Model, state: Mapping[str, Any], settings: ForecastingSettings
+    ) -> Standalone:
+        from kerasseq.tasks.forecasting.exporting import preprocessing
+
+        sizes = self.config(state["data_info"], settings)
+        requires = ("scipy",) if sizes.output in ("student_t", "negative_binomial") else ()
+        module = Path(__file__).with_name("standalone.py")
+        return Standalone(module, preprocessing(state, sizes), requires)
 
     def state_type(self) -> Any:
         from kerasseq.tasks.forecasting.saved import ForecastState

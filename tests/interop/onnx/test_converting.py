@@ -199,13 +199,33 @@ def test_the_tagger_without_a_crf() -> None:
     check(config.build(), {"words": TOKENS, "characters": characters})
 
 
-@pytest.mark.parametrize("kind", first_of(["direct", "seq2seq"]))
-def test_forecasters(kind: str) -> None:
-    config = models.Forecaster(
-        lookback=8, horizon=4, kind=kind, units=4, masked=True, series=3, static=2, past=2,
-        future=1, normalization="instance", output="quantiles",
-    )  # fmt: skip
-    check(config.build(), windows(config))
+FORECASTERS: list[dict[str, Any]] = [
+    {"kind": "direct", "normalization": "last"},
+    {"kind": "seq2seq", "attention": True, "normalization": "none"},
+    {"kind": "segment", "segment": 3, "linear": True, "normalization": "instance"},
+    {"kind": "recursive", "normalization": "seasonal", "season": 3},
+    {"kind": "recursive", "cell": "mgu", "depth": 2, "options": {"zoneout": 0.1}},
+    {"kind": "hybrid", "season": 3, "normalization": "multiplicative"},
+    {"kind": "hybrid", "season": 1, "normalization": "additive"},
+]
+OF_DATA: list[dict[str, Any]] = [
+    {},
+    {"masked": True, "series": 3, "static": 2, "past": 3, "future": 1},
+    {"targets": 2, "past": 1},
+    {"targets": 2, "channels": "together"},
+]
+
+
+@pytest.mark.parametrize(("options", "data"), covering(FORECASTERS, OF_DATA))
+@pytest.mark.parametrize(
+    "output", first_of(["quantiles", "point", "normal", "student_t", "negative_binomial"])
+)
+def test_forecasters(options: dict[str, Any], data: dict[str, Any], output: str) -> None:
+    config = models.Forecaster(lookback=8, horizon=4, units=4, output=output, **options, **data)
+    inputs = windows(config)
+    if options["kind"] == "hybrid":  # of positive values
+        inputs["history"] = np.abs(inputs["history"]) + inputs.get("observed", 1.0)
+    check(config.build(), inputs)
 
 
 def test_all_layers_that_cannot_be_exported_are_listed() -> None:
