@@ -7,9 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from kerasseq.interop.files import load
+from kerasseq.interop.tracing import check_graph
 from kerasseq.io import atomic, paths
 
 __all__ = ["check_installed", "export"]
@@ -62,11 +61,7 @@ def export(
     check_installed()
     if isinstance(model, str | os.PathLike):
         model, _ = load(model, "model")
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            "`model` must be a Keras model, or the path of a saved one. "
-            f"Received: {model!r} of type {type(model).__name__}"
-        )
+    check_graph(model)
     from kerasseq.interop.onnx.converting import to_onnx
 
     content = to_onnx(model).SerializeToString()

@@ -12,7 +12,14 @@ from kerasseq.interop.counterparts import copied
 from kerasseq.interop.onnx.graph import Graph, NotExportable, onnx_dtype
 from kerasseq.interop.onnx.layers import LAYERS
 from kerasseq.interop.onnx.operations import OPERATIONS
-from kerasseq.interop.onnx.tracing import Call, Trace, open_layer, trace
+from kerasseq.interop.tracing import (
+    Call,
+    Trace,
+    Unsupported,
+    check_graph,
+    open_layer,
+    trace,
+)
 
 __all__ = ["to_onnx"]
 
@@ -32,12 +39,7 @@ def to_onnx(model: Any) -> onnx.ModelProto:
     >>> [node.op_type for node in to_onnx(model).graph.node]
     ['Transpose', 'LSTM', 'Gather', 'Identity']
     """
-    if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")) or not model.built:
-        raise ValueError(
-            "`model` must be a Sequential or functional model that is built. Received: the "
-            f"{type(model).__name__} '{model.name}'. Build it with a keras.Input; wrap a model of "
-            "another class: keras.Model(inputs, model.call(inputs)), with symbolic inputs."
-        )
+    check_graph(model)
     copy = ModelCopy(model, copied).result  # tracing calls each layer once more
     traced = trace(copy.inputs, copy.outputs)
     names = _distinct([tensor.name for tensor in model.inputs])
@@ -96,7 +98,7 @@ class _Converter:
         self._path.append(call.operation.name)
         try:
             return self._convert(graph, call, outputs)
-        except NotExportable as reason:
+        except Unsupported as reason:
             # Inside a layer that is opened, the layer itself is named.
             if len(self._path) > 1 and not _is_layer(call.operation):
                 raise
@@ -123,7 +125,7 @@ class _Converter:
         """Convert what the `call` method of a layer does."""
         try:
             traced, tensors = open_layer(call)
-        except NotExportable:
+        except Unsupported:
             raise
         except Exception as error:  # the `call` of a layer may raise errors of any kind
             reason = " ".join(str(error).split())[:120] or type(error).__name__

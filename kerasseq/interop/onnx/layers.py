@@ -10,7 +10,7 @@ import keras
 from kerasseq import layers as ours
 from kerasseq.interop.onnx.graph import Graph, NotExportable
 from kerasseq.interop.onnx.recurrent import bidirectional, recurrent
-from kerasseq.interop.onnx.tracing import Call, Trace, trace
+from kerasseq.interop.tracing import Call, Trace, trace
 from kerasseq.layers.recurrent.bidirectional import Bidirectional
 
 __all__ = ["LAYERS"]
