@@ -15,7 +15,12 @@ __all__ = ["check_installed", "export"]
 
 
 def export(
-    model: Any, path: str | os.PathLike[str], format: str = "onnx", *, overwrite: bool = False
+    model: Any,
+    path: str | os.PathLike[str],
+    format: str = "onnx",
+    *,
+    stream: bool = False,
+    overwrite: bool = False,
 ) -> Path:
     """Write a model as ONNX, which onnxruntime runs without kerasseq, Keras and a backend.
 
@@ -29,6 +34,8 @@ def export(
             of a saved one. It does not change.
         path: The .onnx file to write.
         format: `"onnx"`. A SavedModel is written by Keras: `model.export(folder)`.
+        stream: Write the model of one or more further timesteps (see `kerasseq.stream`): the parts
+            of the state are inputs, and the new ones outputs, `next_NAME`.
         overwrite: Whether the file may be replaced.
 
     Returns:
@@ -36,8 +43,8 @@ def export(
 
     Raises:
         TypeError: If `model` is no model.
-        ValueError: If layers cannot be exported, which are listed with the reasons, or the file is
-            there already. Nothing is written.
+        ValueError: If layers cannot be exported, or not go on from step to step, which are listed
+            with the reasons, or the file is there already. Nothing is written.
         ModuleNotFoundError: If the package onnx is not installed.
 
     Example:
@@ -62,9 +69,9 @@ def export(
     if isinstance(model, str | os.PathLike):
         model, _ = load(model, "model")
     check_graph(model)
-    from kerasseq.interop.onnx.converting import to_onnx
+    from kerasseq.interop.onnx.converting import step_to_onnx, to_onnx
 
-    content = to_onnx(model).SerializeToString()
+    content = (step_to_onnx if stream else to_onnx)(model).SerializeToString()
     with atomic.replacing(target) as temporary:
         temporary.write_bytes(content)
     return target

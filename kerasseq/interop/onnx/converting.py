@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from kerasseq.interop.counterparts import copied
 from kerasseq.interop.onnx.graph import Graph, NotExportable, onnx_dtype
 from kerasseq.interop.onnx.layers import LAYERS
 from kerasseq.interop.onnx.operations import OPERATIONS
+from kerasseq.interop.streaming.step_model import step_model
 from kerasseq.interop.tracing import (
     Call,
     Trace,
@@ -21,7 +23,10 @@ from kerasseq.interop.tracing import (
     trace,
 )
 
-__all__ = ["to_onnx"]
+__all__ = ["step_to_onnx", "to_onnx"]
+
+#: Entry of the metadata with the state before the first step.
+FIRST_STATE = "kerasseq.first_state"
 
 
 def to_onnx(model: Any) -> onnx.ModelProto:
@@ -72,6 +77,32 @@ def to_onnx(model: Any) -> onnx.ModelProto:
             for name, result, x in zip(output_names, results, copy.outputs)
         ],
     )
+
+
+def step_to_onnx(model: Any) -> onnx.ModelProto:
+    """Give a model of ONNX that reads further timesteps, with the state before and after them.
+
+    The metadata says where the state begins, `kerasseq.first_state`: JSON of the values of one row
+    by the names of the inputs, or 0 for a part that is zero.
+
+    Args:
+        model: A built Sequential or functional model. It does not change.
+
+    Raises:
+        ValueError: If layers cannot go on from step to step, or have no counterpart.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((None, 3)), keras.layers.GRU(4, name="reader")])
+    >>> made = step_to_onnx(model)
+    >>> [value.name for value in made.graph.output], made.metadata_props[0].value
+    (['reader', 'next_reader_state_0'], '{"reader_state_0": 0}')
+    """
+    step = step_model(model)
+    made = to_onnx(step.model)
+    first = {name: part[0].tolist() if part.any() else 0 for name, part in step.first.items()}
+    onnx.helper.set_model_props(made, {FIRST_STATE: json.dumps(first)})
+    return made
 
 
 class _Converter:

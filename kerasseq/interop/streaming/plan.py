@@ -42,7 +42,7 @@ class Plan:
         return self._kinds[id(self._flat.tensor(tensor))] == STEPS
 
     def carries(self, call: Call) -> bool:
-        """Whether a call carries a state: of a recurrent layer, or a convolution, over timesteps."""
+        """Whether a call carries a state, of a recurrent layer or a convolution."""
         is_stateful = is_recurrent(call.operation) or is_convolution(call.operation)
         return is_stateful and self.has_steps(sequences(call))
 

@@ -11,6 +11,7 @@ from keras import ops
 
 from kerasseq.interop.copying import ModelCopy
 from kerasseq.interop.counterparts import copied
+from kerasseq.interop.streaming.each_timestep import EachTimestep
 from kerasseq.interop.streaming.flat import FlatCalls, is_convolution
 from kerasseq.interop.streaming.plan import Plan, sequences
 from kerasseq.interop.streaming.timewise import TIME
@@ -121,6 +122,8 @@ class _Builder:
 
     def _repeat(self, call: Call) -> list[Tensor]:
         args, kwargs = self._arguments(call)
+        if type(call.operation) is keras.layers.TimeDistributed:
+            return [self._each_timestep(call.operation)(args[0])]
         return list(keras.tree.flatten(call.operation(*args, **kwargs)))
 
     def _recur(self, call: Call) -> list[Tensor]:
@@ -139,6 +142,11 @@ class _Builder:
         if mask is not None and not _gives_zeros(layer):
             output = self._held(layer, output, mask)
         return [output, *after]
+
+    def _each_timestep(self, layer: Any) -> Any:
+        if id(layer) not in self._layers:
+            self._layers[id(layer)] = EachTimestep(layer.layer, name=layer.name)
+        return self._layers[id(layer)]
 
     def _with_states(self, layer: Any) -> Any:
         """A recurrent layer with the same weights that gives its states; once for each layer."""

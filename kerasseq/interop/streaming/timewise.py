@@ -37,6 +37,7 @@ _ALONG_AXIS = (
 
 _LATER = "it reads later timesteps"
 _POOLS = "it pools over time: give the recurrent layer before it return_sequences=False"
+_RESIZES = "it changes the number of timesteps"
 _MOVES = "it moves the timesteps to other places"
 _ATTENDS = "every timestep attends to the others"
 #: By exact class.
