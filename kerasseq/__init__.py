@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ does
     from kerasseq.interop.export import export as export
     from kerasseq.interop.pytorch import from_torch as from_torch
     from kerasseq.interop.pytorch import to_torch as to_torch
+    from kerasseq.interop.streaming.stream import stream as stream
     from kerasseq.layers import gru as gru
     from kerasseq.layers import lstm as lstm
     from kerasseq.layers import rnn as rnn

@@ -29,6 +29,7 @@ PUBLIC = {
     "report": "kerasseq.params",
     "rnn": "kerasseq.layers",
     "simple_rnn": "kerasseq.layers",
+    "stream": "kerasseq.interop.streaming.stream",
     "to_torch": "kerasseq.interop.pytorch",
     "tune": "kerasseq.tuning.tune",
     "tuned": "kerasseq.tuning.results",

@@ -7,16 +7,20 @@ import os
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from kerasseq.interop.files import load
+from kerasseq.interop.tracing import check_graph
 from kerasseq.io import atomic, paths
 
 __all__ = ["check_installed", "export"]
 
 
 def export(
-    model: Any, path: str | os.PathLike[str], format: str = "onnx", *, overwrite: bool = False
+    model: Any,
+    path: str | os.PathLike[str],
+    format: str = "onnx",
+    *,
+    stream: bool = False,
+    overwrite: bool = False,
 ) -> Path:
     """Write a model as ONNX, which onnxruntime runs without kerasseq, Keras and a backend.
 
@@ -30,6 +34,8 @@ def export(
             of a saved one. It does not change.
         path: The .onnx file to write.
         format: `"onnx"`. A SavedModel is written by Keras: `model.export(folder)`.
+        stream: Write the model of one or more further timesteps (see `kerasseq.stream`): the parts
+            of the state are inputs, and the new ones outputs, `next_NAME`.
         overwrite: Whether the file may be replaced.
 
     Returns:
@@ -37,8 +43,8 @@ def export(
 
     Raises:
         TypeError: If `model` is no model.
-        ValueError: If layers cannot be exported, which are listed with the reasons, or the file is
-            there already. Nothing is written.
+        ValueError: If layers cannot be exported, or not go on from step to step, which are listed
+            with the reasons, or the file is there already. Nothing is written.
         ModuleNotFoundError: If the package onnx is not installed.
 
     Example:
@@ -62,14 +68,10 @@ def export(
     check_installed()
     if isinstance(model, str | os.PathLike):
         model, _ = load(model, "model")
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            "`model` must be a Keras model, or the path of a saved one. "
-            f"Received: {model!r} of type {type(model).__name__}"
-        )
-    from kerasseq.interop.onnx.converting import to_onnx
+    check_graph(model)
+    from kerasseq.interop.onnx.converting import step_to_onnx, to_onnx
 
-    content = to_onnx(model).SerializeToString()
+    content = (step_to_onnx if stream else to_onnx)(model).SerializeToString()
     with atomic.replacing(target) as temporary:
         temporary.write_bytes(content)
     return target

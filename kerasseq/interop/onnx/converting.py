@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import keras
@@ -12,9 +13,20 @@ from kerasseq.interop.counterparts import copied
 from kerasseq.interop.onnx.graph import Graph, NotExportable, onnx_dtype
 from kerasseq.interop.onnx.layers import LAYERS
 from kerasseq.interop.onnx.operations import OPERATIONS
-from kerasseq.interop.onnx.tracing import Call, Trace, open_layer, trace
+from kerasseq.interop.streaming.step_model import step_model
+from kerasseq.interop.tracing import (
+    Call,
+    Trace,
+    Unsupported,
+    check_graph,
+    open_layer,
+    trace,
+)
 
-__all__ = ["to_onnx"]
+__all__ = ["step_to_onnx", "to_onnx"]
+
+#: Entry of the metadata with the state before the first step.
+FIRST_STATE = "kerasseq.first_state"
 
 
 def to_onnx(model: Any) -> onnx.ModelProto:
@@ -32,12 +44,7 @@ def to_onnx(model: Any) -> onnx.ModelProto:
     >>> [node.op_type for node in to_onnx(model).graph.node]
     ['Transpose', 'LSTM', 'Gather', 'Identity']
     """
-    if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")) or not model.built:
-        raise ValueError(
-            "`model` must be a Sequential or functional model that is built. Received: the "
-            f"{type(model).__name__} '{model.name}'. Build it with a keras.Input; wrap a model of "
-            "another class: keras.Model(inputs, model.call(inputs)), with symbolic inputs."
-        )
+    check_graph(model)
     copy = ModelCopy(model, copied).result  # tracing calls each layer once more
     traced = trace(copy.inputs, copy.outputs)
     names = _distinct([tensor.name for tensor in model.inputs])
@@ -72,6 +79,32 @@ def to_onnx(model: Any) -> onnx.ModelProto:
     )
 
 
+def step_to_onnx(model: Any) -> onnx.ModelProto:
+    """Give a model of ONNX that reads further timesteps, with the state before and after them.
+
+    The metadata says where the state begins, `kerasseq.first_state`: JSON of the values of one row
+    by the names of the inputs, or 0 for a part that is zero.
+
+    Args:
+        model: A built Sequential or functional model. It does not change.
+
+    Raises:
+        ValueError: If layers cannot go on from step to step, or have no counterpart.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((None, 3)), keras.layers.GRU(4, name="reader")])
+    >>> made = step_to_onnx(model)
+    >>> [value.name for value in made.graph.output], made.metadata_props[0].value
+    (['reader', 'next_reader_state_0'], '{"reader_state_0": 0}')
+    """
+    step = step_model(model)
+    made = to_onnx(step.model)
+    first = {name: part[0].tolist() if part.any() else 0 for name, part in step.first.items()}
+    onnx.helper.set_model_props(made, {FIRST_STATE: json.dumps(first)})
+    return made
+
+
 class _Converter:
     """Converts traces, and collects the layers that cannot be converted.
 
@@ -96,7 +129,7 @@ class _Converter:
         self._path.append(call.operation.name)
         try:
             return self._convert(graph, call, outputs)
-        except NotExportable as reason:
+        except Unsupported as reason:
             # Inside a layer that is opened, the layer itself is named.
             if len(self._path) > 1 and not _is_layer(call.operation):
                 raise
@@ -123,7 +156,7 @@ class _Converter:
         """Convert what the `call` method of a layer does."""
         try:
             traced, tensors = open_layer(call)
-        except NotExportable:
+        except Unsupported:
             raise
         except Exception as error:  # the `call` of a layer may raise errors of any kind
             reason = " ".join(str(error).split())[:120] or type(error).__name__

@@ -12,6 +12,8 @@ import onnx
 from keras import ops
 from onnx import helper, numpy_helper
 
+from kerasseq.interop.tracing import Unsupported
+
 __all__ = ["OPSET", "Graph", "NotExportable", "onnx_dtype"]
 
 #: Version of the operators: the first in which all reductions take their axes as an input.
@@ -21,7 +23,7 @@ _LARGE = 1024  # numbers of a matrix that is worth a node that transposes it
 _DTYPES = ("bool", "int32", "int64", "float32")
 
 
-class NotExportable(ValueError):
+class NotExportable(Unsupported):
     """A layer or an operation without a counterpart in ONNX; the message says why."""
 
 

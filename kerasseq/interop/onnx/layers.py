@@ -12,7 +12,8 @@ from kerasseq import layers as ours
 from kerasseq.interop.onnx.graph import Graph, NotExportable
 from kerasseq.interop.onnx.recurrent import bidirectional, recurrent
 from kerasseq.interop.onnx.scan import run_loop
-from kerasseq.interop.onnx.tracing import Call, Trace, trace
+from kerasseq.interop.streaming.each_timestep import EachTimestep
+from kerasseq.interop.tracing import Call, Trace, trace
 from kerasseq.kernels.timeloop import TimeLoop
 from kerasseq.layers.recurrent.bidirectional import Bidirectional
 
@@ -30,7 +31,10 @@ _RECURRENT = (
     *(keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.RNN),
     *(ours.LSTM, ours.GRU, ours.SimpleRNN, ours.RNN),
 )
-_PER_TIMESTEP = (keras.layers.TimeDistributed, ours.FrameEncoder, ours.CharacterEncoder)
+_PER_TIMESTEP = (
+    *(keras.layers.TimeDistributed, EachTimestep),
+    *(ours.FrameEncoder, ours.CharacterEncoder),
+)
 
 
 def _inactive(graph: Graph, call: Call, convert: Convert) -> list[str]:

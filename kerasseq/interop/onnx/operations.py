@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasseq.interop.onnx.graph import Graph, NotExportable, onnx_dtype
-from kerasseq.interop.onnx.tracing import Call, is_symbolic
+from kerasseq.interop.tracing import Call, is_symbolic
 
 __all__ = ["OPERATIONS"]
 

@@ -13,7 +13,7 @@ from kerasseq.interop.onnx.graph import Graph, NotExportable
 from kerasseq.interop.onnx.masks import MaskedTime
 from kerasseq.interop.onnx.native import native_cell, run_native
 from kerasseq.interop.onnx.scan import run_scan
-from kerasseq.interop.onnx.tracing import Call, Trace
+from kerasseq.interop.tracing import Call, Trace
 
 __all__ = ["bidirectional", "recurrent"]
 

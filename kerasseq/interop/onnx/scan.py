@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kerasseq.interop.onnx.graph import Graph, NotExportable
-from kerasseq.interop.onnx.tracing import Call, Trace, open_layer, trace
+from kerasseq.interop.tracing import Call, Trace, open_layer, trace
 
 __all__ = ["run_loop", "run_scan"]
 

@@ -88,7 +88,7 @@ def run(
     return outputs, final
 
 
-@tf.RegisterGradient("KerasseqRecurrence")
+@tf.RegisterGradient("Kerasseq>Recurrence")
 def _recurrence_gradient(op: Any, doutputs: Tensor, dh: Tensor, dc: Tensor, _: Tensor) -> Any:
     attributes = {name: op.get_attr(name) for name in _ATTRIBUTES}
     reserve = op.outputs[3]
@@ -111,7 +111,7 @@ def linear(a: Sequence[Tensor], b: Sequence[Tensor], start: Sequence[Tensor]) ->
     return tf.unstack(trail, num=len(a))
 
 
-@tf.RegisterGradient("KerasseqLinear")
+@tf.RegisterGradient("Kerasseq>Linear")
 def _linear_gradient(op: Any, dtrail: Tensor) -> Any:
     a, _, start = op.inputs
     gradients = library.operations().kerasseq_linear_gradient(
@@ -140,7 +140,7 @@ def chain_gradient(
     return list(results)
 
 
-@tf.RegisterGradient("KerasseqRecurrenceGradient")
-@tf.RegisterGradient("KerasseqLinearGradient")
+@tf.RegisterGradient("Kerasseq>RecurrenceGradient")
+@tf.RegisterGradient("Kerasseq>LinearGradient")
 def _second_gradient(op: Any, *_: Tensor) -> Any:
     raise NotImplementedError(library.NO_SECOND_DERIVATIVES)

@@ -261,8 +261,8 @@ struct Register {
             "recurrent_mask: T", "reserve: T", "doutputs: T", "dlast_h: T", "dlast_c: T", nullptr};
         const char *const found[] = {"dx: T", "dkernel: T", "drecurrent: T", "dbias: T",
                                      "dextra: T", "dh: T", "dc: T", nullptr};
-        define("KerasseqRecurrence", settings, inputs, outputs);
-        define("KerasseqRecurrenceGradient", settings, known, found);
+        define("Kerasseq>Recurrence", settings, inputs, outputs);
+        define("Kerasseq>RecurrenceGradient", settings, known, found);
         const char *const terms[] = {"a: T", "b: T", "h: T", nullptr};
         const char *const trail[] = {"trail: T", nullptr};
         const char *const followed[] = {"a: T", "h: T", "trail: T", "dtrail: T", nullptr};
@@ -272,16 +272,16 @@ struct Register {
         const char *const summed[] = {"unary: T", "transitions: T", "mask: bool", "gradient: T",
                                       nullptr};
         const char *const shares[] = {"dunary: T", "dtransitions: T", nullptr};
-        define("KerasseqLinear", alone, terms, trail);
-        define("KerasseqLinearGradient", alone, followed, slopes);
-        define("KerasseqChain", alone, scores, total);
-        define("KerasseqChainGradient", alone, summed, shares);
-        implement("KerasseqRecurrence", create, forward, forget);
-        implement("KerasseqRecurrenceGradient", create, backward, forget);
-        implement("KerasseqLinear", create_plain, linear, forget_plain);
-        implement("KerasseqLinearGradient", create_plain, linear_gradient, forget_plain);
-        implement("KerasseqChain", create_plain, chain, forget_plain);
-        implement("KerasseqChainGradient", create_plain, chain_gradient, forget_plain);
+        define("Kerasseq>Linear", alone, terms, trail);
+        define("Kerasseq>LinearGradient", alone, followed, slopes);
+        define("Kerasseq>Chain", alone, scores, total);
+        define("Kerasseq>ChainGradient", alone, summed, shares);
+        implement("Kerasseq>Recurrence", create, forward, forget);
+        implement("Kerasseq>RecurrenceGradient", create, backward, forget);
+        implement("Kerasseq>Linear", create_plain, linear, forget_plain);
+        implement("Kerasseq>LinearGradient", create_plain, linear_gradient, forget_plain);
+        implement("Kerasseq>Chain", create_plain, chain, forget_plain);
+        implement("Kerasseq>ChainGradient", create_plain, chain_gradient, forget_plain);
     }
 } registered;
 

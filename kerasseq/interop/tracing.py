@@ -15,9 +15,11 @@ from typing import Any
 
 import keras
 
-from kerasseq.interop.onnx.graph import NotExportable
+__all__ = ["Call", "Trace", "Unsupported", "check_graph", "is_symbolic", "open_layer", "trace"]
 
-__all__ = ["Call", "Trace", "is_symbolic", "open_layer", "trace"]
+
+class Unsupported(ValueError):
+    """A layer or an operation that cannot be converted; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,21 @@ class _Masks:
         }
 
 
+def check_graph(model: Any) -> None:
+    """Raise an error for what is no built model of layers that Keras knows as a list or a graph."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "`model` must be a Keras model, or the path of a saved one. "
+            f"Received: {model!r} of type {type(model).__name__}"
+        )
+    if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")) or not model.built:
+        raise ValueError(
+            "`model` must be a Sequential or functional model that is built. Received: the "
+            f"{type(model).__name__} '{model.name}'. Build it with a keras.Input; wrap a model of "
+            "another class: keras.Model(inputs, model.call(inputs)), with symbolic inputs."
+        )
+
+
 def open_layer(call: Call) -> tuple[Trace, list[Any]]:
     """Trace the `call` method of a layer, in inference.
 
@@ -202,7 +219,7 @@ def _open_model(call: Call) -> tuple[Trace, list[Any]]:
     masks = [mask for mask in keras.tree.flatten(call.argument("mask")) if mask is not None]
     traced = trace(model.inputs, model.outputs)
     if masks or traced.is_masked:
-        raise NotExportable(
+        raise Unsupported(
             "it is a model inside the model, and a mask goes into it or out of it: use its layers "
             "in the outer model"
         )

@@ -1,0 +1,1 @@
+"""Models that read sequences, as models of one step whose state comes in and goes out."""
