@@ -46,7 +46,7 @@ def run(cell: Any, sequence: SequenceCall, loop: timeloop.Loop = timeloop.run) -
     projected = sequence.sequences if projects_within else project(cell, sequence.sequences)
     noise = dict(frame.noise)
     if sequence.mask is not None:
-        noise["mask"] = _time_first(sequence.mask)[..., None]
+        noise["mask"] = ops.expand_dims(_time_first(sequence.mask), -1)
     keep = cell.emits_from if sequence.return_sequences else 0
     over_time = _time_first(projected), noise
     gradient = _own_gradient(cell, sequence)
