@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf  # the converter is part of it
 
 from kerasseq import kernels
@@ -14,9 +15,13 @@ from kerasseq.interop.copying import ModelCopy
 from kerasseq.interop.counterparts import to_kerasseq
 from kerasseq.interop.inside import child_layers
 from kerasseq.interop.litert.quiet import quiet
+from kerasseq.interop.litert.session import InferenceSession
+from kerasseq.interop.litert.timesteps import with_timesteps_side_by_side
 from kerasseq.kernels import litert
 
-__all__ = ["to_litert"]
+__all__ = ["input_names", "output_names", "to_litert"]
+
+_TIMESTEPS = 12  # of random sequences; most models can read as many
 
 # In the converter's error, the operations of TensorFlow that the format does not have.
 _MISSING = re.compile(r"^(?:TF Select|Custom) ops: (.+)$", re.MULTILINE)
@@ -42,9 +47,16 @@ def to_litert(model: Any, *, batch: int | None = 1, quantize: str | None = None)
     """
     _check(model)
     with quiet():
-        copy = ModelCopy(model, to_kerasseq).result
+        copy = with_timesteps_side_by_side(ModelCopy(model, to_kerasseq).result)
         try:
-            return _convert(copy, model, batch, quantize)
+            converter = _converter(copy, model, batch)
+            content = bytes(converter.convert())
+            _check_outputs(content, model, batch)
+            if quantize is not None:
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+                converter.target_spec.supported_types = [tf.float16] * (quantize == "float16")
+                content = bytes(converter.convert())
+            return content
         except Exception as error:  # the converter, and layers of others, raise errors of any kind
             raise ValueError(
                 f"`model`: '{model.name}' cannot be exported to LiteRT: {_reason(error, batch)}"
@@ -91,10 +103,21 @@ def _faults(layer: Any, path: str, visited: set[int]) -> Iterator[tuple[str, str
             yield from _faults(child, place, visited)
 
 
-def _convert(copy: Any, model: Any, batch: int | None, quantize: str | None) -> bytes:
-    names = _distinct([tensor.name for tensor in model.inputs])
+def input_names(model: Any) -> list[str]:
+    """Names of the inputs in the file; TensorFlow takes them as keyword arguments."""
+    return _distinct([re.sub(r"\W", "_", tensor.name) for tensor in model.inputs])
+
+
+def output_names(model: Any) -> list[str]:
+    """Names of the outputs in the file: of the layers that compute them."""
+    names = input_names(model)
     last = [model.layers[-1].name] if isinstance(model, keras.Sequential) else model.output_names
-    output_names = _distinct([*names, *last])[len(names) :]
+    return _distinct([*names, *last])[len(names) :]
+
+
+def _converter(copy: Any, model: Any, batch: int | None) -> Any:
+    """TensorFlow's converter, with a copy of a model traced for it."""
+    names = input_names(model)
     nest = copy.inputs[0] if isinstance(copy, keras.Sequential) else copy.input
 
     @tf.function(autograph=False)
@@ -103,7 +126,7 @@ def _convert(copy: Any, model: Any, batch: int | None, quantize: str | None) -> 
         with kernels.run_by(litert.run):
             outputs = keras.tree.flatten(copy(given, training=False))
         # An output that is an input, or another output too, needs a tensor of its own.
-        return {name: tf.identity(x) for name, x in zip(output_names, outputs, strict=True)}
+        return {name: tf.identity(x) for name, x in zip(output_names(model), outputs, strict=True)}
 
     signature = {
         name: tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype)
@@ -114,11 +137,26 @@ def _convert(copy: Any, model: Any, batch: int | None, quantize: str | None) -> 
     concrete = predict.get_concrete_function(**signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], owner)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if quantize is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if quantize == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    return bytes(converter.convert())
+    return converter
+
+
+def _check_outputs(content: bytes, model: Any, batch: int | None) -> None:
+    """Compare the file with the model, on random numbers: a converter may be wrong silently."""
+    rng = np.random.default_rng(0)
+    inputs = []
+    for tensor in model.inputs:
+        shape = [batch or 2, *(size or _TIMESTEPS for size in tensor.shape[1:])]
+        is_float = tensor.dtype.startswith("float")
+        # Numbers of tokens are 0 and 1, which every vocabulary has; 0 is masked.
+        values = rng.normal(size=shape) if is_float else rng.integers(0, 2, shape)
+        inputs.append(values.astype(tensor.dtype))
+    nest = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+    expected = model(keras.tree.pack_sequence_as(nest, inputs), training=False)
+    session = InferenceSession(content)
+    outputs = session.run(output_names(model), dict(zip(input_names(model), inputs)))
+    for a, b in zip(outputs, keras.tree.flatten(expected), strict=True):
+        if not np.allclose(a, keras.ops.convert_to_numpy(b), 1e-3, 1e-4, equal_nan=True):
+            raise ValueError("LiteRT's converter gives a file with other outputs than the model")
 
 
 def _reason(error: Exception, batch: int | None) -> str:
@@ -129,7 +167,7 @@ def _reason(error: Exception, batch: int | None) -> str:
         reason = f"the format has no operation for {', '.join(missing)} of TensorFlow"
     else:
         reason = " ".join(text.split())[:200] or type(error).__name__
-    hint = "" if batch else ' With batch=1 more models can be written.'
+    hint = "" if batch else " With batch=1 more models can be written."
     return f"{reason.rstrip('.')}.{hint}"
 
 
