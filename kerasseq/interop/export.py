@@ -12,25 +12,50 @@ import keras
 from kerasseq.interop.files import load
 from kerasseq.io import atomic, paths
 
-__all__ = ["check_installed", "export"]
+__all__ = ["SUFFIXES", "QUANTIZATIONS", "check_format", "check_installed", "export"]
+
+#: Endings of files, by format.
+SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
+#: Types of the weights in files of LiteRT that are not float32.
+QUANTIZATIONS = ("float16", "int8")
+# By format: the name of the format, and the packages that it needs, as modules and as packages.
+_NAMES = {"onnx": "ONNX", "litert": "LiteRT"}
+_NEEDS = {
+    "onnx": {"onnx": "onnx"},
+    "litert": {"ai_edge_litert": "ai-edge-litert", "tensorflow": "tensorflow"},
+}
 
 
 def export(
-    model: Any, path: str | os.PathLike[str], format: str = "onnx", *, overwrite: bool = False
+    model: Any,
+    path: str | os.PathLike[str],
+    format: str = "onnx",
+    *,
+    overwrite: bool = False,
+    batch: int | None = 1,
+    quantize: str | None = None,
 ) -> Path:
-    """Write a model as ONNX, which onnxruntime runs without kerasseq, Keras and a backend.
+    """Write a model as ONNX or LiteRT, which run without kerasseq, Keras and a backend.
 
-    Recurrent layers over LSTM, GRU and simple cells are nodes of ONNX, of both directions where
+    In ONNX, recurrent layers over LSTM, GRU and simple cells are nodes of ONNX, of both directions where
     there are two; other cells are a Scan. The batch, and the time, may have any size in the file if
     they have in the model. Masks are exact, wherever the masked timesteps are. Layers of other
     classes, also of your own, are written as the operations of `keras.ops` in their `call`.
 
+    In LiteRT, an LSTM is one fused operation and other cells are While loops, of the operations
+    that every LiteRT runtime has. A fused LSTM keeps its states for the next call of the file: call
+    `reset_all_variables()` of the interpreter before each sequence.
+
     Args:
         model: A built Sequential or functional model of Keras or kerasseq, in float32; or the path
             of a saved one. It does not change.
-        path: The .onnx file to write.
-        format: `"onnx"`. A SavedModel is written by Keras: `model.export(folder)`.
+        path: The .onnx or .tflite file to write.
+        format: `"onnx"` or `"litert"`. A SavedModel is written by Keras: `model.export(folder)`.
         overwrite: Whether the file may be replaced.
+        batch: Number of rows of a call in LiteRT; None for any number, and loops in place of fused
+            operations. In ONNX the batch may have any size.
+        quantize: In LiteRT, the type of the weights: `"float16"`, `"int8"` (activations stay
+            float32, or are quantized while the file runs), or None for float32.
 
     Returns:
         The path.
@@ -39,7 +64,7 @@ def export(
         TypeError: If `model` is no model.
         ValueError: If layers cannot be exported, which are listed with the reasons, or the file is
             there already. Nothing is written.
-        ModuleNotFoundError: If the package onnx is not installed.
+        ModuleNotFoundError: If the package onnx, or ai-edge-litert, is not installed.
 
     Example:
 
@@ -49,17 +74,15 @@ def export(
     >>> export(model, "model.onnx").name
     'model.onnx'
     """
-    if format != "onnx":
-        raise ValueError(
-            f"`format` must be 'onnx'. Received: format={format!r}. A SavedModel is written by "
-            "Keras: model.export(folder)."
-        )
+    check_format(format, quantize)
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
+        raise ValueError(f"`batch` must be at least 1, or None. Received: batch={batch!r}")
     target = paths.output_file(path, "path")
-    if target.suffix != ".onnx":
-        raise ValueError(f"`path` must be a .onnx file. Received: path={target}")
+    if target.suffix != SUFFIXES[format]:
+        raise ValueError(f"`path` must be a {SUFFIXES[format]} file. Received: path={target}")
     if target.exists() and not overwrite:
         raise ValueError(f"`path` is there already: {target}. Pass overwrite=True.")
-    check_installed()
+    check_installed(format)
     if isinstance(model, str | os.PathLike):
         model, _ = load(model, "model")
     if not isinstance(model, keras.Model):
@@ -67,17 +90,48 @@ def export(
             "`model` must be a Keras model, or the path of a saved one. "
             f"Received: {model!r} of type {type(model).__name__}"
         )
-    from kerasseq.interop.onnx.converting import to_onnx
-
-    content = to_onnx(model).SerializeToString()
+    content = _written(model, format, batch, quantize)
     with atomic.replacing(target) as temporary:
         temporary.write_bytes(content)
     return target
 
 
-def check_installed() -> None:
-    """Raise a ModuleNotFoundError if the package onnx is missing."""
-    if importlib.util.find_spec("onnx") is None:
+def _written(model: Any, format: str, batch: int | None, quantize: str | None) -> bytes:
+    if format == "litert":
+        from kerasseq.interop.litert.process import to_litert
+
+        return to_litert(model, batch=batch, quantize=quantize)
+    from kerasseq.interop.onnx.converting import to_onnx
+
+    return bytes(to_onnx(model).SerializeToString())
+
+
+def check_format(format: str, quantize: str | None = None) -> None:
+    """Raise a ValueError for an unknown format, or weights that it does not have."""
+    if format not in SUFFIXES:
+        raise ValueError(
+            f"`format` must be 'onnx' or 'litert'. Received: format={format!r}. A SavedModel is "
+            "written by Keras: model.export(folder)."
+        )
+    if quantize is None:
+        return
+    if format != "litert":
+        raise ValueError(f"`quantize` is an option of format='litert'. Received: format={format!r}")
+    if quantize not in QUANTIZATIONS:
+        raise ValueError(
+            f"`quantize` must be 'float16', 'int8' or None. Received: quantize={quantize!r}"
+        )
+
+
+def check_installed(format: str = "onnx") -> None:
+    """Raise a ModuleNotFoundError if a package that a format needs is missing."""
+    missing = [
+        package
+        for module, package in _NEEDS[format].items()
+        if not importlib.util.find_spec(module)
+    ]
+    if missing:
         raise ModuleNotFoundError(
-            "ONNX files need the package onnx: python -m pip install 'kerasseq[onnx]'."
+            f"{_NAMES[format]} files need the package {missing[0]}: "
+            f"python -m pip install 'kerasseq[{format}]'."
         )

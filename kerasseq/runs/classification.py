@@ -97,9 +97,7 @@ class _ClassificationMetrics(TypedDict):
 
 
 #: The type of metrics.json of classifiers.
-ClassificationMetrics = Annotated[
-    _ClassificationMetrics, Averages("accuracy", "log_loss")
-]
+ClassificationMetrics = Annotated[_ClassificationMetrics, Averages("accuracy", "log_loss")]
 
 
 def check_classes(metrics: Mapping[str, Any], classes: int) -> None:

@@ -14,12 +14,13 @@ from kerasseq import kernels
 from kerasseq.interop.copying import ModelCopy
 from kerasseq.interop.counterparts import to_kerasseq
 from kerasseq.interop.inside import child_layers
+from kerasseq.interop.litert.names import input_names, output_names
 from kerasseq.interop.litert.quiet import quiet
 from kerasseq.interop.litert.session import InferenceSession
 from kerasseq.interop.litert.timesteps import with_timesteps_side_by_side
 from kerasseq.kernels import litert
 
-__all__ = ["input_names", "output_names", "to_litert"]
+__all__ = ["to_litert"]
 
 _TIMESTEPS = 12  # of random sequences; most models can read as many
 
@@ -103,18 +104,6 @@ def _faults(layer: Any, path: str, visited: set[int]) -> Iterator[tuple[str, str
             yield from _faults(child, place, visited)
 
 
-def input_names(model: Any) -> list[str]:
-    """Names of the inputs in the file; TensorFlow takes them as keyword arguments."""
-    return _distinct([re.sub(r"\W", "_", tensor.name) for tensor in model.inputs])
-
-
-def output_names(model: Any) -> list[str]:
-    """Names of the outputs in the file: of the layers that compute them."""
-    names = input_names(model)
-    last = [model.layers[-1].name] if isinstance(model, keras.Sequential) else model.output_names
-    return _distinct([*names, *last])[len(names) :]
-
-
 def _converter(copy: Any, model: Any, batch: int | None) -> Any:
     """TensorFlow's converter, with a copy of a model traced for it."""
     names = input_names(model)
@@ -169,15 +158,3 @@ def _reason(error: Exception, batch: int | None) -> str:
         reason = " ".join(text.split())[:200] or type(error).__name__
     hint = "" if batch else " With batch=1 more models can be written."
     return f"{reason.rstrip('.')}.{hint}"
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Names with a number at the end of those that occur before."""
-    used: dict[str, None] = {}
-    for name in names:
-        number, free = 0, name
-        while free in used:
-            number += 1
-            free = f"{name}_{number}"
-        used[free] = None
-    return [*used]
