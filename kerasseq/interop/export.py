@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,10 @@ from typing import Any
 import keras
 
 from kerasseq.interop.files import load
+from kerasseq.interop.formats import SUFFIXES, check_format, check_installed
 from kerasseq.io import atomic, paths
 
-__all__ = ["SUFFIXES", "QUANTIZATIONS", "check_format", "check_installed", "export"]
-
-#: Endings of files, by format.
-SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
-#: Types of the weights in files of LiteRT that are not float32.
-QUANTIZATIONS = ("float16", "int8")
-# By format: the name of the format, and the packages that it needs, as modules and as packages.
-_NAMES = {"onnx": "ONNX", "litert": "LiteRT"}
-_NEEDS = {
-    "onnx": {"onnx": "onnx"},
-    "litert": {"ai_edge_litert": "ai-edge-litert", "tensorflow": "tensorflow"},
-}
+__all__ = ["export"]
 
 
 def export(
@@ -37,14 +26,16 @@ def export(
 ) -> Path:
     """Write a model as ONNX or LiteRT, which run without kerasseq, Keras and a backend.
 
-    In ONNX, recurrent layers over LSTM, GRU and simple cells are nodes of ONNX, of both directions where
-    there are two; other cells are a Scan. The batch, and the time, may have any size in the file if
-    they have in the model. Masks are exact, wherever the masked timesteps are. Layers of other
-    classes, also of your own, are written as the operations of `keras.ops` in their `call`.
+    In ONNX, recurrent layers over LSTM, GRU and simple cells are nodes, of both directions where
+    there are two; other cells are a Scan. Layers of other classes, also of your own, are written as
+    the operations of `keras.ops` in their `call`.
 
     In LiteRT, an LSTM is one fused operation and other cells are While loops, of the operations
     that every LiteRT runtime has. A fused LSTM keeps its states for the next call of the file: call
     `reset_all_variables()` of the interpreter before each sequence.
+
+    The batch in ONNX, and the time, may have any size in the file if they have in the model. Masks
+    are exact, wherever the masked timesteps are.
 
     Args:
         model: A built Sequential or functional model of Keras or kerasseq, in float32; or the path
@@ -104,34 +95,3 @@ def _written(model: Any, format: str, batch: int | None, quantize: str | None) -
     from kerasseq.interop.onnx.converting import to_onnx
 
     return bytes(to_onnx(model).SerializeToString())
-
-
-def check_format(format: str, quantize: str | None = None) -> None:
-    """Raise a ValueError for an unknown format, or weights that it does not have."""
-    if format not in SUFFIXES:
-        raise ValueError(
-            f"`format` must be 'onnx' or 'litert'. Received: format={format!r}. A SavedModel is "
-            "written by Keras: model.export(folder)."
-        )
-    if quantize is None:
-        return
-    if format != "litert":
-        raise ValueError(f"`quantize` is an option of format='litert'. Received: format={format!r}")
-    if quantize not in QUANTIZATIONS:
-        raise ValueError(
-            f"`quantize` must be 'float16', 'int8' or None. Received: quantize={quantize!r}"
-        )
-
-
-def check_installed(format: str = "onnx") -> None:
-    """Raise a ModuleNotFoundError if a package that a format needs is missing."""
-    missing = [
-        package
-        for module, package in _NEEDS[format].items()
-        if not importlib.util.find_spec(module)
-    ]
-    if missing:
-        raise ModuleNotFoundError(
-            f"{_NAMES[format]} files need the package {missing[0]}: "
-            f"python -m pip install 'kerasseq[{format}]'."
-        )

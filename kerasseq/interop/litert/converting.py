@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -13,7 +12,7 @@ import tensorflow as tf  # the converter is part of it
 from kerasseq import kernels
 from kerasseq.interop.copying import ModelCopy
 from kerasseq.interop.counterparts import to_kerasseq
-from kerasseq.interop.inside import child_layers
+from kerasseq.interop.litert.checks import check
 from kerasseq.interop.litert.names import input_names, output_names
 from kerasseq.interop.litert.quiet import quiet
 from kerasseq.interop.litert.session import InferenceSession
@@ -22,7 +21,8 @@ from kerasseq.kernels import litert
 
 __all__ = ["to_litert"]
 
-_TIMESTEPS = 12  # of random sequences; most models can read as many
+# Timesteps, and sizes of further axes, with which a file is tried; the first that the model reads.
+_SIZES = ((12, 12), (12, 1), (100, 100), (1, 1))
 
 # In the converter's error, the operations of TensorFlow that the format does not have.
 _MISSING = re.compile(r"^(?:TF Select|Custom) ops: (.+)$", re.MULTILINE)
@@ -46,7 +46,7 @@ def to_litert(model: Any, *, batch: int | None = 1, quantize: str | None = None)
     >>> to_litert(model)[4:8]
     b'TFL3'
     """
-    _check(model)
+    check(model)
     with quiet():
         copy = with_timesteps_side_by_side(ModelCopy(model, to_kerasseq).result)
         try:
@@ -62,46 +62,6 @@ def to_litert(model: Any, *, batch: int | None = 1, quantize: str | None = None)
             raise ValueError(
                 f"`model`: '{model.name}' cannot be exported to LiteRT: {_reason(error, batch)}"
             ) from error
-
-
-def _check(model: Any) -> None:
-    if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")) or not model.built:
-        raise ValueError(
-            "`model` must be a Sequential or functional model that is built. Received: the "
-            f"{type(model).__name__} '{model.name}'. Build it with a keras.Input; wrap a model of "
-            "another class: keras.Model(inputs, model.call(inputs)), with symbolic inputs."
-        )
-    faults = dict(_faults(model, "", set()))
-    if faults:
-        count = len(faults)
-        listed = "; ".join(f"{path} ({reason})" for path, reason in faults.items())
-        raise ValueError(
-            f"`model`: {count} {'layer' if count == 1 else 'layers'} of '{model.name}' cannot be "
-            f"exported to LiteRT: {listed}."
-        )
-
-
-def _faults(layer: Any, path: str, visited: set[int]) -> Iterator[tuple[str, str]]:
-    """Path and reason of each layer inside a layer that the format cannot hold."""
-    for child in layer.layers if isinstance(layer, keras.Model) else child_layers(layer):
-        if id(child) in visited:
-            continue
-        visited.add(id(child))
-        place = f"{path}/{child.name}".lstrip("/")
-        if child.compute_dtype not in ("float32", "int32", "int64", "bool"):
-            yield (
-                place,
-                f"it computes in {child.compute_dtype}, and models are exported in float32: create "
-                "it with dtype='float32' (its weights stay as they are)",
-            )
-        elif getattr(child, "stateful", False):
-            yield (
-                place,
-                "it is stateful: give it `initial_state` as an input of the model, and "
-                "return_state=True",
-            )
-        else:
-            yield from _faults(child, place, visited)
 
 
 def _converter(copy: Any, model: Any, batch: int | None) -> Any:
@@ -130,22 +90,41 @@ def _converter(copy: Any, model: Any, batch: int | None) -> Any:
 
 
 def _check_outputs(content: bytes, model: Any, batch: int | None) -> None:
-    """Compare the file with the model, on random numbers: a converter may be wrong silently."""
-    rng = np.random.default_rng(0)
-    inputs = []
-    for tensor in model.inputs:
-        shape = [batch or 2, *(size or _TIMESTEPS for size in tensor.shape[1:])]
-        is_float = tensor.dtype.startswith("float")
-        # Numbers of tokens are 0 and 1, which every vocabulary has; 0 is masked.
-        values = rng.normal(size=shape) if is_float else rng.integers(0, 2, shape)
-        inputs.append(values.astype(tensor.dtype))
+    """Compare the file with the model on random numbers, since a converter may be wrong silently.
+
+    It is not done for a model that reads none of these inputs.
+    """
     nest = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-    expected = model(keras.tree.pack_sequence_as(nest, inputs), training=False)
-    session = InferenceSession(content)
-    outputs = session.run(output_names(model), dict(zip(input_names(model), inputs)))
-    for a, b in zip(outputs, keras.tree.flatten(expected), strict=True):
-        if not np.allclose(a, keras.ops.convert_to_numpy(b), 1e-3, 1e-4, equal_nan=True):
-            raise ValueError("LiteRT's converter gives a file with other outputs than the model")
+    for sizes in _SIZES:
+        inputs = [_drawn(tensor, batch or 2, sizes) for tensor in model.inputs]
+        try:
+            expected = model(keras.tree.pack_sequence_as(nest, inputs), training=False)
+        except Exception:  # inputs whose sizes depend on each other: errors of any kind
+            continue
+        outputs = InferenceSession(content).run(
+            output_names(model), dict(zip(input_names(model), inputs, strict=True))
+        )
+        for a, b in zip(outputs, keras.tree.flatten(expected), strict=True):
+            if not np.allclose(a, keras.ops.convert_to_numpy(b), 1e-3, 1e-4, equal_nan=True):
+                raise ValueError("its converter gives a file with other outputs than the model")
+        return
+
+
+def _drawn(tensor: Any, batch: int, sizes: tuple[int, int]) -> np.ndarray:
+    """Random numbers for an input.
+
+    Args:
+        tensor: The symbolic input.
+        batch: Number of rows.
+        sizes: Of its first axis of unknown size, and of further ones.
+    """
+    unknown = iter([sizes[0], *[sizes[1]] * len(tensor.shape)])
+    shape = [batch, *(next(unknown) if size is None else size for size in tensor.shape[1:])]
+    rng = np.random.default_rng(len(shape))
+    if tensor.dtype.startswith("float"):
+        return rng.normal(size=shape).astype(tensor.dtype)
+    # Every vocabulary has the tokens 0 and 1; 0 is masked.
+    return rng.integers(0, 2, shape).astype(tensor.dtype)
 
 
 def _reason(error: Exception, batch: int | None) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import keras
 
 import kerasseq
+from kerasseq.interop.litert.checks import check
 
 __all__ = ["to_litert"]
 
@@ -29,6 +30,7 @@ def to_litert(model: Any, **options: Any) -> bytes:
         from kerasseq.interop.litert.converting import to_litert
 
         return to_litert(model, **options)
+    check(model)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         model.save(place / _MODEL)
