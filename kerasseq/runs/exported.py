@@ -72,7 +72,7 @@ def export_run(
     }
     loss: dict[str, Any] = {}
     if quantize is not None:
-        (content,) = [each.content for each in converted.values()]
+        content = None if standalone.models else converted[target_format.file(MODEL)].content
         loss = {"quantization": quantized.measure(run, content, quantize, data)}
     modules = target_format.modules(standalone.module.read_text(encoding="utf-8"))
     target.mkdir(parents=True, exist_ok=True)

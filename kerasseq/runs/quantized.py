@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["describe", "measure"]
 
 
-def measure(run: Run, content: bytes, quantize: str, data: Any = None) -> dict[str, Any]:
+def measure(run: Run, content: bytes | None, quantize: str, data: Any = None) -> dict[str, Any]:
     """Score the model of a run and its quantized file on the same rows.
 
     Args:
         run: the run.
-        content: the file of LiteRT.
+        content: the file of LiteRT; None if it is of another model than that of the run.
         quantize: type of its weights.
         data: rows with known targets, as `Run.evaluate` takes them. By default the validation part
             of the recipe's data, if the run was trained on it: a run does not keep other data.
@@ -31,6 +31,12 @@ def measure(run: Run, content: bytes, quantize: str, data: Any = None) -> dict[s
     """
     from kerasseq.interop.litert.model import LiteRTModel
 
+    if content is None:
+        if data is not None:
+            raise ValueError(
+                f"`data`: a quantized run of {run.recipe} is not scored; leave it out."
+            )
+        return {"weights": quantize, "reason": f"runs of {run.recipe} are not scored"}
     quantized = dataclasses.replace(run, model=LiteRTModel(content, run.model))
     if data is not None:
         scores = [each.evaluate(data) for each in (run, quantized)]

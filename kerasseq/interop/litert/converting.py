@@ -13,6 +13,7 @@ from kerasseq import kernels
 from kerasseq.interop.copying import ModelCopy
 from kerasseq.interop.counterparts import to_kerasseq
 from kerasseq.interop.litert.checks import check
+from kerasseq.interop.litert.clipping import without_clipping
 from kerasseq.interop.litert.names import input_names, output_names
 from kerasseq.interop.litert.quiet import quiet
 from kerasseq.interop.litert.session import InferenceSession
@@ -50,22 +51,18 @@ def to_litert(model: Any, *, batch: int | None = 1, quantize: str | None = None)
     with quiet():
         copy = with_timesteps_side_by_side(ModelCopy(model, to_kerasseq).result)
         try:
-            converter = _converter(copy, model, batch)
-            content = bytes(converter.convert())
+            traced = _trace(copy, model, batch)
+            content = _convert(*traced)
             _check_outputs(content, model, batch)
-            if quantize is not None:
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-                converter.target_spec.supported_types = [tf.float16] * (quantize == "float16")
-                content = bytes(converter.convert())
-            return content
+            return content if quantize is None else _convert(*traced, quantize)
         except Exception as error:  # the converter, and layers of others, raise errors of any kind
             raise ValueError(
                 f"`model`: '{model.name}' cannot be exported to LiteRT: {_reason(error, batch)}"
-            ) from error
+            ) from None  # pages of a compiler
 
 
-def _converter(copy: Any, model: Any, batch: int | None) -> Any:
-    """TensorFlow's converter, with a copy of a model traced for it."""
+def _trace(copy: Any, model: Any, batch: int | None) -> tuple[Any, Any]:
+    """A function with the outputs of a model, traced for LiteRT, and the owner of its variables."""
     names = input_names(model)
     nest = copy.inputs[0] if isinstance(copy, keras.Sequential) else copy.input
 
@@ -83,10 +80,17 @@ def _converter(copy: Any, model: Any, batch: int | None) -> Any:
     }
     owner = tf.Module()  # the converter asks for one that has the variables
     owner.weights = [variable.value for variable in copy.variables]
-    concrete = predict.get_concrete_function(**signature)
+    return predict.get_concrete_function(**signature), owner
+
+
+def _convert(concrete: Any, owner: Any, quantize: str | None = None) -> bytes:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], owner)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    return converter
+    if quantize is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    return without_clipping(bytes(converter.convert()))
 
 
 def _check_outputs(content: bytes, model: Any, batch: int | None) -> None:
