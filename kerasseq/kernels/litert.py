@@ -46,12 +46,14 @@ def run(cell: Any, sequence: SequenceCall) -> Result:
 def _is_fused(cell: Any, sequence: SequenceCall) -> bool:
     """Whether the operation of LiteRT computes the call.
 
-    It is a plain LSTM, begins with zeros for a fixed batch, and does not return its cell state.
+    It is a plain LSTM, begins with zeros for a fixed batch, and does not return its cell state. One
+    of a single unit is left out: LiteRT computes other outputs.
     """
     return (
         vars(type(cell)).get("fused") == "lstm"
         and cell.activation is keras.activations.tanh
         and cell.recurrent_activation is keras.activations.sigmoid
+        and cell.units > 1
         and cell.projection is None
         and not any(cell.zoneout_rates)
         and not sequence.return_state
