@@ -213,23 +213,38 @@ def export(
     out: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[OUT]", help="A folder, or the .onnx file; by default beside DIR.", parser=path
+            metavar="[OUT]",
+            help="A folder, or the .onnx or .tflite file; by default beside DIR.",
+            parser=path,
         ),
     ] = None,
-    format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    format: Annotated[str, typer.Option("--format", help="onnx or litert.")] = "onnx",
+    quantize: Annotated[
+        str | None, typer.Option("--quantize", help="Weights in LiteRT: float16 or int8.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Rows of a run to score --quantize on.", parser=path),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
 ) -> None:
-    """Write a run, or a model, as ONNX, which predicts without kerasseq."""
+    """Write a run, or a model, as ONNX or LiteRT, which predicts without kerasseq."""
+    from kerasseq.interop.formats import SUFFIXES, check_format
+
+    check_format(format, quantize)
     if source.is_dir():
         target = out or source.with_name(f"{source.resolve().name}-{format}")
-        written = load(source).export(target, format, overwrite=overwrite)
+        options = {"overwrite": overwrite, "quantize": quantize, "data": data and str(data)}
+        written = load(source).export(target, format, **options)
     else:
         if source.exists():  # a missing file is reported without waiting for a backend
             import_backend()
         from kerasseq.interop.export import export as export_model
 
-        target = out or source.with_suffix(".onnx")
-        written = export_model(source, target, format, overwrite=overwrite)
+        if data is not None:
+            raise ValueError("--data has rows for a run. Received: a model")
+        target = out or source.with_suffix(SUFFIXES[format])
+        written = export_model(source, target, format, overwrite=overwrite, quantize=quantize)
     print(f"written to {printable(str(written))}", file=sys.stderr)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -30,6 +30,7 @@ __all__ = [
     "names",
     "portable",
     "run",
+    "run_by",
 ]
 
 
@@ -40,7 +41,10 @@ _KERNELS: dict[str, ModuleType] = {
 # Kernels that call compiled code, so that a traced graph depends on the library with that code.
 _COMPILED = frozenset({"cudnn", "fused", "native"})
 
+Run = Callable[[Any, SequenceCall], Result]
+
 _portable: ContextVar[bool] = ContextVar("portable", default=False)
+_run_by: ContextVar[Run | None] = ContextVar("run_by", default=None)
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,31 @@ def portable() -> Iterator[None]:
         yield
     finally:
         _portable.reset(token)
+
+
+@contextmanager
+def run_by(kernel: Run) -> Iterator[None]:
+    """Run every layer by one function inside this context, and on `keras.ops` whatever else.
+
+    A file format that has recurrences of its own is written so. The function has the semantics of
+    a kernel: (cell, sequence call) -> last output, all outputs, final states.
+
+    Example:
+        >>> import numpy as np, kerasseq
+        >>> def traced(cell, sequence):
+        ...     print(cell.kind, sequence.sequences.shape[1])
+        ...     return scan.run(cell, sequence)
+        >>> layer, x = kerasseq.gru(4), np.ones((2, 5, 3), "float32")
+        >>> with run_by(traced):
+        ...     output = layer(x)
+        gru 5
+    """
+    token = _run_by.set(kernel)
+    try:
+        with portable():
+            yield
+    finally:
+        _run_by.reset(token)
 
 
 def is_portable() -> bool:
@@ -173,7 +202,8 @@ def run(choice: KernelChoice, cell: Any, sequence: SequenceCall) -> Result:
         The last output, (batch, width); all outputs, (batch, time, width), or the last output
         alone if the sequence call does not return sequences; and the final states.
     """
-    return _KERNELS[choice.name].run(cell, sequence)
+    run = _run_by.get() or _KERNELS[choice.name].run
+    return run(cell, sequence)
 
 
 def compiles_with_xla(choice: KernelChoice, backend: str) -> bool:

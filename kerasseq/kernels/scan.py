@@ -32,15 +32,21 @@ def why_not(cell: Any, context: CallContext) -> str | None:
     return f"{type(cell).__name__} is not a kerasseq cell: of its step only `call` is known"
 
 
-def run(cell: Any, sequence: SequenceCall) -> Result:
-    """Run a cell of any form, step by step."""
+def run(cell: Any, sequence: SequenceCall, loop: timeloop.Loop = timeloop.run) -> Result:
+    """Run a cell of any form, step by step.
+
+    Args:
+        cell: A cell of kerasseq.
+        sequence: The call.
+        loop: The loop over time in inference.
+    """
     sequence = prepare(cell, sequence)
     frame = cell.begin(sequence.sequences, sequence.training)
     projects_within = _projects_within(cell, sequence)
     projected = sequence.sequences if projects_within else project(cell, sequence.sequences)
     noise = dict(frame.noise)
     if sequence.mask is not None:
-        noise["mask"] = _time_first(sequence.mask)[..., None]
+        noise["mask"] = ops.expand_dims(_time_first(sequence.mask), -1)
     keep = cell.emits_from if sequence.return_sequences else 0
     over_time = _time_first(projected), noise
     gradient = _own_gradient(cell, sequence)
@@ -53,7 +59,7 @@ def run(cell: Any, sequence: SequenceCall) -> Result:
             inputs = cell.project(inputs) if projects_within else inputs
             return _step(cell, frame, states, inputs, noise)
 
-        final, trail = timeloop.run(step, sequence.states, over_time, keep, sequence.unroll)
+        final, trail = loop(step, sequence.states, over_time, keep, sequence.unroll)
     emitted = [_time_first(states) for states in trail[:keep]] if keep else None
     return finish(cell, sequence, projected, emitted, final)
 

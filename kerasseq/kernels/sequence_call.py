@@ -124,7 +124,7 @@ def finish(
     outputs = ops.cast(cell.emit(_cast_states(cell, trail), projected), cell.compute_dtype)
     if mask is not None:
         if sequence.zero_output_for_mask:
-            outputs = outputs * ops.cast(mask[..., None], outputs.dtype)
+            outputs = outputs * ops.cast(ops.expand_dims(mask, -1), outputs.dtype)
         else:
             outputs = _repeat_at_masked(outputs, mask, gather=cell.emits_inputs)
     return outputs[:, -1], outputs, final
@@ -165,8 +165,8 @@ def _repeat_at_masked(outputs: Tensor, mask: Tensor, gather: bool) -> Tensor:
         # Sorting puts the unmasked steps first, in order: `places[n]` is that of the n-th.
         places = ops.argsort(ops.where(mask, time, time + ops.shape(mask)[1]), axis=1)
         latest = ops.take_along_axis(places, ops.maximum(counts - 1, 0), axis=1)
-        outputs = ops.take_along_axis(outputs, latest[..., None], axis=1)
-    return outputs * ops.cast(counts[..., None] > 0, outputs.dtype)
+        outputs = ops.take_along_axis(outputs, ops.expand_dims(latest, -1), axis=1)
+    return outputs * ops.cast(ops.expand_dims(counts, -1) > 0, outputs.dtype)
 
 
 def backend() -> str:

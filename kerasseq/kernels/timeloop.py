@@ -17,6 +17,8 @@ from kerasseq.kernels.sequence_call import backend
 
 Tensor = Any
 Step = Callable[[list[Tensor], Any], list[Tensor]]
+# (step, states, steps, keep, unroll) -> final states, states over time; see `run`.
+Loop = Callable[[Step, list[Tensor], Any, int, bool], tuple[list[Tensor], list[Tensor]]]
 
 
 def run(

@@ -90,7 +90,7 @@ class CharacterEncoder(keras.layers.Layer):
         mask = ops.not_equal(rows, 0)
         embedded = self.dropout(self.embedding(rows), training=training)
         # A convolution at the last character of a word reads zeros, however wide the padding is.
-        embedded = embedded * ops.cast(mask[..., None], embedded.dtype)
+        embedded = embedded * ops.cast(ops.expand_dims(mask, -1), embedded.dtype)
         if self.pooling is None:
             return self.encoder(embedded, mask=mask, training=training)
         return self.pooling(self.encoder(embedded), mask=mask)

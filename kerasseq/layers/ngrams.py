@@ -67,7 +67,7 @@ class NgramRatios(keras.layers.Layer):
         ratios = ops.take(self.ratios, ids, axis=0)
         if corrections is None:
             return ratios
-        is_ngram = ops.cast(ops.not_equal(ids, 0), ratios.dtype)[..., None]
+        is_ngram = ops.expand_dims(ops.cast(ops.not_equal(ids, 0), ratios.dtype), -1)
         return ratios + is_ngram * ops.cast(corrections, ratios.dtype)
 
     def compute_output_shape(self, ids_shape: Any, corrections_shape: Any = None) -> Any:
@@ -127,7 +127,7 @@ class NgramVotes(keras.layers.Layer):
         """Sum over the n-grams of a text; see the class."""
         is_ngram = ops.cast(ops.not_equal(ids, 0), ratios.dtype)
         gain = self._drop(ops.take(self.gain, ids, axis=0) * is_ngram, training=training)
-        return ops.sum(gain[..., None] * ratios, axis=1) + self.bias
+        return ops.sum(ops.expand_dims(gain, -1) * ratios, axis=1) + self.bias
 
     def compute_output_shape(self, ids_shape: Any, ratios_shape: Any) -> Any:
         """(batch, logits)."""

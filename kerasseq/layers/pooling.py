@@ -70,7 +70,7 @@ class SequencePooling(keras.layers.Layer):
             return ops.sum(sequences, axis=1)
         if mask is None:
             mask = ops.ones_like(sequences[..., 0], dtype="bool")
-        mask = ops.cast(mask, "bool")[..., None]
+        mask = ops.expand_dims(ops.cast(mask, "bool"), -1)
         weights = ops.cast(mask, sequences.dtype)
         has_timesteps = ops.cast(ops.any(mask, axis=1), sequences.dtype)
         if self.mode == "mean":

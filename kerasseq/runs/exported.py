@@ -1,9 +1,10 @@
-"""A run as a folder that needs no kerasseq: models as ONNX, its preprocessing, and a module."""
+"""A run as a folder that needs no kerasseq: models, its preprocessing, and a module."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Standalone", "export_run"]
 
 FORMAT = 1
-MANIFEST, MODEL, PREPROCESSING, MODULE = (
-    "manifest.json",
-    "model.onnx",
-    "preprocessing.json",
-    "predict.py",
-)
+MANIFEST, MODEL, PREPROCESSING = "manifest.json", "model.onnx", "preprocessing.json"
 
 
 @dataclass(frozen=True)
@@ -48,49 +44,61 @@ class Standalone:
 
 
 def export_run(
-    run: Run, folder: str | os.PathLike[str], format: str = "onnx", *, overwrite: bool = False
+    run: Run,
+    folder: str | os.PathLike[str],
+    format: str = "onnx",
+    *,
+    overwrite: bool = False,
+    quantize: str | None = None,
+    data: Any = None,
 ) -> Path:
     """Write a run as a folder; see `Run.export`."""
-    from kerasseq.interop.export import check_installed
+    from kerasseq.runs import quantized
+    from kerasseq.runs.formats import Format
 
     require_bool(overwrite=overwrite)
-    if format != "onnx":
-        raise ValueError(f"`format` must be 'onnx'. Received: format={format!r}")
-    check_installed()
+    target_format = Format(format, quantize)
+    if data is not None and quantize is None:
+        raise ValueError("`data` has the rows on which `quantize` is scored: pass both.")
     target = open_folder(folder)
     if not holds(target, MANIFEST):
         check_free(target)
     elif not overwrite:
         raise ValueError(f"{target} holds an exported run already: pass overwrite=True.")
     standalone = run.task.standalone(run.model, run.state, run.resolved)
-    from kerasseq.interop.onnx.converting import to_onnx
-
     models = standalone.models or {MODEL: run.model}
-    converted = {name: to_onnx(model) for name, model in models.items()}
+    converted = {
+        target_format.file(name): target_format.convert(model) for name, model in models.items()
+    }
+    loss: dict[str, Any] = {}
+    if quantize is not None:
+        content = None if standalone.models else converted[target_format.file(MODEL)].content
+        loss = {"quantization": quantized.measure(run, content, quantize, data)}
+    modules = target_format.modules(standalone.module.read_text(encoding="utf-8"))
     target.mkdir(parents=True, exist_ok=True)
     with atomic.replacing_together(target) as temporary:
         for name, model in converted.items():
-            (temporary / name).write_bytes(model.SerializeToString())
+            (temporary / name).write_bytes(model.content)
         write_json(temporary / PREPROCESSING, dict(standalone.preprocessing))
-        source = standalone.module.read_text(encoding="utf-8")
-        atomic.write_text(temporary / MODULE, source)
+        for name, source in modules.items():
+            atomic.write_text(temporary / name, source)
         manifest = {
             "format": FORMAT,
             "recipe": run.recipe,
-            "requires": ["numpy", "onnxruntime", *standalone.requires],
+            "requires": ["numpy", target_format.runtime, *standalone.requires],
             "models": {
-                name: {
-                    "inputs": [each.name for each in model.graph.input],
-                    "outputs": [each.name for each in model.graph.output],
-                }
+                name: {"inputs": model.inputs, "outputs": model.outputs}
                 for name, model in converted.items()
             },
             "test": run.metrics["test"],
+            **loss,
             "versions": versions(),
             "files": {
                 name: hashlib.sha256((temporary / name).read_bytes()).hexdigest()
-                for name in (*converted, PREPROCESSING, MODULE)
+                for name in (*converted, PREPROCESSING, *modules)
             },
         }
         write_json(temporary / MANIFEST, manifest, indent=2)
+    if loss:
+        print(quantized.describe(loss["quantization"], run.task.headline), file=sys.stderr)
     return target

@@ -244,18 +244,28 @@ class Run:
         return target
 
     def export(
-        self, folder: str | os.PathLike[str], format: str = "onnx", *, overwrite: bool = False
+        self,
+        folder: str | os.PathLike[str],
+        format: str = "onnx",
+        *,
+        overwrite: bool = False,
+        quantize: str | None = None,
+        data: Any = None,
     ) -> Path:
         """Write the run as a folder that predicts without kerasseq and without a backend.
 
-        It has the model as ONNX, the fitted preprocessing as JSON, a manifest, and predict.py,
-        which needs NumPy and onnxruntime (and for texts tokenizers) and predicts from raw data as
-        `predict` does.
+        It has the model, the fitted preprocessing as JSON, a manifest, and predict.py, which needs
+        NumPy and onnxruntime or ai-edge-litert (and for texts tokenizers) and predicts from raw
+        data as `predict` does.
 
         Args:
             folder: a new or empty folder, or one with an exported run.
-            format: "onnx".
+            format: "onnx" or "litert".
             overwrite: whether to replace an exported run in the folder.
+            quantize: in LiteRT, the type of the weights: "float16", "int8", or None for float32.
+                The manifest, and a line on the standard error, tell what that costs in score.
+            data: rows with known targets on which that is scored, as `evaluate` takes them; by
+                default the validation part, if the run was trained on the recipe's own data.
 
         Returns:
             The folder.
@@ -263,11 +273,11 @@ class Run:
         Raises:
             ValueError: if the folder holds other files, or the recipe's runs or layers of the model
                 cannot be exported. Nothing is written.
-            ModuleNotFoundError: if the package onnx is not installed.
+            ModuleNotFoundError: if the package onnx, or ai-edge-litert, is not installed.
         """
         from kerasseq.runs.exported import export_run
 
-        return export_run(self, folder, format, overwrite=overwrite)
+        return export_run(self, folder, format, overwrite=overwrite, quantize=quantize, data=data)
 
     def _write(self, folder: Path) -> None:
         """Write all files into an empty folder."""

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 import kerasseq
-from kerasseq.interop import export as module
+from kerasseq.interop import formats as module
 from tests.layers.harness import array, draw
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ai_edge_litert
 import keras
 import numpy as np
 import onnxruntime
@@ -25,7 +26,7 @@ from tests.thorough import first_of
 of_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the saved runs are of TensorFlow"
 )
-#: Calls methods of predict.py with three packages alone on its path, and prints their answers.
+#: Calls methods of predict.py with four packages alone on its path, and prints their answers.
 ALONE = """
 import json, sys
 sys.path = [path for path in sys.path if "packages" not in path] + [sys.argv[1], sys.argv[2]]
@@ -47,7 +48,7 @@ print(json.dumps([answers, loaded, importlib.util.find_spec("kerasseq") is None]
 
 
 def call_alone(folder: Path, calls: list[Any], packages: Path) -> list[Any]:
-    """Answers of an exported run in a process that finds three packages alone.
+    """Answers of an exported run in a process that finds four packages alone.
 
     Args:
         folder: the exported run.
@@ -55,7 +56,7 @@ def call_alone(folder: Path, calls: list[Any], packages: Path) -> list[Any]:
         packages: folder that is made for the packages.
     """
     packages.mkdir()
-    for package in (np, onnxruntime, tokenizers):
+    for package in (np, onnxruntime, tokenizers, ai_edge_litert):
         place = Path(package.__file__).parent
         (packages / place.name).symlink_to(place)
     libraries = Path(np.__file__).parents[1] / "numpy.libs"
@@ -177,8 +178,10 @@ SAMPLES: list[dict[str, Any]] = [
 ]
 
 
-def check_language_model(run: Any, prompts: list[str], tmp_path: Path) -> None:
-    folder = run.export(tmp_path / "exported")
+def check_language_model(
+    run: Any, prompts: list[str], tmp_path: Path, format: str = "onnx"
+) -> None:
+    folder = run.export(tmp_path / "exported", format)
     written = [("generate", [prompt], options) for prompt in prompts for options in SAMPLES]
     calls = [("score", [LINES], {}), *written]
     scores, *texts = call_alone(folder, calls, tmp_path / "path")
@@ -307,3 +310,96 @@ def test_runs_of_other_recipes_are_refused_in_one_sentence() -> None:
     task = registry.task("captioning")
     with pytest.raises(ValueError, match=r"a run of captioning cannot be exported .*model alone"):
         task.standalone(None, {}, None)
+
+
+# LiteRT
+
+
+@of_tensorflow
+def test_a_run_of_texts_in_litert(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.save(tmp_path / "run")
+    folder = tmp_path / "exported"
+    assert main(["export", str(tmp_path / "run"), str(folder), "--format", "litert"]) == 0
+    assert_same(predict_alone(folder, TEXTS, tmp_path / "path"), run.predict(TEXTS))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["requires"] == ["numpy", "ai-edge-litert", "tokenizers"]
+    assert "quantization" not in manifest
+    for name, expected in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected
+
+
+@of_tensorflow
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["sequences", "sequences-regression"])
+def test_a_run_of_sequences_in_litert(name: str, tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / name)
+    folder = run.export(tmp_path / "exported", "litert")
+    (channels,) = json.loads((folder / "preprocessing.json").read_text())["shape"]
+    new = [draw(length, channels, seed=length) for length in (1, 5, 12)]
+    assert_same(predict_alone(folder, new, tmp_path / "path"), run.predict(new))
+
+
+@of_tensorflow
+@pytest.mark.thorough
+def test_a_run_of_a_language_model_in_litert(tmp_path: Path) -> None:
+    check_language_model(kerasseq.load(RUNS / "language-model"), ["Ada saw R"], tmp_path, "litert")
+
+
+@of_tensorflow
+@pytest.mark.thorough
+def test_a_run_of_a_tagger_in_litert(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "tagging")
+    folder = run.export(tmp_path / "exported", "litert")
+    sentences = ["Ada saw Oslo, Rome didn't.", "", ["Zora", "left", "."], "Bob 7 " * 90]
+    assert_same(predict_alone(folder, sentences, tmp_path / "path"), run.tag(sentences))
+
+
+@of_tensorflow
+def test_the_loss_of_quantized_weights_is_told(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = pd.DataFrame({"text": ["a good film", "a bad one"] * 3, "label": ["good", "bad"] * 3})
+    folder = run.export(tmp_path / "exported", "litert", quantize="float16", data=rows)
+    told = json.loads((folder / "manifest.json").read_text())["quantization"]
+    assert (told["weights"], told["data"], told["rows"]) == ("float16", "passed", 6)
+    assert told["float32"] == run.evaluate(rows)["test"]
+    assert told["quantized"]["log_loss"] == pytest.approx(told["float32"]["log_loss"], abs=0.01)
+    assert "float16 weights: macro_f1 " in capsys.readouterr().err
+
+
+@of_tensorflow
+@pytest.mark.thorough
+def test_a_run_of_the_data_of_the_recipe_is_scored_on_its_validation_part(tmp_path: Path) -> None:
+    run = kerasseq.sentiment(epochs=1, units=32, embedding=32, quiet=True)
+    folder = run.export(tmp_path / "exported", "litert", quantize="int8")
+    told = json.loads((folder / "manifest.json").read_text())["quantization"]
+    assert told["data"] == "validation"
+    assert told["quantized"]["accuracy"] == pytest.approx(told["float32"]["accuracy"], abs=0.1)
+    assert told["quantized"] != told["float32"]
+
+
+@of_tensorflow
+def test_without_rows_the_loss_is_not_known(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.export(tmp_path / "exported", "litert", quantize="int8")
+    assert "the loss in score is not known (" in capsys.readouterr().err
+
+
+@of_tensorflow
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantize": "int8"}, "`quantize` is an option of format='litert'"),
+        ({"format": "litert", "quantize": "int4"}, "quantize='int4'"),
+        ({"format": "litert", "data": ["a"]}, "`data` has the rows on which `quantize` is scored"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    run: Any, options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        run.export(tmp_path / "exported", **options)
+    assert not (tmp_path / "exported").exists()
