@@ -218,6 +218,7 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
         stage="split",
         expected=_PART,
     )
+    final: Literal["train", "validation", "all"] = "all"
     patience: int = 4
     learning_rate: float = 1e-3
     batch_size: int = setting(64, "windows per training step", range=Choice((32, 64, 128, 256)))

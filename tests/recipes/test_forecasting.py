@@ -30,7 +30,7 @@ from tests.thorough import examples
 TASK = kerasseq.forecasting.task
 SMALL: dict[str, Any] = {
     "horizon": 3, "lookback": 7, "units": 4, "epochs": 1, "batch_size": 32, "quiet": True,
-    "scaling": "standard",
+    "scaling": "standard", "final": "train",
 }  # fmt: skip
 BASELINES = ["last value", "drift", "nlinear", "seasonal naive", "theta", "exponential smoothing"]
 SCORES = ["mae", "rmse", "smape", "mase", "rmsse", "pinball", "crps", "coverage", "width"]
@@ -265,12 +265,13 @@ def plain() -> ForecastRun:
 
 @pytest.fixture(scope="module")
 def refitted() -> ForecastRun:
-    return forecasting(_table(), **LEARNING, final="validation")
+    return forecasting(_table(), **{**LEARNING, "final": "validation"})
 
 
 @pytest.fixture(scope="module")
 def of_all() -> ForecastRun:
-    return forecasting(_table(), **LEARNING, final="all")
+    """A run with the default of `final`."""
+    return forecasting(_table(), **{name: LEARNING[name] for name in LEARNING if name != "final"})
 
 
 def _passes(settings: ForecastingSettings) -> int | None:
@@ -318,13 +319,12 @@ def test_a_refit_on_the_validation_part_has_not_seen_what_comes_after(
     table = _table()
     late = table["day"] >= table["day"].max() - pd.Timedelta(days=17)  # the test part
     marked = table.assign(sold=table["sold"].where(~late, 1e6))
-    other = forecasting(marked, **LEARNING, final="validation")
+    other = forecasting(marked, **{**LEARNING, "final": "validation"})
     assert _same(refitted.model, other.model)
     assert other.metrics["test"]["mae"] > 1e5
 
 
-@pytest.mark.thorough
-def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
+def test_weights_learn_from_all_rows_and_scores_stay_honest(
     plain: ForecastRun, of_all: ForecastRun, tmp_path: Path
 ) -> None:
     found = of_all
@@ -332,7 +332,9 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
     assert parts.train.panel.lengths.tolist() == [90, 90]
     assert _same(found.model, learned.model)
     assert not _same(found.model, plain.model)
-    assert {**found.metrics, "seconds": 0} == {**plain.metrics, "seconds": 0}
+    of_the_refit = dict.fromkeys(("seconds", "remarks"))
+    assert {**found.metrics, **of_the_refit} == {**plain.metrics, **of_the_refit}
+    assert found.metrics["remarks"][-1].startswith("scores and plots are of the weights before")
     assert found.state["calibration"] == plain.state["calibration"]
     assert found.state["reader"]["scalers"] != plain.state["reader"]["scalers"]
     assert found.notes[-1].startswith("weights refitted on all rows for ")
@@ -342,6 +344,24 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
     assert np.isfinite(_numbers(ahead)).all()
     loaded = kerasseq.load(found.save(tmp_path / "run"))
     np.testing.assert_allclose(_numbers(loaded.forecast()), _numbers(ahead), rtol=1e-5)
+    honest = loaded.backtest(2, data=_table())
+    expected = plain.backtest(2)
+    np.testing.assert_allclose(_numbers(honest.forecasts), _numbers(expected.forecasts), rtol=1e-5)
+    assert "before the refit" in honest.weights
+    assert honest.weights in honest._repr_html_()
+    assert expected.weights == "those of the run"
+
+
+def test_a_damaged_scored_model_is_refused(of_all: ForecastRun, tmp_path: Path) -> None:
+    scored = {**of_all.state["scored"], "weights": of_all.state["scored"]["weights"][1:]}
+    damaged = dataclasses.replace(of_all, state={**of_all.state, "scored": scored})
+    with pytest.raises(ValueError, match=r"the scored model has .* parameters"):
+        kerasseq.load(damaged.save(tmp_path / "run"))
+
+
+def test_a_run_from_before_the_choice_has_the_weights_of_the_training_part() -> None:
+    assert "final" not in json.loads((RUNS / "forecasting" / "run.json").read_text())["settings"]
+    assert kerasseq.load(RUNS / "forecasting").resolved.final == "train"
 
 
 @pytest.mark.thorough
@@ -349,16 +369,18 @@ def test_a_refit_keeps_the_choices_of_the_first_training() -> None:
     steps = np.arange(2500)  # few windows to learn from without the other parts, and else many
     weekly = 20 + 5 * np.sin(steps / 7 * 2 * np.pi) + np.random.default_rng(0).normal(size=2500)
     table = pd.DataFrame({"day": pd.date_range("2000-01-01", periods=2500), "sold": weekly})
-    run = forecasting(table, **SMALL, final="all")
+    run = forecasting(table, **{**SMALL, "final": "all"})
     assert "normalization='seasonal': there are few windows (1,741)" in " ".join(run.notes)
     assert run.resolved.normalization == run.model.get_layer("norm").mode == "seasonal"
 
 
 @pytest.mark.thorough
-def test_a_backtest_of_a_run_that_has_seen_all_rows_needs_a_refit(of_all: ForecastRun) -> None:
+def test_without_the_scored_model_a_backtest_needs_a_refit(of_all: ForecastRun) -> None:
+    state = {name: value for name, value in of_all.state.items() if name != "scored"}
+    earlier = dataclasses.replace(of_all, state=state)
     with pytest.raises(ValueError, match=r"final='all'.* refit=True"):
-        of_all.backtest(1)
-    assert of_all.backtest(1, refit=True).scores["fold"].tolist() == [1] * 7
+        earlier.backtest(1)
+    assert earlier.backtest(1, refit=True).scores["fold"].tolist() == [1] * 7
 
 
 # Optimizers

@@ -56,6 +56,14 @@ class _Stream(TypedDict):
     scale: _Arrays
 
 
+class _Scored(TypedDict):
+    """The scored model of a run whose weights were refitted on all rows, and its preprocessing."""
+
+    weights: list[_Arrays]
+    data_info: _DataInfo
+    reader: SeriesReaderState
+
+
 class ForecastState(TypedDict):
     """The state of the preprocessing, the end of the series, and the calibration."""
 
@@ -64,6 +72,7 @@ class ForecastState(TypedDict):
     history: PanelState
     calibration: CalibrationState | None
     stream: NotRequired[_Stream]
+    scored: NotRequired[_Scored]
 
 
 class _EarlierDataInfo(TypedDict):

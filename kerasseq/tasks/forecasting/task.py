@@ -242,6 +242,13 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
         super().check_saved(model, state, settings, metrics)
         forecasts.check_state(model, state, self.config(state["data_info"], settings))
+        if "scored" in state:
+            scored = state["scored"]
+            expected = self.count(scored["data_info"], settings)
+            if (parameters := sum(weight.size for weight in scored["weights"])) != expected:
+                raise ValueError(
+                    f"the scored model has {parameters:,} parameters, and its state {expected:,}"
+                )
         for example in metrics["examples"]:
             forecasts.fan(example)
 
@@ -313,6 +320,10 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             examples.independent,
         )
         return {"calibration": calibration.state()}
+
+    def scored_model(self, model: keras.Model, state: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {name: state[name] for name in ("data_info", "reader")}
+        return {"scored": {"weights": model.get_weights(), **kept}}
 
     def predictions(
         self,
