@@ -175,6 +175,11 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
         above=0,
         below=1,
     )
+    point: Literal["auto", "mean", "median"] = setting(
+        "auto",
+        'what the column `forecast` is: the "mean", which adds up, the "median", whose absolute '
+        'error is least, or "auto": the median of quantiles, the mean of other outputs',
+    )
     loss: Literal["mse", "mae", "huber"] = setting("mse", "loss of a point forecast")
     calibrate: bool = setting(
         True, "whether quantiles are calibrated by the errors on the validation part"

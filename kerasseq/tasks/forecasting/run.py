@@ -62,8 +62,8 @@ class ForecastRun(Run):
                 default: the values of the run.
 
         Returns:
-            A row for each series, step and target. The column `forecast` has the median, or the
-            mean of a point forecast.
+            A row for each series, step and target. The column `forecast` has the mean or the
+            median, as `resolved.point` says; "auto" is neither, but what `loss` learns.
 
         Raises:
             ValueError: if there is no history, or the horizon is too long for the model.
@@ -82,6 +82,7 @@ class ForecastRun(Run):
             history=history,
             future=future,
             levels=quantiles,
+            point=self.resolved.point,
             reading=reading,
             paths=paths,
             seed=seed,

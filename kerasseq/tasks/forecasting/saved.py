@@ -136,6 +136,8 @@ class _ForecastMetrics(TypedDict):
     error_by_step: Annotated[_ByMetric, Length(1)]
     coverage_by_level: dict[str, Annotated[_Coverage, SameLength("levels", "shares")]]
     nominal_coverage: NotRequired[_Level]
+    point: NotRequired[Literal["mean", "median", "auto"]]
+    sum_ratio: NotRequired[float | None]
     examples: list[Annotated[_Example, _example_fault]]
 
 

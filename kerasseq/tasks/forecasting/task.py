@@ -12,6 +12,7 @@ import numpy as np
 from kerasseq.settings import check, declarations_of, raise_faults
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.forecasting.hints import SETTINGS as HINTS
+from kerasseq.tasks.forecasting.point import point_fault, sum_ratio, sum_remark
 from kerasseq.tasks.forecasting.run import ForecastRun
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 "output='negative_binomial' is for counts, which are not scaled: scaling must be "
                 f"'auto' or 'none'. Received: scaling={settings.scaling!r}"
             )
+        if (fault := point_fault(settings)) is not None:
+            faults.append(fault)
         raise_faults(faults)
 
     def is_separate_part(self, value: Any) -> bool:
@@ -278,7 +281,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             normalization=settings.normalization,
             season=data_info["season"],
             output=settings.output,
-            quantiles=tuple(defaults.learned(settings.quantiles)),
+            quantiles=tuple(defaults.learned(settings.quantiles, settings.point)),
             error=settings.loss,
             dropout=settings.dropout,
             options=settings.cell_options,
@@ -341,6 +344,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             list(settings.quantiles),
             state["calibration"],
             examples.in_original_units,
+            settings.point,
         )
 
     def score(self, predictions: Forecasts, targets: Truth, settings: ForecastingSettings) -> Score:
@@ -357,7 +361,13 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             seed=settings.seed,
         )
         score.details["examples"] = forecasts.examples(targets, predictions)
+        score.details["point"] = settings.point
+        score.details["sum_ratio"] = sum_ratio(targets.values, predictions.point)
         return score
+
+    def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
+        remark = sum_remark(score.details["sum_ratio"], score.details["point"])
+        return [] if remark is None else [remark]
 
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: ForecastingSettings
