@@ -709,6 +709,39 @@ def test_a_point_forecast_that_is_not_calibrated_has_no_quantiles() -> None:
     run.summary()
 
 
+def test_a_forecast_is_the_mean_or_the_median_and_says_so(run: ForecastRun) -> None:
+    assert run.metrics["point"] == run.resolved.point == "median"
+    assert "point='median': the forecast is the middle quantile" in " ".join(run.notes)
+    ahead = run.forecast()
+    assert ahead["forecast"].tolist() == ahead["0.5"].tolist()
+    changes = {"point": "mean", "scaling": "log", "calibrate": False, "horizon": 2}
+    means = forecasting(_one(), **{**SMALL, **changes})
+    assert means.metrics["point"] == "mean"
+    levels = [0.025, 0.05, *(n / 10 for n in range(1, 10)), 0.95, 0.975]
+    ahead = means.forecast(quantiles=levels)
+    quantiles = ahead[[f"{level:g}" for level in levels]].to_numpy()
+    # Quantiles in the units of the data, integrated over the level, and the means of both tails.
+    mean = np.trapezoid(quantiles, levels, axis=1)
+    mean += 0.025 * (quantiles[:, 0] - (quantiles[:, 1] - quantiles[:, 0]) / np.log(2))
+    mean += 0.025 * (quantiles[:, -1] + (quantiles[:, -1] - quantiles[:, -2]) / np.log(2))
+    np.testing.assert_allclose(ahead["forecast"], mean, rtol=1e-5)
+    assert (ahead["forecast"] != ahead["0.5"]).all()
+
+
+def test_forecasts_that_do_not_add_up_are_noted(run: ForecastRun) -> None:
+    table = _table(40, ("a", "c"), seed=3)
+    sold = run.forecast(history=table)["forecast"]
+    assert run.metrics["sum_ratio"] == pytest.approx(1, abs=0.05)
+    assert run.metrics["remarks"] == []
+    days = pd.date_range("2024-02-10", periods=3)
+    frames = [pd.DataFrame({"day": days, "sold": 2 * sold[:3], "store": "a"})]
+    frames.append(pd.DataFrame({"day": days, "sold": 2 * sold[3:], "store": "c"}))
+    late = pd.concat([table, *frames])
+    late = late[late["day"] > late["day"].max() - pd.Timedelta(days=10)]
+    (remark,) = run.evaluate(late)["remarks"]
+    assert remark.startswith("forecasts add up to 50% of the actual values; they are medians")
+
+
 _DRAWN = st.fixed_dictionaries(
     {
         "cell": st.sampled_from(["lstm", "gru", "ligru", "mingru"]),
@@ -790,6 +823,7 @@ def _fails(
         ("model", "transformer", "model must be one of 'auto', 'direct'"),
         ("cell", "gro", "no cell named 'gro'"),
         ("output", "gamma", "output must be one of"),
+        ("point", "mode", "point must be one of 'auto', 'mean', 'median'"),
         ("loss", "mape", "loss must be one of 'mse', 'mae', 'huber'"),
         ("quantiles", (), "quantiles must be levels"),
         ("quantiles", (0.5, 1.0), "quantiles must be a list .* each above 0 and below 1"),
