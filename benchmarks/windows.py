@@ -131,9 +131,8 @@ def _train(values: np.ndarray, setting: rows.Row) -> rows.Row:
     frame = pd.DataFrame(values, columns=list("abcdefgh"[: values.shape[1]]), copy=False)
     note = keras.callbacks.LambdaCallback(on_train_end=lambda _: peaks.append(_peak_mebibytes()))
     asked = {name: setting[name] for name in ("lookback", "horizon", "stride")}
-    run = kerasseq.forecasting(
-        frame, time=(), units=16, epochs=1, batch_size=256, callbacks=[note], quiet=True, **asked
-    )
+    asked |= {"units": 16, "epochs": 1, "batch_size": 256, "final": "train"}
+    run = kerasseq.forecasting(frame, time=(), callbacks=[note], quiet=True, **asked)
     return {
         "trained_mebibytes": targets.rounded(peaks[0]),
         "scored_mebibytes": targets.rounded(_peak_mebibytes()),

@@ -175,6 +175,11 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
         above=0,
         below=1,
     )
+    point: Literal["auto", "mean", "median"] = setting(
+        "auto",
+        'what the column `forecast` is: the "mean", which adds up, the "median", whose absolute '
+        'error is least, or "auto": the median of quantiles, the mean of other outputs',
+    )
     loss: Literal["mse", "mae", "huber"] = setting("mse", "loss of a point forecast")
     calibrate: bool = setting(
         True, "whether quantiles are calibrated by the errors on the validation part"
@@ -218,6 +223,7 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
         stage="split",
         expected=_PART,
     )
+    final: Literal["train", "validation", "all"] = "all"
     patience: int = 4
     learning_rate: float = 1e-3
     batch_size: int = setting(64, "windows per training step", range=Choice((32, 64, 128, 256)))

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-__all__ = ["DistributionLoss", "Likelihood", "PointLoss", "QuantileLoss"]
+__all__ = ["DistributionLoss", "Likelihood", "PointLoss", "QuantileLoss", "mean_weights"]
 
 Tensor = Any
 ERRORS = ("mse", "mae", "huber")
@@ -50,8 +50,8 @@ class Likelihood:
             return QuantileLoss(self.quantiles)
         return DistributionLoss(self.output)
 
-    def middle(self, forecast: np.ndarray) -> np.ndarray:
-        """Point forecast: the mean of a distribution, or the median of quantiles.
+    def median(self, forecast: np.ndarray) -> np.ndarray:
+        """The median; of a point forecast the point, whatever its loss has learned.
 
         Args:
             forecast: output of the model, (..., targets) for points, else
@@ -60,11 +60,32 @@ class Likelihood:
         Returns:
             (..., targets).
         """
+        return forecast if self.output == "point" else self.quantile(forecast, [0.5])[..., 0]
+
+    def mean(
+        self,
+        forecast: np.ndarray,
+        inverse: Callable[[np.ndarray], np.ndarray] = lambda values: values,
+    ) -> np.ndarray:
+        """The mean; of a point forecast the point, whatever its loss has learned.
+
+        A mean over quantiles is taken after the transform, whose mean is not the transform of the
+        mean (unless it is linear, as it should be for other outputs).
+
+        Args:
+            forecast: as for `median`.
+            inverse: monotone transform of the values, such as the inverse of a scaling.
+
+        Returns:
+            (..., targets), transformed.
+        """
         if self.output == "point":
-            return forecast
-        if self.output == "quantiles":
-            return self.quantile(forecast, [0.5])[..., 0]
-        return self._distribution(forecast).mean()
+            return inverse(forecast)
+        if self.output != "quantiles":
+            return inverse(self._distribution(forecast).mean())
+        weights = mean_weights(self.quantiles)
+        mean = sum(weight * inverse(forecast[..., i]) for i, weight in enumerate(weights))
+        return np.asarray(mean, dtype=forecast.dtype)
 
     def quantile(self, forecast: np.ndarray, levels: Sequence[float]) -> np.ndarray:
         """Quantiles at any levels.
@@ -133,6 +154,40 @@ class Likelihood:
         if self.output == "student_t":
             return stats.t(forecast[..., 2], first, second)
         return stats.nbinom(1 / second, 1 / (1 + first * second))
+
+
+def mean_weights(levels: Sequence[float]) -> np.ndarray:
+    """Weights with which the quantiles of a distribution add up to its mean.
+
+    The mean is the integral of the quantile over the level. Between levels the quantile is linear,
+    and both tails are exponential, with a rate from the outermost quantile and the first one of
+    twice its tail probability.
+
+    Args:
+        levels: rising levels between 0 and 1.
+
+    Returns:
+        (levels,), of sum 1.
+
+    Example:
+
+    >>> levels = [0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975]
+    >>> exponential = [-math.log(1 - level) for level in levels]  # its mean is 1
+    >>> round(float(mean_weights(levels) @ exponential), 2)
+    1.01
+    """
+    ordered = np.asarray(levels, dtype=float)
+    gaps = np.diff(ordered) / 2
+    weights = np.concatenate([gaps, [0.0]]) + np.concatenate([[0.0], gaps])
+    places = range(len(ordered))
+    for tails, (outer, *others) in ((ordered, places), (1 - ordered, places[::-1])):
+        weights[outer] += tails[outer]
+        # The mean of an exponential tail is a scale beyond its first quantile.
+        inner = next((place for place in others if tails[place] >= 2 * tails[outer]), None)
+        if inner is not None:
+            reach = tails[outer] / math.log(tails[inner] / tails[outer])
+            weights[[outer, inner]] += reach, -reach
+    return weights
 
 
 class _ObservedLoss(keras.losses.Loss):

@@ -53,7 +53,8 @@ def _check_same(saved: Mapping[str, Any], stamp: Mapping[str, Any], description:
     if saved["recipe"] in registry.names():
         task = registry.task(saved["recipe"])
         # A setting that the saved run does not know yet has its default.
-        saved_settings = task.settings_by_content({**task.defaults, **saved_settings})
+        defaults = {**task.defaults, **aliases.defaults_before(saved["recipe"])}
+        saved_settings = task.settings_by_content({**defaults, **saved_settings})
         settings = task.settings_by_content(settings)
     differences = [] if saved["recipe"] == stamp["recipe"] else [f"recipe {saved['recipe']!r}"]
     differences += [

@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Mapping
 from typing import Any
 
-__all__ = ["current", "current_space", "renamed"]
+__all__ = ["current", "current_space", "defaults_before", "renamed"]
 
 _EVERYWHERE = {
     "clip": "clipnorm",
@@ -23,6 +23,8 @@ _OF_RECIPE = {
     },
     "forecasting": {"scheduled": "scheduled_sampling", "error": "loss"},
 }
+# Settings that came later, whose default is not what was done before.
+_BEFORE = {"forecasting": {"final": "train"}}
 _RANGES = {"Whole": "Int", "Number": "Float", "When": "Conditional"}
 
 
@@ -33,6 +35,15 @@ def renamed(recipe: str) -> dict[str, str]:
     'length_penalty'
     """
     return {**_EVERYWHERE, **_OF_RECIPE.get(recipe, {})}
+
+
+def defaults_before(recipe: str) -> dict[str, Any]:
+    """Values of settings that a saved run lacks, where they differ from the present defaults.
+
+    >>> defaults_before("forecasting")
+    {'final': 'train'}
+    """
+    return dict(_BEFORE.get(recipe, {}))
 
 
 def current(recipe: str, values: Mapping[str, Any], known: Container[str] = ()) -> dict[str, Any]:

@@ -205,7 +205,7 @@ class Task(abc.ABC, Generic[S, R]):
             for name, value in aliases.current(self.name, values, declarations).items()
             if name in declarations
         }
-        return self.settings(**{"quiet": True, **current})
+        return self.settings(**{"quiet": True, **aliases.defaults_before(self.name), **current})
 
     def settings_to_json(self, settings: S) -> dict[str, Any]:
         """Check settings and convert them to JSON values, as they are saved.
@@ -405,6 +405,17 @@ class Task(abc.ABC, Generic[S, R]):
 
     def calibrate(self, model: keras.Model, prepared: Prepared, settings: S) -> dict[str, Any]:
         """Calibrate on the validation part, after training; returns entries for the state."""
+        return {}
+
+    def scored_model(self, model: keras.Model, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Entries for the state of a run that keep the scored model, if another one is saved.
+
+        Called if the weights were refitted on all rows, after the test part was scored.
+
+        Args:
+            model: the scored model.
+            state: its state.
+        """
         return {}
 
     def standalone(self, model: keras.Model, state: Mapping[str, Any], settings: S) -> Standalone:

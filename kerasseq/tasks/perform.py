@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasseq import runs
+from kerasseq.formatting import numbers
 from kerasseq.formatting.table import printable
 from kerasseq.io.digest import digest
 from kerasseq.settings import restrict_to
@@ -35,6 +36,11 @@ __all__ = [
     "train",
     "verdict",
 ]
+
+_SCORED_BEFORE = (
+    "scores and plots are of the weights before the refit on all rows, which have not seen the "
+    "test part"
+)
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,8 @@ def _run_task(
         metrics["macs"] = task.macs(model.state["data_info"], resolved)
         metrics["seconds"] = round(first.trained.seconds + model.trained.seconds, 1)
         metrics["epochs"] = _epochs(first.trained)
+        if settings.final == "all":
+            metrics["remarks"] = [*metrics["remarks"], _SCORED_BEFORE]
         notes.append(note)
         print_remarks(note)
     run = task.run(
@@ -310,11 +318,17 @@ def refit_model(
     data = keep_suggestions(task, data, model.state["data_info"])
     new = train(task, data, settings, refit=True, stop_rule=stop_after(epochs), **options)
     rows = "all rows" if learn == "all" else "the training and validation part"
-    note = f"weights refitted on {rows} for {epochs} epochs, the best number on the validation part"
+    duration = numbers.duration(new.trained.seconds)
+    note = (
+        f"weights refitted on {rows} for {epochs} epochs, the best number on the validation part, "
+        f"in {duration}"
+    )
+    # The test examples that a run shows are from the model that was scored.
+    state = {**model.state, **new.state, **model.calibration}
     if learn == "all":
         note += "; the scores are those of the model before, which has not seen the test part"
-    # The test examples that a run shows are from the model that was scored.
-    return replace(new, state={**model.state, **new.state, **model.calibration}), data, note
+        state |= task.scored_model(model.model, model.state)
+    return replace(new, state=state), data, note
 
 
 def keep_suggestions(

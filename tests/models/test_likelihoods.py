@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import mean_pinball_loss
 
-from kerasseq.models.likelihoods import DistributionLoss, Likelihood, PointLoss, QuantileLoss
+from kerasseq.models.likelihoods import (
+    DistributionLoss,
+    Likelihood,
+    PointLoss,
+    QuantileLoss,
+    mean_weights,
+)
 
 LEVELS = (0.1, 0.4, 0.5, 0.9)
+MEAN_LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 SHAPE = (3, 4, 2)
 
 
@@ -116,7 +123,7 @@ def test_losses_come_back_from_their_config(likelihood: Likelihood) -> None:
 
 
 @pytest.mark.parametrize("output", ["normal", "student_t", "negative_binomial", "quantiles"])
-def test_draws_have_the_quantiles_and_the_middle_that_are_read_off(output: str) -> None:
+def test_draws_have_the_quantiles_and_the_mean_that_are_read_off(output: str) -> None:
     likelihood = Likelihood(output, LEVELS)
     _, forecast = _drawn(output)
     draws = likelihood.sample(forecast, 20_000, seed=1)
@@ -125,8 +132,11 @@ def test_draws_have_the_quantiles_and_the_middle_that_are_read_off(output: str) 
         below = likelihood.quantile(forecast, [level])[..., 0]
         assert np.mean(draws <= below, axis=0).min() > level - 0.02
         assert np.mean(draws < below, axis=0).max() < level + 0.02
-    middle = np.median(draws, axis=0) if output == "quantiles" else draws.mean(axis=0)
-    np.testing.assert_allclose(likelihood.middle(forecast), middle, rtol=0.1, atol=0.1)
+    median, mean = np.median(draws, axis=0), draws.mean(axis=0)
+    near = 1 if output == "negative_binomial" else 0.1  # the first has whole quantiles
+    np.testing.assert_allclose(likelihood.median(forecast), median, rtol=0.1, atol=near)
+    if output != "quantiles":  # draws have no tails
+        np.testing.assert_allclose(likelihood.mean(forecast), mean, rtol=0.1, atol=0.1)
     np.testing.assert_array_equal(draws, likelihood.sample(forecast, 20_000, seed=1))
 
 
@@ -136,10 +146,41 @@ def test_quantiles_of_a_model_of_quantiles_are_its_own() -> None:
     np.testing.assert_allclose(value, forecast, rtol=1e-6)
 
 
-def test_a_point_forecast_is_its_own_middle_and_has_no_more() -> None:
+@pytest.mark.parametrize(
+    ("distribution", "within"),
+    [
+        (stats.norm(10, 3), 1e-9),
+        (stats.expon(), 0.02),
+        (stats.lognorm(0.5), 0.01),
+        (stats.lognorm(1), 0.02),
+        (stats.gamma(0.5), 0.02),
+        (stats.poisson(3), 0.03),
+    ],
+    ids=["normal", "exponential", "lognormal", "skewed lognormal", "gamma", "poisson"],
+)
+def test_the_mean_of_quantiles_is_near_that_of_their_distribution(
+    distribution: Any, within: float
+) -> None:
+    quantiles = distribution.ppf(MEAN_LEVELS)
+    likelihood = Likelihood("quantiles", MEAN_LEVELS)
+    assert likelihood.mean(quantiles) == pytest.approx(distribution.mean(), rel=within)
+    # What was scaled is scaled back before the mean is taken.
+    assert likelihood.mean(np.log1p(quantiles), np.expm1) == pytest.approx(
+        likelihood.mean(quantiles)
+    )
+
+
+@pytest.mark.parametrize("levels", [(0.5,), (0.1, 0.9), (0.0249, 0.025, 0.5, 0.975, 0.9751)])
+def test_the_mean_of_a_constant_is_the_constant(levels: tuple[float, ...]) -> None:
+    weights = mean_weights(levels)
+    assert weights.sum() == pytest.approx(1)
+    assert np.abs(weights).max() < 1.5
+
+
+def test_a_point_forecast_is_its_mean_and_median_and_has_no_more() -> None:
     _, forecast = _drawn("point")
     point = Likelihood()
-    assert point.middle(forecast) is forecast
+    assert point.median(forecast) is point.mean(forecast) is forecast
     for ask in (lambda: point.quantile(forecast, [0.5]), lambda: point.sample(forecast, 3)):
         with pytest.raises(ValueError, match="A point forecast has no distribution"):
             ask()

@@ -246,7 +246,7 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(run: CaptionRun)
     assert len(parts.train) == 120
     assert _same(found.model, learned.model)
     assert not _same(found.model, run.model)
-    of_the_model = {"parameters", "macs", "seconds"}
+    of_the_model = {"parameters", "macs", "seconds", "remarks"}
     assert {**found.metrics, **dict.fromkeys(of_the_model)} == {
         **run.metrics, **dict.fromkeys(of_the_model)
     }  # fmt: skip

@@ -30,7 +30,7 @@ from tests.thorough import examples
 TASK = kerasseq.forecasting.task
 SMALL: dict[str, Any] = {
     "horizon": 3, "lookback": 7, "units": 4, "epochs": 1, "batch_size": 32, "quiet": True,
-    "scaling": "standard",
+    "scaling": "standard", "final": "train",
 }  # fmt: skip
 BASELINES = ["last value", "drift", "nlinear", "seasonal naive", "theta", "exponential smoothing"]
 SCORES = ["mae", "rmse", "smape", "mase", "rmsse", "pinball", "crps", "coverage", "width"]
@@ -265,12 +265,13 @@ def plain() -> ForecastRun:
 
 @pytest.fixture(scope="module")
 def refitted() -> ForecastRun:
-    return forecasting(_table(), **LEARNING, final="validation")
+    return forecasting(_table(), **{**LEARNING, "final": "validation"})
 
 
 @pytest.fixture(scope="module")
 def of_all() -> ForecastRun:
-    return forecasting(_table(), **LEARNING, final="all")
+    """A run with the default of `final`."""
+    return forecasting(_table(), **{name: LEARNING[name] for name in LEARNING if name != "final"})
 
 
 def _passes(settings: ForecastingSettings) -> int | None:
@@ -318,13 +319,12 @@ def test_a_refit_on_the_validation_part_has_not_seen_what_comes_after(
     table = _table()
     late = table["day"] >= table["day"].max() - pd.Timedelta(days=17)  # the test part
     marked = table.assign(sold=table["sold"].where(~late, 1e6))
-    other = forecasting(marked, **LEARNING, final="validation")
+    other = forecasting(marked, **{**LEARNING, "final": "validation"})
     assert _same(refitted.model, other.model)
     assert other.metrics["test"]["mae"] > 1e5
 
 
-@pytest.mark.thorough
-def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
+def test_weights_learn_from_all_rows_and_scores_stay_honest(
     plain: ForecastRun, of_all: ForecastRun, tmp_path: Path
 ) -> None:
     found = of_all
@@ -332,7 +332,9 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
     assert parts.train.panel.lengths.tolist() == [90, 90]
     assert _same(found.model, learned.model)
     assert not _same(found.model, plain.model)
-    assert {**found.metrics, "seconds": 0} == {**plain.metrics, "seconds": 0}
+    of_the_refit = dict.fromkeys(("seconds", "remarks"))
+    assert {**found.metrics, **of_the_refit} == {**plain.metrics, **of_the_refit}
+    assert found.metrics["remarks"][-1].startswith("scores and plots are of the weights before")
     assert found.state["calibration"] == plain.state["calibration"]
     assert found.state["reader"]["scalers"] != plain.state["reader"]["scalers"]
     assert found.notes[-1].startswith("weights refitted on all rows for ")
@@ -342,6 +344,24 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
     assert np.isfinite(_numbers(ahead)).all()
     loaded = kerasseq.load(found.save(tmp_path / "run"))
     np.testing.assert_allclose(_numbers(loaded.forecast()), _numbers(ahead), rtol=1e-5)
+    honest = loaded.backtest(2, data=_table())
+    expected = plain.backtest(2)
+    np.testing.assert_allclose(_numbers(honest.forecasts), _numbers(expected.forecasts), rtol=1e-5)
+    assert "before the refit" in honest.weights
+    assert honest.weights in honest._repr_html_()
+    assert expected.weights == "those of the run"
+
+
+def test_a_damaged_scored_model_is_refused(of_all: ForecastRun, tmp_path: Path) -> None:
+    scored = {**of_all.state["scored"], "weights": of_all.state["scored"]["weights"][1:]}
+    damaged = dataclasses.replace(of_all, state={**of_all.state, "scored": scored})
+    with pytest.raises(ValueError, match=r"the scored model has .* parameters"):
+        kerasseq.load(damaged.save(tmp_path / "run"))
+
+
+def test_a_run_from_before_the_choice_has_the_weights_of_the_training_part() -> None:
+    assert "final" not in json.loads((RUNS / "forecasting" / "run.json").read_text())["settings"]
+    assert kerasseq.load(RUNS / "forecasting").resolved.final == "train"
 
 
 @pytest.mark.thorough
@@ -349,16 +369,18 @@ def test_a_refit_keeps_the_choices_of_the_first_training() -> None:
     steps = np.arange(2500)  # few windows to learn from without the other parts, and else many
     weekly = 20 + 5 * np.sin(steps / 7 * 2 * np.pi) + np.random.default_rng(0).normal(size=2500)
     table = pd.DataFrame({"day": pd.date_range("2000-01-01", periods=2500), "sold": weekly})
-    run = forecasting(table, **SMALL, final="all")
+    run = forecasting(table, **{**SMALL, "final": "all"})
     assert "normalization='seasonal': there are few windows (1,741)" in " ".join(run.notes)
     assert run.resolved.normalization == run.model.get_layer("norm").mode == "seasonal"
 
 
 @pytest.mark.thorough
-def test_a_backtest_of_a_run_that_has_seen_all_rows_needs_a_refit(of_all: ForecastRun) -> None:
+def test_without_the_scored_model_a_backtest_needs_a_refit(of_all: ForecastRun) -> None:
+    state = {name: value for name, value in of_all.state.items() if name != "scored"}
+    earlier = dataclasses.replace(of_all, state=state)
     with pytest.raises(ValueError, match=r"final='all'.* refit=True"):
-        of_all.backtest(1)
-    assert of_all.backtest(1, refit=True).scores["fold"].tolist() == [1] * 7
+        earlier.backtest(1)
+    assert earlier.backtest(1, refit=True).scores["fold"].tolist() == [1] * 7
 
 
 # Optimizers
@@ -687,6 +709,39 @@ def test_a_point_forecast_that_is_not_calibrated_has_no_quantiles() -> None:
     run.summary()
 
 
+def test_a_forecast_is_the_mean_or_the_median_and_says_so(run: ForecastRun) -> None:
+    assert run.metrics["point"] == run.resolved.point == "median"
+    assert "point='median': the forecast is the middle quantile" in " ".join(run.notes)
+    ahead = run.forecast()
+    assert ahead["forecast"].tolist() == ahead["0.5"].tolist()
+    changes = {"point": "mean", "scaling": "log", "calibrate": False, "horizon": 2}
+    means = forecasting(_one(), **{**SMALL, **changes})
+    assert means.metrics["point"] == "mean"
+    levels = [0.025, 0.05, *(n / 10 for n in range(1, 10)), 0.95, 0.975]
+    ahead = means.forecast(quantiles=levels)
+    quantiles = ahead[[f"{level:g}" for level in levels]].to_numpy()
+    # Quantiles in the units of the data, integrated over the level, and the means of both tails.
+    mean = np.trapezoid(quantiles, levels, axis=1)
+    mean += 0.025 * (quantiles[:, 0] - (quantiles[:, 1] - quantiles[:, 0]) / np.log(2))
+    mean += 0.025 * (quantiles[:, -1] + (quantiles[:, -1] - quantiles[:, -2]) / np.log(2))
+    np.testing.assert_allclose(ahead["forecast"], mean, rtol=1e-5)
+    assert (ahead["forecast"] != ahead["0.5"]).all()
+
+
+def test_forecasts_that_do_not_add_up_are_noted(run: ForecastRun) -> None:
+    table = _table(40, ("a", "c"), seed=3)
+    sold = run.forecast(history=table)["forecast"]
+    assert run.metrics["sum_ratio"] == pytest.approx(1, abs=0.05)
+    assert run.metrics["remarks"] == []
+    days = pd.date_range("2024-02-10", periods=3)
+    frames = [pd.DataFrame({"day": days, "sold": 2 * sold[:3], "store": "a"})]
+    frames.append(pd.DataFrame({"day": days, "sold": 2 * sold[3:], "store": "c"}))
+    late = pd.concat([table, *frames])
+    late = late[late["day"] > late["day"].max() - pd.Timedelta(days=10)]
+    (remark,) = run.evaluate(late)["remarks"]
+    assert remark.startswith("forecasts add up to 50% of the actual values; they are medians")
+
+
 _DRAWN = st.fixed_dictionaries(
     {
         "cell": st.sampled_from(["lstm", "gru", "ligru", "mingru"]),
@@ -768,6 +823,7 @@ def _fails(
         ("model", "transformer", "model must be one of 'auto', 'direct'"),
         ("cell", "gro", "no cell named 'gro'"),
         ("output", "gamma", "output must be one of"),
+        ("point", "mode", "point must be one of 'auto', 'mean', 'median'"),
         ("loss", "mape", "loss must be one of 'mse', 'mae', 'huber'"),
         ("quantiles", (), "quantiles must be levels"),
         ("quantiles", (0.5, 1.0), "quantiles must be a list .* each above 0 and below 1"),

@@ -252,7 +252,7 @@ def test_weights_may_learn_from_all_rows_and_scores_stay_honest(
     assert len(data.train) == 150
     assert _same(found.model, learned.model)
     assert found.model.count_params() > run.model.count_params()  # it knows more words
-    of_the_model = {"parameters", "macs", "seconds"}
+    of_the_model = {"parameters", "macs", "seconds", "remarks"}
     assert {**found.metrics, **dict.fromkeys(of_the_model)} == {
         **run.metrics, **dict.fromkeys(of_the_model)
     }  # fmt: skip

@@ -20,6 +20,8 @@ from kerasseq.tasks import perform
 from kerasseq.tasks.forecasting import forecasts
 
 if TYPE_CHECKING:
+    import keras
+
     from kerasseq.data.series.reader import Truth
     from kerasseq.recipes.forecasting import ForecastingSettings
     from kerasseq.tasks.forecasting.run import ForecastRun
@@ -36,12 +38,15 @@ class Backtest:
 
     Args:
         metrics: metrics over all folds: `test`, `interval`, `baselines` and `verdict`, as in a Run.
+        weights: the model that forecasts, in words: that of the run, the scored one of a run that
+            was refitted on all rows, or one of each fold.
         scores: a row for each fold and method: `fold`, from 1 on, `model`, and each metric.
         forecasts: forecasts of the model: `fold`, `cutoff`, the last stamp before the forecast, the
             columns of `Run.forecast`, and `actual`.
     """
 
     metrics: dict[str, Any]
+    weights: str
     scores: pd.DataFrame
     forecasts: pd.DataFrame
 
@@ -57,7 +62,7 @@ class Backtest:
     @property
     def _board(self) -> Table:
         title = f"backtest: {self.scores['fold'].max()} folds"
-        return board(title, self.metrics, [self.metrics["verdict"]])
+        return board(title, self.metrics, [self.metrics["verdict"], f"weights: {self.weights}"])
 
 
 def backtest(
@@ -84,19 +89,32 @@ def backtest(
         require_positive({name: value}, name)
     settings = run.resolved  # with the data-driven values of the run, in every fold
     origins = panel.lengths - horizon - stride * np.arange(folds)[::-1, None]
-    if settings.final == "all" and not refit:
-        raise ValueError(
-            "this run was refitted on all rows (final='all'), which include the rows to score on: "
-            "pass refit=True, or use final='validation'."
-        )
     if refit:
+        weights = "trained anew before each origin"
         scored = [
             _refit_fold(task, settings, panel, origin, number)
             for number, origin in enumerate(origins, start=1)
         ]
     else:
-        scored = [_forecast_folds(task, run, settings, panel, origins, stride)]
-    return _score_folds(task, settings, scored)
+        model, state, weights = _honest_model(task, run)
+        scored = [_forecast_folds(task, model, state, settings, panel, origins, stride)]
+    return _score_folds(task, settings, scored, weights)
+
+
+def _honest_model(task: Forecasting, run: ForecastRun) -> tuple[keras.Model, dict[str, Any], str]:
+    """The model of a run that has not seen the test part, its state, and what it is, in words."""
+    if run.resolved.final != "all":
+        return run.model, run.state, "those of the run"
+    if "scored" not in run.state:
+        raise ValueError(
+            "this run was refitted on all rows (final='all'), which include the rows to score on, "
+            "and an earlier version saved it without the scored model: pass refit=True."
+        )
+    scored = run.state["scored"]
+    model = task.build(scored["data_info"], run.resolved)
+    model.set_weights(scored["weights"])
+    state = {**run.state, "data_info": scored["data_info"], "reader": scored["reader"]}
+    return model, state, "those that were scored, before the refit on all rows"
 
 
 @dataclass(frozen=True)
@@ -128,29 +146,28 @@ def _load_source(task: Forecasting, run: ForecastRun, data: Any) -> Panel:
 
 def _forecast_folds(
     task: Forecasting,
-    run: ForecastRun,
+    model: keras.Model,
+    state: Mapping[str, Any],
     settings: ForecastingSettings,
     panel: Panel,
     origins: np.ndarray,
     stride: int,
 ) -> _Fold:
-    """Forecasts of all folds by the run, in its test part."""
+    """Forecasts of all folds by one model, in the test part."""
     parts, prepared = perform.prepare(task, panel, settings)
     held_out: Any = parts.test
     test: Any = prepared.test
     first_row = panel.lengths - test.panel.lengths + test.first
-    room = (
-        int(((panel.lengths - run.state["data_info"]["horizon"] - first_row) // stride).min()) + 1
-    )
+    room = int(((panel.lengths - state["data_info"]["horizon"] - first_row) // stride).min()) + 1
     if len(origins) > room:
         raise ValueError(
             f"the test part has room for {room:,} folds that are {stride:,} steps apart. Received: "
             f"folds={len(origins)}. Take fewer, a smaller stride, or refit=True."
         )
-    reader = SeriesReader.from_state(run.state["reader"])
+    reader = SeriesReader.from_state(state["reader"])
     examples = reader.examples(panel, origins[0], stride=stride, insample=held_out.before)
     baselines = forecasts.BaselineForecasts(replace(prepared, test=examples), settings.quantiles)
-    by_method = {_MODEL: task.predictions(run.model, examples, run.state, settings), **baselines}
+    by_method = {_MODEL: task.predictions(model, examples, state, settings), **baselines}
     folds = np.tile(np.arange(1, len(origins) + 1), len(panel))
     return _Fold(examples.targets, by_method, folds)
 
@@ -187,7 +204,9 @@ def _validation_steps(task: Forecasting, settings: ForecastingSettings, panel: P
     return int((part.panel.lengths - part.first).min())
 
 
-def _score_folds(task: Forecasting, settings: ForecastingSettings, folds: list[_Fold]) -> Backtest:
+def _score_folds(
+    task: Forecasting, settings: ForecastingSettings, folds: list[_Fold], weights: str
+) -> Backtest:
     """Score each fold and all folds together."""
     score_rows, tables = [], []
     for fold in folds:
@@ -206,7 +225,8 @@ def _score_folds(task: Forecasting, settings: ForecastingSettings, folds: list[_
         "baselines": {name: baseline.values for name, baseline in baselines.items()},
         "verdict": perform.verdict(task, score, baselines),
     }
-    return Backtest(metrics, pd.DataFrame(score_rows), pd.concat(tables, ignore_index=True))
+    forecasts_of_all = pd.concat(tables, ignore_index=True)
+    return Backtest(metrics, weights, pd.DataFrame(score_rows), forecasts_of_all)
 
 
 def _overall(

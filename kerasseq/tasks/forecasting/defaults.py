@@ -11,11 +11,13 @@ import numpy as np
 from kerasseq.data.series.panel import Panel
 from kerasseq.models.forecaster import KIND_OF_SETTING
 from kerasseq.tasks.forecasting.conformal import least_windows
+from kerasseq.tasks.forecasting.point import default_point
 
 if TYPE_CHECKING:
     from kerasseq.recipes.forecasting import ForecastingSettings
 
 __all__ = [
+    "LEVELS",
     "SMALLEST",
     "check",
     "horizon",
@@ -42,6 +44,8 @@ _STEPS_PER_EPOCH = 32  # least number of training steps of an epoch, see `passes
 _FEW_WINDOWS = 100  # fewer windows are few for a network, whatever the series
 _LINEAR_LOOKBACK = 336  # most steps of a lookback that the linear baseline chooses
 _SEASONAL_WINDOWS = 2000  # a season is not left for fewer windows to learn
+#: Levels at which quantiles are calibrated, and which are learned to compute a mean.
+LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 _LEAST_PIECES = 5  # least number of pieces of a series to estimate the exponent from
 
 
@@ -169,6 +173,9 @@ def resolved(
         if values[name] == "auto":
             values[name], why = _required(name, values, data_info, settings) or choice
             notes.append(f"{name}={values[name]!r}: {why}")
+    if settings.point == "auto":
+        values["point"], why = default_point(settings.output, settings.loss, values["scaling"])
+        notes.append(f"point={values['point']!r}: {why}")
     if settings.segment is None:
         values["segment"] = segment(
             data_info["season"], data_info["lookback"], data_info["horizon"]
@@ -254,15 +261,21 @@ SMALLEST: dict[str, Any] = {
 }
 
 
-def learned(levels: Sequence[float]) -> list[float]:
+def learned(levels: Sequence[float], point: str = "median") -> list[float]:
     """Levels that the model learns: the given levels, their mirror images, and the median.
 
-    Calibration moves both ends of a central interval, and the median is the forecast.
+    Calibration moves both ends of a central interval, and the median is the forecast; a mean is
+    computed from `LEVELS`.
+
+    Args:
+        levels: the setting `quantiles`.
+        point: the setting `point`.
 
     >>> learned([0.8, 0.9])
     [0.1, 0.2, 0.5, 0.8, 0.9]
     """
-    return sorted({0.5, *map(float, levels), *(round(1 - level, 9) for level in levels)})
+    also = LEVELS if point == "mean" else (0.5,)
+    return sorted({*also, *map(float, levels), *(round(1 - level, 9) for level in levels)})
 
 
 def rows_remark(learned: Any, stopping: Any, scored: Any) -> str:

@@ -29,7 +29,6 @@ from kerasseq.tasks.forecasting.plots import Fan
 from kerasseq.tasks.forecasting.series_baselines import following
 
 __all__ = [
-    "LEVELS",
     "BaselineForecasts",
     "forecast_ahead",
     "calibration",
@@ -42,8 +41,6 @@ __all__ = [
     "update_state",
 ]
 
-#: Levels at which quantiles are calibrated; offsets between them are interpolated.
-LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 _BATCH = 256  # windows per call of the model
 _PLOTTED = 4  # number of forecasts in the plot of a run
 _HISTORY_HORIZONS = 3  # horizons of history before each forecast
@@ -64,10 +61,10 @@ def calibration(
         outputs: outputs of the model, (windows, horizon, targets[, parameters]).
         truth: actual values in the same units, (windows, horizon, targets).
         likelihood: the likelihood that interprets the outputs.
-        levels: levels to calibrate beside `LEVELS`.
+        levels: levels to calibrate beside `defaults.LEVELS`; offsets between are interpolated.
         independent: number of windows that do not overlap; None if no windows overlap.
     """
-    all_levels = sorted({*LEVELS, *levels})
+    all_levels = sorted({*defaults.LEVELS, *levels})
     forecasts = _to_forecasts(outputs, likelihood, all_levels)
     return Calibration.fit(truth, forecasts, all_levels, independent)
 
@@ -78,6 +75,7 @@ def in_original_units(
     levels: Sequence[float],
     calibrated: Mapping[str, Any] | None,
     inverse: Callable[[np.ndarray], np.ndarray],
+    point: str = "median",
 ) -> Forecasts:
     """Convert model outputs to calibrated forecasts in the units of the series.
 
@@ -87,13 +85,16 @@ def in_original_units(
         levels: levels of the quantiles; point forecasts have none without a calibration.
         calibrated: state of a `Calibration`; None for no calibration.
         inverse: function from scaled values to values in the units of the series.
+        point: "mean" or "median"; the output "point" is what its loss has learned.
     """
     forecasts = _to_forecasts(outputs, likelihood, levels)
     if calibrated is not None and levels:
         forecasts = Calibration.from_state(calibrated).apply(forecasts, levels)
     quantiles = forecasts.quantiles or {}
+    mean = likelihood.mean(outputs, inverse) if point == "mean" else None
     return Forecasts(
-        inverse(forecasts.point), {level: inverse(values) for level, values in quantiles.items()}
+        inverse(forecasts.point) if mean is None else mean,
+        {level: inverse(values) for level, values in quantiles.items()},
     )
 
 
@@ -105,6 +106,7 @@ def forecast_ahead(
     history: Any = None,
     future: Any = None,
     levels: Sequence[float] = (0.1, 0.5, 0.9),
+    point: str = "median",
     reading: Mapping[str, Any] | None = None,
     paths: int = 0,
     seed: int = 0,
@@ -119,6 +121,7 @@ def forecast_ahead(
         history: a table of series; None for the history in the state.
         future: a table of covariates of the steps ahead; None without.
         levels: levels of the quantiles.
+        point: as in `in_original_units`.
         reading: settings that say how to read `history` and replace those of the run.
         paths: number of sample paths to draw.
         seed: seed of the sample paths.
@@ -151,7 +154,9 @@ def forecast_ahead(
     else:
         outputs = _run_model(model, inputs)
     training.finite(outputs, model)
-    forecasts = in_original_units(outputs, sizes.likelihood, levels, state["calibration"], inverse)
+    forecasts = in_original_units(
+        outputs, sizes.likelihood, levels, state["calibration"], inverse, point
+    )
     frame = table(panel, forecasts, steps)
     if paths:
         stream = Stream(sizes, model)
@@ -410,7 +415,7 @@ def _to_forecasts(
     outputs: np.ndarray, likelihood: Likelihood, levels: Sequence[float]
 ) -> Forecasts:
     """Convert model outputs to forecasts, in scaled units."""
-    point = likelihood.middle(outputs)
+    point = likelihood.median(outputs)
     if likelihood.output == "point":
         return Forecasts(point)
     return Forecasts(

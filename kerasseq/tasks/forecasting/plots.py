@@ -44,11 +44,12 @@ class Fan:
     truth: np.ndarray | None = None
 
 
-def fans(forecasts: Sequence[Fan]) -> Figure:
+def fans(forecasts: Sequence[Fan], subtitle: str = "") -> Figure:
     """Plot forecasts with central intervals, history and actual values, one per row.
 
     Args:
         forecasts: forecasts to plot, a few.
+        subtitle: line below the plots, such as which weights they are of.
     """
     count = len(forecasts)
     figure, axes = subplots(count, width=8.0, height=0.6 + 2.6 * count)
@@ -64,15 +65,18 @@ def fans(forecasts: Sequence[Fan]) -> Figure:
         ncols=4,
         frameon=False,
     )
-    return figure
+    return _add_subtitle(figure, subtitle)
 
 
-def error_by_step(errors: Mapping[str, Sequence[float | None]], metric: str = "mae") -> Figure:
+def error_by_step(
+    errors: Mapping[str, Sequence[float | None]], metric: str = "mae", subtitle: str = ""
+) -> Figure:
     """Plot a metric of a model and its baselines at each step of the horizon.
 
     Args:
         errors: metric by method, the model first; (horizon,) each, None where undefined.
         metric: name of the metric.
+        subtitle: as in `fans`.
     """
     figure, (axis,) = subplots(width=7.4)
     for style, (name, values) in zip(_line_styles(), errors.items()):
@@ -85,15 +89,18 @@ def error_by_step(errors: Mapping[str, Sequence[float | None]], metric: str = "m
     axis.set_ylim(bottom=0)
     _use_whole_ticks(axis)
     figure.legend(loc="outside right upper", frameon=False)
-    return figure
+    return _add_subtitle(figure, subtitle)
 
 
-def coverage_by_level(coverage: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+def coverage_by_level(
+    coverage: Mapping[str, Mapping[str, Sequence[float]]], subtitle: str = ""
+) -> Figure:
     """Plot the share of values at most each quantile; on the diagonal, levels are calibrated.
 
     Args:
         coverage: `levels` and `shares` by method, the model first (see
             `kerasseq.evaluation.forecast_metrics.score`).
+        subtitle: as in `fans`.
     """
     figure, (axis,) = subplots(width=6.9, height=4.3)
     axis.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="perfect")
@@ -108,6 +115,13 @@ def coverage_by_level(coverage: Mapping[str, Mapping[str, Sequence[float]]]) -> 
         box_aspect=1,
     )
     figure.legend(loc="outside right upper", frameon=False)
+    return _add_subtitle(figure, subtitle)
+
+
+def _add_subtitle(figure: Figure, text: str) -> Figure:
+    """Write a line below the plots of a figure, unless it is empty."""
+    if text:
+        figure.supxlabel(text, fontsize="small", color=FAINT)
     return figure
 
 

@@ -62,8 +62,8 @@ class ForecastRun(Run):
                 default: the values of the run.
 
         Returns:
-            A row for each series, step and target. The column `forecast` has the median, or the
-            mean of a point forecast.
+            A row for each series, step and target. The column `forecast` has the mean or the
+            median, as `resolved.point` says; "auto" is neither, but what `loss` learns.
 
         Raises:
             ValueError: if there is no history, or the horizon is too long for the model.
@@ -82,6 +82,7 @@ class ForecastRun(Run):
             history=history,
             future=future,
             levels=quantiles,
+            point=self.resolved.point,
             reading=reading,
             paths=paths,
             seed=seed,
@@ -118,8 +119,8 @@ class ForecastRun(Run):
             folds: number of origins.
             stride: steps from one origin to the next; default: the horizon.
             refit: whether to train a new model for each origin, on the rows before it alone;
-                otherwise the model of the run forecasts from all origins, which must lie in the
-                test part.
+                otherwise the scored model of the run forecasts from all origins, which must lie in
+                the test part. With `final="all"` that is the model before the refit.
             data: the data of the recipe; needed for a run that was loaded from a folder.
 
         Returns:
@@ -128,8 +129,7 @@ class ForecastRun(Run):
 
         Raises:
             ValueError: if the series, or the test part, are too short for the folds; if `data` is
-                missing or differs from the data of the run; or if the run was trained on all rows
-                (`final="all"`) and `refit` is False.
+                missing or differs from the data of the run.
         """
         from kerasseq.tasks.forecasting.backtest import backtest
 
@@ -194,12 +194,13 @@ class ForecastRun(Run):
     def figures(self) -> dict[str, Figure]:
         from kerasseq.tasks.forecasting import forecasts, plots
 
+        subtitle = "weights before the refit on all rows" * (self.resolved.final == "all")
         fans = [forecasts.fan(example) for example in self.metrics["examples"]]
         figures = {
             **super().figures(),
-            "forecasts": plots.fans(fans),
-            "error_by_step": plots.error_by_step(self.metrics["error_by_step"]),
+            "forecasts": plots.fans(fans, subtitle),
+            "error_by_step": plots.error_by_step(self.metrics["error_by_step"], subtitle=subtitle),
         }
         if levels := self.metrics["coverage_by_level"]:
-            figures["coverage_by_level"] = plots.coverage_by_level(levels)
+            figures["coverage_by_level"] = plots.coverage_by_level(levels, subtitle)
         return figures

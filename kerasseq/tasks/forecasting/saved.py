@@ -56,6 +56,14 @@ class _Stream(TypedDict):
     scale: _Arrays
 
 
+class _Scored(TypedDict):
+    """The scored model of a run whose weights were refitted on all rows, and its preprocessing."""
+
+    weights: list[_Arrays]
+    data_info: _DataInfo
+    reader: SeriesReaderState
+
+
 class ForecastState(TypedDict):
     """The state of the preprocessing, the end of the series, and the calibration."""
 
@@ -64,6 +72,7 @@ class ForecastState(TypedDict):
     history: PanelState
     calibration: CalibrationState | None
     stream: NotRequired[_Stream]
+    scored: NotRequired[_Scored]
 
 
 class _EarlierDataInfo(TypedDict):
@@ -127,6 +136,8 @@ class _ForecastMetrics(TypedDict):
     error_by_step: Annotated[_ByMetric, Length(1)]
     coverage_by_level: dict[str, Annotated[_Coverage, SameLength("levels", "shares")]]
     nominal_coverage: NotRequired[_Level]
+    point: NotRequired[Literal["mean", "median", "auto"]]
+    sum_ratio: NotRequired[float | None]
     examples: list[Annotated[_Example, _example_fault]]
 
 

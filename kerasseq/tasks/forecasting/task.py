@@ -14,6 +14,7 @@ from kerasseq.runs import Standalone
 from kerasseq.settings import check, declarations_of, raise_faults
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.forecasting.hints import SETTINGS as HINTS
+from kerasseq.tasks.forecasting.point import point_fault, sum_ratio, sum_remark
 from kerasseq.tasks.forecasting.run import ForecastRun
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
                 "output='negative_binomial' is for counts, which are not scaled: scaling must be "
                 f"'auto' or 'none'. Received: scaling={settings.scaling!r}"
             )
+        if (fault := point_fault(settings)) is not None:
+            faults.append(fault)
         raise_faults(faults)
 
     def is_separate_part(self, value: Any) -> bool:
@@ -254,6 +257,13 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
         super().check_saved(model, state, settings, metrics)
         forecasts.check_state(model, state, self.config(state["data_info"], settings))
+        if "scored" in state:
+            scored = state["scored"]
+            expected = self.count(scored["data_info"], settings)
+            if (parameters := sum(weight.size for weight in scored["weights"])) != expected:
+                raise ValueError(
+                    f"the scored model has {parameters:,} parameters, and its state {expected:,}"
+                )
         for example in metrics["examples"]:
             forecasts.fan(example)
 
@@ -283,7 +293,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             normalization=settings.normalization,
             season=data_info["season"],
             output=settings.output,
-            quantiles=tuple(defaults.learned(settings.quantiles)),
+            quantiles=tuple(defaults.learned(settings.quantiles, settings.point)),
             error=settings.loss,
             dropout=settings.dropout,
             options=settings.cell_options,
@@ -326,6 +336,10 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         )
         return {"calibration": calibration.state()}
 
+    def scored_model(self, model: keras.Model, state: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {name: state[name] for name in ("data_info", "reader")}
+        return {"scored": {"weights": model.get_weights(), **kept}}
+
     def predictions(
         self,
         model: keras.Model,
@@ -342,6 +356,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             list(settings.quantiles),
             state["calibration"],
             examples.in_original_units,
+            settings.point,
         )
 
     def score(self, predictions: Forecasts, targets: Truth, settings: ForecastingSettings) -> Score:
@@ -358,7 +373,13 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             seed=settings.seed,
         )
         score.details["examples"] = forecasts.examples(targets, predictions)
+        score.details["point"] = settings.point
+        score.details["sum_ratio"] = sum_ratio(targets.values, predictions.point)
         return score
+
+    def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
+        remark = sum_remark(score.details["sum_ratio"], score.details["point"])
+        return [] if remark is None else [remark]
 
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: ForecastingSettings

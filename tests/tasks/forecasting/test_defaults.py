@@ -126,7 +126,7 @@ def test_a_season_is_taken_off_where_there_are_few_windows() -> None:
 def test_what_is_settled_is_not_chosen() -> None:
     given = {
         "model": "direct", "segment": 5, "scaling": "mean", "normalization": "none",
-        "output": "point", "linear": False, "passes_per_epoch": 1,
+        "output": "point", "linear": False, "passes_per_epoch": 1, "point": "mean",
     }  # fmt: skip
     found, notes = _resolved(np.arange(100.0), **given)
     assert found == ForecastingSettings(**given, lookback=24, horizon=12)
@@ -138,6 +138,7 @@ def test_what_is_left_open_is_chosen_with_a_reason() -> None:
     found, notes = _resolved(values)
     chosen = {name: getattr(found, name) for name in ("model", "scaling", "normalization")}
     assert chosen == {"model": "hybrid", "scaling": "standard", "normalization": "additive"}
+    chosen["point"] = "median"
     assert [note.split(": ")[0] for note in notes] == [
         f"{name}={value!r}" for name, value in chosen.items()
     ]
@@ -188,7 +189,7 @@ def test_a_validation_part_that_is_too_short_to_calibrate_is_noted(
 def test_counts_are_left_as_they_are() -> None:
     found, notes = _resolved(np.arange(100.0), output="negative_binomial")
     assert (found.scaling, found.normalization) == ("none", "instance")
-    assert len(notes) == 3
+    assert len(notes) == 4
 
 
 @pytest.mark.parametrize(
