@@ -139,6 +139,19 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     )
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 1e-3
+    layer_decay: float = setting(
+        1.0,
+        "factor of the learning rate from each layer to the one below it: the layers above the "
+        "recurrent ones, each recurrent layer, the embedding",
+        above=0,
+        most=1,
+    )
+    unfreeze: int = setting(
+        0,
+        "gradual unfreezing: epochs after which the next layer below begins to learn, see "
+        "layer_decay; 0 for all at once",
+        least=0,
+    )
     batch_size: int = setting(50, "texts per training step")
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from kerasseq.evaluation.metrics import Score
     from kerasseq.runs import Run, Standalone
-    from kerasseq.training import Examples, Generated
+    from kerasseq.training import Examples, Generated, LayerRates
 
 __all__ = ["Learn", "ModelConfig", "Objective", "Parts", "Prepared", "State", "Task"]
 
@@ -394,6 +394,10 @@ class Task(abc.ABC, Generic[S, R]):
         """
         return model, prepared.train, prepared.validation
 
+    def layer_rates(self, model: keras.Model, settings: S) -> LayerRates | None:
+        """Learning rates of groups of layers; None if all learn alike."""
+        return None
+
     def callbacks(
         self, model: keras.Model, prepared: Prepared, settings: S
     ) -> Sequence[keras.callbacks.Callback]:
@@ -424,6 +428,25 @@ class Task(abc.ABC, Generic[S, R]):
         A warm start copies these weights row by row.
         """
         return {}
+
+    def copy_other_recipe(
+        self, model: keras.Model, state: Mapping[str, Any], settings: S, earlier: Run
+    ) -> str | None:
+        """Copy the weights of a run of another recipe into a new model, for a warm start.
+
+        Args:
+            model: the built, untrained model.
+            state: state of the preprocessing of the new model.
+            settings: settings of the new model, resolved.
+            earlier: the run.
+
+        Returns:
+            A remark on the weights that were copied; None to copy them by name and shape.
+
+        Raises:
+            ValueError: if the model does not fit the run; it names the settings to change.
+        """
+        return None
 
     # Evaluation
 

@@ -195,7 +195,7 @@ def train(
     """
     model = build_model(task, data, settings)
     if warm_start is not None:
-        _RemarkPrinter(quiet)(runs.copy_weights(model, task, data.state, warm_start))
+        _RemarkPrinter(quiet)(runs.copy_weights(model, task, data.state, settings, warm_start))
     trained = fit_model(
         task,
         model,
@@ -275,6 +275,7 @@ def fit_model(
         metrics=objective.metrics,
         branches=objective.branches,
         monitor=None if refit else objective.monitor,
+        layer_rates=task.layer_rates(model, settings),
         **{name: getattr(settings, name) for name in training.SETTINGS},
     )
     training_model, train_examples, validation_examples = task.training(model, data, settings)

@@ -21,6 +21,7 @@ from kerasseq.runs import (
     check_classes,
 )
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
+from kerasseq.tasks.text_classification.transfer import check_layer_rates, copy_language_model_run
 
 if TYPE_CHECKING:
     import keras
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
     from kerasseq.evaluation.metrics import Score
     from kerasseq.models import Classifier
     from kerasseq.recipes.sentiment import SentimentSettings
-    from kerasseq.training import Examples
+    from kerasseq.runs import Run
+    from kerasseq.training import Examples, LayerRates
 
 __all__ = ["TextClassification"]
 
 _POOLINGS = ("last", "mean", "max", "attention")
+_EMBEDDING = "embedding/embeddings"
 _BASELINE = "TF-IDF bigrams + logistic regression"
 
 
@@ -55,6 +58,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
                 f"pooling must be one of {', '.join(_POOLINGS)}, or several joined by '+'. "
                 f"Received: pooling={settings.pooling!r}"
             )
+        check_layer_rates(settings)
         # Counting the model checks the cell and its options.
         self.count({"vocabulary": 2, "classes": 2, "ngrams": 0}, settings)
 
@@ -239,6 +243,15 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         branches = self.config(data_info, settings).branches
         return classification_objective(data_info["classes"], branches)
 
+    def layer_rates(self, model: keras.Model, settings: SentimentSettings) -> LayerRates | None:
+        from kerasseq.models import layers_from_above
+        from kerasseq.training import LayerRates
+
+        if settings.layer_decay == 1 and not settings.unfreeze:
+            return None
+        groups = [[weight.path for weight in layer.weights] for layer in layers_from_above(model)]
+        return LayerRates(groups, settings.layer_decay, settings.unfreeze)
+
     def predictions(
         self,
         model: keras.Model,
@@ -369,7 +382,17 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         reader = self._reader(state)
-        return {"embedding/embeddings": reader.tokenizer.vocabulary[: reader.known]}
+        return {_EMBEDDING: reader.tokenizer.vocabulary[: reader.known]}
+
+    def copy_other_recipe(
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: SentimentSettings,
+        earlier: Run,
+    ) -> str | None:
+        tokens = self.row_names(state)[_EMBEDDING]
+        return copy_language_model_run(model, settings, tokens, earlier)
 
     def _reader(self, state: Mapping[str, Any]) -> Reader:
         from kerasseq.data.text.reader import Reader
