@@ -11,6 +11,7 @@ from kerasseq.models.likelihoods import Likelihood
 from kerasseq.models.sequence_classifier import SequenceClassifierConfig
 from kerasseq.models.sequence_classifier_stream import SequenceState, SequenceStream
 from kerasseq.models.tagger import TaggerConfig
+from kerasseq.models.text_pretraining import NeighbourLoss
 from kerasseq.models.transfer import (
     copy_language_model,
     language_model_decoder,
@@ -25,6 +26,7 @@ __all__ = [
     "Forecaster",
     "LanguageModelConfig",
     "Likelihood",
+    "NeighbourLoss",
     "SequenceClassifierConfig",
     "SequenceState",
     "SequenceStream",

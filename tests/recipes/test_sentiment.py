@@ -298,6 +298,44 @@ def test_lower_layers_learn_later_and_at_lower_rates() -> None:
     assert rates.groups[0] == [weight.path for weight in levels[1].weights]
 
 
+# Pretraining on the training texts
+
+PRETRAINED: dict[str, Any] = {**QUICK, "pretrain": True, "pretrain_epochs": 2}
+
+
+def test_pretraining_comes_before_training_and_is_in_the_summary(tmp_path: Path) -> None:
+    start = _Start()
+    run = sentiment(_reviews(60), callbacks=[start], out=tmp_path / "run", **PRETRAINED)
+    settings = SentimentSettings(**PRETRAINED)
+    untrained = perform.build_model(TASK, _prepared(_reviews(60))[1], settings)
+    for name, weights in (("embedding", [start.embedding]), ("recurrent", start.recurrent)):
+        before = untrained.get_layer(name).get_weights()
+        assert not any(np.array_equal(a, b) for a, b in zip(before, weights, strict=True))
+    (remark,) = run.remarks()
+    assert "pretrained for 2 epochs to predict the next and the previous word" in remark
+    again = kerasseq.load(tmp_path / "run")
+    assert again.settings["pretrain"] is True
+    assert again.remarks() == [remark]
+    texts = ["the film was dull on monday"]
+    pd.testing.assert_frame_equal(again.predict(texts), run.predict(texts))
+
+
+@pytest.mark.thorough
+def test_an_interrupted_run_is_not_pretrained_again(tmp_path: Path) -> None:
+    def stop(epoch: int, logs: Any) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    settings = {**PRETRAINED, "epochs": 3}
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
+    with pytest.raises(KeyboardInterrupt):
+        sentiment(_reviews(60), out=tmp_path / "run", callbacks=[callback], **settings)
+    resumed = sentiment(_reviews(60), out=tmp_path / "run", **settings)
+    whole = sentiment(_reviews(60), **settings)
+    assert resumed.history == whole.history
+    assert _same(resumed.model, whole.model)
+
+
 # The rows that the weights learn from
 
 

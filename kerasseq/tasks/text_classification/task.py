@@ -20,7 +20,7 @@ from kerasseq.runs import (
     Unlabelled,
     check_classes,
 )
-from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
+from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Pretraining, Task
 from kerasseq.tasks.text_classification.transfer import check_layer_rates, copy_language_model_run
 
 if TYPE_CHECKING:
@@ -232,6 +232,8 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             embedding_dropout=settings.embedding_dropout,
             dropout=settings.dropout,
             options=settings.cell_options,
+            # As in a language model, whose logits would begin near zero otherwise.
+            embedding_deviation=settings.embedding**-0.5 if settings.pretrain else None,
         )
 
     def macs(self, data_info: Mapping[str, Any], settings: SentimentSettings) -> int:
@@ -251,6 +253,29 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             return None
         groups = [[weight.path for weight in layer.weights] for layer in layers_from_above(model)]
         return LayerRates(groups, settings.layer_decay, settings.unfreeze)
+
+    def pretraining(
+        self, model: keras.Model, prepared: Prepared, settings: SentimentSettings
+    ) -> Pretraining | None:
+        from kerasseq.models import NeighbourLoss
+        from kerasseq.training import Examples
+
+        if not settings.pretrain:
+            return None
+        train = cast(Examples, prepared.train)
+        tokens, lengths = train.inputs["tokens"], train.lengths["tokens"]
+        examples = Examples({"tokens": tokens}, tokens, {"tokens": lengths, "targets": lengths})
+        pretraining_model = self.config(prepared.data_info, settings).pretraining_model(model)
+        return Pretraining(pretraining_model, examples, NeighbourLoss(), settings.pretrain_epochs)
+
+    def training_remarks(self, settings: SentimentSettings) -> list[str]:
+        if not settings.pretrain:
+            return []
+        neighbours = "next and the previous" if settings.bidirectional else "next"
+        return [
+            f"pretrained for {settings.pretrain_epochs} epochs to predict the {neighbours} "
+            f"{settings.tokens} of the texts to learn from"
+        ]
 
     def predictions(
         self,
