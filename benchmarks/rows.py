@@ -121,6 +121,7 @@ _LATER_OF: dict[str, dict[str, Any]] = {
         # The rows on which these act were measured with them.
         **{"ema_momentum": "auto", "top_db": 40.0},
     },
+    "sentiment": {"layer_decay": 1.0, "unfreeze": 0, "pretrain": False, "pretrain_epochs": 10},
     "tagging": {"sentence_label": None},
     "language_model": dict.fromkeys(("weight_drop", "activation_penalty", "temporal_penalty"), 0.0),
 }

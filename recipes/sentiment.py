@@ -139,6 +139,29 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     )
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 1e-3
+    pretrain: bool = setting(
+        False,
+        "whether embedding and recurrent layers first learn to predict the next token of the "
+        "training texts, and the previous one if bidirectional",
+    )
+    pretrain_epochs: int = setting(
+        10,
+        "passes over the texts in which they do; the learning rate falls from learning_rate to 0",
+        least=1,
+    )
+    layer_decay: float = setting(
+        1.0,
+        "factor of the learning rate from each layer to the one below it: the layers above the "
+        "recurrent ones, each recurrent layer, the embedding",
+        above=0,
+        most=1,
+    )
+    unfreeze: int = setting(
+        0,
+        "gradual unfreezing: epochs after which the next layer below begins to learn, see "
+        "layer_decay; 0 for all at once",
+        least=0,
+    )
     batch_size: int = setting(50, "texts per training step")
 
 

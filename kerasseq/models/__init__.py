@@ -11,6 +11,12 @@ from kerasseq.models.likelihoods import Likelihood
 from kerasseq.models.sequence_classifier import SequenceClassifierConfig
 from kerasseq.models.sequence_classifier_stream import SequenceState, SequenceStream
 from kerasseq.models.tagger import TaggerConfig
+from kerasseq.models.text_pretraining import NeighbourLoss
+from kerasseq.models.transfer import (
+    copy_language_model,
+    language_model_decoder,
+    layers_from_above,
+)
 from kerasseq.models.word_loss import WordLoss
 
 __all__ = [
@@ -20,6 +26,7 @@ __all__ = [
     "Forecaster",
     "LanguageModelConfig",
     "Likelihood",
+    "NeighbourLoss",
     "SequenceClassifierConfig",
     "SequenceState",
     "SequenceStream",
@@ -29,7 +36,10 @@ __all__ = [
     "TokenScorer",
     "WordLoss",
     "check_cached",
+    "copy_language_model",
     "image_cnn",
     "image_network",
     "image_size",
+    "language_model_decoder",
+    "layers_from_above",
 ]

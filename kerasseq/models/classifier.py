@@ -12,6 +12,7 @@ from kerasseq import layers
 from kerasseq.layers.ngrams import NgramRatios, NgramVotes
 from kerasseq.layers.token_dropout import TokenDropout
 from kerasseq.models.pooled_head import pooled_head, pooled_head_cost
+from kerasseq.models.text_pretraining import pretraining_model
 from kerasseq.params import count
 from kerasseq.params.cost import Cost, over_time, table
 
@@ -43,6 +44,7 @@ class Classifier:
         embedding_dropout: dropout rate on the embedded tokens.
         dropout: dropout rate before the output layer.
         options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, ...
+        embedding_deviation: standard deviation of the initial embedding; None for Keras's.
 
     Model inputs:
         `tokens`, int (batch, timesteps). With n-grams also `ending`, int (batch, timesteps, order),
@@ -75,6 +77,7 @@ class Classifier:
     embedding_dropout: float = 0.0
     dropout: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    embedding_deviation: float | None = None
 
     @property
     def logits(self) -> int:
@@ -134,8 +137,15 @@ class Classifier:
 
     def _deep(self, tokens: Any, evidence: Any = None) -> Any:
         """Logits of the recurrent branch; `evidence` has the ratios of n-grams at each token."""
+        deviation = self.embedding_deviation
         embed = keras.layers.Embedding(
-            self.vocabulary, self.embedding, mask_zero=True, name="embedding"
+            self.vocabulary,
+            self.embedding,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=deviation)
+            if deviation
+            else "uniform",
+            mask_zero=True,
+            name="embedding",
         )
         recurrent = layers.rnn(
             self.cell,
@@ -155,7 +165,7 @@ class Classifier:
                 sequence
             )
         if evidence is not None:
-            channels = self.order * self.logits
+            channels = self._inputs - self.embedding
             evidence = keras.layers.Reshape((-1, channels), name="evidence")(evidence)
             sequence = keras.layers.Concatenate(name="features")([sequence, evidence])
         sequence = recurrent(sequence, mask=mask)
@@ -163,10 +173,25 @@ class Classifier:
             sequence, self.pooling, self.logits, name="deep", dropout=self.dropout, mask=mask
         )
 
+    def pretraining_model(self, model: keras.Model) -> keras.Model:
+        """A model with the same layers that predicts the neighbours of each token.
+
+        See `kerasseq.models.text_pretraining.pretraining_model`.
+
+        Args:
+            model: the model.
+        """
+        return pretraining_model(model, self._inputs)
+
+    @property
+    def _inputs(self) -> int:
+        """Width of the inputs of the recurrent stack."""
+        return self.embedding + (self.order * self.logits if self.ngrams else 0)
+
     def _recurrent_count(self) -> Any:
         return count(
             self.cell,
-            self.embedding + (self.order * self.logits if self.ngrams else 0),
+            self._inputs,
             self.units,
             depth=self.depth,
             bidirectional=self.bidirectional,

@@ -16,22 +16,33 @@ if TYPE_CHECKING:
 __all__ = ["copy_weights"]
 
 
-def copy_weights(model: keras.Model, task: Any, state: Mapping[str, Any], earlier: Any) -> str:
+def copy_weights(
+    model: keras.Model, task: Any, state: Mapping[str, Any], settings: Any, earlier: Any
+) -> str:
     """Copy the weights of an earlier run into a new model, where names and shapes agree.
 
-    Weights whose rows have names (embeddings of tokens, say) are copied row by row.
+    Weights whose rows have names (embeddings of tokens, say) are copied row by row. A task may copy
+    a run of another recipe in a way of its own, see `Task.copy_other_recipe`.
 
     Args:
         model: the built, untrained model.
         task: the task of the model's recipe.
         state: state of the preprocessing of the new model.
+        settings: settings of the new model, resolved.
         earlier: a Run, or the folder of one.
 
     Returns:
         A remark that says how many weights were copied.
+
+    Raises:
+        ValueError: if the model does not fit a run that the task would copy in a way of its own.
     """
     if not isinstance(earlier, Run):
         earlier = load(earlier)
+    if earlier.recipe != task.name:
+        remark = task.copy_other_recipe(model, state, settings, earlier)
+        if remark is not None:
+            return f"warm start: {remark}"
     earlier_weights = {name: np.asarray(weight) for name, weight in _weights_by_path(earlier.model)}
     row_names = task.row_names(state)
     earlier_row_names = task.row_names(earlier.state) if earlier.recipe == task.name else {}

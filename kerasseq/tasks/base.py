@@ -38,9 +38,11 @@ if TYPE_CHECKING:
 
     from kerasseq.evaluation.metrics import Score
     from kerasseq.runs import Run, Standalone
-    from kerasseq.training import Examples, Generated
+    from kerasseq.training import Examples, Generated, LayerRates
 
-__all__ = ["Learn", "ModelConfig", "Objective", "Parts", "Prepared", "State", "Task"]
+__all__ = [
+    *("Learn", "ModelConfig", "Objective", "Parts", "Prepared", "Pretraining", "State", "Task"),
+]
 
 #: Rows to learn from: the training part, the training and validation part, or all rows.
 Learn = Literal["train", "validation", "all"]
@@ -118,6 +120,23 @@ class Objective:
     metrics: Sequence[Any] = ()
     branches: Sequence[str] = ()
     monitor: str = "val_loss"
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """A training without labels of the layers of a model, before the training itself.
+
+    Args:
+        model: a model that shares layers with the model.
+        examples: its examples.
+        loss: its loss.
+        epochs: number of passes over the examples; the learning rate falls to 0 in them.
+    """
+
+    model: keras.Model
+    examples: Examples
+    loss: Any
+    epochs: int
 
 
 class State(TypedDict):
@@ -394,6 +413,20 @@ class Task(abc.ABC, Generic[S, R]):
         """
         return model, prepared.train, prepared.validation
 
+    def layer_rates(self, model: keras.Model, settings: S) -> LayerRates | None:
+        """Learning rates of groups of layers; None if all learn alike."""
+        return None
+
+    def pretraining(
+        self, model: keras.Model, prepared: Prepared, settings: S
+    ) -> Pretraining | None:
+        """The training of the layers of `model` before the training itself; None for none."""
+        return None
+
+    def training_remarks(self, settings: S) -> list[str]:
+        """Remarks on the training for the summary of a run."""
+        return []
+
     def callbacks(
         self, model: keras.Model, prepared: Prepared, settings: S
     ) -> Sequence[keras.callbacks.Callback]:
@@ -435,6 +468,25 @@ class Task(abc.ABC, Generic[S, R]):
         A warm start copies these weights row by row.
         """
         return {}
+
+    def copy_other_recipe(
+        self, model: keras.Model, state: Mapping[str, Any], settings: S, earlier: Run
+    ) -> str | None:
+        """Copy the weights of a run of another recipe into a new model, for a warm start.
+
+        Args:
+            model: the built, untrained model.
+            state: state of the preprocessing of the new model.
+            settings: settings of the new model, resolved.
+            earlier: the run.
+
+        Returns:
+            A remark on the weights that were copied; None to copy them by name and shape.
+
+        Raises:
+            ValueError: if the model does not fit the run; it names the settings to change.
+        """
+        return None
 
     # Evaluation
 

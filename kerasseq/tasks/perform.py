@@ -203,7 +203,7 @@ def train(
     """
     model = build_model(task, data, settings)
     if warm_start is not None:
-        _RemarkPrinter(quiet)(runs.copy_weights(model, task, data.state, warm_start))
+        _RemarkPrinter(quiet)(runs.copy_weights(model, task, data.state, settings, warm_start))
     trained = fit_model(
         task,
         model,
@@ -283,6 +283,7 @@ def fit_model(
         metrics=objective.metrics,
         branches=objective.branches,
         monitor=None if refit else objective.monitor,
+        layer_rates=task.layer_rates(model, settings),
         **{name: getattr(settings, name) for name in training.SETTINGS},
     )
     training_model, train_examples, validation_examples = task.training(model, data, settings)
@@ -292,8 +293,32 @@ def fit_model(
         None if refit else validation_examples,
         config,
         callbacks=[*task.callbacks(model, data, settings), *callbacks],
+        before=_pretraining(task, model, data, settings, **options),
         **options,
     )
+
+
+def _pretraining(
+    task: Task[Any, Any],
+    model: keras.Model,
+    data: Prepared,
+    settings: Any,
+    *,
+    seconds: float | None = None,
+    quiet: bool = False,
+    **options: Any,
+) -> Callable[[], Any] | None:
+    """A function that pretrains a model, with the settings of its training; None for none."""
+    from kerasseq import training
+
+    pretraining = task.pretraining(model, data, settings)
+    if pretraining is None:
+        return None
+    values = {name: getattr(settings, name) for name in training.SETTINGS}
+    values |= {"epochs": pretraining.epochs, "schedule": "cosine", "ema_momentum": None}
+    config = training.TrainingConfig(loss=pretraining.loss, monitor=None, **values)
+    model, examples = pretraining.model, pretraining.examples
+    return lambda: training.fit(model, examples, None, config, seconds=seconds, quiet=quiet)
 
 
 def refit_model(
@@ -409,7 +434,7 @@ def evaluate(
             "test": len(data.test),
         },
         "epochs": _epochs(trained),
-        "remarks": task.remarks(score, data.state),
+        "remarks": [*task.remarks(score, data.state), *task.training_remarks(settings)],
         **task.details(score, baselines),
     }
 

@@ -12,6 +12,7 @@ from kerasseq.training.config import (
     main_logs,
 )
 from kerasseq.training.fit import FitResult, fit
+from kerasseq.training.layer_rates import LayerRates
 from kerasseq.training.lines import Lines
 from kerasseq.training.optimizers import check, setting_to_json
 from kerasseq.training.outputs import finite, outputs
@@ -26,6 +27,7 @@ __all__ = [
     "Streams",
     "Examples",
     "Generated",
+    "LayerRates",
     "Lines",
     "Repeated",
     "History",

@@ -114,7 +114,8 @@ class BestEpochCheckpoint(keras.callbacks.Callback):
     @property
     def done(self) -> bool:
         """Whether training is finished: by epochs, patience, time or the stop rule."""
-        out_of_patience = self.epochs - self.best_epoch >= self._config.patience
+        waited = self.epochs - max(self.best_epoch, self._config.frozen_epochs)
+        out_of_patience = waited >= self._config.patience
         if self.epochs >= self._config.epochs or (self.epochs > 0 and out_of_patience):
             return True
         if not self.epochs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import keras
 
 from kerasseq.training import optimizers
 from kerasseq.training.batches import MAIN_OUTPUT
+from kerasseq.training.layer_rates import LayerRates
 
 __all__ = ["SETTINGS", "History", "StopRule", "TrainingConfig", "main_logs", "direction"]
 
@@ -46,6 +48,7 @@ class TrainingConfig:
         ema_momentum: momentum of a moving average of the weights, which is validated and kept in
             place of the weights of the last step of an epoch; None for none.
         seed: seed of the order of the batches.
+        layer_rates: learning rates of groups of layers; None if all learn alike.
     """
 
     loss: Any
@@ -62,6 +65,7 @@ class TrainingConfig:
     clipnorm: float | None = 1.0
     ema_momentum: float | None = None
     seed: int = 0
+    layer_rates: LayerRates | None = None
 
     def compile_model(self, model: keras.Model, steps: int) -> keras.Model:
         """A compiled model that shares the layers of `model`.
@@ -95,6 +99,11 @@ class TrainingConfig:
         return training_model
 
     @property
+    def frozen_epochs(self) -> int:
+        """Number of epochs in which some layers do not learn yet."""
+        return 0 if self.layer_rates is None else self.layer_rates.frozen_epochs
+
+    @property
     def rate(self) -> str:
         """Name of the learning rate in error messages, with its value if it is a setting."""
         if isinstance(self.optimizer, str):
@@ -108,7 +117,10 @@ class TrainingConfig:
             steps: number of batches per epoch.
         """
         values = {name: getattr(self, name) for name in optimizers.SETTINGS}
-        return optimizers.make(**values, steps=self.epochs * steps)
+        make = functools.partial(optimizers.make, **values, steps=self.epochs * steps)
+        if self.layer_rates is None:
+            return make()
+        return self.layer_rates.optimizer(lambda f, s: make(factor=f, start=s), steps)
 
 
 def direction(monitor: str | None) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ def fit(
     stamp: Mapping[str, Any] | None = None,
     stop_rule: StopRule | None = None,
     seconds: float | None = None,
+    before: Callable[[], Any] | None = None,
     quiet: bool = False,
 ) -> FitResult:
     """Train a model until the validation score stops improving, and restore its best epoch.
@@ -70,6 +71,8 @@ def fit(
         stop_rule: function of the history, called after each epoch and after resuming, that says
             whether to stop.
         seconds: time limit; the epoch in which it is reached is cut short and counts as one.
+        before: function that is called before the first epoch, unless training resumes, such as a
+            pretraining of the same layers; its time counts.
         quiet: whether to hide progress.
 
     Raises:
@@ -90,6 +93,8 @@ def fit(
         resumed_after = checkpointer.restore()
     except Damaged as error:
         print(f"{error}: training begins anew", file=sys.stderr, flush=True)
+    if before is not None and not resumed_after:
+        before()
     if not checkpointer.done:
         if resumed_after and averaging:
             averaging[0].take_out(training_model)

@@ -9,6 +9,7 @@ import keras
 
 from kerasseq.settings import declarations_of, raise_faults
 from kerasseq.training.averaged_sgd import AveragedSGD
+from kerasseq.training.layer_rates import Later
 
 __all__ = ["SETTINGS", "check", "check_alone", "exclude", "make", "setting_to_json"]
 
@@ -27,6 +28,8 @@ def make(
     clipnorm: float | None,
     ema_momentum: float | None,
     steps: int,
+    factor: float = 1.0,
+    start: int = 0,
 ) -> keras.Optimizer:
     """Make an optimizer without state.
 
@@ -42,6 +45,8 @@ def make(
         ema_momentum: momentum of a moving average of the weights (Polyak & Juditsky 1992,
             https://doi.org/10.1137/0330046); None for none.
         steps: training steps of all epochs.
+        factor: factor of the learning rate.
+        start: number of steps in which the learning rate is 0.
 
     Raises:
         ValueError: if there is no optimizer or schedule of that name.
@@ -65,6 +70,8 @@ def make(
         rate = schedule
     elif schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    if factor != 1 or start:
+        rate = Later(rate, factor, start)
     options: dict[str, Any] = {"global_clipnorm": clipnorm}
     if weight_decay is not None:
         options["weight_decay"] = weight_decay
@@ -75,7 +82,10 @@ def make(
 
 def exclude(optimizer: keras.Optimizer, weights: Any) -> None:
     """Exclude biases and gains from the weight decay of an optimizer."""
-    if optimizer.weight_decay is not None:
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        for group in optimizer.optimizers:
+            exclude(group, weights)
+    elif optimizer.weight_decay is not None:
         # Gains have one axis; the bias of a GRU has two, so biases are recognised by their name.
         excluded = [w for w in weights if len(w.shape) < 2 or w.name.endswith("bias")]
         optimizer.exclude_from_weight_decay(excluded)

@@ -28,6 +28,7 @@ from kerasseq.runs import ClassificationRun
 from kerasseq.settings import restrict_to
 from kerasseq.tasks import perform
 from kerasseq.tasks.base import Parts, Prepared
+from kerasseq.tasks.language_model import LanguageModelRun
 from tests.thorough import examples, first_of
 
 TASK = kerasseq.sentiment.task
@@ -207,6 +208,132 @@ def test_a_warm_start_knows_words_by_name(run: ClassificationRun) -> None:
     assert len(shared) > 10
     for word in shared:
         np.testing.assert_array_equal(seen["embedding"][new.index(word)], weights[old.index(word)])
+
+
+@pytest.fixture(scope="module")
+def language_model() -> LanguageModelRun:
+    """A language model of the texts, and of a word that the classifier does not have."""
+    texts = [f"{text} amen amen" for text in _reviews(60)["text"]]
+    sizes = {"units": 4, "embedding": 8, "epochs": 1, "quiet": True}
+    return kerasseq.language_model(pd.DataFrame({"text": texts}), tokens="word", **sizes)
+
+
+class _Start(keras.callbacks.Callback):
+    """Keeps the weights that training starts from."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.embedding = self.model.get_layer("embedding").get_weights()[0]
+        self.recurrent = self.model.get_layer("recurrent").get_weights()
+
+
+def test_a_language_model_is_a_start_word_by_word(
+    language_model: LanguageModelRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later = pd.concat([_reviews(60), pd.DataFrame({"text": ["zest"] * 9, "label": "bad"})])
+    start = _Start()
+    folder = language_model.save(tmp_path / "words")
+    given = {**QUICK, "bidirectional": False, "ngrams": 0, "callbacks": [start], "quiet": False}
+    run = sentiment(later, warm_start=folder, **given)
+    words = TASK.row_names(run.state)["embedding/embeddings"]
+    (known,) = language_model.task.row_names(language_model.state).values()
+    assert "zest" in words
+    assert "zest" not in known
+    decoder = language_model.model.get_layer("decoder")
+    (table,) = decoder.embedding.get_weights()
+    for row, word in enumerate(words):
+        expected = table[known.index(word if word in known else "[unknown]")]
+        np.testing.assert_array_equal(start.embedding[row], expected)
+    for one, other in zip(start.recurrent, decoder.recurrent.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    shared = sum(word in known for word in words)
+    assert f"knows {shared} of the {len(words)} words" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "messages"),
+    [
+        ({"units": 5}, ["units must be 4 for this warm_start", "units=5"]),
+        ({"cell": "gru", "embedding": 9}, ["cell must be 'lstm'", "embedding must be 8"]),
+        pytest.param({"depth": 2}, ["depth must be 1"], marks=pytest.mark.thorough),
+        pytest.param({"tokens": "subword"}, ["tokens must be 'word'"], marks=pytest.mark.thorough),
+    ],
+)
+def test_a_language_model_that_does_not_fit_names_the_settings(
+    language_model: LanguageModelRun, changes: dict[str, Any], messages: list[str]
+) -> None:
+    with pytest.raises(ValueError, match=r"must be") as error:
+        sentiment(_reviews(60), warm_start=language_model, **{**QUICK, **changes})
+    assert [message for message in messages if message not in str(error.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimizer": keras.optimizers.Adam()}, "leave layer_decay and unfreeze out"),
+        ({"ema_momentum": 0.9}, "leave ema_momentum or layer_decay and unfreeze out"),
+        ({"epochs": 4}, "begin to learn after 4 epochs: epochs must be more"),
+        ({"layer_decay": 0.0}, "layer_decay"),
+        ({"optimizer": "ftrl"}, "ftrl"),
+    ],
+)
+def test_layers_with_rates_of_their_own_need_an_optimizer_by_name(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        sentiment(_reviews(60), **{**QUICK, "layer_decay": 0.5, "unfreeze": 2, **changes})
+
+
+def test_lower_layers_learn_later_and_at_lower_rates() -> None:
+    settings = {**SMALL, "epochs": 4, "depth": 2, "unfreeze": 1, "layer_decay": 0.5}
+    _, data = _prepared(**settings)
+    model = perform.build_model(TASK, data, SentimentSettings(**settings))
+    rates = TASK.layer_rates(model, SentimentSettings(**settings))
+    assert rates is not None
+    names = [{"/".join(path.split("/")[:2]) for path in group} for group in rates.groups]
+    upper, lower, embedding = names
+    assert all(name.startswith("recurrent/") for name in upper | lower)
+    assert upper.isdisjoint(lower)
+    assert embedding == {"embedding/embeddings"}
+    levels = model.get_layer("recurrent").levels
+    assert rates.groups[0] == [weight.path for weight in levels[1].weights]
+
+
+# Pretraining on the training texts
+
+PRETRAINED: dict[str, Any] = {**QUICK, "pretrain": True, "pretrain_epochs": 2}
+
+
+def test_pretraining_comes_before_training_and_is_in_the_summary(tmp_path: Path) -> None:
+    start = _Start()
+    run = sentiment(_reviews(60), callbacks=[start], out=tmp_path / "run", **PRETRAINED)
+    settings = SentimentSettings(**PRETRAINED)
+    untrained = perform.build_model(TASK, _prepared(_reviews(60))[1], settings)
+    for name, weights in (("embedding", [start.embedding]), ("recurrent", start.recurrent)):
+        before = untrained.get_layer(name).get_weights()
+        assert not any(np.array_equal(a, b) for a, b in zip(before, weights, strict=True))
+    (remark,) = run.remarks()
+    assert "pretrained for 2 epochs to predict the next and the previous word" in remark
+    again = kerasseq.load(tmp_path / "run")
+    assert again.settings["pretrain"] is True
+    assert again.remarks() == [remark]
+    texts = ["the film was dull on monday"]
+    pd.testing.assert_frame_equal(again.predict(texts), run.predict(texts))
+
+
+@pytest.mark.thorough
+def test_an_interrupted_run_is_not_pretrained_again(tmp_path: Path) -> None:
+    def stop(epoch: int, logs: Any) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    settings = {**PRETRAINED, "epochs": 3}
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
+    with pytest.raises(KeyboardInterrupt):
+        sentiment(_reviews(60), out=tmp_path / "run", callbacks=[callback], **settings)
+    resumed = sentiment(_reviews(60), out=tmp_path / "run", **settings)
+    whole = sentiment(_reviews(60), **settings)
+    assert resumed.history == whole.history
+    assert _same(resumed.model, whole.model)
 
 
 # The rows that the weights learn from

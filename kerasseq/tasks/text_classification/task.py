@@ -20,7 +20,8 @@ from kerasseq.runs import (
     Unlabelled,
     check_classes,
 )
-from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task
+from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Pretraining, Task
+from kerasseq.tasks.text_classification.transfer import check_layer_rates, copy_language_model_run
 
 if TYPE_CHECKING:
     import keras
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
     from kerasseq.evaluation.metrics import Score
     from kerasseq.models import Classifier
     from kerasseq.recipes.sentiment import SentimentSettings
-    from kerasseq.training import Examples
+    from kerasseq.runs import Run
+    from kerasseq.training import Examples, LayerRates
 
 __all__ = ["TextClassification"]
 
 _POOLINGS = ("last", "mean", "max", "attention")
+_EMBEDDING = "embedding/embeddings"
 _BASELINE = "TF-IDF bigrams + logistic regression"
 
 
@@ -55,6 +58,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
                 f"pooling must be one of {', '.join(_POOLINGS)}, or several joined by '+'. "
                 f"Received: pooling={settings.pooling!r}"
             )
+        check_layer_rates(settings)
         # Counting the model checks the cell and its options.
         self.count({"vocabulary": 2, "classes": 2, "ngrams": 0}, settings)
 
@@ -228,6 +232,8 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             embedding_dropout=settings.embedding_dropout,
             dropout=settings.dropout,
             options=settings.cell_options,
+            # As in a language model, whose logits would begin near zero otherwise.
+            embedding_deviation=settings.embedding**-0.5 if settings.pretrain else None,
         )
 
     def macs(self, data_info: Mapping[str, Any], settings: SentimentSettings) -> int:
@@ -238,6 +244,38 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
 
         branches = self.config(data_info, settings).branches
         return classification_objective(data_info["classes"], branches)
+
+    def layer_rates(self, model: keras.Model, settings: SentimentSettings) -> LayerRates | None:
+        from kerasseq.models import layers_from_above
+        from kerasseq.training import LayerRates
+
+        if settings.layer_decay == 1 and not settings.unfreeze:
+            return None
+        groups = [[weight.path for weight in layer.weights] for layer in layers_from_above(model)]
+        return LayerRates(groups, settings.layer_decay, settings.unfreeze)
+
+    def pretraining(
+        self, model: keras.Model, prepared: Prepared, settings: SentimentSettings
+    ) -> Pretraining | None:
+        from kerasseq.models import NeighbourLoss
+        from kerasseq.training import Examples
+
+        if not settings.pretrain:
+            return None
+        train = cast(Examples, prepared.train)
+        tokens, lengths = train.inputs["tokens"], train.lengths["tokens"]
+        examples = Examples({"tokens": tokens}, tokens, {"tokens": lengths, "targets": lengths})
+        pretraining_model = self.config(prepared.data_info, settings).pretraining_model(model)
+        return Pretraining(pretraining_model, examples, NeighbourLoss(), settings.pretrain_epochs)
+
+    def training_remarks(self, settings: SentimentSettings) -> list[str]:
+        if not settings.pretrain:
+            return []
+        neighbours = "next and the previous" if settings.bidirectional else "next"
+        return [
+            f"pretrained for {settings.pretrain_epochs} epochs to predict the {neighbours} "
+            f"{settings.tokens} of the texts to learn from"
+        ]
 
     def predictions(
         self,
@@ -369,7 +407,17 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
         reader = self._reader(state)
-        return {"embedding/embeddings": reader.tokenizer.vocabulary[: reader.known]}
+        return {_EMBEDDING: reader.tokenizer.vocabulary[: reader.known]}
+
+    def copy_other_recipe(
+        self,
+        model: keras.Model,
+        state: Mapping[str, Any],
+        settings: SentimentSettings,
+        earlier: Run,
+    ) -> str | None:
+        tokens = self.row_names(state)[_EMBEDDING]
+        return copy_language_model_run(model, settings, tokens, earlier)
 
     def _reader(self, state: Mapping[str, Any]) -> Reader:
         from kerasseq.data.text.reader import Reader
