@@ -79,7 +79,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Predictor, pd.D
 
 
 def test_covariates_gaps_and_new_series(rich: Any) -> None:
-    run, predictor, data = rich
+    run, predictor, _ = rich
     ahead = table("6h", rows=93).groupby("shop").tail(3)
     known = ["time", "shop", "price", "sale"]
     assert_same(predictor, run, future=ahead[known])
