@@ -234,8 +234,9 @@ def export(
     check_format(format, quantize)
     if source.is_dir():
         target = out or source.with_name(f"{source.resolve().name}-{format}")
-        options = {"overwrite": overwrite, "quantize": quantize, "data": data and str(data)}
-        written = load(source).export(target, format, **options)
+        written = load(source).export(
+            target, format, overwrite=overwrite, quantize=quantize, data=data and str(data)
+        )
     else:
         if source.exists():  # a missing file is reported without waiting for a backend
             import_backend()

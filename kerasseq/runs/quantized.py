@@ -80,16 +80,24 @@ def describe(measured: dict[str, Any], headline: str) -> str:
 
 
 def _validation(run: Run) -> Any:
-    """The validation part of the data that the recipe takes by default; None for other data."""
+    """The validation part of the data that the recipe takes by default; None for other data.
+
+    The preprocessing is fitted anew, and has to be that of the run.
+    """
     settings = run.task.load_settings(run.settings)
     if run.task.separate_parts(settings):
         return None
     try:
-        source = run.task.load(None, settings)
+        source = run.task.load(settings.data, settings)
     except (ValueError, TypeError):  # the settings of other data: the name of a column, say
         return None
     if digest(source) != run.data:
         return None
     visible = restrict_to(settings, "split", "prepare")
-    parts = run.task.split(source, visible, test=False)
-    return run.task.prepare(parts, visible).validation
+    parts = run.task.split(source, visible, test=settings.final != "all", learn=settings.final)
+    prepared = run.task.prepare(parts, visible)
+    fitted = {name: value for name, value in prepared.state.items() if name != "data_info"}
+    same = all(
+        name in run.state and digest(fitted[name]) == digest(run.state[name]) for name in fitted
+    )
+    return prepared.validation if same else None
