@@ -255,8 +255,8 @@ class Run:
         """Write the run as a folder that predicts without kerasseq and without a backend.
 
         It has the model, the fitted preprocessing as JSON, a manifest, and predict.py, which needs
-        NumPy and onnxruntime or ai-edge-litert (and for texts tokenizers) and predicts from raw
-        data as `predict` does.
+        NumPy and onnxruntime or ai-edge-litert (for texts tokenizers, for images Pillow) and
+        predicts from raw data as `predict` does.
 
         Args:
             folder: a new or empty folder, or one with an exported run.

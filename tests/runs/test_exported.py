@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import ai_edge_litert
 import keras
 import numpy as np
-import onnxruntime
 import pandas as pd
 import pytest
-import tokenizers
 
 import kerasseq
 from kerasseq.cli import main
 from tests.golden.replay import GOLDEN, RUNS
 from tests.layers.harness import draw
 from tests.thorough import first_of
+from tests.toy import SETTINGS, TASK
 
 of_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the saved runs are of TensorFlow"
 )
-#: Calls methods of predict.py with four packages alone on its path, and prints their answers.
+#: Modules of packages whose names differ.
+MODULES = {"pillow": "PIL", "ai-edge-litert": "ai_edge_litert"}
+#: Prints answers of methods of predict.py, with the packages that it requires alone on its path.
 ALONE = """
 import json, sys
 sys.path = [path for path in sys.path if "packages" not in path] + [sys.argv[1], sys.argv[2]]
@@ -48,7 +49,7 @@ print(json.dumps([answers, loaded, importlib.util.find_spec("kerasseq") is None]
 
 
 def call_alone(folder: Path, calls: list[Any], packages: Path) -> list[Any]:
-    """Answers of an exported run in a process that finds four packages alone.
+    """Answers of an exported run in a process that finds the packages that it requires alone.
 
     Args:
         folder: the exported run.
@@ -56,12 +57,14 @@ def call_alone(folder: Path, calls: list[Any], packages: Path) -> list[Any]:
         packages: folder that is made for the packages.
     """
     packages.mkdir()
-    for package in (np, onnxruntime, tokenizers, ai_edge_litert):
-        place = Path(package.__file__).parent
+    required = json.loads((folder / "manifest.json").read_text())["requires"]
+    for package in [MODULES.get(name, name) for name in required]:
+        place = Path(importlib.import_module(package).__file__).parent  # type: ignore[arg-type]
         (packages / place.name).symlink_to(place)
-    libraries = Path(np.__file__).parents[1] / "numpy.libs"
-    if libraries.exists():  # wheels of some platforms have none
-        (packages / libraries.name).symlink_to(libraries)
+    for name in required:
+        libraries = Path(np.__file__).parents[1] / f"{name}.libs"
+        if libraries.exists():  # wheels of some platforms have none
+            (packages / libraries.name).symlink_to(libraries)
     result = subprocess.run(
         [sys.executable, "-I", "-S", "-c", f"import importlib.util{ALONE}", folder, packages],
         input=json.dumps(plain(calls)),
@@ -277,6 +280,28 @@ def test_a_run_of_a_forecaster(name: str, tmp_path: Path) -> None:
 
 
 @of_tensorflow
+@pytest.mark.parametrize("name", first_of(["captioning", "captioning-features"]))
+@pytest.mark.parametrize(
+    "search",
+    first_of(
+        [
+            {"beam_width": 5, "length_penalty": 1.0, "no_repeat_ngram_size": 2},
+            {"beam_width": 1},
+            {},
+        ]
+    ),
+)
+def test_a_run_of_captions(name: str, search: dict[str, Any], tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / name)
+    folder = run.export(tmp_path / "exported")
+    pictures: Any = [str(GOLDEN / "data" / "images" / f"{number}.png") for number in range(6)]
+    features = np.load(GOLDEN / "data" / "features.npz")["features"]
+    data = features if name == "captioning-features" else pictures
+    (alone,) = call_alone(folder, [("predict", [data], search)], tmp_path / "path")
+    assert_same(pd.DataFrame(alone), run.predict(data, **search), rtol=1e-6)
+
+
+@of_tensorflow
 def test_an_exported_run_is_not_replaced_unasked(run: Any, tmp_path: Path) -> None:
     run.export(tmp_path)
     with pytest.raises(ValueError, match="overwrite=True"):
@@ -305,11 +330,8 @@ def test_the_shell_exports_a_run_and_a_file(
 
 
 def test_runs_of_other_recipes_are_refused_in_one_sentence() -> None:
-    from kerasseq import registry
-
-    task = registry.task("captioning")
-    with pytest.raises(ValueError, match=r"a run of captioning cannot be exported .*model alone"):
-        task.standalone(None, {}, None)
+    with pytest.raises(ValueError, match=r"a run of toy cannot be exported .*model alone"):
+        TASK.standalone(None, {}, SETTINGS)  # type: ignore[arg-type]
 
 
 # LiteRT

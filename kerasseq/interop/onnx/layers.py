@@ -1,4 +1,4 @@
-"""Layers and loops that are converted as a whole; all others are opened, operation by operation."""
+"""Layers and loops that are converted as a whole; of other layers, the operations are."""
 
 from __future__ import annotations
 

@@ -118,4 +118,4 @@ def for_every_row(steps: Tensor, sequences: Tensor) -> Tensor:
     """Repeat steps, (1, time, columns), for every row of sequences: (batch, time, columns)."""
     if steps.shape[0] != 1:
         return steps
-    return steps + ops.zeros_like(sequences[:, :1, :1])
+    return ops.zeros_like(sequences[:, :1, :1]) + steps

@@ -79,7 +79,7 @@ class Channelwise(keras.layers.Layer):
             rows["states"] = [_merge_rows(state) for state in features["states"]]
         if self.embedding:
             every_row = ops.zeros_like(features["history"][:, 0, :, None])
-            vectors = _merge_rows(ops.convert_to_tensor(self.targets)[None] + every_row)
+            vectors = _merge_rows(every_row + self.targets)
             traits = [rows["traits"]] if "traits" in rows else []
             rows["traits"] = ops.concatenate([*traits, vectors], axis=-1)
         ahead = self.network(rows, training=training, **options)

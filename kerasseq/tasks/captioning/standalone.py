@@ -211,10 +211,8 @@ class Search:
             chosen = np.argsort(-scores, axis=-1, kind="stable")[:, :beam_width]
             parent, token = np.divmod(chosen, words)
             total = np.take_along_axis(totals.reshape(rows, -1), chosen, axis=-1)
-            tokens, log_probs = (
-                np.take_along_axis(values, parent[..., None], axis=1)
-                for values in (tokens, log_probs)
-            )
+            tokens = np.take_along_axis(tokens, parent[..., None], axis=1)
+            log_probs = np.take_along_axis(log_probs, parent[..., None], axis=1)
             tokens[..., time] = token
             log_probs[..., time] = np.take_along_axis(new.reshape(rows, -1), chosen, axis=-1)
             order = (parent + beam_width * np.arange(rows)[:, None]).ravel()

@@ -112,7 +112,9 @@ def _series(panel: Panel, place: int) -> dict[str, Any]:
 
 def _numbers(values: np.ndarray) -> list[Any]:
     """Numbers as JSON values, null for NaN."""
-    result: list[Any] = np.where(np.isnan(values), None, values.astype(object)).tolist()
+    numbers = values.astype(object)
+    numbers[np.isnan(values)] = None
+    result: list[Any] = numbers.tolist()
     return result
 
 

@@ -346,7 +346,7 @@ class Reader:
                 places = [one.steps.between(last, stamps[row]) for row in rows]
                 pairs = zip(places, block[rows], strict=True)
                 values = {place: row for place, row in pairs if place is not None}
-            known = []
+            known: list[np.ndarray] = []
             while (row := values.get(len(known))) is not None and not np.isnan(row).any():
                 known.append(row)
             if len(known) < horizon:

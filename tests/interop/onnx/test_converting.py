@@ -120,6 +120,22 @@ def test_other_layers() -> None:
     check(model, {"sequences": SEQUENCES})
 
 
+def test_convolutions_of_images() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((9, 8, 3), name="pixels"),
+            layers.Rescaling(1 / 2, -1.0),
+            layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1.0, 2.0, 3.0]),
+            layers.ZeroPadding2D(1),
+            layers.DepthwiseConv2D(3, strides=2, depth_multiplier=2),
+            layers.SeparableConv2D(5, 3, padding="same", activation="relu6"),
+            layers.Conv2D(4, 2, strides=2, padding="same", use_bias=False),
+            layers.GlobalAveragePooling2D(),
+        ]
+    )
+    check(model, {"pixels": draw(4, 9, 8, 3)})
+
+
 def test_operations_between_layers_and_models_in_models() -> None:
     inner = keras.Sequential([keras.Input((None, 3)), layers.GRU(4, return_sequences=True)])
     x = keras.Input((None, 3), name="sequences")
@@ -204,8 +220,10 @@ FORECASTERS: list[dict[str, Any]] = [
     {"kind": "seq2seq", "attention": True, "normalization": "none"},
     {"kind": "segment", "segment": 3, "linear": True, "normalization": "instance"},
     {"kind": "recursive", "normalization": "seasonal", "season": 3},
-    {"kind": "recursive", "cell": "mgu", "depth": 2, "options": {"zoneout": 0.1}},
     {"kind": "hybrid", "season": 3, "normalization": "multiplicative"},
+]
+FURTHER: list[dict[str, Any]] = [
+    {"kind": "recursive", "cell": "mgu", "depth": 2, "options": {"zoneout": 0.1}},
     {"kind": "hybrid", "season": 1, "normalization": "additive"},
 ]
 OF_DATA: list[dict[str, Any]] = [
@@ -214,6 +232,13 @@ OF_DATA: list[dict[str, Any]] = [
     {"targets": 2, "past": 1},
     {"targets": 2, "channels": "together"},
 ]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("data", OF_DATA)
+@pytest.mark.parametrize("options", FURTHER)
+def test_further_forecasters(options: dict[str, Any], data: dict[str, Any]) -> None:
+    test_forecasters(options, data, "point")
 
 
 @pytest.mark.parametrize(("options", "data"), covering(FORECASTERS, OF_DATA))
