@@ -8,22 +8,31 @@ import keras
 
 __all__ = ["is_exporting"]
 
-_WRITERS = ("keras", "tensorflow")
+_WRITERS = ("keras", "tensorflow", "jax")
 _PARTS = {"export", "saved_model"}
 
 
 def is_exporting() -> bool:
-    """Whether `model.export`, or the writer of SavedModels, is tracing the caller.
+    """Whether a writer of files is tracing the caller.
 
-    Such a file has to run where kerasseq is not installed. Neither library tells a layer what it is
-    traced for, so the modules that are calling are looked up by name; outside of a trace on
-    TensorFlow, which is every call that is not compiled, this is not done.
+    It is `model.export` of Keras, TensorFlow's writer of SavedModels, `jax.export`,
+    `torch.export`, `torch.jit.trace` or `torch.onnx`. Such a file has to run where kerasseq is not
+    installed.
+
+    PyTorch says what it traces for. TensorFlow and JAX do not, so the modules that are calling are
+    looked up by name; on TensorFlow this is not done outside of a trace.
 
     Example:
         >>> is_exporting()
         False
     """
-    if keras.backend.backend() == "tensorflow":
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        traced_for = (torch.compiler.is_exporting, torch.jit.is_tracing)
+        return any(is_tracing() for is_tracing in (*traced_for, torch.onnx.is_in_onnx_export))
+    if backend == "tensorflow":
         import tensorflow as tf
 
         if not tf.inside_function():

@@ -138,7 +138,7 @@ def test_it_takes_as_many_threads_as_tensorflow_gives(monkeypatch: pytest.Monkey
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     assert backend_module().threads() == 3
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 5)
-    for kind, name in (("gru", "KerasseqRecurrence"), ("lru", "KerasseqLinear")):
+    for kind, name in (("gru", "Kerasseq>Recurrence"), ("lru", "Kerasseq>Linear")):
         layer = RNN(make(kind), kernel="native")
         traced = tf.function(layer).get_concrete_function(tf.TensorSpec((2, 6, 3), DTYPE))
         (result,) = (op for op in traced.graph.get_operations() if op.type == name)

@@ -12,6 +12,7 @@ import numpy as np
 from kerasseq import cells
 from kerasseq.interop.counterparts import KINDS
 from kerasseq.interop.onnx.graph import Graph
+from kerasseq.interop.onnx.wide_gru import run_either
 from kerasseq.layers.activations import keras2_hard_sigmoid
 
 __all__ = ["NativeCell", "native_cell", "run_native"]
@@ -137,14 +138,34 @@ def run_native(
     inputs = [time_first, *weights]
     if lengths or states:
         inputs += [lengths, *states]
-    outputs = graph.nodes_of(
-        _NODES[first.kind],
-        inputs,
-        1 + (2 if first.kind == "lstm" else 1),
-        unused=() if with_sequences else (0,),
-        **attributes,
-    )
+
+    def node(graph: Graph) -> list[str]:
+        return graph.nodes_of(
+            _NODES[first.kind],
+            inputs,
+            1 + (2 if first.kind == "lstm" else 1),
+            unused=() if with_sequences else (0,),
+            **attributes,
+        )
+
+    if directions[1:] or lengths or not _can_be_wide(first):
+        outputs = node(graph)
+    else:
+        outputs = run_either(
+            graph,
+            node,
+            first.weights,
+            time_first,
+            states[0] if states else None,
+            backwards=directions[0][1],
+            with_sequences=with_sequences,
+        )
     return outputs[0], outputs[1:]
+
+
+def _can_be_wide(cell: NativeCell) -> bool:
+    names = tuple(name for name, _ in cell.activations)
+    return cell.kind == "gru" and cell.resets_after and names == ("Sigmoid", "Tanh")
 
 
 def _kind(cell: Any) -> str | None:

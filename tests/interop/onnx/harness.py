@@ -44,6 +44,11 @@ def check(model: Any, inputs: Mapping[str, np.ndarray]) -> onnx.ModelProto:
 
 
 def kinds(model: onnx.ModelProto) -> list[str]:
-    """The recurrent nodes of an ONNX model, in their order."""
+    """The recurrent nodes of an ONNX model for few rows, in their order."""
     recurrent = ("LSTM", "GRU", "RNN", "Scan")
-    return [node.op_type for node in model.graph.node if node.op_type in recurrent]
+    names = []
+    for node in model.graph.node:
+        branches = [part.g.node for part in node.attribute if part.name == "else_branch"]
+        nodes = [node, *(inner for branch in branches for inner in branch)]
+        names += [each.op_type for each in nodes if each.op_type in recurrent]
+    return names

@@ -306,3 +306,17 @@ def test_equal_weights_are_stored_once() -> None:
     model = keras.Model(x, shared(shared.__class__(3)(x)) + shared(x))
     randomize(model)
     assert len(to_onnx(model).SerializeToString()) < 4 * model.count_params() + 4000
+
+
+@pytest.mark.parametrize("backwards", first_of([True, False]))
+def test_a_gru_over_many_rows_is_the_one_over_few(backwards: bool) -> None:
+    x, state = keras.Input((None, 3), name="x"), keras.Input((4,), name="state")
+    options: dict[str, Any] = {"go_backwards": backwards, "return_sequences": True}
+    below = layers.GRU(5, return_sequences=True)(x)
+    outputs, last = kerasseq.gru(4, return_state=True, **options)(below, initial_state=state)
+    model = keras.Model([x, state], [layers.GRU(2, use_bias=False)(outputs), last])
+    inputs = {"x": draw(40, 6, 3), "state": draw(40, 4)}
+    exported = check(model, inputs)
+    few = {name: values[:9] for name, values in inputs.items()}
+    for wide, narrow in zip(run(exported, inputs), run(exported, few), strict=True):
+        np.testing.assert_allclose(wide[:9], narrow, atol=1e-6)

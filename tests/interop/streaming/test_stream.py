@@ -144,11 +144,11 @@ class Gate(keras.layers.Layer):
 
     def build(self, shape: Any) -> None:
         self.dense.build(shape)
-        self.scale = self.add_weight(shape=(3, 3), name="scale")
+        self.scale = self.add_weight(shape=(2, 3), name="scale")
         self.built = True
 
     def call(self, x: Any) -> Any:
-        gated = x * keras.ops.sigmoid(self.dense(x)) + keras.ops.matmul(x[..., ::-1], self.scale)
+        gated = x * keras.ops.sigmoid(self.dense(x)) + keras.ops.matmul(x[..., 1:], self.scale)
         return gated - keras.ops.mean(x, axis=-1, keepdims=True)
 
 
