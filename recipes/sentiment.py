@@ -46,9 +46,9 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
         kw_only=False,
         metadata=doc(
             "a DataFrame; a CSV, TSV, JSON-lines or Parquet file; a folder, or an archive of one, "
-            "with a sub-folder per class; a pair of files `NAME.pos` and `NAME.neg`; "
-            '"imdb", which is downloaded; or "demo", a small set of reviews that comes with '
-            "kerasseq"
+            "with a sub-folder per class, or with a .txt file per class and a text a line; a pair "
+            'of files `NAME.pos` and `NAME.neg`; "imdb", which is downloaded; or "demo", a small '
+            "set of reviews that comes with kerasseq"
         ),
     )
     text: str | None = setting(None, "name of the column of texts; default: detected", stage="read")
@@ -101,8 +101,11 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     ngram_limit: int = setting(
         300_000, "largest number of n-grams; the most frequent are used", stage="prepare", least=1
     )
-    tokens: Literal["word", "subword"] = setting(
-        "word", 'unit of the text: "word", or "subword" for byte pairs', stage="prepare"
+    tokens: Literal["word", "subword", "character"] = setting(
+        "word",
+        'unit of the text: "word", "subword" for byte pairs, or "character", for short texts such '
+        "as names",
+        stage="prepare",
     )
     min_count: int = setting(
         2, "least number of occurrences of a token in the training texts", stage="prepare", least=1

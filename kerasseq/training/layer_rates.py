@@ -11,8 +11,6 @@ from keras import ops
 
 __all__ = ["Later", "LayerRates"]
 
-_Schedule = keras.optimizers.schedules.LearningRateSchedule
-
 
 @dataclass(frozen=True)
 class LayerRates:
@@ -59,7 +57,7 @@ class LayerRates:
         return keras.optimizers.MultiOptimizer(rates)
 
 
-class Later(_Schedule):
+class Later(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that is multiplied by a factor, and is 0 at first.
 
     Args:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["grouped_folds", "grouped_split", "stratified_folds", "stratified_split"]
+__all__ = [
+    *("grouped_folds", "grouped_split", "group_label", "stratified_folds", "stratified_split"),
+]
 
 
 def stratified_split(
@@ -24,8 +26,8 @@ def stratified_split(
     """Hold out a fraction of the examples, with the same mix of classes on both sides.
 
     At least one example per class is held out. Examples of one group (for instance equal texts)
-    stay on the same side. A group counts as one example with its most frequent label, so that the
-    fraction is exact for groups of one example, and approximate for larger ones.
+    stay on the same side. A group counts as one example with one label (see `group_label`), so that
+    the fraction is exact for groups of one example, and approximate for larger ones.
 
     Args:
         labels: one label per example.
@@ -56,7 +58,8 @@ def stratified_split(
             f"Received: {len(groups)} groups for {len(labels)} labels"
         )
     members = _members(labels, groups)
-    names = [Counter(labels[i] for i in group).most_common(1)[0][0] for group in members]
+    totals = Counter(labels)
+    names = [group_label(Counter(labels[i] for i in group), totals) for group in members]
     classes = Counter(names)
     splittable = np.arange(len(members))
     if spare:
@@ -77,6 +80,24 @@ def stratified_split(
         splittable, test_size=held_count, random_state=seed, stratify=[names[i] for i in splittable]
     )
     return _expand(members, np.setdiff1d(np.arange(len(members)), held)), _expand(members, held)
+
+
+def group_label(labels: Counter[Any], totals: Counter[Any]) -> Any:
+    """The label with which a group of examples is divided: the rarest of its labels.
+
+    Otherwise a class most of whose texts also belong to a larger one might be missing in a part.
+
+    Args:
+        labels: how often each label occurs in the group.
+        totals: how often each label occurs in all groups. Of equally rare labels, the one that is
+            the most frequent in the group is taken.
+
+    Example:
+
+    >>> group_label(Counter(English=2, Scottish=1), Counter(English=900, Scottish=20))
+    'Scottish'
+    """
+    return min(labels, key=lambda name: (totals[name], -labels[name]))
 
 
 def stratified_folds(

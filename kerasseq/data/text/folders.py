@@ -1,10 +1,10 @@
-"""Read texts whose class is the name of their folder or the ending of their file."""
+"""Read texts whose class is the name of their folder or file, or the ending of their file."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kerasseq.io.files import decode, read_text, text_files
 
@@ -20,9 +20,10 @@ _UNLABELLED = "unsup"
 
 
 def read_class_folders(path: Path) -> tuple[Rows, Rows | None, list[str]]:
-    """Read texts from a folder, or an archive, with one sub-folder of .txt files per class.
+    """Read texts from a folder, or an archive, with a sub-folder of .txt files or a file per class.
 
-    The class folders may lie in folders `train` and `test`, and these in one outer folder.
+    The class folders may lie in folders `train` and `test`, and these in one outer folder. If there
+    are .txt files and no folders, each file is a class, with a text a line.
 
     Args:
         path: a folder, or a .tar.gz, .tgz, .tar or .zip archive, which is read in memory.
@@ -31,9 +32,11 @@ def read_class_folders(path: Path) -> tuple[Rows, Rows | None, list[str]]:
         The training texts; the test texts, or None if there is no test folder; and notes.
 
     Raises:
-        ValueError: if there are no .txt files in class folders.
+        ValueError: if there are no .txt files in class folders, and no two of them outside.
     """
     files = list(text_files(path))
+    if _is_file_per_class(path, files):
+        return _read_class_files(path, files)
     while _has_outer_folder(files):
         files = [(parts[1:], raw) for parts, raw in files if len(parts) > 2]
     heads = Counter(parts[0].lower() for parts, _ in files if len(parts) > 1)
@@ -61,7 +64,8 @@ def read_class_folders(path: Path) -> tuple[Rows, Rows | None, list[str]]:
     if not rows[_TRAIN]:
         raise ValueError(
             f"{path} holds no .txt files in folders named after classes. Expected: "
-            "CLASS/NAME.txt, or train/CLASS/NAME.txt and test/CLASS/NAME.txt."
+            "CLASS/NAME.txt, or train/CLASS/NAME.txt and test/CLASS/NAME.txt, or a file CLASS.txt "
+            "for each class, with a text a line."
         )
     notes = []
     other_folders = [head for head in heads if head not in _PARTS]
@@ -113,6 +117,29 @@ def read_polar_files(paths: Sequence[Path]) -> tuple[Rows, list[str]]:
         rows += texts
         notes.append(f"{path.name}: {len(texts):,} texts, read as {encoding}")
     return rows, notes
+
+
+def _is_file_per_class(path: Path, files: list[tuple[tuple[str, ...], bytes]]) -> bool:
+    """Whether there are several files and no folders, but for one around all of an archive."""
+    folders = {parts[:-1] for parts, _ in files}
+    around = {()} if path.is_dir() else {folder for folder in folders if len(folder) < 2}
+    return len(files) > 1 and len(folders) == 1 and folders <= around
+
+
+def _read_class_files(
+    path: Path, files: list[tuple[tuple[str, ...], bytes]]
+) -> tuple[Rows, None, list[str]]:
+    """Read texts from a file for each class, with a text a line."""
+    rows: Rows = []
+    notes = [f"{len(files):,} files, each a class with a text a line"]
+    for parts, raw in files:
+        content, encoding = decode(raw, f"{path}: {'/'.join(parts)}")
+        # Not splitlines(): it would also split at characters within a line, such as U+2028.
+        lines = [line.strip() for line in content.split("\n") if line.strip()]
+        rows += [(line, PurePosixPath(parts[-1]).stem) for line in lines]
+        if encoding != "UTF-8":
+            notes.append(f"{parts[-1]}: read as {encoding}")
+    return rows, None, notes
 
 
 def _has_outer_folder(files: list[tuple[tuple[str, ...], bytes]]) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasseq.data.classes.labels import Label, class_name, plain_labels
+from kerasseq.data.classes.splits import group_label
 from kerasseq.data.text.folders import Rows, read_class_folders, read_polar_files
 from kerasseq.io import paths
 from kerasseq.io.digest import LATER
@@ -68,10 +69,10 @@ def read_labelled(
 
     Args:
         data: a DataFrame; a CSV, TSV, JSON-lines or Parquet file; a folder with one sub-folder of
-            .txt files per class, optionally inside `train` and `test`; an archive of such a folder
-            (.tar.gz, .tgz, .tar or .zip); a pair of files `NAME.pos` and `NAME.neg` with one text
-            per line, or their folder; "imdb", which is downloaded; or "demo", reviews that come
-            with kerasseq.
+            .txt files per class, optionally inside `train` and `test`, or with one .txt file per
+            class and one text per line; an archive of such a folder (.tar.gz, .tgz, .tar or .zip);
+            a pair of files `NAME.pos` and `NAME.neg` with one text per line, or their folder;
+            "imdb", which is downloaded; or "demo", reviews that come with kerasseq.
         text: name of the column of texts; by default it is searched for.
         label: name of the column of labels; by default it is searched for.
         learn: whether the texts are for training. Then there must be two classes with two texts
@@ -334,14 +335,14 @@ def _check_classes(
             f"{where}: all {len(source.texts):,} texts are the same, "
             f"{next(iter(labels_of))[:60]!r}. Check which column or files hold the texts."
         )
-    # A split keeps equal texts together, under their most frequent label.
-    texts_per_class = Counter(labels.most_common(1)[0][0] for labels in labels_of.values())
+    # A split keeps equal texts together, under one label.
+    texts_per_class = Counter(group_label(labels, counts) for labels in labels_of.values())
     for name, rows in sorted(counts.items()):
         if texts_per_class[name] < 2:
             raise ValueError(
                 f"{where}: class {name!r} has too few different texts to learn from and to score: "
                 f"{texts_per_class[name]}, in {rows:,} row{'s' * (rows > 1)}; a text of several "
-                "classes counts for its most frequent one. Give at least 2 of it, or leave it out."
+                "classes counts for the rarest of them. Give at least 2 of it, or leave it out."
             )
     unknown = sorted(set(source.test_labels or []) - set(counts))
     if unknown:

@@ -39,7 +39,14 @@ __all__ = ["TextClassification"]
 
 _POOLINGS = ("last", "mean", "max", "attention")
 _EMBEDDING = "embedding/embeddings"
-_BASELINE = "TF-IDF bigrams + logistic regression"
+#: Name of the baseline, and its n-grams, by the kind of token.
+_BASELINES: dict[str, tuple[str, dict[str, Any]]] = {
+    "word": ("TF-IDF bigrams + logistic regression", {"ngram_range": (1, 2)}),
+    "character": (
+        "TF-IDF of 1 to 4 characters + logistic regression",
+        {"analyzer": "char_wb", "ngram_range": (1, 4)},
+    ),
+}
 
 
 class TextClassification(Task["SentimentSettings", ClassificationRun]):
@@ -165,8 +172,8 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         )
         if reader.known <= 2:  # padding and the unknown token
             raise ValueError(
-                f"no word occurs {settings.min_count} times in the {len(texts):,} texts to "
-                "train on, so that the vocabulary is empty. Check the column of texts, or "
+                f"no {settings.tokens} occurs {settings.min_count} times in the {len(texts):,} "
+                "texts to train on, so that the vocabulary is empty. Check the column of texts, or "
                 "lower min_count."
             )
         train = reader.examples(rows, labels)
@@ -315,9 +322,10 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         truth = class_numbers([*parts.train[1], *parts.validation[1]], prepared.state["classes"])
         shares = np.bincount(truth) / len(truth)
         test_texts = parts.test[0] if parts.test else []
+        name, ngrams = _BASELINES.get(settings.tokens, _BASELINES["word"])
         return {
             "majority": np.tile(shares, (len(test_texts), 1)),
-            _BASELINE: _tfidf(texts, truth, test_texts),
+            name: _tfidf(texts, truth, test_texts, ngrams),
         }
 
     def read(
@@ -466,14 +474,16 @@ def _take_rows(
     return [texts[i] for i in rows], [labels[i] for i in rows]
 
 
-def _tfidf(texts: Sequence[str], truth: np.ndarray, test: Sequence[str]) -> np.ndarray:
-    """Class probabilities of logistic regression on TF-IDF weighted words and bigrams."""
+def _tfidf(
+    texts: Sequence[str], truth: np.ndarray, test: Sequence[str], ngrams: Mapping[str, Any]
+) -> np.ndarray:
+    """Class probabilities of logistic regression on TF-IDF weighted n-grams."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
     baseline = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
+        TfidfVectorizer(min_df=2, sublinear_tf=True, **ngrams),
         LogisticRegression(C=10.0, max_iter=1000),
     )
     try:

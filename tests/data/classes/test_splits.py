@@ -108,6 +108,15 @@ def test_too_few_examples_are_named() -> None:
         stratified_folds(["a"] * 5 + ["b"] * 2, 3, 0)
 
 
+def test_a_class_whose_texts_are_shared_with_a_larger_one_is_on_both_sides() -> None:
+    labels = ["English"] * 60 + ["Scottish"] * 10
+    groups = [*range(60), *range(10)]  # each Scottish name is an English one, too
+    keep, held = stratified_split(labels, 0.2, 0, groups=groups)
+    for rows in (keep, held):
+        assert {labels[i] for i in rows} == {"English", "Scottish"}
+    assert not {groups[i] for i in keep} & {groups[i] for i in held}
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_class_of_one_group_can_be_spared(seed: int) -> None:
     labels = [*"aaaaaaaab", *"bc"]

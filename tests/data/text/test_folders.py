@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,35 @@ def test_any_number_of_classes(tmp_path: Path) -> None:
     _write(tmp_path, *(f"{name}/{i}.txt" for name in "abcde" for i in range(2)))
     train, _, _ = read_class_folders(tmp_path)
     assert [label for _, label in train] == [*"aabbccddee"]
+
+
+def test_without_folders_each_file_is_a_class(tmp_path: Path) -> None:
+    (tmp_path / "Irish.txt").write_text("O'Brien\n\n  Ó Murchú \r\n", encoding="utf-8")
+    (tmp_path / "Greek.txt").write_bytes("Caf\xe9\nPapas".encode("latin-1"))
+    (tmp_path / "about.md").write_text("no class")
+    train, test, notes = read_class_folders(tmp_path)
+    names = [("Café", "Greek"), ("Papas", "Greek"), ("O'Brien", "Irish"), ("Ó Murchú", "Irish")]
+    assert sorted(train) == sorted(names)
+    assert test is None
+    assert notes == [
+        "2 files, each a class with a text a line",
+        "Greek.txt: read as Windows-1252",
+    ]
+
+
+@pytest.mark.parametrize("outer", ["", "names/"])
+def test_an_archive_may_have_a_file_per_class(tmp_path: Path, outer: str) -> None:
+    with zipfile.ZipFile(tmp_path / "names.zip", "w") as archive:
+        archive.writestr(f"{outer}Irish.txt", "Ahearn")
+        archive.writestr(f"{outer}Greek.txt", "Papas")
+    train, _, _ = read_class_folders(tmp_path / "names.zip")
+    assert sorted(train) == [("Ahearn", "Irish"), ("Papas", "Greek")]
+
+
+def test_one_file_is_no_class(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("one\ntwo")
+    with pytest.raises(ValueError, match=r"or a file CLASS\.txt for each class"):
+        read_class_folders(tmp_path)
 
 
 def test_files_that_are_not_utf8_are_counted(tmp_path: Path) -> None:

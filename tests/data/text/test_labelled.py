@@ -204,7 +204,7 @@ def test_imdb_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch)
         (_frame(text=["b", "a", "b", "c"]), r"class 'pos' has .*: 1, in 2 rows; .*at least 2"),
         (
             pd.DataFrame({"text": [*"xxxyz"], "label": [*"aabaa"]}),
-            r"class 'b' has too few different texts to learn from and to score: 0, in 1 row;",
+            r"class 'b' has too few different texts to learn from and to score: 1, in 1 row;",
         ),
         (_frame(label=["a", "b", "c", "a"]), r"there are 3 different labels for 4 texts"),
         (_frame(label=[["a"], ["b"], ["a"], ["b"]]), r"must hold one label in each row, and row 0"),
