@@ -100,7 +100,7 @@ class ForecastRun(Run):
             data: the `history` of `forecast`.
             **options: the other arguments of `forecast`.
         """
-        if isinstance(data, list):
+        if isinstance(data, list) and not all(isinstance(row, dict) for row in data):
             raise ValueError(
                 "data must be a table of series or its path, not a list. Received: a list"
             )
