@@ -50,6 +50,7 @@ VERBS = {
     "forecast": "Forecast the steps that come next, in the units of the data.",
     "backtest": "Score forecasts from several origins, the last one a horizon before the end.",
     "update": "Append new rows: the next `forecast` begins after them.",
+    "anomalies": "Values outside the interval that was forecast for them one step ahead.",
     "score": "Log-probabilities of texts, each read without the others.",
     "generate": "Go on with a text by sampling token by token.",
     "complete": "The likeliest continuations of a text, by beam search.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kerasseq.settings import Choice, Conditional, Float, doc, setting
 from kerasseq.tasks.forecasting import Forecasting
@@ -46,12 +46,13 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     (12, 5)
     """
 
-    data: str | os.PathLike[str] | pd.DataFrame = field(
+    data: str | os.PathLike[str] | pd.DataFrame | list[dict[str, Any]] = field(
         default="demo",
         kw_only=False,
         metadata=doc(
-            "a DataFrame; a CSV, TSV, JSON-lines or Parquet file, with a row for each step or a "
-            'row for each series; or "demo", two monthly series that come with kerasseq'
+            "a DataFrame, or a list of dictionaries; a CSV, TSV, JSON-lines or Parquet file, with "
+            'a row for each step or a row for each series; or "demo", two monthly series that come '
+            "with kerasseq"
         ),
     )
     time: str | Sequence[str] | None = setting(

@@ -619,6 +619,70 @@ def test_new_data_is_scored(run: ForecastRun, tmp_path: Path) -> None:
     assert run.evaluate(renamed, target="sales") == found
 
 
+# Anomalies
+
+
+def test_values_outside_of_their_interval_are_anomalies(run: ForecastRun) -> None:
+    later = _table(100)
+    later = later[later["day"] > "2024-03-30"].reset_index(drop=True)
+    later.loc[4, "sold"] += 1000.0  # the fifth of the ten new days of the first store
+    before = dict(run.state)
+    found = run.anomalies(later)
+    assert run.state == before
+    names = ["store", "day", "actual", "forecast", "0.025", "0.975", "anomaly"]
+    assert found.columns.tolist() == names
+    assert found["actual"].tolist() == later["sold"].tolist()
+    assert found["anomaly"].iloc[4]
+    outside = (found["actual"] < found["0.025"]) | (found["actual"] > found["0.975"])
+    assert found["anomaly"].tolist() == outside.tolist()
+    # Each forecast is that of the step after all rows before it.
+    levels = {"quantiles": (0.025, 0.975)}
+    first = run.forecast(1, **levels)
+    rows = found.groupby("store").head(1).drop(columns=["actual", "anomaly"])
+    np.testing.assert_allclose(_numbers(rows), _numbers(first), rtol=1e-5)
+    history = pd.concat([_table(), later[later["day"] < later["day"].max()]])
+    last = run.forecast(1, history=history, **levels)
+    rows = found.groupby("store").tail(1).drop(columns=["actual", "anomaly"])
+    np.testing.assert_allclose(_numbers(rows), _numbers(last), rtol=1e-5)
+
+
+def test_a_table_of_its_own_has_its_history_in_its_first_rows(run: ForecastRun) -> None:
+    new = _table(12, ("a", "c"), seed=4)
+    found = run.anomalies(new, quantiles=(0.1, 0.9))
+    assert found["store"].tolist() == ["a"] * 5 + ["c"] * 5
+    assert found["day"].tolist() == [*pd.date_range("2024-01-08", periods=5)] * 2
+    last = run.forecast(1, history=new[new["day"] < "2024-01-12"], quantiles=(0.1, 0.9))
+    rows = found[found["day"] == "2024-01-12"].drop(columns=["actual", "anomaly"])
+    known = rows["store"] == "a"  # another series is scaled by its first rows alone
+    np.testing.assert_allclose(_numbers(rows[known]), _numbers(last)[:1], rtol=1e-5)
+
+
+@pytest.mark.thorough
+def test_anomalies_of_a_run_with_covariates_that_are_known_ahead() -> None:
+    shop = _shop()
+    given = {"target": "sold", "series": "store", "future": "sale", "fill": "mask"}
+    run = forecasting(shop[shop["day"] < "2024-02-20"], **given, **SMALL)
+    found = run.anomalies(shop[shop["day"] >= "2024-02-20"])
+    assert found["day"].max() == shop["day"].max()
+    missing = found["actual"].isna()
+    assert missing.any()
+    assert not found["anomaly"][missing].any()
+
+
+def test_anomalies_that_cannot_be_found(run: ForecastRun) -> None:
+    with pytest.raises(ValueError, match=r"'a' has 7 rows, and the first 7 .*give more rows"):
+        run.anomalies(_table(7))
+    with pytest.raises(ValueError, match=r"goes on with 2024-03-31, .* begin with 2024-04-05"):
+        run.anomalies(_table(110)[lambda table: table["day"] > "2024-04-04"])
+    with pytest.raises(ValueError, match=r"quantiles must be the two levels"):
+        run.anomalies(_table(), quantiles=(0.1, 0.5, 0.9))
+    state = {**run.state, "calibration": None}
+    settings = {**run.settings, "output": "point", "calibrate": False}
+    plain = dataclasses.replace(run, state=state, settings=settings)
+    with pytest.raises(ValueError, match=r"no intervals: train with calibrate=True"):
+        plain.anomalies(_table())
+
+
 # Settings
 
 

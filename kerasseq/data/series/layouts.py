@@ -1,4 +1,4 @@
-"""Layouts of tables: a file without a line of names, and dates as names of columns."""
+"""Layouts of tables: no line of names, dates as names of columns, columns of two levels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from kerasseq.io.tables import list_columns
 
-__all__ = ["check_names", "unfold_dates"]
+__all__ = ["check_names", "stack_columns", "unfold_dates"]
 
 _CLOCK = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2})?)?"
 _DATE = re.compile(
@@ -19,6 +19,7 @@ _YEAR = re.compile(r"1[5-9]\d\d|2[01]\d\d")
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
 _LEAST_DATES = 3  # fewer columns named by dates may be variables
 _SAMPLE = 20
+_PRICES = {"open", "high", "low", "close", "adj close", "volume"}
 
 
 def check_names(frame: pd.DataFrame, where: str) -> None:
@@ -83,6 +84,41 @@ def unfold_dates(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]] | 
     stamps = [f"{name}-01-01" if _YEAR.fullmatch(name) else name for name in dates]
     times = np.tile(np.array(stamps, dtype=object), (len(frame), 1))[inside]
     return pd.DataFrame({**columns, "time": times, "value": values[inside]}), tuple(ids)
+
+
+def stack_columns(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Reshape a table whose columns have several levels.
+
+    Of tables of prices, with one level of open, close and so on, the other level becomes series.
+    Otherwise the names of a column are joined to one.
+
+    Args:
+        frame: a table with a MultiIndex of columns.
+
+    Returns:
+        The table, and a note.
+
+    Example:
+
+    >>> columns = pd.MultiIndex.from_product([["Close", "Volume"], ["A", "B"]])
+    >>> days = pd.to_datetime(["2024-01-02"])
+    >>> prices = pd.DataFrame([[1, 2, 30, 40]], index=days, columns=columns)
+    >>> stack_columns(prices)[0].to_numpy().tolist()
+    [['A', 1, 30], ['B', 2, 40]]
+    """
+    levels = [[str(value).strip().lower() for value in level] for level in frame.columns.levels]
+    prices = [place for place, level in enumerate(levels) if {*level} & _PRICES]
+    if len(levels) == 2 and len(prices) == 1:
+        place = 1 - prices[0]
+        name = frame.columns.names[place]
+        columns = frame.columns.set_names("series", level=place)
+        columns = columns.set_names(None, level=prices[0])
+        stacked = frame.set_axis(columns, axis=1).stack("series", future_stack=True)
+        moved = stacked.reset_index("series").dropna(subset=list(stacked.columns), how="all")
+        where = f"the level {name!r} of the columns" if name else "one level of the columns"
+        return moved, f"series from {where}"
+    names = [" ".join(str(part) for part in column if str(part)) for column in frame.columns]
+    return frame.set_axis(names, axis=1), "names of columns of several levels are joined"
 
 
 def _holds_dates(column: pd.Series) -> bool:

@@ -16,6 +16,7 @@ from kerasseq.data.series.frequency import format_stamp, season_of
 from kerasseq.data.series.layouts import unfold_dates
 from kerasseq.data.series.markers import marker_note
 from kerasseq.data.series.panel import Panel
+from kerasseq.data.series.records import record_roles
 from kerasseq.data.series.rows import (
     FILLS,
     Rows,
@@ -58,13 +59,14 @@ def read_series(
     """Read series from a table.
 
     The table has one row per step, with a column for each variable and, for several series, one or
-    more columns that identify the series; or it has one row per series, like the tables of M4. A
-    missing target stays missing unless `fill` replaces it. Rows at the end without a target hold
-    future covariates; if there are no `future` columns, these rows are left out.
+    more columns that identify the series; or it has one row per series, like the tables of M4; or
+    it has records with all values of a series, as GluonTS. A missing target stays missing unless
+    `fill` replaces it. Rows at the end without a target hold future covariates; if there are no
+    `future` columns, these rows are left out.
 
     Args:
-        data: a DataFrame; a CSV, TSV, JSON-lines or Parquet file; or "demo", two series that come
-            with kerasseq.
+        data: a DataFrame; a list of dictionaries; a CSV, TSV, JSON-lines or Parquet file; or
+            "demo", two series that come with kerasseq.
         time: the column of stamps, or columns of year, month, day, hour, minute and second; by
             default it is searched for. `()` counts rows.
         target: the column or columns to forecast; by default all columns of numbers.
@@ -108,6 +110,9 @@ def read_series(
         "future": _as_tuple(future) or None,
         "static": _as_tuple(static) or None,
     }
+    if not encoding:
+        features = record_roles(frame)
+        given |= {role: names for role, names in features.items() if given[role] is None}
     if (dated := unfold_dates(frame)) is not None:
         frame, ids = dated
         fixed = {"time": ("time",), "target": ("value",), "series": ids}

@@ -13,7 +13,7 @@ from kerasseq.data.series.new_rows import add_lags
 from kerasseq.data.series.panel import Encoding, Panel
 from kerasseq.data.series.scaling import Scaler, ScalerState
 from kerasseq.data.series.splits import Split
-from kerasseq.data.series.windows import Windows, latest_inputs
+from kerasseq.data.series.windows import InputsAt, Windows, inputs_at, latest_inputs
 from kerasseq.io.schema import Limits
 
 __all__ = ["Part", "SeriesExamples", "SeriesReader", "SeriesReaderState", "Steps", "Truth"]
@@ -378,6 +378,29 @@ class SeriesReader:
         """Inputs of one window per series, to forecast its next steps; and the targets' scaler."""
         scaled, scaler = self.scaled(panel)
         inputs = latest_inputs(
+            scaled,
+            self.lookback,
+            self.horizon,
+            observed=self.masked,
+            series=self.places(panel) if self.series_ids else False,
+        )
+        return inputs, scaler
+
+    def at_any_row(
+        self, panel: Panel, known: Sequence[int] | np.ndarray
+    ) -> tuple[InputsAt, Scaler]:
+        """Inputs of windows before any row, also where their targets are not in the series.
+
+        Args:
+            panel: series in their original units.
+            known: as in `scaled`.
+
+        Returns:
+            A function of the series and the row of each window, int (batch,), that gives the
+            inputs; and the scaler of the targets.
+        """
+        scaled, scaler = self.scaled(panel, known)
+        inputs = inputs_at(
             scaled,
             self.lookback,
             self.horizon,

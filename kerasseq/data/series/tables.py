@@ -13,7 +13,8 @@ import pandas as pd
 
 from kerasseq.data.series.columns import is_mostly_numeric, is_numeric
 from kerasseq.data.series.faults import Faults
-from kerasseq.data.series.layouts import check_names
+from kerasseq.data.series.layouts import check_names, stack_columns
+from kerasseq.data.series.records import are_records, unfold_records
 from kerasseq.data.series.spelling import convert_spelled
 from kerasseq.data.series.timestamps import find_time
 from kerasseq.io.tables import check_few, list_columns, read_table, table_path
@@ -55,7 +56,8 @@ def load_table(data: Any) -> tuple[pd.DataFrame, str, list[str]]:
     """Load a table of series as a DataFrame whose column names are strings.
 
     Args:
-        data: a DataFrame, a Series, the path of a file that `read_table` reads, or "demo".
+        data: a DataFrame, a Series, a list of rows or records as dictionaries, the path of a file
+            that `read_table` reads, or "demo".
 
     Returns:
         The table, its name in error messages, and notes on how it was read.
@@ -69,6 +71,8 @@ def load_table(data: Any) -> tuple[pd.DataFrame, str, list[str]]:
         data = data.to_frame("value" if data.name is None else data.name)
     if isinstance(data, pd.DataFrame):
         frame, where = data, "the DataFrame"
+    elif isinstance(data, list) and data and all(isinstance(row, Mapping) for row in data):
+        frame, where = pd.DataFrame(data), "the list"
     elif isinstance(data, str) and data == "demo":
         from kerasseq.data.demo.series import demo_series
 
@@ -82,10 +86,17 @@ def load_table(data: Any) -> tuple[pd.DataFrame, str, list[str]]:
             check_names(frame, where)
     else:
         raise ValueError(
-            f"data must be a DataFrame, a path or 'demo'. Received: {type(data).__name__}"
+            "data must be a DataFrame, a list of dictionaries, a path or 'demo'. "
+            f"Received: {type(data).__name__}"
         )
     if len(frame) == 0:
         raise ValueError(f"{where} has no rows. Give a table with a row for each step.")
+    if isinstance(frame.columns, pd.MultiIndex):
+        frame, note = stack_columns(frame)
+        notes = [*notes, note]
+    if are_records(frame):
+        frame = unfold_records(frame, where)
+        notes = [*notes, "each record is a series"]
     frame, spelled = convert_spelled(_move_index_to_columns(frame, where))
     return frame, where, [*notes, *spelled]
 

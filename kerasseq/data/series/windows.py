@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -11,9 +12,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from kerasseq.data.series.frequency import format_stamp, next_stamps
 from kerasseq.data.series.panel import Panel
 
-__all__ = ["Windows", "latest_inputs"]
+__all__ = ["InputsAt", "Windows", "inputs_at", "latest_inputs"]
 
 Inputs = dict[str, np.ndarray]
+#: A function of the series and the row of each window, int (batch,), see `inputs_at`.
+InputsAt = Callable[[np.ndarray, np.ndarray], Inputs]
 
 
 class Windows:
@@ -216,6 +219,31 @@ def latest_inputs(
         )
     store = _SeriesArrays(panel.cut(lengths - lookback, lengths), observed, series, dtype)
     return store.inputs(np.arange(len(panel)), store.lengths, lookback, horizon)
+
+
+def inputs_at(
+    panel: Panel,
+    lookback: int,
+    horizon: int,
+    *,
+    observed: bool | None = None,
+    series: bool | Sequence[int] = False,
+    dtype: str = "float32",
+) -> InputsAt:
+    """A function that gives the inputs of windows before any row, as `Windows.inputs` does.
+
+    Series may be too short for a window with its targets.
+
+    Args:
+        panel: scaled series.
+        lookback: number of steps to read.
+        horizon: number of steps to forecast.
+        observed: as for `Windows`.
+        series: as for `Windows`.
+        dtype: type of the inputs.
+    """
+    store = _SeriesArrays(panel, observed, series, dtype)
+    return partial(store.inputs, lookback=lookback, horizon=horizon)
 
 
 class _SeriesArrays:

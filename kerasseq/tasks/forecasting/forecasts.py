@@ -32,11 +32,15 @@ __all__ = [
     "BaselineForecasts",
     "forecast_ahead",
     "calibration",
+    "check_levels",
     "check_state",
     "examples",
     "fan",
     "in_original_units",
+    "index_columns",
     "last_rows",
+    "read_history",
+    "run_model",
     "table",
     "update_state",
 ]
@@ -129,7 +133,7 @@ def forecast_ahead(
     Raises:
         ValueError: if an argument does not fit the model or the data.
     """
-    levels = _check_levels(levels, sizes, state["calibration"])
+    levels = check_levels(levels, sizes, state["calibration"])
     _check_paths(paths, sizes)
     reader = SeriesReader.from_state(state["reader"])
     steps = _check_horizon(horizon, sizes)
@@ -139,7 +143,7 @@ def forecast_ahead(
         extended.set_weights(model.get_weights())
         model = extended
     stored = panel_from_state(state["history"])
-    panel = stored if history is None else _read_history(history, stored, reader, reading or {})
+    panel = stored if history is None else read_history(history, stored, reader, reading or {})
     if history is None and reading:
         raise ValueError(f"{next(iter(reading))}= says how to read history=: pass history=, too.")
     if future is not None:
@@ -152,7 +156,7 @@ def forecast_ahead(
     if stream_state is not None:
         outputs = Stream(sizes, model).forecast(stream_state, inputs.get("future"))
     else:
-        outputs = _run_model(model, inputs)
+        outputs = run_model(model, inputs)
     training.finite(outputs, model)
     forecasts = in_original_units(
         outputs, sizes.likelihood, levels, state["calibration"], inverse, point
@@ -185,26 +189,36 @@ def table(
         steps: number of steps to put into the table, at most the horizon of the forecasts.
         taken: names of further columns, which the caller adds.
     """
-    targets = panel.names["targets"]
-    roles = panel.encoding.get("roles", {})
-    time = " ".join(map(str, roles.get("time", ())))
-    rows = steps * len(targets)
-    columns: dict[str, Any] = {}
     levels = [f"{level:g}" for level in forecasts.quantiles or {}]
-    *series, time = distinct_names(
-        [*roles.get("series", ()), time or "step"], ("target", "forecast", *levels, *taken)
-    )
-    for name, keys in zip(series, zip(*panel.keys)):
-        are_numbers = len({type(key) for key in keys}) == 1 and not isinstance(keys[0], str)
-        columns[name] = np.repeat(np.array(keys, dtype=None if are_numbers else object), rows)
     stamps = [next_stamps(times, steps, panel.frequency) for times in panel.stamps]
-    columns[time] = stamps[0].append(stamps[1:]).repeat(len(targets))
-    if len(targets) > 1:
-        columns["target"] = np.tile(np.array(targets, dtype=object), len(panel) * steps)
+    columns = index_columns(panel, stamps, ("forecast", *levels, *taken))
     columns["forecast"] = forecasts.point[:, :steps].ravel()
     for level, values in zip(levels, (forecasts.quantiles or {}).values()):
         columns[level] = values[:, :steps].ravel()
     return pd.DataFrame(columns)
+
+
+def index_columns(panel: Panel, stamps: Sequence[Stamps], taken: Sequence[str]) -> dict[str, Any]:
+    """Columns that identify the values of series: series, time, and `target` if there are several.
+
+    Args:
+        panel: the series.
+        stamps: for each series, the stamps of its values.
+        taken: names of further columns, which the caller adds.
+    """
+    targets, roles = panel.names["targets"], panel.encoding.get("roles", {})
+    time = " ".join(map(str, roles.get("time", ())))
+    *series, time = distinct_names([*roles.get("series", ()), time or "step"], ("target", *taken))
+    counts = np.array([len(each) for each in stamps])
+    columns: dict[str, Any] = {}
+    for name, keys in zip(series, zip(*panel.keys)):
+        are_numbers = len({type(key) for key in keys}) == 1 and not isinstance(keys[0], str)
+        values = np.array(keys, dtype=None if are_numbers else object)
+        columns[name] = np.repeat(values, counts * len(targets))
+    columns[time] = stamps[0].append(list(stamps[1:])).repeat(len(targets))
+    if len(targets) > 1:
+        columns["target"] = np.tile(np.array(targets, dtype=object), counts.sum())
+    return columns
 
 
 class BaselineForecasts(Mapping[str, Forecasts]):
@@ -385,7 +399,7 @@ def update_state(
     return result
 
 
-def _read_history(
+def read_history(
     data: Any, stored: Panel, reader: SeriesReader, reading: Mapping[str, Any]
 ) -> Panel:
     """Read series to forecast; last rows without targets are kept if the model masks them."""
@@ -398,7 +412,7 @@ def _read_history(
     return panel
 
 
-def _run_model(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+def run_model(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """Outputs of a model for a few windows, without tracing a graph for their number."""
     count = len(inputs["history"])
     batches = [
@@ -440,7 +454,7 @@ def _check_horizon(horizon: int | None, sizes: Forecaster) -> int:
     return int(horizon)
 
 
-def _check_levels(
+def check_levels(
     levels: Sequence[float], sizes: Forecaster, calibrated: Mapping[str, Any] | None
 ) -> list[float]:
     """The levels of the quantiles, sorted and checked against the run."""

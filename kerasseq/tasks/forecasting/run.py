@@ -32,7 +32,7 @@ class ForecastRun(Run):
     ['series', 'month', 'forecast', '0.1', '0.5', '0.9']
     """
 
-    verbs: ClassVar[tuple[str, ...]] = ("forecast", "backtest", "update", "evaluate")
+    verbs: ClassVar[tuple[str, ...]] = ("forecast", "backtest", "update", "evaluate", "anomalies")
 
     def forecast(
         self,
@@ -100,7 +100,7 @@ class ForecastRun(Run):
             data: the `history` of `forecast`.
             **options: the other arguments of `forecast`.
         """
-        if isinstance(data, list):
+        if isinstance(data, list) and not all(isinstance(row, dict) for row in data):
             raise ValueError(
                 "data must be a table of series or its path, not a list. Received: a list"
             )
@@ -163,6 +163,41 @@ class ForecastRun(Run):
         require_bool(refit=refit)
         forecasts = self.backtest(folds, stride, refit, data).forecasts
         return backtest_to_nixtla(forecasts, **self._columns)
+
+    def anomalies(
+        self,
+        rows: str | os.PathLike[str] | pd.DataFrame,
+        quantiles: Sequence[float] = (0.025, 0.975),
+        **reading: Any,
+    ) -> pd.DataFrame:
+        """Values outside the interval that was forecast for them one step ahead.
+
+        Of values without anomalies, too, about the share outside the levels is marked: 5% by
+        default. The run does not change; `update` appends the rows.
+
+        Args:
+            rows: new rows, which follow the last ones of the run's series; or any table with the
+                columns of the recipe's data, of whose series the first rows, as many as the model
+                reads, are not compared. Rows that the model has learned from look less anomalous.
+            quantiles: the levels between which values are expected.
+            **reading: arguments of the recipe that say how to read the rows (`fill`, say);
+                default: the values of the run.
+
+        Returns:
+            A row for each compared value: the columns of `forecast`, `actual`, and `anomaly`, which
+            is True outside the interval. Covariates that are known ahead are taken to stay after
+            the end of the rows.
+
+        Raises:
+            ValueError: if the run has no intervals, rows are missing before the new ones, or a
+                table has too few of them.
+        """
+        from kerasseq.tasks.forecasting.anomalies import find_anomalies
+
+        sizes = self.task.config(self.state["data_info"], self.resolved)
+        return find_anomalies(
+            self.model, sizes, self.state, rows, quantiles, reading, self.resolved.point
+        )
 
     @property
     def _columns(self) -> dict[str, Any]:

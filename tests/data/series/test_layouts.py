@@ -89,3 +89,24 @@ def test_columns_that_are_numbered_have_names(tmp_path: Path) -> None:
     frame = pd.DataFrame(np.random.default_rng(0).random((9, 3)))
     frame.to_csv(tmp_path / "a.csv", index=False)
     assert read_series(tmp_path / "a.csv").names["targets"] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_table_of_prices_has_a_series_for_each_ticker(swapped: bool) -> None:
+    columns = pd.MultiIndex.from_product(
+        [["Close", "Volume"], ["AAPL", "MSFT"]], names=["Price", "Ticker"]
+    )
+    days = pd.date_range("2024-01-01", periods=4, name="Date")
+    prices = pd.DataFrame(np.arange(16.0).reshape(4, 4), index=days, columns=columns)
+    prices.loc[days[0], ("Close", "MSFT")] = np.nan
+    prices.loc[days[0], ("Volume", "MSFT")] = np.nan
+    panel = read_series(prices.swaplevel(axis=1) if swapped else prices, target="Close")
+    assert panel.ids == ["AAPL", "MSFT"]
+    assert [values.ravel().tolist() for values in panel.targets] == [[0, 4, 8, 12], [5, 9, 13]]
+    assert "series from the level 'Ticker' of the columns" in panel.notes
+
+
+def test_other_levels_of_columns_are_joined() -> None:
+    columns = pd.MultiIndex.from_tuples([("north", "load"), ("south", "load"), ("time", "")])
+    table = pd.DataFrame([[1, 2, "2024-01-01"], [3, 5, "2024-01-02"]], columns=columns)
+    assert read_series(table).names["targets"] == ["north load", "south load"]

@@ -627,7 +627,9 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "a.xlsx").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"has an ending that is not known\. Known are \.csv"):
         read_series(tmp_path / "a.xlsx")
-    with pytest.raises(ValueError, match=r"a DataFrame, a path or 'demo'\. Received: int"):
+    with pytest.raises(
+        ValueError, match=r"a DataFrame, a list of dictionaries, a path or 'demo'\. Received: int"
+    ):
         read_series(3)
     with pytest.raises(ValueError, match="the DataFrame has no rows"):
         read_series(pd.DataFrame({"y": []}))
