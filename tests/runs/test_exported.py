@@ -403,6 +403,7 @@ def test_a_run_of_the_data_of_the_recipe_is_scored_on_its_validation_part(tmp_pa
 
 
 @of_tensorflow
+@pytest.mark.thorough
 def test_without_rows_the_loss_is_not_known(
     run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

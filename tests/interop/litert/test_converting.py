@@ -41,7 +41,7 @@ def numbers(*stack: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("backwards", "zeros", "kind"),
-    one_in(5, product([False, True], [False, True], ["LSTM", "GRU", "SimpleRNN"])),
+    one_in(7, product([False, True], [False, True], ["LSTM", "GRU", "SimpleRNN"])),
 )
 def test_layers_of_keras_with_any_mask(backwards: bool, zeros: bool, kind: str) -> None:
     options = {"go_backwards": backwards, "zero_output_for_mask": zeros}
@@ -51,14 +51,14 @@ def test_layers_of_keras_with_any_mask(backwards: bool, zeros: bool, kind: str) 
     assert kinds(content) == [FUSED if kind == "LSTM" else LOOP] * 2
 
 
-@pytest.mark.parametrize("batch", [1, pytest.param(3, marks=pytest.mark.thorough), None])
+@pytest.mark.parametrize("batch", first_of([1, 3, None]))
 def test_both_directions_for_any_batch(batch: int | None) -> None:
     deep = kerasseq.lstm(4, depth=2, bidirectional=True)
     content = check(words(deep, layers.Dense(2)), {"tokens": TOKENS}, batch)
     assert kinds(content) == [FUSED if batch else LOOP] * 4
 
 
-@pytest.mark.parametrize(("cell", "batch"), one_in(17, product(sorted(cells.names()), [None, 1])))
+@pytest.mark.parametrize(("cell", "batch"), one_in(28, product(sorted(cells.names()), [None, 1])))
 def test_every_cell_can_be_exported(cell: str, batch: int | None) -> None:
     options = {"zoneout": 0.1, "projection": 3, "trainable_initial_state": True}
     layer = kerasseq.rnn(cell, 4, depth=2, residual=True, return_sequences=True, **options)
@@ -137,7 +137,7 @@ def test_other_layers() -> None:
     check(numbers(*stack), {"sequences": SEQUENCES})
 
 
-@pytest.mark.parametrize("quantize", ["float16", "int8"])
+@pytest.mark.parametrize("quantize", first_of(["int8", "float16"]))
 def test_quantized_weights_take_less_space(quantize: str) -> None:
     # Matrices of fewer than 1,024 numbers stay as they are in int8.
     model = keras.Sequential([keras.Input((None, 40), name="x"), kerasseq.lstm(40)])
