@@ -258,10 +258,8 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             "length": words.length + 1,
             "search": {name: getattr(settings, name) for name in SEARCH},
         }
-        module, requires = (
-            Path(__file__).with_name("standalone.py"),
-            () if size is None else ("pillow",),
-        )
+        module = Path(__file__).with_name("standalone.py")
+        requires = () if size is None else ("pillow",)
         return Standalone(module, preprocessing, requires, models)
 
     def state_type(self) -> Any:
