@@ -280,6 +280,21 @@ def test_a_run_of_a_forecaster(name: str, tmp_path: Path) -> None:
 
 
 @of_tensorflow
+@pytest.mark.parametrize(
+    ("name", "file"), first_of([("forecasting", "none.csv"), ("captioning", "none.png")])
+)
+def test_the_shell_is_told_of_a_wrong_file_in_one_line(
+    name: str, file: str, tmp_path: Path
+) -> None:
+    folder = kerasseq.load(RUNS / name).export(tmp_path / "exported")
+    command = [sys.executable, str(folder / "predict.py"), file]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 2
+    assert file in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@of_tensorflow
 @pytest.mark.parametrize("name", first_of(["captioning", "captioning-features"]))
 @pytest.mark.parametrize(
     "search",

@@ -98,7 +98,7 @@ class SmoothingNorm(keras.layers.Layer):
         recent = history[:, history.shape[1] - steps :]
         mean = ops.mean(recent, axis=1, keepdims=True)
         weights = _column(_slope_weights(steps, self.season))
-        trend = ops.sum(weights * recent, axis=1, keepdims=True)
+        trend = ops.sum(recent * weights, axis=1, keepdims=True)
         line = mean + trend * _column(np.arange(steps) - (steps - 1) / 2)
         plain, errors, level, index = self._smooth(history, recent, line, trend)
         deviation = _root_mean_square(plain - level)
@@ -135,7 +135,7 @@ class SmoothingNorm(keras.layers.Layer):
             errors.append(plain[-1] - _shifted(levels, level) - trend)
             level = levels[:, -1:]
             about = values / ops.maximum(levels, floor) if multiplicative else values - levels
-            index = index + self._share("season") * (about - index)
+            index = index + (about - index) * self._share("season")
         return ops.concatenate(plain, axis=1), ops.concatenate(errors, axis=1), level, index
 
     def _levels(self, values: Tensor, level: Tensor, trend: Tensor) -> Tensor:
@@ -145,9 +145,9 @@ class SmoothingNorm(keras.layers.Layer):
         past = ops.convert_to_tensor((ages >= 0)[..., None], dtype="float32")
         ages = ops.convert_to_tensor(np.maximum(ages, 0)[..., None], dtype="float32")
         keep = self._log_share("level", of_rest=True)
-        changes = self._share("level") * values + ops.exp(keep) * trend
+        changes = values * self._share("level") + trend * ops.exp(keep)
         moved = ops.einsum("ijt,bjt->bit", ops.exp(ages * keep) * past, changes)
-        return moved + ops.exp(_column(timesteps + 1) * keep) * level
+        return moved + level * ops.exp(_column(timesteps + 1) * keep)
 
     def _first_season(self, recent: Tensor, line: Tensor) -> Tensor:
         """The mean season about a line, (batch, season, targets)."""

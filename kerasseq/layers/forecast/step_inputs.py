@@ -58,11 +58,12 @@ class StepInputs(keras.layers.Layer):
 
     def call(self, future: Tensor | None = None, traits: Tensor | None = None) -> Tensor:
         """Compute the vectors of all steps; see the class."""
+        # Symbolic tensors stand on the left of sums: arrays of JAX refuse them on the right.
         vectors = ops.convert_to_tensor(self.positions)[None]
         if future is not None:
-            vectors = vectors + ops.matmul(future, self.future_kernel)
+            vectors = ops.matmul(future, self.future_kernel) + vectors
         if traits is not None:
-            vectors = vectors + ops.matmul(traits, self.traits_kernel)[:, None]
+            vectors = ops.matmul(traits, self.traits_kernel)[:, None] + vectors
         return vectors
 
     def compute_output_shape(self, future_shape: Any = None, traits_shape: Any = None) -> Any:

@@ -368,9 +368,13 @@ def main() -> None:
     parser.add_argument("--beam-width", type=int, help="number of captions that are kept")
     given = parser.parse_args()
     data: Any = given.images
-    if len(data) == 1 and data[0].endswith(".npy"):
-        data = np.load(data[0], allow_pickle=False)
-    for row in Predictor().predict(data, given.beam_width):
+    try:
+        if len(data) == 1 and data[0].endswith(".npy"):
+            data = np.load(data[0], allow_pickle=False)
+        rows = Predictor().predict(data, given.beam_width)
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{error}\n")
+    for row in rows:
         print(json.dumps(row, ensure_ascii=False))
 
 

@@ -876,7 +876,11 @@ def main() -> None:
     parser.add_argument("--horizon", type=int, help="number of steps; default: all")
     parser.add_argument("--quantiles", type=float, nargs="*", default=[0.1, 0.5, 0.9])
     given = parser.parse_args()
-    for row in Predictor().forecast(given.history, given.future, given.horizon, given.quantiles):
+    try:
+        rows = Predictor().forecast(given.history, given.future, given.horizon, given.quantiles)
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{error}\n")
+    for row in rows:
         print(json.dumps(row, ensure_ascii=False))
 
 
