@@ -298,6 +298,26 @@ def test_lower_layers_learn_later_and_at_lower_rates() -> None:
     assert rates.groups[0] == [weight.path for weight in levels[1].weights]
 
 
+# Characters
+
+
+def test_names_are_classified_by_their_characters(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    names = tmp_path / "names"
+    names.mkdir()
+    for language, ending in (("Polish", "ski"), ("Irish", "gan")):
+        stems = ["".join(random.choice([*"aeioklmnrt"], 5)) for _ in range(60)]
+        (names / f"{language}.txt").write_text("\n".join(stem + ending for stem in stems))
+    settings = {**LEARNING, "epochs": 8, "tokens": "character", "final": "train"}
+    run = sentiment(names, out=tmp_path / "run", **settings)
+    assert run.metrics["test"]["accuracy"] > 0.9
+    assert [*run.metrics["baselines"]][1] == "TF-IDF of 1 to 4 characters + logistic regression"
+    loaded = kerasseq.load(tmp_path / "run")
+    predicted = loaded.predict(["Nowakowski", "Horgan", "!"])
+    assert predicted["label"].tolist()[:2] == ["Polish", "Irish"]
+    assert predicted["note"].tolist()[2].startswith("no known character")
+
+
 # Pretraining on the training texts
 
 PRETRAINED: dict[str, Any] = {**QUICK, "pretrain": True, "pretrain_epochs": 2}

@@ -136,8 +136,9 @@ def test_a_run_of_many_words(tmp_path: Path) -> None:
     [
         {"tokens": "subword", "ngrams": 3, "truncate": "middle", "length": 7},
         {"ngrams": 0, "truncate": "start", "length": 9},
+        {"tokens": "character", "ngrams": 2, "lowercase": False},
     ],
-    ids=["subwords", "without n-grams"],
+    ids=["subwords", "without n-grams", "characters"],
 )
 def test_other_tokens_and_three_classes(options: dict[str, Any], tmp_path: Path) -> None:
     words = {"a": ("fine", "good"), "b": ("bad", "dull"), "note": ("so", "fair")}
