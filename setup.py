@@ -30,8 +30,8 @@ class Build(build_ext):
     """A plain shared library, each source with the flags of its instruction set."""
 
     def get_ext_filename(self, fullname: str) -> str:
-        # No suffix of a Python module, which the library is not.
-        return str(Path(*fullname.split("."))) + ".so.1"
+        # No suffix of a Python module, which the library is not; the number is that in library.py.
+        return str(Path(*fullname.split("."))) + ".so.2"
 
     def build_extension(self, ext: Extension) -> None:
         compile_all = self.compiler.compile

@@ -370,7 +370,7 @@ def test_a_saved_model_runs_where_there_is_no_extension(tmp_path: Path) -> None:
 @pytest.fixture
 def missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """Where the extension is looked for, and is not."""
-    path = tmp_path / "recurrence.so.1"
+    path = tmp_path / "recurrence.so.2"
     monkeypatch.setattr(library, "PATH", path)
     library.load.cache_clear()
     yield path

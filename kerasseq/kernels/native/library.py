@@ -16,7 +16,8 @@ CELLS = ["lstm", "gru", "simple_rnn", "peephole_lstm", "coupled_lstm", "layernor
 GATES = [4, 3, 1, 4, 3, 4]  # number of gates of each cell
 SMALL = [0, 0, 0, 3, 0, 10]  # number of small weights of each cell, per unit
 ACTIVATIONS = ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid"]
-PATH = Path(__file__).with_name("recurrence.so.1")
+# The number rises when the interface of src/ changes, lest an older build be taken.
+PATH = Path(__file__).with_name("recurrence.so.2")
 
 NO_SECOND_DERIVATIVES = (
     "The native kernel has no second derivatives. Use kernel='scan', or "
