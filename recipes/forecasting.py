@@ -32,8 +32,8 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     notes say how.
 
     Returns:
-        A ForecastRun: `forecast`, `backtest`, `update`, `evaluate`, `save`, `summary`, and the
-        Keras `model` itself.
+        A ForecastRun: `forecast`, `backtest`, `anomalies`, `update`, `evaluate`, `save`, `summary`,
+        and the Keras `model` itself.
 
     Raises:
         ValueError: if data, settings or the folder cannot be used; it says what to do.
