@@ -245,7 +245,7 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
         start = start_model(decoder, image)
         models = {"start.onnx": start, "step.onnx": step_model(decoder, decoder.start(image))}
         size = data_info["network"] and data_info["network"]["size"]
-        if size is None and (state["extractor"] is not None or settings.encoder != "auto"):
+        if state["extractor"] is not None:
             extractor = feature_extractor.load_extractor(state, settings)
             models["extractor.onnx"], size = extractor.model, extractor.size
         words = Tokenizer.from_state(state["words"])
@@ -258,10 +258,8 @@ class Captioning(Task["CaptioningSettings", CaptionRun]):
             "length": words.length + 1,
             "search": {name: getattr(settings, name) for name in SEARCH},
         }
-        module, requires = (
-            Path(__file__).with_name("standalone.py"),
-            () if size is None else ("pillow",),
-        )
+        module = Path(__file__).with_name("standalone.py")
+        requires = () if size is None else ("pillow",)
         return Standalone(module, preprocessing, requires, models)
 
     def state_type(self) -> Any:
