@@ -125,6 +125,13 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         least=1,
         range=Int(20, 150, log=True),
     )
+    restarts: float = setting(
+        0.01,
+        "share of the chunks of the training part before which a stream begins anew, without what "
+        "was read before, so that the model learns how a text begins",
+        least=0,
+        below=1,
+    )
     validation: float | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
         "share of the training texts for validation: of many documents a random one, of one text "

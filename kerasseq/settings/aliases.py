@@ -24,7 +24,10 @@ _OF_RECIPE = {
     "forecasting": {"scheduled": "scheduled_sampling", "error": "loss"},
 }
 # Settings that came later, whose default is not what was done before.
-_BEFORE = {"forecasting": {"final": "train"}}
+_BEFORE: dict[str, dict[str, Any]] = {
+    "forecasting": {"final": "train"},
+    "language_model": {"restarts": 0.0},
+}
 _RANGES = {"Whole": "Int", "Number": "Float", "When": "Conditional"}
 
 

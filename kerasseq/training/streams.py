@@ -23,8 +23,11 @@ class Streams:
         targets: token to predict after each of them, int `(tokens,)`; 0 does not count.
         streams: number of rows, at most the number of tokens.
         steps: timesteps of a chunk.
-        start: token that replaces the first input of each row, which begins without a state; None
-            to keep it.
+        start: token that replaces the first input of a row that begins without a state; None to
+            keep it.
+        restarts: share of the chunks before which a row begins anew, without a state, as the text
+            of a user does; others in every epoch.
+        seed: seed of the restarts.
     """
 
     inputs: np.ndarray
@@ -32,6 +35,8 @@ class Streams:
     streams: int
     steps: int
     start: int | None = None
+    restarts: float = 0.0
+    seed: int = 0
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -44,8 +49,8 @@ class Streams:
 class StreamBatches(keras.utils.PyDataset):
     """The batches of `Streams`: inputs `tokens` and `first`, and targets.
 
-    `first`, int `(streams,)`, is 1 in the first batch, where the state starts anew. The rows are
-    filled up with zeros to whole chunks.
+    `first`, int `(streams,)`, is 1 where the state starts anew: in the first batch, and at
+    restarts. The rows are filled up with zeros to whole chunks.
 
     Args:
         streams: the streams.
@@ -60,6 +65,7 @@ class StreamBatches(keras.utils.PyDataset):
     def __init__(self, streams: Streams) -> None:
         super().__init__()
         self.epoch = 0  # set by the training; the order is the same in every epoch
+        self._streams = streams
         rows, steps = streams.streams, streams.steps
         self._steps = steps
         length = -(-len(streams) // rows)
@@ -68,16 +74,24 @@ class StreamBatches(keras.utils.PyDataset):
             _rows(values, rows, length, chunks * steps)
             for values in (streams.inputs, streams.targets)
         )
-        if streams.start is not None:
-            self._inputs[:, 0] = streams.start
 
     def __len__(self) -> int:
         return self._inputs.shape[1] // self._steps
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         part = slice(index * self._steps, (index + 1) * self._steps)
-        first = np.full(len(self._inputs), int(index == 0), dtype=np.int32)
-        return {"tokens": self._inputs[:, part], "first": first}, self._targets[:, part]
+        tokens, first = self._inputs[:, part], self._starts_anew(index)
+        if self._streams.start is not None:
+            tokens = tokens.copy()
+            tokens[first, 0] = self._streams.start
+        return {"tokens": tokens, "first": first.astype(np.int32)}, self._targets[:, part]
+
+    def _starts_anew(self, index: int) -> np.ndarray:
+        """Whether each row starts without a state."""
+        if index == 0:
+            return np.ones(len(self._inputs), dtype=bool)
+        random = np.random.default_rng([self._streams.seed, self.epoch, index])
+        return random.random(len(self._inputs)) < self._streams.restarts
 
 
 def _rows(values: np.ndarray, rows: int, length: int, width: int) -> np.ndarray:

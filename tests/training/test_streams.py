@@ -35,6 +35,24 @@ def test_a_start_token_replaces_the_first_token_of_each_row() -> None:
     assert targets.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
 
 
+def test_restarts_are_a_share_of_the_chunks_and_others_in_each_epoch() -> None:
+    text = np.arange(1, 4001)
+    streams = Streams(text, text, streams=10, steps=2, start=9999, restarts=0.1, seed=3)
+    batches = streams.batches()
+    starts = []
+    for batches.epoch in range(2):
+        first = np.array([batches[k][0]["first"] for k in range(len(batches))])
+        inputs = np.array([batches[k][0]["tokens"] for k in range(len(batches))])
+        assert first[0].all()
+        assert first[1:].mean() == pytest.approx(0.1, abs=0.03)
+        assert ((inputs[:, :, 0] == 9999) == (first == 1)).all()
+        assert (inputs[:, :, 1] != 9999).all()
+        starts.append(first)
+    assert (starts[0] != starts[1]).any()
+    batches.epoch = 0
+    assert (batches[7][0]["first"] == starts[0][7]).all()
+
+
 @pytest.fixture(scope="module")
 def text() -> np.ndarray:
     return np.random.default_rng(0).integers(4, 12, 121)

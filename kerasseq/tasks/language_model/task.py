@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -221,7 +222,11 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
                 f"the training text is shorter than one chunk: it has {len(train):,} "
                 f"{reader.kind}s. Give more text, or smaller steps. Received: steps={steps}"
             )
-        streams = _streams(train, reader, min(most, len(train) // steps), steps)
+        streams = replace(
+            _streams(train, reader, min(most, len(train) // steps), steps),
+            restarts=settings.restarts,
+            seed=settings.seed,
+        )
         rows = min(most, max(1, len(validation) // (_LEAST_CHUNKS * steps)))
         validation_streams = _streams(validation, reader, rows, steps)
         config = self.config(prepared.data_info, settings)
