@@ -1,10 +1,10 @@
 """The language_model recipe on public texts and its demo: `python -m benchmarks.language_model`.
 
 Tinyshakespeare: the last 10% are the test part, 5% of the rest the validation part, from which the
-model learns too after the number of epochs is known. PTB has its own
-parts; words are separated by spaces, and each line ends with an end token. Each setting is a run of
-the recipe, and a row; settings were chosen on the validation parts. `--only NAME` measures some of
-them; `speed` is the speed of generation, which needs no training.
+model learns too after the number of epochs is known. PTB has its own parts; words are separated by
+spaces, and each line ends with an end token. Each setting is a run of the recipe, and a row;
+settings were chosen on the validation parts. `--only NAME` measures some of them; `speed` is the
+speed of generation, which needs no training.
 """
 
 from __future__ import annotations
