@@ -32,7 +32,9 @@ _PRETRAINED = {
 }
 _NAMES = {
     **{"tokens": "character", "lowercase": False, "test": 0.1, "validation": 1 / 9, "ngrams": 3},
-    **{"units": 128, "embedding": 64, "embedding_dropout": 0.2, "token_dropout": 0.02},
+    **{"units": 128, "embedding": 64, "embedding_dropout": 0.1, "token_dropout": 0.02},
+    **{"dropout": 0.3, "length": 24, "epochs": 9, "patience": 9, "batch_size": 64},
+    **{"learning_rate": 0.004, "schedule": "cosine", "final": "train"},
 }
 
 

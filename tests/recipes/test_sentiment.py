@@ -308,7 +308,7 @@ def test_names_are_classified_by_their_characters(tmp_path: Path) -> None:
     for language, ending in (("Polish", "ski"), ("Irish", "gan")):
         stems = ["".join(random.choice([*"aeioklmnrt"], 5)) for _ in range(60)]
         (names / f"{language}.txt").write_text("\n".join(stem + ending for stem in stems))
-    settings = {**LEARNING, "epochs": 8, "tokens": "character", "final": "train"}
+    settings = {**LEARNING, "tokens": "character", "ngrams": 2, "final": "train"}
     run = sentiment(names, out=tmp_path / "run", **settings)
     assert run.metrics["test"]["accuracy"] > 0.9
     assert [*run.metrics["baselines"]][1] == "TF-IDF of 1 to 4 characters + logistic regression"
