@@ -274,6 +274,7 @@ def test_a_language_model_that_does_not_fit_names_the_settings(
         ({"epochs": 4}, "begin to learn after 4 epochs: epochs must be more"),
         ({"layer_decay": 0.0}, "layer_decay"),
         ({"optimizer": "ftrl"}, "ftrl"),
+        ({"optimizer": "asgd"}, "optimizer='asgd' averages"),
     ],
 )
 def test_layers_with_rates_of_their_own_need_an_optimizer_by_name(

@@ -37,10 +37,12 @@ def check_layer_rates(settings: SentimentSettings) -> None:
             "optimizer='ftrl' divides by its learning rate, which is 0 while layers are frozen: "
             f"pass another optimizer, or leave unfreeze out. {received}"
         )
-    if settings.ema_momentum is not None:
+    averaged = settings.optimizer.lower() == "asgd"
+    if averaged or settings.ema_momentum is not None:
+        average = "optimizer='asgd'" if averaged else "ema_momentum"
         raise ValueError(
-            "ema_momentum averages the weights of one optimizer, and layers with learning rates of "
-            f"their own have several: leave ema_momentum or {' and '.join(names)} out. {received}"
+            f"{average} averages the weights of one optimizer, and layers with learning rates of "
+            f"their own have several: leave {average} or {' and '.join(names)} out. {received}"
         )
     frozen = settings.unfreeze * (settings.depth + 1)
     if settings.unfreeze and frozen >= settings.epochs:
