@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 import kerasseq
+from tests.serving import browser
 
 pytest.importorskip("fastapi")
 FOLDER = Path(__file__).parents[1] / "golden" / "runs" / "sentiment-subwords"
@@ -53,6 +55,39 @@ def _post(address: str, body: Any, verb: str = "predict") -> tuple[int, Any]:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
+
+
+@pytest.mark.skipif(browser.PROGRAM is None, reason="there is no Chromium (apt install chromium)")
+def test_the_page_sends_what_is_typed_and_shows_the_answer(
+    server: tuple[subprocess.Popen[str], str], tmp_path: Path
+) -> None:
+    with browser.Browser(server[1], tmp_path) as page:
+        rows = page.run(f"({SEND})({json.dumps(TEXTS[:2])}.join('\\n'))")
+        refused = page.run(f"({SEND})('[5]')")
+        if folder := os.environ.get("KERASSEQ_PICTURES"):  # to look at
+            page.picture(Path(folder) / "page.png")
+    expected = kerasseq.load(FOLDER).predict(TEXTS[:2])
+    column = rows[0].index("label")
+    assert [row[column] for row in rows[1:]] == expected["label"].tolist()
+    assert "5" in refused[0][0]
+
+
+#: Types into the field of texts, sends the form, and gives the cells of the answer.
+SEND = """async (text) => {
+    const until = async (found) => {
+        while (!found()) await new Promise((done) => setTimeout(done, 50));
+        return found();
+    };
+    const form = await until(() => document.querySelector("#predict form"));
+    const output = document.querySelector("#predict output");
+    output.textContent = "";
+    form.querySelector("textarea").value = text;
+    form.requestSubmit();
+    await until(() => output.querySelector("table, .error"));
+    const lines = [...output.querySelectorAll("tr, .error")];
+    return lines.map((line) =>
+        line.cells ? [...line.cells].map((cell) => cell.textContent) : [line.textContent]);
+}"""
 
 
 def test_requests_at_a_time_are_answered_as_in_python_and_none_is_lost_at_the_end(
