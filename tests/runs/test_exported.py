@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -82,6 +82,16 @@ def call_alone(folder: Path, calls: list[Any], packages: Path) -> list[Any]:
 def predict_alone(folder: Path, rows: list[Any], packages: Path) -> pd.DataFrame:
     """The predictions of an exported run; see `call_alone`."""
     return pd.DataFrame(call_alone(folder, [("predict", [rows], {})], packages)[0])
+
+
+def predictor_of(folder: Path) -> Any:
+    """The `Predictor` of an exported run, in this process."""
+    spec = importlib.util.spec_from_file_location(folder.name, folder / "predict.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Predictor()
 
 
 def plain(value: Any) -> Any:
@@ -197,6 +207,30 @@ def check_language_model(
 @pytest.mark.parametrize("name", first_of(["language-model", "language-model-words"]))
 def test_a_run_of_a_language_model(name: str, tmp_path: Path) -> None:
     check_language_model(kerasseq.load(RUNS / name), ["Ada saw R"], tmp_path)
+
+
+@of_tensorflow
+def test_options_of_generate_are_refused_as_the_run_does(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "language-model")
+    predictor = predictor_of(run.export(tmp_path / "exported"))
+    refused: list[dict[str, Any]] = [
+        {"length": 0},
+        {"length": True},
+        {"temperature": -1},
+        {"temperature": float("nan")},
+        {"top_k": -1},
+        {"top_k": 1.5},
+        {"top_p": 0},
+        {"top_p": 1.5},
+        {"repetition_penalty": 0},
+        {"stop": ""},
+        {"seed": -1},
+    ]
+    for options in refused:
+        (name,) = options
+        for generate in (run.generate, predictor.generate):
+            with pytest.raises(ValueError, match=f"{name}.* must be .*Received: {name}="):
+                generate("Ada", **options)
 
 
 @pytest.mark.thorough

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import numbers
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -80,28 +81,56 @@ class Predictor:
             for text, numbers in zip(texts, tokens, strict=True)
         ]
 
-    def generate(self, prompt: str, length: int = 200, **options: Any) -> str:
+    def generate(
+        self,
+        prompt: str,
+        length: int = 200,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        stop: str | None = None,
+        seed: int = 0,
+    ) -> str:
         """Go on with a text by sampling token by token.
 
         Args:
             prompt: The text to go on from; an empty one begins a new text, if the model has learned
                 beginnings.
             length: Largest number of tokens.
-            **options: `temperature` (0.8), the divisor of the logits, 0 for the likeliest token;
-                `top_k` (0), the number of likeliest tokens to sample from, 0 for all; `top_p`
-                (1.0), sample from the likeliest tokens of this probability together;
-                `repetition_penalty` (1.0), by which log-probabilities of tokens that occurred are
-                multiplied; `stop` (None), a text before which to stop; and `seed` (0).
+            temperature: Divisor of the logits, 0 for the likeliest token.
+            top_k: Number of the likeliest tokens to sample from, 0 for all.
+            top_p: Sample from the likeliest tokens of this probability together.
+            repetition_penalty: At least 1: log-probabilities of tokens that occurred are multiplied
+                by it.
+            stop: A text before which to stop.
+            seed: Seed of the samples.
 
         Returns:
             The text after the prompt.
 
         Raises:
-            ValueError: If the prompt has no known token.
+            ValueError: If the prompt has no known token, or an argument is out of range.
         """
-        stop = options.pop("stop", None)
+        check_number("length", length, 1)
+        check_number("temperature", temperature, 0, numbers.Real)
+        check_number("top_k", top_k, 0)
+        if not isinstance(top_p, numbers.Real) or not 0 < top_p <= 1:
+            raise ValueError(f"top_p must be above 0, and at most 1. Received: top_p={top_p!r}")
+        check_number("repetition_penalty", repetition_penalty, 1, numbers.Real)
+        if stop is not None and not (isinstance(stop, str) and stop):
+            raise ValueError(f"stop must be a text that is not empty. Received: stop={stop!r}")
+        check_number("seed", seed, 0)
         tokens: list[int] = []
-        for token in self._sampled(self._reader.begun(prompt), length, **options):
+        for token in self._sampled(
+            self._reader.begun(prompt),
+            length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+        ):
             tokens.append(token)
             if stop and stop in (text := self._reader.write(tokens)):
                 return text.partition(stop)[0]
@@ -112,11 +141,11 @@ class Predictor:
         prompt: Sequence[int],
         length: int,
         *,
-        temperature: float = 0.8,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        repetition_penalty: float = 1.0,
-        seed: int = 0,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        repetition_penalty: float,
+        seed: int,
     ) -> Iterator[int]:
         first = self._state["first_token"]
         read = np.array([first, *prompt][:-1], np.int32)
@@ -247,6 +276,15 @@ class Reader:
             text = self._tokenizer.normalizer.normalize_str(text)
         pieces = text.split() if self._kind == "word" else text
         return [self._numbers.get(piece, UNKNOWN) for piece in pieces]
+
+
+def check_number(name: str, value: Any, least: int, kind: Any = numbers.Integral) -> None:
+    """Raise a ValueError if an argument is no finite number of a kind, or below its least."""
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:
+        what = "whole" if kind is numbers.Integral else "finite"
+        raise ValueError(
+            f"{name} must be a {what} number of at least {least}. Received: {name}={value!r}"
+        )
 
 
 def encodable(text: str) -> str:
