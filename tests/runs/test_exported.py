@@ -94,6 +94,21 @@ def predictor_of(folder: Path) -> Any:
     return module.Predictor()
 
 
+def in_shell(folder: Path, *words: str, content: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """Runs predict.py of an exported run.
+
+    Args:
+        folder: the exported run.
+        *words: of the command line.
+        content: of the standard input.
+    """
+    command = [sys.executable, str(folder / "predict.py"), *words]
+    result = subprocess.run(command, input=content, capture_output=True, timeout=300)
+    return subprocess.CompletedProcess(
+        command, result.returncode, result.stdout.decode(), result.stderr.decode()
+    )
+
+
 def plain(value: Any) -> Any:
     """Values for JSON, arrays with their dtype."""
     if isinstance(value, np.ndarray):
@@ -124,6 +139,31 @@ def test_a_run_of_texts(run: Any, tmp_path: Path) -> None:
     assert manifest["requires"] == ["numpy", "onnxruntime", "tokenizers"]
     for name, expected in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected
+
+
+@of_tensorflow
+def test_missing_texts_are_empty_and_others_refused(run: Any, tmp_path: Path) -> None:
+    folder = run.export(tmp_path / "exported")
+    predictor, texts = predictor_of(folder), ["a", None, float("nan"), pd.NA]
+    assert_same(pd.DataFrame(predictor.predict(texts)), run.predict(texts))
+    for data, message in [(["a", 5], "text 1 is 5"), ([], "here is no text")]:
+        for predict in (run.predict, predictor.predict):
+            with pytest.raises(ValueError, match=message):
+                predict(data)
+    with pytest.raises(TypeError, match="Give a list of texts"):
+        predictor.predict(None)
+
+
+@of_tensorflow
+def test_the_shell_reads_lines_with_any_ends(run: Any, tmp_path: Path) -> None:
+    folder = run.export(tmp_path / "exported")
+    result = in_shell(folder, content=b"\xef\xbb\xbfa film\r\nA good one")
+    assert result.returncode == 0, result.stderr
+    texts = [json.loads(line)["text"] for line in result.stdout.splitlines()]
+    assert texts == ["a film", "A good one"]
+    result = in_shell(folder)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == ["There is no text to predict. Give at least one."]
 
 
 @of_tensorflow
@@ -321,8 +361,7 @@ def test_the_shell_is_told_of_a_wrong_file_in_one_line(
     name: str, file: str, tmp_path: Path
 ) -> None:
     folder = kerasseq.load(RUNS / name).export(tmp_path / "exported")
-    command = [sys.executable, str(folder / "predict.py"), file]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    result = in_shell(folder, file)
     assert result.returncode == 2
     assert file in result.stderr
     assert len(result.stderr.splitlines()) == 1
