@@ -353,18 +353,49 @@ def test_a_run_of_a_forecaster(name: str, tmp_path: Path) -> None:
         assert_same(alone.assign(month=pd.to_datetime(alone["month"])), each, rtol=1e-5)
 
 
+#: Words after predict.py that cannot be read, and a part of the message, by the name of a run.
+WRONG: dict[str, list[tuple[str, str]]] = {
+    "sequences": [
+        ("none.npy", "none.npy"),
+        ("wrong.npy", "wrong.npy is not a .npy file"),
+        ("empty.npy", "empty.npy is not a .npy file"),
+        ("text.npy", "Sequence 0 must hold numbers"),
+        ("", "Give at least one"),
+    ],
+    "language-model": [
+        ("--generate=", "The prompt must have at least one token"),
+        ("--generate=Ada --length=0", "length must be a whole number of at least 1"),
+        ("", "There is no text to score"),
+    ],
+    "tagging": [("", "There is no sentence to tag")],
+    "tagging-columns": [("Ada", "further columns (pos), which the shell cannot give")],
+    "forecasting": [
+        ("none.csv", "none.csv"),
+        ("wrong.csv", "The table has no column 'month'"),
+        ("bytes.csv", "bytes.csv cannot be read as a table"),
+        ("--quantiles 2", "quantiles must be levels between 0 and 1"),
+    ],
+    "captioning": [("none.png", "none.png")],
+    "captioning-features": [("empty.npy", "empty.npy is not a .npy file")],
+}
+
+
 @of_tensorflow
-@pytest.mark.parametrize(
-    ("name", "file"), first_of([("forecasting", "none.csv"), ("captioning", "none.png")])
-)
-def test_the_shell_is_told_of_a_wrong_file_in_one_line(
-    name: str, file: str, tmp_path: Path
+@pytest.mark.parametrize("name", first_of([*WRONG]))
+def test_the_shell_is_told_what_is_wrong_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = kerasseq.load(RUNS / name).export(tmp_path / "exported")
-    result = in_shell(folder, file)
-    assert result.returncode == 2
-    assert file in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    monkeypatch.chdir(tmp_path)
+    np.save("text.npy", np.array([["a", "b"]]))
+    files = {"wrong.npy": b"a", "empty.npy": b"", "wrong.csv": b"a,b\n1,2\n", "bytes.csv": b"\xff"}
+    for file, content in files.items():
+        Path(file).write_bytes(content)
+    folder = kerasseq.load(RUNS / name).export("exported")
+    for words, message in WRONG[name]:
+        result = in_shell(folder, *words.split())
+        assert (result.returncode, result.stdout) == (2, "")
+        assert message in result.stderr
+        assert len(result.stderr.splitlines()) == 1
 
 
 @of_tensorflow

@@ -18,7 +18,6 @@ import argparse
 import json
 import math
 import numbers
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,10 +69,15 @@ class Predictor:
             For each text a dict: `text`, number of `tokens`, `log_probability` in nats, the same
             `per_token`, `perplexity` per token, `bits_per_character`, number of `unknown` tokens,
             and `note`, which says why a text has no probability, or is "".
+
+        Raises:
+            ValueError: If there is no text.
         """
         if isinstance(texts, str):
             raise TypeError(f"Give a list of texts, even for one. Received: {texts[:60]!r}")
         texts = [encodable(text) if isinstance(text, str) else text for text in texts]
+        if not texts:
+            raise ValueError("There is no text to score. Give at least one.")
         tokens = [self._reader.whole(text) if _is_text(text) else None for text in texts]
         nats = iter(self._nats([each for each in tokens if each is not None]))
         return [
@@ -340,6 +344,12 @@ def _scores(text: str, tokens: np.ndarray, nats: np.ndarray) -> dict[str, Any]:
     }
 
 
+def input_lines() -> list[str]:
+    """The lines of the standard input, without their ends."""
+    with open(0, encoding="utf-8-sig") as lines:
+        return [line.rstrip("\n") for line in lines]
+
+
 def main() -> None:
     """Print one JSON object for each text, or the text after a prompt."""
     parser = argparse.ArgumentParser(description="Score texts, or go on with one.")
@@ -349,12 +359,21 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.8, help="0 for the likeliest tokens")
     parser.add_argument("--seed", type=int, default=0, help="of the samples")
     given = parser.parse_args()
+    try:
+        answers = _answers(given)
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{error}\n")
+    for answer in answers:
+        print(answer)
+
+
+def _answers(given: argparse.Namespace) -> list[str]:
+    """The lines to print."""
     if given.generate is not None:
         options = {"temperature": given.temperature, "seed": given.seed}
-        print(Predictor().generate(given.generate, given.length, **options))
-        return
-    for row in Predictor().score([text.rstrip("\n") for text in given.texts or sys.stdin]):
-        print(json.dumps(row, ensure_ascii=False))
+        return [Predictor().generate(given.generate, given.length, **options)]
+    rows = Predictor().score(given.texts or input_lines())
+    return [json.dumps(row, ensure_ascii=False) for row in rows]
 
 
 if __name__ == "__main__":
