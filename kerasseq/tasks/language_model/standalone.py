@@ -119,7 +119,8 @@ class Predictor:
         check_number("length", length, 1)
         check_number("temperature", temperature, 0, numbers.Real)
         check_number("top_k", top_k, 0)
-        if not isinstance(top_p, numbers.Real) or not 0 < top_p <= 1:
+        check_number("top_p", top_p, 0, numbers.Real)
+        if not 0 < top_p <= 1:
             raise ValueError(f"top_p must be above 0, and at most 1. Received: top_p={top_p!r}")
         check_number("repetition_penalty", repetition_penalty, 1, numbers.Real)
         if stop is not None and not (isinstance(stop, str) and stop):
