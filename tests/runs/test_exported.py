@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -84,6 +84,31 @@ def predict_alone(folder: Path, rows: list[Any], packages: Path) -> pd.DataFrame
     return pd.DataFrame(call_alone(folder, [("predict", [rows], {})], packages)[0])
 
 
+def predictor_of(folder: Path) -> Any:
+    """The `Predictor` of an exported run, in this process."""
+    spec = importlib.util.spec_from_file_location(folder.name, folder / "predict.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Predictor()
+
+
+def in_shell(folder: Path, *words: str, content: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """Runs predict.py of an exported run.
+
+    Args:
+        folder: the exported run.
+        *words: of the command line.
+        content: of the standard input.
+    """
+    command = [sys.executable, str(folder / "predict.py"), *words]
+    result = subprocess.run(command, input=content, capture_output=True, timeout=300)
+    return subprocess.CompletedProcess(
+        command, result.returncode, result.stdout.decode(), result.stderr.decode()
+    )
+
+
 def plain(value: Any) -> Any:
     """Values for JSON, arrays with their dtype."""
     if isinstance(value, np.ndarray):
@@ -114,6 +139,31 @@ def test_a_run_of_texts(run: Any, tmp_path: Path) -> None:
     assert manifest["requires"] == ["numpy", "onnxruntime", "tokenizers"]
     for name, expected in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected
+
+
+@of_tensorflow
+def test_missing_texts_are_empty_and_others_refused(run: Any, tmp_path: Path) -> None:
+    folder = run.export(tmp_path / "exported")
+    predictor, texts = predictor_of(folder), ["a", None, float("nan"), pd.NA]
+    assert_same(pd.DataFrame(predictor.predict(texts)), run.predict(texts))
+    for data, message in [(["a", 5], "text 1 is 5"), ([], "here is no text")]:
+        for predict in (run.predict, predictor.predict):
+            with pytest.raises(ValueError, match=message):
+                predict(data)
+    with pytest.raises(TypeError, match="Give a list of texts"):
+        predictor.predict(None)
+
+
+@of_tensorflow
+def test_the_shell_reads_lines_with_any_ends(run: Any, tmp_path: Path) -> None:
+    folder = run.export(tmp_path / "exported")
+    result = in_shell(folder, content=b"\xef\xbb\xbfa film\r\nA good one")
+    assert result.returncode == 0, result.stderr
+    texts = [json.loads(line)["text"] for line in result.stdout.splitlines()]
+    assert texts == ["a film", "A good one"]
+    result = in_shell(folder)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == ["There is no text to predict. Give at least one."]
 
 
 @of_tensorflow
@@ -200,6 +250,30 @@ def test_a_run_of_a_language_model(name: str, tmp_path: Path) -> None:
     check_language_model(kerasseq.load(RUNS / name), ["Ada saw R"], tmp_path)
 
 
+@of_tensorflow
+def test_options_of_generate_are_refused_as_the_run_does(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "language-model")
+    predictor = predictor_of(run.export(tmp_path / "exported"))
+    refused: list[dict[str, Any]] = [
+        {"length": 0},
+        {"length": True},
+        {"temperature": -1},
+        {"temperature": float("nan")},
+        {"top_k": -1},
+        {"top_k": 1.5},
+        {"top_p": 0},
+        {"top_p": 1.5},
+        {"repetition_penalty": 0},
+        {"stop": ""},
+        {"seed": -1},
+    ]
+    for options in refused:
+        (name,) = options
+        for generate in (run.generate, predictor.generate):
+            with pytest.raises(ValueError, match=f"{name}.* must be .*Received: {name}="):
+                generate("Ada", **options)
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     "options",
@@ -280,19 +354,49 @@ def test_a_run_of_a_forecaster(name: str, tmp_path: Path) -> None:
         assert_same(alone.assign(month=pd.to_datetime(alone["month"])), each, rtol=1e-5)
 
 
+#: Words after predict.py that cannot be read, and a part of the message, by the name of a run.
+WRONG: dict[str, list[tuple[str, str]]] = {
+    "sequences": [
+        ("none.npy", "none.npy"),
+        ("wrong.npy", "wrong.npy is not a .npy file"),
+        ("empty.npy", "empty.npy is not a .npy file"),
+        ("text.npy", "Sequence 0 must hold numbers"),
+        ("", "Give at least one"),
+    ],
+    "language-model": [
+        ("--generate=", "The prompt must have at least one token"),
+        ("--generate=Ada --length=0", "length must be a whole number of at least 1"),
+        ("", "There is no text to score"),
+    ],
+    "tagging": [("", "There is no sentence to tag")],
+    "tagging-columns": [("Ada", "further columns (pos), which the shell cannot give")],
+    "forecasting": [
+        ("none.csv", "none.csv"),
+        ("wrong.csv", "The table has no column 'month'"),
+        ("bytes.csv", "bytes.csv cannot be read as a table"),
+        ("--quantiles 2", "quantiles must be levels between 0 and 1"),
+    ],
+    "captioning": [("none.png", "none.png")],
+    "captioning-features": [("empty.npy", "empty.npy is not a .npy file")],
+}
+
+
 @of_tensorflow
-@pytest.mark.parametrize(
-    ("name", "file"), first_of([("forecasting", "none.csv"), ("captioning", "none.png")])
-)
-def test_the_shell_is_told_of_a_wrong_file_in_one_line(
-    name: str, file: str, tmp_path: Path
+@pytest.mark.parametrize("name", first_of([*WRONG]))
+def test_the_shell_is_told_what_is_wrong_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = kerasseq.load(RUNS / name).export(tmp_path / "exported")
-    command = [sys.executable, str(folder / "predict.py"), file]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 2
-    assert file in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    monkeypatch.chdir(tmp_path)
+    np.save("text.npy", np.array([["a", "b"]]))
+    files = {"wrong.npy": b"a", "empty.npy": b"", "wrong.csv": b"a,b\n1,2\n", "bytes.csv": b"\xff"}
+    for file, content in files.items():
+        Path(file).write_bytes(content)
+    folder = kerasseq.load(RUNS / name).export("exported")
+    for words, message in WRONG[name]:
+        result = in_shell(folder, *words.split())
+        assert (result.returncode, result.stdout) == (2, "")
+        assert message in result.stderr
+        assert len(result.stderr.splitlines()) == 1
 
 
 @of_tensorflow

@@ -361,6 +361,15 @@ def _session(path: Path) -> Any:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
+def load(path: str) -> np.ndarray:
+    """The array of a .npy file."""
+    with open(path, "rb") as file:
+        try:
+            return np.lib.format.read_array(file, allow_pickle=False)
+        except ValueError as error:
+            raise ValueError(f"{path} is not a .npy file of numbers.") from error
+
+
 def main() -> None:
     """Print one JSON object for each image."""
     parser = argparse.ArgumentParser(description="Write captions of images.")
@@ -370,7 +379,7 @@ def main() -> None:
     data: Any = given.images
     try:
         if len(data) == 1 and data[0].endswith(".npy"):
-            data = np.load(data[0], allow_pickle=False)
+            data = load(data[0])
         rows = Predictor().predict(data, given.beam_width)
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")

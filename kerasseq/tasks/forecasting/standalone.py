@@ -501,8 +501,11 @@ class Table:
     def __init__(self, data: Any, needed: Sequence[str]) -> None:
         if isinstance(data, str | Path):
             delimiter = "\t" if str(data).lower().endswith(".tsv") else ","
-            with open(data, encoding="utf-8-sig", newline="") as file:
-                data = list(csv.DictReader(file, delimiter=delimiter))
+            try:
+                with open(data, encoding="utf-8-sig", newline="") as file:
+                    data = list(csv.DictReader(file, delimiter=delimiter))
+            except (UnicodeDecodeError, csv.Error) as error:
+                raise ValueError(f"{data} cannot be read as a table: {error}") from error
         if isinstance(data, list | tuple):
             names = list(data[0]) if data else []
             data = {name: [row.get(name) for row in data] for name in names}

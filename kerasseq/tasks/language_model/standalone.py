@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
+import numbers
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,15 @@ class Predictor:
             For each text a dict: `text`, number of `tokens`, `log_probability` in nats, the same
             `per_token`, `perplexity` per token, `bits_per_character`, number of `unknown` tokens,
             and `note`, which says why a text has no probability, or is "".
+
+        Raises:
+            ValueError: If there is no text.
         """
         if isinstance(texts, str):
             raise TypeError(f"Give a list of texts, even for one. Received: {texts[:60]!r}")
         texts = [encodable(text) if isinstance(text, str) else text for text in texts]
+        if not texts:
+            raise ValueError("There is no text to score. Give at least one.")
         tokens = [self._reader.whole(text) if _is_text(text) else None for text in texts]
         nats = iter(self._nats([each for each in tokens if each is not None]))
         return [
@@ -80,28 +85,57 @@ class Predictor:
             for text, numbers in zip(texts, tokens, strict=True)
         ]
 
-    def generate(self, prompt: str, length: int = 200, **options: Any) -> str:
+    def generate(
+        self,
+        prompt: str,
+        length: int = 200,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        stop: str | None = None,
+        seed: int = 0,
+    ) -> str:
         """Go on with a text by sampling token by token.
 
         Args:
             prompt: The text to go on from; an empty one begins a new text, if the model has learned
                 beginnings.
             length: Largest number of tokens.
-            **options: `temperature` (0.8), the divisor of the logits, 0 for the likeliest token;
-                `top_k` (0), the number of likeliest tokens to sample from, 0 for all; `top_p`
-                (1.0), sample from the likeliest tokens of this probability together;
-                `repetition_penalty` (1.0), by which log-probabilities of tokens that occurred are
-                multiplied; `stop` (None), a text before which to stop; and `seed` (0).
+            temperature: Divisor of the logits, 0 for the likeliest token.
+            top_k: Number of the likeliest tokens to sample from, 0 for all.
+            top_p: Sample from the likeliest tokens of this probability together.
+            repetition_penalty: At least 1: log-probabilities of tokens that occurred are multiplied
+                by it.
+            stop: A text before which to stop.
+            seed: Seed of the samples.
 
         Returns:
             The text after the prompt.
 
         Raises:
-            ValueError: If the prompt has no known token.
+            ValueError: If the prompt has no known token, or an argument is out of range.
         """
-        stop = options.pop("stop", None)
+        check_number("length", length, 1)
+        check_number("temperature", temperature, 0, numbers.Real)
+        check_number("top_k", top_k, 0)
+        check_number("top_p", top_p, 0, numbers.Real)
+        if not 0 < top_p <= 1:
+            raise ValueError(f"top_p must be above 0, and at most 1. Received: top_p={top_p!r}")
+        check_number("repetition_penalty", repetition_penalty, 1, numbers.Real)
+        if stop is not None and not (isinstance(stop, str) and stop):
+            raise ValueError(f"stop must be a text that is not empty. Received: stop={stop!r}")
+        check_number("seed", seed, 0)
         tokens: list[int] = []
-        for token in self._sampled(self._reader.begun(prompt), length, **options):
+        for token in self._sampled(
+            self._reader.begun(prompt),
+            length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+        ):
             tokens.append(token)
             if stop and stop in (text := self._reader.write(tokens)):
                 return text.partition(stop)[0]
@@ -112,11 +146,11 @@ class Predictor:
         prompt: Sequence[int],
         length: int,
         *,
-        temperature: float = 0.8,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        repetition_penalty: float = 1.0,
-        seed: int = 0,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        repetition_penalty: float,
+        seed: int,
     ) -> Iterator[int]:
         first = self._state["first_token"]
         read = np.array([first, *prompt][:-1], np.int32)
@@ -249,6 +283,15 @@ class Reader:
         return [self._numbers.get(piece, UNKNOWN) for piece in pieces]
 
 
+def check_number(name: str, value: Any, least: int, kind: Any = numbers.Integral) -> None:
+    """Raise a ValueError if an argument is no finite number of a kind, or below its least."""
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:
+        what = "whole" if kind is numbers.Integral else "finite"
+        raise ValueError(
+            f"{name} must be a {what} number of at least {least}. Received: {name}={value!r}"
+        )
+
+
 def encodable(text: str) -> str:
     """The text with question marks for lone surrogates, which UTF-8 has not."""
     return text.encode(errors="replace").decode()
@@ -302,6 +345,12 @@ def _scores(text: str, tokens: np.ndarray, nats: np.ndarray) -> dict[str, Any]:
     }
 
 
+def input_lines() -> list[str]:
+    """The lines of the standard input, without their ends."""
+    with open(0, encoding="utf-8-sig") as lines:
+        return [line.rstrip("\n") for line in lines]
+
+
 def main() -> None:
     """Print one JSON object for each text, or the text after a prompt."""
     parser = argparse.ArgumentParser(description="Score texts, or go on with one.")
@@ -311,12 +360,21 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.8, help="0 for the likeliest tokens")
     parser.add_argument("--seed", type=int, default=0, help="of the samples")
     given = parser.parse_args()
+    try:
+        answers = _answers(given)
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{error}\n")
+    for answer in answers:
+        print(answer)
+
+
+def _answers(given: argparse.Namespace) -> list[str]:
+    """The lines to print."""
     if given.generate is not None:
         options = {"temperature": given.temperature, "seed": given.seed}
-        print(Predictor().generate(given.generate, given.length, **options))
-        return
-    for row in Predictor().score([text.rstrip("\n") for text in given.texts or sys.stdin]):
-        print(json.dumps(row, ensure_ascii=False))
+        return [Predictor().generate(given.generate, given.length, **options)]
+    rows = Predictor().score(given.texts or input_lines())
+    return [json.dumps(row, ensure_ascii=False) for row in rows]
 
 
 if __name__ == "__main__":

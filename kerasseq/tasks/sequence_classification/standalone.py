@@ -51,9 +51,12 @@ class Predictor:
             `prediction` of a regression.
 
         Raises:
-            ValueError: If a sequence has no timesteps, or other channels than those in training.
+            ValueError: If there is no sequence, or one has no timesteps, no numbers, or other
+                channels than those in training.
         """
         arrays = [self._checked(array, row) for row, array in enumerate(sequences)]
+        if not arrays:
+            raise ValueError("There is no sequence. Give at least one.")
         rows = []
         for start in range(0, len(arrays), BATCH):
             rows += self._predict(arrays[start : start + BATCH])
@@ -62,6 +65,8 @@ class Predictor:
     def _checked(self, array: Any, row: int) -> np.ndarray:
         shape = tuple(self._state["shape"])
         values = np.asarray(array)
+        if values.dtype.kind not in "buif":
+            raise ValueError(f"Sequence {row} must hold numbers. Received: {values.dtype}")
         if values.ndim == 1:
             values = values[:, None]
         if values.shape[1:] != shape or not len(values):
@@ -132,10 +137,23 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+def load(path: str) -> np.ndarray:
+    """The array of a .npy file."""
+    with open(path, "rb") as file:
+        try:
+            return np.lib.format.read_array(file, allow_pickle=False)
+        except ValueError as error:
+            raise ValueError(f"{path} is not a .npy file of numbers.") from error
+
+
 def main(paths: Sequence[str]) -> None:
     """Print one JSON object for each .npy file."""
-    arrays = [np.load(path, allow_pickle=False) for path in paths]
-    for row in Predictor().predict(arrays):
+    try:
+        rows = Predictor().predict([load(path) for path in paths])
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    for row in rows:
         print(json.dumps(row, ensure_ascii=False))
 
 

@@ -17,7 +17,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,14 @@ class Predictor:
             probabilities, and `note`. A sentence without words has one, whose `note` says why.
 
         Raises:
-            ValueError: If further columns do not fit the model or the sentences.
+            ValueError: If there is no sentence, or further columns do not fit the model or the
+                sentences.
         """
         if isinstance(sentences, str):
             raise TypeError(f"Give a list of sentences, even for one. Received: {sentences[:60]!r}")
         read = [_read(item) for item in sentences]
+        if not read:
+            raise ValueError("There is no sentence to tag. Give at least one.")
         further = self._checked(columns or {}, [words for words, _ in read])
         rows, length = [], self._state["length"]
         pieces = [
@@ -90,13 +93,19 @@ class Predictor:
             rows += self._rows(number, words, reason, answers.get(number, []))
         return rows
 
+    @property
+    def further_columns(self) -> list[str]:
+        """The names of the further columns that the model reads."""
+        return [*self._state["features"].values()]
+
     def _checked(
         self, columns: Mapping[str, Any], sentences: Sequence[Sequence[Word]]
     ) -> dict[str, Any]:
         names = self._state["features"]
-        if [*columns] != [*names.values()]:
+        if [*columns] != self.further_columns:
             raise ValueError(
-                f"The model reads these further columns: {', '.join(names.values()) or 'none'}. "
+                "The model reads these further columns: "
+                f"{', '.join(self.further_columns) or 'none'}. "
                 f"Received: {', '.join(columns) or 'none'}"
             )
         lengths = [len(words) for words in sentences]
@@ -385,11 +394,28 @@ def _chunk(kind: str, size: int, scheme: str, touches: bool) -> list[str]:
     return [f"{prefix}-{kind}" if kind else prefix for prefix in prefixes]
 
 
-def main(sentences: Iterable[str]) -> None:
-    """Print one JSON object for each word."""
-    for row in Predictor().predict([sentence.rstrip("\n") for sentence in sentences]):
+def input_lines() -> list[str]:
+    """The lines of the standard input, without their ends."""
+    with open(0, encoding="utf-8-sig") as lines:
+        return [line.rstrip("\n") for line in lines]
+
+
+def main(sentences: Sequence[str]) -> None:
+    """Print one JSON object for each word of the sentences, or of the lines of the input."""
+    try:
+        predictor = Predictor()
+        if predictor.further_columns:
+            raise ValueError(
+                f"The model reads further columns ({', '.join(predictor.further_columns)}), which "
+                "the shell cannot give: call Predictor().predict(sentences, columns) in Python."
+            )
+        rows = predictor.predict(sentences or input_lines())
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    for row in rows:
         print(json.dumps(row, ensure_ascii=False))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or sys.stdin)
+    main(sys.argv[1:])

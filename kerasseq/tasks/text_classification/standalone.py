@@ -26,6 +26,7 @@ import tokenizers
 
 BATCH = 256
 UNKNOWN = 1  # number of the unknown token; 0 is padding
+MISSING = {"None", "nan", "NaT", "<NA>"}  # as Python, NumPy and pandas write missing values
 
 
 class Predictor:
@@ -49,16 +50,21 @@ class Predictor:
         """Classes of texts.
 
         Args:
-            texts: A list of texts.
+            texts: A list of texts; a missing one (None, NaN) is an empty text.
 
         Returns:
             For each text a dict: `text`, `label`, the probability of each class by its name, and
             `note`, which says why a text cannot be read, or is "".
+
+        Raises:
+            TypeError: If this is no list of texts.
+            ValueError: If there is no text, or one is not a string.
         """
-        if isinstance(texts, str):
-            raise TypeError(f"Give a list of texts, even for one. Received: {texts[:60]!r}")
-        # UTF-8 has no lone surrogates: they become question marks.
-        texts = [text.encode(errors="replace").decode() for text in texts]
+        if isinstance(texts, str) or not isinstance(texts, Iterable):
+            raise TypeError(f"Give a list of texts, even for one. Received: {str(texts)[:60]!r}")
+        texts = [readable(row, text) for row, text in enumerate(texts)]
+        if not texts:
+            raise ValueError("There is no text to predict. Give at least one.")
         rows = []
         for start in range(0, len(texts), BATCH):
             rows += self._predict(texts[start : start + BATCH])
@@ -161,6 +167,15 @@ class Ngrams:
         return np.where(self._sorted[places] == codes, self._places[places] + 1, 0)
 
 
+def readable(row: int, text: Any) -> str:
+    """The text with question marks for lone surrogates, which UTF-8 has not."""
+    if isinstance(text, str):
+        return text.encode(errors="replace").decode()
+    if str(text) in MISSING:
+        return ""
+    raise ValueError(f"Every text must be a string. Received: text {row} is {text!r}")
+
+
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """Class probabilities, (rows, classes), in double precision."""
     logits = logits.astype(np.float64)
@@ -170,11 +185,22 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def main(texts: Iterable[str]) -> None:
-    """Print one JSON object for each text."""
-    for row in Predictor().predict([text.rstrip("\n") for text in texts]):
+def input_lines() -> list[str]:
+    """The lines of the standard input, without their ends."""
+    with open(0, encoding="utf-8-sig") as lines:
+        return [line.rstrip("\n") for line in lines]
+
+
+def main(texts: Sequence[str]) -> None:
+    """Print one JSON object for each text, or for each line of the standard input."""
+    try:
+        rows = Predictor().predict(texts or input_lines())
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    for row in rows:
         print(json.dumps(row, ensure_ascii=False))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or sys.stdin)
+    main(sys.argv[1:])
