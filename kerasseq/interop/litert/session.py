@@ -68,8 +68,7 @@ class InferenceSession:
             self._interpreter.reset_all_variables()
             parts.append(self._predict(**part))
         return [
-            np.concatenate([part[name] for part in parts])[:rows]
-            for name in names or self._outputs
+            np.concatenate([part[name] for part in parts])[:rows] for name in names or self._outputs
         ]
 
 
