@@ -15,6 +15,8 @@ from typing import Any
 
 import keras
 
+from kerasseq.interop.quantized import check_not_quantized
+
 __all__ = ["Call", "Trace", "Unsupported", "check_graph", "is_symbolic", "open_layer", "trace"]
 
 
@@ -168,7 +170,10 @@ class _Masks:
 
 
 def check_graph(model: Any) -> None:
-    """Raise an error for what is no built model of layers that Keras knows as a list or a graph."""
+    """Raise an error for what is no built model of layers that Keras knows as a list or a graph.
+
+    Quantized layers are refused, too: a reader of their weights would leave out the scales.
+    """
     if not isinstance(model, keras.Model):
         raise TypeError(
             "`model` must be a Keras model, or the path of a saved one. "
@@ -180,6 +185,7 @@ def check_graph(model: Any) -> None:
             f"{type(model).__name__} '{model.name}'. Build it with a keras.Input; wrap a model of "
             "another class: keras.Model(inputs, model.call(inputs)), with symbolic inputs."
         )
+    check_not_quantized(model)
 
 
 def open_layer(call: Call) -> tuple[Trace, list[Any]]:

@@ -15,7 +15,7 @@ _SESSION = "litert_session.py"
 _FOR_LITERT = {
     "import onnxruntime\n": "import litert_session as onnxruntime  # the same methods\n",
     "onnxruntime, and the files": "ai-edge-litert, and the files",
-    "model.onnx": "model.tflite",
+    ".onnx": ".tflite",
 }
 
 

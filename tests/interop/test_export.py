@@ -13,6 +13,7 @@ import pytest
 import kerasseq
 from kerasseq.interop import formats as module
 from tests.layers.harness import array, draw
+from tests.thorough import first_of
 
 
 def model() -> Any:
@@ -43,6 +44,29 @@ def test_nothing_is_written_if_a_layer_cannot_be_exported(tmp_path: Path) -> Non
     half = keras.Sequential([keras.Input((5, 3)), keras.layers.GRU(4, dtype="float16")])
     with pytest.raises(ValueError, match="float16"):
         kerasseq.export(half, tmp_path / "model.onnx")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+@pytest.mark.parametrize("mode", first_of(["int8", "int4", "float8"]))
+def test_a_quantized_model_is_refused(mode: str, tmp_path: Path) -> None:
+    """Its weights without their scales would be those of another model."""
+    made = keras.Sequential(
+        [
+            keras.Input((None, 3)),
+            keras.layers.TimeDistributed(keras.layers.Dense(6, name="inner"), name="each"),
+            keras.layers.LSTM(4),
+            keras.layers.Dense(4, name="last"),
+        ]
+    )
+    made.quantize(mode)
+    layers = rf"2 layers of .* are quantized: each/inner \({mode}\), last \({mode}\)\. Pass the"
+    with pytest.raises(ValueError, match=layers):
+        kerasseq.export(made, tmp_path / "model.onnx")
+    with pytest.raises(ValueError, match=layers):
+        kerasseq.export(made, tmp_path / "model.tflite", "litert")
+    with pytest.raises(ValueError, match=layers):
+        kerasseq.stream(made)
     assert [*tmp_path.iterdir()] == []
 
 

@@ -499,6 +499,33 @@ def test_a_run_of_a_tagger_in_litert(tmp_path: Path) -> None:
 
 
 @of_tensorflow
+@pytest.mark.parametrize("name", first_of(["captioning", "captioning-features"]))
+def test_a_run_of_captions_in_litert(name: str, tmp_path: Path) -> None:
+    """Several models by names of their own."""
+    run = kerasseq.load(RUNS / name)
+    folder = run.export(tmp_path / "exported", "litert")
+    pictures: Any = [str(GOLDEN / "data" / "images" / f"{number}.png") for number in range(6)]
+    features = np.load(GOLDEN / "data" / "features.npz")["features"]
+    data = features if name == "captioning-features" else pictures
+    search = {"beam_width": 3, "length_penalty": 1.0}
+    (alone,) = call_alone(folder, [("predict", [data], search)], tmp_path / "path")
+    assert_same(pd.DataFrame(alone), run.predict(data, **search), rtol=1e-5)
+    assert "ai-edge-litert" in (folder / "predict.py").read_text()
+    assert ".onnx" not in (folder / "predict.py").read_text()
+
+
+@of_tensorflow
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["forecasting", "forecasting-seasons"])
+def test_a_run_of_a_forecaster_in_litert(name: str, tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / name)
+    folder = run.export(tmp_path / "exported", "litert")
+    (alone,) = call_alone(folder, [("forecast", [], {})], tmp_path / "path")
+    answer = pd.DataFrame(alone)
+    assert_same(answer.assign(month=pd.to_datetime(answer["month"])), run.forecast(), rtol=1e-5)
+
+
+@of_tensorflow
 def test_the_loss_of_quantized_weights_is_told(
     run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import keras
 
 from kerasseq.interop.inside import child_layers
+from kerasseq.interop.tracing import check_graph
 
 __all__ = ["check"]
 
 
 def check(model: Any) -> None:
-    """Raise a ValueError for a model that is not built, and for layers that cannot be written.
+    """Raise an error for a model that is not built, and for layers that cannot be written.
 
     Args:
         model: A Keras model.
@@ -22,12 +23,7 @@ def check(model: Any) -> None:
 
     >>> check(keras.Sequential([keras.Input((None, 3)), keras.layers.GRU(4)]))
     """
-    if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")) or not model.built:
-        raise ValueError(
-            "`model` must be a Sequential or functional model that is built. Received: the "
-            f"{type(model).__name__} '{model.name}'. Build it with a keras.Input; wrap a model of "
-            "another class: keras.Model(inputs, model.call(inputs)), with symbolic inputs."
-        )
+    check_graph(model)
     faults = dict(_faults(model, "", set()))
     if faults:
         count = len(faults)

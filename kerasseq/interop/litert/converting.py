@@ -78,9 +78,12 @@ def _trace(copy: Any, model: Any, batch: int | None) -> tuple[Any, Any]:
         name: tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype)
         for name, tensor in zip(names, copy.inputs, strict=True)
     }
+    concrete = predict.get_concrete_function(**signature)
     owner = tf.Module()  # the converter asks for one that has the variables
-    owner.weights = [variable.value for variable in copy.variables]
-    return predict.get_concrete_function(**signature), owner
+    # Those of the function, as an operation between the layers may read a weight of a layer that
+    # is not in the model.
+    owner.weights = concrete.variables
+    return concrete, owner
 
 
 def _convert(concrete: Any, owner: Any, quantize: str | None = None) -> bytes:

@@ -30,16 +30,21 @@ class InferenceSession:
         self, model: str | Path | bytes, providers: Any = None, threads: int | None = None
     ) -> None:
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
-        self._outputs = [] if isinstance(model, bytes) else _output_names(Path(model))
         self._interpreter = Interpreter(model_content=content, num_threads=threads)
         self._interpreter.allocate_tensors()
         self._predict = self._interpreter.get_signature_runner()
         self._inputs = self._predict.get_input_details()
+        ordered = [] if isinstance(model, bytes) else _output_names(Path(model))
+        self._outputs = ordered or [*self._predict.get_output_details()]
         (self._batch,) = {int(x["shape_signature"][0]) for x in self._inputs.values()}
 
     def get_inputs(self) -> list[Any]:
         """The inputs, each with its name."""
         return [SimpleNamespace(name=name) for name in self._inputs]
+
+    def get_outputs(self) -> list[Any]:
+        """The outputs, each with its name, in the order in which `run` gives them."""
+        return [SimpleNamespace(name=name) for name in self._outputs]
 
     def run(
         self, names: Sequence[str] | None, inputs: Mapping[str, np.ndarray]
@@ -63,8 +68,7 @@ class InferenceSession:
             self._interpreter.reset_all_variables()
             parts.append(self._predict(**part))
         return [
-            np.concatenate([part[name] for part in parts])[:rows]
-            for name in names or self._outputs or parts[0]
+            np.concatenate([part[name] for part in parts])[:rows] for name in names or self._outputs
         ]
 
 

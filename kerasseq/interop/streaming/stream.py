@@ -57,8 +57,21 @@ class ModelStream:
         Args:
             rows: Number of sequences that are read side by side; by default the size of the
                 model's batch, or 1.
+
+        Raises:
+            ValueError: If `rows` is no whole number above zero, or not the size of the model's
+                batch.
         """
-        rows = rows or self.model.inputs[0].shape[0] or 1
+        batch = self.model.inputs[0].shape[0]
+        if rows is None:
+            rows = batch or 1
+        is_whole = isinstance(rows, int | np.integer) and not isinstance(rows, bool)
+        if not is_whole or rows < 1:
+            raise ValueError(f"`rows` must be a whole number above zero. Received: rows={rows!r}")
+        if batch not in (None, rows):
+            raise ValueError(
+                f"`rows` must be {batch}, the size of the model's batch. Received: rows={rows}"
+            )
         return {name: np.repeat(part, rows, axis=0) for name, part in self._first.items()}
 
     def update(self, state: State, steps: Any) -> tuple[Any, State]:
@@ -74,20 +87,42 @@ class ModelStream:
             where the model gives one output for a sequence; and the new state.
 
         Raises:
-            ValueError: If there are no timesteps, or the state or the inputs are not those of the
-                model.
+            ValueError: If there are no timesteps, the state or the inputs are not those of the
+                model, or they differ in their rows.
         """
-        if state.keys() != self._first.keys():
-            raise ValueError(
-                f"`state` must have the parts {sorted(self._first)}, as `start` and `update` give "
-                f"it. Received: {sorted(state)}"
-            )
+        rows = self._rows(state)
         inputs = self._inputs(steps)
+        for array, tensor in zip(inputs, self.model.inputs):
+            if len(array) != rows:
+                raise ValueError(
+                    f"`steps`: '{tensor.name}' must have as many rows as the state, {rows}. "
+                    f"Received: {len(array)}. Begin with start({len(array)})."
+                )
         results = self.model.predict_on_batch([*inputs, *(state[name] for name in self._first)])
         results = [np.asarray(result) for result in keras.tree.flatten(results)]
         count = len(results) - len(self._first)
         outputs = keras.tree.pack_sequence_as(self._output, results[:count])
         return outputs, dict(zip(self._first, results[count:], strict=True))
+
+    def _rows(self, state: Any) -> int:
+        """The number of rows of a state, whose parts are checked."""
+        is_state = isinstance(state, Mapping)
+        if not is_state or state.keys() != self._first.keys():
+            received = sorted(map(str, state)) if is_state else f"state={state!r}"
+            raise ValueError(
+                f"`state` must have the parts {sorted(self._first)}, as `start` and `update` give "
+                f"it. Received: {received}"
+            )
+        shapes = {name: np.shape(part) for name, part in state.items()}
+        rows = next(iter(shapes.values()))[:1]
+        for name, first in self._first.items():
+            expected = (*(rows or ("rows",)), *first.shape[1:])
+            if shapes[name] != expected:
+                raise ValueError(
+                    f"`state`: '{name}' must be an array of the shape {expected}, as `start` and "
+                    f"`update` give it. Received: {shapes[name]}"
+                )
+        return int(rows[0])
 
     def _inputs(self, steps: Any) -> list[np.ndarray]:
         tensors = keras.tree.flatten(self._input)

@@ -1,6 +1,6 @@
 """Write captions of images with an exported model.
 
-It needs Python 3.11, NumPy and onnxruntime, for images Pillow, and the files beside it.
+It needs Python 3.11, NumPy and onnxruntime, and the files beside it; for images Pillow.
 
     python predict.py one.jpg two.png     # one JSON object for each image
 

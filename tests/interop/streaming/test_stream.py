@@ -271,3 +271,28 @@ def test_wrong_arguments() -> None:
         stream.update(state, SEQUENCES[:, 0])
     with pytest.raises(ValueError, match=r"must have the parts \['reader_state_0'\]"):
         stream.update({}, SEQUENCES)
+
+
+def test_rows_are_those_of_the_state() -> None:
+    """An operation of the backend would broadcast one row to several, silently."""
+    stream = kerasseq.stream(numbers(layers.GRU(4, name="reader")))
+    for rows in (0, -1, 1.5, "a", True):
+        with pytest.raises(ValueError, match=f"whole number above zero. Received: rows={rows!r}"):
+            stream.start(rows)  # type: ignore[arg-type]
+    assert stream.start(np.int64(2))["reader_state_0"].shape == (2, 4)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"'x' must have as many rows as the state, 1. .* 3\."):
+        stream.update(stream.start(1), SEQUENCES)
+    for state in (None, [np.zeros((3, 4))]):
+        with pytest.raises(ValueError, match=r"parts \['reader_state_0'\].*Received: state="):
+            stream.update(state, SEQUENCES)  # type: ignore[arg-type]
+    for part in (np.zeros((3, 5)), np.float32(0)):
+        with pytest.raises(ValueError, match="'reader_state_0' must be an array of the shape"):
+            stream.update({"reader_state_0": part}, SEQUENCES)
+
+
+def test_rows_are_those_of_a_fixed_batch() -> None:
+    model = keras.Sequential([keras.Input((None, 3), batch_size=2), layers.GRU(4, name="reader")])
+    stream = kerasseq.stream(model)
+    assert stream.start()["reader_state_0"].shape == (2, 4)
+    with pytest.raises(ValueError, match="`rows` must be 2, the size of the model's batch"):
+        stream.start(1)
