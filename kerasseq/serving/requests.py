@@ -192,6 +192,8 @@ class Requests:
         entry = self.entries[name]
         if kind == "missing":
             return f"{name} is missing: send an object such as {self.example}"
+        if kind == "too_short":
+            return f"{name} is empty: send at least one row"
         if kind in ("greater_than_equal", "less_than_equal"):
             return (
                 f"{name} may be at most {_bound(name, self._limits):,} in size on this server. "

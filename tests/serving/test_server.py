@@ -76,6 +76,7 @@ def test_requests_at_a_time_are_answered_as_in_python_and_none_is_lost_at_the_en
     for body, status, words in [
         (b'{"data":', 422, "no JSON"),
         ({}, 422, "data is missing"),
+        ({"data": []}, 422, "data is empty: send at least one row"),
         ({"data": TEXTS, "datum": 1}, 422, "datum"),
         ({"date": TEXTS}, 422, "no argument 'date'"),
         ({"data": ["x"] * 10_001}, 413, "10,000"),
