@@ -45,10 +45,7 @@ def load(path: str | os.PathLike[str], name: str, *, compile: bool = True) -> tu
     """
     place = paths.user_path(path, name)
     atomic.finish(place)
-    file = place / "model.keras" if place.is_dir() else place
-    if not file.is_file():
-        message = f"The folder '{place}' holds no model.keras." if place.is_dir() else ""
-        raise FileNotFoundError(message or f"There is no file '{file}'.")
+    file = paths.model_file(place)
     lfs.check_no_pointer(file)
     if file.suffix == ".keras":
         if not zipfile.is_zipfile(file):
