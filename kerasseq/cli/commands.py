@@ -20,7 +20,7 @@ import typer
 from kerasseq import params, registry
 from kerasseq.cli import options as signatures
 from kerasseq.formatting.table import FORMATS, Table, Tabular, from_frame, printable
-from kerasseq.io import paths
+from kerasseq.io import atomic, paths
 from kerasseq.settings import signature
 
 if TYPE_CHECKING:
@@ -178,8 +178,7 @@ def explain(
     format: Format = "table",
 ) -> None:
     """Show which kernel runs each recurrent layer, and why not a faster one."""
-    if file.exists():  # a missing file is reported without waiting for a backend
-        import_backend()
+    _import_backend_for(file)
     from kerasseq.insight import explain
 
     display(explain.explain(file, time), format)
@@ -198,8 +197,7 @@ def convert(
     format: Format = "table",
 ) -> None:
     """Write the same model on the layers of kerasseq, which are faster."""
-    if old.exists():  # a missing file is reported without waiting for a backend
-        import_backend()
+    _import_backend_for(old)
     from kerasseq.interop.convert import convert_file
 
     display(convert_file(old, new, back, overwrite), format)
@@ -238,8 +236,7 @@ def export(
             target, format, overwrite=overwrite, quantize=quantize, data=data and str(data)
         )
     else:
-        if source.exists():  # a missing file is reported without waiting for a backend
-            import_backend()
+        _import_backend_for(source)
         from kerasseq.interop.export import export as export_model
 
         if data is not None:
@@ -296,6 +293,13 @@ def import_backend() -> None:
     finally:
         os.dup2(standard_error, 2)
         os.close(standard_error)
+
+
+def _import_backend_for(path: Path) -> None:
+    """Import Keras for the model at a path; without one, raise its error before that."""
+    atomic.finish(path)
+    paths.model_file(path)
+    import_backend()
 
 
 def show(folder: Folder) -> None:

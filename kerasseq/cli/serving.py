@@ -23,6 +23,12 @@ def serve(
     bytes: Annotated[
         str, typer.Option(metavar="NUMBER", help="Bytes that a request may have: 10M.")
     ] = "10M",
+    characters: Annotated[
+        str, typer.Option(metavar="NUMBER", help="Characters that a text may have: 20000, 20k.")
+    ] = "20k",
+    length: Annotated[
+        str, typer.Option(metavar="NUMBER", help="Tokens that a text to generate may have.")
+    ] = "1k",
     queue: Annotated[int, typer.Option(help="Requests that may wait; more get status 503.")] = 256,
     wait: Annotated[
         float, typer.Option(help="Milliseconds to wait for requests to predict together.")
@@ -37,7 +43,12 @@ def serve(
 
     server.check_installed()
     limits = Limits(
-        rows=commands.number(rows), bytes=commands.number(bytes), queue=queue, wait=wait
+        rows=commands.number(rows),
+        characters=commands.number(characters),
+        length=commands.number(length),
+        bytes=commands.number(bytes),
+        queue=queue,
+        wait=wait,
     )
     commands.check_run(folder)
     server.serve(lambda: commands.load(folder), host, port, limits, save=save)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 import warnings
 import zipfile
@@ -20,6 +21,11 @@ from kerasseq.io import atomic, lfs, paths
 __all__ = ["load"]
 
 _LONG = 400  # characters of an error message
+# What Keras says of such a file, somewhere in a message that has whole configs of layers.
+_UNKNOWN = re.compile(r"Could not locate (class|function) '([^']+)'")
+_LAMBDA = "Requested the deserialization of a `Lambda` layer"
+_CAUSE = "Exception encountered: "
+_CONFIG = re.compile(r"\s*Full object config: .*|\s*config=\{.*")
 
 
 def load(path: str | os.PathLike[str], name: str, *, compile: bool = True) -> tuple[Any, list[str]]:
@@ -45,10 +51,7 @@ def load(path: str | os.PathLike[str], name: str, *, compile: bool = True) -> tu
     """
     place = paths.user_path(path, name)
     atomic.finish(place)
-    file = place / "model.keras" if place.is_dir() else place
-    if not file.is_file():
-        message = f"The folder '{place}' holds no model.keras." if place.is_dir() else ""
-        raise FileNotFoundError(message or f"There is no file '{file}'.")
+    file = paths.model_file(place)
     lfs.check_no_pointer(file)
     if file.suffix == ".keras":
         if not zipfile.is_zipfile(file):
@@ -108,7 +111,24 @@ def _loaded(file: Path, compile: bool) -> Any:
 
 
 def _line(error: Exception) -> str:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if len(reason) > _LONG:  # it may have a whole config, with the cause at its start or end
+    """What is wrong with a file, and what to do, without the configs in a message of Keras."""
+    message = " ".join(str(error).split())
+    if _LAMBDA in message:
+        return (
+            "it has a Lambda layer, whose Python code may do anything and is not run from a file: "
+            "save the model with a layer of your own class in its place"
+        )
+    if unknown := _UNKNOWN.search(message):
+        kind, name = unknown.groups()
+        registered = re.search(rf"'registered_name': '([^']*>{re.escape(name)})'", message)
+        key = registered[1] if registered else name  # with the package that it was registered in
+        return (
+            f"it has the {kind} '{name}', which Keras does not know here: in Python, import the "
+            f"module that registers it, or set keras.saving.get_custom_objects()['{key}'] = "
+            f"{name}, and call kerasseq after that"
+        )
+    cause = message.rpartition(_CAUSE)[2]
+    reason = _CONFIG.sub("", cause) or cause or type(error).__name__
+    if len(reason) > _LONG:  # the cause is at its start or end
         reason = f"{reason[: _LONG // 2]} ... {reason[-_LONG // 2 :]}"
     return reason

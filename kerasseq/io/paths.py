@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["check_data_path", "output_file", "user_path"]
+__all__ = ["check_data_path", "model_file", "output_file", "user_path"]
 
 _SHOWN = 60  # characters of a path in an error
 
@@ -71,6 +71,19 @@ def check_data_path(path: Path) -> None:
             f"{path} is the folder of a run, not of data. "
             "Use kerasseq.load or `kerasseq predict` with it."
         )
+
+
+def model_file(path: Path) -> Path:
+    """The file of a model: the path itself, or `model.keras` in the folder that it leads to.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    file = path / "model.keras" if path.is_dir() else path
+    if not file.is_file():
+        message = f"The folder '{path}' holds no model.keras." if path.is_dir() else ""
+        raise FileNotFoundError(message or f"There is no file '{file}'.")
+    return file
 
 
 def output_file(value: str | os.PathLike[str], name: str) -> Path:

@@ -15,7 +15,9 @@ class Limits:
 
     Args:
         rows: largest number of rows of a request, and largest value of its whole numbers (the
-            length of a text, say).
+            number of samples, say).
+        characters: largest number of characters of a text.
+        length: largest number of tokens to generate.
         bytes: largest size of the body of a request.
         queue: largest number of requests that wait.
         batch: largest number of rows of several requests that are predicted in one call.
@@ -32,6 +34,8 @@ class Limits:
     """
 
     rows: int = 10_000
+    characters: int = 20_000
+    length: int = 1_000
     bytes: int = 10_000_000
     queue: int = 256
     batch: int = 256

@@ -26,6 +26,7 @@ __all__ = ["Entry", "Refused", "Request", "Requests"]
 _SCALARS = {"bool": bool, "int": int, "float": float, "str": str}
 _WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
 _UNBOUNDED = "seed"  # a whole number that costs nothing
+_LENGTH = "length"  # a whole number that costs a call of the model each
 
 
 class Refused(Exception):
@@ -105,11 +106,14 @@ class Requests:
     Args:
         run: the run.
         name: name of the verb.
-        limits: limits of rows and whole numbers.
+        limits: limits of rows, texts and whole numbers.
     """
 
     def __init__(self, run: Run, name: str, limits: Limits) -> None:
         self.name, self.verb, self._limits = name, read_verb(run.task, name), limits
+        self._rows_are_texts = "string" in run.row_schema.get("type", ()) and (
+            "contentEncoding" not in run.row_schema
+        )
         entries = _entries(self.verb)
         self.entries = {entry.option.name: entry for entry in entries}
         self._model = _model(name, entries, run.row_schema, limits)
@@ -119,7 +123,7 @@ class Requests:
 
         Raises:
             Refused: 422 if it is no JSON object with arguments of the verb; 413 if it has too many
-                rows.
+                rows, or a text that is too long.
         """
         try:
             sent = self._model.model_validate_json(body)
@@ -140,7 +144,23 @@ class Requests:
                 f"a request may have {self._limits.rows:,} rows. Received: {request.size:,}. Send "
                 "several requests.",
             )
+        for name, value in values.items():
+            self._check_length(name, value)
         return request
+
+    def _check_length(self, name: str, value: Any) -> None:
+        """Refuse a text that is so long that other requests would wait for it."""
+        if self.entries[name].rows:
+            texts = (value or []) if self._rows_are_texts else []
+        else:
+            texts = [value]
+        longest = max(map(_characters, texts), default=0)
+        if longest > self._limits.characters:
+            raise Refused(
+                413,
+                f"{name} may have texts of {self._limits.characters:,} characters on this server. "
+                f"Received: {longest:,}. Send a shorter text.",
+            )
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -172,15 +192,35 @@ class Requests:
         entry = self.entries[name]
         if kind == "missing":
             return f"{name} is missing: send an object such as {self.example}"
+        if kind == "too_short":
+            return f"{name} is empty: send at least one row"
         if kind in ("greater_than_equal", "less_than_equal"):
             return (
-                f"{name} may be at most {self._limits.rows:,} in size on this server. "
+                f"{name} may be at most {_bound(name, self._limits):,} in size on this server. "
                 f"Received: {received}"
             )
         return (
             f"{name} must be {' or '.join(entry.words)}. Received: "
             f"{json.dumps(received, ensure_ascii=False, default=str):.60}"
         )
+
+
+def _bound(name: str, limits: Limits) -> int:
+    """The largest size of a whole number."""
+    return limits.length if name == _LENGTH else limits.rows
+
+
+def _characters(value: Any) -> int:
+    """The number of characters of a text, of one in words, or of the longest one of a table's row.
+
+    >>> [_characters(each) for each in ("four", ["two", "words"], {"text": "four", "day": 12})]
+    [4, 8, 4]
+    """
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(map(_characters, value))
+    return max(map(_characters, value.values()), default=0) if isinstance(value, dict) else 0
 
 
 def _entries(verb: Verb) -> list[Entry]:
@@ -236,7 +276,8 @@ def _model(
             items = dict(row_schema) if not entry.labelled else {"type": "object"}
             bounds = {"min_length": 1, "json_schema_extra": {"items": items}}
         elif {*entry.types} <= {int, None} and option.name != _UNBOUNDED:
-            bounds = {"ge": -limits.rows, "le": limits.rows}
+            bound = _bound(option.name, limits)
+            bounds = {"ge": -bound, "le": bound}
         default = ... if entry.required else option.default
         fields[option.name] = (kind, Field(default, description=option.doc, **bounds))
     config = ConfigDict(extra="forbid", strict=True)

@@ -132,6 +132,27 @@ def test_report_reads_a_file(say: Callable[..., Said], tmp_path: Path) -> None:
     ]
 
 
+def test_a_model_that_is_missing_is_reported_without_a_backend(tmp_path: Path) -> None:
+    commands = [
+        "explain no.keras",
+        "convert no.keras new.keras",
+        "export no",
+        "explain .",
+        "export .",
+    ]
+    code = (
+        "import sys; from kerasseq.cli import main\n"
+        f"print([main(command.split()) for command in {commands}], 'keras' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=300
+    )
+    assert result.stdout == "[2, 2, 2, 2, 2] False\n"
+    lines = result.stderr.splitlines()
+    assert len(lines) == len(commands)
+    assert all(line.startswith("kerasseq: error: ") for line in lines)
+
+
 def test_explain_reads_a_file_and_a_folder(say: Callable[..., Said], tmp_path: Path) -> None:
     import keras
 

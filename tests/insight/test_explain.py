@@ -227,5 +227,27 @@ def test_a_model_is_timed_beside_its_conversion() -> None:
         explain(open_model, time=True)
 
 
+@pytest.mark.parametrize("form", [dict, list])
+def test_a_model_of_several_inputs_is_timed(form: type) -> None:
+    values, late = keras.Input((3, 2), name="values"), keras.Input((4,), name="late")
+    hidden = keras.layers.GRU(4)(values)
+    named = {"values": values, "late": late}  # not in the order of their names
+    outputs = {"sum": hidden + late, "gru": hidden}
+    given, returned = (
+        (named, outputs) if form is dict else map(list, (named.values(), outputs.values()))
+    )
+    model = keras.Model(given, returned)
+    model(given)  # a model that is also a part of another one
+    assert len(timing.timed(model, rounds=1)) == 2
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["sentiment", "forecasting", "sequences", "tagging"])
+def test_the_model_of_a_run_is_timed(name: str) -> None:
+    folder = Path(__file__).parents[1] / "golden" / "runs" / name
+    _, inference = explain(folder, time=True).times
+    assert inference.startswith("inference of 32 rows: ")
+
+
 def test_it_is_a_public_function() -> None:
     assert kerasseq.explain is explain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -202,6 +203,58 @@ def test_lambdas_in_a_file_stay_closed(tmp_path: Path) -> None:
     keras.Sequential([keras.Input((5, 3)), *hidden]).save(tmp_path / "old.keras")
     with pytest.raises(ValueError, match=r"old\.keras' cannot be loaded: .*[Ll]ambda"):
         conversion(tmp_path / "old.keras")
+
+
+class Doubling(keras.layers.Layer):
+    """A layer that is not registered."""
+
+    def call(self, x: Any) -> Any:
+        """Twice the input."""
+        return 2 * x
+
+
+def _halved(x: Any) -> Any:
+    return x / 2
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (Doubling(), "it has the class 'Doubling', which Keras does not know here"),
+        (keras.layers.Dense(2, activation=_halved), "it has the function '_halved', which Keras"),
+        (keras.layers.Lambda(lambda x: x + 1), "it has a Lambda layer"),
+    ],
+)
+def test_what_a_file_may_not_or_cannot_bring_is_one_sentence(
+    layer: Any, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = str(tmp_path / "old.keras")
+    inner = keras.Sequential([keras.Input((5, 3)), layer])
+    keras.Sequential([keras.Input((5, 3)), inner, keras.layers.GRU(2)]).save(old)
+    for command in (["convert", old, f"{tmp_path}/new.keras"], ["explain", old], ["export", old]):
+        assert main(command) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"old.keras' cannot be loaded: {words}" in line
+        assert not re.search(r"config=|shared_object_id|safe_mode| at 0x", line)
+    with keras.saving.custom_object_scope({"Doubling": Doubling, "_halved": _halved}):
+        if not isinstance(layer, keras.layers.Lambda):
+            assert [each.before for each in conversion(old).layers] == ["keras.layers.GRU"]
+
+
+def test_a_class_that_a_package_registered_is_named_with_it(tmp_path: Path) -> None:
+    name = "shop>Registered"
+    scale = keras.saving.register_keras_serializable("shop")(type("Registered", (Doubling,), {}))
+    layers = [scale(), keras.layers.GRU(2)]
+    keras.Sequential([keras.Input((5, 3)), *layers]).save(tmp_path / "old.keras")
+    objects = keras.saving.get_custom_objects()
+    registered = objects.pop(name)
+    with pytest.raises(ValueError, match=rf"class 'Registered'.*get_custom_objects.*'{name}'"):
+        conversion(tmp_path / "old.keras")
+    objects[name] = registered
+    try:
+        assert len(conversion(tmp_path / "old.keras").layers) == 1
+    finally:
+        del objects[name]
 
 
 def test_explain_says_what_a_conversion_would_do(tmp_path: Path) -> None:

@@ -111,9 +111,11 @@ def test_requests_at_a_time_are_answered_as_in_python_and_none_is_lost_at_the_en
     for body, status, words in [
         (b'{"data":', 422, "no JSON"),
         ({}, 422, "data is missing"),
+        ({"data": []}, 422, "data is empty: send at least one row"),
         ({"data": TEXTS, "datum": 1}, 422, "datum"),
         ({"date": TEXTS}, 422, "no argument 'date'"),
         ({"data": ["x"] * 10_001}, 413, "10,000"),
+        ({"data": ["x", "x" * 20_001]}, 413, "20,000 characters"),
     ]:
         code, answer = _post(address, body)
         assert (code, words in answer["error"]) == (status, True), answer
@@ -123,6 +125,32 @@ def test_requests_at_a_time_are_answered_as_in_python_and_none_is_lost_at_the_en
 
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 0
+
+
+def test_what_would_keep_other_requests_waiting_is_refused() -> None:
+    from kerasseq.serving.limits import Limits
+    from kerasseq.serving.requests import Refused, Requests
+
+    limits = Limits(characters=20, length=7)
+    run = kerasseq.load(FOLDER.with_name("language-model"))
+
+    def read(verb: str, **body: Any) -> Any:
+        return Requests(run, verb, limits).read(json.dumps(body).encode()).values
+
+    for verb, body, status, words in [
+        ("generate", {"prompt": "x" * 21}, 413, "prompt may have texts of 20 characters"),
+        ("generate", {"prompt": "x", "stop": "x" * 21}, 413, "stop may have texts of 20"),
+        ("generate", {"prompt": "x", "length": 8}, 422, "length may be at most 7"),
+        ("complete", {"prompt": "x", "length": 8}, 422, "length may be at most 7"),
+        ("score", {"data": ["x", "x" * 21]}, 413, "Received: 21"),
+        ("evaluate", {"data": [{"text": "x" * 21}]}, 413, "Received: 21"),
+    ]:
+        with pytest.raises(Refused, match=words) as refusal:
+            read(verb, **body)
+        assert refusal.value.status == status
+    most = {"prompt": "x" * 20, "length": 7}
+    assert read("generate", **most) == most
+    assert read("score", data=["x" * 20] * 3) == {"data": ["x" * 20] * 3}
 
 
 def _refusal(*arguments: str) -> str:
