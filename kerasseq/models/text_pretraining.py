@@ -64,9 +64,10 @@ class _Neighbours(keras.layers.Layer):
             shape=(self.embedding.input_dim,), name="bias", initializer="zeros"
         )
         self.projections = []
-        for levels in directions(self.recurrent):
+        for number, levels in enumerate(directions(self.recurrent)):
             shape = levels[-1].compute_output_shape((None, None, 1))
-            projection = keras.layers.Dense(width, use_bias=False)
+            name = f"projection_{number}"
+            projection = keras.layers.Dense(width, use_bias=False, name=name)
             projection.build(shape)
             self.projections.append(projection)
         self.built = True

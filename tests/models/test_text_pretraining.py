@@ -34,7 +34,7 @@ def test_it_is_the_loss_of_the_next_token() -> None:
     tokens = _tokens()
     states = np.asarray(model.get_layer("recurrent")(model.get_layer("embedding")(tokens)))
     weights = {w.path.partition("/")[2]: np.asarray(w) for w in pretraining.weights}
-    (projection,) = (w for path, w in weights.items() if path.endswith("dense/kernel"))
+    (projection,) = (w for path, w in weights.items() if path.endswith("projection_0/kernel"))
     (table,) = model.get_layer("embedding").get_weights()
     log_shares = special.log_softmax(states[:, :-1] @ projection @ table.T, axis=-1)
     expected = -np.take_along_axis(log_shares, tokens[:, 1:, None], axis=-1)
