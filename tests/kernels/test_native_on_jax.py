@@ -273,9 +273,11 @@ def test_a_program_of_any_size_takes_a_kernel_that_can(jax: Any) -> None:
     expected = numpy(layer(x))
     assert layer.kernel.name == "native"
     sizes = jax.ShapeDtypeStruct(jax.export.symbolic_shape("batch, 5, 3"), "float32")
-    program = jax.export.export(jax.jit(layer))(sizes)
+    jax.eval_shape(layer, sizes)
     assert layer.kernel.name == "scan"
     assert "traced for any size" in layer.kernel.reasons["native"]
+    program = jax.export.export(jax.jit(lambda x: layer(x)))(sizes)
+    assert "exported" in layer.kernel.reasons["native"]
     close(program.call(x), expected)
 
 
