@@ -111,7 +111,7 @@ def _loaded(file: Path, compile: bool) -> Any:
 
 
 def _line(error: Exception) -> str:
-    """What is wrong with a file, and what to do, without the configs in a message of Keras."""
+    """The fault of a file and its remedy, without the configs that Keras prints in a message."""
     message = " ".join(str(error).split())
     if _LAMBDA in message:
         return (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 
-__all__ = ["child_layers", "recurrent_layers"]
+__all__ = ["child_layers", "layers_with", "recurrent_layers"]
 
 
 def recurrent_layers(layer: Any, path: str = "") -> Iterator[tuple[Any, str]]:
@@ -42,6 +42,36 @@ def _recurrent_layers(layer: Any, path: str, visited: set[int]) -> Iterator[tupl
         inside = child_layers(layer)
     for child in inside:
         yield from _recurrent_layers(child, f"{path}/{child.name}".lstrip("/"), visited)
+
+
+def layers_with(layer: Any, reason: Callable[[Any], str | None]) -> dict[str, str]:
+    """Layers inside a layer for which there is a reason, by path; not the layers inside them.
+
+    Args:
+        layer: A Keras model or layer.
+        reason: A function that gives the reason of one layer, or None.
+
+    Example:
+        >>> model = keras.Sequential([keras.layers.GRU(4, stateful=True, name="reader")])
+        >>> layers_with(model, lambda layer: "it is stateful" if layer.stateful else None)
+        {'reader': 'it is stateful'}
+    """
+    return dict(_layers_with(layer, reason, "", set()))
+
+
+def _layers_with(
+    layer: Any, reason: Callable[[Any], str | None], path: str, visited: set[int]
+) -> Iterator[tuple[str, str]]:
+    for child in layer.layers if isinstance(layer, keras.Model) else child_layers(layer):
+        if id(child) in visited:
+            continue
+        visited.add(id(child))
+        place = f"{path}/{child.name}".lstrip("/")
+        because = reason(child)
+        if because is not None:
+            yield place, because
+        else:
+            yield from _layers_with(child, reason, place, visited)
 
 
 def child_layers(layer: Any) -> list[Any]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import keras
-
-from kerasseq.interop.inside import child_layers
+from kerasseq.interop.inside import layers_with
 
 __all__ = ["check_not_quantized"]
 
@@ -20,6 +17,7 @@ def check_not_quantized(model: Any) -> None:
 
     Example:
 
+    >>> import keras
     >>> layers = [keras.Input((None, 3)), keras.layers.Dense(4, name="tags")]
     >>> model = keras.Sequential(layers, name="tagger")
     >>> check_not_quantized(model)
@@ -29,7 +27,7 @@ def check_not_quantized(model: Any) -> None:
         ...
     ValueError: `model`: 1 layer of 'tagger' is quantized: tags (int8). Pass the model as it was ...
     """
-    modes = dict(_modes(model, "", set()))
+    modes = layers_with(model, _mode)
     if modes:
         count = len(modes)
         listed = ", ".join(f"{path} ({mode})" for path, mode in modes.items())
@@ -40,15 +38,7 @@ def check_not_quantized(model: Any) -> None:
         )
 
 
-def _modes(layer: Any, path: str, visited: set[int]) -> Iterator[tuple[str, str]]:
-    """Path and type of the weights of each quantized layer inside a layer."""
-    for child in layer.layers if isinstance(layer, keras.Model) else child_layers(layer):
-        if id(child) in visited:
-            continue
-        visited.add(id(child))
-        place = f"{path}/{child.name}".lstrip("/")
-        mode = getattr(child.dtype_policy, "quantization_mode", None)
-        if mode is not None:
-            yield place, mode
-        else:
-            yield from _modes(child, place, visited)
+def _mode(layer: Any) -> str | None:
+    """The type of the weights of a quantized layer."""
+    mode: str | None = getattr(layer.dtype_policy, "quantization_mode", None)
+    return mode

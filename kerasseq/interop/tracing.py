@@ -170,7 +170,7 @@ class _Masks:
 
 
 def check_graph(model: Any) -> None:
-    """Raise an error for what is no built model of layers that Keras knows as a list or a graph.
+    """Raise an error unless the model is Sequential or functional, and built.
 
     Quantized layers are refused, too: a reader of their weights would leave out the scales.
     """

@@ -26,7 +26,7 @@ MANIFEST, MODEL, PREPROCESSING = "manifest.json", "model.onnx", "preprocessing.j
 
 @dataclass(frozen=True)
 class Standalone:
-    """What a run's predictions need.
+    """Module, preprocessing and models of an exported run.
 
     Args:
         module: the source file that becomes predict.py; it imports the standard library, NumPy,

@@ -25,7 +25,7 @@ class _Waiting:
 
 
 class Queue:
-    """A bounded queue, and one thread that answers what is in it.
+    """A bounded queue, and one thread that answers its requests.
 
     Requests that arrive while the thread is busy are answered together in its next call, if they
     can be. A first request waits for others for some milliseconds.

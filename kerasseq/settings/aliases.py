@@ -23,7 +23,7 @@ _OF_RECIPE = {
     },
     "forecasting": {"scheduled": "scheduled_sampling", "error": "loss"},
 }
-# Settings that came later, whose default is not what was done before.
+# Settings that came later, whose default differs from the behaviour before.
 _BEFORE: dict[str, dict[str, Any]] = {
     "forecasting": {"final": "train"},
     "language_model": {"restarts": 0.0},

@@ -452,7 +452,7 @@ class Task(abc.ABC, Generic[S, R]):
         return {}
 
     def standalone(self, model: keras.Model, state: Mapping[str, Any], settings: S) -> Standalone:
-        """What an exported run needs: its preprocessing, and other models than that of the run.
+        """Module, preprocessing and models of an exported run.
 
         Raises:
             ValueError: if runs of this recipe, or with these settings, cannot be exported.

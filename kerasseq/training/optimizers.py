@@ -107,7 +107,7 @@ def check(settings: Any) -> None:
         ]
     elif settings.optimizer.lower() == "asgd" and settings.ema_momentum is not None:
         faults.append(
-            "optimizer='asgd' keeps an average of its own: leave ema_momentum= out. "
+            "optimizer='asgd' averages the weights already: leave ema_momentum= out. "
             f"Received: ema_momentum={settings.ema_momentum!r}"
         )
     raise_faults(faults)

@@ -349,7 +349,7 @@ def test_weights_learn_from_all_rows_and_scores_stay_honest(
     np.testing.assert_allclose(_numbers(honest.forecasts), _numbers(expected.forecasts), rtol=1e-5)
     assert "before the refit" in honest.weights
     assert honest.weights in honest._repr_html_()
-    assert expected.weights == "those of the run"
+    assert expected.weights == "of the run"
 
 
 def test_a_damaged_scored_model_is_refused(of_all: ForecastRun, tmp_path: Path) -> None:

@@ -174,20 +174,25 @@ def test_equal_seeds_give_equal_runs_of_other_networks() -> None:
     assert one.history == two.history
 
 
-@pytest.mark.thorough
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+def _check_interruption(folder: Path, **settings: Any) -> None:
+    """A run that was interrupted in its second epoch ends as one that was not."""
+
     def stop(epoch: int, logs: Any) -> None:
         if epoch == 1:
             raise KeyboardInterrupt
 
-    given = {**QUICK, "epochs": 3}
     callback = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
     with pytest.raises(KeyboardInterrupt):
-        sentiment(_reviews(60), out=tmp_path / "run", callbacks=[callback], **given)
-    resumed = sentiment(_reviews(60), out=tmp_path / "run", **given)
-    whole = sentiment(_reviews(60), **given)
+        sentiment(_reviews(60), out=folder, callbacks=[callback], **settings)
+    resumed = sentiment(_reviews(60), out=folder, **settings)
+    whole = sentiment(_reviews(60), **settings)
     assert resumed.history == whole.history
     assert _same(resumed.model, whole.model)
+
+
+@pytest.mark.thorough
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    _check_interruption(tmp_path / "run", **{**QUICK, "epochs": 3})
 
 
 @pytest.mark.thorough
@@ -343,18 +348,7 @@ def test_pretraining_comes_before_training_and_is_in_the_summary(tmp_path: Path)
 
 @pytest.mark.thorough
 def test_an_interrupted_run_is_not_pretrained_again(tmp_path: Path) -> None:
-    def stop(epoch: int, logs: Any) -> None:
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    settings = {**PRETRAINED, "epochs": 3}
-    callback = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
-    with pytest.raises(KeyboardInterrupt):
-        sentiment(_reviews(60), out=tmp_path / "run", callbacks=[callback], **settings)
-    resumed = sentiment(_reviews(60), out=tmp_path / "run", **settings)
-    whole = sentiment(_reviews(60), **settings)
-    assert resumed.history == whole.history
-    assert _same(resumed.model, whole.model)
+    _check_interruption(tmp_path / "run", **{**PRETRAINED, "epochs": 3})
 
 
 # The rows that the weights learn from

@@ -68,10 +68,10 @@ def _trace(copy: Any, model: Any, batch: int | None) -> tuple[Any, Any]:
 
     @tf.function(autograph=False)
     def predict(**inputs: Any) -> dict[str, Any]:
-        given = keras.tree.pack_sequence_as(nest, [inputs[name] for name in names])
+        arguments = keras.tree.pack_sequence_as(nest, [inputs[name] for name in names])
         with kernels.run_by(litert.run):
-            outputs = keras.tree.flatten(copy(given, training=False))
-        # An output that is an input, or another output too, needs a tensor of its own.
+            outputs = keras.tree.flatten(copy(arguments, training=False))
+        # An output that is an input, or another output too, needs another tensor.
         return {name: tf.identity(x) for name, x in zip(output_names(model), outputs, strict=True)}
 
     signature = {

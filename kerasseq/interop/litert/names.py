@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from kerasseq.interop.distinct import distinct
+
 __all__ = ["input_names", "output_names"]
 
 
@@ -17,7 +19,7 @@ def input_names(model: Any) -> list[str]:
         >>> input_names(keras.Sequential([keras.Input((3,), name="x-1"), keras.layers.Dense(2)]))
         ['x_1']
     """
-    return _distinct([re.sub(r"\W", "_", tensor.name) for tensor in model.inputs])
+    return distinct([re.sub(r"\W", "_", tensor.name) for tensor in model.inputs])
 
 
 def output_names(model: Any) -> list[str]:
@@ -29,16 +31,4 @@ def output_names(model: Any) -> list[str]:
     """
     names = input_names(model)
     last = [model.layers[-1].name] if isinstance(model, keras.Sequential) else model.output_names
-    return _distinct([*names, *last])[len(names) :]
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Names with a number at the end of those that occur before."""
-    used: dict[str, None] = {}
-    for name in names:
-        number, free = 0, name
-        while free in used:
-            number += 1
-            free = f"{name}_{number}"
-        used[free] = None
-    return [*used]
+    return distinct([*names, *last])[len(names) :]

@@ -1,4 +1,4 @@
-"""Converts a model in a process of its own, whose backend is TensorFlow.
+"""Converts a model in another process, whose backend is TensorFlow.
 
 LiteRT's converter reads functions of TensorFlow. Where Keras runs on JAX or PyTorch, the model is
 saved, and loaded by `python -m kerasseq.interop.litert.process FOLDER`.

@@ -10,6 +10,7 @@ import onnx
 
 from kerasseq.interop.copying import ModelCopy
 from kerasseq.interop.counterparts import copied
+from kerasseq.interop.distinct import distinct
 from kerasseq.interop.onnx.graph import Graph, NotExportable, onnx_dtype
 from kerasseq.interop.onnx.layers import LAYERS
 from kerasseq.interop.onnx.operations import OPERATIONS
@@ -47,14 +48,14 @@ def to_onnx(model: Any) -> onnx.ModelProto:
     check_graph(model)
     copy = ModelCopy(model, copied).result  # tracing calls each layer once more
     traced = trace(copy.inputs, copy.outputs)
-    names = _distinct([tensor.name for tensor in model.inputs])
+    names = distinct([tensor.name for tensor in model.inputs])
     made_by = {
         id(tensor): call.operation.name
         for call in traced.calls
         for tensor in keras.tree.flatten(call.outputs)
     }
     output_names = [made_by.get(id(tensor), tensor.name) for tensor in traced.outputs]
-    output_names = _distinct([*names, *output_names])[len(names) :]
+    output_names = distinct([*names, *output_names])[len(names) :]
     graph = Graph()
     for tensor, name in zip(traced.inputs, names, strict=True):
         graph.bind(tensor, name)
@@ -171,15 +172,3 @@ class _Converter:
 
 def _is_layer(operation: Any) -> bool:
     return isinstance(operation, keras.layers.Layer)
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Names with a number at the end of those that occur before."""
-    used: dict[str, None] = {}
-    for name in names:
-        number, free = 0, name
-        while free in used:
-            number += 1
-            free = f"{name}_{number}"
-        used[free] = None
-    return [*used]

@@ -165,8 +165,8 @@ class _Builder:
         previous = self._part(layer.name, ops.zeros((1, output.shape[-1]), output.dtype))
         mask = ops.cast(mask, "bool")
         if layer.return_sequences:
-            seen = ops.cumsum(ops.cast(mask, "int32"), axis=TIME) > 0
-            output = ops.where(seen[..., None], output, previous[:, None])
+            has_begun = ops.cumsum(ops.cast(mask, "int32"), axis=TIME) > 0
+            output = ops.where(has_begun[..., None], output, previous[:, None])
             self._goes_on(previous, output[:, -1])
         else:
             output = ops.where(ops.any(mask, axis=TIME)[:, None], output, previous)
@@ -204,7 +204,7 @@ class _Builder:
         return part
 
     def _goes_on(self, part: Tensor, new: Tensor) -> None:
-        """Say what a part of the state is after the step; in the order of the parts."""
+        """Set a part of the state after the step; in the order of the parts."""
         named = keras.layers.Identity(name=f"next_{part.name}", dtype=new.dtype)
         self._after.append(named(new))
 

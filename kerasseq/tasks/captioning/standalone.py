@@ -73,12 +73,12 @@ class Predictor:
         Raises:
             ValueError: If an image cannot be read, or features have another shape.
         """
-        given = {
+        options = {
             "beam_width": beam_width,
             "length_penalty": length_penalty,
             "no_repeat_ngram_size": no_repeat_ngram_size,
         }
-        search = self._state["search"] | {k: v for k, v in given.items() if v is not None}
+        search = self._state["search"] | {k: v for k, v in options.items() if v is not None}
         check(search)
         names, features = self._features(data)
         rows = []
@@ -375,12 +375,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write captions of images.")
     parser.add_argument("images", nargs="+", help="image files; or one .npy file of features")
     parser.add_argument("--beam-width", type=int, help="number of captions that are kept")
-    given = parser.parse_args()
-    data: Any = given.images
+    arguments = parser.parse_args()
+    data: Any = arguments.images
     try:
         if len(data) == 1 and data[0].endswith(".npy"):
             data = load(data[0])
-        rows = Predictor().predict(data, given.beam_width)
+        rows = Predictor().predict(data, arguments.beam_width)
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
     for row in rows:

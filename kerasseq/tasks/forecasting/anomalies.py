@@ -101,8 +101,8 @@ def _with_history(stored: Panel, new: Panel, reader: SeriesReader) -> tuple[Pane
         if length <= row or row < reader.lookback:
             called = f"series {name!r}" if name else "the series"
             raise ValueError(
-                f"{called} has {length:,} rows, and the first {reader.rows_needed:,} are what the "
-                "model reads before its first forecast: give more rows, or rows that follow the "
+                f"{called} has {length:,} rows, and the first {reader.rows_needed:,} are read "
+                "before the first forecast: give more rows, or rows that follow the "
                 "last one of the run."
             )
     return panel, first

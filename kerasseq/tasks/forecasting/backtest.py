@@ -102,9 +102,9 @@ def backtest(
 
 
 def _honest_model(task: Forecasting, run: ForecastRun) -> tuple[keras.Model, dict[str, Any], str]:
-    """The model of a run that has not seen the test part, its state, and what it is, in words."""
+    """The model that has not seen the test part, its state, and a description of its weights."""
     if run.resolved.final != "all":
-        return run.model, run.state, "those of the run"
+        return run.model, run.state, "of the run"
     if "scored" not in run.state:
         raise ValueError(
             "this run was refitted on all rows (final='all'), which include the rows to score on, "
@@ -114,7 +114,7 @@ def _honest_model(task: Forecasting, run: ForecastRun) -> tuple[keras.Model, dic
     model = task.build(scored["data_info"], run.resolved)
     model.set_weights(scored["weights"])
     state = {**run.state, "data_info": scored["data_info"], "reader": scored["reader"]}
-    return model, state, "those that were scored, before the refit on all rows"
+    return model, state, "scored, before the refit on all rows"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a point forecast is, the mean or the median, and whether forecasts add up.
+"""Point forecasts: the mean or the median, and whether they add up.
 
 It needs no backend, so that settings that contradict each other are told at once.
 """

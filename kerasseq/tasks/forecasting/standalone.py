@@ -100,7 +100,7 @@ class Predictor:
         if future is not None:
             series = self._reader.with_future(series, future)
         parameters = self._inputs.parameters(series)
-        inputs = self._inputs.of(series, parameters)
+        inputs = self._inputs.windows(series, parameters)
         parts = [
             self._session.run(
                 None, {name: values[start : start + BATCH] for name, values in inputs.items()}
@@ -623,7 +623,7 @@ class Inputs:
         scaler = self._scalers["targets"]
         return scaler.adapted(self.places(series), [one.targets for one in series])
 
-    def of(self, series: Sequence[Series], targets: Scaler) -> dict[str, np.ndarray]:
+    def windows(self, series: Sequence[Series], targets: Scaler) -> dict[str, np.ndarray]:
         """The inputs of one window for each series, by name."""
         windows = [self._window(one, place, targets) for place, one in enumerate(series)]
         inputs = {
