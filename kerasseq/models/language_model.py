@@ -256,7 +256,9 @@ class _CarriedStates(_Loss):
             variable.assign(ops.stop_gradient(ops.cast(new, variable.dtype)))
         return losses
 
-    def compute_output_shape(self, tokens_shape: Any, following_shape: Any, first_shape: Any) -> Any:
+    def compute_output_shape(
+        self, tokens_shape: Any, following_shape: Any, first_shape: Any
+    ) -> Any:
         return tokens_shape[:1]
 
 

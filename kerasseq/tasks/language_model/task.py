@@ -282,8 +282,6 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: LanguageModelSettings
     ) -> Baselines | dict[str, np.ndarray]:
-        import numpy as np
-
         from kerasseq.tasks.language_model.baselines import Baselines
 
         if prepared.test is None:
@@ -291,7 +289,7 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
         # Baselines have no early stopping, so they are fitted on the validation part too.
         known = [cast("Tokens", part).tokens for part in (prepared.train, prepared.validation)]
         words = prepared.data_info["words"]
-        return Baselines(np.concatenate(known), prepared.test.targets.tokens, words)
+        return Baselines(known, prepared.test.targets.tokens, words)
 
     def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
         share = score.details["unknown"]
