@@ -139,7 +139,7 @@ def mean_nats(
 
 
 def _loss_and_gradients(
-    features: Tensor, words: Tensor, shares: Tensor, matrix: Tensor, bias: Tensor, by_word: bool
+    features: Tensor, words: Tensor, shares: Tensor, matrix: Tensor, bias: Tensor, *, by_word: bool
 ) -> list[Tensor]:
     """The loss, and its gradients for the features, the matrix and the bias."""
 

@@ -62,11 +62,11 @@ def read_corpus(data: Any, text: str | None = None) -> Corpus:
     """Read texts to learn from.
 
     Args:
-        data: a text file, which is one document, and is read piece by piece if it is large; a folder or an archive (.zip, .tar.gz, .tgz, .tar)
-            of .txt files, each a document, or with a file for each part, as in
-            `ptb.train.txt`, `ptb.valid.txt` and `ptb.test.txt`; a list of documents; a DataFrame,
-            or a CSV, TSV, JSON-lines or Parquet file, with a document a row; or "demo", the
-            beginning of a play.
+        data: a text file, which is one document, and a `LongText` if it is large; a folder or an
+            archive (.zip, .tar.gz, .tgz, .tar) of .txt files, each a document, or with a file for
+            each part, as in `ptb.train.txt`, `ptb.valid.txt` and `ptb.test.txt`; a list of
+            documents; a DataFrame, or a CSV, TSV, JSON-lines or Parquet file, with a document a
+            row; or "demo", the beginning of a play.
         text: name of the column of texts in a table; None to find it.
 
     Raises:

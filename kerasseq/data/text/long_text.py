@@ -157,9 +157,9 @@ def _decoded(path: Path) -> Iterator[str]:
     decoder, held = codecs.getincrementaldecoder("utf-8-sig")(), ""
     with open(path, "rb") as file:
         while block := file.read(_BLOCK):
-            if b"\0" in block:
-                decode(block, str(path))  # raises for binary files, but for those of UTF-16
             text = held + decoder.decode(block)
+            if "\0" in text:
+                decode(block, str(path))  # raises the error of binary files
             # The second half of a line break may come with the next block.
             held = "\r" if text.endswith("\r") else ""
             yield text.removesuffix("\r").replace("\r\n", "\n")

@@ -108,7 +108,7 @@ class WordDecoder(keras.layers.Layer):
 
     @property
     def last_weights(self) -> tuple[Any, Any]:
-        """Matrix and bias of the last layer; a tied matrix is (words, width), another the reverse."""
+        """Matrix and bias of the last layer; a tied matrix is (words, width)."""
         return self.embedding.embeddings if self.tie_embeddings else self.kernel, self.bias
 
     def logits(self, joint: Tensor) -> Tensor:

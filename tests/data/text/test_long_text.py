@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_other_encodings_are_read_in_memory_and_binary_files_refused(tmp_path: P
 def test_pieces_are_the_text_and_are_cut_where_no_token_is(text: str) -> None:
     cut = [*pieces(text)]
     assert "".join(cut) == text
-    for piece, following in zip(cut, cut[1:]):
+    for piece, following in itertools.pairwise(cut):
         at_line = piece.endswith("\n") and not following[0].isspace()
         at_word = following[0] == " " and not piece[-1].isspace()
         assert at_line or at_word or len(piece) == 20
