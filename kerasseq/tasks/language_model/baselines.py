@@ -12,6 +12,7 @@ __all__ = ["Baselines"]
 
 _UNIGRAM, _KNESER_NEY = "unigram", "Kneser-Ney 5-gram"
 _MOST = 5_000_000  # tokens to learn from; a 5-gram model takes some 150 bytes for each
+_AT_ONCE = 1_000_000  # tokens to score
 _UNUSED = 2  # padding and the start token are never predicted
 
 
@@ -34,8 +35,14 @@ class Baselines(Mapping[str, np.ndarray]):
         self._orders = {_UNIGRAM + cut: 1, _KNESER_NEY + cut: min(5, len(self._known))}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        model = KneserNey(self._known, self._words, self._orders[name], _UNUSED)
-        return -model.log_probabilities(self._test)
+        order = self._orders[name]
+        model = KneserNey(self._known, self._words, order, _UNUSED)
+        nats = []
+        for start in range(0, len(self._test), _AT_ONCE):
+            context = min(start, order - 1)
+            part = self._test[start - context : start + _AT_ONCE]
+            nats.append(-model.log_probabilities(part)[context:])
+        return np.concatenate(nats)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._orders)
