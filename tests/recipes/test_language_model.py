@@ -401,7 +401,7 @@ def test_lines_of_words_end_the_text() -> None:
     model.get_layer("decoder").bias.assign(bias)
     assert writer.sample(["Ada saw"], 20) == [""]
     trained, streams, validation = TASK.training(model, prepared, settings)
-    assert trained is model
+    assert {*trained.input} == {"tokens", "following"}  # and no state is carried
     assert len(streams) == len(parts.train.texts)
     # As many tokens in a batch as streams have.
     assert streams.rows == 8 * 20 * len(streams) // len(prepared.train)
@@ -433,9 +433,9 @@ def test_a_text_on_disk_gives_the_same_run(
 
 def test_a_sampled_softmax_learns_and_is_scored_over_all_words(data: Path) -> None:
     options = {**LEARNING, "tokens": "word", "min_count": 1, "softmax": "sampled", "samples": 4}
-    run = language_model(data, **{**options, "epochs": 12, "vary_steps": True})
+    run = language_model(data, **options, vary_steps=True)
     assert (
-        run.metrics["test"]["perplexity"] < 0.7 * run.metrics["baselines"]["unigram"]["perplexity"]
+        run.metrics["test"]["perplexity"] < 0.8 * run.metrics["baselines"]["unigram"]["perplexity"]
     )
     settings = LanguageModelSettings(data=data, **options)
     _, prepared = perform.prepare(TASK, TASK.load(data, settings), settings)
