@@ -4,7 +4,11 @@ Tinyshakespeare: the last 10% are the test part, and a hundredth of the rest, be
 validation part: settings were chosen on a twentieth. PTB has its own parts; words are separated by
 spaces, and each line ends with an end token. Each setting is a run of the recipe, and a row;
 settings were chosen on the validation parts. `--only NAME` measures some of them; `speed` is the
-speed of generation, which needs no training.
+speed of generation, which needs no training, and `step` the speed and memory of a training step.
+
+`zaremba` is the small model of Zaremba et al. (2014, arXiv 1409.2329) with their training. Their
+loss is the sum over the 20 timesteps of a chunk, and ours the mean: so their rate of 1 is 20, and
+their limit of 5 for the norm of the gradient is 0.25.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import rows
+from benchmarks import language_step, rows
 
 NAME = "language_model"
 METRICS = {
@@ -32,7 +36,7 @@ METRICS = {
 }
 #: The settings of nanoGPT for a GPU and for a CPU, 10.7 and 0.8 million parameters.
 PUBLISHED = "nanoGPT 1.470 on a GPU, 1.88 on a CPU"
-SPEED = "speed"
+SPEED, STEP, ZAREMBA = "speed", "step", "zaremba"
 BATCHES = (1, 64)
 WIDTH = {"units": 512, "words": 69, "length": 1024}
 PIECE = 64  # characters that `run.generate` samples in one compiled loop
@@ -73,8 +77,22 @@ TASKS = {
             **{"epochs": 20, "learning_rate": 2e-3},
         },
     ),
+    ZAREMBA: Task(
+        "PTB, words, small model of Zaremba et al.",
+        "text",
+        {
+            **{"tokens": "word", "min_count": 1, "vocabulary_size": 10_100},
+            **{"units": 200, "depth": 2, "tied": False},
+            **{"dropout": 0.0, "layer_dropout": 0.0, "embedding_dropout": 0.0, "restarts": 0.0},
+            **{"batch_size": 20, "steps": 20, "epochs": 13, "patience": 13},
+            **{"optimizer": "sgd", "weight_decay": None, "clipnorm": 5 / 20},
+        },
+    ),
     "demo": Task("demo, characters", "demo"),
 }
+#: Zaremba et al.: chunks of an epoch, epochs at the first rate, which is halved in each later one.
+CHUNKS, FIRST_EPOCHS, RATE = 2_324, 4, 20.0
+INITIAL = 0.1  # weights begin uniformly between this number and its negative
 
 
 def runs(only: Sequence[str]) -> Iterator[rows.Row]:
@@ -84,15 +102,22 @@ def runs(only: Sequence[str]) -> Iterator[rows.Row]:
             for batch in BATCHES:
                 setting = {**WIDTH, "batch": batch}
                 yield rows.measured(NAME, setting, functools.partial(speed, setting))
+        elif name == STEP:
+            for setting in language_step.SETTINGS:
+                yield rows.measured(
+                    NAME, setting, functools.partial(language_step.measure, setting)
+                )
         else:
             task = TASKS[name]
             yield rows.measured(NAME, _setting(task), functools.partial(_run, task))
 
 
 def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
-    """The results beside their baselines, or the speeds (part "speed"), as Markdown."""
+    """The results beside their baselines, or the speeds (part "speed" or "step"), as Markdown."""
     if part == SPEED:
         return _speeds(measured)
+    if part == STEP:
+        return _steps(measured)
     header = ["data", "model", *METRICS.values(), "parameters", "minutes"]
     lines: list[list[str]] = []
     for name, task in TASKS.items():
@@ -180,6 +205,25 @@ def _speeds(measured: Sequence[rows.Row]) -> str:
     return rows.markdown(header, lines, 0)
 
 
+def _steps(measured: Sequence[rows.Row]) -> str:
+    lines = []
+    for row in measured:
+        if row["setting"] in language_step.SETTINGS:
+            seconds, peak = row["result"]["seconds"], row["result"]["bytes"]
+            first = seconds[language_step.PLAIN]
+            lines += [
+                [
+                    f"2 x {row['setting']['units']}",
+                    name,
+                    f"{taken * 1000:.0f} ms",
+                    f"{first / taken:.1f}x",
+                    f"{peak[name] / 2**20:.0f} MiB",
+                ]
+                for name, taken in seconds.items()
+            ]
+    return rows.markdown(["model", "layers", "a step", "ratio", "peak memory"], lines, 2)
+
+
 def _figures(scores: dict[str, float]) -> list[str]:
     return [f"{scores[metric]:.{1 if scores[metric] > 20 else 3}f}" for metric in METRICS]
 
@@ -197,18 +241,41 @@ def _run(task: Task) -> dict[str, Any]:
     import kerasseq
 
     data: Any = task.data if task.data == "demo" else rows.data_folder() / task.data
-    run = kerasseq.language_model(data, **task.settings)
+    extra = _training_of_zaremba() if task is TASKS[ZAREMBA] else {}
+    run = kerasseq.language_model(data, **task.settings, **extra)
     run.summary()
     return rows.scores(run)
 
 
+def _training_of_zaremba() -> dict[str, Any]:
+    """Arguments of the recipe that are objects: the learning rate, and the initial weights."""
+    import keras
+
+    class UniformWeights(keras.callbacks.Callback):
+        """Gives all weights a uniform initial value, before the first epoch."""
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            for seed, weight in enumerate(self.model.trainable_variables):
+                initializer = keras.initializers.RandomUniform(-INITIAL, INITIAL, seed=seed)
+                weight.assign(initializer(weight.shape))
+
+    halvings = range(1, TASKS[ZAREMBA].settings["epochs"] - FIRST_EPOCHS + 1)
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
+        [(FIRST_EPOCHS + k) * CHUNKS for k in range(len(halvings))],
+        [RATE, *(RATE / 2**k for k in halvings)],
+    )
+    return {"schedule": schedule, "callbacks": [UniformWeights()]}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--only", nargs="+", choices=[*TASKS, SPEED], default=[*TASKS, SPEED])
+    names = [*TASKS, SPEED, STEP]
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
     for number, _ in enumerate(runs(parser.parse_args(argv).only), start=1):
         print(f"{number} done", file=sys.stderr, flush=True)
     print(table(rows.load(NAME)))
-    print(table(rows.load(NAME), SPEED))
+    for part in (SPEED, STEP):
+        print(table(rows.load(NAME), part))
     return 0
 
 

@@ -123,7 +123,10 @@ _LATER_OF: dict[str, dict[str, Any]] = {
     },
     "sentiment": {"layer_decay": 1.0, "unfreeze": 0, "pretrain": False, "pretrain_epochs": 10},
     "tagging": {"sentence_label": None},
-    "language_model": dict.fromkeys(("weight_drop", "activation_penalty", "temporal_penalty"), 0.0),
+    "language_model": {
+        **dict.fromkeys(("weight_drop", "activation_penalty", "temporal_penalty"), 0.0),
+        **{"softmax": "full", "samples": 1024, "vary_steps": False},
+    },
 }
 # Defaults that became "auto", which resolves to them in all rows that were measured before.
 _BEFORE_AUTO: dict[str, dict[str, Any]] = {"sequence_classification": {"jitter": 0.1}}

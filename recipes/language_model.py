@@ -88,6 +88,15 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         "whether the last layer shares its matrix with the embedding; a linear projection is added "
         "where their widths differ",
     )
+    softmax: Literal["full", "sampled"] = setting(
+        "full",
+        'words that the softmax of the training is taken over: "full" for all of them, "sampled" '
+        "for a random sample, which is faster where there are many words; scores are always over "
+        "all words",
+    )
+    samples: int = setting(
+        1024, "words of the sample, drawn anew for each chunk, for softmax='sampled'", least=1
+    )
     dropout: float = setting(
         0.3, "dropout rate before the last layer; all dropouts are locked over time"
     )
@@ -124,6 +133,11 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         "tokens of a chunk, over which the gradient is propagated",
         least=1,
         range=Int(20, 150, log=True),
+    )
+    vary_steps: bool = setting(
+        False,
+        "whether chunks are by turns a third shorter and longer than `steps`, and end at other "
+        "tokens in every epoch; a chunk counts by its length; not for `lines`",
     )
     restarts: float = setting(
         0.01,

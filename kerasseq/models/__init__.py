@@ -10,6 +10,7 @@ from kerasseq.models.language_model import LanguageModelConfig, TokenScorer
 from kerasseq.models.likelihoods import Likelihood
 from kerasseq.models.sequence_classifier import SequenceClassifierConfig
 from kerasseq.models.sequence_classifier_stream import SequenceState, SequenceStream
+from kerasseq.models.softmax_loss import BatchLoss
 from kerasseq.models.tagger import TaggerConfig
 from kerasseq.models.text_pretraining import NeighbourLoss
 from kerasseq.models.transfer import (
@@ -20,6 +21,7 @@ from kerasseq.models.transfer import (
 from kerasseq.models.word_loss import WordLoss
 
 __all__ = [
+    "BatchLoss",
     "Captioner",
     "Classifier",
     "FeatureExtractor",

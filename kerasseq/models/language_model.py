@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from kerasseq import cells, layers
+from kerasseq.models.softmax_loss import SoftmaxLoss
 from kerasseq.params import Count, count
 from kerasseq.params.cost import Cost, dense, over_time, table
 from kerasseq.params.spec import positive_int
@@ -142,35 +143,86 @@ class LanguageModelConfig:
         return keras.Model({"tokens": tokens}, decoder(tokens), name="language_model")
 
     def training_model(
-        self, model: keras.Model, streams: int, validation_streams: int = 1
+        self,
+        model: keras.Model,
+        streams: int | None = None,
+        validation_streams: int = 1,
+        samples: int | None = None,
     ) -> keras.Model:
-        """A model with the same layers that carries its state from batch to batch.
+        """A model with the same layers that computes its loss, to be compiled with `BatchLoss`.
 
-        A further input, `first`, int (streams,), is 1 where a row starts anew. The gradient ends at
-        the beginning of a batch: truncated backpropagation through time.
+        The words to predict are a further input, `following`, int (batch, timesteps). The output,
+        (batch,), is the mean of their nats, the same number for all rows.
+
+        With `streams` it carries its state from batch to batch, and a further input, `first`,
+        int (batch,), is 1 where a row starts anew. The gradient ends at the beginning of a batch:
+        truncated backpropagation through time.
 
         Args:
             model: the model.
-            streams: rows of a batch in training.
+            streams: rows of a batch in training; None to read each batch from the initial state.
             validation_streams: rows of a batch outside of training.
+            samples: number of words that the softmax is sampled over in training; None for all.
         """
-        tokens, first = model.input["tokens"], keras.Input((), dtype="int32", name="first")
-        carried = _CarriedStates(model.get_layer("decoder"), streams, validation_streams)
-        return keras.Model({"tokens": tokens, "first": first}, carried(tokens, first))
+        decoder = model.get_layer("decoder")
+        loss = SoftmaxLoss(decoder, samples)
+        names = ("tokens", "following") if streams is None else ("tokens", "following", "first")
+        inputs = {
+            name: keras.Input(() if name == "first" else (None,), dtype="int32", name=name)
+            for name in names
+        }
+        layer = (
+            _SeparateLines(decoder, loss)
+            if streams is None
+            else _CarriedStates(decoder, loss, streams, validation_streams)
+        )
+        return keras.Model(inputs, layer(*inputs.values()))
 
 
-class _CarriedStates(keras.layers.Layer):
+class _Loss(keras.layers.Layer):
+    """Base class of layers that read tokens with a decoder, and compute the loss of a batch."""
+
+    def __init__(self, decoder: Any, loss: SoftmaxLoss, name: str) -> None:
+        super().__init__(name=name)
+        self.decoder, self.loss = decoder, loss
+
+    def _row_losses(
+        self, tokens: Tensor, following: Tensor, states: list[Tensor], training: bool
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The loss of the batch as (batch,) equal numbers, and the states after it."""
+        features, state = self.decoder.features(tokens, {"states": states}, training=training)
+        loss = self.loss(features, following, training=training)
+        return ops.broadcast_to(loss, ops.shape(tokens)[:1]), state["states"]
+
+
+class _SeparateLines(_Loss):
+    """Reads each row from the initial state."""
+
+    def __init__(self, decoder: Any, loss: SoftmaxLoss) -> None:
+        super().__init__(decoder, loss, name="separate_lines")
+        self.built = True
+
+    def call(self, tokens: Tensor, following: Tensor, training: bool = False) -> Tensor:
+        states = self.decoder.first_states_of(tokens)
+        return self._row_losses(tokens, following, states, training)[0]
+
+    def compute_output_shape(self, tokens_shape: Any, following_shape: Any) -> Any:
+        return tokens_shape[:1]
+
+
+class _CarriedStates(_Loss):
     """Reads batch after batch, the state carried over; training and validation have one each.
 
     The states are weights that are not trained, so that every backend keeps them in `fit`.
     """
 
-    def __init__(self, decoder: Any, streams: int, validation_streams: int) -> None:
-        super().__init__(name="carried_states")
-        self.decoder = decoder
+    def __init__(
+        self, decoder: Any, loss: SoftmaxLoss, streams: int, validation_streams: int
+    ) -> None:
+        super().__init__(decoder, loss, name="carried_states")
         self._rows = {"train": streams, "validation": validation_streams}
 
-    def build(self, tokens_shape: Any, first_shape: Any) -> None:
+    def build(self, tokens_shape: Any, following_shape: Any, first_shape: Any) -> None:
         self._carried = {
             part: [
                 self.add_weight(
@@ -185,25 +237,29 @@ class _CarriedStates(keras.layers.Layer):
         }
         self.built = True
 
-    def call(self, tokens: Tensor, first: Tensor, training: bool = False) -> Tensor:
+    def call(
+        self, tokens: Tensor, following: Tensor, first: Tensor, training: bool = False
+    ) -> Tensor:
         part = "train" if training else "validation"
         carried = self._carried[part]
         initial = self.decoder.first_states(ops.shape(tokens)[0])
         if tokens.shape[0] not in (None, self._rows[part]):  # Keras tries the model before `fit`
-            return self.decoder.read(tokens, {"states": initial}, training=training)[0]
+            return self._row_losses(tokens, following, initial, training)[0]
         anew = ops.cast(first[:, None], "bool")
         # A copy, since the variables change before the gradient is computed.
         states = [
             ops.where(anew, new, ops.cast(ops.copy(variable), new.dtype))
             for variable, new in zip(carried, initial, strict=True)
         ]
-        logits, state = self.decoder.read(tokens, {"states": states}, training=training)
-        for variable, new in zip(carried, state["states"], strict=True):
+        losses, after = self._row_losses(tokens, following, states, training)
+        for variable, new in zip(carried, after, strict=True):
             variable.assign(ops.stop_gradient(ops.cast(new, variable.dtype)))
-        return logits
+        return losses
 
-    def compute_output_shape(self, tokens_shape: Any, first_shape: Any) -> Any:
-        return (*tokens_shape, self.decoder.words)
+    def compute_output_shape(
+        self, tokens_shape: Any, following_shape: Any, first_shape: Any
+    ) -> Any:
+        return tokens_shape[:1]
 
 
 class TokenScorer(keras.Model):

@@ -57,7 +57,7 @@ class Lines:
         for target, row in zip(targets, rows):
             target[: len(self.lines[row])] = self.lines[row]
         before = np.pad(targets[:, :-1], [(0, 0), (1, 0)], constant_values=self.first)
-        return {"tokens": np.where(targets == 0, 0, before)}, targets
+        return {"tokens": np.where(targets == 0, 0, before), "following": targets}, targets
 
     def batches(self) -> Batches:
         """The batches, shuffled in each epoch if there is a seed."""

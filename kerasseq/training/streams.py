@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,27 +20,32 @@ class Streams:
     row, so that a model that carries its state reads each row from its beginning to its end.
 
     Args:
-        inputs: tokens that are read, int `(tokens,)`.
-        targets: token to predict after each of them, int `(tokens,)`; 0 does not count.
+        tokens: tokens to predict, each from those before it, int `(tokens,)`, all above 0; they may
+            be memory-mapped, since a batch alone is copied.
+        first: token that the first one follows.
         streams: number of rows, at most the number of tokens.
         steps: timesteps of a chunk.
+        vary_steps: whether chunks are shorter, equal and longer than `steps` by turns, on average
+            equal, in another order in every epoch, so that others of the tokens come first in a
+            chunk, where no gradient goes further back (Merity et al. 2017, arXiv 1708.01009).
         start: token that replaces the first input of a row that begins without a state; None to
             keep it.
         restarts: share of the chunks before which a row begins anew, without a state, as the text
             of a user does; others in every epoch.
-        seed: seed of the restarts.
+        seed: seed of the restarts and of the order of the lengths.
     """
 
-    inputs: np.ndarray
-    targets: np.ndarray
+    tokens: np.ndarray
+    first: int
     streams: int
     steps: int
+    vary_steps: bool = False
     start: int | None = None
     restarts: float = 0.0
     seed: int = 0
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.tokens)
 
     def batches(self) -> StreamBatches:
         """The batches, which are never shuffled."""
@@ -47,55 +53,95 @@ class Streams:
 
 
 class StreamBatches(keras.utils.PyDataset):
-    """The batches of `Streams`: inputs `tokens` and `first`, and targets.
+    """The batches of `Streams`: inputs `tokens`, `following` and `first`, and targets.
 
-    `first`, int `(streams,)`, is 1 where the state starts anew: in the first batch, and at
-    restarts. The rows are filled up with zeros to whole chunks.
+    The targets are the input `following`, too, from which a model can compute its loss. `first`,
+    int `(streams,)`, is 1 where the state starts anew: in the first batch, and at restarts. Rows
+    are filled up with zeros to whole chunks. Where lengths vary, rows also have a weight, the
+    length of the chunk in `steps`, so that all tokens count the same; under gradient descent this
+    is a learning rate in proportion to the length.
 
     Args:
         streams: the streams.
 
     Example:
 
-    >>> batches = StreamBatches(Streams(np.arange(1, 7), np.arange(2, 8), streams=2, steps=2))
+    >>> batches = StreamBatches(Streams(np.arange(2, 8), first=1, streams=2, steps=2))
     >>> batches[0][0]["tokens"].tolist(), batches[1][0]["tokens"].tolist()
     ([[1, 2], [4, 5]], [[3, 0], [6, 0]])
     """
 
     def __init__(self, streams: Streams) -> None:
         super().__init__()
-        self.epoch = 0  # set by the training; the order is the same in every epoch
         self._streams = streams
-        rows, steps = streams.streams, streams.steps
-        self._steps = steps
-        length = -(-len(streams) // rows)
-        chunks = -(-length // steps)
-        self._inputs, self._targets = (
-            _rows(values, rows, length, chunks * steps)
-            for values in (streams.inputs, streams.targets)
-        )
+        self._length = -(-len(streams) // streams.streams)
+        self.epoch = 0
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch, which restarts and varying lengths depend on."""
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._ends = np.cumsum(self._lengths())
 
     def __len__(self) -> int:
-        return self._inputs.shape[1] // self._steps
+        return -(-self._length // self._streams.steps)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        part = slice(index * self._steps, (index + 1) * self._steps)
-        tokens, first = self._inputs[:, part], self._starts_anew(index)
-        if self._streams.start is not None:
-            tokens = tokens.copy()
-            tokens[first, 0] = self._streams.start
-        return {"tokens": tokens, "first": first.astype(np.int32)}, self._targets[:, part]
+        streams = self._streams
+        start, end = (int(self._ends[index - 1]) if index else 0), int(self._ends[index])
+        targets, first = self._cut(start, end), self._starts_anew(index)
+        tokens = np.where(targets == 0, 0, self._cut(start - 1, end - 1))
+        if streams.start is not None:
+            tokens[first, 0] = streams.start
+        inputs = {"tokens": tokens, "following": targets, "first": first.astype(np.int32)}
+        if not streams.vary_steps:
+            return inputs, targets
+        weight = (end - start) / streams.steps
+        return inputs, targets, np.full(streams.streams, weight, dtype=np.float32)
+
+    def _cut(self, start: int, end: int) -> np.ndarray:
+        """Tokens from `start` to `end` of each row, `(streams, end - start)`."""
+        values = np.zeros((self._streams.streams, end - start), dtype=np.int32)
+        for row, target in enumerate(values):
+            begin = row * self._length
+            # Before a row stands the end of the row before it.
+            part = self._streams.tokens[max(0, begin + start) : begin + min(end, self._length)]
+            if begin + start < 0:
+                part = np.concatenate([[self._streams.first], part])
+            target[: len(part)] = part
+        return values
 
     def _starts_anew(self, index: int) -> np.ndarray:
         """Whether each row starts without a state."""
+        rows = self._streams.streams
         if index == 0:
-            return np.ones(len(self._inputs), dtype=bool)
+            return np.ones(rows, dtype=bool)
         random = np.random.default_rng([self._streams.seed, self.epoch, index])
-        return random.random(len(self._inputs)) < self._streams.restarts
+        return random.random(rows) < self._streams.restarts
+
+    def _lengths(self) -> np.ndarray:
+        """Timesteps of each chunk; few different ones, since some backends compile each of them."""
+        steps, chunks = self._streams.steps, len(self)
+        varied = chunks // 4 if self._streams.vary_steps and steps > 1 else 0
+        difference = _difference(steps) if varied else 0
+        lengths = np.repeat(
+            [steps - difference, steps + difference, steps], [varied, varied, chunks - 2 * varied]
+        )
+        if varied:
+            # TensorFlow takes from the first two batches which axes vary.
+            lengths[[1, varied]] = lengths[[varied, 1]]
+            np.random.default_rng([self._streams.seed, self.epoch]).shuffle(lengths[2:])
+        return lengths
 
 
-def _rows(values: np.ndarray, rows: int, length: int, width: int) -> np.ndarray:
-    """Consecutive rows of `length` values, filled up with zeros to `width`."""
-    filled = np.zeros(rows * length, dtype=np.int32)
-    filled[: len(values)] = values
-    return np.pad(filled.reshape(rows, length), [(0, 0), (0, width - length)])
+def _difference(steps: int) -> int:
+    """Difference of the lengths of chunks: about a third, without a common divisor with `steps`.
+
+    With a common divisor, some tokens could never come first in a chunk.
+    """
+    candidates = (d for d in range(1, steps) if math.gcd(d, steps) == 1)
+    return min(candidates, key=lambda d: abs(d - steps / 3))

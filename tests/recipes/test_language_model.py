@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 import kerasseq
 from kerasseq.cli import main
+from kerasseq.data.text import long_text
 from kerasseq.data.text.corpus_split import TextPart
 from kerasseq.recipes.language_model import LanguageModelSettings, language_model
 from kerasseq.tasks import perform
@@ -399,7 +401,7 @@ def test_lines_of_words_end_the_text() -> None:
     model.get_layer("decoder").bias.assign(bias)
     assert writer.sample(["Ada saw"], 20) == [""]
     trained, streams, validation = TASK.training(model, prepared, settings)
-    assert trained is model
+    assert {*trained.input} == {"tokens", "following"}  # and no state is carried
     assert len(streams) == len(parts.train.texts)
     # As many tokens in a batch as streams have.
     assert streams.rows == 8 * 20 * len(streams) // len(prepared.train)
@@ -408,3 +410,52 @@ def test_lines_of_words_end_the_text() -> None:
 
 def test_few_lines_are_refused(tmp_path: Path) -> None:
     _fails(tmp_path, ["Ada\nBob\n"], "lines=True needs at least 20 lines.*Received: 2", lines=True)
+
+
+# Texts larger than memory, and many words
+
+
+@pytest.mark.parametrize("tokens", first_of(["character", "word"], 1))
+def test_a_text_on_disk_gives_the_same_run(
+    tokens: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {**SMALL, "tokens": tokens, "min_count": 1, "epochs": 1}
+    in_memory = language_model(data, **options)
+    monkeypatch.setattr(long_text, "LARGE", 2**10)
+    monkeypatch.setattr(long_text, "_PIECE", 300)
+    on_disk = language_model(data, **options)
+    assert "kept on disk" in on_disk.notes[0]
+    assert on_disk.metrics["test"] == in_memory.metrics["test"]
+    assert on_disk.metrics["baselines"] == in_memory.metrics["baselines"]
+    for a, b in zip(on_disk.model.get_weights(), in_memory.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_sampled_softmax_learns_and_is_scored_over_all_words(data: Path) -> None:
+    options = {**LEARNING, "tokens": "word", "min_count": 1, "softmax": "sampled", "samples": 4}
+    run = language_model(data, **options, vary_steps=True)
+    assert (
+        run.metrics["test"]["perplexity"] < 0.8 * run.metrics["baselines"]["unigram"]["perplexity"]
+    )
+    settings = LanguageModelSettings(data=data, **options)
+    _, prepared = perform.prepare(TASK, TASK.load(data, settings), settings)
+    nats = TASK.writer(run.model, run.state).tokens.nats([prepared.validation.tokens])[0]
+    assert min(run.history["val_loss"]) == pytest.approx(nats.mean(), rel=0.2)
+
+
+@pytest.mark.thorough
+def test_a_sampled_training_goes_on_where_it_was_interrupted(data: Path, tmp_path: Path) -> None:
+    options = {**LEARNING, "tokens": "word", "min_count": 1, "softmax": "sampled", "samples": 4}
+    options |= {"vary_steps": True, "epochs": 3}
+    whole = language_model(data, **options)
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        language_model(data, **options, out=tmp_path / "run", callbacks=[Interrupt()])
+    resumed = language_model(data, **options, out=tmp_path / "run")
+    for a, b in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasseq.models import LanguageModelConfig, TokenScorer, WordLoss
+from kerasseq.models import BatchLoss, LanguageModelConfig, TokenScorer
 from kerasseq.training import Lines
 from tests.thorough import examples
 
@@ -40,9 +40,11 @@ def test_every_token_is_predicted_once_within_its_line(
 def test_the_loss_is_the_mean_over_the_tokens_of_all_lines() -> None:
     random = np.random.default_rng(0)
     lines = [random.integers(4, 12, length) for length in (9, 2, 5, 40)]
-    model = LanguageModelConfig(words=12, units=6).build()
-    model.compile(loss=WordLoss())
-    loss = model.evaluate(Lines(lines, FIRST, rows=4).batches(), verbose=0)
+    config = LanguageModelConfig(words=12, units=6)
+    model = config.build()
+    training_model = config.training_model(model)
+    training_model.compile(loss=BatchLoss())
+    loss = training_model.evaluate(Lines(lines, FIRST, rows=4).batches(), verbose=0)
     scorer, states = TokenScorer(model.get_layer("decoder")), [np.zeros((1, 6), np.float32)] * 2
     nats = []
     for line in lines:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kerasseq.data.parts import is_table
+from kerasseq.data.text import long_text
+from kerasseq.data.text.long_text import LongText, Text
 from kerasseq.io import paths
 from kerasseq.io.digest import LATER
 from kerasseq.io.files import ARCHIVES, decode, read_text, text_files
@@ -37,9 +40,9 @@ class Corpus:
         column: name of the column of texts of a table; None for other data.
     """
 
-    texts: list[str]
-    validation: list[str] | None = field(default=None, metadata=LATER)
-    test: list[str] | None = field(default=None, metadata=LATER)
+    texts: Sequence[Text]
+    validation: Sequence[Text] | None = field(default=None, metadata=LATER)
+    test: Sequence[Text] | None = field(default=None, metadata=LATER)
     notes: list[str] = field(default_factory=list)
     column: str | None = field(default=None, compare=False)
 
@@ -59,11 +62,11 @@ def read_corpus(data: Any, text: str | None = None) -> Corpus:
     """Read texts to learn from.
 
     Args:
-        data: a text file, which is one document; a folder or an archive (.zip, .tar.gz, .tgz, .tar)
-            of .txt files, each a document, or with a file for each part, as in
-            `ptb.train.txt`, `ptb.valid.txt` and `ptb.test.txt`; a list of documents; a DataFrame,
-            or a CSV, TSV, JSON-lines or Parquet file, with a document a row; or "demo", the
-            beginning of a play.
+        data: a text file, which is one document, and a `LongText` if it is large; a folder or an
+            archive (.zip, .tar.gz, .tgz, .tar) of .txt files, each a document, or with a file for
+            each part, as in `ptb.train.txt`, `ptb.valid.txt` and `ptb.test.txt`; a list of
+            documents; a DataFrame, or a CSV, TSV, JSON-lines or Parquet file, with a document a
+            row; or "demo", the beginning of a play.
         text: name of the column of texts in a table; None to find it.
 
     Raises:
@@ -163,9 +166,9 @@ def read_lines(data: Any, text: str | None = None, column: str | None = None) ->
     return rows
 
 
-def lines_of(texts: Iterable[str]) -> list[str]:
+def lines_of(texts: Iterable[Text]) -> list[str]:
     """The lines of texts that are not blank."""
-    return [line for text in texts for line in text.split("\n") if line.strip()]
+    return [line for text in texts for line in str(text).split("\n") if line.strip()]
 
 
 def is_table_file(data: Any) -> bool:
@@ -184,6 +187,11 @@ def _from_frame(frame: pd.DataFrame, text: str | None, where: str, notes: list[s
 
 
 def _from_file(path: Path) -> Corpus:
+    if path.stat().st_size >= long_text.LARGE:
+        text = LongText.read(path)
+        if text is not None and not long_text.is_blank(text):
+            note = f"{path.name}: kept on disk, in the temporary folder {tempfile.gettempdir()}"
+            return Corpus([text], notes=[note])
     content, encoding = read_text(path)
     notes = [] if encoding == "UTF-8" else [f"{path.name}: read as {encoding}"]
     return _from_documents([content], str(path), notes)

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasseq.data.classes.splits import grouped_folds, grouped_split
 from kerasseq.data.text.corpus import Corpus
+from kerasseq.data.text.long_text import Text, is_blank
 
 __all__ = ["LEAST_DOCUMENTS", "TextPart", "split_corpus"]
 
@@ -27,7 +28,7 @@ class TextPart:
         documents: whether each text is a whole document, with an end.
     """
 
-    texts: list[str]
+    texts: Sequence[Text]
     documents: bool = False
 
     @property
@@ -36,7 +37,7 @@ class TextPart:
         return sum(map(len, self.texts)) + len(self.texts) * self.documents
 
     def __add__(self, other: TextPart) -> TextPart:
-        return TextPart(self.texts + other.texts, self.documents)
+        return TextPart([*self.texts, *other.texts], self.documents)
 
 
 def split_corpus(
@@ -84,11 +85,11 @@ def _split_documents(
     fold: tuple[int, int] | None,
     anywhere: bool,
 ) -> tuple[dict[str, TextPart], list[str]]:
-    rest, test, validation = corpus.texts, corpus.test, corpus.validation
+    rest, test, validation = [*corpus.texts], corpus.test, corpus.validation
     if test is None:
         rest, test = _hold_out(rest, *grouped_split(rest, shares["test"], seed))
     if fold is not None:
-        rest = rest + (validation or [])
+        rest = [*rest, *(validation or [])]
         rest, validation = _hold_out(rest, *grouped_folds(rest, fold[1], seed)[fold[0]])
     elif validation is None:
         rest, validation = _hold_out(rest, *grouped_split(rest, shares["validation"], seed))
@@ -121,19 +122,19 @@ def _split_positions(
             f"{len(texts)} texts are joined to one, which is split by position; from "
             f"{LEAST_DOCUMENTS} on, each would be a document"
         )
-    rest = "\n".join(texts)
+    rest = _join(texts)
     if corpus.test is not None:
-        test = "\n".join(corpus.test)
+        test = _join(corpus.test)
     else:
         rest, test = _cut(rest, [1 - shares["test"]], anywhere)
     if fold is not None:
         if corpus.validation is not None:
-            rest = "\n".join([rest, *corpus.validation])
+            rest = _join([rest, *corpus.validation])
         number, folds = fold
         pieces = _cut(rest, [k / folds for k in range(1, folds)], anywhere)
         train, validation = [*pieces[:number], *pieces[number + 1 :]], pieces[number]
     elif corpus.validation is not None:
-        train, validation = [rest], "\n".join(corpus.validation)
+        train, validation = [rest], _join(corpus.validation)
     else:
         first, validation = _cut(rest, [1 - shares["validation"]], anywhere)
         train = [first]
@@ -141,17 +142,22 @@ def _split_positions(
     return {name: TextPart(texts) for name, texts in parts.items()}, notes
 
 
+def _join(texts: Sequence[Text]) -> Text:
+    """Several texts as one, in memory; one text as it is."""
+    return texts[0] if len(texts) == 1 else "\n".join(map(str, texts))
+
+
 def _hold_out(
-    texts: Sequence[str], kept: np.ndarray, held: np.ndarray
-) -> tuple[list[str], list[str]]:
+    texts: Sequence[Text], kept: np.ndarray, held: np.ndarray
+) -> tuple[list[Text], list[Text]]:
     return [texts[row] for row in kept], [texts[row] for row in held]
 
 
-def _cut(text: str, shares: Sequence[float], anywhere: bool) -> list[str]:
+def _cut(text: Text, shares: Sequence[float], anywhere: bool) -> list[Text]:
     """Cut a text at positions that are given as shares of its length."""
     places = [0, *(_place(text, int(share * len(text)), anywhere) for share in shares), len(text)]
-    pieces = [text[start:end] for start, end in itertools.pairwise(places)]
-    if not all(piece.strip() for piece in pieces):
+    pieces: list[Text] = [text[start:end] for start, end in itertools.pairwise(places)]
+    if any(map(is_blank, pieces)):
         raise ValueError(
             f"the text has {len(text):,} characters, and cannot be cut into {len(pieces)} parts. "
             "Give more text, or parts of your own by validation= and test=."
@@ -159,7 +165,7 @@ def _cut(text: str, shares: Sequence[float], anywhere: bool) -> list[str]:
     return pieces
 
 
-def _place(text: str, place: int, anywhere: bool) -> int:
+def _place(text: Text, place: int, anywhere: bool) -> int:
     """The place itself, or the end of the line, else of the word, that it is in."""
     if anywhere:
         return place

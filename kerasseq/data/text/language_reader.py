@@ -9,8 +9,10 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
+from kerasseq.data.text import long_text
 from kerasseq.data.text.corpus import lines_of
 from kerasseq.data.text.corpus_split import TextPart
+from kerasseq.data.text.long_text import Pieces, Text
 from kerasseq.data.tokenizers.tokenizer import (
     END,
     PADDING,
@@ -20,9 +22,11 @@ from kerasseq.data.tokenizers.tokenizer import (
     Tokenizer,
     TokenizerState,
 )
+from kerasseq.io.mapped import mapped_array
 
 __all__ = ["LanguageReader", "LanguageReaderState"]
 
+_BATCH = 2**20  # characters that are encoded at once
 _INCOMPLETE = "\ufffd"  # in place of a character some bytes of which are missing
 _UNKNOWN_WORD = "<unk>"  # corpora with it are separated into words already
 
@@ -77,7 +81,8 @@ class LanguageReader:
         Raises:
             ValueError: if no token occurs often enough, or the vocabulary is larger than the text.
         """
-        separated = any(f" {_UNKNOWN_WORD} " in text for text in part.texts)
+        pieces = Pieces(part.texts)
+        separated = any(f" {_UNKNOWN_WORD} " in piece for piece in pieces)
         tokenizer = Tokenizer(
             kind,
             None if kind == "character" else vocabulary_size,
@@ -87,8 +92,7 @@ class LanguageReader:
             clean=kind == "word" and not separated,
             boundaries=True,
         )
-        pieces = lines_of(part.texts)
-        tokenizer.fit(pieces if kind == "word" else part.texts)
+        tokenizer.fit(pieces)
         return cls(tokenizer, part.documents or kind == "word", lines)
 
     @property
@@ -102,9 +106,11 @@ class LanguageReader:
         return END if self.ends else START
 
     def read(self, part: TextPart) -> np.ndarray:
-        """The tokens of a part, int32 `(tokens,)`."""
-        rows = self._texts(part.texts, part.documents)
-        return np.fromiter(chain.from_iterable(rows), dtype=np.int32)
+        """The tokens of a part, int `(tokens,)`; of a large one, in a file that is mapped."""
+        batches = self._batches(part.texts, part.documents)
+        if part.characters < long_text.LARGE:
+            return np.concatenate([*batches])
+        return mapped_array(batches, np.uint16 if len(self.tokenizer) <= 2**16 else np.int32)
 
     def separate(self, tokens: np.ndarray) -> list[np.ndarray]:
         """The tokens of a part by texts that are read without each other: lines, or all as one."""
@@ -115,7 +121,7 @@ class LanguageReader:
 
     def whole(self, text: str) -> np.ndarray:
         """The tokens of a whole text, with its end if there are ends, int32 `(tokens,)`."""
-        return np.array(self._texts([text], self.ends)[0], dtype=np.int32)
+        return np.concatenate([*self._batches([text], self.ends)])
 
     def begun(self, text: str) -> np.ndarray:
         """The tokens of a text that will go on, int32 `(tokens,)`."""
@@ -158,12 +164,23 @@ class LanguageReader:
         """Share of the tokens that are unknown."""
         return float(np.mean(tokens == UNKNOWN)) if len(tokens) else 0.0
 
-    def _texts(self, texts: Sequence[str], documents: bool) -> list[list[int]]:
-        if self.kind == "word":
-            rows = [self.tokenizer.tokens(lines_of([text])) for text in texts]
-            return [[*chain.from_iterable([*line, END] for line in lines)] for lines in rows]
-        end = [END] if documents and self.ends else []
-        return [[*row, *end] for row in self.tokenizer.tokens(texts)]
+    def _batches(self, texts: Sequence[Text], documents: bool) -> Iterator[np.ndarray]:
+        """The tokens of texts, batch by batch, int32 `(tokens,)`."""
+        for batch in _batches(texts):
+            if self.kind == "word":
+                rows = [self._lines(piece, last) for piece, last in batch]
+            else:
+                end = [END] if documents and self.ends else []
+                numbers = self.tokenizer.tokens([piece for piece, _ in batch])
+                rows = [row + end * last for row, (_, last) in zip(numbers, batch, strict=True)]
+            yield np.fromiter(chain.from_iterable(rows), dtype=np.int32)
+
+    def _lines(self, piece: str, last: bool) -> list[int]:
+        """The tokens of lines of words, each with its end."""
+        lines = self.tokenizer.tokens(lines_of([piece]))
+        numbers = [*chain.from_iterable([*line, END] for line in lines)]
+        goes_on = not last and not piece.endswith("\n")  # in the next piece of the text
+        return numbers[:-1] if goes_on else numbers
 
     def state(self) -> dict[str, Any]:
         """The JSON values from which `from_state` restores the reader."""
@@ -174,3 +191,19 @@ class LanguageReader:
         """Restore a reader from its state."""
         tokenizer = Tokenizer.from_state(state["tokenizer"])
         return cls(tokenizer, state["ends"], state.get("lines", False))
+
+
+def _batches(texts: Sequence[Text]) -> Iterator[list[tuple[str, bool]]]:
+    """Pieces of texts, each with whether it is the last one of its text, in few large batches."""
+    batch: list[tuple[str, bool]] = []
+    size = 0
+    for text in texts:
+        rest = len(text)
+        for piece in long_text.pieces(text):
+            rest -= len(piece)
+            batch.append((piece, rest == 0))
+            size += len(piece)
+            if size >= _BATCH:
+                yield batch
+                batch, size = [], 0
+    yield batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, get_args
 
@@ -199,7 +199,7 @@ class Tokenizer:
         self._set_tokenizer(
             self._fit_by_counting(texts) if self._by_lookup(texts) else self._train(texts)
         )
-        counts = np.array([len(row) for row in self.tokens(texts)])
+        counts = np.array([len(row) for row in self._rows(texts)])
         if self._requested_length is None:
             self._fitted_length = max(
                 1, min(_LONGEST, int(np.ceil(np.percentile(counts, _LENGTH_SHARE))))
@@ -232,16 +232,19 @@ class Tokenizer:
 
     def tokens(self, texts: Texts) -> list[list[int]]:
         """All token numbers of each text: not truncated, without start and end."""
+        return [*self._rows(texts)]
+
+    def _rows(self, texts: Texts) -> Iterator[list[int]]:
+        """The rows of `tokens`, of which few are in memory at once."""
         tokenizer = self._require_fitted()
         if self._by_lookup(texts):
             number = self._numbers.get
-            pieces = splitting.pieces(texts, self.kind, tokenizer.normalizer)
-            return [[number(piece, UNKNOWN) for piece in text] for text in pieces]
-        rows: list[list[int]] = []
+            for text in splitting.pieces(texts, self.kind, tokenizer.normalizer):
+                yield [number(piece, UNKNOWN) for piece in text]
+            return
         for batch in splitting.batches(texts):
-            encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
-            rows.extend(encoding.ids for encoding in encodings)
-        return rows
+            for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
+                yield encoding.ids
 
     def pad(
         self,

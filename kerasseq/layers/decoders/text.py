@@ -124,13 +124,20 @@ class TextDecoder(WordDecoder):
             training: Whether to apply dropout.
             mask: bool (batch, timesteps); the state skips tokens that it excludes.
         """
+        features, state = self.features(tokens, state, training, mask)
+        return self.logits(features), state
+
+    def features(
+        self, tokens: Tensor, state: State, training: bool = False, mask: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """As `read`, with the inputs of the last layer, (batch, timesteps, width), for logits."""
         embedded = self.embedding(self.word_dropout(tokens, training=training))
         embedded = self.embedding_dropout(embedded, training=training)
         output, states = self.run(embedded, state["states"], training, mask)
         joint = self.dropout(output, training=training)
         if training:
             self._penalise(output, joint, tokens)
-        return self._read_out(joint), {"states": states}
+        return self._project(joint), {"states": states}
 
     def _penalise(self, output: Tensor, joint: Tensor, tokens: Tensor) -> None:
         """Add the penalties to the losses, as means over the timesteps that are no padding."""
@@ -141,9 +148,9 @@ class TextDecoder(WordDecoder):
             steps = output[:, 1:] - output[:, :-1]
             self.add_loss(self.temporal_penalty * _mean_square(steps, real[:, 1:]))
 
-    def _read_out(self, output: Tensor) -> Tensor:
-        """Logits from recurrent outputs."""
-        return self.logits(output if self.projection is None else self.projection(output))
+    def _project(self, output: Tensor) -> Tensor:
+        """The inputs of the last layer from recurrent outputs."""
+        return output if self.projection is None else self.projection(output)
 
     def stepper(self, tokens: int) -> Step:
         """A function like `step`, for a loop; it projects each word of the vocabulary only once.
@@ -170,7 +177,7 @@ class TextDecoder(WordDecoder):
                 count = len(cell.state_size)
                 output, new = cell.call_projected(projected, states[:count])
                 states, after = states[count:], after + new
-            return self._read_out(output), {"states": after}
+            return self.logits(self._project(output)), {"states": after}
 
         return step
 

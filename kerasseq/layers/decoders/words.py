@@ -106,10 +106,16 @@ class WordDecoder(keras.layers.Layer):
         output, *new = self.recurrent(inputs, initial_state=states, mask=mask, training=training)
         return output, [ops.cast(a, b.dtype) for a, b in zip(new, states, strict=True)]
 
+    @property
+    def last_weights(self) -> tuple[Any, Any]:
+        """Matrix and bias of the last layer; a tied matrix is (words, width)."""
+        return self.embedding.embeddings if self.tie_embeddings else self.kernel, self.bias
+
     def logits(self, joint: Tensor) -> Tensor:
         """Logits, float32, (batch, timesteps, words), from the inputs of the last layer."""
-        matrix = ops.transpose(self.embedding.embeddings) if self.tie_embeddings else self.kernel
-        logits = ops.matmul(joint, ops.cast(matrix, joint.dtype)) + ops.cast(self.bias, joint.dtype)
+        matrix, bias = self.last_weights
+        matrix = ops.transpose(matrix) if self.tie_embeddings else matrix
+        logits = ops.matmul(joint, ops.cast(matrix, joint.dtype)) + ops.cast(bias, joint.dtype)
         return ops.cast(logits, "float32")
 
     def read(self, tokens: Tensor, state: State, training: bool = False) -> tuple[Tensor, State]:

@@ -44,13 +44,13 @@ def dynamic_nats(
     """
     import keras
 
-    from kerasseq.models import TokenScorer, WordLoss
+    from kerasseq.models import BatchLoss, TokenScorer
 
     config = replace(config, **_without_regularisation(config))
     copy = config.build()
     copy.set_weights(model.get_weights())
     learner = config.training_model(copy, streams=1)
-    learner.compile(keras.optimizers.SGD(learning_rate, global_clipnorm=1.0), WordLoss())
+    learner.compile(keras.optimizers.SGD(learning_rate, global_clipnorm=1.0), BatchLoss())
     decoder = copy.get_layer("decoder")
     scorer = TokenScorer(decoder)
     initial = [keras.ops.convert_to_numpy(state) for state in decoder.first_states(1)]
@@ -65,7 +65,8 @@ def dynamic_nats(
                 for tokens in ([before, *part[:-1]], part)
             )
             scored = {"tokens": inputs, "following": targets, "states": states}
-            learned = {"tokens": inputs, "first": np.array([int(start == 0)], dtype=np.int32)}
+            first_chunk = np.array([int(start == 0)], dtype=np.int32)
+            learned = {"tokens": inputs, "following": targets, "first": first_chunk}
             with training.without_retracing_warnings():
                 outputs = scorer.predict_on_batch(scored)
                 learner.train_on_batch(learned, targets)

@@ -92,15 +92,16 @@ class TokenReader:
         # Few shapes, each of which is compiled: one row or all, filled up, and whole chunks.
         rows = 1 if len(texts) == 1 else self._rows
         width = -(-max(map(len, texts)) // _STEPS) * _STEPS
-        tokens, following = (np.zeros((rows, width), dtype=np.int32) for _ in range(2))
-        for row, text in enumerate(texts):
-            following[row, : len(text)] = text
-            tokens[row, : len(text)] = [self._first, *text[:-1]][: len(text)]
         states: Any = [np.repeat(state, rows, axis=0) for state in self._initial]
         nats = []
         for start in range(0, width, _STEPS):
-            part = slice(start, start + _STEPS)
-            inputs = {"tokens": tokens[:, part], "following": following[:, part], "states": states}
+            tokens, following = (np.zeros((rows, _STEPS), dtype=np.int32) for _ in range(2))
+            for row, text in enumerate(texts):
+                part = text[start : start + _STEPS]
+                before = text[start - 1 : start + len(part) - 1] if start else [self._first, *part]
+                following[row, : len(part)] = part
+                tokens[row, : len(part)] = before[: len(part)]
+            inputs = {"tokens": tokens, "following": following, "states": states}
             with training.without_retracing_warnings():
                 outputs = self._scorer.predict_on_batch(inputs)
             states = outputs["states"]

@@ -203,9 +203,9 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
         return self.config(data_info, settings).macs(1)
 
     def objective(self, data_info: Mapping[str, Any], settings: LanguageModelSettings) -> Objective:
-        from kerasseq.models import WordLoss
+        from kerasseq.models import BatchLoss
 
-        return Objective(WordLoss())
+        return Objective(BatchLoss())
 
     def training(
         self, model: keras.Model, prepared: Prepared, settings: LanguageModelSettings
@@ -214,8 +214,11 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
         train, validation = (
             cast("Tokens", part).tokens for part in (prepared.train, prepared.validation)
         )
+        config = self.config(prepared.data_info, settings)
+        samples = settings.samples if settings.softmax == "sampled" else None
         if reader.lines:
-            return model, *_lines(train, validation, reader, settings)
+            training_model = config.training_model(model, samples=samples)
+            return training_model, *_lines(train, validation, reader, settings)
         steps, most = settings.steps, settings.batch_size
         if len(train) < steps:
             raise ValueError(
@@ -224,13 +227,13 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
             )
         streams = replace(
             _streams(train, reader, min(most, len(train) // steps), steps),
+            vary_steps=settings.vary_steps,
             restarts=settings.restarts,
             seed=settings.seed,
         )
         rows = min(most, max(1, len(validation) // (_LEAST_CHUNKS * steps)))
         validation_streams = _streams(validation, reader, rows, steps)
-        config = self.config(prepared.data_info, settings)
-        training_model = config.training_model(model, streams.streams, rows)
+        training_model = config.training_model(model, streams.streams, rows, samples)
         return training_model, streams, validation_streams
 
     def row_names(self, state: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -279,8 +282,6 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
     def baselines(
         self, parts: Parts, prepared: Prepared, settings: LanguageModelSettings
     ) -> Baselines | dict[str, np.ndarray]:
-        import numpy as np
-
         from kerasseq.tasks.language_model.baselines import Baselines
 
         if prepared.test is None:
@@ -288,7 +289,7 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
         # Baselines have no early stopping, so they are fitted on the validation part too.
         known = [cast("Tokens", part).tokens for part in (prepared.train, prepared.validation)]
         words = prepared.data_info["words"]
-        return Baselines(np.concatenate(known), prepared.test.targets.tokens, words)
+        return Baselines(known, prepared.test.targets.tokens, words)
 
     def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
         share = score.details["unknown"]
@@ -374,13 +375,11 @@ def _tokens(reader: LanguageReader, part: TextPart) -> Tokens:
 
 def _streams(tokens: np.ndarray, reader: LanguageReader, rows: int, steps: int) -> Streams:
     """Streams of a part, in which every token is predicted."""
-    import numpy as np
-
     from kerasseq.training import Streams
 
-    inputs = np.concatenate([[reader.first], tokens[:-1]]).astype(np.int32)
     # Where texts have ends, a row goes on after the token before it; else it has no context.
-    return Streams(inputs, tokens, rows, steps, start=None if reader.ends else reader.first)
+    start = None if reader.ends else reader.first
+    return Streams(tokens, reader.first, rows, steps, start=start)
 
 
 def _lines(

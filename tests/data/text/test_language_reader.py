@@ -83,3 +83,14 @@ def test_a_state_restores_it(kind: Any) -> None:
     again = LanguageReader.from_state(reader.state())
     np.testing.assert_array_equal(again.whole(TEXT), reader.whole(TEXT))
     assert (again.kind, again.ends) == (kind, reader.ends)
+
+
+@pytest.mark.parametrize("separated", [False, True])
+def test_words_are_numbered_by_falling_frequency(separated: bool) -> None:
+    words = [f"w{number}" for number in range(40)]
+    drawn = np.random.default_rng(0).zipf(1.5, 2000).clip(1, 40) - 1
+    text = " ".join(words[number] for number in drawn) + (" <unk> w0" if separated else "")
+    tokens = _fitted("word", text).read(TextPart([text]))
+    counts = np.bincount(tokens)[END + 1 :]
+    assert len(counts) > 20
+    assert (np.diff(counts) <= 0).all()
