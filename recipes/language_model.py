@@ -91,11 +91,14 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
     softmax: Literal["full", "sampled"] = setting(
         "full",
         'words that the softmax of the training is taken over: "full" for all of them, "sampled" '
-        "for a random sample, which is faster where there are many words; scores are always over "
-        "all words",
+        "for a sample, which is faster where there are many words; scores are always over all "
+        "words",
     )
     samples: int = setting(
-        1024, "words of the sample, drawn anew for each chunk, for softmax='sampled'", least=1
+        1024,
+        "words of the sample, for softmax='sampled': half of them are the most frequent ones, half "
+        "are drawn anew for each chunk",
+        least=2,
     )
     dropout: float = setting(
         0.3, "dropout rate before the last layer; all dropouts are locked over time"

@@ -22,8 +22,12 @@ class SampledSoftmax(keras.layers.Layer):
     times that it is drawn, so that the expected sum over the sample is the sum over all classes
     (importance sampling). Outside of training, and for few classes, all are compared.
 
+    The most frequent classes may always be compared, and the sample be drawn from the rest: the sum
+    has less variance then, since most of it is exact.
+
     Args:
-        samples: number of classes that are drawn; if there are no more, all are compared.
+        samples: number of classes to compare with; if there are no more, all are compared.
+        frequent: how many of them are always the same, the first classes; the others are drawn.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -46,9 +50,9 @@ class SampledSoftmax(keras.layers.Layer):
     True
     """
 
-    def __init__(self, samples: int, **kwargs: Any) -> None:
+    def __init__(self, samples: int, frequent: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.samples = samples
+        self.samples, self.frequent = samples, frequent
         self._generator = keras.random.SeedGenerator()
         self.built = True
 
@@ -60,24 +64,33 @@ class SampledSoftmax(keras.layers.Layer):
         if not training or classes <= self.samples:
             logits = ops.matmul(inputs, ops.transpose(matrix)) + bias
             return ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
-        draws = keras.random.uniform((self.samples,), seed=self._generator)
-        drawn = ops.cast(ops.exp(draws * math.log(classes + 1)), "int32") - 1
-        drawn = ops.clip(drawn, 0, classes - 1)
-        others = ops.matmul(inputs, ops.transpose(ops.take(matrix, drawn, axis=0)))
-        others = others + ops.take(bias, drawn) - self._expected(drawn, classes)
-        # A target that was drawn, too, is compared once.
-        same = ops.equal(targets[:, None], drawn[None, :])
+        compared, expected = self._sample(classes)
+        others = ops.matmul(inputs, ops.transpose(ops.take(matrix, compared, axis=0)))
+        others = others + ops.take(bias, compared) - expected
+        # A target that is in the sample, too, is compared once.
+        same = ops.equal(targets[:, None], compared[None, :])
         others = ops.where(same, -1e9, others)
         weights = ops.take(matrix, targets, axis=0)
         target = ops.sum(inputs * weights, axis=-1) + ops.take(bias, targets)
         logits = ops.concatenate([target[:, None], others], axis=-1)
         return ops.logsumexp(logits, axis=-1) - target
 
-    def _expected(self, numbers: Tensor, classes: int) -> Tensor:
-        """Logarithm of the expected number of times that each class is drawn."""
-        numbers = ops.cast(numbers, "float32")
-        shares = ops.log((numbers + 2) / (numbers + 1)) / math.log(classes + 1)
-        return ops.log(self.samples * shares)
+    def _sample(self, classes: int) -> tuple[Tensor, Tensor]:
+        """The classes to compare with, and the logarithm of how often each is expected."""
+        count, first = self.samples - self.frequent, math.log(self.frequent + 1)
+        span = math.log(classes + 1) - first
+        draws = keras.random.uniform((count,), seed=self._generator)
+        drawn = ops.cast(ops.exp(first + draws * span), "int32") - 1
+        drawn = ops.clip(drawn, self.frequent, classes - 1)
+        numbers = ops.cast(drawn, "float32")
+        expected = ops.log(count * ops.log((numbers + 2) / (numbers + 1)) / span)
+        if not self.frequent:
+            return drawn, expected
+        always = ops.arange(self.frequent, dtype="int32")
+        return (
+            ops.concatenate([always, drawn]),
+            ops.concatenate([ops.zeros((self.frequent,)), expected]),
+        )
 
     def compute_output_shape(self, inputs_shape: Any, *shapes: Any) -> Any:
         """One number per row."""

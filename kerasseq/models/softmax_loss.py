@@ -22,8 +22,8 @@ class SoftmaxLoss(keras.layers.Layer):
 
     Args:
         decoder: a `TextDecoder`.
-        samples: number of words that are drawn in training, see `SampledSoftmax`; None for the
-            softmax over all words. Outside of training it is always over all words.
+        samples: number of words of the softmax in training, half of them the most frequent ones,
+            see `SampledSoftmax`; None for all words. Outside of training it is always over all.
 
     Call arguments:
         features: (batch, timesteps, width), inputs of the last layer.
@@ -46,7 +46,9 @@ class SoftmaxLoss(keras.layers.Layer):
     def __init__(self, decoder: Any, samples: int | None = None) -> None:
         super().__init__(name="softmax_loss")
         self.decoder = decoder
-        self.sampled = None if samples is None else SampledSoftmax(samples, name="sampled_softmax")
+        self.sampled = None
+        if samples is not None:
+            self.sampled = SampledSoftmax(samples, samples // 2, name="sampled_softmax")
         self.built = True
 
     def call(self, features: Tensor, words: Tensor, training: bool = False) -> Tensor:

@@ -25,11 +25,23 @@ def _nats(inputs: np.ndarray, targets: np.ndarray, matrix: np.ndarray, bias: np.
     return -special.log_softmax(logits, axis=1)[np.arange(len(targets)), targets]
 
 
-def test_a_large_sample_gives_the_loss_of_all_classes() -> None:
+@pytest.mark.parametrize("frequent", [0, 9_000])
+def test_a_large_sample_gives_the_loss_of_all_classes(frequent: int) -> None:
     keras.utils.set_random_seed(0)
     data = _data(20_000)
-    nats = SampledSoftmax(samples=19_000)(*data, training=True)
+    nats = SampledSoftmax(19_000, frequent)(*data, training=True)
     np.testing.assert_allclose(nats, _nats(*data), rtol=0.02)
+
+
+@pytest.mark.parametrize("frequent", [0, 5])
+def test_the_sum_over_the_sample_is_on_average_the_one_over_all_classes(frequent: int) -> None:
+    keras.utils.set_random_seed(0)
+    inputs, targets, matrix, bias = data = _data(30)
+    softmax = SampledSoftmax(10, frequent)
+    # The nats of a target are the logarithm of the sum less its logit.
+    logit = (inputs * matrix[targets]).sum(axis=1) + bias[targets]
+    sums = [np.exp(np.asarray(softmax(*data, training=True)) + logit) for _ in range(400)]
+    np.testing.assert_allclose(np.mean(sums, axis=0), np.exp(_nats(*data) + logit), rtol=0.1)
 
 
 @pytest.mark.parametrize(("samples", "training"), [(9, False), (50, True)])

@@ -432,7 +432,7 @@ def test_a_text_on_disk_gives_the_same_run(
 
 
 def test_a_sampled_softmax_learns_and_is_scored_over_all_words(data: Path) -> None:
-    options = {**LEARNING, "tokens": "word", "min_count": 1, "softmax": "sampled", "samples": 4}
+    options = {**LEARNING, "tokens": "word", "min_count": 1, "softmax": "sampled", "samples": 8}
     run = language_model(data, **options, vary_steps=True)
     assert (
         run.metrics["test"]["perplexity"] < 0.8 * run.metrics["baselines"]["unigram"]["perplexity"]
@@ -445,7 +445,7 @@ def test_a_sampled_softmax_learns_and_is_scored_over_all_words(data: Path) -> No
 
 @pytest.mark.thorough
 def test_a_sampled_training_goes_on_where_it_was_interrupted(data: Path, tmp_path: Path) -> None:
-    options = {**LEARNING, "tokens": "word", "min_count": 1, "softmax": "sampled", "samples": 4}
+    options = {**LEARNING, "tokens": "word", "min_count": 1, "softmax": "sampled", "samples": 8}
     options |= {"vary_steps": True, "epochs": 3}
     whole = language_model(data, **options)
 
