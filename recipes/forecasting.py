@@ -225,6 +225,12 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
         expected=_PART,
     )
     final: Literal["train", "validation", "all"] = "all"
+    seeds: int = setting(
+        1,
+        "number of models in an ensemble, trained one after another from `seed`, `seed` + 1, ...; "
+        "their points, quantiles or parameters of distributions are averaged",
+        least=1,
+    )
     patience: int = 4
     learning_rate: float = 1e-3
     batch_size: int = setting(64, "windows per training step", range=Choice((32, 64, 128, 256)))

@@ -163,15 +163,39 @@ def forecast_ahead(
     )
     frame = table(panel, forecasts, steps)
     if paths:
-        stream = Stream(sizes, model)
-        sampled = stream.paths(
-            stream_state or stream.start(inputs), paths, inputs.get("future"), seed
-        )
+        sampled = _sample(model, sizes, inputs, stream_state, paths, seed)
         columns = {
             f"path {n}": inverse(path)[:, :steps].ravel() for n, path in enumerate(sampled, 1)
         }
         frame = pd.concat([frame, pd.DataFrame(columns)], axis=1)
     return frame
+
+
+def _sample(
+    model: keras.Model,
+    sizes: Forecaster,
+    inputs: Mapping[str, np.ndarray],
+    state: State | None,
+    paths: int,
+    seed: int,
+) -> np.ndarray:
+    """Sample paths, (paths, series, horizon, targets); those of an ensemble's members are pooled.
+
+    Args:
+        model: the trained model.
+        sizes: config of the model.
+        inputs: inputs of the model.
+        state: recurrent state to begin from, of a single model; None to read the inputs.
+        paths: number of paths.
+        seed: seed of the samples of the first member; the next ones have the next seeds.
+    """
+    single, sampled = replace(sizes, members=1), []
+    for place, member in enumerate(sizes.split(model)):
+        if count := len(range(place, paths, sizes.members)):
+            stream = Stream(single, member)
+            start = state or stream.start(inputs)
+            sampled.append(stream.paths(start, count, inputs.get("future"), seed + place))
+    return np.concatenate(sampled)
 
 
 def table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -80,6 +80,16 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             )
         if (fault := point_fault(settings)) is not None:
             faults.append(fault)
+        if settings.seeds > 1 and settings.warm_start is not None:
+            faults.append(
+                "warm_start would give all models of an ensemble the same first weights: leave it "
+                f"or seeds out. Received: seeds={settings.seeds}"
+            )
+        if settings.seed + settings.seeds > 2**32:
+            faults.append(
+                "the seeds of an ensemble are seed, seed + 1, ..., and must be below 2**32. "
+                f"Received: seed={settings.seed}, seeds={settings.seeds}"
+            )
         raise_faults(faults)
 
     def is_separate_part(self, value: Any) -> bool:
@@ -297,10 +307,23 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             error=settings.loss,
             dropout=settings.dropout,
             options=settings.cell_options,
+            members=settings.seeds,
         )
 
     def macs(self, data_info: Mapping[str, Any], settings: ForecastingSettings) -> int:
         return self.config(data_info, settings).macs()
+
+    def members(self, settings: ForecastingSettings) -> list[ForecastingSettings]:
+        seeds = range(settings.seed, settings.seed + settings.seeds)
+        return [changed(settings, seed=seed, seeds=1) for seed in seeds]
+
+    def join(
+        self,
+        models: Sequence[keras.Model],
+        data_info: Mapping[str, Any],
+        settings: ForecastingSettings,
+    ) -> keras.Model:
+        return self.config(data_info, settings).join(models)
 
     def objective(self, data_info: Mapping[str, Any], settings: ForecastingSettings) -> Objective:
         return Objective(self.config(data_info, settings).loss())
