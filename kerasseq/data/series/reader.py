@@ -9,6 +9,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 import numpy as np
 
 from kerasseq.data.series.calendar import add_calendar
+from kerasseq.data.series.extending import extend_back
 from kerasseq.data.series.new_rows import add_lags
 from kerasseq.data.series.panel import Encoding, Panel
 from kerasseq.data.series.scaling import Scaler, ScalerState
@@ -337,8 +338,12 @@ class SeriesReader:
                 scaling; by default all rows.
         """
         scaler = self._targets_scaler(panel, known)
+        return self._scaled_by(scaler, panel), scaler
+
+    def _scaled_by(self, scaler: Scaler, panel: Panel) -> Panel:
+        """Series scaled by a scaler of the targets, with lags and calendar features."""
         scaled = panel.scaled({**self.scalers, "targets": scaler})
-        return add_calendar(add_lags(scaled, self.lags), self.horizon, self.cycles), scaler
+        return add_calendar(add_lags(scaled, self.lags), self.horizon, self.cycles)
 
     def examples(
         self,
@@ -375,10 +380,17 @@ class SeriesReader:
         return SeriesExamples(windows, panel, scaler, first, insample)
 
     def latest(self, panel: Panel) -> tuple[dict[str, np.ndarray], Scaler]:
-        """Inputs of one window per series, to forecast its next steps; and the targets' scaler."""
-        scaled, scaler = self.scaled(panel)
+        """Inputs of one window per series, to forecast its next steps; and the targets' scaler.
+
+        A series that is shorter than the lookback is extended back, see `extend_back`; its scaler
+        is fitted on the rows that it has.
+        """
+        scaler = self._targets_scaler(panel)
+        is_short = panel.lengths < self.lookback
+        if is_short.any():
+            panel = extend_back(panel, np.where(is_short, self.rows_needed, 0))
         inputs = latest_inputs(
-            scaled,
+            self._scaled_by(scaler, panel),
             self.lookback,
             self.horizon,
             observed=self.masked,
