@@ -87,7 +87,9 @@ def _recursive_cost(sizes: Forecaster) -> Cost:
 def _seq2seq(sizes: Forecaster, name: str) -> Any:
     encoder = _rnn(sizes, "encoder", return_sequences=sizes.attention, return_state=True)
     decoder = _rnn(sizes, "decoder", return_sequences=True)
-    return layers.Seq2SeqForecast(encoder, decoder, attention=sizes.attention, **_common(sizes, name))
+    return layers.Seq2SeqForecast(
+        encoder, decoder, attention=sizes.attention, **_common(sizes, name)
+    )
 
 
 def _seq2seq_cost(sizes: Forecaster) -> Cost:

@@ -66,7 +66,7 @@ def test_members_are_trained_and_streamed_separately() -> None:
     sizes = Forecaster(8, 3, kind="recursive", units=2, normalization="none", members=2)
     assert not sizes.causal
     model = sizes.build()
-    with pytest.raises(ValueError, match="members of an ensemble are trained separately.*=2"):
+    with pytest.raises(ValueError, match=r"members of an ensemble are trained separately.*=2"):
         sizes.training_model(model)
     with pytest.raises(ValueError, match=r"stream each of its members, see `Forecaster.split`"):
         Stream(sizes, model)

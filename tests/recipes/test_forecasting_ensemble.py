@@ -87,7 +87,7 @@ def test_sampled_paths_are_pooled(run: ForecastRun) -> None:
 def test_what_an_ensemble_cannot_be(run: ForecastRun) -> None:
     with pytest.raises(ValueError, match="seeds must be a whole number above zero"):
         forecasting("no such file", seeds=0)
-    with pytest.raises(ValueError, match="warm_start would give all models .* the same first"):
+    with pytest.raises(ValueError, match=r"warm_start would give all models .* the same first"):
         forecasting("no such file", seeds=2, warm_start=run)
     with pytest.raises(ValueError, match=r"must be below 2\*\*32.*seed=4294967295, seeds=2"):
         forecasting("no such file", seeds=2, seed=2**32 - 1)

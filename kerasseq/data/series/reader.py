@@ -13,6 +13,7 @@ from kerasseq.data.series.extending import extend_back
 from kerasseq.data.series.new_rows import add_lags
 from kerasseq.data.series.panel import Encoding, Panel
 from kerasseq.data.series.scaling import Scaler, ScalerState
+from kerasseq.data.series.short_scale import steadied
 from kerasseq.data.series.splits import Split
 from kerasseq.data.series.windows import InputsAt, Windows, inputs_at, latest_inputs
 from kerasseq.io.schema import Limits
@@ -382,12 +383,16 @@ class SeriesReader:
     def latest(self, panel: Panel) -> tuple[dict[str, np.ndarray], Scaler]:
         """Inputs of one window per series, to forecast its next steps; and the targets' scaler.
 
-        A series that is shorter than the lookback is extended back, see `extend_back`; its scaler
-        is fitted on the rows that it has.
+        A series that is shorter than the lookback is extended back, see `extend_back`; the fewer
+        rows it has, the more its scale is that of the training series, see `steadied`.
         """
         scaler = self._targets_scaler(panel)
         is_short = panel.lengths < self.lookback
         if is_short.any():
+            is_new = np.array(self.places(panel)) < 0
+            shares = (panel.lengths - 1) / max(self.lookback - 1, 1)
+            weights = np.where(is_short & is_new, shares, 1)
+            scaler = steadied(scaler, self.scalers["targets"], weights)
             panel = extend_back(panel, np.where(is_short, self.rows_needed, 0))
         inputs = latest_inputs(
             self._scaled_by(scaler, panel),

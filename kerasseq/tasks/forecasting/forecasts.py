@@ -165,9 +165,7 @@ def forecast_ahead(
     notes, deviation = short_history.notes(panel, reader.lookback), None
     has_quantiles = sizes.output != "point" or state["calibration"] is not None
     if any(notes) and has_quantiles:
-        deviation = short_history.deviations(
-            model, sizes.likelihood, reader, stored, panel.lengths
-        )
+        deviation = short_history.deviations(model, sizes.likelihood, reader, stored, panel.lengths)
     forecasts = in_original_units(
         outputs, sizes.likelihood, levels, state["calibration"], inverse, point, deviation
     )
