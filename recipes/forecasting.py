@@ -209,6 +209,12 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     calendar: bool = setting(
         True, "whether hour, weekday and time of the year are covariates", stage="prepare"
     )
+    holidays: str | None = setting(
+        None,
+        'country, such as "DE", or "DE-BY" with a subdivision, whose public holidays are a '
+        "covariate that is known ahead; needs the package `holidays`",
+        stage="prepare",
+    )
     stride: int = setting(1, "steps from one training window to the next", stage="prepare", least=1)
     validation: float | int | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,

@@ -134,6 +134,7 @@ def test_data_depends_on_no_setting_of_the_model() -> None:
     assert {*TASK.names("split", "prepare")} == {
         *("short", "horizon", "lookback", "lookback_seasons", "validation", "test", "seed"),
         *("series_embedding", "output", "scaling", "per_series", "lags", "calendar", "stride"),
+        "holidays",
     }
 
 

@@ -235,6 +235,7 @@ class SeriesReaderState(TypedDict):
     ids: list[str]
     scalers: _Scalers
     encoding: Encoding
+    holidays: NotRequired[str | None]
 
 
 class _Scalers(TypedDict):
@@ -258,6 +259,8 @@ class SeriesReader:
         ids: names of the training series.
         scalers: scalers of "targets", and of "past", "future" and "static" if there are any.
         encoding: how tables of such series are read, see `Panel`.
+        holidays: place whose public holidays are added to the future covariates, see
+            `kerasseq.data.series.public_holidays`; None for none.
     """
 
     lookback: int
@@ -269,6 +272,7 @@ class SeriesReader:
     ids: tuple[str, ...]
     scalers: Mapping[str, Scaler]
     encoding: Mapping[str, Any]
+    holidays: str | None = None
 
     @classmethod
     def fit(cls, panel: Panel, scaling: str, per_series: bool, **options: Any) -> SeriesReader:
@@ -298,6 +302,7 @@ class SeriesReader:
             **{name: list(getattr(self, name)) for name in ("lags", "cycles", "ids")},
             "scalers": {role: scaler.state() for role, scaler in self.scalers.items()},
             "encoding": self.encoding,
+            "holidays": self.holidays,
         }
 
     @classmethod
@@ -313,6 +318,7 @@ class SeriesReader:
             ids=tuple(state["ids"]),
             scalers={role: Scaler.from_state(values) for role, values in state["scalers"].items()},
             encoding=state["encoding"],
+            holidays=state.get("holidays"),  # runs of earlier versions have none
         )
 
     @property
@@ -323,7 +329,7 @@ class SeriesReader:
     def columns(self, panel: Panel) -> dict[str, int]:
         """Number of columns of each input of a model, by role."""
         widths = {role: len(names) for role, names in panel.names.items()}
-        future = widths["future"] + 2 * len(self.cycles)
+        future = widths["future"] + 2 * len(self.cycles) + (self.holidays is not None)
         past = widths["past"] + len(self.lags) * widths["targets"] + future
         return {**widths, "past": past, "future": future}
 
@@ -344,7 +350,8 @@ class SeriesReader:
     def _scaled_by(self, scaler: Scaler, panel: Panel) -> Panel:
         """Series scaled by a scaler of the targets, with lags and calendar features."""
         scaled = panel.scaled({**self.scalers, "targets": scaler})
-        return add_calendar(add_lags(scaled, self.lags), self.horizon, self.cycles)
+        lagged = add_lags(scaled, self.lags)
+        return add_calendar(lagged, self.horizon, self.cycles, self.holidays)
 
     def examples(
         self,

@@ -44,6 +44,11 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
     def check(self, settings: ForecastingSettings) -> None:
         from kerasseq.tasks.forecasting import defaults
 
+        if settings.holidays is not None:
+            from kerasseq.data.series.public_holidays import check_place
+
+            check_place(settings.holidays)
+
         resolved, _ = self.resolve(defaults.SMALLEST, settings)
         linear = bool(settings.linear)
         norm = resolved.normalization if resolved.model == "hybrid" else "none"
@@ -172,6 +177,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
     def prepare(self, parts: Parts, settings: ForecastingSettings) -> Prepared:
         from kerasseq.data.series.calendar import cycles
+        from kerasseq.data.series.public_holidays import check_steps
         from kerasseq.data.series.reader import SeriesReader
         from kerasseq.data.series.state import panel_state
         from kerasseq.tasks.forecasting import defaults
@@ -179,6 +185,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
         train = parts.train
         defaults.check(parts, settings.output)
+        if settings.holidays is not None:
+            check_steps(train.panel.frequency, settings.holidays)
         panel, sizes = train.panel, {"lookback": train.lookback, "horizon": train.horizon}
         suggested = defaults.suggested(panel, settings.output, **sizes)
         scaling = settings.scaling if settings.scaling != "auto" else suggested["scaling"][0]
@@ -190,6 +198,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             cycles=tuple(cycles(panel.stamps, panel.frequency) if settings.calendar else ()),
             masked=train.masked,
             series_ids=settings.series_embedding,
+            holidays=settings.holidays,
             **sizes,
         )
         train_examples, validation_examples = (
