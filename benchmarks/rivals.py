@@ -82,7 +82,8 @@ def _windows(recipe: Any, settings: Any, panel: Any, origins: int) -> tuple[Any,
     from kerasseq.tasks import perform
 
     parts, prepared = perform.prepare(recipe, panel, settings)
-    test, held_out = prepared.test, parts.test
+    test: Any = prepared.test
+    held_out: Any = parts.test
     before = np.array([len(values) for values in held_out.before])
     reader = SeriesReader.from_state(prepared.state["reader"])
     if origins:  # those of a backtest
