@@ -35,12 +35,12 @@ def test_days_of_a_country_and_of_a_subdivision() -> None:
 def test_hours_are_those_of_the_time_zone_of_the_series() -> None:
     hours = pd.date_range("2024-05-01", periods=4, freq="12h", tz="Europe/Berlin")
     assert _on_holidays(hours, "DE") == ["05-01 00", "05-01 12"]
-    assert _on_holidays(hours.tz_convert("UTC"), "DE") == ["05-01 10"]
+    assert _on_holidays(hours.tz_convert("UTC"), "DE") == ["05-01 10", "05-01 22"]
 
 
 def test_they_are_known_as_far_ahead_as_the_horizon() -> None:
     days = pd.date_range("2024-12-20", "2024-12-24")
-    panel = add_calendar(read_series(pd.DataFrame({"day": days, "y": 1.0})), 3, (), "DE")
+    panel = add_calendar(read_series(pd.DataFrame({"day": days, "y": np.arange(5.0)})), 3, (), "DE")
     assert panel.names["future"] == ["holiday DE"]
     assert panel.future[0].ravel().tolist() == [0, 0, 0, 0, 0, 1, 1, 0]
 
@@ -68,7 +68,7 @@ def test_steps_are_at_most_a_day() -> None:
 def test_without_the_package_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(public_holidays, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'kerasseq\[holidays\]'"):
-        forecasting("no such file", holidays="DE")
+        forecasting("demo", holidays="DE")
 
 
 def test_a_run_learns_and_forecasts_with_them(tmp_path: Path) -> None:
