@@ -54,7 +54,7 @@ def _cell(results: Sequence[dict[str, Any]], metric: str) -> str:
         return ""
     error, covered = (mean(r["test"][name] for r in results) for name in (metric, "coverage"))
     seconds = mean(result["seconds"] for result in results)
-    return f"{error:.4g} ({covered:.0%}, {seconds:,.0f} s)"
+    return f"{error:.4g} ({covered:.0%}, {seconds:,.1f} s)"
 
 
 def _setting(task: forecasting.Task, model: str) -> rows.Row:

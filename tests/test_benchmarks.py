@@ -190,5 +190,5 @@ def test_rivals_stand_beside_the_recipe(results: Path) -> None:
     setting = {**forecasting.setting_of(task), "model": "AutoETS"}
     rows.measured("rivals", setting, lambda: rival)
     line = rivals.table(rows.load("rivals")).splitlines()[-1]
-    expected = ["Sunspots, 12 months", "19.5 (80%, 3 s)", "", "21.25 (75%, 90 s)", "", ""]
+    expected = ["Sunspots, 12 months", "19.5 (80%, 3.2 s)", "", "21.25 (75%, 90.4 s)", "", ""]
     assert line == f"| {' | '.join(expected)} |"
