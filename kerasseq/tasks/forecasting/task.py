@@ -14,7 +14,7 @@ from kerasseq.runs import Standalone
 from kerasseq.settings import check, declarations_of, raise_faults
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.forecasting.hints import SETTINGS as HINTS
-from kerasseq.tasks.forecasting.point import point_fault, sum_ratio, sum_remark
+from kerasseq.tasks.forecasting.point import are_counts, point_fault, sum_ratio, sum_remark
 from kerasseq.tasks.forecasting.run import ForecastRun
 
 if TYPE_CHECKING:
@@ -410,7 +410,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return score
 
     def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
-        remark = sum_remark(score.details["sum_ratio"], score.details["point"])
+        counts = are_counts(state["history"]["targets"])
+        remark = sum_remark(score.details["sum_ratio"], score.details["point"], counts)
         return [] if remark is None else [remark]
 
     def baselines(
