@@ -102,7 +102,9 @@ def _run_task(
         "stamp": stamp,
     }
     model = train(task, data, resolved, checkpoint=_join(folder, runs.CHECKPOINT), **options)
-    notes += _member_notes(model.trained, resolved)
+    member_notes = _member_notes(model.trained, resolved)
+    print_remarks(*member_notes)
+    notes += member_notes
     first = model = calibrate(task, model, data, resolved)
     metrics: dict[str, Any] = {}
     if settings.final != "validation":
@@ -417,7 +419,7 @@ class _RemarkPrinter:
         self._quiet = quiet
 
     def __call__(self, *lines: str) -> None:
-        if not self._quiet:
+        if lines and not self._quiet:
             print(*map(printable, lines), sep="\n", file=sys.stderr, flush=True)
 
 
