@@ -144,7 +144,7 @@ def runs(only: Sequence[str], seeds: int | None = None) -> Iterator[tuple[str, r
         task = EVERY[name]
         for seed in range(seeds or task.seeds):
             measure = functools.partial(_measured, task, seed)
-            yield name, rows.measured("forecasting", _setting(task), measure, seed=seed)
+            yield name, rows.measured("forecasting", setting_of(task), measure, seed=seed)
 
 
 def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
@@ -157,7 +157,7 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
     header = ["data", "metric", "kerasseq", "best baseline", "80% covers", "lookback"]
     lines, horizons = [], []
     for name, task in EVERY.items():
-        found = _results(measured, task)
+        found = results_of(measured, task)
         if found and (name.startswith(part) if part else name in TASKS):
             lines.append(_line(task, found))
             if task in map(_ett, PUBLISHED):
@@ -171,7 +171,7 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
 
 def headline(measured: Sequence[rows.Row]) -> list[str]:
     """The line of the recipe in the table of all recipes: ETTh1, the mean of its horizons."""
-    each = [_results(measured, _ett(horizon)) for horizon in PUBLISHED]
+    each = [results_of(measured, _ett(horizon)) for horizon in PUBLISHED]
     ours = mean(mean(result["test"]["mse"] for result in results) for results in each)
     best = mean(results[0]["baselines"]["nlinear"]["mse"] for results in each)
     nlinear, segrnn = map(mean, zip(*PUBLISHED.values()))
@@ -186,8 +186,8 @@ def headline(measured: Sequence[rows.Row]) -> list[str]:
     ]
 
 
-def _results(measured: Sequence[rows.Row], task: Task) -> list[dict[str, Any]]:
-    setting = _setting(task)
+def results_of(measured: Sequence[rows.Row], task: Task) -> list[dict[str, Any]]:
+    setting = setting_of(task)
     return [row["result"] for row in measured if row["setting"] == setting]
 
 
@@ -210,7 +210,7 @@ def _line(task: Task, results: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _setting(task: Task) -> rows.Row:
+def setting_of(task: Task) -> rows.Row:
     origins = {"origins": task.origins} if task.origins else {}
     return {"data": task.data, **task.settings, **origins}
 
@@ -219,7 +219,7 @@ def _measured(task: Task, seed: int) -> dict[str, Any]:
     import kerasseq
 
     # A refit on all rows would change no score, and train twice.
-    run = kerasseq.forecasting(_panel(task.data), seed=seed, final="train", **task.settings)
+    run = kerasseq.forecasting(panel(task.data), seed=seed, final="train", **task.settings)
     run.summary()
     found = {name: run.metrics[name] for name in ("test", "interval", "baselines", "verdict")}
     more = {name: run.metrics[name] for name in ("parameters", "seconds", "rows", "epochs")}
@@ -262,7 +262,7 @@ def _errors(forecast: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"mse": float(np.mean(apart**2)), "mae": float(np.mean(np.abs(apart)))}
 
 
-def _panel(data: str) -> Any:
+def panel(data: str) -> Any:
     from kerasseq.data.series.new_rows import append_rows
     from kerasseq.data.series.read import read_series
 

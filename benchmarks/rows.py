@@ -115,7 +115,13 @@ _LATER = {
     "ema_momentum": None,
 }
 _LATER_OF: dict[str, dict[str, Any]] = {
-    "forecasting": {"passes_per_epoch": None, "short": "error", "point": "auto"},
+    "forecasting": {
+        "passes_per_epoch": None,
+        "short": "error",
+        "point": "auto",
+        "seeds": 1,
+        "holidays": None,
+    },
     "sequence_classification": {
         **{"encoder": "cnn", "weights": "imagenet"},
         # The rows on which these act were measured with them.

@@ -209,6 +209,12 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
     calendar: bool = setting(
         True, "whether hour, weekday and time of the year are covariates", stage="prepare"
     )
+    holidays: str | None = setting(
+        None,
+        'country, such as "DE", or "DE-BY" with a subdivision, whose public holidays are a '
+        "covariate that is known ahead; needs the package `holidays`",
+        stage="prepare",
+    )
     stride: int = setting(1, "steps from one training window to the next", stage="prepare", least=1)
     validation: float | int | str | os.PathLike[str] | pd.DataFrame = setting(
         0.1,
@@ -225,6 +231,12 @@ class ForecastingSettings(RecurrentSettings, TrainingSettings):
         expected=_PART,
     )
     final: Literal["train", "validation", "all"] = "all"
+    seeds: int = setting(
+        1,
+        "number of models in an ensemble, trained one after another from `seed`, `seed` + 1, ...; "
+        "their points, quantiles or parameters of distributions are averaged",
+        least=1,
+    )
     patience: int = 4
     learning_rate: float = 1e-3
     batch_size: int = setting(64, "windows per training step", range=Choice((32, 64, 128, 256)))

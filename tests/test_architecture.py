@@ -154,7 +154,7 @@ def test_every_dependency_that_is_imported_is_declared() -> None:
     extras = setup["options.extras_require"]
     lines = [
         setup["options"]["install_requires"],
-        *(extras[name] for name in ("jax", "torch", "onnx", "litert", "serve")),
+        *(extras[name] for name in ("jax", "torch", "onnx", "litert", "holidays", "serve")),
     ]
     declared = {_distribution(line) for text in lines for line in text.split()}
     files = [path for path in _ours() if "benchmarks" not in path.parts]

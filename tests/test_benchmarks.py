@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 
-from benchmarks import kernels, readme, rows, startup
+from benchmarks import forecasting, kernels, readme, rivals, rows, startup, statistical_models
 from kerasseq import registry
 from kerasseq.params import catalogue
 
@@ -141,3 +143,52 @@ def test_startup_is_shown_above_bare_python() -> None:
     result = {startup.BARE: 0.010, "`import kerasseq`": 0.014}
     table = startup.table([{"result": result}])
     assert table.splitlines()[-1] == "| `import kerasseq` | 14 ms | 4 ms |"
+
+
+class _Repeats:
+    """A stand-in for a model of statsforecast: the mean of the rows that it was fitted on."""
+
+    def __init__(self, season_length: int) -> None:
+        self.season = season_length
+
+    def fit(self, values: np.ndarray) -> None:
+        self.mean = values.mean()
+
+    def predict(self, h: int, level: list[int]) -> dict[str, np.ndarray]:
+        ahead = np.full(h, self.mean)
+        return {"mean": ahead, "lo-80": ahead - self.season, "hi-80": ahead + self.season}
+
+    def forward(self, y: np.ndarray, h: int, level: list[int]) -> dict[str, np.ndarray]:
+        ahead = np.full(h, y[-1])
+        return {"mean": ahead, "lo-80": ahead - 1, "hi-80": ahead + 1}
+
+
+def test_a_statistical_model_is_fitted_once_and_follows_the_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library = ModuleType("statsforecast")
+    library.models = SimpleNamespace(Repeats=_Repeats)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "statsforecast", library)
+    monkeypatch.setattr(statistical_models.metadata, "version", lambda name: "1.0")
+    windows, forecasts = str(tmp_path / "windows.npz"), str(tmp_path / "forecasts.npz")
+    np.savez(
+        windows, values=[1.0, 3.0, 7.0, 10.0, 30.0, 60.0], lengths=[3, 3], fitted=[2, 1],
+        series=[0, 1, 1], origins=[2, 1, 2], horizon=1, season=4,
+    )  # fmt: skip
+    statistical_models.main(windows, "Repeats", forecasts)
+    with np.load(forecasts) as file:
+        assert file["mean"].tolist() == [[2.0], [10.0], [30.0]]
+        assert file["low"].tolist() == [[-2.0], [6.0], [29.0]]
+    assert json.loads(capsys.readouterr().out)["statsforecast"] == "1.0"
+
+
+def test_rivals_stand_beside_the_recipe(results: Path) -> None:
+    task = forecasting.SMALL["small-sunspots"]
+    result = {"test": {"mae": 19.5, "coverage": 0.8}, "seconds": 3.2}
+    rows.measured("forecasting", forecasting.setting_of(task), lambda: result)
+    rival = {"test": {"mae": 21.25, "coverage": 0.75}, "seconds": 90.4}
+    setting = {**forecasting.setting_of(task), "model": "AutoETS"}
+    rows.measured("rivals", setting, lambda: rival)
+    line = rivals.table(rows.load("rivals")).splitlines()[-1]
+    expected = ["Sunspots, 12 months", "19.5 (80%, 3.2 s)", "", "21.25 (75%, 90.4 s)", "", ""]
+    assert line == f"| {' | '.join(expected)} |"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -47,6 +47,10 @@ class Forecaster:
     predicts several timesteps per recurrent step; `hybrid` corrects the forecast of exponential
     smoothing, whose coefficients are learned with the network, as `direct` does.
 
+    With several `members`, the model is an ensemble: each member has weights of its own, and the
+    output is the mean of the members' outputs, of each quantile or parameter of a distribution.
+    Members are trained separately and then joined, see `join`.
+
     Args:
         lookback: number of past timesteps that the model reads.
         horizon: number of timesteps to forecast.
@@ -79,6 +83,7 @@ class Forecaster:
         error: loss if the output is "point": "mse", "mae" or "huber".
         dropout: dropout rate before the output layer.
         options: further arguments of `kerasseq.rnn`: zoneout, recurrent_dropout, ...
+        members: number of members of an ensemble; 1 for a single forecaster.
 
     Model inputs:
         `history`, (batch, lookback, targets), 0 for missing values. The others exist if their size
@@ -125,9 +130,13 @@ class Forecaster:
     error: str = "mse"
     dropout: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    members: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("lookback", "horizon", "units", "depth", "targets", "segment", "season"):
+        for name in (
+            *("lookback", "horizon", "units", "depth"),
+            *("targets", "segment", "season", "members"),
+        ):
             positive_int(name, getattr(self, name))
         for name in ("past", "future", "static", "series", "embedding"):
             if getattr(self, name) < 0:
@@ -210,7 +219,8 @@ class Forecaster:
     @property
     def causal(self) -> bool:
         """Whether the model can continue from its state when new rows arrive; see `Stream`."""
-        return self.kind == "recursive" and self.normalization == "none"
+        single = self.members == 1  # an ensemble would have a state of each member
+        return single and self.kind == "recursive" and self.normalization == "none"
 
     def count(self) -> int:
         """Number of parameters of the model."""
@@ -230,7 +240,8 @@ class Forecaster:
         vectors = self.series + (self.targets if self.apart else 0)
         network = KINDS[self.kind].cost(self).repeated(self.targets if self.apart else 1)
         coefficients = len(COEFFICIENTS) if self.kind == "hybrid" else 0
-        return network + table(vectors, self.embedding) + table(coefficients, self.targets)
+        member = network + table(vectors, self.embedding) + table(coefficients, self.targets)
+        return Cost(member.params * self.members, member.macs * self.members)
 
     @property
     def likelihood(self) -> Likelihood:
@@ -258,22 +269,78 @@ class Forecaster:
         return inputs
 
     def build(self) -> keras.Model:
-        """Build the model, untrained and not compiled; its layers have fixed names."""
-        network = KINDS[self.kind].make(self)
-        if self.apart:
-            network = Channelwise(network, self.embedding, name="network")
-        layers = [
-            self._norm(),
-            network,
-            Emission(self.output, self.quantiles, name="emission", dtype="float32"),
-        ]
-        if self.series:
-            layers.append(SeriesEmbedding(self.series, self.embedding, name="vectors"))
-        return _connect(self.inputs(), {layer.name: layer for layer in layers})
+        """Build the model, untrained and not compiled; its layers have fixed names.
 
-    def _norm(self) -> keras.Layer:
+        In an ensemble, the names of the layers of each member end with its number, from 1 on.
+        """
+        inputs = self.inputs()
+        if self.members == 1:
+            return _model(inputs, _connect(inputs, self._layers()))
+        outputs = [_connect(inputs, self._layers(ending)) for ending in self._endings]
+        return _model(inputs, keras.layers.Average(name="mean", dtype="float32")(outputs))
+
+    @property
+    def _endings(self) -> list[str]:
+        """What the names of the layers of each member of an ensemble end with."""
+        return [f"_{number}" for number in range(1, self.members + 1)]
+
+    def _layers(self, ending: str = "") -> dict[str, Any]:
+        """New layers of a forecaster, by their names without the ending."""
+        network = KINDS[self.kind].make(self, f"network{ending}")
+        if self.apart:
+            network = Channelwise(network, self.embedding, name=f"network{ending}")
+        layers: dict[str, Any] = {
+            "norm": self._norm(f"norm{ending}"),
+            "network": network,
+            "emission": Emission(
+                self.output, self.quantiles, name=f"emission{ending}", dtype="float32"
+            ),
+        }
+        if self.series:
+            name = f"vectors{ending}"
+            layers["vectors"] = SeriesEmbedding(self.series, self.embedding, name=name)
+        if self.series and self.static:
+            layers["traits"] = keras.layers.Concatenate(name=f"traits{ending}")
+        return layers
+
+    def join(self, models: Sequence[keras.Model]) -> keras.Model:
+        """An ensemble with the weights of single forecasters.
+
+        Args:
+            models: a model for each member, of this config with `members=1`.
+
+        Example:
+
+        >>> sizes = Forecaster(lookback=8, horizon=3, units=4, segment=2, members=2)
+        >>> single = replace(sizes, members=1)
+        >>> ensemble = sizes.join([single.build(), single.build()])
+        >>> ensemble.count_params() == 2 * single.count()
+        True
+        """
+        ensemble = self.build()
+        for ending, model in zip(self._endings, models, strict=True):
+            for name, layer in _by_name(ensemble, ending).items():
+                layer.set_weights(model.get_layer(name).get_weights())
+        return ensemble
+
+    def split(self, model: keras.Model) -> list[keras.Model]:
+        """The members of an ensemble, as models of this config with `members=1`.
+
+        Args:
+            model: a model that `build` or `join` returned, or a saved one; a single forecaster is
+                its only member.
+        """
+        if self.members == 1:
+            return [model]
+        models = [replace(self, members=1).build() for _ in self._endings]
+        for ending, single in zip(self._endings, models, strict=True):
+            for name, layer in _by_name(model, ending).items():
+                single.get_layer(name).set_weights(layer.get_weights())
+        return models
+
+    def _norm(self, name: str) -> keras.Layer:
         """The layer that normalises windows."""
-        common: dict[str, Any] = {"season": self.season, "name": "norm", "dtype": "float32"}
+        common: dict[str, Any] = {"season": self.season, "name": name, "dtype": "float32"}
         if self.kind == "hybrid":
             return SmoothingNorm(self.normalization, self.horizon, **common)
         return WindowNorm(self.normalization, **common)
@@ -289,6 +356,9 @@ class Forecaster:
         Args:
             model: The model that `build` returned, or a saved one.
 
+        Raises:
+            ValueError: if it is an ensemble, whose members are trained separately.
+
         Example:
 
         >>> sizes = Forecaster(lookback=8, horizon=3, kind="recursive", units=4)
@@ -296,15 +366,33 @@ class Forecaster:
         >>> sorted(tensor.name for tensor in sizes.training_model(model).inputs)
         ['ahead', 'history']
         """
+        if self.members > 1:
+            raise ValueError(
+                "The members of an ensemble are trained separately: train forecasters with "
+                f"members=1, and `join` them. Received: members={self.members}"
+            )
         if self.kind != "recursive":
             return model
         ahead = keras.Input((self.horizon, self.targets), name="ahead")
-        layers = {layer.name: layer for layer in model.layers}
-        return _connect({**self.inputs(), "ahead": ahead}, layers)
+        inputs = {**self.inputs(), "ahead": ahead}
+        return _model(inputs, _connect(inputs, _by_name(model)))
 
 
-def _connect(inputs: dict[str, keras.KerasTensor], layers: Mapping[str, Any]) -> keras.Model:
-    """Connect inputs and layers, both by name, to a model."""
+def _model(inputs: dict[str, keras.KerasTensor], outputs: Any) -> keras.Model:
+    return keras.Model(inputs, outputs, name="forecaster")
+
+
+def _by_name(model: keras.Model, ending: str = "") -> dict[str, Any]:
+    """The layers of a model whose names have an ending, by their names without it."""
+    return {
+        layer.name.removesuffix(ending): layer
+        for layer in model.layers
+        if layer.name.endswith(ending)
+    }
+
+
+def _connect(inputs: dict[str, keras.KerasTensor], layers: Mapping[str, Any]) -> Any:
+    """The output of a forecaster, from inputs and layers by name."""
     names = ("observed", "past", "future")
     features: dict[str, Any] = {name: inputs[name] for name in names if name in inputs}
     observed = [features["observed"]] if "observed" in features else []
@@ -314,7 +402,7 @@ def _connect(inputs: dict[str, keras.KerasTensor], layers: Mapping[str, Any]) ->
         features["ahead"] = norm(inputs["ahead"], centre, scale)
     features |= traits(inputs, layers)
     numbers = layers["network"](features)
-    return keras.Model(inputs, layers["emission"](numbers, centre, scale), name="forecaster")
+    return layers["emission"](numbers, centre, scale)
 
 
 def traits(inputs: Mapping[str, Any], layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -332,5 +420,4 @@ def traits(inputs: Mapping[str, Any], layers: Mapping[str, Any]) -> dict[str, An
         parts.append(layers["vectors"](inputs["series"]))
     if not parts:
         return {}
-    concatenate = keras.layers.Concatenate(name="traits")
-    return {"traits": concatenate(parts) if parts[1:] else parts[0]}
+    return {"traits": layers["traits"](parts) if parts[1:] else parts[0]}

@@ -18,9 +18,9 @@ __all__ = ["KINDS", "Kind"]
 
 @dataclass(frozen=True)
 class Kind:
-    """Functions that build one kind of network, and count its parameters and MACs."""
+    """Functions that build one kind of network, with a name, and count its parameters and MACs."""
 
-    make: Callable[[Forecaster], Any]
+    make: Callable[[Forecaster, str], Any]
     cost: Callable[[Forecaster], Cost]
 
 
@@ -36,13 +36,13 @@ def _count_recurrent(sizes: Forecaster, inputs: int) -> tuple[Count, int]:
     return recurrent, recurrent.levels[-1].output
 
 
-def _common(sizes: Forecaster) -> dict[str, Any]:
+def _common(sizes: Forecaster, name: str) -> dict[str, Any]:
     return {
         "horizon": sizes.horizon,
         "outputs": sizes.outputs,
         "width": sizes.units,
         "dropout": sizes.dropout,
-        "name": "one" if sizes.apart else "network",
+        "name": "one" if sizes.apart else name,
     }
 
 
@@ -52,8 +52,8 @@ def _step_inputs(sizes: Forecaster, steps: int, columns: int) -> Cost:
     return table(steps, sizes.units) + known + dense(sizes.traits, sizes.units, bias=False)
 
 
-def _direct(sizes: Forecaster) -> Any:
-    return layers.DirectForecast(_rnn(sizes), **_common(sizes))
+def _direct(sizes: Forecaster, name: str) -> Any:
+    return layers.DirectForecast(_rnn(sizes), **_common(sizes, name))
 
 
 def _direct_cost(sizes: Forecaster) -> Cost:
@@ -66,14 +66,14 @@ def _direct_cost(sizes: Forecaster) -> Cost:
     return cost
 
 
-def _hybrid(sizes: Forecaster) -> Any:
-    return layers.DirectForecast(_rnn(sizes), head_initializer="zeros", **_common(sizes))
+def _hybrid(sizes: Forecaster, name: str) -> Any:
+    return layers.DirectForecast(_rnn(sizes), head_initializer="zeros", **_common(sizes, name))
 
 
-def _recursive(sizes: Forecaster) -> Any:
+def _recursive(sizes: Forecaster, name: str) -> Any:
     recurrent = _rnn(sizes, return_sequences=True, return_state=True)
     return layers.RecursiveForecast(
-        recurrent, scheduled_sampling=sizes.scheduled_sampling, **_common(sizes)
+        recurrent, scheduled_sampling=sizes.scheduled_sampling, **_common(sizes, name)
     )
 
 
@@ -84,10 +84,12 @@ def _recursive_cost(sizes: Forecaster) -> Cost:
     return over_time(recurrent, timesteps) + dense(width, sizes.outputs, sizes.horizon)
 
 
-def _seq2seq(sizes: Forecaster) -> Any:
+def _seq2seq(sizes: Forecaster, name: str) -> Any:
     encoder = _rnn(sizes, "encoder", return_sequences=sizes.attention, return_state=True)
     decoder = _rnn(sizes, "decoder", return_sequences=True)
-    return layers.Seq2SeqForecast(encoder, decoder, attention=sizes.attention, **_common(sizes))
+    return layers.Seq2SeqForecast(
+        encoder, decoder, attention=sizes.attention, **_common(sizes, name)
+    )
 
 
 def _seq2seq_cost(sizes: Forecaster) -> Cost:
@@ -102,10 +104,10 @@ def _seq2seq_cost(sizes: Forecaster) -> Cost:
     return cost + dense(width, sizes.outputs, sizes.horizon)
 
 
-def _segment(sizes: Forecaster) -> Any:
+def _segment(sizes: Forecaster, name: str) -> Any:
     recurrent = _rnn(sizes, return_state=True)
     return layers.SegmentForecast(
-        recurrent, segment=sizes.segment, linear=sizes.linear, **_common(sizes)
+        recurrent, segment=sizes.segment, linear=sizes.linear, **_common(sizes, name)
     )
 
 

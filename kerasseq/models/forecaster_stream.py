@@ -46,7 +46,7 @@ class Stream:
         model: trained model that `Forecaster.build` returned.
 
     Raises:
-        ValueError: if the kind of the model is not "recursive".
+        ValueError: if the kind of the model is not "recursive", or it is an ensemble.
 
     Example:
 
@@ -63,6 +63,11 @@ class Stream:
         if sizes.kind != "recursive":
             raise ValueError(
                 f"Only a 'recursive' forecaster can be streamed. Received: kind={sizes.kind!r}"
+            )
+        if sizes.members > 1:
+            raise ValueError(
+                "An ensemble cannot be streamed: stream each of its members, see "
+                f"`Forecaster.split`. Received: members={sizes.members}"
             )
         self._sizes, self._layers = sizes, _layers_by_name(model)
         # The same weights with a horizon of 1, so that updates do not compute a whole forecast.

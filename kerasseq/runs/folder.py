@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "holds",
     "interrupted",
     "lock_folder",
+    "member_checkpoint",
     "open_folder",
     "read_record",
     "tidy",
@@ -118,8 +120,30 @@ def tidy(folder: Path) -> None:
     if holds(folder, CHECKPOINT, REFIT, lock.NAME):
         # If another process has the lock, or the folder is read-only, they stay; they do no harm.
         with contextlib.suppress(OSError, ValueError), lock.hold(folder):
-            for name in (CHECKPOINT, REFIT):
-                (folder / name).unlink(missing_ok=True)
+            for path in _checkpoints(folder):
+                path.unlink(missing_ok=True)
+
+
+def member_checkpoint(checkpoint: Path | None, place: int) -> Path | None:
+    """The checkpoint of a member of an ensemble.
+
+    Args:
+        checkpoint: the checkpoint of the first member; None for none.
+        place: place of the member, from 0 on.
+
+    >>> member_checkpoint(Path("refit.npz"), 0).name, member_checkpoint(Path("refit.npz"), 2).name
+    ('refit.npz', 'refit-3.npz')
+    """
+    if checkpoint is None or place == 0:
+        return checkpoint
+    return checkpoint.with_name(f"{checkpoint.stem}-{place + 1}{checkpoint.suffix}")
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in the folder of a run, of all members of an ensemble."""
+    stems = "|".join(Path(name).stem for name in (CHECKPOINT, REFIT))
+    pattern = re.compile(rf"({stems})(-\d+)?\.npz")
+    return [path for path in folder.iterdir() if pattern.fullmatch(path.name)]
 
 
 def holds(folder: Path, *names: str) -> bool:

@@ -400,6 +400,19 @@ class Task(abc.ABC, Generic[S, R]):
         """Build the untrained model."""
         return self.config(data_info, settings).build()
 
+    def members(self, settings: S) -> list[S]:
+        """Settings of the models that are trained one after another, and then joined.
+
+        A task with ensembles overrides this and `join`; a single model has the settings themselves.
+        """
+        return [settings]
+
+    def join(
+        self, models: Sequence[keras.Model], data_info: Mapping[str, Any], settings: S
+    ) -> keras.Model:
+        """The ensemble of trained models, one for each of `members`."""
+        raise NotImplementedError(f"{self.name} has no ensembles.")
+
     @abc.abstractmethod
     def objective(self, data_info: Mapping[str, Any], settings: S) -> Objective:
         """Loss and metrics of the training."""

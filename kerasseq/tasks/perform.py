@@ -102,6 +102,9 @@ def _run_task(
         "stamp": stamp,
     }
     model = train(task, data, resolved, checkpoint=_join(folder, runs.CHECKPOINT), **options)
+    member_notes = _member_notes(model.trained, resolved)
+    print_remarks(*member_notes)
+    notes += member_notes
     first = model = calibrate(task, model, data, resolved)
     metrics: dict[str, Any] = {}
     if settings.final != "validation":
@@ -181,11 +184,15 @@ def train(
     checkpoint: Path | None = None,
     stamp: Mapping[str, Any] | None = None,
     stop_rule: training.StopRule | None = None,
+    epochs: Sequence[int] = (),
     seconds: float | None = None,
     refit: bool = False,
     quiet: bool = False,
 ) -> Model:
     """Build a model and train it; equal settings and examples give equal models.
+
+    The members of an ensemble are trained one after another, each as a single model of its
+    settings, and then joined.
 
     Args:
         task: the task of the recipe.
@@ -193,31 +200,59 @@ def train(
         settings: settings of the recipe, resolved.
         callbacks: further Keras callbacks.
         warm_start: a Run, or its folder, whose weights are copied where shapes agree.
-        checkpoint: file to write after each epoch, and to resume from.
+        checkpoint: file to write after each epoch, and to resume from; each further member of an
+            ensemble has its own file beside it.
         stamp: description of the run that the checkpoint belongs to.
         stop_rule: function of the history that says after each epoch whether to stop; see
             `kerasseq.training.fit`.
-        seconds: largest training time.
+        epochs: for each model, the number of epochs after which to stop, in place of `stop_rule`.
+        seconds: largest training time of each model.
         refit: whether to train without the validation part and keep the last epoch.
         quiet: whether to hide progress.
     """
-    model = build_model(task, data, settings)
-    if warm_start is not None:
-        _RemarkPrinter(quiet)(runs.copy_weights(model, task, data.state, settings, warm_start))
-    trained = fit_model(
-        task,
-        model,
-        data,
-        settings,
-        refit=refit,
-        callbacks=callbacks,
-        checkpoint=checkpoint,
-        stamp=stamp,
-        stop_rule=stop_rule,
-        seconds=seconds,
-        quiet=quiet,
-    )
-    return Model(model, trained, data.state)
+    from kerasseq import training
+
+    members = task.members(settings)
+    models, results = [], []
+    for place, member in enumerate(members):
+        model = build_model(task, data, member)
+        if warm_start is not None:
+            remark = runs.copy_weights(model, task, data.state, member, warm_start)
+            _RemarkPrinter(quiet)(remark)
+        if members[1:]:
+            _RemarkPrinter(quiet)(f"model {place + 1} of {len(members)}, seed {member.seed}")
+        models.append(model)
+        results.append(
+            fit_model(
+                task,
+                model,
+                data,
+                member,
+                refit=refit,
+                callbacks=callbacks,
+                checkpoint=runs.member_checkpoint(checkpoint, place),
+                stamp=stamp,
+                stop_rule=stop_after(epochs[place]) if epochs else stop_rule,
+                seconds=seconds,
+                quiet=quiet,
+            )
+        )
+    if not members[1:]:
+        return Model(models[0], results[0], data.state)
+    joined = task.join(models, data.data_info, settings)
+    return Model(joined, training.mean_result(results), data.state)
+
+
+def _member_notes(trained: FitResult, settings: Any) -> list[str]:
+    """A note on the members of an ensemble; none for a single model."""
+    if not trained.members:
+        return []
+    last = settings.seed + len(trained.members) - 1
+    epochs = ", ".join(map(str, trained.best_epochs))
+    return [
+        f"ensemble of {len(trained.members)} models, from the seeds {settings.seed} to {last}, "
+        f"whose outputs are averaged; best epochs {epochs}"
+    ]
 
 
 def calibrate(task: Task[Any, Any], model: Model, data: Prepared, settings: Any) -> Model:
@@ -337,16 +372,16 @@ def refit_model(
     Returns:
         The new model, the data that it was trained on, and a remark for the reader.
     """
-    epochs = max(1, model.trained.best_epoch)
+    epochs = [max(1, epoch) for epoch in model.trained.best_epochs]
     learn = settings.final
     _, data = prepare(task, source, settings, test=learn != "all", learn=learn)
     data = keep_suggestions(task, data, model.state["data_info"])
-    new = train(task, data, settings, refit=True, stop_rule=stop_after(epochs), **options)
+    new = train(task, data, settings, refit=True, epochs=epochs, **options)
     rows = "all rows" if learn == "all" else "the training and validation part"
     duration = numbers.duration(new.trained.seconds)
     note = (
-        f"weights refitted on {rows} for {epochs} epochs, the best number on the validation part, "
-        f"in {duration}"
+        f"weights refitted on {rows} for {', '.join(map(str, epochs))} epochs, the best number on "
+        f"the validation part, in {duration}"
     )
     # The test examples that a run shows are from the model that was scored.
     state = {**model.state, **new.state, **model.calibration}
@@ -384,7 +419,7 @@ class _RemarkPrinter:
         self._quiet = quiet
 
     def __call__(self, *lines: str) -> None:
-        if not self._quiet:
+        if lines and not self._quiet:
             print(*map(printable, lines), sep="\n", file=sys.stderr, flush=True)
 
 

@@ -11,7 +11,7 @@ from kerasseq.training.config import (
     direction,
     main_logs,
 )
-from kerasseq.training.fit import FitResult, fit
+from kerasseq.training.fit import FitResult, fit, mean_result
 from kerasseq.training.layer_rates import LayerRates
 from kerasseq.training.lines import Lines
 from kerasseq.training.optimizers import check, setting_to_json
@@ -41,5 +41,6 @@ __all__ = [
     "setting_to_json",
     "direction",
     "main_logs",
+    "mean_result",
     "without_retracing_warnings",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasseq.io.limits import Damaged
 from kerasseq.training.averaged_sgd import AveragedSGD, TriggeredAveraging
@@ -20,7 +21,7 @@ from kerasseq.training.lines import Lines
 from kerasseq.training.progress import show_progress
 from kerasseq.training.streams import StreamBatches, Streams
 
-__all__ = ["FitResult", "fit"]
+__all__ = ["FitResult", "fit", "mean_result"]
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,48 @@ class FitResult:
         best_epoch: the epoch whose weights the model has, counted from 1.
         seconds: training time, including the time before an interruption.
         resumed_after: number of epochs that were read from the checkpoint; 0 for a new training.
+        members: the result of each member of an ensemble; empty for a single model.
     """
 
     history: History
     best_epoch: int
     seconds: float
     resumed_after: int = 0
+    members: tuple[FitResult, ...] = ()
+
+    @property
+    def best_epochs(self) -> list[int]:
+        """The best epoch of each model that was trained."""
+        return [member.best_epoch for member in self.members or (self,)]
+
+
+def mean_result(members: Sequence[FitResult]) -> FitResult:
+    """The result of an ensemble: means over its members, and the sum of their seconds.
+
+    Args:
+        members: the result of each member. The history has the mean over the members that were
+            still training in an epoch.
+
+    Example:
+
+    >>> short, long = FitResult({"loss": [4.0]}, 1, 2.5), FitResult({"loss": [2.0, 1.0]}, 2, 3.5)
+    >>> both = mean_result([short, long])
+    >>> both.history, both.seconds, both.best_epochs
+    ({'loss': [3.0, 1.0]}, 6.0, [1, 2])
+    """
+    history = {}
+    for name in members[0].history:
+        curves = [member.history[name] for member in members]
+        epochs = max(map(len, curves))
+        at_epoch = [[curve[e] for curve in curves if e < len(curve)] for e in range(epochs)]
+        history[name] = [float(np.mean(values)) for values in at_epoch]
+    return FitResult(
+        history=history,
+        best_epoch=round(float(np.mean([member.best_epoch for member in members]))),
+        seconds=sum(member.seconds for member in members),
+        resumed_after=min(member.resumed_after for member in members),
+        members=tuple(members),
+    )
 
 
 def fit(

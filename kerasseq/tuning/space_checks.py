@@ -57,7 +57,13 @@ def check_space(
     ranges, requested, renamed = task.space(), space or {}, aliases.renamed(task.name)
     narrowed, fixed = narrow(ranges, requested, defaults, settings, renamed)
     values = {**defaults, **fixed}
-    task.settings_to_json(make_settings(task, values))
+    typed = make_settings(task, values)
+    task.settings_to_json(typed)
+    if "seeds" in narrowed or task.members(typed)[1:]:
+        raise ValueError(
+            "a search trains single models, which it compares: leave seeds= of the recipe out, and "
+            f"train an ensemble of the best settings. Received: seeds={named['seeds']!r}"
+        )
     _check_names(task, narrowed)
     _check_ranges(task, narrowed, values, [name for name in narrowed if name in named])
     unusable = _unusable_ranges(task, narrowed, values, named)

@@ -134,6 +134,7 @@ def test_data_depends_on_no_setting_of_the_model() -> None:
     assert {*TASK.names("split", "prepare")} == {
         *("short", "horizon", "lookback", "lookback_seasons", "validation", "test", "seed"),
         *("series_embedding", "output", "scaling", "per_series", "lags", "calendar", "stride"),
+        "holidays",
     }
 
 
@@ -160,6 +161,27 @@ def test_a_series_never_seen_is_forecast_in_its_own_scale(run: ForecastRun) -> N
     larger = run.forecast(history=new.assign(sold=1000 * new["sold"] + 7))
     np.testing.assert_allclose(_numbers(larger), 1000 * _numbers(found) + 7, rtol=1e-4)
     assert run.predict(new).equals(found)
+
+
+def test_a_series_that_is_shorter_than_the_lookback_has_a_note_and_wider_intervals(
+    run: ForecastRun,
+) -> None:
+    new = _table(30, ("new", "whole"), seed=5)
+    short = new.drop(new.index[:26])  # 4 rows of the first series
+    found, whole = run.forecast(history=short), run.forecast(history=new)
+    notes = ["4 of 7 steps: extended back, interval widened"] * 3 + [""] * 3
+    assert found["note"].tolist() == notes
+    assert "note" not in whole
+    assert found[3:].drop(columns="note").equals(whole[3:])
+    assert found["day"].equals(whole["day"])
+    widths = [frame["0.9"] - frame["0.1"] for frame in (found, whole)]
+    assert (widths[0] > widths[1])[:3].all()
+    assert ((found["0.1"] < found["forecast"]) & (found["forecast"] < found["0.9"])).all()
+    np.testing.assert_allclose(found["forecast"][:3], whole["forecast"][:3], rtol=0.3)
+    one = run.forecast(history=short.tail(1), quantiles=[0.5])
+    assert one["note"].str.startswith("1 of 7 steps").all()
+    assert np.isfinite(_numbers(one)).all()
+    assert "note" not in run.forecast(history=short, columns="nixtla")
 
 
 def test_a_series_that_was_seen_keeps_its_scale(run: ForecastRun) -> None:
@@ -1017,7 +1039,6 @@ def test_many_series_of_which_one_is_empty(tmp_path: Path) -> None:
         ({"quantiles": [0.001]}, "here from 0.025 to 0.975; for other levels, train with them"),
         ({"quantiles": 0.5}, "quantiles must be a list"),
         ({"future": pd.DataFrame({"day": ["2024-04-01"]})}, "has no future covariates"),
-        ({"history": _table(5)}, "series 'a' has 5 steps, and lookback=7 steps are needed"),
         ({"history": _table().drop(columns="sold")}, "no column named 'sold'"),
     ],
     ids=str,

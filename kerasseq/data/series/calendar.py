@@ -11,6 +11,7 @@ from pandas.tseries.frequencies import to_offset
 
 from kerasseq.data.series.frequency import Stamps, next_stamps
 from kerasseq.data.series.panel import Panel
+from kerasseq.data.series.public_holidays import holiday_feature
 
 __all__ = ["CYCLES", "add_calendar", "cycles", "calendar_features"]
 
@@ -85,7 +86,9 @@ def calendar_features(
     return np.column_stack(columns) if columns else np.empty((len(stamps), 0)), names
 
 
-def add_calendar(panel: Panel, ahead: int, which: Sequence[str] | None = None) -> Panel:
+def add_calendar(
+    panel: Panel, ahead: int, which: Sequence[str] | None = None, place: str | None = None
+) -> Panel:
     """Add calendar features to the future covariates of a panel.
 
     Args:
@@ -93,6 +96,7 @@ def add_calendar(panel: Panel, ahead: int, which: Sequence[str] | None = None) -
         ahead: steps after the end of each series for which features are added, too. If the panel
             has other future covariates, the features reach as far as these instead.
         which: names of cycles; by default the ones that `cycles` returns.
+        place: place whose public holidays are added, see `holiday_feature`; None for none.
 
     Example:
 
@@ -102,7 +106,7 @@ def add_calendar(panel: Panel, ahead: int, which: Sequence[str] | None = None) -
     (['month sine', 'month cosine'], (156, 2))
     """
     which = cycles(panel.stamps, panel.frequency) if which is None else which
-    if not which:
+    if not which and place is None:
         return panel
     future, names = [], list(panel.names["future"])
     for observed, covariates in zip(panel.stamps, panel.future):
@@ -111,6 +115,9 @@ def add_calendar(panel: Panel, ahead: int, which: Sequence[str] | None = None) -
             observed.append(next_stamps(observed, steps, panel.frequency)) if steps else observed
         )
         values, added = calendar_features(stamps, panel.frequency, which)
+        if place is not None:
+            on_holiday, name = holiday_feature(stamps, place)
+            values, added = np.concatenate([values, on_holiday], axis=1), [*added, *name]
         future.append(np.concatenate([covariates, values], axis=1) if names else values)
     return replace(panel, future=future, names={**panel.names, "future": [*names, *added]})
 

@@ -9,9 +9,11 @@ from typing import Annotated, Any, NotRequired, TypedDict
 import numpy as np
 
 from kerasseq.data.series.calendar import add_calendar
+from kerasseq.data.series.extending import extend_back
 from kerasseq.data.series.new_rows import add_lags
 from kerasseq.data.series.panel import Encoding, Panel
 from kerasseq.data.series.scaling import Scaler, ScalerState
+from kerasseq.data.series.short_scale import steadied
 from kerasseq.data.series.splits import Split
 from kerasseq.data.series.windows import InputsAt, Windows, inputs_at, latest_inputs
 from kerasseq.io.schema import Limits
@@ -233,6 +235,7 @@ class SeriesReaderState(TypedDict):
     ids: list[str]
     scalers: _Scalers
     encoding: Encoding
+    holidays: NotRequired[str | None]
 
 
 class _Scalers(TypedDict):
@@ -256,6 +259,8 @@ class SeriesReader:
         ids: names of the training series.
         scalers: scalers of "targets", and of "past", "future" and "static" if there are any.
         encoding: how tables of such series are read, see `Panel`.
+        holidays: place whose public holidays are added to the future covariates, see
+            `kerasseq.data.series.public_holidays`; None for none.
     """
 
     lookback: int
@@ -267,6 +272,7 @@ class SeriesReader:
     ids: tuple[str, ...]
     scalers: Mapping[str, Scaler]
     encoding: Mapping[str, Any]
+    holidays: str | None = None
 
     @classmethod
     def fit(cls, panel: Panel, scaling: str, per_series: bool, **options: Any) -> SeriesReader:
@@ -296,6 +302,7 @@ class SeriesReader:
             **{name: list(getattr(self, name)) for name in ("lags", "cycles", "ids")},
             "scalers": {role: scaler.state() for role, scaler in self.scalers.items()},
             "encoding": self.encoding,
+            "holidays": self.holidays,
         }
 
     @classmethod
@@ -311,6 +318,7 @@ class SeriesReader:
             ids=tuple(state["ids"]),
             scalers={role: Scaler.from_state(values) for role, values in state["scalers"].items()},
             encoding=state["encoding"],
+            holidays=state.get("holidays"),  # runs of earlier versions have none
         )
 
     @property
@@ -321,7 +329,7 @@ class SeriesReader:
     def columns(self, panel: Panel) -> dict[str, int]:
         """Number of columns of each input of a model, by role."""
         widths = {role: len(names) for role, names in panel.names.items()}
-        future = widths["future"] + 2 * len(self.cycles)
+        future = widths["future"] + 2 * len(self.cycles) + (self.holidays is not None)
         past = widths["past"] + len(self.lags) * widths["targets"] + future
         return {**widths, "past": past, "future": future}
 
@@ -337,8 +345,13 @@ class SeriesReader:
                 scaling; by default all rows.
         """
         scaler = self._targets_scaler(panel, known)
+        return self._scaled_by(scaler, panel), scaler
+
+    def _scaled_by(self, scaler: Scaler, panel: Panel) -> Panel:
+        """Series scaled by a scaler of the targets, with lags and calendar features."""
         scaled = panel.scaled({**self.scalers, "targets": scaler})
-        return add_calendar(add_lags(scaled, self.lags), self.horizon, self.cycles), scaler
+        lagged = add_lags(scaled, self.lags)
+        return add_calendar(lagged, self.horizon, self.cycles, self.holidays)
 
     def examples(
         self,
@@ -375,10 +388,21 @@ class SeriesReader:
         return SeriesExamples(windows, panel, scaler, first, insample)
 
     def latest(self, panel: Panel) -> tuple[dict[str, np.ndarray], Scaler]:
-        """Inputs of one window per series, to forecast its next steps; and the targets' scaler."""
-        scaled, scaler = self.scaled(panel)
+        """Inputs of one window per series, to forecast its next steps; and the targets' scaler.
+
+        A series that is shorter than the lookback is extended back, see `extend_back`; the fewer
+        rows it has, the more its scale is that of the training series, see `steadied`.
+        """
+        scaler = self._targets_scaler(panel)
+        is_short = panel.lengths < self.lookback
+        if is_short.any():
+            is_new = np.array(self.places(panel)) < 0
+            shares = (panel.lengths - 1) / max(self.lookback - 1, 1)
+            weights = np.where(is_short & is_new, shares, 1)
+            scaler = steadied(scaler, self.scalers["targets"], weights)
+            panel = extend_back(panel, np.where(is_short, self.rows_needed, 0))
         inputs = latest_inputs(
-            scaled,
+            self._scaled_by(scaler, panel),
             self.lookback,
             self.horizon,
             observed=self.masked,

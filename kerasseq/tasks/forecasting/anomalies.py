@@ -17,6 +17,7 @@ from kerasseq.data.series.reader import SeriesReader
 from kerasseq.data.series.state import panel_from_state
 from kerasseq.models import Forecaster
 from kerasseq.tasks.forecasting import forecasts
+from kerasseq.tasks.forecasting.running import run_model
 
 __all__ = ["find_anomalies"]
 
@@ -53,7 +54,7 @@ def find_anomalies(
     chunks = []
     for start in range(0, len(places), _CHUNK):
         series = places[start : start + _CHUNK]
-        outputs = forecasts.run_model(model, inputs(series, origins[start : start + _CHUNK]))
+        outputs = run_model(model, inputs(series, origins[start : start + _CHUNK]))
         training.finite(outputs, model)
         chunks.append(
             forecasts.in_original_units(

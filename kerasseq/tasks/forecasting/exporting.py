@@ -39,6 +39,8 @@ def preprocessing(state: Mapping[str, Any], sizes: Forecaster) -> dict[str, Any]
     reader, panel = state["reader"], panel_from_state(state["history"])
     encoding = panel.encoding
     roles = {role: [*map(str, names)] for role, names in encoding["roles"].items()}
+    if reader.get("holidays") is not None:
+        raise _refusal("with holidays")
     _check(encoding, roles)
     levels = [0.0, 1.0]
     if state["calibration"] is not None:

@@ -23,9 +23,10 @@ from kerasseq.data.series.windows import latest_inputs
 from kerasseq.evaluation.forecast_metrics import Forecasts
 from kerasseq.formatting.columns import distinct_names
 from kerasseq.models import Forecaster, Likelihood, State, Stream
-from kerasseq.tasks.forecasting import baselines, defaults
+from kerasseq.tasks.forecasting import baselines, defaults, short_history
 from kerasseq.tasks.forecasting.conformal import Calibration
 from kerasseq.tasks.forecasting.plots import Fan
+from kerasseq.tasks.forecasting.running import run_model
 from kerasseq.tasks.forecasting.series_baselines import following
 
 __all__ = [
@@ -40,12 +41,10 @@ __all__ = [
     "index_columns",
     "last_rows",
     "read_history",
-    "run_model",
     "table",
     "update_state",
 ]
 
-_BATCH = 256  # windows per call of the model
 _PLOTTED = 4  # number of forecasts in the plot of a run
 _HISTORY_HORIZONS = 3  # horizons of history before each forecast
 _ROW_INPUTS = ("history", "observed", "past")
@@ -80,6 +79,7 @@ def in_original_units(
     calibrated: Mapping[str, Any] | None,
     inverse: Callable[[np.ndarray], np.ndarray],
     point: str = "median",
+    deviation: np.ndarray | None = None,
 ) -> Forecasts:
     """Convert model outputs to calibrated forecasts in the units of the series.
 
@@ -90,10 +90,14 @@ def in_original_units(
         calibrated: state of a `Calibration`; None for no calibration.
         inverse: function from scaled values to values in the units of the series.
         point: "mean" or "median"; the output "point" is what its loss has learned.
+        deviation: standard deviation of a further error, (windows, horizon, targets), by which
+            quantiles are widened; None for none.
     """
     forecasts = _to_forecasts(outputs, likelihood, levels)
     if calibrated is not None and levels:
         forecasts = Calibration.from_state(calibrated).apply(forecasts, levels)
+    if deviation is not None:
+        forecasts = short_history.widened(forecasts, deviation)
     quantiles = forecasts.quantiles or {}
     mean = likelihood.mean(outputs, inverse) if point == "mean" else None
     return Forecasts(
@@ -158,15 +162,16 @@ def forecast_ahead(
     else:
         outputs = run_model(model, inputs)
     training.finite(outputs, model)
+    notes, deviation = short_history.notes(panel, reader.lookback), None
+    has_quantiles = sizes.output != "point" or state["calibration"] is not None
+    if any(notes) and has_quantiles:
+        deviation = short_history.deviations(model, sizes.likelihood, reader, stored, panel.lengths)
     forecasts = in_original_units(
-        outputs, sizes.likelihood, levels, state["calibration"], inverse, point
+        outputs, sizes.likelihood, levels, state["calibration"], inverse, point, deviation
     )
-    frame = table(panel, forecasts, steps)
+    frame = table(panel, forecasts, steps, notes if any(notes) else ())
     if paths:
-        stream = Stream(sizes, model)
-        sampled = stream.paths(
-            stream_state or stream.start(inputs), paths, inputs.get("future"), seed
-        )
+        sampled = _sample(model, sizes, inputs, stream_state, paths, seed)
         columns = {
             f"path {n}": inverse(path)[:, :steps].ravel() for n, path in enumerate(sampled, 1)
         }
@@ -174,27 +179,62 @@ def forecast_ahead(
     return frame
 
 
+def _sample(
+    model: keras.Model,
+    sizes: Forecaster,
+    inputs: Mapping[str, np.ndarray],
+    state: State | None,
+    paths: int,
+    seed: int,
+) -> np.ndarray:
+    """Sample paths, (paths, series, horizon, targets); those of an ensemble's members are pooled.
+
+    Args:
+        model: the trained model.
+        sizes: config of the model.
+        inputs: inputs of the model.
+        state: recurrent state to begin from, of a single model; None to read the inputs.
+        paths: number of paths.
+        seed: seed of the samples of the first member; the next ones have the next seeds.
+    """
+    single, sampled = replace(sizes, members=1), []
+    for place, member in enumerate(sizes.split(model)):
+        if count := len(range(place, paths, sizes.members)):
+            stream = Stream(single, member)
+            start = state or stream.start(inputs)
+            sampled.append(stream.paths(start, count, inputs.get("future"), seed + place))
+    return np.concatenate(sampled)
+
+
 def table(
-    panel: Panel, forecasts: Forecasts, steps: int, taken: Sequence[str] = ()
+    panel: Panel,
+    forecasts: Forecasts,
+    steps: int,
+    notes: Sequence[str] = (),
+    taken: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Convert forecasts to a DataFrame with a row for each series, step and target.
 
     Its columns are those that identify the series, the time (`step` where steps are counted), the
-    `target` if there are several, `forecast`, and one for each quantile, named by its level. A
-    column of the data of such a name gets _ at its end.
+    `target` if there are several, `forecast`, one for each quantile, named by its level, and
+    `note` if there are notes. A column of the data of such a name gets _ at its end.
 
     Args:
         panel: the series, each ending one step before its first forecast.
         forecasts: forecasts of one window per series, in the order and units of the series.
         steps: number of steps to put into the table, at most the horizon of the forecasts.
+        notes: a note on each series, or none.
         taken: names of further columns, which the caller adds.
     """
     levels = [f"{level:g}" for level in forecasts.quantiles or {}]
     stamps = [next_stamps(times, steps, panel.frequency) for times in panel.stamps]
-    columns = index_columns(panel, stamps, ("forecast", *levels, *taken))
+    names = ("forecast", *levels, *["note"] * bool(notes), *taken)
+    columns = index_columns(panel, stamps, names)
     columns["forecast"] = forecasts.point[:, :steps].ravel()
     for level, values in zip(levels, (forecasts.quantiles or {}).values()):
         columns[level] = values[:, :steps].ravel()
+    if notes:
+        columns["note"] = np.repeat(notes, steps * len(panel.names["targets"]))
     return pd.DataFrame(columns)
 
 
@@ -410,19 +450,6 @@ def read_history(
             description = f"series {name!r}" if name else "the series"
             raise ValueError(f"{description} is empty: no row has a target. Leave it out.")
     return panel
-
-
-def run_model(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Outputs of a model for a few windows, without tracing a graph for their number."""
-    count = len(inputs["history"])
-    batches = [
-        model(
-            {name: values[start : start + _BATCH] for name, values in inputs.items()},
-            training=False,
-        )
-        for start in range(0, count, _BATCH)
-    ]
-    return np.concatenate([keras.ops.convert_to_numpy(batch) for batch in batches])
 
 
 def _to_forecasts(

@@ -18,7 +18,8 @@ def to_nixtla(frame: pd.DataFrame, series: int, several: bool) -> pd.DataFrame:
 
     Args:
         frame: columns that identify the series, the time, the target if there are several, the
-            forecast, one for each quantile, named by its level, and one for each path; see
+            forecast, one for each quantile, named by its level, and one for each path; notes are
+            left out; see
             `kerasseq.tasks.forecasting.forecasts.table`.
         series: number of columns that identify the series.
         several: whether there are several targets; each is then a series by itself.
@@ -38,7 +39,7 @@ def to_nixtla(frame: pd.DataFrame, series: int, several: bool) -> pd.DataFrame:
     keys = frame.iloc[:, [*range(series), *range(series + 1, place)]]
     ids = [series_id(key) for key in keys.itertuples(index=False, name=None)]
     columns = {"unique_id": ids, "ds": frame.iloc[:, series], _MODEL: frame.iloc[:, place]}
-    others = frame.columns[place + 1 :]
+    others = [name for name in frame.columns[place + 1 :] if name != "note"]
     levels = [name for name in others if not name.startswith("path ")]
     for name in others:
         kind = _interval(float(name), map(float, levels)) if name in levels else name

@@ -12,10 +12,11 @@ import numpy as np
 if TYPE_CHECKING:
     from kerasseq.recipes.forecasting import ForecastingSettings
 
-__all__ = ["default_point", "point_fault", "sum_ratio", "sum_remark"]
+__all__ = ["are_counts", "default_point", "point_fault", "sum_ratio", "sum_remark"]
 
 _SKEWING = ("log", "boxcox")  # scalings whose inverse does not keep the mean
 _ADDS_UP = 0.05  # deviation of sums, as a share, from which a remark says so
+_ZEROS = 0.05  # least share of zeros of counts whose median is far from their mean
 
 
 def default_point(output: str, loss: str, scaling: str) -> tuple[str, str]:
@@ -85,12 +86,30 @@ def sum_ratio(truth: np.ndarray, point: np.ndarray) -> float | None:
     return float(point[observed].sum(dtype=float)) / total
 
 
-def sum_remark(ratio: float | None, point: str) -> str | None:
+def are_counts(values: np.ndarray) -> bool:
+    """Whether values are counts with zeros, and more dispersed than a Poisson distribution.
+
+    Args:
+        values: actual values, of any shape; NaN where not observed.
+
+    Example:
+
+    >>> are_counts(np.array([0, 0, 5, 1])), are_counts(np.array([1, 2, 5])), are_counts(np.ones(3))
+    (True, False, False)
+    """
+    observed = values[~np.isnan(values)].astype(float)
+    if not observed.size or (observed < 0).any() or (observed != np.floor(observed)).any():
+        return False
+    return bool(np.mean(observed == 0) >= _ZEROS and observed.var() > observed.mean())
+
+
+def sum_remark(ratio: float | None, point: str, counts: bool = False) -> str | None:
     """A remark for forecasts that do not add up; None if they do.
 
     Args:
         ratio: the result of `sum_ratio`.
         point: what the forecasts are, "mean", "median" or "auto".
+        counts: whether they are of counts, see `are_counts`.
 
     Example:
 
@@ -99,5 +118,6 @@ def sum_remark(ratio: float | None, point: str) -> str | None:
     """
     if ratio is None or abs(ratio - 1) <= _ADDS_UP:
         return None
-    cause = "; they are medians, which need not add up: point='mean'" * (point == "median")
+    remedy = "point='mean'" + ", of counts with output='negative_binomial'" * counts
+    cause = f"; they are medians, which need not add up: {remedy}" * (point == "median")
     return f"forecasts add up to {ratio:.0%} of the actual values{cause}"

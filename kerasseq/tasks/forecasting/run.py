@@ -50,7 +50,8 @@ class ForecastRun(Run):
         Args:
             horizon: number of steps ahead; default: the horizon of the recipe.
             history: a table of series to forecast, also new ones; default: the series that the run
-                was trained on.
+                was trained on. A series that is shorter than the lookback is extended back, by its
+                first season or its mean.
             future: a table of covariates of the steps ahead, for a recipe with `future` columns.
             quantiles: levels between 0 and 1, a column each, for a run with intervals.
             paths: number of sample paths to draw, a column each, for a recursive model with
@@ -63,7 +64,9 @@ class ForecastRun(Run):
 
         Returns:
             A row for each series, step and target. The column `forecast` has the mean or the
-            median, as `resolved.point` says; "auto" is neither, but what `loss` learns.
+            median, as `resolved.point` says; "auto" is neither, but what `loss` learns. If a series
+            is shorter than the lookback, the column `note` says so: its intervals are wider, by
+            what the forecasts of the run's series move if the model reads as few steps of them.
 
         Raises:
             ValueError: if there is no history, or the horizon is too long for the model.

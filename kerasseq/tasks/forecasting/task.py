@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,7 +14,7 @@ from kerasseq.runs import Standalone
 from kerasseq.settings import check, declarations_of, raise_faults
 from kerasseq.tasks.base import Learn, Objective, Parts, Prepared, Task, changed
 from kerasseq.tasks.forecasting.hints import SETTINGS as HINTS
-from kerasseq.tasks.forecasting.point import point_fault, sum_ratio, sum_remark
+from kerasseq.tasks.forecasting.point import are_counts, point_fault, sum_ratio, sum_remark
 from kerasseq.tasks.forecasting.run import ForecastRun
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
     def check(self, settings: ForecastingSettings) -> None:
         from kerasseq.tasks.forecasting import defaults
+
+        if settings.holidays is not None:
+            from kerasseq.data.series.public_holidays import check_place
+
+            check_place(settings.holidays)
 
         resolved, _ = self.resolve(defaults.SMALLEST, settings)
         linear = bool(settings.linear)
@@ -80,6 +85,16 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             )
         if (fault := point_fault(settings)) is not None:
             faults.append(fault)
+        if settings.seeds > 1 and settings.warm_start is not None:
+            faults.append(
+                "warm_start would give all models of an ensemble the same first weights: leave it "
+                f"or seeds out. Received: seeds={settings.seeds}"
+            )
+        if settings.seed + settings.seeds > 2**32:
+            faults.append(
+                "the seeds of an ensemble are seed, seed + 1, ..., and must be below 2**32. "
+                f"Received: seed={settings.seed}, seeds={settings.seeds}"
+            )
         raise_faults(faults)
 
     def is_separate_part(self, value: Any) -> bool:
@@ -162,6 +177,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
     def prepare(self, parts: Parts, settings: ForecastingSettings) -> Prepared:
         from kerasseq.data.series.calendar import cycles
+        from kerasseq.data.series.public_holidays import check_steps
         from kerasseq.data.series.reader import SeriesReader
         from kerasseq.data.series.state import panel_state
         from kerasseq.tasks.forecasting import defaults
@@ -169,6 +185,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
 
         train = parts.train
         defaults.check(parts, settings.output)
+        if settings.holidays is not None:
+            check_steps(train.panel.frequency, settings.holidays)
         panel, sizes = train.panel, {"lookback": train.lookback, "horizon": train.horizon}
         suggested = defaults.suggested(panel, settings.output, **sizes)
         scaling = settings.scaling if settings.scaling != "auto" else suggested["scaling"][0]
@@ -180,6 +198,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             cycles=tuple(cycles(panel.stamps, panel.frequency) if settings.calendar else ()),
             masked=train.masked,
             series_ids=settings.series_embedding,
+            holidays=settings.holidays,
             **sizes,
         )
         train_examples, validation_examples = (
@@ -297,10 +316,23 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             error=settings.loss,
             dropout=settings.dropout,
             options=settings.cell_options,
+            members=settings.seeds,
         )
 
     def macs(self, data_info: Mapping[str, Any], settings: ForecastingSettings) -> int:
         return self.config(data_info, settings).macs()
+
+    def members(self, settings: ForecastingSettings) -> list[ForecastingSettings]:
+        seeds = range(settings.seed, settings.seed + settings.seeds)
+        return [changed(settings, seed=seed, seeds=1) for seed in seeds]
+
+    def join(
+        self,
+        models: Sequence[keras.Model],
+        data_info: Mapping[str, Any],
+        settings: ForecastingSettings,
+    ) -> keras.Model:
+        return self.config(data_info, settings).join(models)
 
     def objective(self, data_info: Mapping[str, Any], settings: ForecastingSettings) -> Objective:
         return Objective(self.config(data_info, settings).loss())
@@ -378,7 +410,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         return score
 
     def remarks(self, score: Score, state: Mapping[str, Any]) -> list[str]:
-        remark = sum_remark(score.details["sum_ratio"], score.details["point"])
+        counts = are_counts(state["history"]["targets"])
+        remark = sum_remark(score.details["sum_ratio"], score.details["point"], counts)
         return [] if remark is None else [remark]
 
     def baselines(

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from kerasseq.recipes.forecasting import ForecastingSettings
-from kerasseq.tasks.forecasting.point import default_point, point_fault, sum_ratio, sum_remark
+from kerasseq.tasks.forecasting.point import (
+    are_counts,
+    default_point,
+    point_fault,
+    sum_ratio,
+    sum_remark,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +70,21 @@ def test_sums_within_five_percent_need_no_remark() -> None:
     assert sum_remark(None, "median") is sum_remark(0.951, "median") is None
     assert "point='mean'" in str(sum_remark(1.2, "median"))
     assert "point" not in str(sum_remark(0.8, "mean"))
+    assert "of counts with output='negative_binomial'" in str(sum_remark(0.8, "median", True))
+    assert "counts" not in str(sum_remark(0.8, "mean", True))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.0, 0.0, np.nan, 7.0], True),
+        ([0.5, 0.0, 7.0], False),
+        ([-1.0, 0.0, 7.0], False),
+        ([3.0, 1.0, 70.0], False),
+        ([0.0, 1.0, 1.0, 1.0], False),
+        ([np.nan], False),
+    ],
+    ids=str,
+)
+def test_counts_have_zeros_and_vary(values: list[float], expected: bool) -> None:
+    assert are_counts(np.array(values)) is expected
