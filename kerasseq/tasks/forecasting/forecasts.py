@@ -39,6 +39,7 @@ __all__ = [
     "in_original_units",
     "index_columns",
     "last_rows",
+    "quantile_forecasts",
     "read_history",
     "run_model",
     "table",
@@ -69,8 +70,26 @@ def calibration(
         independent: number of windows that do not overlap; None if no windows overlap.
     """
     all_levels = sorted({*defaults.LEVELS, *levels})
-    forecasts = _to_forecasts(outputs, likelihood, all_levels)
+    forecasts = quantile_forecasts(outputs, likelihood, all_levels)
     return Calibration.fit(truth, forecasts, all_levels, independent)
+
+
+def quantile_forecasts(
+    outputs: np.ndarray, likelihood: Likelihood, levels: Sequence[float]
+) -> Forecasts:
+    """Convert model outputs to forecasts, in scaled units, without calibration.
+
+    Args:
+        outputs: outputs of the model, (windows, horizon, targets[, parameters]).
+        likelihood: the likelihood that interprets the outputs.
+        levels: levels of the quantiles; point forecasts have none.
+    """
+    point = likelihood.median(outputs)
+    if likelihood.output == "point":
+        return Forecasts(point)
+    return Forecasts(
+        point, {level: likelihood.quantile(outputs, [level])[..., 0] for level in levels}
+    )
 
 
 def in_original_units(
@@ -91,7 +110,7 @@ def in_original_units(
         inverse: function from scaled values to values in the units of the series.
         point: "mean" or "median"; the output "point" is what its loss has learned.
     """
-    forecasts = _to_forecasts(outputs, likelihood, levels)
+    forecasts = quantile_forecasts(outputs, likelihood, levels)
     if calibrated is not None and levels:
         forecasts = Calibration.from_state(calibrated).apply(forecasts, levels)
     quantiles = forecasts.quantiles or {}
@@ -423,18 +442,6 @@ def run_model(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.ndarra
         for start in range(0, count, _BATCH)
     ]
     return np.concatenate([keras.ops.convert_to_numpy(batch) for batch in batches])
-
-
-def _to_forecasts(
-    outputs: np.ndarray, likelihood: Likelihood, levels: Sequence[float]
-) -> Forecasts:
-    """Convert model outputs to forecasts, in scaled units."""
-    point = likelihood.median(outputs)
-    if likelihood.output == "point":
-        return Forecasts(point)
-    return Forecasts(
-        point, {level: likelihood.quantile(outputs, [level])[..., 0] for level in levels}
-    )
 
 
 def _check_horizon(horizon: int | None, sizes: Forecaster) -> int:

@@ -324,13 +324,18 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         if not settings.calibrate:
             return {}
         from kerasseq import training
-        from kerasseq.tasks.forecasting import forecasts
+        from kerasseq.tasks.forecasting import defaults, forecasts, rolling
 
         examples: Any = prepared.validation
+        likelihood = self._likelihood(prepared.data_info, settings)
+        if defaults.is_stretched(prepared.data_info, settings.output, settings.quantiles):
+            levels = sorted({*defaults.LEVELS, *settings.quantiles})
+            calibration = rolling.calibration(model, prepared, likelihood, levels)
+            return {"calibration": calibration.state()}
         calibration = forecasts.calibration(
             training.outputs(model, examples),
             examples.scaled_targets,
-            self._likelihood(prepared.data_info, settings),
+            likelihood,
             settings.quantiles,
             examples.independent,
         )
