@@ -78,9 +78,9 @@ class Baseline(abc.ABC):
         return self._calibration.apply(Forecasts(np.concatenate([point for point, _ in batches])))
 
     def errors(self, windows: Source) -> np.ndarray:
-        """Actual values less the point forecasts of all windows, (windows, horizon, targets), scaled.
+        """Actual values less the point forecasts of all windows, scaled.
 
-        Only of baselines that are not fitted on training windows.
+        The shape is (windows, horizon, targets). Only of baselines that are not fitted on training windows.
         """
         batches = self._forecasts(windows, len(windows))
         return np.concatenate([targets - point for point, targets in batches])

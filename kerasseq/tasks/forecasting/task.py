@@ -165,6 +165,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.data.series.reader import SeriesReader
         from kerasseq.data.series.state import panel_state
         from kerasseq.tasks.forecasting import defaults
+        from kerasseq.tasks.forecasting.first_rates import first_rates
         from kerasseq.tasks.forecasting.forecasts import last_rows
 
         train = parts.train
@@ -191,10 +192,12 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             test_examples = reader.examples(
                 held_out.panel, held_out.first, insample=held_out.before
             )
+        seasonality = defaults.seasonality(panel, scaling)
+        is_hybrid = suggested["model"][0] == "hybrid"
         state = {
             "data_info": {
                 "suggested": suggested,
-                "seasonality": defaults.seasonality(panel, scaling),
+                "seasonality": seasonality,
                 **sizes,
                 **reader.columns(panel),
                 "series": len(panel) if settings.series_embedding else 0,
@@ -208,7 +211,14 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             "calibration": None,
         }
         notes = [defaults.rows_remark(train_examples, validation_examples, test_examples)]
-        return Prepared(train_examples, validation_examples, test_examples, state, notes=notes)
+        return Prepared(
+            train_examples,
+            validation_examples,
+            test_examples,
+            state,
+            initial=first_rates(train_examples, seasonality) if is_hybrid else {},
+            notes=notes,
+        )
 
     def standalone(
         self, model: keras.Model, state: Mapping[str, Any], settings: ForecastingSettings
