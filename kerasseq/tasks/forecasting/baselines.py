@@ -203,6 +203,11 @@ class NLinear(WindowBaseline):
         super().__init__(levels)
         self._lookbacks = tuple(lookbacks)
 
+    @property
+    def lookback(self) -> int:
+        """The lookback that was chosen."""
+        return len(self.weights)
+
     def fit(self, train: Source, validation: Source) -> Baseline:
         """See `Baseline.fit`."""
         self._fit_ridge(train, validation)

@@ -17,7 +17,7 @@ LEVELS = (0.1, 0.5, 0.9)
 LEAST_ERRORS = (
     50  # least number of errors per offset; a step with fewer uses the errors of its neighbours too
 )
-_RELIABLE = 5  # windows to rely on, as a multiple of those that a rank needs, see `windows_for`
+_RELIABLE = 10  # windows to rely on, as a multiple of those that a rank needs, see `windows_for`
 _NARROWEST = 0.05  # least width to divide errors by, as a share of the mean width
 
 
@@ -121,8 +121,7 @@ class Calibration:
             errors: actual values less the forecasts of the other method, (windows, horizon,
                 targets); NaN where not observed.
             forecasts: forecasts of the model for these windows, with quantiles.
-            ratio: mean absolute error of the model relative to that of the other method; counts if
-                above 1.
+            ratio: error of the model relative to that of the other method.
 
         Example:
 
@@ -148,7 +147,7 @@ class Calibration:
                 probability = abs(level - pairs[level])
             if level != 0.5:
                 pooled = _error_quantiles(scores, [probability], [slice(0, scores.shape[1])])
-                factors[place] = np.maximum(max(ratio, 1.0) * pooled[0], 1.0)
+                factors[place] = np.maximum(ratio * pooled[0], 1.0)
         return cls(np.array(levels, dtype=np.float64), np.zeros_like(factors), factors)
 
     def apply(self, forecasts: Forecasts, levels: Sequence[float] | None = None) -> Forecasts:
@@ -232,7 +231,7 @@ def windows_for(probability: float) -> int:
     """The number of windows that do not overlap, to rely on their errors alone for an interval.
 
     The coverage of an interval that is calibrated on n windows deviates from its probability p by
-    the square root of p (1 - p) / (n + 2): for 80% and 20 windows by 9%, for 4 by 16%.
+    the square root of p (1 - p) / (n + 2): for 80% and 40 windows by 6%, for 4 by 16%.
 
     Args:
         probability: probability of the interval.
@@ -240,7 +239,7 @@ def windows_for(probability: float) -> int:
     Example:
 
     >>> windows_for(0.8), windows_for(0.95)
-    (20, 95)
+    (40, 190)
     """
     return _RELIABLE * least_windows(probability)
 

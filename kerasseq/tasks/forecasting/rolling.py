@@ -17,15 +17,17 @@ from kerasseq.tasks.forecasting.series_baselines import following
 __all__ = ["best_errors", "calibration", "rolling_examples"]
 
 _WINDOWS = 512  # most windows: more of a few series overlap, and tell nothing new
-_LARGEST_RATIO = 2.0  # few windows tell the error of the model roughly
+_LARGEST_RATIO = 2.0  # a few windows tell the error of the model roughly
+_DOUBT = 20  # windows of which a better model is half believed; they also chose its epoch
 
 
 def calibration(model: keras.Model, prepared: Any, likelihood: Any, levels: Any) -> Calibration:
     """Stretch the intervals of a model so that they cover the errors of the best simple baseline.
 
     The baseline has errors from rolling origins over the second half of the rows, whose values it
-    was not fitted on; the model learned from most of them, so that its errors there say little. In
-    the validation part both are compared: where the model is worse, intervals are wider still.
+    was not fitted on; the model learned from most of them, so that its errors there say little.
+    Both are compared in the validation part: intervals are wider if the model is worse there, and
+    narrower if it is better, as far as the number of windows that do not overlap carries that.
 
     Args:
         model: the model, trained on the training part.
@@ -36,12 +38,21 @@ def calibration(model: keras.Model, prepared: Any, likelihood: Any, levels: Any)
     examples = rolling_examples(prepared)
     errors = best_errors(examples)
     forecasts = quantile_forecasts(training.outputs(model, examples), likelihood, levels)
+    ratio = _error_ratio(examples, forecasts.point, errors, prepared.validation)
+    return Calibration.stretch(errors, forecasts, ratio)
+
+
+def _error_ratio(
+    examples: SeriesExamples, point: np.ndarray, errors: np.ndarray, validation: Any
+) -> float:
+    """Mean absolute error of the model relative to the baseline, on the validation part."""
     series, origins = examples.windows.places(np.arange(len(examples)))
-    offset = examples.panel.lengths - prepared.validation.panel.lengths
-    later = origins >= (prepared.validation.first + offset)[series]
-    ours = np.abs(examples.scaled_targets - forecasts.point)[later]
-    ratio = np.nanmean(ours) / max(float(np.nanmean(np.abs(errors[later]))), 1e-9)
-    return Calibration.stretch(errors, forecasts, min(float(ratio), _LARGEST_RATIO))
+    later = origins >= validation.first[series]
+    ours = np.nanmean(np.abs(examples.scaled_targets - point)[later])
+    theirs = np.nanmean(np.abs(errors[later]))
+    ratio = min(float(ours / max(theirs, 1e-9)), _LARGEST_RATIO)
+    belief = validation.independent / (validation.independent + _DOUBT)
+    return ratio if ratio > 1 else 1 - belief * (1 - ratio)
 
 
 def rolling_examples(prepared: Any) -> SeriesExamples:

@@ -136,6 +136,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.data.series.reader import Part
         from kerasseq.data.series.splits import chronological, rolling
         from kerasseq.tasks.forecasting import defaults
+        from kerasseq.tasks.forecasting.longer_lookback import longer_lookback
         from kerasseq.tasks.forecasting.series_baselines import HISTORY
 
         notes = list(source.notes)
@@ -153,7 +154,17 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             shortest=int(lengths.min()),
             rows=int(lengths.sum()) * len(source.names["targets"]),
         )
-        notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
+        reads = f"{horizon:,} steps ahead, from {lookback:,} steps back"
+        if steps is None and seasons is None:
+            train = source.cut(split.train, split.validation)
+            longer = longer_lookback(train, lookback, horizon)
+            if longer > lookback:
+                reads = (
+                    f"{horizon:,} steps ahead, from {longer:,} steps back: of {lookback:,} and "
+                    "two to eight times as many, a linear map forecasts best from them"
+                )
+                lookback = longer
+        notes.append(reads)
         # Baselines may read more steps than the model.
         context = max(lookback, source.season, HISTORY) + max(settings.lags, default=0)
         parts = Part.split(source, split, lookback, horizon, context, learn)

@@ -1,0 +1,45 @@
+"""A default lookback from the training part: how far back it pays to look."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kerasseq.data.series.panel import Panel
+from kerasseq.data.series.scaling import Scaler
+from kerasseq.data.series.windows import Windows
+from kerasseq.tasks.forecasting.baselines import NLinear
+from kerasseq.tasks.forecasting.defaults import linear_lookbacks
+
+__all__ = ["longer_lookback"]
+
+_LATER = 0.2  # share of the rows on which lookbacks are compared
+_WINDOWS = 2**14  # most windows to fit on
+_LEAST_WINDOWS = 1000  # fewer are not spent on a longer lookback
+
+
+def longer_lookback(panel: Panel, lookback: int, horizon: int) -> int:
+    """The lookback from which a linear map forecasts the last rows of the training part best.
+
+    The map is that of the baseline `NLinear`, fitted on the rows before these. It tells in a moment
+    whether a second season, such as the week of hours, or a long cycle is worth reading. With few
+    windows the lookback stays.
+
+    Args:
+        panel: the training part.
+        lookback: the shortest lookback; others are two, four and eight times as long.
+        horizon: steps to forecast.
+    """
+    lengths = panel.lengths
+    candidates = linear_lookbacks(lookback, int(lengths.min()) - horizon)
+    longest = candidates[-1]
+    later = np.minimum((lengths * (1 - _LATER)).astype(int), lengths - horizon)
+    count = int((later - longest - horizon + 1).sum())
+    fits = (later >= longest + horizon).all()
+    if len(candidates) == 1 or not fits or count < _LEAST_WINDOWS:
+        return lookback
+    scaled = panel.scaled({"targets": Scaler.fit("standard", panel.targets, per_series=True)})
+    windows = Windows(scaled, longest, horizon, last=later, stride=1 + count // _WINDOWS)
+    newer = windows.part(first=later, stride=windows.stride)
+    linear = NLinear(lookbacks=candidates)
+    linear.fit(windows, newer)
+    return linear.lookback
