@@ -80,7 +80,7 @@ class Baseline(abc.ABC):
     def errors(self, windows: Source) -> np.ndarray:
         """Actual values less the point forecasts of all windows, scaled.
 
-        The shape is (windows, horizon, targets). Only of baselines that are not fitted on training windows.
+        The shape is (windows, horizon, targets). `NLinear` has to be fitted before.
         """
         batches = self._forecasts(windows, len(windows))
         return np.concatenate([targets - point for point, targets in batches])
@@ -202,11 +202,6 @@ class NLinear(WindowBaseline):
     def __init__(self, levels: Sequence[float] = LEVELS, lookbacks: Sequence[int] = ()) -> None:
         super().__init__(levels)
         self._lookbacks = tuple(lookbacks)
-
-    @property
-    def lookback(self) -> int:
-        """The lookback that was chosen."""
-        return len(self.weights)
 
     def fit(self, train: Source, validation: Source) -> Baseline:
         """See `Baseline.fit`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from keras import ops
 
 from kerasseq.data.series.reader import SeriesExamples
 from kerasseq.layers import SmoothingNorm
@@ -46,12 +47,13 @@ def first_rates(examples: SeriesExamples, mode: str) -> dict[str, np.ndarray]:
 
     def error() -> np.ndarray:
         _, centre, _ = layer(*given)
-        mean: np.ndarray = np.nanmean(np.abs(targets - np.asarray(centre)), axis=(0, 1))
+        errors = np.abs(targets - ops.convert_to_numpy(centre))
+        mean: np.ndarray = np.nanmean(errors, axis=(0, 1))
         return mean
 
     for _ in range(_ROUNDS):
         for name, shares in _GRID.items():
-            values = [np.array(weights[name])]
+            values = [ops.convert_to_numpy(weights[name])]
             values += [np.full(width, layer.weight_of(share), "float32") for share in shares]
             errors = []
             for value in values:
@@ -59,4 +61,4 @@ def first_rates(examples: SeriesExamples, mode: str) -> dict[str, np.ndarray]:
                 errors.append(error())
             best = np.argmin(np.where(np.isfinite(errors), errors, np.inf), axis=0)
             weights[name].assign(np.stack(values)[best, np.arange(width)])
-    return {f"norm/{name}": np.asarray(weight) for name, weight in weights.items()}
+    return {f"norm/{name}": ops.convert_to_numpy(weight) for name, weight in weights.items()}

@@ -160,8 +160,8 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             longer = longer_lookback(train, lookback, horizon)
             if longer > lookback:
                 reads = (
-                    f"{horizon:,} steps ahead, from {longer:,} steps back: of {lookback:,} and "
-                    "two to eight times as many, a linear map forecasts best from them"
+                    f"{horizon:,} steps ahead, from {longer:,} steps back: a linear "
+                    f"map forecasts the training part better from them than from {lookback:,}"
                 )
                 lookback = longer
         notes.append(reads)
