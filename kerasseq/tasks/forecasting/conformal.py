@@ -113,9 +113,10 @@ class Calibration:
 
         For few windows to calibrate on: a simple method has known errors from many more origins.
         They are divided by the widths of the model's quantiles for the same windows, which grow
-        with the horizon and with the level of a series, so that all steps share one factor
-        (as the conformity scores of Kivaranovic et al. 2020, https://arxiv.org/abs/1905.10634).
-        Intervals are never narrowed.
+        with the level of a series and, roughly, with the horizon (as the conformity scores of
+        Kivaranovic et al. 2020, https://arxiv.org/abs/1905.10634). Each step has a factor, from its
+        errors and those of the steps around it, a third of the horizon. Intervals are never
+        narrowed.
 
         Args:
             errors: actual values less the forecasts of the other method, (windows, horizon,
@@ -138,6 +139,9 @@ class Calibration:
             level: np.sign(level - 0.5) * errors / _distances(quantiles[level], forecasts.point)
             for level in levels
         }
+        horizon = errors.shape[1]
+        reach = max(1, horizon // 6)
+        spans = [slice(max(0, step - reach), step + reach + 1) for step in range(horizon)]
         factors = np.ones((len(levels), *errors.shape[1:]))
         pairs = {end: other for pair in intervals(quantiles) for end, other in (pair, pair[::-1])}
         for place, level in enumerate(levels):
@@ -146,8 +150,8 @@ class Calibration:
                 scores = np.maximum(scores, multiples[pairs[level]])
                 probability = abs(level - pairs[level])
             if level != 0.5:
-                pooled = _error_quantiles(scores, [probability], [slice(0, scores.shape[1])])
-                factors[place] = np.maximum(ratio * pooled[0], 1.0)
+                (multiple,) = _error_quantiles(scores, [probability], spans)
+                factors[place] = np.maximum(ratio * multiple, 1.0)
         return cls(np.array(levels, dtype=np.float64), np.zeros_like(factors), factors)
 
     def apply(self, forecasts: Forecasts, levels: Sequence[float] | None = None) -> Forecasts:
