@@ -302,16 +302,17 @@ def test_steps_are_stretched_as_errors_grow() -> None:
     forecasts = _bands(errors.shape, 0.1, 0.1)
     found = Calibration.stretch(errors, forecasts).apply(forecasts).quantiles or {}
     covered = ((found[0.1] <= errors) & (errors <= found[0.9])).mean(axis=(0, 2))
-    assert covered.min() > 0.7
-    assert covered[2:-2] == pytest.approx(np.full(8, 0.8), abs=0.1)
+    assert covered[0] > 0.5  # one factor for all steps would leave a quarter of this
+    assert covered[1:] == pytest.approx(np.full(11, 0.8), abs=0.1)
 
 
 def test_a_worse_model_has_wider_intervals_and_none_is_narrowed() -> None:
     errors = np.random.default_rng(0).normal(size=(500, 3, 1))
-    forecasts = _bands(errors.shape, 1.0, 1.0)
+    forecasts = _bands(errors.shape, 0.2, 0.2)
     factors = [Calibration.stretch(errors, forecasts, ratio).factors for ratio in (1.5, 3.0, 0.01)]
-    np.testing.assert_allclose(factors[1], np.where(factors[1] == 1, 1, 2 * np.array(factors[0])))
-    assert np.max(factors[1]) > 1
+    ends = [0, 2]  # without the median
+    np.testing.assert_allclose(np.array(factors[1])[ends], 2 * np.array(factors[0])[ends])
+    assert np.min(np.array(factors[0])[ends]) > 1
     assert (np.array(factors[2]) == 1).all()
 
 
