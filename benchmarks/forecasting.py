@@ -246,6 +246,7 @@ def _covers(run: Any) -> dict[str, Any]:
     """Shares of values within 80% intervals, over all windows, with and without calibration."""
     from kerasseq.tasks import perform
 
+    prepared: Any
     _, prepared = perform.prepare(run.task, run.source, run.resolved)
     state = {**run.state, "calibration": None}
     plain = run.task.predictions(run.model, prepared.test, state, run.resolved)
