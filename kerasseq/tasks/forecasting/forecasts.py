@@ -359,8 +359,10 @@ def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster)
     next_stamps(panel.stamps[0], 1, panel.frequency)
     if state["calibration"] is not None:
         calibration = Calibration.from_state(state["calibration"])
-        if calibration.offsets.shape != (len(calibration.levels), sizes.horizon, sizes.targets):
-            raise ValueError(f"the calibration has offsets of shape {calibration.offsets.shape}")
+        expected_shape = (len(calibration.levels), sizes.horizon, sizes.targets)
+        for name, values in (("offsets", calibration.offsets), ("factors", calibration.factors)):
+            if values is not None and values.shape != expected_shape:
+                raise ValueError(f"the calibration has {name} of shape {values.shape}")
     if "stream" in state:
         _load_stream(state["stream"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 
 from kerasseq import training
 from kerasseq.data.series.reader import SeriesExamples, SeriesReader
+from kerasseq.models import Likelihood
 from kerasseq.tasks.forecasting import baselines
 from kerasseq.tasks.forecasting.conformal import Calibration
 from kerasseq.tasks.forecasting.forecasts import quantile_forecasts
@@ -21,7 +23,9 @@ _LARGEST_RATIO = 2.0  # a few windows tell the error of the model roughly
 _DOUBT = 20  # windows of which a better model is half believed; they also chose its epoch
 
 
-def calibration(model: keras.Model, prepared: Any, likelihood: Any, levels: Any) -> Calibration:
+def calibration(
+    model: keras.Model, prepared: Any, likelihood: Likelihood, levels: Sequence[float]
+) -> Calibration:
     """Stretch the intervals of a model so that they cover the errors of the best simple baseline.
 
     The baseline has errors from rolling origins over the second half of the rows, whose values it
@@ -48,6 +52,8 @@ def _error_ratio(
     """Mean absolute error of the model relative to the baseline, on the validation part."""
     series, origins = examples.windows.places(np.arange(len(examples)))
     later = origins >= validation.first[series]
+    if not later.any():  # the stride has left them out
+        return 1.0
     ours = np.nanmean(np.abs(examples.scaled_targets - point)[later])
     theirs = np.nanmean(np.abs(errors[later]))
     ratio = min(float(ours / max(theirs, 1e-9)), _LARGEST_RATIO)
