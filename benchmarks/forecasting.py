@@ -155,18 +155,21 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
         part: the beginning of the names of the tasks to show; by default all but the small ones.
     """
     header = ["data", "metric", "kerasseq", "best baseline", "80% covers", "lookback"]
+    header += ["parameters", "minutes"]
+    if part == "small":
+        header[5:5] = ["uncalibrated", "origins"]
     lines, horizons = [], []
     for name, task in EVERY.items():
         found = results_of(measured, task)
         if found and (name.startswith(part) if part else name in TASKS):
-            lines.append(_line(task, found))
+            lines.append(_line(task, found, part == "small"))
             if task in map(_ett, PUBLISHED):
                 horizons.append(mean(result["test"]["mse"] for result in found))
                 if len(horizons) == len(PUBLISHED):
                     lines.append(
                         ["ETTh1, mean of the four", "MSE", f"{mean(horizons):.3f}", *[""] * 5]
                     )
-    return rows.markdown([*header, "parameters", "minutes"], lines)
+    return rows.markdown(header, lines)
 
 
 def headline(measured: Sequence[rows.Row]) -> list[str]:
@@ -191,19 +194,24 @@ def results_of(measured: Sequence[rows.Row], task: Task) -> list[dict[str, Any]]
     return [row["result"] for row in measured if row["setting"] == setting]
 
 
-def _line(task: Task, results: Sequence[dict[str, Any]]) -> list[str]:
+def _line(task: Task, results: Sequence[dict[str, Any]], small: bool) -> list[str]:
     metric = task.metric
     ours = [result["test"][metric] for result in results]
     spread = f" ± {stdev(ours):.3f}" if len(ours) > 1 else ""
     rivals = results[0]["baselines"]
     best = min(rivals, key=lambda rival: rivals[rival][metric])
-    covered = mean(result["test"]["coverage"] for result in results)
+    covered = [f"{mean(result['test']['coverage'] for result in results):.0%}"]
+    if small:  # over all windows, also where errors are those of a few origins
+        shares = ("calibrated", "uncalibrated")
+        covers = [result["covers"] for result in results]
+        covered = [f"{mean(each[share] for each in covers):.0%}" for share in shares]
+        covered.append(f"{covers[0]['origins']:,}")
     return [
         task.title,
         {"mse": "MSE", "mae": "MAE", "smape": "sMAPE", "mase": "MASE"}[metric],
         f"{mean(ours):.3f}{spread}",
         f"{rivals[best][metric]:.3f} ({best})",
-        f"{covered:.0%}",
+        *covered,
         f"{results[0]['lookback']:,}",
         f"{results[0]['parameters']:,}",
         f"{mean(result['seconds'] for result in results) / 60:.1f}",
@@ -224,12 +232,30 @@ def _measured(task: Task, seed: int) -> dict[str, Any]:
     found = {name: run.metrics[name] for name in ("test", "interval", "baselines", "verdict")}
     more = {name: run.metrics[name] for name in ("parameters", "seconds", "rows", "epochs")}
     found = {**found, **more, "lookback": run.state["data_info"]["lookback"]}
+    if task in SMALL.values():
+        found["covers"] = _covers(run)
     if task.origins:
         backtest = run.backtest(folds=task.origins)
         found |= {name: backtest.metrics[name] for name in ("test", "baselines", "verdict")}
     if task.metric == "mse":
         found = _in_standard_units(run, found)
     return found
+
+
+def _covers(run: Any) -> dict[str, Any]:
+    """Shares of values within 80% intervals, over all windows, with and without calibration."""
+    from kerasseq.tasks import perform
+
+    prepared: Any
+    _, prepared = perform.prepare(run.task, run.source, run.resolved)
+    state = {**run.state, "calibration": None}
+    plain = run.task.predictions(run.model, prepared.test, state, run.resolved)
+    score = run.task.score(plain, prepared.test.targets, run.resolved)
+    return {
+        "calibrated": run.metrics["test"]["coverage"],
+        "uncalibrated": score.values["coverage"],
+        "origins": len(prepared.test),
+    }
 
 
 def _in_standard_units(run: Any, found: dict[str, Any]) -> dict[str, Any]:

@@ -285,7 +285,8 @@ def build_model(task: Task[Any, Any], data: Prepared, settings: Any) -> keras.Mo
     model = task.build(data.data_info, settings)
     weights = {weight.path: weight for weight in model.weights}
     for path, value in data.initial.items():
-        weights[path].assign(value)
+        if path in weights:  # of the model that the settings have chosen
+            weights[path].assign(value)
     return model
 
 

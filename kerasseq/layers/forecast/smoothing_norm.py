@@ -165,6 +165,11 @@ class SmoothingNorm(keras.layers.Layer):
             return values / ops.maximum(index, _FLOOR)
         return values - index
 
+    @staticmethod
+    def weight_of(share: float) -> float:
+        """The value of a weight for a coefficient between 0 and 1."""
+        return float(np.log(share / (1 - share))) / _PACE
+
     def _share(self, name: str) -> Tensor:
         """A coefficient of each target, between 0 and 1, (targets,)."""
         return ops.sigmoid(_PACE * getattr(self, f"{name}_weight"))

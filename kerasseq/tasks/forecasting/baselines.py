@@ -77,6 +77,14 @@ class Baseline(abc.ABC):
         batches = self._forecasts(windows, len(windows))
         return self._calibration.apply(Forecasts(np.concatenate([point for point, _ in batches])))
 
+    def errors(self, windows: Source) -> np.ndarray:
+        """Actual values less the point forecasts of all windows, scaled.
+
+        The shape is (windows, horizon, targets). `NLinear` has to be fitted before.
+        """
+        batches = self._forecasts(windows, len(windows))
+        return np.concatenate([targets - point for point, targets in batches])
+
     @abc.abstractmethod
     def _forecasts(self, windows: Source, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Point forecasts and targets of at most `most` windows, in batches, scaled."""

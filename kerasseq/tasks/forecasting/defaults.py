@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasseq.data.series.panel import Panel
 from kerasseq.models.forecaster import KIND_OF_SETTING
-from kerasseq.tasks.forecasting.conformal import least_windows
+from kerasseq.tasks.forecasting.conformal import least_windows, windows_for
 from kerasseq.tasks.forecasting.point import default_point
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "SMALLEST",
     "check",
     "horizon",
+    "is_stretched",
     "kind",
     "learned",
     "linear_lookbacks",
@@ -192,7 +193,9 @@ def resolved(
                 f"passes_per_epoch={count}: {windows:,} windows make {-(-windows // size)} batches "
                 f"of {size}, and an epoch has at least {_STEPS_PER_EPOCH} training steps"
             )
-    if settings.calibrate and (note := _calibration_remark(data_info, settings.quantiles)):
+    if settings.calibrate and (
+        note := _calibration_remark(data_info, settings.output, settings.quantiles)
+    ):
         notes.append(note)
     return replace(settings, **values, lookback_seasons=None), notes
 
@@ -214,17 +217,41 @@ def _required(
     return None
 
 
-def _calibration_remark(data_info: Mapping[str, Any], levels: Sequence[float]) -> str | None:
+def is_stretched(data_info: Mapping[str, Any], output: str, levels: Sequence[float]) -> bool:
+    """Whether the validation part is too short to calibrate the widest interval by itself.
+
+    Args:
+        data_info: `independent`, the number of validation windows that do not overlap.
+        output: the setting `output`; a point forecast has no intervals to stretch.
+        levels: levels of the quantiles.
+    """
+    count = data_info.get("independent")
+    return output != "point" and count is not None and count < windows_for(_widest(levels))
+
+
+def _calibration_remark(
+    data_info: Mapping[str, Any], output: str, levels: Sequence[float]
+) -> str | None:
     """A remark if the validation part is too short to calibrate the widest interval."""
-    probability = max(abs(2 * level - 1) for level in levels)
-    count, least = data_info.get("independent"), least_windows(probability)
-    if count is None or count >= least:
-        return None
-    return (
-        f"the validation part holds {count:,} windows that do not overlap, and {least:,} are "
-        f"needed to calibrate a {probability:.0%} interval: all steps are calibrated together, and "
-        "intervals are never narrowed"
-    )
+    count, probability = data_info.get("independent"), _widest(levels)
+    holds = f"the validation part holds {count} windows that do not overlap, and "
+    if is_stretched(data_info, output, levels):
+        return (
+            f"{holds}{windows_for(probability):,} are needed to rely on for a {probability:.0%} "
+            "interval: intervals are stretched to cover the errors that the best simple baseline "
+            "has from rolling origins"
+        )
+    if output == "point" and count is not None and count < (least := least_windows(probability)):
+        return (
+            f"{holds}{least:,} are needed to calibrate a {probability:.0%} interval: all steps are "
+            "calibrated together"
+        )
+    return None
+
+
+def _widest(levels: Sequence[float]) -> float:
+    """The probability of the widest interval that ends at one of these levels."""
+    return max(abs(2 * level - 1) for level in levels)
 
 
 def passes(windows: int, batch_size: int) -> int:

@@ -40,6 +40,7 @@ __all__ = [
     "in_original_units",
     "index_columns",
     "last_rows",
+    "quantile_forecasts",
     "read_history",
     "table",
     "update_state",
@@ -68,8 +69,26 @@ def calibration(
         independent: number of windows that do not overlap; None if no windows overlap.
     """
     all_levels = sorted({*defaults.LEVELS, *levels})
-    forecasts = _to_forecasts(outputs, likelihood, all_levels)
+    forecasts = quantile_forecasts(outputs, likelihood, all_levels)
     return Calibration.fit(truth, forecasts, all_levels, independent)
+
+
+def quantile_forecasts(
+    outputs: np.ndarray, likelihood: Likelihood, levels: Sequence[float]
+) -> Forecasts:
+    """Convert model outputs to forecasts, in scaled units, without calibration.
+
+    Args:
+        outputs: outputs of the model, (windows, horizon, targets[, parameters]).
+        likelihood: the likelihood that interprets the outputs.
+        levels: levels of the quantiles; point forecasts have none.
+    """
+    point = likelihood.median(outputs)
+    if likelihood.output == "point":
+        return Forecasts(point)
+    return Forecasts(
+        point, {level: likelihood.quantile(outputs, [level])[..., 0] for level in levels}
+    )
 
 
 def in_original_units(
@@ -93,7 +112,7 @@ def in_original_units(
         deviation: standard deviation of a further error, (windows, horizon, targets), by which
             quantiles are widened; None for none.
     """
-    forecasts = _to_forecasts(outputs, likelihood, levels)
+    forecasts = quantile_forecasts(outputs, likelihood, levels)
     if calibrated is not None and levels:
         forecasts = Calibration.from_state(calibrated).apply(forecasts, levels)
     if deviation is not None:
@@ -380,8 +399,10 @@ def check_state(model: keras.Model, state: Mapping[str, Any], sizes: Forecaster)
     next_stamps(panel.stamps[0], 1, panel.frequency)
     if state["calibration"] is not None:
         calibration = Calibration.from_state(state["calibration"])
-        if calibration.offsets.shape != (len(calibration.levels), sizes.horizon, sizes.targets):
-            raise ValueError(f"the calibration has offsets of shape {calibration.offsets.shape}")
+        expected_shape = (len(calibration.levels), sizes.horizon, sizes.targets)
+        for name, values in (("offsets", calibration.offsets), ("factors", calibration.factors)):
+            if values is not None and values.shape != expected_shape:
+                raise ValueError(f"the calibration has {name} of shape {values.shape}")
     if "stream" in state:
         _load_stream(state["stream"])
 
@@ -450,18 +471,6 @@ def read_history(
             description = f"series {name!r}" if name else "the series"
             raise ValueError(f"{description} is empty: no row has a target. Leave it out.")
     return panel
-
-
-def _to_forecasts(
-    outputs: np.ndarray, likelihood: Likelihood, levels: Sequence[float]
-) -> Forecasts:
-    """Convert model outputs to forecasts, in scaled units."""
-    point = likelihood.median(outputs)
-    if likelihood.output == "point":
-        return Forecasts(point)
-    return Forecasts(
-        point, {level: likelihood.quantile(outputs, [level])[..., 0] for level in levels}
-    )
 
 
 def _check_horizon(horizon: int | None, sizes: Forecaster) -> int:

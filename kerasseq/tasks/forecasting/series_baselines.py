@@ -202,7 +202,12 @@ def following(season: int, levels: Sequence[float]) -> dict[str, Baseline]:
 
 
 def _rates(season: int, fine: bool) -> list[Rates]:
-    """Rates to try without, with an additive and with a multiplicative season."""
+    """Rates to try without, with an additive and with a multiplicative season.
+
+    The rate of the season is at most 1 less that of the level, and the rate of the trend at most
+    that of the level: with larger ones states can diverge, even if they do not in the rows to fit
+    on (the usual bounds of Hyndman et al. 2008, https://doi.org/10.1007/978-3-540-71918-2).
+    """
     step = 1 if fine else 2
     grids = [(0.0,), _SEASON_RATES[::step], _SEASON_RATES[::step]]
     return [
@@ -213,6 +218,7 @@ def _rates(season: int, fine: bool) -> list[Rates]:
                     for level, (trend, damping), seasonal in product(
                         _LEVEL_RATES[::step], _TRENDS[::step], grid
                     )
+                    if trend <= level and seasonal <= 1 - level
                 ]
             ).T[..., None]
         )

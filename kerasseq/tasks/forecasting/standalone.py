@@ -140,15 +140,19 @@ class Predictor:
             values = {level: likelihood.quantile(outputs, level) for level in levels}
         if calibration is None or not values:
             return point, values
-        offsets = np.array(calibration["offsets"])
-        places = np.interp([*values], calibration["levels"], np.arange(len(offsets)))
-        low = places.astype(int)
-        high = np.minimum(low + 1, len(offsets) - 1)
-        share = (places - low)[:, None, None]
-        shift = ((1 - share) * offsets[low] + share * offsets[high]).astype(
-            np.result_type(point, np.float32)
+        kind = np.result_type(point, np.float32)
+        shift, factor = (
+            between(calibration[name], calibration["levels"], [*values]).astype(kind)
+            if name in calibration
+            else np.ones(len(values), kind)
+            for name in ("offsets", "factors")
         )
-        moved = np.stack([each + by for each, by in zip(values.values(), shift, strict=True)])
+        moved = np.stack(
+            [
+                (each if "factors" not in calibration else point + by * (each - point)) + add
+                for each, by, add in zip(values.values(), factor, shift, strict=True)
+            ]
+        )
         return point, dict(zip(values, np.sort(moved, axis=0), strict=True))
 
     def _rows(
@@ -172,6 +176,17 @@ class Predictor:
                         row[f"{level:g}"] = float(values[place, step, number])
                     rows.append(row)
         return rows
+
+
+def between(values: Any, levels: Sequence[float], wanted: Sequence[float]) -> np.ndarray:
+    """Values of some levels, interpolated between those of known levels."""
+    known = np.array(values)
+    places = np.interp(wanted, levels, np.arange(len(known)))
+    low = places.astype(int)
+    high = np.minimum(low + 1, len(known) - 1)
+    share = (places - low)[:, None, None]
+    interpolated: np.ndarray = (1 - share) * known[low] + share * known[high]
+    return interpolated
 
 
 @dataclass(frozen=True)

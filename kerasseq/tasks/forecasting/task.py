@@ -151,6 +151,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.data.series.reader import Part
         from kerasseq.data.series.splits import chronological, rolling
         from kerasseq.tasks.forecasting import defaults
+        from kerasseq.tasks.forecasting.longer_lookback import longer_lookback
         from kerasseq.tasks.forecasting.series_baselines import HISTORY
 
         notes = list(source.notes)
@@ -168,7 +169,17 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             shortest=int(lengths.min()),
             rows=int(lengths.sum()) * len(source.names["targets"]),
         )
-        notes.append(f"{horizon:,} steps ahead, from {lookback:,} steps back")
+        reads = f"{horizon:,} steps ahead, from {lookback:,} steps back"
+        if steps is None and seasons is None:
+            train = source.cut(split.train, split.validation)
+            longer = longer_lookback(train, lookback, horizon)
+            if longer > lookback:
+                reads = (
+                    f"{horizon:,} steps ahead, from {longer:,} steps back: a linear "
+                    f"map forecasts the training part better from them than from {lookback:,}"
+                )
+                lookback = longer
+        notes.append(reads)
         # Baselines may read more steps than the model.
         context = max(lookback, source.season, HISTORY) + max(settings.lags, default=0)
         parts = Part.split(source, split, lookback, horizon, context, learn)
@@ -181,6 +192,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.data.series.reader import SeriesReader
         from kerasseq.data.series.state import panel_state
         from kerasseq.tasks.forecasting import defaults
+        from kerasseq.tasks.forecasting.first_rates import first_rates
         from kerasseq.tasks.forecasting.forecasts import last_rows
 
         train = parts.train
@@ -210,10 +222,12 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             test_examples = reader.examples(
                 held_out.panel, held_out.first, insample=held_out.before
             )
+        seasonality = defaults.seasonality(panel, scaling)
+        is_hybrid = suggested["model"][0] == "hybrid"
         state = {
             "data_info": {
                 "suggested": suggested,
-                "seasonality": defaults.seasonality(panel, scaling),
+                "seasonality": seasonality,
                 **sizes,
                 **reader.columns(panel),
                 "series": len(panel) if settings.series_embedding else 0,
@@ -227,7 +241,14 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
             "calibration": None,
         }
         notes = [defaults.rows_remark(train_examples, validation_examples, test_examples)]
-        return Prepared(train_examples, validation_examples, test_examples, state, notes=notes)
+        return Prepared(
+            train_examples,
+            validation_examples,
+            test_examples,
+            state,
+            initial=first_rates(train_examples, seasonality) if is_hybrid else {},
+            notes=notes,
+        )
 
     def standalone(
         self, model: keras.Model, state: Mapping[str, Any], settings: ForecastingSettings
@@ -356,13 +377,18 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         if not settings.calibrate:
             return {}
         from kerasseq import training
-        from kerasseq.tasks.forecasting import forecasts
+        from kerasseq.tasks.forecasting import defaults, forecasts, rolling
 
         examples: Any = prepared.validation
+        likelihood = self._likelihood(prepared.data_info, settings)
+        if defaults.is_stretched(prepared.data_info, settings.output, settings.quantiles):
+            levels = sorted({*defaults.LEVELS, *settings.quantiles})
+            calibration = rolling.calibration(model, prepared, likelihood, levels)
+            return {"calibration": calibration.state()}
         calibration = forecasts.calibration(
             training.outputs(model, examples),
             examples.scaled_targets,
-            self._likelihood(prepared.data_info, settings),
+            likelihood,
             settings.quantiles,
             examples.independent,
         )

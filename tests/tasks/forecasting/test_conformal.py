@@ -272,3 +272,74 @@ def test_levels_that_are_none_are_refused(levels: tuple[float, ...]) -> None:
 def test_nothing_observed_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing to calibrate on"):
         Calibration.fit(np.full((3, 2, 1), np.nan), _flat((3, 2, 1)))
+
+
+def _bands(shape: tuple[int, int, int], low: float, high: float) -> Forecasts:
+    """Quantiles whose distances from the point grow with the step."""
+    growth = np.arange(1.0, shape[1] + 1)[:, None]
+    point = np.zeros(shape)
+    return Forecasts(point, {0.1: point - low * growth, 0.5: point, 0.9: point + high * growth})
+
+
+def test_stretched_intervals_cover_the_errors_of_another_method() -> None:
+    random = np.random.default_rng(0)
+    shape = (2000, 6, 2)
+    scale = np.arange(1.0, 7)[:, None] * np.array([1.0, 10.0])
+    forecasts = _bands(shape, 0.3, 0.6)
+    errors = random.normal(size=shape) * scale
+    calibration = Calibration.stretch(errors, forecasts)
+    found = calibration.apply(forecasts).quantiles or {}
+    covered = (found[0.1] <= errors) & (errors <= found[0.9])
+    assert covered.mean(axis=(0, 1)) == pytest.approx([0.8, 0.8], abs=0.01)
+    np.testing.assert_allclose(found[0.9][0, 5], 6 * found[0.9][0, 0], rtol=0.05)
+    np.testing.assert_allclose(found[0.9], -2 * found[0.1])
+    assert (found[0.5] == 0).all()
+
+
+def test_steps_are_stretched_as_errors_grow() -> None:
+    random = np.random.default_rng(0)
+    errors = random.normal(size=(2000, 12, 1))  # as large at each step as at the others
+    forecasts = _bands(errors.shape, 0.1, 0.1)
+    found = Calibration.stretch(errors, forecasts).apply(forecasts).quantiles or {}
+    covered = ((found[0.1] <= errors) & (errors <= found[0.9])).mean(axis=(0, 2))
+    assert covered[0] > 0.5  # a fifth with one factor for all steps
+    assert covered[1:] == pytest.approx(np.full(11, 0.8), abs=0.1)
+
+
+def test_a_worse_model_has_wider_intervals_and_none_is_narrowed() -> None:
+    errors = np.random.default_rng(0).normal(size=(500, 3, 1))
+    forecasts = _bands(errors.shape, 0.2, 0.2)
+    factors = [Calibration.stretch(errors, forecasts, ratio).factors for ratio in (1.5, 3.0, 0.01)]
+    ends = [0, 2]  # without the median
+    np.testing.assert_allclose(np.array(factors[1])[ends], 2 * np.array(factors[0])[ends])
+    assert np.min(np.array(factors[0])[ends]) > 1
+    assert (np.array(factors[2]) == 1).all()
+
+
+def test_factors_are_saved_and_those_of_other_levels_lie_between() -> None:
+    errors = np.random.default_rng(0).normal(size=(500, 3, 1))
+    calibration = Calibration.stretch(errors, _bands(errors.shape, 0.1, 0.1))
+    state = json.loads(json.dumps(calibration.state()))
+    again = Calibration.from_state(state)
+    assert again.state() == calibration.state()
+    new = Forecasts(np.full((1, 3, 1), 7.0), {0.3: np.full((1, 3, 1), 6.0)})
+    factor = (1 + np.array(state["factors"])[0]) / 2  # halfway from 0.1 to the median
+    found = again.apply(new).quantiles or {}
+    np.testing.assert_allclose(found[0.3][0], 7 - factor)
+
+
+def test_a_level_without_a_counterpart_is_stretched_on_its_side() -> None:
+    errors = np.concatenate([np.full(80, -100.0), np.arange(1.0, 21)]).reshape(-1, 1, 1)
+    point = np.zeros_like(errors)
+    calibration = Calibration.stretch(errors, Forecasts(point, {0.5: point, 0.9: point + 1.0}))
+    assert np.ravel(calibration.factors).tolist() == [1.0, 11.0]  # 101 times 0.9, rounded up
+
+
+def test_quantiles_without_width_are_not_stretched_to_infinity() -> None:
+    errors = np.random.default_rng(0).normal(size=(50, 2, 1))
+    forecasts = _bands(errors.shape, 1.0, 1.0)
+    assert forecasts.quantiles is not None
+    forecasts.quantiles[0.9][:25] = 0
+    factors = np.array(Calibration.stretch(errors, forecasts).factors)
+    assert np.isfinite(factors).all()
+    assert factors.max() < 200

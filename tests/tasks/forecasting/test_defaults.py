@@ -166,13 +166,11 @@ def test_an_epoch_of_few_windows_has_enough_training_steps(
 @pytest.mark.parametrize(
     ("windows", "given", "said"),
     [
-        (
-            3,
-            {},
-            "holds 3 windows that do not overlap, and 4 are needed to calibrate a 80% interval",
-        ),
-        (4, {}, ""),
-        (18, {"quantiles": (0.025, 0.5)}, "19 are needed to calibrate a 95% interval"),
+        (39, {}, "holds 39 windows that do not overlap, and 40 are needed to rely on"),
+        (40, {}, ""),
+        (189, {"quantiles": (0.025, 0.5)}, "190 are needed to rely on for a 95% interval"),
+        (3, {"output": "point"}, "and 4 are needed to calibrate a 80% interval"),
+        (4, {"output": "point"}, ""),
         (1, {"calibrate": False}, ""),
     ],
     ids=str,
@@ -182,7 +180,7 @@ def test_a_validation_part_that_is_too_short_to_calibrate_is_noted(
 ) -> None:
     facts = {**_facts(_wave(300)), "independent": windows}
     notes = list(defaults.resolved(facts, ForecastingSettings(**given))[1])
-    assert ("calibrate" in " ".join(notes)) == bool(said)
+    assert ("do not overlap" in " ".join(notes)) == bool(said)
     assert said in " ".join(notes)
 
 

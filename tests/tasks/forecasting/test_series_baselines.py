@@ -187,3 +187,22 @@ def test_a_part_without_context_is_followed_from_its_first_row() -> None:
     point = Theta().fit(train, validation).predict(short).point
     found = replace(test.targets, values=short.in_original_units(point)).values
     np.testing.assert_allclose(found, test.targets.values, atol=3)
+
+
+def test_smoothing_follows_a_long_part_without_diverging() -> None:
+    random = np.random.default_rng(0)
+    steps = np.arange(6000)
+    level = 20 + 0.05 * random.normal(size=6000).cumsum()
+    values = level * (1 + 0.5 * np.sin(steps * np.pi / 2)) + random.normal(size=6000)
+    forecast = ExponentialSmoothing(4).follow(values[:, None], np.array([60]))
+    origins = np.arange(60, 5990)
+    ahead = forecast(origins, np.zeros_like(origins), 4)
+    assert np.abs(ahead - values[origins[:, None] + np.arange(4)]).mean() < 3
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_rates_are_within_the_usual_bounds(fine: bool) -> None:
+    for rates in series_baselines._rates(12, fine):
+        assert (rates.trend <= rates.level).all()
+        assert (rates.season <= 1 - rates.level + 1e-9).all()
+        assert len(rates.level) > 10
