@@ -51,7 +51,7 @@ def run(cell: Any, sequence: SequenceCall, loop: timeloop.Loop = timeloop.run) -
     over_time = _time_first(projected), noise
     gradient = _own_gradient(cell, sequence)
     if gradient is not None:
-        final, trail = _run_for_training(cell, frame, sequence, gradient, *over_time)
+        final, trail = _run_for_training(cell, frame, sequence, gradient, *over_time, projects_within)
     else:
 
         def step(states: list[Any], slices: Any) -> list[Any]:
@@ -81,20 +81,21 @@ def _is_on_cpu_under_jax(sequence: SequenceCall) -> bool:
     return backend() == "jax" and device(sequence.sequences) == "cpu"
 
 
-def _is_left_to_xla(sequence: SequenceCall) -> bool:
-    """Whether XLA on a CPU compiles a loop of plain steps to code at least as fast as any other.
+def _projects_within(cell: Any, sequence: SequenceCall) -> bool:
+    """Whether each step projects its own inputs, so that the products stay in the cache.
 
-    Measured: it does from 8 rows on in inference, and from 32 rows on in training.
+    Measured on a CPU under JAX: that is faster from 8 rows on.
     """
     batch = sequence.sequences.shape[0]
-    fewest = 32 if sequence.training else 8
-    return isinstance(batch, int) and batch >= fewest and _is_on_cpu_under_jax(sequence)
-
-
-def _projects_within(cell: Any, sequence: SequenceCall) -> bool:
-    """Whether each step projects its own inputs, so that the products stay in the cache."""
+    many = isinstance(batch, int) and batch >= 8
     # A cell that emits projected inputs reads them after the loop too.
-    return not cell.emits_inputs and _is_left_to_xla(sequence)
+    return many and not cell.emits_inputs and _is_on_cpu_under_jax(sequence)
+
+
+def _sums(cell: Any) -> bool:
+    """Whether a step reads projected inputs and recurrent product only as their sum."""
+    # Of the class itself: a subclass may have another step.
+    return bool(vars(type(cell)).get("sums_projected", False))
 
 
 def _own_gradient(cell: Any, sequence: SequenceCall) -> ModuleType | None:
@@ -105,8 +106,7 @@ def _own_gradient(cell: Any, sequence: SequenceCall) -> ModuleType | None:
     Keras. Measured: on a CPU under JAX, `deferred` is faster than `bptt`.
     """
     same_dtype = cell.compute_dtype == cell.variable_dtype
-    left_to_backend = backend() == "torch" or _is_left_to_xla(sequence)
-    if not (sequence.training and same_dtype) or left_to_backend:
+    if not (sequence.training and same_dtype) or backend() == "torch":
         return None
     if _is_on_cpu_under_jax(sequence):
         return importlib.import_module("kerasseq.kernels.deferred")  # imports JAX
@@ -120,23 +120,36 @@ def _run_for_training(
     gradient: ModuleType,
     projected: Any,
     noise: dict[str, Any],
+    projects_within: bool,
 ) -> Any:
     rows = {} if frame.recurrent_mask is None else {"recurrent_mask": frame.recurrent_mask}
     weights = [ops.convert_to_tensor(weight) for weight in cell.weights]
     if frame.recurrent_kernel is not None:
         weights.append(frame.recurrent_kernel)
 
+    count = len(cell.weights)
+
+    def reading(weights: list[Any]) -> keras.StatelessScope:
+        """Inside this scope, the cell reads these tensors in place of its variables."""
+        mapping = zip(cell.weights, weights[:count], strict=True)
+        return keras.StatelessScope(state_mapping=list(mapping))
+
     def step(states: list[Any], tensors: bptt.StepTensors, product: bptt.Product) -> list[Any]:
-        count = len(cell.weights)
-        of_cell, effective = tensors.weights[:count], tensors.weights[count:]
+        effective = tensors.weights[count:]
         kernel = {"recurrent_kernel": effective[0]} if effective else {}
         step_frame = replace(frame, product=product, **tensors.rows, **kernel)
-        # Inside the scope, the cell reads these tensors in place of its variables.
-        with keras.StatelessScope(state_mapping=list(zip(cell.weights, of_cell, strict=True))):
+        with reading(tensors.weights):
             return list(_step(cell, step_frame, states, tensors.projected, tensors.noise))
 
+    def project_rows(inputs: Any, weights: list[Any]) -> Any:
+        with reading(weights):
+            return ops.cast(cell.project(inputs), cell.state_dtype)
+
     tensors = bptt.StepTensors(projected, noise, rows, weights)
-    return gradient.run(step, sequence.states, tensors, sequence.unroll)
+    options: dict[str, Any] = {}
+    if gradient is not bptt:
+        options = {"project": project_rows if projects_within else None, "sums": _sums(cell)}
+    return gradient.run(step, sequence.states, tensors, sequence.unroll, **options)
 
 
 def _time_first(tensor: Any) -> Any:
