@@ -121,7 +121,7 @@ class _Recurrence:
                 remaining = iter(products)
 
                 def product(x: Tensor, weight: Tensor) -> Tensor:
-                    return _replayed(x, weight, next(remaining))
+                    return _replayed(x, ops.convert_to_tensor(weight), next(remaining))
 
                 of_step = StepTensors(self._beside(projected), noise, tensors.rows, weights)
                 return self.step(list(before), of_step, product)
@@ -198,7 +198,7 @@ def _replayed(x: Tensor, weight: Tensor, product: Tensor) -> Tensor:
 
 _replayed.defvjp(
     lambda x, weight, product: (product, weight),
-    lambda weight, gradient: (gradient @ ops.convert_to_tensor(weight).T, None, gradient),
+    lambda weight, gradient: (gradient @ weight.T, None, gradient),
 )
 
 

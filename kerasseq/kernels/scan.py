@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasseq.kernels import bptt, timeloop
+from kerasseq.kernels import bptt, crossovers, timeloop
 from kerasseq.kernels.projection import project
 from kerasseq.kernels.sequence_call import (
     CallContext,
@@ -103,14 +103,30 @@ def _own_gradient(cell: Any, sequence: SequenceCall) -> ModuleType | None:
 
     Only in training. Not on PyTorch, which runs every step by itself either way. Not if the dtype
     of the weights differs from the compute dtype: the gradient would have to follow the casts of
-    Keras. Measured: on a CPU under JAX, `deferred` is faster than `bptt`.
+    Keras. Measured: on a CPU under JAX, `deferred` is faster than `bptt`, and XLA's own gradient
+    where crossovers.json says so.
     """
     same_dtype = cell.compute_dtype == cell.variable_dtype
     if not (sequence.training and same_dtype) or backend() == "torch":
         return None
-    if _is_on_cpu_under_jax(sequence):
-        return importlib.import_module("kerasseq.kernels.deferred")  # imports JAX
-    return bptt
+    if not _is_on_cpu_under_jax(sequence):
+        return bptt
+    if crossovers.is_gradient_left_to_backend(cell, _context(sequence)):
+        return None
+    return importlib.import_module("kerasseq.kernels.deferred")  # imports JAX
+
+
+def _context(sequence: SequenceCall) -> CallContext:
+    sizes = [s if isinstance(s, int) else None for s in sequence.sequences.shape]
+    return CallContext(
+        backend(),
+        timesteps=sizes[1],
+        device=device(sequence.sequences),
+        masked=sequence.mask is not None,
+        training=sequence.training,
+        batch=sizes[0],
+        inputs=sizes[2],
+    )
 
 
 def _run_for_training(
