@@ -45,23 +45,29 @@ def run(cell: Any, sequence: SequenceCall, loop: timeloop.Loop = timeloop.run) -
     projects_within = _projects_within(cell, sequence)
     projected = sequence.sequences if projects_within else project(cell, sequence.sequences)
     noise = dict(frame.noise)
+    keep = cell.emits_from if sequence.return_sequences else 0
+
+    def step(states: list[Any], slices: Any) -> list[Any]:
+        inputs, noise = slices
+        inputs = cell.project(inputs) if projects_within else inputs
+        return _step(cell, frame, states, inputs, noise)
+
+    if loop is timeloop.run and _stays_batch_first(sequence):
+        mask = {} if sequence.mask is None else {"mask": ops.expand_dims(sequence.mask, -1)}
+        final, emitted = timeloop.run_batch_first(step, sequence.states, (projected, mask), keep)
+        return finish(cell, sequence, projected, emitted or None, final)
     if sequence.mask is not None:
         noise["mask"] = ops.expand_dims(_time_first(sequence.mask), -1)
-    keep = cell.emits_from if sequence.return_sequences else 0
     over_time = _time_first(projected), noise
     gradient = _own_gradient(cell, sequence)
     if gradient is not None:
-        final, trail = _run_for_training(cell, frame, sequence, gradient, *over_time, projects_within)
+        final, trail = _run_for_training(
+            cell, frame, sequence, gradient, *over_time, projects_within
+        )
     else:
-
-        def step(states: list[Any], slices: Any) -> list[Any]:
-            inputs, noise = slices
-            inputs = cell.project(inputs) if projects_within else inputs
-            return _step(cell, frame, states, inputs, noise)
-
         final, trail = loop(step, sequence.states, over_time, keep, sequence.unroll)
-    emitted = [_time_first(states) for states in trail[:keep]] if keep else None
-    return finish(cell, sequence, projected, emitted, final)
+    emitted = [_time_first(states) for states in trail[:keep]]
+    return finish(cell, sequence, projected, emitted or None, final)
 
 
 def _step(
@@ -79,6 +85,16 @@ def _step(
 
 def _is_on_cpu_under_jax(sequence: SequenceCall) -> bool:
     return backend() == "jax" and device(sequence.sequences) == "cpu"
+
+
+def _stays_batch_first(sequence: SequenceCall) -> bool:
+    """Whether a loop in inference reads and writes tensors with the batch first."""
+    length = sequence.sequences.shape[1]
+    is_loop = isinstance(length, int) and length > 1 and not sequence.unroll
+    tensors = keras.tree.flatten([sequence.sequences, sequence.states, sequence.mask])
+    is_symbolic = any(isinstance(x, keras.KerasTensor) for x in tensors)
+    inference = not sequence.training and not is_symbolic
+    return inference and is_loop and _is_on_cpu_under_jax(sequence)
 
 
 def _projects_within(cell: Any, sequence: SequenceCall) -> bool:

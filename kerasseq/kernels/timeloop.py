@@ -107,6 +107,60 @@ def _jax(
     return list(final), list(trail)
 
 
+def run_batch_first(
+    step: Step, states: list[Tensor], steps: Any, keep: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Carry states over time on JAX, with the batch before time, where no gradient is needed.
+
+    A step reads its slice and writes its states where they lie, so that nothing is transposed. The
+    gradient of such a loop would handle whole tensors at every step; it is taken from `run`.
+
+    Args:
+        step: See `run`.
+        states: See `run`.
+        steps: A nest of tensors with batch and time as first axes.
+        keep: See `run`.
+
+    Returns:
+        The final states, and the first `keep` states after every step, (batch, time, width).
+    """
+    import jax
+    import jax.numpy as jnp
+
+    def at(steps: Any, t: Tensor) -> Any:
+        return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, t, 1, keepdims=False), steps)
+
+    # What `step` reads beside its arguments becomes an argument, as a custom derivative asks for.
+    advance, weights = jax.closure_convert(step, states, jax.tree.map(lambda x: x[:, 0], steps))
+    length = jax.tree.leaves(steps)[0].shape[1]
+
+    @jax.custom_jvp
+    def carry(weights: Any, states: Any, steps: Any) -> Any:
+        def body(carried: Any, t: Tensor) -> Any:
+            states, trail = carried
+            states = list(advance(states, at(steps, t), *weights))
+            trail = [
+                jax.lax.dynamic_update_index_in_dim(kept, state, t, 1)
+                for kept, state in zip(trail, states, strict=False)
+            ]
+            return (states, trail), None
+
+        room = [jnp.zeros((s.shape[0], length, *s.shape[1:]), s.dtype) for s in states[:keep]]
+        return jax.lax.scan(body, (list(states), room), jnp.arange(length))[0]
+
+    @carry.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        def time_first(weights: Any, states: Any, steps: Any) -> Any:
+            swapped = jax.tree.map(lambda x: x.swapaxes(0, 1), steps)
+            final, trail = _jax(lambda s, x: advance(s, x, *weights), states, swapped, keep, False)
+            return final, [kept.swapaxes(0, 1) for kept in trail]
+
+        return jax.jvp(time_first, primals, tangents)
+
+    final, trail = carry(weights, list(states), steps)
+    return list(final), list(trail)
+
+
 def _tensorflow(
     step: Step,
     states: list[Tensor],
