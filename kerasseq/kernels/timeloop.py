@@ -136,17 +136,19 @@ def run_batch_first(
 
     @jax.custom_jvp
     def carry(weights: Any, states: Any, steps: Any) -> Any:
-        def body(carried: Any, t: Tensor) -> Any:
+        def body(t: Tensor, carried: Any) -> Any:
             states, trail = carried
             states = list(advance(states, at(steps, t), *weights))
             trail = [
                 jax.lax.dynamic_update_index_in_dim(kept, state, t, 1)
                 for kept, state in zip(trail, states, strict=False)
             ]
-            return (states, trail), None
+            return states, trail
 
         room = [jnp.zeros((s.shape[0], length, *s.shape[1:]), s.dtype) for s in states[:keep]]
-        return jax.lax.scan(body, (list(states), room), jnp.arange(length))[0]
+        # Unsigned, since JAX adds a step of its own for places that may be negative.
+        first, last = jnp.uint32(0), jnp.uint32(length)
+        return jax.lax.fori_loop(first, last, body, (list(states), room))
 
     @carry.defjvp
     def _(primals: Any, tangents: Any) -> Any:
