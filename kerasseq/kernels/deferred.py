@@ -10,6 +10,7 @@ inputs, as one product each. `bptt` keeps fewer and computes the products again.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ import jax.numpy as jnp
 import keras
 from keras import ops
 
+from kerasseq.kernels import timeloop
 from kerasseq.kernels.bptt import Step, StepTensors
 
 Tensor = Any
@@ -73,7 +75,10 @@ class _Recurrence:
     """The two passes of `run`, with its arguments."""
 
     def __init__(self, step: Step, unroll: bool, project: Project | None, sums: bool) -> None:
-        self.step, self.unroll, self.project, self.sums = step, unroll or 1, project, sums
+        self.step, self.project, self.sums = step, project, sums
+        self._scan: Any = timeloop.scan_in_place
+        if unroll:
+            self._scan = functools.partial(jax.lax.scan, unroll=True)
 
     def forward(self, states: list[Tensor], tensors: StepTensors) -> tuple[Results, Any]:
         """The results, and what the way back needs beside them: see `_kept`."""
@@ -92,7 +97,7 @@ class _Recurrence:
             return new, (new, self._kept(projected, products))
 
         over_time = (tensors.projected, tensors.noise)
-        final, (trail, kept) = jax.lax.scan(body, list(states), over_time, unroll=self.unroll)
+        final, (trail, kept) = self._scan(body, list(states), over_time)
         return (final, trail), kept
 
     def backward(
@@ -133,8 +138,8 @@ class _Recurrence:
         of_final, of_trail = gradients
         carried = (list(of_final), jax.tree.map(jnp.zeros_like, tensors.weights))
         slices = ((before, kept, tensors.noise), list(of_trail))
-        (of_states, of_weights), (of_projected, of_products) = jax.lax.scan(
-            body, carried, slices, reverse=True, unroll=self.unroll
+        (of_states, of_weights), (of_projected, of_products) = self._scan(
+            body, carried, slices, reverse=True
         )
         if self.sums:
             of_projected = of_products[0]
@@ -152,7 +157,7 @@ class _Recurrence:
             _rows(of_projected)
         )
         of_weights = jax.tree.map(jnp.add, of_weights, of_kernel)
-        return of_states, of_inputs.reshape(tensors.projected.shape), of_weights
+        return of_states, _unrows(of_inputs, tensors.projected.shape), of_weights
 
     def _projected(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
         return inputs if self.project is None else self.project(inputs, weights)
@@ -170,7 +175,7 @@ class _Recurrence:
     def _products_of_all_steps(
         self, tensors: StepTensors, before: list[Tensor], kept: Any
     ) -> list[Tensor]:
-        """Each product of all steps, (time * batch, columns), as a function of its weight alone."""
+        """Each product of all steps, (batch * time, columns), as a function of its weight alone."""
         projected, products = jax.tree.map(_rows, kept)
         remaining = iter(products)
         multiplied: list[Tensor] = []
@@ -203,5 +208,11 @@ _replayed.defvjp(
 
 
 def _rows(x: Tensor) -> Tensor:
-    """Merge time and batch: (time, batch, ...) to (time * batch, ...)."""
-    return x.reshape(-1, *x.shape[2:])
+    """Merge batch and time: (time, batch, ...) to (batch * time, ...), the order in memory."""
+    return x.swapaxes(0, 1).reshape(-1, *x.shape[2:])
+
+
+def _unrows(rows: Tensor, shape: Any) -> Tensor:
+    """Undo `_rows` for a tensor of this shape."""
+    time, batch, *rest = shape
+    return rows.reshape(batch, time, *rest).swapaxes(0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from dataclasses import replace
 from types import ModuleType
@@ -32,7 +33,10 @@ def why_not(cell: Any, context: CallContext) -> str | None:
     return f"{type(cell).__name__} is not a kerasseq cell: of its step only `call` is known"
 
 
-def run(cell: Any, sequence: SequenceCall, loop: timeloop.Loop = timeloop.run) -> Result:
+_LOOP: timeloop.Loop = functools.partial(timeloop.run, batch_first=True)
+
+
+def run(cell: Any, sequence: SequenceCall, loop: timeloop.Loop = _LOOP) -> Result:
     """Run a cell of any form, step by step.
 
     Args:
@@ -52,10 +56,6 @@ def run(cell: Any, sequence: SequenceCall, loop: timeloop.Loop = timeloop.run) -
         inputs = cell.project(inputs) if projects_within else inputs
         return _step(cell, frame, states, inputs, noise)
 
-    if loop is timeloop.run and _stays_batch_first(sequence):
-        mask = {} if sequence.mask is None else {"mask": ops.expand_dims(sequence.mask, -1)}
-        final, emitted = timeloop.run_batch_first(step, sequence.states, (projected, mask), keep)
-        return finish(cell, sequence, projected, emitted or None, final)
     if sequence.mask is not None:
         noise["mask"] = ops.expand_dims(_time_first(sequence.mask), -1)
     over_time = _time_first(projected), noise
@@ -85,16 +85,6 @@ def _step(
 
 def _is_on_cpu_under_jax(sequence: SequenceCall) -> bool:
     return backend() == "jax" and device(sequence.sequences) == "cpu"
-
-
-def _stays_batch_first(sequence: SequenceCall) -> bool:
-    """Whether a loop in inference reads and writes tensors with the batch first."""
-    length = sequence.sequences.shape[1]
-    is_loop = isinstance(length, int) and length > 1 and not sequence.unroll
-    tensors = keras.tree.flatten([sequence.sequences, sequence.states, sequence.mask])
-    is_symbolic = any(isinstance(x, keras.KerasTensor) for x in tensors)
-    inference = not sequence.training and not is_symbolic
-    return inference and is_loop and _is_on_cpu_under_jax(sequence)
 
 
 def _projects_within(cell: Any, sequence: SequenceCall) -> bool:
