@@ -108,6 +108,9 @@ class Cell(keras.layers.Layer):
     # Name of the fused recurrence that computes this class's step. Kernels read it from the class
     # itself and not from a parent, since a subclass may have another step.
     fused: ClassVar[str]
+    # Whether `step` reads projected inputs and recurrent product only as their sum, so that a
+    # kernel may keep the sum alone; read from the class itself too.
+    sums_projected: ClassVar[bool] = False
     unit_forget_bias: bool = False
     # Number of states that `emit` reads, and whether it also reads the projected inputs.
     emits_from: ClassVar[int] = 1

@@ -25,6 +25,7 @@ class CoupledLSTMCell(ForgetBiasCell):
 
     kind = "coupled_lstm"
     fused = "coupled_lstm"
+    sums_projected = True
 
     def step(self, projected: Tensor, recurrent: Tensor, states: States) -> States:
         f, g, o = split(projected + recurrent, 3)

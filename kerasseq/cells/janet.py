@@ -27,6 +27,7 @@ class JANETCell(ForgetBiasCell):
     """
 
     kind = "janet"
+    sums_projected = True
 
     def __init__(self, units: int, *, beta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)

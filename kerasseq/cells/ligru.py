@@ -31,6 +31,7 @@ class LiGRUCell(GatedCell):
     """
 
     kind = "ligru"
+    sums_projected = True
 
     def __init__(self, units: int, *, activation: Any = "relu", **kwargs: Any) -> None:
         super().__init__(units, activation=activation, **kwargs)

@@ -30,6 +30,7 @@ class LSTMCell(ForgetBiasCell):
 
     kind = "lstm"
     fused = "lstm"
+    sums_projected = True
 
     def step(self, projected: Tensor, recurrent: Tensor, states: States) -> States:
         i, f, g, o = split(projected + recurrent, 4)

@@ -27,6 +27,7 @@ class PeepholeLSTMCell(ForgetBiasCell):
 
     kind = "peephole_lstm"
     fused = "peephole_lstm"
+    sums_projected = True
 
     def step(self, projected: Tensor, recurrent: Tensor, states: States) -> States:
         i, f, g, o = split(projected + recurrent, 4)

@@ -33,6 +33,7 @@ class SimpleRNNCell(Cell):
 
     kind = "simple_rnn"
     fused = "simple_rnn"
+    sums_projected = True
 
     def __init__(self, units: int, *, activation: Any = "tanh", **kwargs: Any) -> None:
         super().__init__(units, **kwargs)

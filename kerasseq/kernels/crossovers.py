@@ -1,10 +1,11 @@
-"""A committed table of measurements: where a kernel later in the order is the faster one.
+"""A committed table of measurements: where another kernel or gradient is the faster one.
 
 A row of crossovers.json names the `fastest` kernel for a `cell` on a `backend` and `device`, and
 how many times as fast it is as the kernel that the order would choose (`ratio`, a geometric mean
 over shapes). `when` limits the row: `training` and `masked` by true or false; `batch`, `timesteps`,
 `inputs` and `units` by [low, high], where null is no limit. The first row that matches counts. A
-row with a limit on a size that is unknown does not match.
+row with a limit on a size that is unknown does not match. `gradients` has rows of the same form for
+the scan kernel: where the gradient of the backend is faster than that of the kernel.
 """
 
 from __future__ import annotations
@@ -33,13 +34,23 @@ class Measurement:
 
 @cache
 def table() -> dict[str, Any]:
-    """The content of crossovers.json: `processor`, `command` and `rows`."""
+    """The content of crossovers.json: `processor`, `command`, `rows` and `gradients`."""
     text = resources.files("kerasseq.kernels").joinpath(_FILE).read_text(encoding="utf-8")
     return dict(json.loads(text))
 
 
 def fastest(cell: Any, context: CallContext) -> Measurement | None:
     """The measurement for a cell in a context; None if no row of the table matches."""
+    return _first("rows", cell, context)
+
+
+def is_gradient_left_to_backend(cell: Any, context: CallContext) -> bool:
+    """Whether the backend's gradient of a scan was measured to be faster than the kernel's."""
+    return _first("gradients", cell, context) is not None
+
+
+def _first(part: str, cell: Any, context: CallContext) -> Measurement | None:
+    """The first row of a part of the table that matches a cell in a context."""
     values = {
         "backend": context.backend,
         "device": context.device,
@@ -51,7 +62,7 @@ def fastest(cell: Any, context: CallContext) -> Measurement | None:
         "inputs": context.inputs,
         "units": getattr(cell, "units", None),
     }
-    for row in table()["rows"]:
+    for row in table()[part]:
         bounds = {name: row[name] for name in ("backend", "device", "cell")} | row.get("when", {})
         if all(_matches(values[name], bound) for name, bound in bounds.items()):
             return Measurement(row["fastest"], row["ratio"])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerasseq.kernels.sequence_call import backend
@@ -28,6 +29,7 @@ def run(
     keep: int,
     unroll: bool,
     backwards: bool = False,
+    batch_first: bool = False,
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Carry states over time.
 
@@ -38,6 +40,7 @@ def run(
         keep: How many of the states to return for every step.
         unroll: Unroll the loop (TensorFlow and JAX; PyTorch always does, and one step needs none).
         backwards: Run from the last step to the first.
+        batch_first: In memory, `steps` have the batch first, and the results should (JAX).
 
     Returns:
         The final states, and the first `keep` states after every step, with time first and in
@@ -49,7 +52,7 @@ def run(
     if unroll or backend() == "torch" or length == 1:
         return _unroll(step, states, steps, keep, length, backwards)
     if backend() == "jax":
-        return _jax(step, states, steps, keep, backwards)
+        return _jax(step, states, steps, keep, backwards, batch_first)
     return _tensorflow(step, states, steps, keep, length, backwards)
 
 
@@ -95,16 +98,87 @@ def _unroll(
 
 
 def _jax(
-    step: Step, states: list[Tensor], steps: Any, keep: int, backwards: bool
+    step: Step, states: list[Tensor], steps: Any, keep: int, backwards: bool, batch_first: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
     import jax
 
-    def body(carried: tuple[Tensor, ...], inputs: Any) -> Any:
-        new_states = tuple(step(list(carried), inputs))
+    def body(carried: list[Tensor], inputs: Any) -> Any:
+        new_states = list(step(carried, inputs))
         return new_states, new_states[:keep]
 
-    final, trail = jax.lax.scan(body, tuple(states), steps, reverse=backwards)
+    scan = scan_in_place if batch_first else jax.lax.scan
+    final, trail = scan(body, list(states), steps, reverse=backwards)
     return list(final), list(trail)
+
+
+def scan_in_place(
+    body: Callable[[Any, Any], tuple[Any, Any]], carried: Any, xs: Any, reverse: bool = False
+) -> tuple[Any, Any]:
+    """Compute `jax.lax.scan`; on a CPU without a copy of tensors that have the batch first.
+
+    For `lax.scan`, time is the first axis in memory too, so that XLA copies sequences and outputs
+    whose axes were swapped. Here a step reads and writes its slice where it lies, and XLA drops the
+    swaps. The gradient of such a loop would handle whole tensors at every step; it is taken from
+    `lax.scan`.
+
+    Args:
+        body: (carried, the slice of xs) -> carried, the slice of the results.
+        carried: A nest of tensors.
+        xs: A nest of tensors, (time, batch, ...).
+        reverse: Run from the last step to the first.
+    """
+    import jax
+
+    length = jax.tree.leaves(xs)[0].shape[0]
+    if jax.default_backend() != "cpu" or not isinstance(length, int) or length == 0:
+        return jax.lax.scan(body, carried, xs, reverse=reverse)
+    # What the body reads beside its arguments becomes an argument: a custom derivative needs that.
+    first = jax.tree.map(lambda x: x[0], xs)
+    step, constants = jax.closure_convert(body, carried, first)
+    _, slices = jax.eval_shape(step, carried, first, *constants)
+
+    @jax.custom_jvp
+    def run_in_place(constants: Any, carried: Any, xs: Any) -> Any:
+        inputs = jax.tree.map(_swap, xs)
+
+        def at(n: Tensor, state: Any) -> Any:
+            t = np.uint32(length - 1) - n if reverse else n
+            carried, results = state
+            carried, new = step(carried, jax.tree.map(lambda x: _read(x, t), inputs), *constants)
+            return carried, jax.tree.map(lambda kept, x: _write(kept, x, t), results, new)
+
+        room = jax.tree.map(
+            lambda x: jax.numpy.zeros((x.shape[0], length, *x.shape[1:]), x.dtype), slices
+        )
+        # Unsigned, since JAX adds a step of its own for places that may be negative.
+        carried, results = jax.lax.fori_loop(np.uint32(0), np.uint32(length), at, (carried, room))
+        return carried, jax.tree.map(_swap, results)
+
+    @run_in_place.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        def run(constants: Any, carried: Any, xs: Any) -> Any:
+            return jax.lax.scan(lambda c, x: step(c, x, *constants), carried, xs, reverse=reverse)
+
+        return jax.jvp(run, primals, tangents)
+
+    return run_in_place(constants, carried, xs)
+
+
+def _swap(x: Tensor) -> Tensor:
+    """Swap time and batch."""
+    return x.swapaxes(0, 1)
+
+
+def _read(x: Tensor, t: Tensor) -> Tensor:
+    import jax
+
+    return jax.lax.dynamic_index_in_dim(x, t, 1, keepdims=False)
+
+
+def _write(x: Tensor, new: Tensor, t: Tensor) -> Tensor:
+    import jax
+
+    return jax.lax.dynamic_update_index_in_dim(x, new, t, 1)
 
 
 def _tensorflow(

@@ -53,9 +53,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         module = importlib.import_module("kerasseq.kernels.deferred")
     run = module.run
 
-    def noted(*arguments: Any) -> Any:
+    def noted(*arguments: Any, **options: Any) -> Any:
         seen.append(arguments)
-        return run(*arguments)
+        return run(*arguments, **options)
 
     monkeypatch.setattr(module, "run", noted)
     return seen

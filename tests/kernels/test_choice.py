@@ -254,13 +254,14 @@ def test_the_first_row_that_fits_counts(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_committed_table_says_where_it_comes_from_and_names_what_there_is() -> None:
     table = crossovers.table()
-    assert {"processor", "command", "rows"} == {*table}
+    assert {"processor", "command", "rows", "gradients"} == {*table}
     known = {field.name for field in dataclasses.fields(CallContext)} | {"units"}
-    for row in table["rows"]:
+    assert {row["fastest"] for row in table["rows"]} <= {*kernels.names()}
+    assert {row["fastest"] for row in table["gradients"]} == {"backend"}
+    for row in [*table["rows"], *table["gradients"]]:
         assert {*row} <= {"backend", "device", "cell", "fastest", "ratio", "when"}
         assert row["backend"] in BACKENDS
         assert row["cell"] in KINDS
-        assert row["fastest"] in kernels.names()
         assert row["ratio"] > 1
         assert {*row.get("when", {})} <= known
 
