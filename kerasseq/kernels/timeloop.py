@@ -155,7 +155,7 @@ def scan_in_place(
         return carried, jax.tree.map(_swap, results)
 
     @run_in_place.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def derivative(primals: Any, tangents: Any) -> Any:
         def run(constants: Any, carried: Any, xs: Any) -> Any:
             return jax.lax.scan(lambda c, x: step(c, x, *constants), carried, xs, reverse=reverse)
 
