@@ -224,6 +224,75 @@ def test_a_saved_run_of_sequences(name: str, tmp_path: Path) -> None:
     assert_same(predict_alone(folder, new, tmp_path / "path"), run.predict(new))
 
 
+@pytest.mark.parametrize(
+    ("labels", "options"),
+    first_of(
+        [
+            (["a", "b"], {"stride": 3, "differences": True}),
+            ([0.5, 1.5], {"normalize": "sequence"}),
+        ]
+    ),
+    ids=["classes", "regression"],
+)
+def test_a_run_of_windows(labels: list[Any], options: dict[str, Any], tmp_path: Path) -> None:
+    """Recordings are cut as the run does, and what is left after the last window is left out."""
+    data = draw(20, 13, 2), labels * 10
+    run = kerasseq.sequence_classification(data, window=5, epochs=1, units=4, quiet=True, **options)
+    folder = run.export(tmp_path / "exported")
+    new = [draw(length, 2, seed=length) for length in (1, 5, 12, 23)]
+    new[2][2:4, 0] = np.nan
+    alone = predict_alone(folder, new, tmp_path / "path")
+    assert_same(alone, run.predict(new))
+    step = options.get("stride", 5)
+    assert alone["sequence"].tolist()[:4] == ["0[0:1]", "1[0:5]", "2[0:5]", f"2[{step}:{step + 5}]"]
+
+
+@of_tensorflow
+@pytest.mark.thorough
+def test_the_shell_names_windows_by_their_files(tmp_path: Path) -> None:
+    data = draw(20, 12, 2), ["a", "b"] * 10
+    run = kerasseq.sequence_classification(data, window=6, epochs=1, units=4, quiet=True)
+    folder = run.export(tmp_path / "exported")
+    paths = [tmp_path / name for name in ("one.npy", "two.npy")]
+    for path in paths:
+        np.save(path, draw(12, 2))
+    result = in_shell(folder, *map(str, paths))
+    names = [json.loads(line)["sequence"] for line in result.stdout.splitlines()]
+    assert names == ["one.npy[0:6]", "one.npy[6:12]", "two.npy[0:6]", "two.npy[6:12]"]
+    with pytest.raises(ValueError, match="1 names for 2 sequences"):
+        predictor_of(folder).predict([np.ones((3, 2))] * 2, names=["one"])
+
+
+def test_a_run_of_numbers_that_float32_would_round(tmp_path: Path) -> None:
+    """Small changes of large numbers, such as the seconds of a clock, are kept."""
+    data = draw(40, 9, 2).astype("float64") + 1e9, ["a", "b"] * 20
+    run = kerasseq.sequence_classification(data, epochs=1, units=4, quiet=True)
+    folder = run.export(tmp_path / "exported")
+    new = [draw(length, 2, seed=length).astype("float64") + 1e9 for length in (1, 5, 12)]
+    alone = pd.DataFrame(predictor_of(folder).predict(new))
+    assert_same(alone, run.predict(new))
+    assert len({*alone["a"]}) == 3
+
+
+@pytest.mark.thorough
+def test_a_run_of_videos_by_a_frozen_network(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 256, (12, 3, 20, 24, 3), np.uint8), ["a", "b"] * 6
+    network = {"encoder": "mobilenet_v2", "weights": None, "image_size": 32}
+    run = kerasseq.sequence_classification(
+        data, **network, test=0.3, validation=0.3, epochs=1, units=4, quiet=True
+    )
+    folder = run.export(tmp_path / "exported")
+    new = [
+        rng.integers(0, 256, (length, 32, 32, channels), np.uint8)
+        for length, channels in ((1, 3), (35, 1), (2, 4))
+    ]
+    assert_same(predict_alone(folder, new, tmp_path / "path"), run.predict(new))
+    for bad in (new[0] / 255, new[0].astype(int) + 200):
+        with pytest.raises(ValueError, match="sequence 0 must be whole numbers from 0 to 255"):
+            predictor_of(folder).predict([bad])
+
+
 LINES = ["Ada saw Rome.", "", None, "Zora left\nOslo 7 \ud83d", "\u2603", "Rome saw Ada. " * 40]
 SAMPLES: list[dict[str, Any]] = [
     {"temperature": 0.0},
