@@ -217,6 +217,9 @@ def export(
         ),
     ] = None,
     format: Annotated[str, typer.Option("--format", help="onnx or litert.")] = "onnx",
+    stream: Annotated[
+        bool, typer.Option("--stream", help="The model of one further timestep, with its state.")
+    ] = False,
     quantize: Annotated[
         str | None, typer.Option("--quantize", help="Weights in LiteRT: float16 or int8.")
     ] = None,
@@ -231,6 +234,11 @@ def export(
 
     check_format(format, quantize)
     if source.is_dir():
+        if stream:
+            raise ValueError(
+                "--stream is an option for a model. Received: the folder of a run. Pass the model "
+                f"in it, {source / 'model.keras'}, whose steps read preprocessed timesteps."
+            )
         target = out or source.with_name(f"{source.resolve().name}-{format}")
         written = load(source).export(
             target, format, overwrite=overwrite, quantize=quantize, data=data and str(data)
@@ -242,7 +250,9 @@ def export(
         if data is not None:
             raise ValueError("--data has rows for a run. Received: a model")
         target = out or source.with_suffix(SUFFIXES[format])
-        written = export_model(source, target, format, overwrite=overwrite, quantize=quantize)
+        written = export_model(
+            source, target, format, stream=stream, overwrite=overwrite, quantize=quantize
+        )
     print(f"written to {printable(str(written))}", file=sys.stderr)
 
 
