@@ -193,6 +193,12 @@ def check_graph(model: Any) -> None:
             f"{type(model).__name__} '{model.name}'. Build it with a keras.Input; wrap a model of "
             "another class: keras.Model(inputs, model.call(inputs)), with symbolic inputs."
         )
+    if not hasattr(model, "inputs"):
+        raise ValueError(
+            f"`model`: the Sequential '{model.name}' has no inputs, since Keras cannot call one of "
+            f"its layers symbolically on {keras.backend.backend()}, such as a GRU in float16 on "
+            "JAX. Create its layers with dtype='float32' (their weights stay as they are)."
+        )
     check_not_quantized(model)
 
 

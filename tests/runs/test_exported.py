@@ -514,6 +514,8 @@ def test_the_shell_exports_a_run_and_a_file(
     assert (tmp_path / "run-onnx" / "predict.py").is_file()
     assert main(["export", str(tmp_path / "run" / "model.keras"), str(tmp_path / "m.onnx")]) == 0
     assert (tmp_path / "m.onnx").is_file()
+    assert main(["export", str(tmp_path / "run"), "--stream"]) == 2
+    assert "the folder of a run. Pass the model in it" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "run"), "--format", "tflite"]) == 2
     assert "format" in capsys.readouterr().err
 
