@@ -625,8 +625,13 @@ def test_a_run_of_the_data_of_the_recipe_is_scored_on_its_validation_part(tmp_pa
 def test_without_rows_the_loss_is_not_known(
     run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run.export(tmp_path / "exported", "litert", quantize="int8")
-    assert "the loss in score is not known (" in capsys.readouterr().err
+    run.save(tmp_path / "run")
+    words = [str(tmp_path / "run"), str(tmp_path / "new"), "--format=litert", "--quantize=int8"]
+    assert main(["export", *words]) == 0
+    unknown, unchanged, written = capsys.readouterr().err.splitlines()[-3:]
+    assert "the loss in score is not known (" in unknown
+    assert unchanged.startswith("warning: quantize='int8' leaves")
+    assert written.startswith("written to")
 
 
 @of_tensorflow
