@@ -310,7 +310,8 @@ def _operations(model: Any, x: Any) -> int:
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     first = [keras.tree.flatten(layer.input)[0] for layer in layers]
     last = [keras.tree.flatten(layer.output)[0] for layer in layers]
-    shapes = [each.shape for each in keras.Model(model.inputs, [*first, *last])(x)]
+    inputs = x if isinstance(x, list) else [x]
+    shapes = [each.shape for each in keras.Model(model.inputs, [*first, *last])(inputs)]
     without_gradient = {id(tensor) for tensor in model.inputs}
     total = 0
     for layer, before, after, read, made in zip(

@@ -141,3 +141,12 @@ def test_startup_is_shown_above_bare_python() -> None:
     result = {startup.BARE: 0.010, "`import kerasseq`": 0.014}
     table = startup.table([{"result": result}])
     assert table.splitlines()[-1] == "| `import kerasseq` | 14 ms | 4 ms |"
+
+
+@pytest.mark.thorough
+def test_operations_of_a_step_are_those_of_its_products() -> None:
+    from benchmarks import interop
+
+    model, x, _ = interop.forecaster()
+    first, second = 2 * 14 * 96 + 3 * 32 * 96, 3 * 32 * 96 + 3 * 32 * 96  # of x no gradient
+    assert interop._operations(model, x) == 2 * (256 * 120 * (first + second) + 256 * 3 * 32)

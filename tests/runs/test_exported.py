@@ -611,6 +611,18 @@ def test_the_loss_of_quantized_weights_is_told(
 
 @of_tensorflow
 @pytest.mark.thorough
+def test_a_quantized_tagger_is_scored_behind_its_emissions(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "tagging")
+    rows = str(GOLDEN / "data" / "sentences.conll")
+    folder = run.export(tmp_path / "exported", "litert", quantize="float16", data=rows)
+    scores = json.loads((folder / "manifest.json").read_text())["quantization"]
+    assert scores["float32"] == run.evaluate(rows)["test"]
+    for name, score in scores["float32"].items():
+        assert scores["quantized"][name] == pytest.approx(score, abs=0.01)
+
+
+@of_tensorflow
+@pytest.mark.thorough
 def test_a_run_of_the_data_of_the_recipe_is_scored_on_its_validation_part(tmp_path: Path) -> None:
     run = kerasseq.sentiment(epochs=1, units=32, embedding=32, quiet=True)
     folder = run.export(tmp_path / "exported", "litert", quantize="int8")
@@ -618,6 +630,15 @@ def test_a_run_of_the_data_of_the_recipe_is_scored_on_its_validation_part(tmp_pa
     assert told["data"] == "validation"
     assert told["quantized"]["accuracy"] == pytest.approx(told["float32"]["accuracy"], abs=0.1)
     assert told["quantized"] != told["float32"]
+
+
+@of_tensorflow
+@pytest.mark.thorough
+def test_a_model_of_one_step_is_not_scored(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "language-model")
+    with pytest.raises(ValueError, match="models of a run of language_model are not scored; leave"):
+        run.export(tmp_path / "exported", "litert", quantize="float16", data=LINES)
+    assert not (tmp_path / "exported").exists()
 
 
 @of_tensorflow
