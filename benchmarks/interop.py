@@ -259,7 +259,7 @@ def measure_scores(recipe: str) -> rows.Row:
     import kerasseq
 
     run = getattr(kerasseq, recipe)(**SCORED[recipe], quiet=True)
-    scores = {}
+    scores: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for weights in WEIGHTS[1:]:
             place = run.export(Path(folder) / weights, "litert", quantize=weights)
@@ -279,7 +279,7 @@ def measure_peak(name: str, rounds: int) -> rows.Row:
     work = _operations(model, x)
     matrices = _normal(2, SIDE, SIDE)
     a, b = map(keras.ops.convert_to_tensor, matrices)
-    contenders = {
+    contenders: dict[str, Callable[[], Any]] = {
         KERAS: functools.partial(model.train_on_batch, x, y),
         OURS: functools.partial(kerasseq.convert(model).train_on_batch, x, y),
         "NumPy": functools.partial(np.matmul, *matrices),

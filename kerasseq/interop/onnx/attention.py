@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from keras import ops
 from kerasseq.interop.onnx.graph import Graph, NotExportable, onnx_dtype
 from kerasseq.interop.tracing import Call, Trace, open_layer
 
-__all__ = ["dot_product_attention", "multi_head_attention", "softmax"]
+__all__ = ["attention", "dot_product_attention", "softmax"]
 
 Convert = Callable[[Trace, Graph], list[str]]
 
@@ -50,15 +51,17 @@ def _past(graph: Graph, scores: str) -> str:
     return graph.node("Cast", [graph.node("Trilu", [ones], upper=0)], to=onnx_dtype("bool"))
 
 
-def multi_head_attention(graph: Graph, call: Call, convert: Convert) -> list[str]:
-    """`MultiHeadAttention`, whose masks are joined before its `call` is traced."""
-    traced, tensors = open_layer(replace(call, operation=_WithOneMask(call.operation)))
+def attention(graph: Graph, call: Call, convert: Convert) -> list[str]:
+    """`MultiHeadAttention` and `Attention`, whose masks are joined before `call` is traced."""
+    many = isinstance(call.operation, keras.layers.MultiHeadAttention)
+    operation = (_ManyHeads if many else _OneHead)(call.operation)
+    traced, tensors = open_layer(replace(call, operation=operation))
     for inside, outside in zip(traced.inputs, tensors, strict=True):
         graph.bind(inside, graph.name(outside))
     return convert(traced, graph)
 
 
-class _WithOneMask:
+class _ManyHeads:
     """The `call` of a `MultiHeadAttention` for symbolic tensors.
 
     Keras looks for the mask of the query in the tensor, where a symbolic one has none; and it makes
@@ -83,16 +86,39 @@ class _WithOneMask:
         if query_mask is not None:
             masks.append(ops.expand_dims(query_mask, -1))
         if use_causal_mask and len(query.shape) == len(value.shape) == 3:
-            rows, columns = (ops.cumsum(ops.ones_like(x[:, :, 0]), axis=1) for x in (query, value))
-            masks.append(ops.expand_dims(rows, -1) >= ops.expand_dims(columns, -2))
+            masks.append(_no_later(query, value))
             use_causal_mask = False
-        joined = None
-        for mask in masks:
-            joined = mask if joined is None else ops.logical_and(joined, mask)
         return self._layer.call(
-            query, value, key, attention_mask=joined, use_causal_mask=use_causal_mask,
+            query, value, key, attention_mask=_all(masks), use_causal_mask=use_causal_mask,
             training=training, **options,
         )  # fmt: skip
+
+
+class _OneHead:
+    """The `call` of an `Attention` for symbolic tensors, with the mask of the past as above."""
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+
+    def call(
+        self, inputs: Any, mask: Any = None, use_causal_mask: bool = False, **options: Any
+    ) -> Any:
+        if use_causal_mask:
+            of_query, of_value = mask[:2] if mask else (None, None)
+            masks = [] if of_value is None else [ops.expand_dims(of_value, -2)]
+            mask = [of_query, _all([*masks, _no_later(inputs[0], inputs[1])])]
+        return self._layer.call(inputs, mask=mask, **options)
+
+
+def _no_later(query: Any, value: Any) -> Any:
+    """Which timesteps of `value` are not after one of `query`, (batch, timesteps, timesteps)."""
+    rows, columns = (ops.cumsum(ops.ones_like(x[:, :, 0]), axis=1) for x in (query, value))
+    return ops.expand_dims(rows, -1) >= ops.expand_dims(columns, -2)
+
+
+def _all(masks: list[Any]) -> Any:
+    """Masks joined by a logical and; None for none."""
+    return functools.reduce(ops.logical_and, masks) if masks else None
 
 
 def softmax(graph: Graph, call: Call, convert: Convert) -> list[str]:

@@ -42,7 +42,7 @@ class Predictor:
         self._dtype = np.dtype(self._state["dtype"])
         self._session = _session(folder / "model.onnx")
         encoder = folder / "encoder.onnx"
-        self._encoder = _session(encoder) if encoder.is_file() else None
+        self._encoder: Any = _session(encoder) if encoder.is_file() else None
 
     def predict(
         self, sequences: Sequence[Any], names: Sequence[str] | None = None

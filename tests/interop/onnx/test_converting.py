@@ -141,6 +141,14 @@ def test_attention_with_any_mask(options: dict[str, Any], call: dict[str, Any]) 
     check(keras.Model(tokens, attended), {"tokens": TOKENS})
 
 
+@pytest.mark.parametrize("causal", first_of([True, False]))
+def test_attention_of_one_head(causal: bool) -> None:
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    read = layers.Embedding(10, 6, mask_zero=True)(tokens)
+    attended = layers.Attention(use_scale=True)([read, read], use_causal_mask=causal)
+    check(keras.Model(tokens, attended), {"tokens": TOKENS})
+
+
 def test_attention_between_sequences() -> None:
     sequences = keras.Input((None, 3), name="sequences")
     past, future = layers.GRU(4, return_sequences=True)(sequences), layers.Dense(4)(sequences)
