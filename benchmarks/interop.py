@@ -6,13 +6,17 @@ of the recurrent layers. All three in one process and in turns. The backend is t
 `KERAS_BACKEND`. The sizes are those of the examples, the data are random.
 
 `--onnx` measures predictions of the converted models instead, by Keras and from their ONNX files:
-of one row by `predict`, and of a batch by `predict_on_batch`.
+of one row by `predict`, and of a batch by `predict_on_batch`. `--litert` measures those of one row
+from LiteRT files with weights of three types, and their sizes; and of two recipes, trained on the
+data that they generate, the loss in score. `--peak` measures how much of the speed of a large
+matrix product a step reaches, which bounds what any conversion can gain.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import json
 import os
 import statistics
 import sys
@@ -30,6 +34,13 @@ MEAN, LEAST = 2.5, 1.0  # how many times as fast a step is to be, as a geometric
 KERAS, OURS, REST = "keras.layers", "kerasseq", "without recurrence"
 ONNX_ROW, ONNX_BATCH = 10.0, 0.8  # how many times as fast as kerasseq ONNX is to be
 ONNX = "ONNX"
+WEIGHTS = ("float32", "float16", "int8")  # types of the weights in LiteRT
+#: Recipes whose loss in score is measured, and the settings of the runs.
+SCORED: dict[str, dict[str, Any]] = {
+    "sentiment": {"units": 32, "embedding": 32, "epochs": 4},
+    "sequence_classification": {"cell": "lstm", "units": 32, "epochs": 4},
+}
+SIDE = 1024  # rows and columns of the matrices whose product is the peak
 
 Made = tuple[Any, Any, Any]  # a compiled model, its inputs and targets
 
@@ -204,6 +215,120 @@ def measure_onnx(name: str, rounds: int) -> rows.Row:
     return result
 
 
+def measure_litert(name: str, rounds: int) -> rows.Row:
+    """Kilobytes of LiteRT files, and milliseconds of one row from them and by `predict`."""
+    import keras
+
+    import kerasseq
+    from kerasseq.interop.litert.names import input_names
+    from kerasseq.interop.litert.session import InferenceSession
+
+    keras.utils.set_random_seed(0)
+    model, x, _ = MODELS[name]()
+    model = kerasseq.convert(model)
+    row = [part[:1] for part in (x if isinstance(x, list) else [x])]
+    feeds = dict(zip(input_names(model), row, strict=True))
+    contenders: dict[str, Callable[[], Any]] = {
+        OURS: functools.partial(model.predict, row if isinstance(x, list) else row[0], verbose=0)
+    }
+    kilobytes = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for weights in WEIGHTS:
+            quantize = None if weights == WEIGHTS[0] else weights
+            target = Path(folder) / f"{weights}.tflite"
+            content = kerasseq.export(model, target, "litert", quantize=quantize).read_bytes()
+            kilobytes[weights] = round(len(content) / 1000)
+            contenders[weights] = functools.partial(InferenceSession(content).run, None, feeds)
+    outputs = {key: np.asarray(contender()).ravel() for key, contender in contenders.items()}
+    seconds = _in_turns(contenders, rounds)
+    return {
+        "kilobytes": kilobytes,
+        "milliseconds": {
+            key: targets.rounded(1000 * statistics.median(each)) for key, each in seconds.items()
+        },
+        "against": {key: targets.against(seconds[key], seconds[OURS]) for key in WEIGHTS},
+        "apart": {
+            key: targets.rounded(float(np.abs(outputs[key] - outputs[OURS]).max()))
+            for key in WEIGHTS
+        },
+    }
+
+
+def measure_scores(recipe: str) -> rows.Row:
+    """Accuracy of a small run on its validation part, with each type of weights in LiteRT."""
+    import kerasseq
+
+    run = getattr(kerasseq, recipe)(**SCORED[recipe], quiet=True)
+    scores: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for weights in WEIGHTS[1:]:
+            place = run.export(Path(folder) / weights, "litert", quantize=weights)
+            measured = json.loads((place / "manifest.json").read_text())["quantization"]
+            scores |= {WEIGHTS[0]: measured[WEIGHTS[0]], weights: measured["quantized"]}
+    return {"rows": measured["rows"], "scores": scores}
+
+
+def measure_peak(name: str, rounds: int) -> rows.Row:
+    """Operations of a step in a second, and those of the fastest product of large matrices."""
+    import keras
+
+    import kerasseq
+
+    keras.utils.set_random_seed(0)
+    model, x, y = MODELS[name]()
+    work = _operations(model, x)
+    matrices = _normal(2, SIDE, SIDE)
+    a, b = map(keras.ops.convert_to_tensor, matrices)
+    contenders: dict[str, Callable[[], Any]] = {
+        KERAS: functools.partial(model.train_on_batch, x, y),
+        OURS: functools.partial(kerasseq.convert(model).train_on_batch, x, y),
+        "NumPy": functools.partial(np.matmul, *matrices),
+        "backend": lambda: keras.ops.convert_to_numpy(keras.ops.matmul(a, b)),
+    }
+    seconds = _in_turns(contenders, rounds)
+    medians = {key: statistics.median(each) for key, each in seconds.items()}
+    peak = 2 * SIDE**3 / min(medians["NumPy"], medians["backend"])
+    return {
+        "gigaoperations": targets.rounded(work / 1e9),
+        "milliseconds": {key: targets.rounded(1000 * value) for key, value in medians.items()},
+        "against": targets.against(seconds[OURS], seconds[KERAS]),
+        "peak": targets.rounded(peak / 1e9),
+        "share": {
+            key: targets.rounded(work / medians[key] / peak) for key in (KERAS, OURS)
+        },
+    }  # fmt: skip
+
+
+def _operations(model: Any, x: Any) -> int:
+    """Multiplications and additions of all products and convolutions of a training step.
+
+    Forward, and backward those of the gradients of the weights and of the inputs: of the inputs of
+    the model none is computed.
+    """
+    import keras
+
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    first = [keras.tree.flatten(layer.input)[0] for layer in layers]
+    last = [keras.tree.flatten(layer.output)[0] for layer in layers]
+    inputs = x if isinstance(x, list) else [x]
+    shapes = [each.shape for each in keras.Model(model.inputs, [*first, *last])(inputs)]
+    without_gradient = {id(tensor) for tensor in model.inputs}
+    total = 0
+    for layer, before, after, read, made in zip(
+        layers, first, last, shapes, shapes[len(layers) :], strict=False
+    ):
+        is_first = id(before) in without_gradient
+        if is_first and not layer.weights:
+            without_gradient.add(id(after))
+        is_recurrent = isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional)
+        places = int(np.prod(read[:2] if is_recurrent else made[:-1]))
+        for weight in layer.trainable_weights:
+            if weight.name in ("kernel", "recurrent_kernel"):
+                products = 2 if is_first and weight.name == "kernel" else 3
+                total += 2 * products * places * int(np.prod(weight.shape))
+    return total
+
+
 def _in_turns(contenders: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each call, after three that do not count."""
     seconds: dict[str, list[float]] = {key: [] for key in contenders}
@@ -258,10 +383,12 @@ def _without(model: Any) -> Any:
 
 
 def table(measured: Sequence[rows.Row], part: str = "") -> str:
-    """One line per model and backend, as Markdown, and the geometric mean; "onnx" for that part."""
-    if part == "onnx":
-        return _onnx_table([row for row in measured if "export" in row["setting"]])
-    measured = [row for row in measured if "export" not in row["setting"]]
+    """A part of the rows as Markdown: "", of a step; "onnx", "litert", "scores" or "peak"."""
+    return TABLES[part]([row for row in measured if row["setting"].get("export", "") == part])
+
+
+def _step_table(measured: Sequence[rows.Row]) -> str:
+    """One line per model and backend, and the geometric mean."""
     header = ["model", "backend", KERAS, OURS, "times as fast", "middle half", "recurrent share"]
     lines: list[Sequence[object]] = []
     backends = dict.fromkeys(row["setting"]["backend"] for row in measured)
@@ -303,12 +430,95 @@ def _onnx_table(measured: Sequence[rows.Row]) -> str:
     return rows.markdown(header, lines, left=1)
 
 
+def _litert_table(measured: Sequence[rows.Row]) -> str:
+    """One line per model and type of the weights."""
+    header = ["model", "weights", "size", OURS, "LiteRT", "times as fast", "middle half",
+              "largest difference"]  # fmt: skip
+    lines: list[Sequence[object]] = []
+    for row in measured:
+        result = row["result"]
+        speed = result["milliseconds"]
+        for weights in WEIGHTS:
+            ratio = result["against"][weights]
+            lines.append(
+                [
+                    *(row["setting"]["model"], weights),
+                    f"{result['kilobytes'][weights]:,} kB",
+                    *(f"{speed[key]:.3g} ms" for key in (OURS, weights)),
+                    f"{ratio['ratio']:.2f}x",
+                    f"{ratio['low']:.2f}x to {ratio['high']:.2f}x",
+                    f"{result['apart'][weights]:.1g}",
+                ]
+            )
+    return rows.markdown(header, lines, left=2)
+
+
+def _score_table(measured: Sequence[rows.Row]) -> str:
+    """One line per recipe: the accuracy with each type of weights, and the logarithmic loss."""
+    header = ["recipe", "rows", *(f"{name}, {weights}" for name in ("accuracy", "log loss")
+                                  for weights in WEIGHTS)]  # fmt: skip
+    lines = []
+    for row in measured:
+        scores = row["result"]["scores"]
+        values = [scores[w][name] for name in ("accuracy", "log_loss") for w in WEIGHTS]
+        cells = [f"{value:.4f}" for value in values]
+        lines.append([row["setting"]["recipe"], f"{row['result']['rows']:,}", *cells])
+    return rows.markdown(header, lines, left=1)
+
+
+def _peak_table(measured: Sequence[rows.Row]) -> str:
+    """One line per model: the share of the peak, and the ratio that a step at the peak would have.
+
+    A step cannot be faster than its products alone at the speed of the largest one.
+    """
+    header = ["model", "backend", "a step", "peak", f"share, {KERAS}", f"share, {OURS}",
+              "times as fast", "at the peak"]  # fmt: skip
+    lines: list[Sequence[object]] = []
+    for row in measured:
+        result = row["result"]
+        share = result["share"]
+        lines.append(
+            [
+                *(row["setting"]["model"], row["setting"]["backend"]),
+                f"{result['gigaoperations']:.3g} GFLOP",
+                f"{result['peak']:.3g} GFLOP/s",
+                *(f"{share[key]:.0%}" for key in (KERAS, OURS)),
+                f"{result['against']['ratio']:.2f}x",
+                f"{1 / share[KERAS]:.2f}x",
+            ]
+        )
+    return rows.markdown(header, lines, left=2)
+
+
+TABLES: dict[str, Callable[[Sequence[rows.Row]], str]] = {
+    "": _step_table,
+    "onnx": _onnx_table,
+    "litert": _litert_table,
+    "scores": _score_table,
+    "peak": _peak_table,
+}
+#: What is measured of each model, by the value of the setting `export`.
+MEASURES: dict[str, Callable[[str, int], rows.Row]] = {
+    "": measure,
+    "onnx": measure_onnx,
+    "litert": measure_litert,
+    "peak": measure_peak,
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--models", nargs="+", choices=tuple(MODELS), default=tuple(MODELS))
     parser.add_argument("--rounds", type=int, default=31, help="steps of each contender")
-    parser.add_argument("--onnx", action="store_true", help="measure predictions from ONNX files")
+    parts = parser.add_mutually_exclusive_group()
+    for part, about in (
+        ("onnx", "measure predictions from ONNX files"),
+        ("litert", "measure predictions from LiteRT files, and what quantization costs"),
+        ("peak", "measure a step beside a large matrix product"),
+    ):
+        parts.add_argument(f"--{part}", dest="part", action="store_const", const=part, help=about)
     arguments = parser.parse_args(argv)
+    part = arguments.part or ""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import keras
@@ -318,26 +528,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     measured = []
     for name in arguments.models:
         setting = {"model": name, "backend": backend, "rounds": arguments.rounds, "cores": cores}
-        step = functools.partial(measure, name, arguments.rounds)
-        if arguments.onnx:
-            setting["export"] = "onnx"
-            step = functools.partial(measure_onnx, name, arguments.rounds)
+        if part:
+            setting["export"] = part
+        step = functools.partial(MEASURES[part], name, arguments.rounds)
         row = rows.measured("interop", setting, step)
         measured.append(row)
         print(name, row["result"], file=sys.stderr, flush=True)
-    print(table(measured, "onnx" if arguments.onnx else ""))
-    if arguments.onnx:
-        for size, least in (("row", ONNX_ROW), ("batch", ONNX_BATCH)):
-            lowest = min(row["result"][size]["against"]["ratio"] for row in measured)
-            verdict = "met" if lowest >= least else "missed"
-            print(f"a {size} at least {least}x as fast: {verdict}, lowest {lowest:.2f}x")
-        return 0
+    print(table(measured, part))
+    if part == "onnx":
+        _judge_onnx(measured)
+    elif part == "litert":
+        print(table(_scored(), "scores"))
+    elif not part:
+        _judge_steps(measured)
+    return 0
+
+
+def _scored() -> list[rows.Row]:
+    """A row for each recipe whose loss in score is measured."""
+    result = []
+    for recipe, settings in SCORED.items():
+        setting = {"recipe": recipe, **settings, "export": "scores"}
+        measure_recipe = functools.partial(measure_scores, recipe)
+        result.append(rows.measured("interop", setting, measure_recipe))
+    return result
+
+
+def _judge_onnx(measured: Sequence[rows.Row]) -> None:
+    """Print whether predictions from ONNX files reach the aims."""
+    for size, least in (("row", ONNX_ROW), ("batch", ONNX_BATCH)):
+        lowest = min(row["result"][size]["against"]["ratio"] for row in measured)
+        verdict = "met" if lowest >= least else "missed"
+        print(f"a {size} at least {least}x as fast: {verdict}, lowest {lowest:.2f}x")
+
+
+def _judge_steps(measured: Sequence[rows.Row]) -> None:
+    """Print whether a training step reaches the aim."""
     ratios = [row["result"]["against"]["ratio"] for row in measured]
     mean = targets.geometric_mean(ratios)
     met = mean >= MEAN and min(ratios) >= LEAST
     wanted = f"at least {MEAN:.1f}x as a geometric mean, and none slower"
     print(f"{wanted}: {'met' if met else f'missed, {mean:.2f}x, lowest {min(ratios):.2f}x'}")
-    return 0
 
 
 if __name__ == "__main__":

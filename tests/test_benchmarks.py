@@ -192,3 +192,12 @@ def test_rivals_stand_beside_the_recipe(results: Path) -> None:
     line = rivals.table(rows.load("rivals")).splitlines()[-1]
     expected = ["Sunspots, 12 months", "19.5 (80%, 3.2 s)", "", "21.25 (75%, 90.4 s)", "", ""]
     assert line == f"| {' | '.join(expected)} |"
+
+
+@pytest.mark.thorough
+def test_operations_of_a_step_are_those_of_its_products() -> None:
+    from benchmarks import interop
+
+    model, x, _ = interop.forecaster()
+    first, second = 2 * 14 * 96 + 3 * 32 * 96, 3 * 32 * 96 + 3 * 32 * 96  # of x no gradient
+    assert interop._operations(model, x) == 2 * (256 * 120 * (first + second) + 256 * 3 * 32)

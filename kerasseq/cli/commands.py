@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -217,6 +218,9 @@ def export(
         ),
     ] = None,
     format: Annotated[str, typer.Option("--format", help="onnx or litert.")] = "onnx",
+    stream: Annotated[
+        bool, typer.Option("--stream", help="The model of one further timestep, with its state.")
+    ] = False,
     quantize: Annotated[
         str | None, typer.Option("--quantize", help="Weights in LiteRT: float16 or int8.")
     ] = None,
@@ -231,10 +235,16 @@ def export(
 
     check_format(format, quantize)
     if source.is_dir():
+        if stream:
+            raise ValueError(
+                "--stream is an option for a model. Received: the folder of a run. Pass the model "
+                f"in it, {source / 'model.keras'}, whose steps read preprocessed timesteps."
+            )
         target = out or source.with_name(f"{source.resolve().name}-{format}")
-        written = load(source).export(
-            target, format, overwrite=overwrite, quantize=quantize, data=data and str(data)
-        )
+        with _warnings_in_one_line():
+            written = load(source).export(
+                target, format, overwrite=overwrite, quantize=quantize, data=data and str(data)
+            )
     else:
         _import_backend_for(source)
         from kerasseq.interop.export import export as export_model
@@ -242,8 +252,21 @@ def export(
         if data is not None:
             raise ValueError("--data has rows for a run. Received: a model")
         target = out or source.with_suffix(SUFFIXES[format])
-        written = export_model(source, target, format, overwrite=overwrite, quantize=quantize)
+        with _warnings_in_one_line():
+            written = export_model(
+                source, target, format, stream=stream, overwrite=overwrite, quantize=quantize
+            )
     print(f"written to {printable(str(written))}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Context that prints warnings of kerasseq without the line of code that they are about."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default", UserWarning)
+        yield
+    for each in caught:
+        print(printable(f"warning: {each.message}"), file=sys.stderr)
 
 
 def doctor(format: Format = "table") -> None:

@@ -305,7 +305,10 @@ def _hand_over_own(old: Any, new: Any) -> None:
 
 def _hand_over_all(old: Any, new: Any) -> None:
     """Copy all weights of a layer, and let the layers inside it finish their state."""
-    new.set_weights([_values(weight) for weight in old.weights])
+    # A layer that Keras quantizes after it was built, in float8 say, has its weights in another
+    # order than one that is built anew: those are copied by their names, layer by layer.
+    if [weight.shape for weight in old.weights] == [weight.shape for weight in new.weights]:
+        new.set_weights([_values(weight) for weight in old.weights])
     _hand_over_own(old, new)
     for a, b in zip(inside.child_layers(old), inside.child_layers(new)):
         if a.built and b.built:

@@ -7,9 +7,10 @@ calls.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,13 @@ import keras
 from kerasseq.interop.quantized import check_not_quantized
 
 __all__ = ["Call", "Trace", "Unsupported", "check_graph", "is_symbolic", "open_layer", "trace"]
+
+
+# Activations that Keras computes at once, which it cannot with a symbolic tensor, as operations.
+_SYMBOLIC = {
+    keras.activations.hard_silu: keras.ops.hard_silu,
+    keras.activations.mish: lambda x: x * keras.ops.tanh(keras.ops.softplus(x)),
+}
 
 
 class Unsupported(ValueError):
@@ -185,6 +193,12 @@ def check_graph(model: Any) -> None:
             f"{type(model).__name__} '{model.name}'. Build it with a keras.Input; wrap a model of "
             "another class: keras.Model(inputs, model.call(inputs)), with symbolic inputs."
         )
+    if not hasattr(model, "inputs"):
+        raise ValueError(
+            f"`model`: the Sequential '{model.name}' has no inputs, since Keras cannot call one of "
+            f"its layers symbolically on {keras.backend.backend()}, such as a GRU in float16 on "
+            "JAX. Create its layers with dtype='float32' (their weights stay as they are)."
+        )
     check_not_quantized(model)
 
 
@@ -212,8 +226,24 @@ def open_layer(call: Call) -> tuple[Trace, list[Any]]:
         return _open_model(call)
     arguments = {name: value for name, value in call.kwargs.items() if name != "training"}
     args, kwargs = keras.tree.map_structure(stand_in, (call.args, arguments))
-    outputs = keras.tree.flatten(layer.call(*args, **kwargs, **in_inference(layer.call)))
+    with _symbolic_activations(layer):
+        outputs = keras.tree.flatten(layer.call(*args, **kwargs, **in_inference(layer.call)))
     return trace(inputs, outputs), tensors
+
+
+@contextlib.contextmanager
+def _symbolic_activations(layer: Any) -> Iterator[None]:
+    """Context in which the activations of a layer or cell take symbolic tensors."""
+    names = ("activation", "recurrent_activation")
+    before = {name: vars(layer)[name] for name in names if name in vars(layer)}
+    before = {name: each for name, each in before.items() if each in _SYMBOLIC}
+    for name, activation in before.items():
+        setattr(layer, name, _SYMBOLIC[activation])
+    try:
+        yield
+    finally:
+        for name, activation in before.items():
+            setattr(layer, name, activation)
 
 
 def _open_model(call: Call) -> tuple[Trace, list[Any]]:

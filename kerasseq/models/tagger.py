@@ -15,7 +15,7 @@ from kerasseq.params import Count, catalogue, count
 from kerasseq.params.cost import Cost, convolution, crf, dense, over_time, table
 from kerasseq.params.spec import positive_int
 
-__all__ = ["TaggerConfig", "TaggingLoss", "emission_model", "tag_scores"]
+__all__ = ["TaggerConfig", "TaggingLoss", "emission_model", "tag_scores", "tags_of_emissions"]
 
 _SENTENCE = "sentence"
 _UNKNOWN = "unknown_words"
@@ -411,6 +411,38 @@ def emission_model(model: keras.Model, names: Sequence[str]) -> keras.Model:
     if _SENTENCE in model.output:
         outputs.append(model.output[_SENTENCE])
     return keras.Model(model.input, outputs, name="emissions")
+
+
+def tags_of_emissions(
+    model: keras.Model, names: Sequence[str], words: Any, outputs: Sequence[Any]
+) -> dict[str, np.ndarray]:
+    """The outputs of a tagger, from those of its emission model.
+
+    Args:
+        model: a model that `TaggerConfig.build` returned, or a saved one.
+        names: names of the columns of tags.
+        words: the input of words, (batch, tokens).
+        outputs: outputs of `emission_model(model, names)`.
+
+    Example:
+
+    >>> model = TaggerConfig(words=50, tags={"tag": 5}, units=4, embedding=8).build()
+    >>> words = np.array([[3, 4, 0]], "int32")
+    >>> scores = emission_model(model, ["tag"]).predict_on_batch({"words": words})
+    >>> result = tags_of_emissions(model, ["tag"], words, [scores])
+    >>> bool((result["tag"] == model.predict_on_batch({"words": words})["tag"]).all())
+    True
+    """
+    mask = model.get_layer("embedding").compute_mask(ops.convert_to_tensor(words))
+    layers_by_name = {layer.name: layer for layer in model.layers}
+    result = {}
+    for name, emissions in zip(names, outputs):
+        layer = layers_by_name.get(f"{name}_crf") or layers_by_name[f"{name}_softmax"]
+        emissions = ops.convert_to_tensor(emissions)
+        result[name] = layer(emissions, mask=mask)
+        result[f"{name}_marginals"] = layer(emissions, mask=mask, marginals=True)
+    values = {name: ops.convert_to_numpy(each) for name, each in result.items()}
+    return values | ({_SENTENCE: outputs[-1]} if len(outputs) > len(names) else {})
 
 
 def tag_scores(model: keras.Model, name: str) -> dict[str, Any] | None:

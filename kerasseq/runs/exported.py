@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from kerasseq.runs.folder import check_free, holds, open_folder, versions
 from kerasseq.settings import require_bool
 
 if TYPE_CHECKING:
+    from kerasseq.runs.formats import Converted
     from kerasseq.runs.run import Run
 
 __all__ = ["Standalone", "export_run"]
@@ -35,12 +36,15 @@ class Standalone:
         requires: further packages that it imports.
         models: Keras models by the names of their files; None for the model of the run as
             model.onnx.
+        quantized: makes the model of the run, as far as it predicts, from model.tflite, so that
+            quantized weights are scored; None if there is no such way. Not needed without `models`.
     """
 
     module: Path
     preprocessing: Mapping[str, Any]
     requires: tuple[str, ...] = ()
     models: Mapping[str, Any] | None = None
+    quantized: Callable[[bytes], Any] | None = None
 
 
 def export_run(
@@ -72,8 +76,8 @@ def export_run(
     }
     loss: dict[str, Any] = {}
     if quantize is not None:
-        content = None if standalone.models else converted[target_format.file(MODEL)].content
-        loss = {"quantization": quantized.measure(run, content, quantize, data)}
+        model = _quantized(standalone, run, converted, target_format.file(MODEL))
+        loss = {"quantization": quantized.measure(run, model, quantize, data)}
     modules = target_format.modules(standalone.module.read_text(encoding="utf-8"))
     target.mkdir(parents=True, exist_ok=True)
     with atomic.replacing_together(target) as temporary:
@@ -102,3 +106,14 @@ def export_run(
     if loss:
         print(quantized.describe(loss["quantization"], run.task.headline), file=sys.stderr)
     return target
+
+
+def _quantized(
+    standalone: Standalone, run: Run, converted: Mapping[str, Converted], file: str
+) -> Any:
+    """What predicts in place of the run's model, with quantized weights; None for nothing."""
+    from kerasseq.interop.litert.model import LiteRTModel
+
+    if standalone.quantized is not None:
+        return standalone.quantized(converted[file].content)
+    return None if standalone.models else LiteRTModel(converted[file].content, run.model)

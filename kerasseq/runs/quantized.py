@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["describe", "measure"]
 
 
-def measure(run: Run, content: bytes | None, quantize: str, data: Any = None) -> dict[str, Any]:
+def measure(run: Run, model: Any, quantize: str, data: Any = None) -> dict[str, Any]:
     """Score the model of a run and its quantized file on the same rows.
 
     Args:
         run: the run.
-        content: the file of LiteRT; None if it is of another model than that of the run.
+        model: predicts in place of the run's model, with quantized weights; None if nothing does.
         quantize: type of its weights.
         data: rows with known targets, as `Run.evaluate` takes them. By default the validation part
             of the recipe's data, if the run was trained on it: a run does not keep other data.
@@ -29,15 +29,14 @@ def measure(run: Run, content: bytes | None, quantize: str, data: Any = None) ->
         `weights`, `data`, `rows`, and the scores `float32` and `quantized`; without rows, `weights`
         and a `reason`.
     """
-    from kerasseq.interop.litert.model import LiteRTModel
-
-    if content is None:
+    if model is None:
         if data is not None:
             raise ValueError(
-                f"`data`: a quantized run of {run.recipe} is not scored; leave it out."
+                f"`data`: the quantized models of a run of {run.recipe} are not scored; leave it "
+                "out."
             )
-        return {"weights": quantize, "reason": f"runs of {run.recipe} are not scored"}
-    quantized = dataclasses.replace(run, model=LiteRTModel(content, run.model))
+        return {"weights": quantize, "reason": f"models of {run.recipe} are not scored"}
+    quantized = dataclasses.replace(run, model=model)
     if data is not None:
         scores = [each.evaluate(data) for each in (run, quantized)]
         rows = {"data": "passed", "rows": scores[0]["rows"]}

@@ -13,7 +13,7 @@ from kerasseq.interop.convert import conversion
 from kerasseq.interop.inside import recurrent_layers
 from tests.interop.models import MODELS, SEQUENCES
 from tests.layers.harness import EAGERLY, array, arrays, assert_close, draw, randomize
-from tests.thorough import one_in
+from tests.thorough import first_of, one_in
 
 
 def weighted(name: str) -> tuple[Any, Any]:
@@ -280,6 +280,24 @@ def test_a_model_that_cannot_be_created_anew_is_refused() -> None:
 
     with pytest.raises(ValueError, match="Alone cannot be created from its config"):
         kerasseq.convert(Alone(model))
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+@pytest.mark.parametrize("mode", first_of(["float8", "int8", "int4"]))
+def test_layers_that_keras_has_quantized_stay_quantized(mode: str) -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((5, 3)),
+            keras.layers.GRU(4, return_sequences=True),
+            keras.layers.TimeDistributed(keras.layers.Dense(4)),
+            keras.layers.Dense(4, name="last"),
+        ]
+    )
+    randomize(model)
+    model.quantize(mode)
+    converted = kerasseq.convert(model)
+    assert converted.get_layer("last").quantization_mode == mode
+    np.testing.assert_allclose(array(converted(SEQUENCES)), array(model(SEQUENCES)), atol=1e-5)
 
 
 def test_mixed_precision_stays() -> None:

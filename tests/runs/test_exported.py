@@ -224,6 +224,75 @@ def test_a_saved_run_of_sequences(name: str, tmp_path: Path) -> None:
     assert_same(predict_alone(folder, new, tmp_path / "path"), run.predict(new))
 
 
+@pytest.mark.parametrize(
+    ("labels", "options"),
+    first_of(
+        [
+            (["a", "b"], {"stride": 3, "differences": True}),
+            ([0.5, 1.5], {"normalize": "sequence"}),
+        ]
+    ),
+    ids=["classes", "regression"],
+)
+def test_a_run_of_windows(labels: list[Any], options: dict[str, Any], tmp_path: Path) -> None:
+    """Recordings are cut as the run does, and what is left after the last window is left out."""
+    data = draw(20, 13, 2), labels * 10
+    run = kerasseq.sequence_classification(data, window=5, epochs=1, units=4, quiet=True, **options)
+    folder = run.export(tmp_path / "exported")
+    new = [draw(length, 2, seed=length) for length in (1, 5, 12, 23)]
+    new[2][2:4, 0] = np.nan
+    alone = predict_alone(folder, new, tmp_path / "path")
+    assert_same(alone, run.predict(new))
+    step = options.get("stride", 5)
+    assert alone["sequence"].tolist()[:4] == ["0[0:1]", "1[0:5]", "2[0:5]", f"2[{step}:{step + 5}]"]
+
+
+@of_tensorflow
+@pytest.mark.thorough
+def test_the_shell_names_windows_by_their_files(tmp_path: Path) -> None:
+    data = draw(20, 12, 2), ["a", "b"] * 10
+    run = kerasseq.sequence_classification(data, window=6, epochs=1, units=4, quiet=True)
+    folder = run.export(tmp_path / "exported")
+    paths = [tmp_path / name for name in ("one.npy", "two.npy")]
+    for path in paths:
+        np.save(path, draw(12, 2))
+    result = in_shell(folder, *map(str, paths))
+    names = [json.loads(line)["sequence"] for line in result.stdout.splitlines()]
+    assert names == ["one.npy[0:6]", "one.npy[6:12]", "two.npy[0:6]", "two.npy[6:12]"]
+    with pytest.raises(ValueError, match="1 names for 2 sequences"):
+        predictor_of(folder).predict([np.ones((3, 2))] * 2, names=["one"])
+
+
+def test_a_run_of_numbers_that_float32_would_round(tmp_path: Path) -> None:
+    """Small changes of large numbers, such as the seconds of a clock, are kept."""
+    data = draw(40, 9, 2).astype("float64") + 1e9, ["a", "b"] * 20
+    run = kerasseq.sequence_classification(data, epochs=1, units=4, quiet=True)
+    folder = run.export(tmp_path / "exported")
+    new = [draw(length, 2, seed=length).astype("float64") + 1e9 for length in (1, 5, 12)]
+    alone = pd.DataFrame(predictor_of(folder).predict(new))
+    assert_same(alone, run.predict(new))
+    assert len({*alone["a"]}) == 3
+
+
+@pytest.mark.thorough
+def test_a_run_of_videos_by_a_frozen_network(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 256, (12, 3, 20, 24, 3), np.uint8), ["a", "b"] * 6
+    network = {"encoder": "mobilenet_v2", "weights": None, "image_size": 32}
+    run = kerasseq.sequence_classification(
+        data, **network, test=0.3, validation=0.3, epochs=1, units=4, quiet=True
+    )
+    folder = run.export(tmp_path / "exported")
+    new = [
+        rng.integers(0, 256, (length, 32, 32, channels), np.uint8)
+        for length, channels in ((1, 3), (35, 1), (2, 4))
+    ]
+    assert_same(predict_alone(folder, new, tmp_path / "path"), run.predict(new))
+    for bad in (new[0] / 255, new[0].astype(int) + 200):
+        with pytest.raises(ValueError, match="sequence 0 must be whole numbers from 0 to 255"):
+            predictor_of(folder).predict([bad])
+
+
 LINES = ["Ada saw Rome.", "", None, "Zora left\nOslo 7 \ud83d", "\u2603", "Rome saw Ada. " * 40]
 SAMPLES: list[dict[str, Any]] = [
     {"temperature": 0.0},
@@ -445,6 +514,8 @@ def test_the_shell_exports_a_run_and_a_file(
     assert (tmp_path / "run-onnx" / "predict.py").is_file()
     assert main(["export", str(tmp_path / "run" / "model.keras"), str(tmp_path / "m.onnx")]) == 0
     assert (tmp_path / "m.onnx").is_file()
+    assert main(["export", str(tmp_path / "run"), "--stream"]) == 2
+    assert "the folder of a run. Pass the model in it" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "run"), "--format", "tflite"]) == 2
     assert "format" in capsys.readouterr().err
 
@@ -540,6 +611,18 @@ def test_the_loss_of_quantized_weights_is_told(
 
 @of_tensorflow
 @pytest.mark.thorough
+def test_a_quantized_tagger_is_scored_behind_its_emissions(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "tagging")
+    rows = str(GOLDEN / "data" / "sentences.conll")
+    folder = run.export(tmp_path / "exported", "litert", quantize="float16", data=rows)
+    scores = json.loads((folder / "manifest.json").read_text())["quantization"]
+    assert scores["float32"] == run.evaluate(rows)["test"]
+    for name, score in scores["float32"].items():
+        assert scores["quantized"][name] == pytest.approx(score, abs=0.01)
+
+
+@of_tensorflow
+@pytest.mark.thorough
 def test_a_run_of_the_data_of_the_recipe_is_scored_on_its_validation_part(tmp_path: Path) -> None:
     run = kerasseq.sentiment(epochs=1, units=32, embedding=32, quiet=True)
     folder = run.export(tmp_path / "exported", "litert", quantize="int8")
@@ -551,11 +634,25 @@ def test_a_run_of_the_data_of_the_recipe_is_scored_on_its_validation_part(tmp_pa
 
 @of_tensorflow
 @pytest.mark.thorough
+def test_a_model_of_one_step_is_not_scored(tmp_path: Path) -> None:
+    run = kerasseq.load(RUNS / "language-model")
+    with pytest.raises(ValueError, match="models of a run of language_model are not scored; leave"):
+        run.export(tmp_path / "exported", "litert", quantize="float16", data=LINES)
+    assert not (tmp_path / "exported").exists()
+
+
+@of_tensorflow
+@pytest.mark.thorough
 def test_without_rows_the_loss_is_not_known(
     run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run.export(tmp_path / "exported", "litert", quantize="int8")
-    assert "the loss in score is not known (" in capsys.readouterr().err
+    run.save(tmp_path / "run")
+    words = [str(tmp_path / "run"), str(tmp_path / "new"), "--format=litert", "--quantize=int8"]
+    assert main(["export", *words]) == 0
+    unknown, unchanged, written = capsys.readouterr().err.splitlines()[-3:]
+    assert "the loss in score is not known (" in unknown
+    assert unchanged.startswith("warning: quantize='int8' leaves")
+    assert written.startswith("written to")
 
 
 @of_tensorflow

@@ -18,6 +18,7 @@ import keras
 
 import kerasseq
 from kerasseq.interop.litert.checks import check
+from kerasseq.interop.litert.weights import warn_if_unchanged
 
 __all__ = ["to_litert"]
 
@@ -25,7 +26,16 @@ _MODEL, _OPTIONS, _RESULT, _ERROR = "model.keras", "options.json", "model.tflite
 
 
 def to_litert(model: Any, **options: Any) -> bytes:
-    """Give a file of LiteRT, from any backend; see `converting.to_litert`."""
+    """Give a file of LiteRT, from any backend; see `converting.to_litert`.
+
+    A warning says if `quantize` leaves all weights as they are.
+    """
+    content = _converted(model, **options)
+    warn_if_unchanged(content, model.name, options.get("quantize"))
+    return content
+
+
+def _converted(model: Any, **options: Any) -> bytes:
     if keras.backend.backend() == "tensorflow":
         from kerasseq.interop.litert.converting import to_litert
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kerasseq import layers as ours
+from kerasseq.interop.onnx.attention import attention, softmax
 from kerasseq.interop.onnx.graph import Graph, NotExportable
 from kerasseq.interop.onnx.recurrent import bidirectional, recurrent
 from kerasseq.interop.onnx.scan import run_loop
@@ -116,6 +117,9 @@ LAYERS: dict[type, Callable[[Graph, Call, Convert], list[str]]] = {
     keras.layers.Flatten: _reshaped,
     keras.layers.Rescaling: _rescaled,
     keras.layers.Normalization: _normalised,
+    keras.layers.MultiHeadAttention: attention,
+    keras.layers.Attention: attention,
+    keras.layers.Softmax: softmax,
     **dict.fromkeys(_PER_TIMESTEP, _per_timestep),
     TimeLoop: run_loop,
 }

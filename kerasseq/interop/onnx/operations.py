@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasseq.interop.onnx.attention import dot_product_attention
 from kerasseq.interop.onnx.graph import Graph, NotExportable, onnx_dtype
 from kerasseq.interop.tracing import Call, is_symbolic
 
@@ -130,6 +131,11 @@ def _leaky_relu(graph: Graph, call: Call) -> str:
 @_converts("HardSigmoid")
 def _hard_sigmoid(graph: Graph, call: Call) -> str:
     return graph.node("HardSigmoid", [call.argument("x", 0)], alpha=1 / 6, beta=0.5)
+
+
+@_converts("HardSilu")
+def _hard_silu(graph: Graph, call: Call) -> str:
+    return graph.node("HardSwish", [call.argument("x", 0)])
 
 
 @_converts("Relu6")
@@ -452,6 +458,22 @@ def _layer_norm(graph: Graph, call: Call) -> str:
     gain = np.ones(x.shape[-1], np.float32) if gamma is None else gamma
     offset = [] if beta is None else [beta]
     return graph.node("LayerNormalization", [x, gain, *offset], epsilon=float(epsilon))
+
+
+@_converts("Normalize")
+def _normalize(graph: Graph, call: Call) -> str:
+    """Vectors of the length 1."""
+    x, operation = call.argument("x", 0), call.operation
+    if operation.order != 2 or operation.axis is None:
+        raise NotExportable("it normalises by another norm than the Euclidean, or over all axes")
+    epsilon = keras.config.epsilon() if operation.epsilon is None else operation.epsilon
+    axes = graph.integers(*keras.tree.flatten(operation.axis))
+    length = graph.node("Sqrt", [graph.node("ReduceSum", [graph.node("Mul", [x, x]), axes])])
+    factor = graph.node("Min", [graph.node("Reciprocal", [length]), 1 / epsilon])
+    return graph.node("Mul", [x, factor])
+
+
+_converts("DotProductAttention")(dot_product_attention)
 
 
 @_converts("BatchNorm")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    import keras
+
     from kerasseq.models import FeatureExtractor
     from kerasseq.recipes.sequence_classification import SequenceClassificationSettings as Settings
 
@@ -78,6 +80,16 @@ class FrameEncoding:
             pixels = read_images(list(frames[start : start + _BATCH]), self._extractor.size)
             parts.append(self._extractor(pixels))
         return np.concatenate(parts).astype(np.float32)
+
+    @property
+    def model(self) -> keras.Model:
+        """The network, from pixels (frames, size, size, 3) to features (frames, features)."""
+        return self._extractor.model
+
+    @property
+    def size(self) -> int:
+        """Height and width of the frames that the network reads, in pixels."""
+        return self._extractor.size
 
     def state(self) -> Mapping[str, Any]:
         """The state of the network, from which `of_state` makes the same one."""

@@ -398,16 +398,18 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
         state: Mapping[str, Any],
         settings: SequenceClassificationSettings,
     ) -> Standalone:
-        if settings.window is not None or self.frame_encoding(state) is not None:
-            raise ValueError(
-                f"a run of {self.name} that cuts windows, or encodes frames by a frozen network, "
-                "cannot be exported with its preprocessing. kerasseq.export(run.model, path) "
-                "writes the model alone."
-            )
-        reader = self._reader(state)
+        reader, encoding = self._reader(state), self.frame_encoding(state)
+        models, size = None, None
+        if encoding is not None:
+            models = {"model.onnx": model, "encoder.onnx": encoding.model}
+            size = encoding.size
         classes = [*map(str, reader.classes)]
         preprocessing = {
             "shape": list(reader.shape),
+            "window": settings.window,
+            "stride": settings.stride,
+            "frame_size": size,
+            "dtype": reader.mean.dtype.name,
             "mean": reader.mean.tolist(),
             "deviation": reader.deviation.tolist(),
             "differences": None if reader.differences is None else reader.differences.tolist(),
@@ -416,7 +418,9 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             "classes": list(reader.classes),
             "columns": distinct_names(classes, ("sequence", "label", "note")),
         }
-        return Standalone(Path(__file__).with_name("standalone.py"), preprocessing)
+        requires = () if encoding is None else ("pillow",)
+        module = Path(__file__).with_name("standalone.py")
+        return Standalone(module, preprocessing, requires, models)
 
     def state_type(self) -> Any:
         from kerasseq.tasks.sequence_classification.saved import SequenceState

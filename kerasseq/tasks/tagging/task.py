@@ -355,8 +355,16 @@ class Tagging(Task["TaggingSettings", TaggingRun]):
                 *answer_columns([*reader.further, *label]),
             ],
         }
-        models = {"model.onnx": emission_model(model, [*reader.columns_of_tags])}
-        return Standalone(Path(__file__).with_name("standalone.py"), preprocessing, (), models)
+        tag_columns = [*reader.columns_of_tags]
+        models = {"model.onnx": emission_model(model, tag_columns)}
+
+        def quantized(content: bytes) -> Any:
+            from kerasseq.tasks.tagging.quantized import QuantizedTagger
+
+            return QuantizedTagger(content, model, tag_columns)
+
+        module = Path(__file__).with_name("standalone.py")
+        return Standalone(module, preprocessing, (), models, quantized)
 
     def state_type(self) -> Any:
         from kerasseq.data.tags.reader import TagReaderState

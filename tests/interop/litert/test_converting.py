@@ -150,6 +150,15 @@ def test_quantized_weights_take_less_space(quantize: str) -> None:
     np.testing.assert_allclose(values, expected(model, {"x": x})[0], atol=0.05)
 
 
+def test_weights_that_are_not_quantized_are_told_in_one_sentence() -> None:
+    small = keras.Sequential([keras.Input((None, 3)), kerasseq.lstm(4)], name="small")
+    with pytest.warns(UserWarning, match="quantize='int8' leaves 'small' in float32: none of"):
+        process.to_litert(small, quantize="int8")
+    large = keras.Sequential([keras.Input((None, 40)), kerasseq.gru(40)])
+    process.to_litert(large, quantize="int8")
+    process.to_litert(numbers(layers.Dense(2)), quantize="float16")
+
+
 # Refusals
 
 

@@ -120,6 +120,58 @@ def test_other_layers() -> None:
     check(model, {"sequences": SEQUENCES})
 
 
+@pytest.mark.parametrize(
+    ("options", "call"),
+    first_of(
+        [
+            ({}, {"use_causal_mask": True}),
+            ({"dropout": 0.1}, {"use_causal_mask": True}),
+            ({"value_dim": 3, "use_bias": False, "output_shape": 5}, {}),
+            ({}, {"return_attention_scores": True}),
+        ],
+        2,
+    ),
+    ids=["causal", "dropout", "sizes", "scores"],
+)
+def test_attention_with_any_mask(options: dict[str, Any], call: dict[str, Any]) -> None:
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    read = layers.Embedding(10, 6, mask_zero=True)(tokens)
+    read = layers.GRU(4, return_sequences=True)(read)
+    attended = layers.MultiHeadAttention(2, 4, **options)(read, read, **call)
+    check(keras.Model(tokens, attended), {"tokens": TOKENS})
+
+
+@pytest.mark.parametrize("causal", first_of([True, False]))
+def test_attention_of_one_head(causal: bool) -> None:
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    read = layers.Embedding(10, 6, mask_zero=True)(tokens)
+    attended = layers.Attention(use_scale=True)([read, read], use_causal_mask=causal)
+    check(keras.Model(tokens, attended), {"tokens": TOKENS})
+
+
+def test_attention_between_sequences() -> None:
+    sequences = keras.Input((None, 3), name="sequences")
+    past, future = layers.GRU(4, return_sequences=True)(sequences), layers.Dense(4)(sequences)
+    shown = sequences[:, :, :1] > 0
+    attended = layers.MultiHeadAttention(2, 3)(future, past, attention_mask=shown)
+    check(keras.Model(sequences, attended), {"sequences": SEQUENCES})
+
+
+def test_vectors_of_unit_length_and_activations() -> None:
+    model = numbers(
+        layers.GRU(4, activation="hard_silu", return_sequences=True),
+        layers.UnitNormalization(),
+        layers.Dense(4, activation="hard_silu"),
+        layers.Activation("mish"),
+        layers.UnitNormalization(axis=[1, 2]),
+        layers.Softmax(),
+    )
+    check(model, {"sequences": SEQUENCES})
+    zeros = np.zeros((2, 3, 3), np.float32)
+    unit = numbers(layers.UnitNormalization())
+    np.testing.assert_array_equal(run(to_onnx(unit), {"sequences": zeros})[0], zeros)
+
+
 def test_convolutions_of_images() -> None:
     model = keras.Sequential(
         [

@@ -12,6 +12,7 @@ import pytest
 from keras import layers
 
 import kerasseq
+from kerasseq.cli import main
 from tests.interop.streaming.test_stream import SEQUENCES, TOKENS, numbers, words
 from tests.layers.harness import array, randomize
 
@@ -70,3 +71,11 @@ def test_nothing_is_written_if_a_layer_cannot_go_on(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"both \(its second direction"):
         kerasseq.export(model, tmp_path / "step.onnx", stream=True)
     assert [*tmp_path.iterdir()] == []
+
+
+def test_the_shell_writes_a_step(tmp_path: Path) -> None:
+    numbers(layers.GRU(4, name="reader")).save(tmp_path / "model.keras")
+    path = tmp_path / "step.onnx"
+    assert main(["export", str(tmp_path / "model.keras"), str(path), "--stream"]) == 0
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert [each.name for each in session.get_outputs()] == ["reader", "next_reader_state_0"]

@@ -16,6 +16,7 @@ from kerasseq.data.images.files import read_images
 from kerasseq.tasks.captioning import standalone
 from tests.golden.make import _folder
 from tests.golden.replay import RUNS
+from tests.runs.test_exported import call_alone
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (90, 130, 4), np.uint8)
 
@@ -80,6 +81,20 @@ def test_other_runs(options: dict[str, Any], tmp_path: Path) -> None:
         alone = pd.DataFrame(predictor.predict(images, **search))
         expected = run.predict(images, **search)
         pd.testing.assert_frame_equal(alone, expected, check_dtype=False, rtol=1e-5)
+
+
+@pytest.mark.thorough
+def test_a_frozen_network_in_litert(tmp_path: Path) -> None:
+    """A third model, which reads pixels and has no recurrent layer."""
+    data = _folder(tmp_path / "data", 40, np.random.default_rng(1))
+    run = kerasseq.captioning(data, **SMALL, **OTHERS[0])
+    folder = run.export(tmp_path / "exported", "litert")
+    assert (folder / "extractor.tflite").is_file()
+    images = [str(tmp_path / "data" / f"{number}.png") for number in range(3)]
+    calls = [("predict", [images], {"beam_width": 2})]
+    (alone,) = call_alone(folder, calls, tmp_path / "path")
+    expected = run.predict(images, beam_width=2)
+    pd.testing.assert_frame_equal(pd.DataFrame(alone), expected, check_dtype=False, rtol=1e-4)
 
 
 @pytest.fixture(scope="module")
