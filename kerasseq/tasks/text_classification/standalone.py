@@ -26,6 +26,7 @@ import tokenizers
 
 BATCH = 256
 UNKNOWN = 1  # number of the unknown token; 0 is padding
+START, END = 2, 3  # tokens that some models have around every text
 MISSING = {"None", "nan", "NaT", "<NA>"}  # as Python, NumPy and pandas write missing values
 
 
@@ -75,9 +76,10 @@ class Predictor:
         inputs = self._inputs(tokens)
         (logits,) = self._session.run(None, inputs)
         shares = probabilities(logits)
-        known: np.ndarray = np.any(inputs["tokens"] > UNKNOWN, axis=1)
+        empty = self._inputs(self._tokens([""]))
+        known: np.ndarray = ~np.isin(inputs["tokens"], [0, UNKNOWN, *empty["tokens"][0]]).all(axis=1)
         if self._ngrams:
-            known = known | np.any(inputs["ngrams"] > 0, axis=1)
+            known |= ~np.isin(inputs["ngrams"], [0, *empty["ngrams"][0]]).all(axis=1)
         rows = []
         for text, row, is_known in zip(texts, shares, known, strict=True):
             note = ""
@@ -92,7 +94,8 @@ class Predictor:
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [list(each.ids) for each in encoded]
+        start, end = ([START], [END]) if self._state["boundaries"] else ([], [])
+        return [[*start, *each.ids, *end] for each in encoded]
 
     def _inputs(self, rows: list[list[int]]) -> dict[str, np.ndarray]:
         tokens = self._padded([np.array(row, np.int32) for row in rows])
