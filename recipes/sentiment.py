@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +14,8 @@ from kerasseq.tasks.text_classification import TextClassification
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from kerasseq.runs import Run
 
 __all__ = ["SentimentSettings", "sentiment"]
 
@@ -103,6 +106,7 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
         "class",
         'gains of an n-gram, which multiply its log-count ratios: "class" for one per class, or '
         '"shared" for one; the same for two classes',
+        stage="prepare",
     )
     ngram_limit: int = setting(
         300_000, "largest number of n-grams; the most frequent are used", stage="prepare", least=1
@@ -148,6 +152,14 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     )
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 1e-3
+    warm_start: Run | str | os.PathLike[str] | Sequence[Run | str | os.PathLike[str]] | None = (
+        setting(
+            None,
+            "an earlier run, or its folder, whose weights are copied; or a language model; or "
+            "several, such as a language model and one of reversed texts",
+            stage="option",
+        )
+    )
     pretrain: bool = setting(
         False,
         "whether embedding and recurrent layers first learn to predict the next token of the "

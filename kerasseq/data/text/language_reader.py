@@ -32,7 +32,8 @@ class LanguageReaderState(TypedDict):
 
     tokenizer: TokenizerState
     ends: bool
-    lines: NotRequired[bool]  # missing in earlier runs
+    lines: NotRequired[bool]  # missing in earlier runs, as the next one
+    reverse: NotRequired[bool]
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,20 @@ class LanguageReader:
 
     Words are read line by line, and each line ends with the end token. Characters and subwords keep
     the text as it is, and the end token follows whole documents alone. A text that begins without
-    context follows the end token where there are ends, otherwise the start token.
+    context follows the end token where there are ends, otherwise the start token. In reverse, each
+    text is read from its last token to its first, and then ends.
 
     Args:
         tokenizer: the vocabulary.
         ends: whether the training part has end tokens.
         lines: whether each text is a line, which is read without those before it.
+        reverse: whether texts are read in reverse.
     """
 
     tokenizer: Tokenizer
     ends: bool
     lines: bool = False
+    reverse: bool = False
 
     @classmethod
     def fit(
@@ -63,6 +67,7 @@ class LanguageReader:
         min_count: int,
         lowercase: bool,
         lines: bool = False,
+        reverse: bool = False,
     ) -> LanguageReader:
         """Choose the vocabulary from the training part.
 
@@ -73,6 +78,7 @@ class LanguageReader:
             min_count: least number of occurrences of a token.
             lowercase: whether texts are lower-cased.
             lines: whether each text is a line, which is read without those before it.
+            reverse: whether texts are read in reverse.
 
         Raises:
             ValueError: if no token occurs often enough, or the vocabulary is larger than the text.
@@ -89,7 +95,7 @@ class LanguageReader:
         )
         pieces = lines_of(part.texts)
         tokenizer.fit(pieces if kind == "word" else part.texts)
-        return cls(tokenizer, part.documents or kind == "word", lines)
+        return cls(tokenizer, part.documents or kind == "word", lines, reverse)
 
     @property
     def kind(self) -> Kind:
@@ -118,7 +124,16 @@ class LanguageReader:
         return np.array(self._texts([text], self.ends)[0], dtype=np.int32)
 
     def begun(self, text: str) -> np.ndarray:
-        """The tokens of a text that will go on, int32 `(tokens,)`."""
+        """The tokens of a text that will go on, int32 `(tokens,)`.
+
+        Raises:
+            ValueError: if texts are read in reverse.
+        """
+        if self.reverse:
+            raise ValueError(
+                "a model that reads texts in reverse (reverse=True) scores them, and cannot go on "
+                "with one: train a model with reverse=False for that."
+            )
         if self.kind != "word":
             return np.array(self.tokenizer.tokens([text])[0], dtype=np.int32)
         numbers = self.whole(text)
@@ -161,16 +176,26 @@ class LanguageReader:
     def _texts(self, texts: Sequence[str], documents: bool) -> list[list[int]]:
         if self.kind == "word":
             rows = [self.tokenizer.tokens(lines_of([text])) for text in texts]
-            return [[*chain.from_iterable([*line, END] for line in lines)] for lines in rows]
+            return [
+                [*chain.from_iterable([*line[:: self._step], END] for line in lines[:: self._step])]
+                for lines in rows
+            ]
         end = [END] if documents and self.ends else []
-        return [[*row, *end] for row in self.tokenizer.tokens(texts)]
+        return [[*row[:: self._step], *end] for row in self.tokenizer.tokens(texts)]
+
+    @property
+    def _step(self) -> int:
+        """The step of slices in the order of reading."""
+        return -1 if self.reverse else 1
 
     def state(self) -> dict[str, Any]:
         """The JSON values from which `from_state` restores the reader."""
-        return {"tokenizer": self.tokenizer.state(), "ends": self.ends, "lines": self.lines}
+        settings = {name: getattr(self, name) for name in ("ends", "lines", "reverse")}
+        return {"tokenizer": self.tokenizer.state(), **settings}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> LanguageReader:
         """Restore a reader from its state."""
         tokenizer = Tokenizer.from_state(state["tokenizer"])
-        return cls(tokenizer, state["ends"], state.get("lines", False))
+        later = {name: state[name] for name in ("lines", "reverse") if name in state}
+        return cls(tokenizer, state["ends"], **later)

@@ -51,9 +51,9 @@ class Reader:
     """Turn texts into examples, by the vocabularies of a run.
 
     There is one vocabulary of tokens, the most frequent first. N-grams are made of all of them; the
-    recurrent branch knows only the first `known` ones. A tokenizer with boundaries adds the start and
-    the end to every text, as tokens like others, also of n-grams: letters at the end of a name say
-    more than the same letters inside.
+    recurrent branch knows only the first `known` ones. A tokenizer with boundaries adds the start
+    and the end to every text, as tokens like others, also of n-grams: letters at the end of a name
+    say more than the same letters inside.
 
     Args:
         tokenizer: fitted tokenizer.

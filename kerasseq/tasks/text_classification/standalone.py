@@ -76,10 +76,7 @@ class Predictor:
         inputs = self._inputs(tokens)
         (logits,) = self._session.run(None, inputs)
         shares = probabilities(logits)
-        empty = self._inputs(self._tokens([""]))
-        known: np.ndarray = ~np.isin(inputs["tokens"], [0, UNKNOWN, *empty["tokens"][0]]).all(axis=1)
-        if self._ngrams:
-            known |= ~np.isin(inputs["ngrams"], [0, *empty["ngrams"][0]]).all(axis=1)
+        known = self._has_known_tokens(inputs)
         rows = []
         for text, row, is_known in zip(texts, shares, known, strict=True):
             note = ""
@@ -91,6 +88,14 @@ class Predictor:
             columns = dict(zip(state["columns"], row.tolist(), strict=True))
             rows.append({"text": text, "label": label, **columns, "note": note})
         return rows
+
+    def _has_known_tokens(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Whether each text has a known token or n-gram beside those of an empty text."""
+        empty = self._inputs(self._tokens([""]))
+        unknown = np.isin(inputs["tokens"], [0, UNKNOWN, *empty["tokens"][0]]).all(axis=1)
+        if self._ngrams:
+            unknown &= np.isin(inputs["ngrams"], [0, *empty["ngrams"][0]]).all(axis=1)
+        return ~unknown
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
