@@ -254,6 +254,32 @@ def test_a_language_model_is_a_start_word_by_word(
     assert f"knows {shared} of the {len(words)} words" in capsys.readouterr().err
 
 
+def test_two_language_models_are_a_start_in_both_directions(
+    language_model: LanguageModelRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = pd.DataFrame({"text": _reviews(60)["text"]})
+    sizes = {"units": 4, "embedding": 8, "epochs": 1, "quiet": True}
+    reverse = kerasseq.language_model(
+        texts, tokens="word", reverse=True, warm_start=language_model, **sizes
+    )
+    start = _Start()
+    given = {**QUICK, "units": 4, "embedding": 8, "ngrams": 0, "callbacks": [start]}
+    models = [language_model, reverse]
+    sentiment(_reviews(60), warm_start=models, **{**given, "quiet": False})
+    expected = [w for run in models for w in _decoder(run).recurrent.get_weights()]
+    for one, other in zip(start.recurrent, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    remarks = capsys.readouterr().err
+    assert "layers that read forward of a language model" in remarks
+    assert "layers that read backward of a language model" in remarks
+    with pytest.raises(ValueError, match="bidirectional must be True for this warm_start"):
+        sentiment(_reviews(60), warm_start=reverse, **{**given, "bidirectional": False})
+
+
+def _decoder(run: LanguageModelRun) -> Any:
+    return run.model.get_layer("decoder")
+
+
 @pytest.mark.parametrize(
     ("changes", "messages"),
     [
