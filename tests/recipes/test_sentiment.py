@@ -330,6 +330,22 @@ def test_lower_layers_learn_later_and_at_lower_rates() -> None:
     assert rates.groups[0] == [weight.path for weight in levels[1].weights]
 
 
+@pytest.mark.parametrize(("gains", "columns"), [("class", (3,)), ("shared", ())])
+def test_an_ngram_has_a_gain_for_each_class_or_one(gains: str, columns: tuple[int, ...]) -> None:
+    settings = SentimentSettings(**{**SMALL, "ngram_gains": gains})
+    _, data = _prepared(_reviews(classes=3), ngram_gains=gains)
+    model = perform.build_model(TASK, data, settings)
+    gain = np.asarray(model.get_layer("wide").gain)
+    assert gain.shape == (data.data_info["ngrams"], *columns)
+    assert np.ptp(gain) == 0  # all begin with the one that fits best
+    assert model.count_params() == TASK.count(data.data_info, settings)
+
+
+def test_longer_ngrams_are_for_characters() -> None:
+    with pytest.raises(ValueError, match="ngrams must be at most 3 with tokens='word'"):
+        sentiment(_reviews(), ngrams=4)
+
+
 # Characters
 
 
