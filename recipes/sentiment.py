@@ -150,6 +150,14 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     class_weights: bool = setting(
         False, "whether all classes have the same total weight in training", stage="prepare"
     )
+    class_weight_power: float = setting(
+        1.0,
+        "with class_weights: power of the inverse frequency by which a class is weighted; below 1, "
+        "rare classes gain less",
+        stage="prepare",
+        above=0,
+        most=1,
+    )
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 1e-3
     warm_start: Run | str | os.PathLike[str] | Sequence[Run | str | os.PathLike[str]] | None = (

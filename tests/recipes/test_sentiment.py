@@ -721,6 +721,16 @@ def test_only_training_texts_are_corrected() -> None:
     assert prepared.train.inputs["ending_corrections"].any()
 
 
+def test_class_weights_have_a_power() -> None:
+    data = pd.concat([_reviews(80), pd.DataFrame({"text": ["bad bad bad"] * 240, "label": "bad"})])
+    settings = {"class_weights": True, "class_weight_power": 0.5}
+    _, prepared = _prepared(data, **settings)
+    train = prepared.train
+    rare, common = (train.weights[train.targets[:, 0] == number] for number in (1, 0))
+    assert rare[0] / common[0] == pytest.approx((len(common) / len(rare)) ** 0.5, rel=1e-6)
+    assert train.weights.mean() == pytest.approx(1.0, rel=1e-6)
+
+
 def test_class_weights_make_classes_count_alike() -> None:
     data = _reviews(300).query("label == 'good' or index % 5 == 0")
     _, plain = _prepared(data)

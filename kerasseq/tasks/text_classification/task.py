@@ -213,8 +213,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             }
             train = dataclasses.replace(train, inputs=inputs, lengths=lengths)
         if settings.class_weights:
-            class_weight = len(labels) / (len(classes) * np.bincount(truth))
-            train = dataclasses.replace(train, weights=class_weight[truth].astype(np.float32))
+            counts = np.bincount(truth).astype(np.float64)
+            weights = counts[truth] ** -settings.class_weight_power
+            train = dataclasses.replace(train, weights=(weights / weights.mean()).astype(np.float32))
         state = reader.state()
         state["data_info"]["timesteps"] = train.mean_length("tokens")
         state["reading"] = dict(parts.reading)
