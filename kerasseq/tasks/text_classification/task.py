@@ -215,7 +215,9 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         if settings.class_weights:
             counts = np.bincount(truth).astype(np.float64)
             weights = counts[truth] ** -settings.class_weight_power
-            train = dataclasses.replace(train, weights=(weights / weights.mean()).astype(np.float32))
+            train = dataclasses.replace(
+                train, weights=(weights / weights.mean()).astype(np.float32)
+            )
         state = reader.state()
         state["data_info"]["timesteps"] = train.mean_length("tokens")
         state["reading"] = dict(parts.reading)
