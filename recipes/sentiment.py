@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -14,8 +13,6 @@ from kerasseq.tasks.text_classification import TextClassification
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from kerasseq.runs import Run
 
 __all__ = ["SentimentSettings", "sentiment"]
 
@@ -160,14 +157,6 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     )
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 1e-3
-    warm_start: Run | str | os.PathLike[str] | Sequence[Run | str | os.PathLike[str]] | None = (
-        setting(
-            None,
-            "an earlier run, or its folder, whose weights are copied; or a language model; or "
-            "several, such as a language model and one of reversed texts",
-            stage="option",
-        )
-    )
     pretrain: bool = setting(
         False,
         "whether embedding and recurrent layers first learn to predict the next token of the "
