@@ -92,12 +92,12 @@ class Predictor:
     def _has_known_tokens(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Whether each text has a known token or n-gram beside those of an empty text."""
         empty = self._inputs(self._tokens([""]))
-        unknown: np.ndarray = np.isin(inputs["tokens"], [0, UNKNOWN, *empty["tokens"][0]]).all(
-            axis=1
-        )
+        ignored = [0, UNKNOWN, *empty["tokens"][0]]
+        known: np.ndarray = np.any(~np.isin(inputs["tokens"], ignored), axis=1)
         if self._ngrams:
-            unknown &= np.isin(inputs["ngrams"], [0, *empty["ngrams"][0]]).all(axis=1)
-        return np.logical_not(unknown)
+            ignored = [0, *empty["ngrams"][0]]
+            known = known | np.any(~np.isin(inputs["ngrams"], ignored), axis=1)
+        return known
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
