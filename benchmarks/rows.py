@@ -127,11 +127,15 @@ _LATER_OF: dict[str, dict[str, Any]] = {
         # The rows on which these act were measured with them.
         **{"ema_momentum": "auto", "top_db": 40.0},
     },
-    "sentiment": {"layer_decay": 1.0, "unfreeze": 0, "pretrain": False, "pretrain_epochs": 10},
+    "sentiment": {
+        **{"layer_decay": 1.0, "unfreeze": 0, "pretrain": False, "pretrain_epochs": 10},
+        # The rows before it have two classes, for which it makes no difference.
+        **{"ngram_gains": "class", "class_weight_power": 1.0},
+    },
     "tagging": {"sentence_label": None},
     "language_model": {
         **dict.fromkeys(("weight_drop", "activation_penalty", "temporal_penalty"), 0.0),
-        **{"softmax": "full", "samples": 1024, "vary_steps": False},
+        **{"softmax": "full", "samples": 1024, "vary_steps": False, "reverse": False},
     },
 }
 # Defaults that became "auto", which resolves to them in all rows that were measured before.

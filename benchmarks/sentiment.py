@@ -31,9 +31,10 @@ _PRETRAINED = {
     **{"epochs": 8, "validation": 0.05, "final": "train"},
 }
 _NAMES = {
-    **{"tokens": "character", "lowercase": False, "test": 0.1, "validation": 1 / 9, "ngrams": 3},
-    **{"units": 128, "embedding": 64, "embedding_dropout": 0.1, "token_dropout": 0.02},
-    **{"dropout": 0.3, "length": 24, "epochs": 9, "patience": 9, "batch_size": 64},
+    **{"tokens": "character", "lowercase": False, "test": 0.1, "validation": 1 / 9, "ngrams": 5},
+    **{"units": 128, "embedding": 64, "embedding_dropout": 0.3, "token_dropout": 0.02},
+    **{"dropout": 0.5, "length": 16, "epochs": 9, "patience": 9, "batch_size": 64},
+    **{"class_weights": True, "class_weight_power": 0.25},
     **{"learning_rate": 0.004, "schedule": "cosine", "final": "train"},
 }
 

@@ -62,6 +62,12 @@ class LanguageModelSettings(RecurrentSettings, TrainingSettings):
         "every line from its beginning to its end, without the lines before it",
         stage="split",
     )
+    reverse: bool = setting(
+        False,
+        "whether texts are read from their end to their beginning; such a model scores texts, and "
+        "is a start for the layers of a classifier that read backward",
+        stage="prepare",
+    )
     tokens: Literal["character", "word", "subword"] = setting(
         "character",
         'unit of the text: "character", "word", or "subword" for byte pairs',

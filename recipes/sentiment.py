@@ -85,9 +85,10 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
         least=1,
         range=Choice((2_000, 5_000, 10_000, 30_000)),
     )
-    ngrams: Literal[0, 1, 2, 3] = setting(
+    ngrams: Literal[0, 1, 2, 3, 4, 5] = setting(
         2,
-        "length of the longest n-grams, in tokens; 0 for a recurrent model alone",
+        "length of the longest n-grams, in tokens; 4 and 5 for characters; 0 for a recurrent model "
+        "alone",
         stage="prepare",
         range=Choice((0, 1, 2, 3)),
     )
@@ -96,7 +97,13 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
         "least number of training texts in which an n-gram occurs",
         stage="prepare",
         least=1,
-        range=Conditional("ngrams", (1, 2, 3), Choice((1, 2, 3))),
+        range=Conditional("ngrams", (1, 2, 3, 4, 5), Choice((1, 2, 3))),
+    )
+    ngram_gains: Literal["class", "shared"] = setting(
+        "class",
+        'gains of an n-gram, which multiply its log-count ratios: "class" for one per class, or '
+        '"shared" for one; the same for two classes',
+        stage="prepare",
     )
     ngram_limit: int = setting(
         300_000, "largest number of n-grams; the most frequent are used", stage="prepare", least=1
@@ -139,6 +146,14 @@ class SentimentSettings(BidirectionalSettings, TrainingSettings):
     )
     class_weights: bool = setting(
         False, "whether all classes have the same total weight in training", stage="prepare"
+    )
+    class_weight_power: float = setting(
+        1.0,
+        "with class_weights: power of the inverse frequency by which a class is weighted; below 1, "
+        "rare classes gain less",
+        stage="prepare",
+        above=0,
+        most=1,
     )
     final: Literal["train", "validation", "all"] = "validation"
     learning_rate: float = 1e-3

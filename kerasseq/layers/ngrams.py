@@ -85,11 +85,13 @@ class NgramVotes(keras.layers.Layer):
 
     logits = bias + sum over n-grams of gain[n-gram] * ratios[n-gram]
 
-    With log-count ratios this is NBSVM (Wang & Manning 2012, https://aclanthology.org/P12-2018).
+    With log-count ratios this is NBSVM (Wang & Manning 2012, https://aclanthology.org/P12-2018). A
+    gain for each class lets an n-gram weigh more for one class than for another.
 
     Args:
         ngrams: Number of n-grams, including number 0 (padding).
         dropout: Share of the n-grams that are dropped in training.
+        per_class: Whether an n-gram has a gain for each logit, not one for all of them.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -112,22 +114,27 @@ class NgramVotes(keras.layers.Layer):
     [[3.0], [-2.0]]
     """
 
-    def __init__(self, ngrams: int, dropout: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self, ngrams: int, dropout: float = 0.0, per_class: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.ngrams, self.dropout = _positive("ngrams", ngrams), dropout
+        self.per_class = per_class
         self._drop = keras.layers.Dropout(dropout)
 
     def build(self, ids_shape: Any, ratios_shape: Any) -> None:
-        """Create a gain for each n-gram, and a bias."""
-        self.gain = self.add_weight(shape=(self.ngrams,), name="gain", initializer="ones")
+        """Create the gains of the n-grams, and a bias."""
+        shape = (self.ngrams, ratios_shape[-1]) if self.per_class else (self.ngrams,)
+        self.gain = self.add_weight(shape=shape, name="gain", initializer="ones")
         self.bias = self.add_weight(shape=(ratios_shape[-1],), name="bias", initializer="zeros")
         self.built = True
 
     def call(self, ids: Tensor, ratios: Tensor, training: bool = False) -> Tensor:
         """Sum over the n-grams of a text; see the class."""
-        is_ngram = ops.cast(ops.not_equal(ids, 0), ratios.dtype)
-        gain = self._drop(ops.take(self.gain, ids, axis=0) * is_ngram, training=training)
-        return ops.sum(ops.expand_dims(gain, -1) * ratios, axis=1) + self.bias
+        is_ngram = self._drop(ops.cast(ops.not_equal(ids, 0), ratios.dtype), training=training)
+        gain = ops.take(self.gain, ids, axis=0)
+        gain = gain if self.per_class else ops.expand_dims(gain, -1)
+        return ops.sum(gain * ops.expand_dims(is_ngram, -1) * ratios, axis=1) + self.bias
 
     def compute_output_shape(self, ids_shape: Any, ratios_shape: Any) -> Any:
         """(batch, logits)."""
@@ -135,4 +142,5 @@ class NgramVotes(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The config, with one entry per constructor argument."""
-        return {**super().get_config(), "ngrams": self.ngrams, "dropout": self.dropout}
+        settings = {name: getattr(self, name) for name in ("ngrams", "dropout", "per_class")}
+        return {**super().get_config(), **settings}

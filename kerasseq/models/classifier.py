@@ -40,6 +40,7 @@ class Classifier:
         embedding: width of the embedding.
         ngrams: number of n-grams, including number 0, which means none; 0 for no n-gram branch.
         order: number of tokens of the longest n-gram.
+        class_gains: whether an n-gram votes with a gain for each logit, not one for all of them.
         token_dropout: share of the tokens replaced by the unknown token in training.
         embedding_dropout: dropout rate on the embedded tokens.
         dropout: dropout rate before the output layer.
@@ -73,6 +74,7 @@ class Classifier:
     embedding: int = 100
     ngrams: int = 0
     order: int = 2
+    class_gains: bool = False
     token_dropout: float = 0.0
     embedding_dropout: float = 0.0
     dropout: float = 0.0
@@ -112,7 +114,8 @@ class Classifier:
         if self.ngrams:
             votes = timesteps * self.order * self.logits
             cost += table(self.ngrams, self.logits)  # ratios
-            cost += Cost(self.ngrams + self.logits, votes)  # gains, and a bias
+            gains = self.ngrams * (self.logits if self.class_gains else 1)
+            cost += Cost(gains + self.logits, votes)  # gains, and a bias
         return cost
 
     def build(self) -> keras.Model:
@@ -131,8 +134,8 @@ class Classifier:
         evidence = ratios(inputs["ending"], inputs["ending_corrections"])
         deep = self._deep(tokens, evidence)
         votes = ratios(inputs["ngrams"], inputs["ngram_corrections"])
-        wide = NgramVotes(self.ngrams, name="wide")(inputs["ngrams"], votes)
-        logits = keras.layers.Average(name="logits")([wide, deep])
+        wide = NgramVotes(self.ngrams, per_class=self.class_gains, name="wide")
+        logits = keras.layers.Average(name="logits")([wide(inputs["ngrams"], votes), deep])
         return keras.Model(inputs, logits, name="classifier")
 
     def _deep(self, tokens: Any, evidence: Any = None) -> Any:

@@ -53,17 +53,21 @@ def language_model_decoder(model: keras.Model) -> TextDecoder | None:
     return decoders[0] if len(decoders) == 1 else None
 
 
-def copy_language_model(model: keras.Model, decoder: TextDecoder, rows: np.ndarray) -> None:
+def copy_language_model(
+    model: keras.Model, decoder: TextDecoder, rows: np.ndarray, reverse: bool = False
+) -> None:
     """Copy embedding and recurrent layers of a language model into a classifier.
 
-    The layers that read forward take the weights. Inputs that the language model does not have
+    The layers of one direction take the weights. Inputs that the language model does not have
     (log-count ratios, outputs of the other direction) begin with weights of zero, so that these
-    layers begin as those of the language model. Layers that read backward keep their weights.
+    layers begin as those of the language model. Layers of the other direction keep their weights.
 
     Args:
         model: model of a `Classifier` with equal cell, units, depth and width of the embedding.
         decoder: decoder of the language model.
         rows: row of its embedding for each token of the classifier, int `(vocabulary,)`.
+        reverse: whether the language model reads in reverse, and the layers that read backward take
+            the weights, of a bidirectional classifier.
 
     Example:
 
@@ -78,9 +82,11 @@ def copy_language_model(model: keras.Model, decoder: TextDecoder, rows: np.ndarr
     """
     table = np.asarray(decoder.embedding.embeddings)
     model.get_layer("embedding").embeddings.assign(table[rows])
-    forward = directions(model.get_layer("recurrent"))[0]
-    for new, earlier in zip(forward, directions(decoder.recurrent)[0], strict=True):
+    levels = directions(model.get_layer("recurrent"))[int(reverse)]
+    for level, (new, earlier) in enumerate(zip(levels, directions(decoder.recurrent)[0])):
         for weight, value in zip(new.weights, map(np.asarray, earlier.weights), strict=True):
-            # The first axis of a weight of inputs; inputs that were added come last.
+            # The first axis of a weight of inputs. Inputs that were added come last; between
+            # levels the outputs of layers that read forward come before those of the others.
             added = weight.shape[0] - value.shape[0]
-            weight.assign(np.pad(value, [(0, added)] + [(0, 0)] * (value.ndim - 1)))
+            rows_added = (added, 0) if reverse and level else (0, added)
+            weight.assign(np.pad(value, [rows_added] + [(0, 0)] * (value.ndim - 1)))

@@ -29,7 +29,7 @@ def copy_weights(
         task: the task of the model's recipe.
         state: state of the preprocessing of the new model.
         settings: settings of the new model, resolved.
-        earlier: a Run, or the folder of one.
+        earlier: a Run, or the folder of one; or several of them, which are copied in this order.
 
     Returns:
         A remark that says how many weights were copied.
@@ -37,6 +37,9 @@ def copy_weights(
     Raises:
         ValueError: if the model does not fit a run that the task would copy in a way of its own.
     """
+    if isinstance(earlier, list | tuple):
+        remarks = [copy_weights(model, task, state, settings, each) for each in earlier]
+        return "\n".join(remarks)
     if not isinstance(earlier, Run):
         earlier = load(earlier)
     if earlier.recipe != task.name:

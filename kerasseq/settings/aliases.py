@@ -27,6 +27,7 @@ _OF_RECIPE = {
 _BEFORE: dict[str, dict[str, Any]] = {
     "forecasting": {"final": "train"},
     "language_model": {"restarts": 0.0},
+    "sentiment": {"ngram_gains": "shared"},
 }
 _RANGES = {"Whole": "Int", "Number": "Float", "When": "Conditional"}
 

@@ -115,7 +115,12 @@ class TrainingSettings:
     callbacks: Sequence[keras.callbacks.Callback] = setting(
         (), "further Keras callbacks", stage="option"
     )
-    warm_start: Run | str | os.PathLike[str] | None = setting(
-        None, "an earlier run, or its folder, whose weights are copied", stage="option"
+    warm_start: Run | str | os.PathLike[str] | Sequence[Run | str | os.PathLike[str]] | None = (
+        setting(
+            None,
+            "an earlier run, or its folder, whose weights are copied; or several, one after the "
+            "other",
+            stage="option",
+        )
     )
     quiet: bool = setting(False, "whether to hide progress", stage="option")

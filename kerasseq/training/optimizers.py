@@ -86,8 +86,8 @@ def exclude(optimizer: keras.Optimizer, weights: Any) -> None:
         for group in optimizer.optimizers:
             exclude(group, weights)
     elif optimizer.weight_decay is not None:
-        # Gains have one axis; the bias of a GRU has two, so biases are recognised by their name.
-        excluded = [w for w in weights if len(w.shape) < 2 or w.name.endswith("bias")]
+        # Most have one axis; the bias of a GRU and the gains of n-grams can have two.
+        excluded = [w for w in weights if len(w.shape) < 2 or w.name.endswith(("bias", "gain"))]
         optimizer.exclude_from_weight_decay(excluded)
 
 

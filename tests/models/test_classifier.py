@@ -33,6 +33,7 @@ def _sizes(draw: st.DrawFn) -> Classifier:
         embedding=draw(st.integers(1, 6)),
         ngrams=draw(st.sampled_from([0, 2, 9])),
         order=draw(st.integers(1, 3)),
+        class_gains=draw(st.booleans()),
         token_dropout=draw(st.sampled_from([0.0, 0.2])),
         embedding_dropout=draw(st.sampled_from([0.0, 0.2])),
         dropout=draw(st.sampled_from([0.0, 0.2])),
@@ -115,14 +116,17 @@ def test_ratios_are_looked_up_and_corrected(logits: int) -> None:
     np.testing.assert_allclose(np.asarray(layer(ids, zeros)), table[ids])
 
 
-def test_votes_are_the_sum_of_ratios_times_gains() -> None:
+@pytest.mark.parametrize("per_class", [False, True])
+def test_votes_are_the_sum_of_ratios_times_gains(per_class: bool) -> None:
     ids, ratios = np.array([[1, 5, 0], [2, 0, 0]], dtype=np.int32), _random(2, 3, 2)
-    layer = NgramVotes(6)
+    layer = NgramVotes(6, per_class=per_class)
     layer.build((None, 3), (None, 3, 2))
-    gain, bias = _random(6), np.array([0.5, -1.0], dtype=np.float32)
+    gain = _random(6, 2) if per_class else _random(6)
+    bias = np.array([0.5, -1.0], dtype=np.float32)
     layer.set_weights([gain, bias])
+    gains = gain if per_class else np.stack([gain, gain], axis=1)
     expected = [
-        [bias[c] + sum(gain[i] * r for i, r in zip(row, said[:, c]) if i) for c in range(2)]
+        [bias[c] + sum(gains[i, c] * r for i, r in zip(row, said[:, c]) if i) for c in range(2)]
         for row, said in zip(ids, ratios)
     ]
     np.testing.assert_allclose(np.asarray(layer(ids, ratios)), expected, rtol=1e-5)

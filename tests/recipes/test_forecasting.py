@@ -682,6 +682,7 @@ def test_a_table_of_its_own_has_its_history_in_its_first_rows(run: ForecastRun) 
 @pytest.mark.thorough
 def test_anomalies_of_a_run_with_covariates_that_are_known_ahead() -> None:
     shop = _shop()
+    shop.loc[[55, 57], "sold"] = np.nan
     given = {"target": "sold", "series": "store", "future": "sale", "fill": "mask"}
     run = forecasting(shop[shop["day"] < "2024-02-20"], **given, **SMALL)
     found = run.anomalies(shop[shop["day"] >= "2024-02-20"])

@@ -391,6 +391,22 @@ def test_lines_are_scored_without_each_other(of_names: LanguageModelRun) -> None
     assert result["test"]["nats"] * 14 == pytest.approx(-table["log_probability"].sum(), rel=1e-5)
 
 
+def test_a_model_in_reverse_is_a_model_of_reversed_texts() -> None:
+    draw = np.random.default_rng(1)
+    names = sorted({"".join(draw.choice([*"abe"], size=draw.integers(2, 5))) for _ in range(900)})
+    settings = {**SMALL, "lines": True, "epochs": 1}
+    reverse = language_model(names, reverse=True, **settings)
+    forward = language_model([name[::-1] for name in names], **settings)
+    assert reverse.metrics["test"] == forward.metrics["test"]
+    for one, other in zip(reverse.model.get_weights(), forward.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    scores = [run.score(texts) for run, texts in ((reverse, ["abe"]), (forward, ["eba"]))]
+    assert scores[0]["log_probability"].equals(scores[1]["log_probability"])
+    for write in (reverse.generate, reverse.complete):
+        with pytest.raises(ValueError, match="cannot go on with one"):
+            write("ab")
+
+
 def test_lines_of_words_end_the_text() -> None:
     settings, parts, prepared = _prepared(["\n".join(_lines(60))], tokens="word", lines=True)
     assert len(parts.train.texts) + len(parts.validation.texts) + len(parts.test.texts) <= 60

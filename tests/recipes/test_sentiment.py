@@ -254,6 +254,32 @@ def test_a_language_model_is_a_start_word_by_word(
     assert f"knows {shared} of the {len(words)} words" in capsys.readouterr().err
 
 
+def test_two_language_models_are_a_start_in_both_directions(
+    language_model: LanguageModelRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = pd.DataFrame({"text": _reviews(60)["text"]})
+    sizes = {"units": 4, "embedding": 8, "epochs": 1, "quiet": True}
+    reverse = kerasseq.language_model(
+        texts, tokens="word", reverse=True, warm_start=language_model, **sizes
+    )
+    start = _Start()
+    given = {**QUICK, "units": 4, "embedding": 8, "ngrams": 0, "callbacks": [start]}
+    models = [language_model, reverse]
+    sentiment(_reviews(60), warm_start=models, **{**given, "quiet": False})
+    expected = [w for run in models for w in _decoder(run).recurrent.get_weights()]
+    for one, other in zip(start.recurrent, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    remarks = capsys.readouterr().err
+    assert "layers that read forward of a language model" in remarks
+    assert "layers that read backward of a language model" in remarks
+    with pytest.raises(ValueError, match="bidirectional must be True for this warm_start"):
+        sentiment(_reviews(60), warm_start=reverse, **{**given, "bidirectional": False})
+
+
+def _decoder(run: LanguageModelRun) -> Any:
+    return run.model.get_layer("decoder")
+
+
 @pytest.mark.parametrize(
     ("changes", "messages"),
     [
@@ -302,6 +328,22 @@ def test_lower_layers_learn_later_and_at_lower_rates() -> None:
     assert embedding == {"embedding/embeddings"}
     levels = model.get_layer("recurrent").levels
     assert rates.groups[0] == [weight.path for weight in levels[1].weights]
+
+
+@pytest.mark.parametrize(("gains", "columns"), [("class", (3,)), ("shared", ())])
+def test_an_ngram_has_a_gain_for_each_class_or_one(gains: str, columns: tuple[int, ...]) -> None:
+    settings = SentimentSettings(**{**SMALL, "ngram_gains": gains})
+    _, data = _prepared(_reviews(classes=3), ngram_gains=gains)
+    model = perform.build_model(TASK, data, settings)
+    gain = np.asarray(model.get_layer("wide").gain)
+    assert gain.shape == (data.data_info["ngrams"], *columns)
+    assert np.ptp(gain) == 0  # all begin with the one that fits best
+    assert model.count_params() == TASK.count(data.data_info, settings)
+
+
+def test_longer_ngrams_are_for_characters() -> None:
+    with pytest.raises(ValueError, match="ngrams must be at most 3 with tokens='word'"):
+        sentiment(_reviews(), ngrams=4)
 
 
 # Characters
@@ -677,6 +719,16 @@ def test_only_training_texts_are_corrected() -> None:
         assert not part.inputs["ngram_corrections"].any()
         assert not part.inputs["ending_corrections"].any()
     assert prepared.train.inputs["ending_corrections"].any()
+
+
+def test_class_weights_have_a_power() -> None:
+    data = pd.concat([_reviews(80), pd.DataFrame({"text": ["bad bad bad"] * 240, "label": "bad"})])
+    settings = {"class_weights": True, "class_weight_power": 0.5}
+    _, prepared = _prepared(data, **settings)
+    train = prepared.train
+    rare, common = (train.weights[train.targets[:, 0] == number] for number in (1, 0))
+    assert rare[0] / common[0] == pytest.approx((len(common) / len(rare)) ** 0.5, rel=1e-6)
+    assert train.weights.mean() == pytest.approx(1.0, rel=1e-6)
 
 
 def test_class_weights_make_classes_count_alike() -> None:

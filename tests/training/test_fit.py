@@ -510,6 +510,19 @@ def test_weight_decay_spares_every_bias() -> None:
         np.testing.assert_allclose(np.asarray(other), 0.9 * one, rtol=1e-5)
 
 
+def test_weight_decay_spares_the_gains_of_ngrams() -> None:
+    from kerasseq.layers.ngrams import NgramVotes
+    from kerasseq.training import optimizers
+
+    votes = NgramVotes(3, per_class=True)
+    votes.build((None, 2), (None, 2, 4))
+    optimizer = optimizers.make("sgd", 1e-9, "constant", 1e8, None, None, steps=1)
+    optimizers.exclude(optimizer, votes.trainable_variables)
+    optimizer.build(votes.trainable_variables)
+    optimizer.apply([keras.ops.zeros(weight.shape) for weight in votes.trainable_variables])
+    np.testing.assert_allclose(np.asarray(votes.gain), 1.0)
+
+
 def test_repeated_rows_all_come_as_often() -> None:
     class Rows:
         def __len__(self) -> int:

@@ -36,7 +36,8 @@ class LanguageReaderState(TypedDict):
 
     tokenizer: TokenizerState
     ends: bool
-    lines: NotRequired[bool]  # missing in earlier runs
+    lines: NotRequired[bool]  # missing in earlier runs, as the next one
+    reverse: NotRequired[bool]
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,20 @@ class LanguageReader:
 
     Words are read line by line, and each line ends with the end token. Characters and subwords keep
     the text as it is, and the end token follows whole documents alone. A text that begins without
-    context follows the end token where there are ends, otherwise the start token.
+    context follows the end token where there are ends, otherwise the start token. In reverse, each
+    text is read from its last token to its first, and then ends.
 
     Args:
         tokenizer: the vocabulary.
         ends: whether the training part has end tokens.
         lines: whether each text is a line, which is read without those before it.
+        reverse: whether texts are read in reverse.
     """
 
     tokenizer: Tokenizer
     ends: bool
     lines: bool = False
+    reverse: bool = False
 
     @classmethod
     def fit(
@@ -67,6 +71,7 @@ class LanguageReader:
         min_count: int,
         lowercase: bool,
         lines: bool = False,
+        reverse: bool = False,
     ) -> LanguageReader:
         """Choose the vocabulary from the training part.
 
@@ -77,6 +82,7 @@ class LanguageReader:
             min_count: least number of occurrences of a token.
             lowercase: whether texts are lower-cased.
             lines: whether each text is a line, which is read without those before it.
+            reverse: whether texts are read in reverse.
 
         Raises:
             ValueError: if no token occurs often enough, or the vocabulary is larger than the text.
@@ -93,7 +99,7 @@ class LanguageReader:
             boundaries=True,
         )
         tokenizer.fit(pieces)
-        return cls(tokenizer, part.documents or kind == "word", lines)
+        return cls(tokenizer, part.documents or kind == "word", lines, reverse)
 
     @property
     def kind(self) -> Kind:
@@ -124,7 +130,16 @@ class LanguageReader:
         return np.concatenate([*self._batches([text], self.ends)])
 
     def begun(self, text: str) -> np.ndarray:
-        """The tokens of a text that will go on, int32 `(tokens,)`."""
+        """The tokens of a text that will go on, int32 `(tokens,)`.
+
+        Raises:
+            ValueError: if texts are read in reverse.
+        """
+        if self.reverse:
+            raise ValueError(
+                "a model that reads texts in reverse (reverse=True) scores them, and cannot go on "
+                "with one: train a model with reverse=False for that."
+            )
         if self.kind != "word":
             return np.array(self.tokenizer.tokens([text])[0], dtype=np.int32)
         numbers = self.whole(text)
@@ -166,40 +181,53 @@ class LanguageReader:
 
     def _batches(self, texts: Sequence[Text], documents: bool) -> Iterator[np.ndarray]:
         """The tokens of texts, batch by batch, int32 `(tokens,)`."""
-        for batch in _batches(texts):
+        for batch in _batches(texts, whole=self.reverse):
             if self.kind == "word":
                 rows = [self._lines(piece, last) for piece, last in batch]
             else:
                 end = [END] if documents and self.ends else []
                 numbers = self.tokenizer.tokens([piece for piece, _ in batch])
-                rows = [row + end * last for row, (_, last) in zip(numbers, batch, strict=True)]
+                rows = [
+                    row[:: self._step] + end * last
+                    for row, (_, last) in zip(numbers, batch, strict=True)
+                ]
             yield np.fromiter(chain.from_iterable(rows), dtype=np.int32)
 
     def _lines(self, piece: str, last: bool) -> list[int]:
         """The tokens of lines of words, each with its end."""
-        lines = self.tokenizer.tokens(lines_of([piece]))
-        numbers = [*chain.from_iterable([*line, END] for line in lines)]
+        lines = self.tokenizer.tokens(lines_of([piece]))[:: self._step]
+        numbers = [*chain.from_iterable([*line[:: self._step], END] for line in lines)]
         goes_on = not last and not piece.endswith("\n")  # in the next piece of the text
         return numbers[:-1] if goes_on else numbers
 
+    @property
+    def _step(self) -> int:
+        """The step of slices in the order of reading."""
+        return -1 if self.reverse else 1
+
     def state(self) -> dict[str, Any]:
         """The JSON values from which `from_state` restores the reader."""
-        return {"tokenizer": self.tokenizer.state(), "ends": self.ends, "lines": self.lines}
+        settings = {name: getattr(self, name) for name in ("ends", "lines", "reverse")}
+        return {"tokenizer": self.tokenizer.state(), **settings}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> LanguageReader:
         """Restore a reader from its state."""
         tokenizer = Tokenizer.from_state(state["tokenizer"])
-        return cls(tokenizer, state["ends"], state.get("lines", False))
+        later = {name: state[name] for name in ("lines", "reverse") if name in state}
+        return cls(tokenizer, state["ends"], **later)
 
 
-def _batches(texts: Sequence[Text]) -> Iterator[list[tuple[str, bool]]]:
-    """Pieces of texts, each with whether it is the last one of its text, in few large batches."""
+def _batches(texts: Sequence[Text], *, whole: bool) -> Iterator[list[tuple[str, bool]]]:
+    """Pieces of texts, each with whether it is the last one of its text, in few large batches.
+
+    With `whole` each text is one piece.
+    """
     batch: list[tuple[str, bool]] = []
     size = 0
     for text in texts:
         rest = len(text)
-        for piece in long_text.pieces(text):
+        for piece in (str(text),) if whole else long_text.pieces(text):
             rest -= len(piece)
             batch.append((piece, rest == 0))
             size += len(piece)

@@ -16,7 +16,7 @@ __all__ = ["NgramEncoder", "NgramState"]
 
 # The code of an n-gram holds its token numbers side by side in an int64, with bits left for a row.
 _CODE_BITS = 60
-_HIGHEST_ORDER = 3
+_HIGHEST_ORDER = 5
 # Number of tokens that are processed at once, to bound memory.
 _BATCH = 2_000_000
 
@@ -41,7 +41,8 @@ class NgramEncoder:
     contain them; 0 is padding.
 
     Args:
-        order: number of tokens of the longest n-gram, 1 to 3.
+        order: number of tokens of the longest n-gram, 1 to 5. Token numbers must fit into 60 bits
+            side by side: a million words for 3, thousands of characters for 5.
         min_count: minimum number of training texts that contain an n-gram.
         size: maximum number of n-grams; the most frequent ones are kept.
         width: maximum number of n-grams per text; fewer if no training text has so many. A text

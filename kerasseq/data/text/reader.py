@@ -10,11 +10,20 @@ import numpy as np
 
 from kerasseq.data.classes.labels import Label, class_numbers
 from kerasseq.data.text.ngrams import NgramEncoder, NgramState
-from kerasseq.data.tokenizers.tokenizer import UNKNOWN, Kind, Tokenizer, TokenizerState, Truncate
+from kerasseq.data.tokenizers.tokenizer import (
+    END,
+    PADDING,
+    START,
+    UNKNOWN,
+    Kind,
+    Tokenizer,
+    TokenizerState,
+    Truncate,
+)
 from kerasseq.io.schema import Count, Limits
 from kerasseq.training import Examples
 
-__all__ = ["Reader", "ReaderState", "has_known_tokens"]
+__all__ = ["Reader", "ReaderState"]
 
 MOST_WORDS = 1_000_000  # so that the code of an n-gram of three words fits into 60 bits
 
@@ -42,7 +51,9 @@ class Reader:
     """Turn texts into examples, by the vocabularies of a run.
 
     There is one vocabulary of tokens, the most frequent first. N-grams are made of all of them; the
-    recurrent branch knows only the first `known` ones.
+    recurrent branch knows only the first `known` ones. A tokenizer with boundaries adds the start
+    and the end to every text, as tokens like others, also of n-grams: letters at the end of a name
+    say more than the same letters inside.
 
     Args:
         tokenizer: fitted tokenizer.
@@ -77,7 +88,7 @@ class Reader:
         Args:
             texts: the training texts.
             classes: label of each class, in the order of the class numbers.
-            tokens: kind of token.
+            tokens: kind of token; texts of characters get a start and an end.
             vocabulary_size: maximum number of tokens that the recurrent branch knows.
             min_count: minimum number of occurrences of such a token in the texts.
             lowercase: whether texts are lower-cased.
@@ -99,8 +110,9 @@ class Reader:
             lowercase=lowercase,
             length=length,
             truncate=truncate,
+            boundaries=tokens == "character",
         ).fit(texts)
-        rows = tokenizer.tokens(texts)
+        rows = _token_rows(tokenizer, texts)
         known = len(tokenizer)
         if shared:
             counts = np.bincount(np.fromiter(chain.from_iterable(rows), np.int64))
@@ -116,7 +128,7 @@ class Reader:
                 "classes": len(self.classes),
                 "vocabulary": self.known,
                 "ngrams": self.ngrams.size + 1 if self.ngrams else 0,
-                "length": self.tokenizer.length,
+                "length": self.length,
             },
             "classes": self.classes,
             "encoder": self.tokenizer.state(),
@@ -141,7 +153,7 @@ class Reader:
             "classes": len(reader.classes),
             "ngrams": reader.ngrams.size + 1 if reader.ngrams else 0,
             "vocabulary": min(reader.known, len(reader.tokenizer)),
-            "length": reader.tokenizer.length,
+            "length": reader.length,
         }
         for name, size in sizes.items():
             if data_info[name] != size:
@@ -151,9 +163,14 @@ class Reader:
             raise ValueError(f"shares are of {len(shares):,} of {len(reader.classes):,} classes")
         return reader
 
+    @property
+    def length(self) -> int:
+        """Maximum number of tokens per text for the recurrent branch, with start and end."""
+        return self.tokenizer.length + 2 * self.tokenizer.boundaries
+
     def read(self, texts: Sequence[str], labels: Sequence[Label] | None = None) -> Examples:
         """Turn texts into examples, with targets if labels are given."""
-        return self.examples(self.tokenizer.tokens(texts), labels)
+        return self.examples(_token_rows(self.tokenizer, texts), labels)
 
     def examples(
         self, rows: Sequence[Sequence[int]], labels: Sequence[Label] | None = None
@@ -161,19 +178,17 @@ class Reader:
         """Turn rows of token numbers into examples, with targets if labels are given.
 
         Args:
-            rows: token numbers of each text, as `Tokenizer.tokens` returns them.
+            rows: token numbers of each text, as `fit` returns them.
             labels: one label per text.
         """
-        tokens = self.tokenizer.pad(rows)
+        tokens = self.tokenizer.pad(rows, length=self.length)
         tokens[tokens >= self.known] = UNKNOWN
         inputs = {"tokens": tokens}
-        token_counts = np.array(
-            [min(len(row), self.tokenizer.length) for row in rows], dtype=np.int64
-        )
+        token_counts = np.array([min(len(row), self.length) for row in rows], dtype=np.int64)
         lengths = {"tokens": token_counts}
         if self.ngrams:
             logits = 1 if len(self.classes) == 2 else len(self.classes)
-            inputs["ending"] = self.tokenizer.pad(self.ngrams.ending(rows))
+            inputs["ending"] = self.tokenizer.pad(self.ngrams.ending(rows), length=self.length)
             inputs["ending_corrections"] = np.zeros((len(rows), 1, 1, logits), np.float32)
             inputs["ngrams"] = self.ngrams.encode(rows)
             inputs["ngram_corrections"] = np.zeros((len(rows), 1, logits), np.float32)
@@ -186,11 +201,19 @@ class Reader:
                 targets = targets[:, None].astype(np.float32)
         return Examples(inputs, targets, lengths)
 
+    def has_known_tokens(self, examples: Examples) -> np.ndarray:
+        """Mask of the texts with at least one token or n-gram that the model knows, bool (texts,).
 
-def has_known_tokens(examples: Examples) -> np.ndarray:
-    """Mask of the texts with at least one token or n-gram that the model knows, bool (texts,)."""
-    inputs = examples.inputs
-    known = np.any(inputs["tokens"] > UNKNOWN, axis=1)
-    if "ngrams" in inputs:
-        known = np.logical_or(known, np.any(inputs["ngrams"] > 0, axis=1))
-    return np.asarray(known)
+        Start and end, which every text has, do not count.
+        """
+        inputs, empty = examples.inputs, self.read([""]).inputs
+        known = np.any(~np.isin(inputs["tokens"], [PADDING, UNKNOWN, *empty["tokens"][0]]), axis=1)
+        if self.ngrams:
+            known |= np.any(~np.isin(inputs["ngrams"], [0, *empty["ngrams"][0]]), axis=1)
+        return np.asarray(known)
+
+
+def _token_rows(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """All token numbers of each text, with start and end if the tokenizer has them."""
+    rows = tokenizer.tokens(texts)
+    return [[START, *row, END] for row in rows] if tokenizer.boundaries else rows

@@ -252,6 +252,7 @@ class Tokenizer:
         *,
         start: bool = False,
         end: bool = False,
+        length: int | None = None,
     ) -> np.ndarray:
         """Truncate or pad rows to one int32 array (texts, length); padding is 0, on the right.
 
@@ -261,21 +262,23 @@ class Tokenizer:
             start: whether each row begins with the start token, and is longer by one.
             end: whether each text ends with the end token, even if it is truncated; the row is
                 then longer by one.
+            length: tokens per row, without those of `start` and `end`; default: the property.
 
         Raises:
             ValueError: for `start` or `end`, if the tokenizer has no such tokens.
         """
+        length = self.length if length is None else length
         if (start or end) and not self.boundaries:
             raise ValueError(
                 "there are no tokens for the start and the end of a text: create the tokenizer "
                 f"with boundaries=True. Received: start={start!r}, end={end!r}"
             )
         channels = np.shape(rows[0])[1:] if len(rows) else ()
-        out = np.full((len(rows), start + self.length + end, *channels), PADDING, dtype=np.int32)
+        out = np.full((len(rows), start + length + end, *channels), PADDING, dtype=np.int32)
         if start:
             out[:, 0] = START
         for target, row in zip(out, rows, strict=True):
-            tokens = self._truncate(row)
+            tokens = self._truncate(row, length)
             stop = start + len(tokens)
             target[int(start) : stop] = tokens
             if end:
@@ -448,11 +451,11 @@ class Tokenizer:
         text_numbers: list[int] = numbers[numbers >= len(self._special)].tolist()
         return text_numbers
 
-    def _truncate(self, row: Any) -> Any:
-        if len(row) <= self.length or self.truncate == "end":
-            return row[: self.length]
-        tail = self.length // 2 if self.truncate == "middle" else self.length
-        head = self.length - tail
+    def _truncate(self, row: Any, length: int) -> Any:
+        if len(row) <= length or self.truncate == "end":
+            return row[:length]
+        tail = length // 2 if self.truncate == "middle" else length
+        head = length - tail
         return np.concatenate([row[:head], row[len(row) - tail :]]) if head else row[-tail:]
 
     def _create(self, model: models.Model) -> tokenizers.Tokenizer:

@@ -124,6 +124,7 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
             min_count=settings.min_count,
             lowercase=settings.lowercase,
             lines=settings.lines,
+            reverse=settings.reverse,
         )
         train, validation = (_tokens(reader, part) for part in (parts.train, parts.validation))
         _check_sizes(reader, train, validation)
@@ -311,6 +312,11 @@ class LanguageModelling(Task["LanguageModelSettings", LanguageModelRun]):
 
         writer = self.writer(model, state)
         reader, decoder = writer.reader, model.get_layer("decoder")
+        if reader.reverse:
+            raise ValueError(
+                "an exported language model goes on with texts, which a model that reads them in "
+                "reverse (reverse=True) cannot: train one with reverse=False."
+            )
         first = decoder.first_states(1)
         preprocessing = {
             "kind": reader.kind,

@@ -26,6 +26,7 @@ import tokenizers
 
 BATCH = 256
 UNKNOWN = 1  # number of the unknown token; 0 is padding
+START, END = 2, 3  # tokens that some models have around every text
 MISSING = {"None", "nan", "NaT", "<NA>"}  # as Python, NumPy and pandas write missing values
 
 
@@ -75,9 +76,7 @@ class Predictor:
         inputs = self._inputs(tokens)
         (logits,) = self._session.run(None, inputs)
         shares = probabilities(logits)
-        known: np.ndarray = np.any(inputs["tokens"] > UNKNOWN, axis=1)
-        if self._ngrams:
-            known = known | np.any(inputs["ngrams"] > 0, axis=1)
+        known = self._has_known_tokens(inputs)
         rows = []
         for text, row, is_known in zip(texts, shares, known, strict=True):
             note = ""
@@ -90,9 +89,20 @@ class Predictor:
             rows.append({"text": text, "label": label, **columns, "note": note})
         return rows
 
+    def _has_known_tokens(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Whether each text has a known token or n-gram beside those of an empty text."""
+        empty = self._inputs(self._tokens([""]))
+        ignored = [0, UNKNOWN, *empty["tokens"][0]]
+        known: np.ndarray = np.any(~np.isin(inputs["tokens"], ignored), axis=1)
+        if self._ngrams:
+            ignored = [0, *empty["ngrams"][0]]
+            known = known | np.any(~np.isin(inputs["ngrams"], ignored), axis=1)
+        return known
+
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [list(each.ids) for each in encoded]
+        start, end = ([START], [END]) if self._state["boundaries"] else ([], [])
+        return [[*start, *each.ids, *end] for each in encoded]
 
     def _inputs(self, rows: list[list[int]]) -> dict[str, np.ndarray]:
         tokens = self._padded([np.array(row, np.int32) for row in rows])

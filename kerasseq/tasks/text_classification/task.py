@@ -65,6 +65,11 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
                 f"pooling must be one of {', '.join(_POOLINGS)}, or several joined by '+'. "
                 f"Received: pooling={settings.pooling!r}"
             )
+        if settings.ngrams > 3 and settings.tokens != "character":
+            raise ValueError(
+                f"ngrams must be at most 3 with tokens={settings.tokens!r}; 4 and 5 are for "
+                f"tokens='character'. Received: ngrams={settings.ngrams}"
+            )
         check_layer_rates(settings)
         # Counting the model checks the cell and its options.
         self.count({"vocabulary": 2, "classes": 2, "ngrams": 0}, settings)
@@ -192,9 +197,11 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
                 len(classes),
                 settings.seed,
             )
+            per_class = _has_class_gains(settings, len(classes))
+            gains = evidence.ratios.shape if per_class else evidence.ratios.shape[:1]
             initial = {
                 "ratios/ratios": evidence.ratios,
-                "wide/gain": np.full(len(evidence.ratios), evidence.gain, dtype=np.float32),
+                "wide/gain": np.full(gains, evidence.gain, dtype=np.float32),
                 "wide/bias": evidence.bias,
             }
             inputs["ngram_corrections"] = evidence.set_corrections
@@ -206,8 +213,11 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             }
             train = dataclasses.replace(train, inputs=inputs, lengths=lengths)
         if settings.class_weights:
-            class_weight = len(labels) / (len(classes) * np.bincount(truth))
-            train = dataclasses.replace(train, weights=class_weight[truth].astype(np.float32))
+            counts = np.bincount(truth).astype(np.float64)
+            weights = counts[truth] ** -settings.class_weight_power
+            train = dataclasses.replace(
+                train, weights=(weights / weights.mean()).astype(np.float32)
+            )
         state = reader.state()
         state["data_info"]["timesteps"] = train.mean_length("tokens")
         state["reading"] = dict(parts.reading)
@@ -235,6 +245,7 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             embedding=settings.embedding,
             ngrams=data_info["ngrams"],
             order=settings.ngrams,
+            class_gains=_has_class_gains(settings, data_info["classes"]),
             token_dropout=settings.token_dropout,
             embedding_dropout=settings.embedding_dropout,
             dropout=settings.dropout,
@@ -292,12 +303,11 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
         settings: SentimentSettings,
     ) -> np.ndarray:
         from kerasseq import training
-        from kerasseq.data.text.reader import has_known_tokens
         from kerasseq.tasks.classification import class_probabilities
 
         probabilities = class_probabilities(training.outputs(model, examples))
         if "shares" in state:
-            probabilities[~has_known_tokens(examples)] = state["shares"]
+            probabilities[~self._reader(state).has_known_tokens(examples)] = state["shares"]
         return probabilities
 
     def score(
@@ -361,14 +371,14 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             FileNotFoundError: if the file does not exist.
         """
         from kerasseq.data.text.new_texts import read_texts
-        from kerasseq.data.text.reader import has_known_tokens
 
         usual = state.get("reading", {}).get("text")
         texts = read_texts(data, text=settings.text, default_column=usual)
-        examples = self._reader(state).read(texts)
+        reader = self._reader(state)
+        examples = reader.read(texts)
         reasons = [
             "" if has_tokens else _unreadable_reason(text, settings.tokens)
-            for text, has_tokens in zip(texts, has_known_tokens(examples))
+            for text, has_tokens in zip(texts, reader.has_known_tokens(examples))
         ]
         return Unlabelled("text", texts, examples, reasons, _instead(state))
 
@@ -402,7 +412,8 @@ class TextClassification(Task["SentimentSettings", ClassificationRun]):
             fitted = reader.ngrams.state()
             ngrams = {name: fitted[name] for name in ("order", "width", "bits", "codes")}
         preprocessing = {
-            **{name: tokenizer[name] for name in ("kind", "length", "truncate", "tokenizer")},
+            **{name: tokenizer[name] for name in ("kind", "truncate", "boundaries", "tokenizer")},
+            "length": reader.length,
             "known": reader.known,
             "ngrams": ngrams,
             "classes": reader.classes,
@@ -443,6 +454,11 @@ def _instead(state: Mapping[str, Any]) -> str:
     if "shares" in state:
         return "class shares of the training part"
     return "output of the model for an empty text, since this run has no class shares"
+
+
+def _has_class_gains(settings: SentimentSettings, classes: int) -> bool:
+    """Whether n-grams have a gain for each class; two classes share a logit."""
+    return settings.ngram_gains == "class" and classes > 2
 
 
 def _is_separate_data(part: Any) -> bool:

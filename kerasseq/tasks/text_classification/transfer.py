@@ -76,17 +76,20 @@ def copy_language_model_run(
     decoder = language_model_decoder(earlier.model)
     if decoder is None:
         return None
+    reverse = earlier.resolved.reverse
     raise_faults(_faults(settings, earlier, decoder))
     (vocabulary,) = earlier.task.row_names(earlier.state).values()
     row_of = {token: row for row, token in enumerate(vocabulary)}
-    copy_language_model(model, decoder, np.array([row_of.get(t, UNKNOWN) for t in tokens]))
+    rows = np.array([row_of.get(token, UNKNOWN) for token in tokens])
+    copy_language_model(model, decoder, rows, reverse)
     known = sum(token in row_of for token in tokens)
+    direction, other = ("backward", "forward") if reverse else ("forward", "backward")
     remark = (
-        f"embedding and recurrent layers of a language model, which knows {known:,} of the "
-        f"{len(tokens):,} {settings.tokens}s"
+        f"embedding and layers that read {direction} of a language model, which knows {known:,} of "
+        f"the {len(tokens):,} {settings.tokens}s"
     )
     if settings.bidirectional:
-        remark += "; layers that read backward begin with random weights"
+        remark += f"; layers that read {other} keep their weights"
     return remark
 
 
@@ -96,6 +99,8 @@ def _faults(settings: SentimentSettings, earlier: Run, decoder: TextDecoder) -> 
         name: getattr(earlier.resolved, name) for name in ("tokens", "cell", "units", "depth")
     }
     needed["embedding"] = decoder.width
+    if earlier.resolved.reverse:
+        needed["bidirectional"] = True
     return [
         f"{name} must be {value!r} for this warm_start, as in the language model. "
         f"Received: {name}={getattr(settings, name)!r}"

@@ -50,6 +50,22 @@ def test_lines_of_words_have_an_end() -> None:
     assert reader.begun("").tolist() == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "reversed_text"),
+    [("character", "abc", "cba"), ("word", "a b c\nd e", "e d\nc b a")],
+)
+def test_in_reverse_a_text_is_read_from_its_end(kind: Any, text: str, reversed_text: str) -> None:
+    forward, reverse = (
+        _fitted(kind, text, "e", documents=True, reverse=reverse) for reverse in (False, True)
+    )
+    part, reversed_part = (TextPart([each, "e"], True) for each in (text, reversed_text))
+    np.testing.assert_array_equal(reverse.read(part), forward.read(reversed_part))
+    restored = LanguageReader.from_state(reverse.state())
+    np.testing.assert_array_equal(restored.whole(text), forward.whole(reversed_text))
+    with pytest.raises(ValueError, match=r"in reverse \(reverse=True\) scores them, and cannot"):
+        reverse.begun(text)
+
+
 @pytest.mark.parametrize("kind", ["character", "subword", "word"])
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_pieces_are_written_as_the_whole(kind: Any, size: int) -> None:
