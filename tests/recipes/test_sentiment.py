@@ -790,7 +790,7 @@ def _fails(tmp_path: Path, data: Any, match: str, kind: Any = ValueError, **give
         ("dropout", 1.0, "dropout must be at least 0 and below 1"),
         ("test", 0, "test must be a share above 0 and below 1"),
         ("validation", 1, "validation must be a share above 0 and below 1"),
-        ("ngrams", 4, "ngrams must be one of 0, 1, 2, 3"),
+        ("ngrams", 6, "ngrams must be one of 0, 1, 2, 3"),
         ("tokens", "letter", "tokens must be one of 'word', 'subword'"),
         ("truncate", "left", "truncate must be one of"),
         ("length", 0, "length must be"),
