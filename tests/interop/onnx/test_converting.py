@@ -322,6 +322,37 @@ def test_all_layers_that_cannot_be_exported_are_listed() -> None:
     assert "sorted (the operation Sort has no counterpart)" in str(error.value)
 
 
+class Backend(keras.layers.Layer):
+    """Is not written in operations of `keras.ops`."""
+
+    def call(self, x: Any) -> Any:
+        if isinstance(x, keras.KerasTensor):
+            raise RuntimeError(f"It wants numbers. {'And much more. ' * 50}")
+        return x
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (lambda x: layers.Attention(score_mode="concat", name="a")([x, x]), "its score_mode='conc"),
+        (lambda x: layers.AdditiveAttention(name="a")([x, x]), "the `call` of AdditiveAttention ca"),
+        (layers.Dense(2, activation="sparsemax", name="a"), "its activation sparsemax cannot be tr"),
+        (lambda x: Backend(name="a")(x), "of `keras.ops`: It wants numbers)."),
+    ],
+    ids=["concat", "additive", "activation", "own"],
+)
+def test_a_layer_that_cannot_be_traced_is_one_sentence(layer: Any, reason: str) -> None:
+    x = keras.Input((None, 3))
+    model = keras.Model(x, layer(x))
+    with pytest.raises(ValueError, match=r"1 layer .*: a \(") as error:
+        to_onnx(model)
+    message = str(error.value)
+    assert reason in message
+    assert "KerasTensor" not in message
+    assert message.count("\n") == 0
+    assert len(message) < 250
+
+
 def test_a_stateful_layer_is_refused_with_the_remedy() -> None:
     first = keras.Input(batch_shape=(2, 5, 3))
     model = keras.Sequential([first, layers.LSTM(4, stateful=True)])
