@@ -11,7 +11,7 @@ from keras import layers
 
 import kerasseq
 from kerasseq import cells, models
-from kerasseq.interop.onnx.converting import to_onnx
+from kerasseq.interop.onnx.converting import step_to_onnx, to_onnx
 from tests.interop.onnx.harness import TOKENS, check, kinds, run
 from tests.layers.harness import array, draw, randomize
 from tests.models.windows import windows
@@ -186,6 +186,24 @@ def test_convolutions_of_images() -> None:
         ]
     )
     check(model, {"pixels": draw(4, 9, 8, 3)})
+
+
+@pytest.mark.parametrize(
+    "options", [{"padding": "causal", "dilation_rate": 2}, {"padding": "same", "strides": 2}], ids=str
+)
+def test_convolutions_in_groups(options: dict[str, Any]) -> None:
+    """One node, which has the groups."""
+    model = numbers(layers.Dense(4), layers.Conv1D(6, 3, groups=2, activation="mish", **options))
+    exported = check(model, {"sequences": SEQUENCES})
+    (node,) = (each for each in exported.graph.node if each.op_type == "Conv")
+    assert {part.name: part.i for part in node.attribute}["group"] == 2
+
+
+def test_a_stream_has_convolutions_in_groups() -> None:
+    first = layers.Conv1D(6, 3, groups=3, padding="causal", name="read")
+    step = step_to_onnx(numbers(first, layers.GRU(2)))
+    groups = [part.i for each in step.graph.node for part in each.attribute if part.name == "group"]
+    assert groups == [3]
 
 
 def test_operations_between_layers_and_models_in_models() -> None:
