@@ -75,7 +75,9 @@ def export_run(
         target_format.file(name): target_format.convert(model) for name, model in models.items()
     }
     loss: dict[str, Any] = {}
-    if quantize is not None:
+    if quantize is not None and _is_unchanged(converted, quantize):
+        loss = {"quantization": quantized.unchanged(quantize)}  # of which a warning has told
+    elif quantize is not None:
         model = _quantized(standalone, run, converted, target_format.file(MODEL))
         loss = {"quantization": quantized.measure(run, model, quantize, data)}
     modules = target_format.modules(standalone.module.read_text(encoding="utf-8"))
@@ -103,9 +105,15 @@ def export_run(
             },
         }
         write_json(temporary / MANIFEST, manifest, indent=2)
-    if loss:
+    if loss and loss["quantization"]["weights"] == quantize:
         print(quantized.describe(loss["quantization"], run.task.headline), file=sys.stderr)
     return target
+
+
+def _is_unchanged(converted: Mapping[str, Converted], quantize: str) -> bool:
+    from kerasseq.interop.litert.weights import is_quantized
+
+    return not any(is_quantized(each.content, quantize) for each in converted.values())
 
 
 def _quantized(

@@ -12,7 +12,18 @@ from kerasseq.settings import restrict_to
 if TYPE_CHECKING:
     from kerasseq.runs.run import Run
 
-__all__ = ["describe", "measure"]
+__all__ = ["describe", "measure", "unchanged"]
+
+
+def unchanged(quantize: str) -> dict[str, Any]:
+    """What the manifest tells where the converter has quantized nothing.
+
+    Args:
+        quantize: type of the weights that was asked for.
+    """
+    from kerasseq.interop.litert.weights import UNCHANGED
+
+    return {"weights": "float32", "reason": f"quantize={quantize!r} changed nothing: {UNCHANGED}"}
 
 
 def measure(run: Run, model: Any, quantize: str, data: Any = None) -> dict[str, Any]:

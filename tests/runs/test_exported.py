@@ -647,12 +647,26 @@ def test_without_rows_the_loss_is_not_known(
     run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run.save(tmp_path / "run")
-    words = [str(tmp_path / "run"), str(tmp_path / "new"), "--format=litert", "--quantize=int8"]
+    words = [str(tmp_path / "run"), str(tmp_path / "new"), "--format=litert", "--quantize=float16"]
     assert main(["export", *words]) == 0
-    unknown, unchanged, written = capsys.readouterr().err.splitlines()[-3:]
+    unknown, written = capsys.readouterr().err.splitlines()[-2:]
     assert "the loss in score is not known (" in unknown
-    assert unchanged.startswith("warning: quantize='int8' leaves")
     assert written.startswith("written to")
+
+
+@of_tensorflow
+def test_weights_that_stay_as_they_are_are_not_called_quantized(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.save(tmp_path / "run")
+    folder = tmp_path / "new"
+    words = [str(tmp_path / "run"), str(folder), "--format=litert", "--quantize=int8"]
+    assert main(["export", *words]) == 0
+    (told,) = (line for line in capsys.readouterr().err.splitlines() if "int8" in line)
+    assert told.startswith("warning: quantize='int8' leaves")
+    manifest = json.loads((folder / "manifest.json").read_text())["quantization"]
+    assert manifest["weights"] == "float32"
+    assert manifest["reason"].startswith("quantize='int8' changed nothing: none of its matrices")
 
 
 @of_tensorflow
