@@ -38,6 +38,7 @@ class Standalone:
             model.onnx.
         quantized: makes the model of the run, as far as it predicts, from model.tflite, so that
             quantized weights are scored; None if there is no such way. Not needed without `models`.
+        kind: which runs of the recipe have several models, if not all do: "with ...".
     """
 
     module: Path
@@ -45,6 +46,7 @@ class Standalone:
     requires: tuple[str, ...] = ()
     models: Mapping[str, Any] | None = None
     quantized: Callable[[bytes], Any] | None = None
+    kind: str = ""
 
 
 def export_run(
@@ -79,7 +81,7 @@ def export_run(
         loss = {"quantization": quantized.unchanged(quantize)}  # of which a warning has told
     elif quantize is not None:
         model = _quantized(standalone, run, converted, target_format.file(MODEL))
-        loss = {"quantization": quantized.measure(run, model, quantize, data)}
+        loss = {"quantization": quantized.measure(run, model, quantize, data, standalone.kind)}
     modules = target_format.modules(standalone.module.read_text(encoding="utf-8"))
     target.mkdir(parents=True, exist_ok=True)
     with atomic.replacing_together(target) as temporary:

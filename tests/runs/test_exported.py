@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ import pytest
 
 import kerasseq
 from kerasseq.cli import main
+from kerasseq.runs import quantized
 from tests.golden.replay import GOLDEN, RUNS
 from tests.layers.harness import draw
 from tests.thorough import first_of
@@ -639,6 +641,19 @@ def test_a_model_of_one_step_is_not_scored(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="models of a run of language_model are not scored; leave"):
         run.export(tmp_path / "exported", "litert", quantize="float16", data=LINES)
     assert not (tmp_path / "exported").exists()
+
+
+@of_tensorflow
+def test_the_reason_names_the_runs_that_are_not_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other runs of the recipe are."""
+    run = kerasseq.load(RUNS / "sequences")
+    frozen = SimpleNamespace(model=None, size=32)
+    monkeypatch.setattr(type(run.task), "frame_encoding", lambda *_: frozen)
+    kind = run.task.standalone(run.model, run.state, run.resolved).kind
+    reason = "models of sequence_classification with a frozen network of frames are not scored"
+    assert quantized.measure(run, None, "int8", kind=kind)["reason"] == reason
+    with pytest.raises(ValueError, match="with a frozen network of frames are not scored; leave"):
+        quantized.measure(run, None, "int8", [], kind)
 
 
 @of_tensorflow
