@@ -179,11 +179,16 @@ def _read(source: Any, prefix: str) -> tuple[Arrays, str | None]:
 def _names_of_layer(names: Mapping[str, Any], prefix: str) -> dict[str, str]:
     """The names of the weights of one layer, with their names inside it."""
     prefixes = [match["prefix"] or "" for match in map(_FIRST.fullmatch, names) if match]
-    if prefix not in prefixes and (prefix or len(prefixes) != 1):
-        expected = f"one of {', '.join(map(repr, prefixes))}" if prefixes else "a layer"
+    if not prefixes:
+        some = ", ".join([*names][:4]) or "nothing"
         raise ValueError(
-            f"`prefix` must be the name of a recurrent layer in `source`, {expected}"
-            f"{'' if prefixes else ', and there is none'}. Received: prefix={prefix!r}"
+            "`source` must have a recurrent layer, nn.LSTM, nn.GRU or nn.RNN, with a weight_hh_l0. "
+            f"Received: {some}{', ...' if len(names) > 4 else ''}"
+        )
+    if prefix not in prefixes and (prefix or len(prefixes) != 1):
+        raise ValueError(
+            "`prefix` must be the name of a recurrent layer in `source`, one of "
+            f"{', '.join(map(repr, prefixes))}. Received: prefix={prefix!r}"
         )
     dotted = f"{prefix or prefixes[0]}.".removeprefix(".") if prefix or prefixes[0] else ""
     return {

@@ -71,7 +71,7 @@ def test_a_layer_inside_a_module_is_named() -> None:
         assert isinstance(
             kerasseq.from_torch(torch.nn.ModuleDict({"only": theirs("RNN")})), SimpleRNN
         )
-        with pytest.raises(ValueError, match="a layer, and there is none"):
+        with pytest.raises(ValueError, match=r"`source` must have a recurrent layer.* Received: "):
             kerasseq.from_torch(torch.nn.Linear(2, 2))
 
 
