@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -170,6 +172,23 @@ def test_vectors_of_unit_length_and_activations() -> None:
     zeros = np.zeros((2, 3, 3), np.float32)
     unit = numbers(layers.UnitNormalization())
     np.testing.assert_array_equal(run(to_onnx(unit), {"sequences": zeros})[0], zeros)
+
+
+def test_the_activations_that_the_guide_lists() -> None:
+    """Each on the same numbers; the guide names all that can be exported, and no other."""
+    guide = (Path(kerasseq.__file__).parents[1] / "docs" / "export.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^The activations of Keras that are known are ((?s:.+?))\.$", guide, re.M)
+    names = re.findall(r"`(\w+)`", listed)
+    x = keras.Input((None, 3), name="sequences")
+    check(
+        keras.Model(x, [layers.Activation(name)(x * 2.0) for name in names]),
+        {"sequences": SEQUENCES},
+    )
+    for name in {*dir(keras.activations)} - {*names, "silu", "swish"}:
+        activation = getattr(keras.activations, name)
+        if not name.startswith("_") and name not in ("get", "serialize", "deserialize"):
+            with pytest.raises(ValueError, match="cannot be exported to ONNX"):
+                to_onnx(numbers(layers.Dense(2, activation=activation)))
 
 
 def test_convolutions_of_images() -> None:
@@ -376,6 +395,7 @@ def test_a_stateful_layer_is_refused_with_the_remedy() -> None:
     model = keras.Sequential([first, layers.LSTM(4, stateful=True)])
     with pytest.raises(ValueError, match="initial_state"):
         to_onnx(model)
+    assert len(step_to_onnx(model).graph.input) == 3  # with its states
 
 
 def test_a_model_that_is_not_a_graph_is_refused() -> None:
