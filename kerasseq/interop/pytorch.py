@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -102,7 +103,9 @@ def from_torch(source: Any, prefix: str = "", **options: Any) -> Any:
     return layer
 
 
-def to_torch(layer: Any, target: Any = None, prefix: str = "") -> Arrays:
+def to_torch(
+    layer: Any, target: Any = None, prefix: str = "", *, overwrite: bool = False
+) -> Arrays:
     """Give the weights of a recurrent layer under the names and in the layout of PyTorch.
 
     Args:
@@ -111,13 +114,15 @@ def to_torch(layer: Any, target: Any = None, prefix: str = "") -> Arrays:
         target: Where the weights go, too: a module of PyTorch of the same sizes, or the path of a
             .safetensors file.
         prefix: Name of the layer inside the module or file.
+        overwrite: Whether the file may be replaced.
 
     Returns:
         The arrays by name: `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, ... The bias of Keras is
         `bias_ih`, and `bias_hh` zero, where Keras has one.
 
     Raises:
-        ValueError: If PyTorch has no such layer, or the module has other sizes.
+        ValueError: If PyTorch has no such layer, the module has other sizes, or the file another
+            ending or is there already.
 
     Example:
         >>> import kerasseq
@@ -135,7 +140,7 @@ def to_torch(layer: Any, target: Any = None, prefix: str = "") -> Arrays:
         arrays |= zip(_names(cell, suffix), values, strict=True)
     if isinstance(target, str | os.PathLike):
         dotted = f"{prefix}." if prefix else ""
-        path = paths.output_file(target, "target")
+        path = _free_file(target, overwrite)
         safetensors.write(path, {f"{dotted}{name}": value for name, value in arrays.items()})
     elif target is not None:
         _load(target, prefix, arrays)
@@ -174,11 +179,16 @@ def _read(source: Any, prefix: str) -> tuple[Arrays, str | None]:
 def _names_of_layer(names: Mapping[str, Any], prefix: str) -> dict[str, str]:
     """The names of the weights of one layer, with their names inside it."""
     prefixes = [match["prefix"] or "" for match in map(_FIRST.fullmatch, names) if match]
-    if prefix not in prefixes and (prefix or len(prefixes) != 1):
-        expected = f"one of {', '.join(map(repr, prefixes))}" if prefixes else "a layer"
+    if not prefixes:
+        some = ", ".join([*names][:4]) or "nothing"
         raise ValueError(
-            f"`prefix` must be the name of a recurrent layer in `source`, {expected}"
-            f"{'' if prefixes else ', and there is none'}. Received: prefix={prefix!r}"
+            "`source` must have a recurrent layer, nn.LSTM, nn.GRU or nn.RNN, with a weight_hh_l0. "
+            f"Received: {some}{', ...' if len(names) > 4 else ''}"
+        )
+    if prefix not in prefixes and (prefix or len(prefixes) != 1):
+        raise ValueError(
+            "`prefix` must be the name of a recurrent layer in `source`, one of "
+            f"{', '.join(map(repr, prefixes))}. Received: prefix={prefix!r}"
         )
     dotted = f"{prefix or prefixes[0]}.".removeprefix(".") if prefix or prefixes[0] else ""
     return {
@@ -186,6 +196,18 @@ def _names_of_layer(names: Mapping[str, Any], prefix: str) -> dict[str, str]:
         for name in names
         if name.startswith(dotted) and re.match(r"(weight|bias)_", name.removeprefix(dotted))
     }
+
+
+def _free_file(target: str | os.PathLike[str], overwrite: bool) -> Path:
+    path = paths.output_file(target, "target")
+    if path.suffix != ".safetensors":
+        raise ValueError(
+            f"`target` must be a .safetensors file, or a module of PyTorch. Received: {path}. For "
+            "a file of torch.save, load the weights into a module, and save its state_dict()."
+        )
+    if path.exists() and not overwrite:
+        raise ValueError(f"`target` is there already: {path}. Pass overwrite=True.")
+    return path
 
 
 def _load(module: Any, prefix: str, arrays: Arrays) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ _SYMBOLIC = {
     keras.activations.hard_silu: keras.ops.hard_silu,
     keras.activations.mish: lambda x: x * keras.ops.tanh(keras.ops.softplus(x)),
 }
+
+
+# The first sentence of an error of somebody else, unless it is long.
+_SENTENCE = re.compile(r".{1,200}?(?:[.!?](?= |$)|$)")
 
 
 class Unsupported(ValueError):
@@ -210,7 +215,19 @@ def open_layer(call: Call) -> tuple[Trace, list[Any]]:
 
     Returns:
         The trace, and the tensors in the arguments of the call that its inputs stand for.
+
+    Raises:
+        Unsupported: If the method does not take symbolic tensors.
     """
+    try:
+        return _opened(call)
+    except Unsupported:
+        raise
+    except Exception as error:  # the `call` of a layer may raise errors of any kind
+        raise Unsupported(_untraceable(call.operation, error)) from error
+
+
+def _opened(call: Call) -> tuple[Trace, list[Any]]:
     tensors: list[Any] = []
     inputs: list[Any] = []
 
@@ -229,6 +246,31 @@ def open_layer(call: Call) -> tuple[Trace, list[Any]]:
     with _symbolic_activations(layer):
         outputs = keras.tree.flatten(layer.call(*args, **kwargs, **in_inference(layer.call)))
     return trace(inputs, outputs), tensors
+
+
+def _untraceable(layer: Any, error: Exception) -> str:
+    """Why a layer cannot be opened.
+
+    The errors of Keras and its backends speak of their insides, unless the layer is one's own.
+    """
+    activation = getattr(layer, "activation", None)
+    if activation is not None and not _takes_symbolic(activation):
+        name = getattr(activation, "__name__", type(activation).__name__)
+        return f"its activation {name} cannot be traced symbolically"
+    kind = type(layer)
+    reason = f"the `call` of {kind.__name__} cannot be traced symbolically"
+    if kind.__module__.partition(".")[0] == "keras":
+        return reason
+    sentence = _SENTENCE.match(" ".join(str(error).split()))
+    text = sentence[0].rstrip(".") if sentence else type(error).__name__
+    return f"{reason}, as it has to be written in operations of `keras.ops`: {text}"
+
+
+def _takes_symbolic(activation: Any) -> bool:
+    try:
+        return is_symbolic(_SYMBOLIC.get(activation, activation)(keras.Input((2, 3))))
+    except Exception:  # errors of any kind, as above
+        return False
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ class Standalone:
             model.onnx.
         quantized: makes the model of the run, as far as it predicts, from model.tflite, so that
             quantized weights are scored; None if there is no such way. Not needed without `models`.
+        kind: which runs of the recipe have several models, if not all do: "with ...".
     """
 
     module: Path
@@ -45,6 +46,7 @@ class Standalone:
     requires: tuple[str, ...] = ()
     models: Mapping[str, Any] | None = None
     quantized: Callable[[bytes], Any] | None = None
+    kind: str = ""
 
 
 def export_run(
@@ -75,9 +77,11 @@ def export_run(
         target_format.file(name): target_format.convert(model) for name, model in models.items()
     }
     loss: dict[str, Any] = {}
-    if quantize is not None:
+    if quantize is not None and _is_unchanged(converted, quantize):
+        loss = {"quantization": quantized.unchanged(quantize)}  # of which a warning has told
+    elif quantize is not None:
         model = _quantized(standalone, run, converted, target_format.file(MODEL))
-        loss = {"quantization": quantized.measure(run, model, quantize, data)}
+        loss = {"quantization": quantized.measure(run, model, quantize, data, standalone.kind)}
     modules = target_format.modules(standalone.module.read_text(encoding="utf-8"))
     target.mkdir(parents=True, exist_ok=True)
     with atomic.replacing_together(target) as temporary:
@@ -103,9 +107,15 @@ def export_run(
             },
         }
         write_json(temporary / MANIFEST, manifest, indent=2)
-    if loss:
+    if loss and loss["quantization"]["weights"] == quantize:
         print(quantized.describe(loss["quantization"], run.task.headline), file=sys.stderr)
     return target
+
+
+def _is_unchanged(converted: Mapping[str, Converted], quantize: str) -> bool:
+    from kerasseq.interop.litert.weights import is_quantized
+
+    return not any(is_quantized(each.content, quantize) for each in converted.values())
 
 
 def _quantized(

@@ -12,10 +12,23 @@ from kerasseq.settings import restrict_to
 if TYPE_CHECKING:
     from kerasseq.runs.run import Run
 
-__all__ = ["describe", "measure"]
+__all__ = ["describe", "measure", "unchanged"]
 
 
-def measure(run: Run, model: Any, quantize: str, data: Any = None) -> dict[str, Any]:
+def unchanged(quantize: str) -> dict[str, Any]:
+    """What the manifest tells where the converter has quantized nothing.
+
+    Args:
+        quantize: type of the weights that was asked for.
+    """
+    from kerasseq.interop.litert.weights import UNCHANGED
+
+    return {"weights": "float32", "reason": f"quantize={quantize!r} changed nothing: {UNCHANGED}"}
+
+
+def measure(
+    run: Run, model: Any, quantize: str, data: Any = None, kind: str = ""
+) -> dict[str, Any]:
     """Score the model of a run and its quantized file on the same rows.
 
     Args:
@@ -24,18 +37,19 @@ def measure(run: Run, model: Any, quantize: str, data: Any = None) -> dict[str, 
         quantize: type of its weights.
         data: rows with known targets, as `Run.evaluate` takes them. By default the validation part
             of the recipe's data, if the run was trained on it: a run does not keep other data.
+        kind: which runs of the recipe have no such model, if others do: "with ...".
 
     Returns:
         `weights`, `data`, `rows`, and the scores `float32` and `quantized`; without rows, `weights`
         and a `reason`.
     """
     if model is None:
+        runs = f"{run.recipe} {kind}".rstrip()
         if data is not None:
             raise ValueError(
-                f"`data`: the quantized models of a run of {run.recipe} are not scored; leave it "
-                "out."
+                f"`data`: the quantized models of a run of {runs} are not scored; leave it out."
             )
-        return {"weights": quantize, "reason": f"models of {run.recipe} are not scored"}
+        return {"weights": quantize, "reason": f"models of {runs} are not scored"}
     quantized = dataclasses.replace(run, model=model)
     if data is not None:
         scores = [each.evaluate(data) for each in (run, quantized)]

@@ -164,6 +164,15 @@ def test_damaged_old_files_are_refused(old: Path) -> None:
         conversion(old)
 
 
+@pytest.mark.parametrize("fault", ["cut off", "damaged"])
+def test_a_broken_old_file_is_told_without_the_insides_of_hdf5(old: Path, fault: str) -> None:
+    content = old.read_bytes()
+    broken = content[:-100] if fault == "cut off" else content[:512] + bytes(200) + content[712:]
+    old.write_bytes(broken)
+    with pytest.raises(ValueError, match=rf"of Keras 2: it is {fault}; restore it from a copy\.$"):
+        conversion(old)
+
+
 def test_a_pointer_of_git_lfs_is_told_as_such(tmp_path: Path) -> None:
     pointer = tmp_path / "model.keras"
     pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")

@@ -71,7 +71,7 @@ def test_a_layer_inside_a_module_is_named() -> None:
         assert isinstance(
             kerasseq.from_torch(torch.nn.ModuleDict({"only": theirs("RNN")})), SimpleRNN
         )
-        with pytest.raises(ValueError, match="a layer, and there is none"):
+        with pytest.raises(ValueError, match=r"`source` must have a recurrent layer.* Received: "):
             kerasseq.from_torch(torch.nn.Linear(2, 2))
 
 
@@ -127,6 +127,23 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
         kerasseq.from_torch(path)
     with pytest.raises(ValueError, match="`layer` must be a built recurrent layer"):
         kerasseq.to_torch(kerasseq.lstm(4))
+
+
+def test_files_of_weights_have_their_ending_and_are_not_replaced_unasked(tmp_path: Path) -> None:
+    layer = kerasseq.gru(2)
+    layer.build((None, None, 3))
+    with pytest.raises(ValueError, match=r"must be a \.safetensors file, or a module.*: .*a\.pt"):
+        kerasseq.to_torch(layer, tmp_path / "a.pt")
+    assert not [*tmp_path.iterdir()]
+    path = tmp_path / "a.safetensors"
+    kerasseq.to_torch(layer, path)
+    before = path.read_bytes()
+    layer.set_weights([value + 1 for value in layer.get_weights()])
+    with pytest.raises(ValueError, match=r"is there already: .*overwrite=True"):
+        kerasseq.to_torch(layer, path)
+    assert path.read_bytes() == before
+    kerasseq.to_torch(layer, path, overwrite=True)
+    assert path.read_bytes() != before
 
 
 def test_bfloat16_is_read(tmp_path: Path) -> None:

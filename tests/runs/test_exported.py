@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ import pytest
 
 import kerasseq
 from kerasseq.cli import main
+from kerasseq.runs import quantized
 from tests.golden.replay import GOLDEN, RUNS
 from tests.layers.harness import draw
 from tests.thorough import first_of
@@ -642,17 +644,44 @@ def test_a_model_of_one_step_is_not_scored(tmp_path: Path) -> None:
 
 
 @of_tensorflow
+def test_the_reason_names_the_runs_that_are_not_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other runs of the recipe are."""
+    run = kerasseq.load(RUNS / "sequences")
+    frozen = SimpleNamespace(model=None, size=32)
+    monkeypatch.setattr(type(run.task), "frame_encoding", lambda *_: frozen)
+    kind = run.task.standalone(run.model, run.state, run.resolved).kind
+    reason = "models of sequence_classification with a frozen network of frames are not scored"
+    assert quantized.measure(run, None, "int8", kind=kind)["reason"] == reason
+    with pytest.raises(ValueError, match="with a frozen network of frames are not scored; leave"):
+        quantized.measure(run, None, "int8", [], kind)
+
+
+@of_tensorflow
 @pytest.mark.thorough
 def test_without_rows_the_loss_is_not_known(
     run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run.save(tmp_path / "run")
-    words = [str(tmp_path / "run"), str(tmp_path / "new"), "--format=litert", "--quantize=int8"]
+    words = [str(tmp_path / "run"), str(tmp_path / "new"), "--format=litert", "--quantize=float16"]
     assert main(["export", *words]) == 0
-    unknown, unchanged, written = capsys.readouterr().err.splitlines()[-3:]
+    unknown, written = capsys.readouterr().err.splitlines()[-2:]
     assert "the loss in score is not known (" in unknown
-    assert unchanged.startswith("warning: quantize='int8' leaves")
     assert written.startswith("written to")
+
+
+@of_tensorflow
+def test_weights_that_stay_as_they_are_are_not_called_quantized(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.save(tmp_path / "run")
+    folder = tmp_path / "new"
+    words = [str(tmp_path / "run"), str(folder), "--format=litert", "--quantize=int8"]
+    assert main(["export", *words]) == 0
+    (told,) = (line for line in capsys.readouterr().err.splitlines() if "int8" in line)
+    assert told.startswith("warning: quantize='int8' leaves")
+    manifest = json.loads((folder / "manifest.json").read_text())["quantization"]
+    assert manifest["weights"] == "float32"
+    assert manifest["reason"].startswith("quantize='int8' changed nothing: none of its matrices")
 
 
 @of_tensorflow

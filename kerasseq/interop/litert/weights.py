@@ -6,7 +6,13 @@ import warnings
 
 from ai_edge_litert.tools import flatbuffer_utils
 
-__all__ = ["warn_if_unchanged"]
+__all__ = ["UNCHANGED", "is_quantized", "warn_if_unchanged"]
+
+#: Why a file has no quantized weights although it was asked for.
+UNCHANGED = (
+    "none of its matrices has the 1,024 numbers from which on the weights of an operation are "
+    "quantized"
+)
 
 
 def warn_if_unchanged(content: bytes, name: str, quantize: str | None) -> None:
@@ -19,12 +25,15 @@ def warn_if_unchanged(content: bytes, name: str, quantize: str | None) -> None:
         name: Name of its model.
         quantize: `"float16"` or `"int8"`; None for float32.
     """
-    if quantize is not None and quantize.upper() not in _types(content):
+    if quantize is not None and not is_quantized(content, quantize):
         warnings.warn(
-            f"quantize={quantize!r} leaves '{name}' in float32: none of its matrices has the 1,024 "
-            "numbers from which on the weights of an operation are quantized.",
-            stacklevel=3,
+            f"quantize={quantize!r} leaves '{name}' in float32: {UNCHANGED}.", stacklevel=3
         )
+
+
+def is_quantized(content: bytes, quantize: str) -> bool:
+    """Whether a .tflite file has weights of the type `quantize`."""
+    return quantize.upper() in _types(content)
 
 
 def _types(content: bytes) -> set[str]:

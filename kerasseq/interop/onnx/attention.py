@@ -53,6 +53,11 @@ def _past(graph: Graph, scores: str) -> str:
 
 def attention(graph: Graph, call: Call, convert: Convert) -> list[str]:
     """`MultiHeadAttention` and `Attention`, whose masks are joined before `call` is traced."""
+    if getattr(call.operation, "score_mode", "dot") != "dot":
+        raise NotExportable(
+            f"its score_mode={call.operation.score_mode!r} cannot be traced symbolically, as "
+            "score_mode='dot' can"
+        )
     many = isinstance(call.operation, keras.layers.MultiHeadAttention)
     operation = (_ManyHeads if many else _OneHead)(call.operation)
     traced, tensors = open_layer(replace(call, operation=operation))

@@ -155,16 +155,7 @@ class _Converter:
 
     def _open(self, graph: Graph, call: Call) -> list[str]:
         """Convert what the `call` method of a layer does."""
-        try:
-            traced, tensors = open_layer(call)
-        except Unsupported:
-            raise
-        except Exception as error:  # the `call` of a layer may raise errors of any kind
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
-            raise NotExportable(
-                f"{type(call.operation).__name__} is not known, and its `call` cannot be traced "
-                f"symbolically: {reason}"
-            ) from error
+        traced, tensors = open_layer(call)
         for inside, outside in zip(traced.inputs, tensors, strict=True):
             graph.bind(inside, graph.name(outside))
         return self.run(traced, graph)

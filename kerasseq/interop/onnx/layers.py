@@ -11,6 +11,8 @@ import numpy as np
 from kerasseq import layers as ours
 from kerasseq.interop.onnx.attention import attention, softmax
 from kerasseq.interop.onnx.graph import Graph, NotExportable
+from kerasseq.interop.onnx.grouped import GroupedConvolution, convolution
+from kerasseq.interop.onnx.operations import OPERATIONS
 from kerasseq.interop.onnx.recurrent import bidirectional, recurrent
 from kerasseq.interop.onnx.scan import run_loop
 from kerasseq.interop.streaming.each_timestep import EachTimestep
@@ -32,6 +34,7 @@ _RECURRENT = (
     *(keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.RNN),
     *(ours.LSTM, ours.GRU, ours.SimpleRNN, ours.RNN),
 )
+_CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 _PER_TIMESTEP = (
     *(keras.layers.TimeDistributed, EachTimestep),
     *(ours.FrameEncoder, ours.CharacterEncoder),
@@ -103,6 +106,10 @@ def _per_timestep(graph: Graph, call: Call, convert: Convert) -> list[str]:
     return [graph.node("Reshape", [result, sizes])]
 
 
+def _grouped(graph: Graph, call: Call, convert: Convert) -> list[str]:
+    return [OPERATIONS["Conv"](graph, call)]
+
+
 def _takes_masks(layer: Any) -> bool:
     return isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional | keras.Model)
 
@@ -120,6 +127,8 @@ LAYERS: dict[type, Callable[[Graph, Call, Convert], list[str]]] = {
     keras.layers.MultiHeadAttention: attention,
     keras.layers.Attention: attention,
     keras.layers.Softmax: softmax,
+    **dict.fromkeys(_CONVOLUTIONS, convolution),
+    GroupedConvolution: _grouped,
     **dict.fromkeys(_PER_TIMESTEP, _per_timestep),
     TimeLoop: run_loop,
 }

@@ -128,6 +128,37 @@ def _leaky_relu(graph: Graph, call: Call) -> str:
     return graph.node("LeakyRelu", [call.argument("x", 0)], alpha=slope)
 
 
+@_converts("Celu")
+def _celu(graph: Graph, call: Call) -> str:
+    return graph.node("Celu", [call.argument("x", 0)], alpha=float(call.operation.alpha))
+
+
+@_converts("HardTanh")
+def _hard_tanh(graph: Graph, call: Call) -> str:
+    return graph.node("Clip", [call.argument("x", 0), -1.0, 1.0])
+
+
+@_converts("TanhShrink")
+def _tanh_shrink(graph: Graph, call: Call) -> str:
+    x = call.argument("x", 0)
+    return graph.node("Sub", [x, graph.node("Tanh", [x])])
+
+
+@_converts("HardShrink", "SoftShrink")
+def _shrink(graph: Graph, call: Call) -> str:
+    threshold = float(call.operation.threshold)
+    bias = threshold if _name(call) == "SoftShrink" else 0.0
+    return graph.node("Shrink", [call.argument("x", 0)], lambd=threshold, bias=bias)
+
+
+@_converts("Squareplus")
+def _squareplus(graph: Graph, call: Call) -> str:
+    x = call.argument("x", 0)
+    square = graph.node("Add", [graph.node("Mul", [x, x]), float(call.operation.b)])
+    both = graph.node("Add", [x, graph.node("Sqrt", [square])])
+    return graph.node("Mul", [both, 0.5])
+
+
 @_converts("HardSigmoid")
 def _hard_sigmoid(graph: Graph, call: Call) -> str:
     return graph.node("HardSigmoid", [call.argument("x", 0)], alpha=1 / 6, beta=0.5)

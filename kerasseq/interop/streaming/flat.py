@@ -9,7 +9,7 @@ import keras
 
 from kerasseq import layers as ours
 from kerasseq.interop.streaming.timewise import is_judged
-from kerasseq.interop.tracing import Call, Trace, is_symbolic, open_layer
+from kerasseq.interop.tracing import Call, Trace, Unsupported, is_symbolic, open_layer
 
 __all__ = ["FlatCalls", "is_convolution", "is_recurrent"]
 
@@ -74,9 +74,8 @@ class FlatCalls:
             ):
                 try:
                     inside, tensors = open_layer(call)
-                except Exception as error:  # the `call` of a layer may raise errors of any kind
-                    reason = " ".join(str(error).split())[:120] or type(error).__name__
-                    self.unopened[len(self.calls)] = reason
+                except Unsupported as reason:
+                    self.unopened[len(self.calls)] = str(reason)
                 else:
                     self._open(call, inside, tensors, place)
                     continue

@@ -65,10 +65,7 @@ class Plan:
             return [SO_FAR if SO_FAR in kinds else FIXED] * len(outputs)
         try:
             if place in self._flat.unopened:
-                raise Unsupported(
-                    f"{type(call.operation).__name__} is not known, and its `call` cannot be "
-                    f"traced symbolically: {self._flat.unopened[place]}"
-                )
+                raise Unsupported(self._flat.unopened[place])
             if is_recurrent(call.operation):
                 self._check_recurrent(call)
                 has_steps = call.operation.return_sequences

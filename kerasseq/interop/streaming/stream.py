@@ -106,12 +106,10 @@ class ModelStream:
 
     def _rows(self, state: Any) -> int:
         """The number of rows of a state, whose parts are checked."""
-        is_state = isinstance(state, Mapping)
-        if not is_state or state.keys() != self._first.keys():
-            received = sorted(map(str, state)) if is_state else f"state={state!r}"
+        if not isinstance(state, Mapping) or state.keys() != self._first.keys():
             raise ValueError(
                 f"`state` must have the parts {sorted(self._first)}, as `start` and `update` give "
-                f"it. Received: {received}"
+                f"it. Received: {_described(state)}"
             )
         shapes = {name: np.shape(part) for name, part in state.items()}
         rows = next(iter(shapes.values()))[:1]
@@ -178,6 +176,13 @@ def stream(model: Any) -> ModelStream:
     if isinstance(model, str | os.PathLike):
         model, _ = load(model, "model", compile=False)
     return ModelStream(model)
+
+
+def _described(state: Any) -> str:
+    """A wrong state, without the numbers of its parts."""
+    if not isinstance(state, Mapping):
+        return f"state={state!r}"
+    return f"a dict with the parts {sorted(map(str, state))}" if state else "an empty dict"
 
 
 def _flat(steps: Any, like: Any) -> list[Any]:

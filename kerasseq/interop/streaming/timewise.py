@@ -65,6 +65,7 @@ _ELEMENTWISE_OPERATIONS = frozenset(
         *("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Power", "Maximum", "Minimum"),
         *("Absolute", "Negative", "Exp", "Log", "Sqrt", "Square", "Rsqrt", "Sin", "Cos", "Tanh"),
         *("Sigmoid", "Relu", "Relu6", "ReLU", "LeakyRelu", "Elu", "Selu", "Silu", "Gelu"),
+        *("Celu", "TanhShrink", "HardShrink", "SoftShrink", "Squareplus", "HardSilu"),
         *("HardSigmoid", "HardTanh", "Softplus", "Softsign", "LogSigmoid", "Clip", "Identity"),
         *("Cast", "ConvertToTensor", "Where", "OnesLike", "ZerosLike", "LogicalNot"),
         *("LogicalAnd", "LogicalOr", "Equal", "NotEqual", "Less", "LessEqual", "Greater"),

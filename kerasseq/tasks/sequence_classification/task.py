@@ -419,8 +419,9 @@ class SequenceClassification(Task["SequenceClassificationSettings", SequenceRun]
             "columns": distinct_names(classes, ("sequence", "label", "note")),
         }
         requires = () if encoding is None else ("pillow",)
+        kind = "" if encoding is None else "with a frozen network of frames"
         module = Path(__file__).with_name("standalone.py")
-        return Standalone(module, preprocessing, requires, models)
+        return Standalone(module, preprocessing, requires, models, kind=kind)
 
     def state_type(self) -> Any:
         from kerasseq.tasks.sequence_classification.saved import SequenceState

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,7 +13,7 @@ from keras import layers
 
 import kerasseq
 from kerasseq import cells, models
-from kerasseq.interop.onnx.converting import to_onnx
+from kerasseq.interop.onnx.converting import step_to_onnx, to_onnx
 from tests.interop.onnx.harness import TOKENS, check, kinds, run
 from tests.layers.harness import array, draw, randomize
 from tests.models.windows import windows
@@ -172,6 +174,23 @@ def test_vectors_of_unit_length_and_activations() -> None:
     np.testing.assert_array_equal(run(to_onnx(unit), {"sequences": zeros})[0], zeros)
 
 
+def test_the_activations_that_the_guide_lists() -> None:
+    """Each on the same numbers; the guide names all that can be exported, and no other."""
+    guide = (Path(kerasseq.__file__).parents[1] / "docs" / "export.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^The activations of Keras that are known are ((?s:.+?))\.$", guide, re.M)
+    names = re.findall(r"`(\w+)`", listed)
+    x = keras.Input((None, 3), name="sequences")
+    check(
+        keras.Model(x, [layers.Activation(name)(x * 2.0) for name in names]),
+        {"sequences": SEQUENCES},
+    )
+    for name in {*dir(keras.activations)} - {*names, "silu", "swish"}:
+        activation = getattr(keras.activations, name)
+        if not name.startswith("_") and name not in ("get", "serialize", "deserialize"):
+            with pytest.raises(ValueError, match="cannot be exported to ONNX"):
+                to_onnx(numbers(layers.Dense(2, activation=activation)))
+
+
 def test_convolutions_of_images() -> None:
     model = keras.Sequential(
         [
@@ -186,6 +205,24 @@ def test_convolutions_of_images() -> None:
         ]
     )
     check(model, {"pixels": draw(4, 9, 8, 3)})
+
+
+@pytest.mark.parametrize(
+    "options", [{"padding": "causal", "dilation_rate": 2}, {"padding": "same", "strides": 2}], ids=str
+)
+def test_convolutions_in_groups(options: dict[str, Any]) -> None:
+    """One node, which has the groups."""
+    model = numbers(layers.Dense(4), layers.Conv1D(6, 3, groups=2, activation="mish", **options))
+    exported = check(model, {"sequences": SEQUENCES})
+    (node,) = (each for each in exported.graph.node if each.op_type == "Conv")
+    assert {part.name: part.i for part in node.attribute}["group"] == 2
+
+
+def test_a_stream_has_convolutions_in_groups() -> None:
+    first = layers.Conv1D(6, 3, groups=3, padding="causal", name="read")
+    step = step_to_onnx(numbers(first, layers.GRU(2)))
+    groups = [part.i for each in step.graph.node for part in each.attribute if part.name == "group"]
+    assert groups == [3]
 
 
 def test_operations_between_layers_and_models_in_models() -> None:
@@ -322,11 +359,43 @@ def test_all_layers_that_cannot_be_exported_are_listed() -> None:
     assert "sorted (the operation Sort has no counterpart)" in str(error.value)
 
 
+class Backend(keras.layers.Layer):
+    """Is not written in operations of `keras.ops`."""
+
+    def call(self, x: Any) -> Any:
+        if isinstance(x, keras.KerasTensor):
+            raise RuntimeError(f"It wants numbers. {'And much more. ' * 50}")
+        return x
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (lambda x: layers.Attention(score_mode="concat", name="a")([x, x]), "its score_mode='conc"),
+        (lambda x: layers.AdditiveAttention(name="a")([x, x]), "the `call` of AdditiveAttention ca"),
+        (layers.Dense(2, activation="sparsemax", name="a"), "its activation sparsemax cannot be tr"),
+        (lambda x: Backend(name="a")(x), "of `keras.ops`: It wants numbers)."),
+    ],
+    ids=["concat", "additive", "activation", "own"],
+)
+def test_a_layer_that_cannot_be_traced_is_one_sentence(layer: Any, reason: str) -> None:
+    x = keras.Input((None, 3))
+    model = keras.Model(x, layer(x))
+    with pytest.raises(ValueError, match=r"1 layer .*: a \(") as error:
+        to_onnx(model)
+    message = str(error.value)
+    assert reason in message
+    assert "KerasTensor" not in message
+    assert message.count("\n") == 0
+    assert len(message) < 250
+
+
 def test_a_stateful_layer_is_refused_with_the_remedy() -> None:
     first = keras.Input(batch_shape=(2, 5, 3))
     model = keras.Sequential([first, layers.LSTM(4, stateful=True)])
     with pytest.raises(ValueError, match="initial_state"):
         to_onnx(model)
+    assert len(step_to_onnx(model).graph.input) == 3  # with its states
 
 
 def test_a_model_that_is_not_a_graph_is_refused() -> None:
