@@ -35,7 +35,7 @@ _NAMES = {
     **{"units": 128, "embedding": 64, "embedding_dropout": 0.3, "token_dropout": 0.02},
     **{"dropout": 0.5, "length": 16, "epochs": 9, "patience": 9, "batch_size": 64},
     **{"class_weights": True, "class_weight_power": 0.25},
-    **{"learning_rate": 0.004, "schedule": "cosine", "final": "train"},
+    **{"learning_rate": 0.004, "schedule": "cosine"},
 }
 
 
