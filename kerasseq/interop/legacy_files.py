@@ -12,15 +12,13 @@ import h5py
 import numpy as np
 
 from kerasseq.interop.legacy_config import CUDNN, Changes, translate
+from kerasseq.io import hdf5
 from kerasseq.io.limits import check_size, parse_json, read_member
 from kerasseq.params import legacy
 
 __all__ = ["is_hdf5", "is_old_archive", "translate_archive", "translate_hdf5"]
 
 _ERRORS = (ValueError, KeyError, TypeError, OSError, RuntimeError, zipfile.BadZipFile)
-
-# Errors of the HDF5 library begin so, and then speak of its insides.
-_OF_HDF5 = "Unable to "
 
 # The path of the copy, remarks on what changed, and the settings of `compile`, if there are any.
 Translated = tuple[Path, list[str], dict[str, Any] | None]
@@ -117,11 +115,7 @@ def _remarks(changes: Changes) -> list[str]:
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
-    reason = " ".join(str(error).strip("'\"").split()).rstrip(".")
-    if reason.startswith(_OF_HDF5) and not isinstance(error, PermissionError):
-        fault = "cut off" if "truncated file" in reason else "damaged"
-        reason = f"it is {fault}; restore it from a copy"
-    return ValueError(f"'{path}' cannot be read as a model of Keras 2: {reason}.")
+    return ValueError(f"'{path}' cannot be read as a model of Keras 2: {hdf5.reason(error)}.")
 
 
 # Weights of cuDNN

@@ -19,6 +19,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from kerasseq.io import hdf5
 from kerasseq.io.atomic import finish
 from kerasseq.io.lfs import check_no_pointer
 from kerasseq.io.limits import check_size, read_member
@@ -83,8 +84,9 @@ def read(path: Path) -> Contents:
         *(ValueError, KeyError, OSError, EOFError, RuntimeError),
         *(zipfile.BadZipFile, zlib.error),
     ) as error:
-        reason = " ".join(str(error).strip("'\"").split()).rstrip(".") or type(error).__name__
-        raise ValueError(f"'{path}' cannot be read as a Keras file: {reason}.") from error
+        raise ValueError(
+            f"'{path}' cannot be read as a Keras file: {hdf5.reason(error)}."
+        ) from error
 
 
 def _members(archive: zipfile.ZipFile, stored: int) -> list[bytes]:

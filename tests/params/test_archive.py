@@ -132,10 +132,10 @@ def _config(change: Callable[[Any], Any]) -> Callable[[dict[str, bytes]], None]:
         (_config(lambda config: [config]), "describes no model"),
         (_config(lambda config: {}), "describes no model"),
         (_config(lambda config: {"class_name": "A", "config": 3}), "describes no model"),
-        (lambda members: members.update({"model.weights.h5": b"no HDF5"}), "file signature"),
+        (lambda members: members.update({"model.weights.h5": b"no HDF5"}), "it is damaged"),
         (
             lambda m: m.update({"model.weights.h5": m["model.weights.h5"][:3000]}),
-            "truncated file",
+            "it is cut off; restore it from a copy",
         ),
     ],
 )

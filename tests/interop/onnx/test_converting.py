@@ -177,7 +177,9 @@ def test_vectors_of_unit_length_and_activations() -> None:
 def test_the_activations_that_the_guide_lists() -> None:
     """Each on the same numbers; the guide names all that can be exported, and no other."""
     guide = (Path(kerasseq.__file__).parents[1] / "docs" / "export.md").read_text(encoding="utf-8")
-    (listed,) = re.findall(r"^The activations of Keras that are known are ((?s:.+?))\.$", guide, re.M)
+    (listed,) = re.findall(
+        r"^The activations of Keras that are known are ((?s:.+?))\.$", guide, re.M
+    )
     names = re.findall(r"`(\w+)`", listed)
     x = keras.Input((None, 3), name="sequences")
     check(
@@ -208,7 +210,9 @@ def test_convolutions_of_images() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"padding": "causal", "dilation_rate": 2}, {"padding": "same", "strides": 2}], ids=str
+    "options",
+    [{"padding": "causal", "dilation_rate": 2}, {"padding": "same", "strides": 2}],
+    ids=str,
 )
 def test_convolutions_in_groups(options: dict[str, Any]) -> None:
     """One node, which has the groups."""
@@ -372,8 +376,14 @@ class Backend(keras.layers.Layer):
     ("layer", "reason"),
     [
         (lambda x: layers.Attention(score_mode="concat", name="a")([x, x]), "its score_mode='conc"),
-        (lambda x: layers.AdditiveAttention(name="a")([x, x]), "the `call` of AdditiveAttention ca"),
-        (layers.Dense(2, activation="sparsemax", name="a"), "its activation sparsemax cannot be tr"),
+        (
+            lambda x: layers.AdditiveAttention(name="a")([x, x]),
+            "the `call` of AdditiveAttention ca",
+        ),
+        (
+            layers.Dense(2, activation="sparsemax", name="a"),
+            "its activation sparsemax cannot be tr",
+        ),
         (lambda x: Backend(name="a")(x), "of `keras.ops`: It wants numbers)."),
     ],
     ids=["concat", "additive", "activation", "own"],

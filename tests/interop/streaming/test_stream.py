@@ -269,7 +269,10 @@ def test_wrong_arguments() -> None:
         stream.update(state, SEQUENCES[:, :0])
     with pytest.raises(ValueError, match=r"'x' must be an array of the shape \(None, None, 3\)"):
         stream.update(state, SEQUENCES[:, 0])
-    for wrong, received in (({}, "an empty dict"), ({"a": state}, r"a dict with the parts \['a'\]")):
+    for wrong, received in (
+        ({}, "an empty dict"),
+        ({"a": state}, r"a dict with the parts \['a'\]"),
+    ):
         with pytest.raises(ValueError, match=rf"the parts \['reader_state_0'\].*: {received}"):
             stream.update(wrong, SEQUENCES)  # type: ignore[arg-type]
 
