@@ -129,6 +129,7 @@ class Requests:
             sent = self._model.model_validate_json(body)
         except ValidationError as error:
             raise Refused(422, self._sentence(error)) from None
+        self._check_constants(body)
         values = {name: getattr(sent, name) for name in sent.model_fields_set}
         reading = {option.name for option in self.verb.reading}
         values = {n: v for n, v in values.items() if n not in reading or v not in (None, False)}
@@ -147,6 +148,15 @@ class Requests:
         for name, value in values.items():
             self._check_length(name, value)
         return request
+
+    def _check_constants(self, body: bytes) -> None:
+        """Refuse NaN and infinities, which pydantic reads and JSON does not have."""
+
+        def refuse(constant: str) -> None:
+            raise Refused(422, f"the body is no JSON (it has {constant}). Send null instead")
+
+        if b"NaN" in body or b"Infinity" in body:  # which may also be in a text
+            json.loads(body, parse_constant=refuse)
 
     def _check_length(self, name: str, value: Any) -> None:
         """Refuse a text that is so long that other requests would wait for it."""

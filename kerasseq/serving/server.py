@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kerasseq.serving.backlog import turn_away
 from kerasseq.serving.limits import Limits
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["check_installed", "is_local", "listen", "serve"]
 
 _PACKAGES = ("fastapi", "uvicorn", "swagger_ui_bundle")
 _BACKLOG = 2048
+_ACCEPTING = 0.1  # seconds in which connections that are being made are accepted, at the end
 _LINGER = 1.0  # seconds in which a connection without a request may still send one, at the end
 _KEEP_ALIVE = 75  # seconds
 
@@ -95,7 +97,7 @@ def serve(
 ) -> None:
     """Serve a run until the process is told to stop by SIGTERM or SIGINT.
 
-    Then no new connection is accepted, and every request that has reached the server is answered.
+    Then no new connection is accepted, and the requests of those that were made are answered.
 
     Args:
         load: function that loads the run, called when the port is open.
@@ -163,11 +165,14 @@ def _make_server(app: Any) -> Any:
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             self.stopping = True
-            await asyncio.sleep(0)  # accepts connections that are waiting
+            for opened in sockets or []:
+                turn_away(opened)
+            await asyncio.sleep(_ACCEPTING)
             for server in self.servers:
                 server.close()
             loop = asyncio.get_running_loop()
             end = loop.time() + _LINGER
+            await asyncio.sleep(0.01)  # in which connections that were just accepted are counted
             while self.server_state.connections and loop.time() < end and not self.force_exit:
                 await asyncio.sleep(0.01)
             await super().shutdown(sockets)

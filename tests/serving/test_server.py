@@ -110,6 +110,9 @@ def test_requests_at_a_time_are_answered_as_in_python_and_none_is_lost_at_the_en
 
     for body, status, words in [
         (b'{"data":', 422, "no JSON"),
+        (b'{"data": [NaN]}', 422, "no JSON (it has NaN)"),
+        (b'{"data": ["a", -Infinity]}', 422, "no JSON (it has -Infinity)"),
+        ({"data": ["a", 5]}, 422, "every text must be a string. Received: text 1 is 5"),
         ({}, 422, "data is missing"),
         ({"data": []}, 422, "data is empty: send at least one row"),
         ({"data": TEXTS, "datum": 1}, 422, "datum"),
@@ -119,6 +122,8 @@ def test_requests_at_a_time_are_answered_as_in_python_and_none_is_lost_at_the_en
     ]:
         code, answer = _post(address, body)
         assert (code, words in answer["error"]) == (status, True), answer
+    status, answer = _post(address, {"data": ["NaN, Infinity", "", None]})
+    assert (status, [row["note"][:7] for row in answer["rows"][1:]]) == (200, ["no text"] * 2)
     for page in ("", "/docs", "/openapi.json", "/health"):
         with urllib.request.urlopen(address + page, timeout=60) as answer:
             assert answer.status == 200

@@ -5,8 +5,10 @@ It needs NumPy and ai-edge-litert alone, and goes into the folder of an exported
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,8 +32,9 @@ class InferenceSession:
         self, model: str | Path | bytes, providers: Any = None, threads: int | None = None
     ) -> None:
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
-        self._interpreter = Interpreter(model_content=content, num_threads=threads)
-        self._interpreter.allocate_tensors()
+        with _quiet():
+            self._interpreter = Interpreter(model_content=content, num_threads=threads)
+            self._interpreter.allocate_tensors()
         self._predict = self._interpreter.get_signature_runner()
         self._inputs = self._predict.get_input_details()
         ordered = [] if isinstance(model, bytes) else _output_names(Path(model))
@@ -70,6 +73,23 @@ class InferenceSession:
         return [
             np.concatenate([part[name] for part in parts])[:rows] for name in names or self._outputs
         ]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what compiled code writes to the standard error: by what it computes. Errors pass."""
+    try:
+        standard_error = os.dup(2)
+    except OSError:  # of a process without one
+        yield
+        return
+    try:
+        with open(os.devnull, "w") as null:
+            os.dup2(null.fileno(), 2)
+        yield
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
 
 
 def _output_names(model: Path) -> list[str]:

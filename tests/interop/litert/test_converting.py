@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -186,6 +189,21 @@ def test_an_operation_that_the_format_lacks_is_named(capfd: pytest.CaptureFixtur
     with pytest.raises(ValueError, match="no operation for Erfinv of TensorFlow"):
         to_litert(model)
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_interpreter_is_made_without_a_word(tmp_path: Path) -> None:
+    """In a process of its own: LiteRT speaks once in each."""
+    file = tmp_path / "model.tflite"
+    file.write_bytes(to_litert(keras.Sequential([keras.Input((3,)), layers.Dense(2)])))
+    program = (
+        "import os, sys; from session import InferenceSession as Session; Session(sys.argv[1]); "
+        "os.write(2, b'after')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(file)],
+        cwd=Path(process.__file__).parent, capture_output=True, check=True,
+    )  # fmt: skip
+    assert result.stderr == b"after"
 
 
 def test_a_file_with_other_outputs_is_refused() -> None:
