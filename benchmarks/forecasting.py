@@ -160,11 +160,11 @@ def table(measured: Sequence[rows.Row], part: str | None = None) -> str:
         header[5:5] = ["uncalibrated", "origins"]
     lines, horizons = [], []
     for name, task in EVERY.items():
-        found = results_of(measured, task)
-        if found and (name.startswith(part) if part else name in TASKS):
-            lines.append(_line(task, found, part == "small"))
+        results = results_of(measured, task)
+        if results and (name.startswith(part) if part else name in TASKS):
+            lines.append(_line(task, results, part == "small"))
             if task in map(_ett, PUBLISHED):
-                horizons.append(mean(result["test"]["mse"] for result in found))
+                horizons.append(mean(result["test"]["mse"] for result in results))
                 if len(horizons) == len(PUBLISHED):
                     lines.append(
                         ["ETTh1, mean of the four", "MSE", f"{mean(horizons):.3f}", *[""] * 5]
@@ -201,7 +201,7 @@ def _line(task: Task, results: Sequence[dict[str, Any]], small: bool) -> list[st
     rivals = results[0]["baselines"]
     best = min(rivals, key=lambda rival: rivals[rival][metric])
     covered = [f"{mean(result['test']['coverage'] for result in results):.0%}"]
-    if small:  # over all windows, also where errors are those of a few origins
+    if small:  # coverage is over all windows, errors may be over a few origins
         shares = ("calibrated", "uncalibrated")
         covers = [result["covers"] for result in results]
         covered = [f"{mean(each[share] for each in covers):.0%}" for share in shares]
@@ -229,17 +229,17 @@ def _measured(task: Task, seed: int) -> dict[str, Any]:
     # A refit on all rows would change no score, and train twice.
     run = kerasseq.forecasting(panel(task.data), seed=seed, final="train", **task.settings)
     run.summary()
-    found = {name: run.metrics[name] for name in ("test", "interval", "baselines", "verdict")}
+    result = {name: run.metrics[name] for name in ("test", "interval", "baselines", "verdict")}
     more = {name: run.metrics[name] for name in ("parameters", "seconds", "rows", "epochs")}
-    found = {**found, **more, "lookback": run.state["data_info"]["lookback"]}
+    result = {**result, **more, "lookback": run.state["data_info"]["lookback"]}
     if task in SMALL.values():
-        found["covers"] = _covers(run)
+        result["covers"] = _covers(run)
     if task.origins:
         backtest = run.backtest(folds=task.origins)
-        found |= {name: backtest.metrics[name] for name in ("test", "baselines", "verdict")}
+        result |= {name: backtest.metrics[name] for name in ("test", "baselines", "verdict")}
     if task.metric == "mse":
-        found = _in_standard_units(run, found)
-    return found
+        result = _in_standard_units(run, result)
+    return result
 
 
 def _covers(run: Any) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def _covers(run: Any) -> dict[str, Any]:
     }
 
 
-def _in_standard_units(run: Any, found: dict[str, Any]) -> dict[str, Any]:
+def _in_standard_units(run: Any, result: dict[str, Any]) -> dict[str, Any]:
     """With MSE and MAE as papers have them: of all windows, in standardised units."""
     from kerasseq import training
     from kerasseq.tasks import perform
@@ -276,9 +276,9 @@ def _in_standard_units(run: Any, found: dict[str, Any]) -> dict[str, Any]:
     }
     ours = _errors(training.outputs(run.model, test), truth)
     return {
-        **found,
+        **result,
         "windows": len(test),
-        "test": {**found["test"], **ours},
+        "test": {**result["test"], **ours},
         "baselines": baselines,
     }
 

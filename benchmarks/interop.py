@@ -269,7 +269,7 @@ def measure_scores(recipe: str) -> rows.Row:
 
 
 def measure_peak(name: str, rounds: int) -> rows.Row:
-    """Operations of a step in a second, and those of the fastest product of large matrices."""
+    """Operations a second, of a training step and of the fastest product of large matrices."""
     import keras
 
     import kerasseq
@@ -497,7 +497,7 @@ TABLES: dict[str, Callable[[Sequence[rows.Row]], str]] = {
     "scores": _score_table,
     "peak": _peak_table,
 }
-#: What is measured of each model, by the value of the setting `export`.
+#: The measurement of a model, by the value of the setting `export`.
 MEASURES: dict[str, Callable[[str, int], rows.Row]] = {
     "": measure,
     "onnx": measure_onnx,

@@ -114,7 +114,7 @@ def _block(call: Step) -> float:
 
 
 def _bytes(name: str, setting: rows.Row) -> int:
-    """Peak memory of a contender in a process of its own, above that before it is built."""
+    """Bytes by which a contender raises the peak memory of a new process."""
     command = [sys.executable, "-m", "benchmarks.language_step", name, json.dumps(setting)]
     answer = subprocess.run(command, cwd=rows.ROOT, check=True, capture_output=True, text=True)
     return int(answer.stdout)

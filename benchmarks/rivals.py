@@ -34,7 +34,7 @@ def runs(only: Sequence[str], models: Sequence[str], python: str) -> Iterator[ro
 
 
 def table(measured: Sequence[rows.Row]) -> str:
-    """Errors and seconds beside those of kerasseq, as Markdown."""
+    """Errors and seconds beside kerasseq's, as Markdown."""
     by_setting = {json.dumps(row["setting"]): row["result"] for row in measured}
     ours = rows.load("forecasting")
     lines = []
@@ -86,7 +86,7 @@ def _windows(recipe: Any, settings: Any, panel: Any, origins: int) -> tuple[Any,
     held_out: Any = parts.test
     before = np.array([len(values) for values in held_out.before])
     reader = SeriesReader.from_state(prepared.state["reader"])
-    if origins:  # those of a backtest
+    if origins:  # a backtest
         last = panel.lengths - reader.horizon
         first = last - reader.horizon * (origins - 1)
         return reader.examples(

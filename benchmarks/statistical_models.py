@@ -7,7 +7,7 @@ after another (`values`), for each series its length and the rows to fit on (`le
 and for each window its series and first row (`series`, `origins`).
 
 A model is fitted once for each series. For each window its states, but not its coefficients, follow
-the rows before. The seconds are those of the processor.
+the rows before. Seconds are processor time.
 """
 
 from __future__ import annotations

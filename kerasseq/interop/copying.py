@@ -306,7 +306,7 @@ def _hand_over_own(old: Any, new: Any) -> None:
 def _hand_over_all(old: Any, new: Any) -> None:
     """Copy all weights of a layer, and let the layers inside it finish their state."""
     # A layer that Keras quantizes after it was built, in float8 say, has its weights in another
-    # order than one that is built anew: those are copied by their names, layer by layer.
+    # order than a layer that is built anew: its weights are copied by name, layer by layer.
     if [weight.shape for weight in old.weights] == [weight.shape for weight in new.weights]:
         new.set_weights([_values(weight) for weight in old.weights])
     _hand_over_own(old, new)

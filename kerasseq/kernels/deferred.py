@@ -81,7 +81,7 @@ class _Recurrence:
             self._scan = functools.partial(jax.lax.scan, unroll=True)
 
     def forward(self, states: list[Tensor], tensors: StepTensors) -> tuple[Results, Any]:
-        """The results, and what the way back needs beside them: see `_kept`."""
+        """The results, and the values kept for the gradient, see `_kept`."""
 
         def body(carried: list[Tensor], slices: Any) -> Any:
             inputs, noise = slices

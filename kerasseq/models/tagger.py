@@ -416,7 +416,7 @@ def emission_model(model: keras.Model, names: Sequence[str]) -> keras.Model:
 def tags_of_emissions(
     model: keras.Model, names: Sequence[str], words: Any, outputs: Sequence[Any]
 ) -> dict[str, np.ndarray]:
-    """The outputs of a tagger, from those of its emission model.
+    """The outputs of a tagger, from the outputs of its emission model.
 
     Args:
         model: a model that `TaggerConfig.build` returned, or a saved one.

@@ -86,7 +86,7 @@ def copy_language_model(
     for level, (new, earlier) in enumerate(zip(levels, directions(decoder.recurrent)[0])):
         for weight, value in zip(new.weights, map(np.asarray, earlier.weights), strict=True):
             # The first axis of a weight of inputs. Inputs that were added come last; between
-            # levels the outputs of layers that read forward come before those of the others.
+            # levels the outputs of forward layers come before the outputs of backward layers.
             added = weight.shape[0] - value.shape[0]
             rows_added = (added, 0) if reverse and level else (0, added)
             weight.assign(np.pad(value, [rows_added] + [(0, 0)] * (value.ndim - 1)))

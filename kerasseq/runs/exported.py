@@ -78,7 +78,7 @@ def export_run(
     }
     loss: dict[str, Any] = {}
     if quantize is not None and _is_unchanged(converted, quantize):
-        loss = {"quantization": quantized.unchanged(quantize)}  # of which a warning has told
+        loss = {"quantization": quantized.unchanged(quantize)}  # a warning has said so
     elif quantize is not None:
         model = _quantized(standalone, run, converted, target_format.file(MODEL))
         loss = {"quantization": quantized.measure(run, model, quantize, data, standalone.kind)}

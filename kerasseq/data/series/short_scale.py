@@ -14,7 +14,7 @@ _SPREADS = ("standard", "robust", "log")  # kinds whose scale is a spread around
 
 
 def steadied(scaler: Scaler, known: Scaler, weights: np.ndarray) -> Scaler:
-    """A scaler whose scales are drawn to those of the known series.
+    """A scaler whose scales are drawn to the scales of the known series.
 
     The spread of a few values says little about a series. The scale becomes a weighted geometric
     mean of that spread and the median scale of the known series; of their scales relative to their

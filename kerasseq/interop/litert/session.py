@@ -77,10 +77,10 @@ class InferenceSession:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide what compiled code writes to the standard error: by what it computes. Errors pass."""
+    """Context that hides messages of compiled code on standard error; Python errors are raised."""
     try:
         standard_error = os.dup(2)
-    except OSError:  # of a process without one
+    except OSError:  # the process has no standard error
         yield
         return
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasseq.interop.onnx.activations import ACTIVATIONS
 from kerasseq.interop.onnx.attention import dot_product_attention
 from kerasseq.interop.onnx.graph import Graph, NotExportable, onnx_dtype
 from kerasseq.interop.tracing import Call, is_symbolic
@@ -18,7 +19,7 @@ Convert = Callable[[Graph, Call], Any]
 
 #: By the name of the class of an operation in Keras: adds its nodes, and gives the names of the
 #: outputs.
-OPERATIONS: dict[str, Convert] = {}
+OPERATIONS: dict[str, Convert] = {**ACTIVATIONS}
 
 _UNARY = {
     **{name: name for name in ("Tanh", "Sigmoid", "Relu", "Exp", "Log", "Sqrt", "Softplus")},
@@ -91,108 +92,6 @@ def _square(graph: Graph, call: Call) -> str:
 @_converts("Rsqrt")
 def _rsqrt(graph: Graph, call: Call) -> str:
     return graph.node("Reciprocal", [graph.node("Sqrt", [call.argument("x", 0)])])
-
-
-@_converts("Silu")
-def _silu(graph: Graph, call: Call) -> str:
-    x = call.argument("x", 0)
-    return graph.node("Mul", [x, graph.node("Sigmoid", [x])])
-
-
-@_converts("Gelu")
-def _gelu(graph: Graph, call: Call) -> str:
-    x = call.argument("x", 0)
-    if call.operation.approximate:
-        cube = graph.node("Mul", [graph.node("Mul", [x, x]), x])
-        inner = graph.node("Add", [x, graph.node("Mul", [cube, 0.044715])])
-        gate = graph.node("Tanh", [graph.node("Mul", [inner, float(np.sqrt(2 / np.pi))])])
-    else:
-        gate = graph.node("Erf", [graph.node("Mul", [x, float(np.sqrt(0.5))])])
-    half = graph.node("Mul", [x, 0.5])
-    return graph.node("Mul", [half, graph.node("Add", [gate, 1.0])])
-
-
-@_converts("Elu")
-def _elu(graph: Graph, call: Call) -> str:
-    return graph.node("Elu", [call.argument("x", 0)], alpha=float(call.operation.alpha))
-
-
-@_converts("Selu")
-def _selu(graph: Graph, call: Call) -> str:
-    return graph.node("Selu", [call.argument("x", 0)])
-
-
-@_converts("LeakyRelu")
-def _leaky_relu(graph: Graph, call: Call) -> str:
-    slope = float(call.operation.negative_slope)
-    return graph.node("LeakyRelu", [call.argument("x", 0)], alpha=slope)
-
-
-@_converts("Celu")
-def _celu(graph: Graph, call: Call) -> str:
-    return graph.node("Celu", [call.argument("x", 0)], alpha=float(call.operation.alpha))
-
-
-@_converts("HardTanh")
-def _hard_tanh(graph: Graph, call: Call) -> str:
-    return graph.node("Clip", [call.argument("x", 0), -1.0, 1.0])
-
-
-@_converts("TanhShrink")
-def _tanh_shrink(graph: Graph, call: Call) -> str:
-    x = call.argument("x", 0)
-    return graph.node("Sub", [x, graph.node("Tanh", [x])])
-
-
-@_converts("HardShrink", "SoftShrink")
-def _shrink(graph: Graph, call: Call) -> str:
-    threshold = float(call.operation.threshold)
-    bias = threshold if _name(call) == "SoftShrink" else 0.0
-    return graph.node("Shrink", [call.argument("x", 0)], lambd=threshold, bias=bias)
-
-
-@_converts("Squareplus")
-def _squareplus(graph: Graph, call: Call) -> str:
-    x = call.argument("x", 0)
-    square = graph.node("Add", [graph.node("Mul", [x, x]), float(call.operation.b)])
-    both = graph.node("Add", [x, graph.node("Sqrt", [square])])
-    return graph.node("Mul", [both, 0.5])
-
-
-@_converts("HardSigmoid")
-def _hard_sigmoid(graph: Graph, call: Call) -> str:
-    return graph.node("HardSigmoid", [call.argument("x", 0)], alpha=1 / 6, beta=0.5)
-
-
-@_converts("HardSilu")
-def _hard_silu(graph: Graph, call: Call) -> str:
-    return graph.node("HardSwish", [call.argument("x", 0)])
-
-
-@_converts("Relu6")
-def _relu6(graph: Graph, call: Call) -> str:
-    return graph.node("Clip", [call.argument("x", 0), 0.0, 6.0])
-
-
-@_converts("ReLU")
-def _limited_relu(graph: Graph, call: Call) -> str:
-    """`keras.activations.relu`, with its options."""
-    x, operation = call.argument("x", 0), call.operation
-    if operation.threshold:
-        raise NotExportable("its ReLU has a threshold")
-    if operation.negative_slope:
-        x = graph.node("LeakyRelu", [x], alpha=float(operation.negative_slope))
-    else:
-        x = graph.node("Relu", [x])
-    if operation.max_value is None:
-        return graph.name(x)
-    return graph.node("Min", [x, float(operation.max_value)])
-
-
-@_converts("LogSigmoid")
-def _log_sigmoid(graph: Graph, call: Call) -> str:
-    softplus = graph.node("Softplus", [graph.node("Neg", [call.argument("x", 0)])])
-    return graph.node("Neg", [softplus])
 
 
 @_converts("Clip")

@@ -122,7 +122,7 @@ def _check_convolution(layer: Any) -> None:
 
 
 def _leads_on(call: Call, tensor: Any) -> bool:
-    """Whether the timesteps of an output come from those of an input, judged by their shapes."""
+    """Whether an output has the timesteps of an input, judged by their shapes."""
     if type(call.operation).__name__ in ("Embedding", "ExpandDims"):
         return True
     return len(tensor.shape) > 2 and tensor.shape[TIME] != 1

@@ -102,7 +102,7 @@ def backtest(
 
 
 def _honest_model(task: Forecasting, run: ForecastRun) -> tuple[keras.Model, dict[str, Any], str]:
-    """The model that has not seen the test part, its state, and a description of its weights."""
+    """The model without a fit to the test part, its state, and a description of its weights."""
     if run.resolved.final != "all":
         return run.model, run.state, "of the run"
     if "scored" not in run.state:

@@ -17,7 +17,7 @@ LEVELS = (0.1, 0.5, 0.9)
 LEAST_ERRORS = (
     50  # least number of errors per offset; a step with fewer uses the errors of its neighbours too
 )
-_RELIABLE = 10  # windows to rely on, as a multiple of those that a rank needs, see `windows_for`
+_RELIABLE = 10  # reliable number of windows over `least_windows`, see `windows_for`
 _NARROWEST = 0.05  # least width to divide errors by, as a share of the mean width
 
 

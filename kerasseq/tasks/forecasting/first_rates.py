@@ -17,7 +17,7 @@ _GRID = {
     "damping": (0.8, 0.9, 0.98),
     "season": (0.02, 0.1, 0.3, 0.6),
 }
-_ROUNDS = 2  # each coefficient is chosen twice, the second time given all others
+_ROUNDS = 2  # each coefficient is chosen twice, the second time with all others chosen
 _WINDOWS = 256  # more of them tell the same
 
 
@@ -39,14 +39,14 @@ def first_rates(examples: SeriesExamples, mode: str) -> dict[str, np.ndarray]:
     count = len(examples)
     inputs, targets = examples.batch(np.unique(np.linspace(0, count - 1, _WINDOWS).astype(int)))
     history, observed = inputs["history"], inputs.get("observed")
-    given = (history,) if observed is None else (history, observed)
+    arguments = (history,) if observed is None else (history, observed)
     horizon, width = targets.shape[1:]
     layer = SmoothingNorm(mode, horizon, examples.panel.season, name="norm", dtype="float32")
     layer.build(history.shape)
     weights = {name: getattr(layer, f"{name}_weight") for name in _GRID}
 
     def error() -> np.ndarray:
-        _, centre, _ = layer(*given)
+        _, centre, _ = layer(*arguments)
         errors = np.abs(targets - ops.convert_to_numpy(centre))
         mean: np.ndarray = np.nanmean(errors, axis=(0, 1))
         return mean

@@ -65,8 +65,8 @@ class ForecastRun(Run):
         Returns:
             A row for each series, step and target. The column `forecast` has the mean or the
             median, as `resolved.point` says; "auto" is neither, but what `loss` learns. If a series
-            is shorter than the lookback, the column `note` says so: its intervals are wider, by
-            what the forecasts of the run's series move if the model reads as few steps of them.
+            is shorter than the lookback, the column `note` says so, and its intervals are wider: by
+            the change of the forecasts of the run's series if the model reads as few steps.
 
         Raises:
             ValueError: if there is no history, or the horizon is too long for the model.
@@ -224,10 +224,10 @@ class ForecastRun(Run):
             ValueError: if the rows do not follow the last one, or the model cannot read them; then
                 the run does not change.
         """
-        from kerasseq.tasks.forecasting import forecasts
+        from kerasseq.tasks.forecasting import updating
 
         sizes = self.task.config(self.state["data_info"], self.resolved)
-        self.state = forecasts.update_state(self.model, sizes, self.state, rows, reading)
+        self.state = updating.update_state(self.model, sizes, self.state, rows, reading)
 
     def figures(self) -> dict[str, Figure]:
         from kerasseq.tasks.forecasting import forecasts, plots

@@ -179,7 +179,7 @@ class Predictor:
 
 
 def between(values: Any, levels: Sequence[float], wanted: Sequence[float]) -> np.ndarray:
-    """Values of some levels, interpolated between those of known levels."""
+    """Values at some levels, interpolated between the values at known levels."""
     known = np.array(values)
     places = np.interp(wanted, levels, np.arange(len(known)))
     low = places.astype(int)
@@ -893,9 +893,11 @@ def main() -> None:
     parser.add_argument("--future", help="a CSV file with the covariates of the steps ahead")
     parser.add_argument("--horizon", type=int, help="number of steps; default: all")
     parser.add_argument("--quantiles", type=float, nargs="*", default=[0.1, 0.5, 0.9])
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        rows = Predictor().forecast(given.history, given.future, given.horizon, given.quantiles)
+        rows = Predictor().forecast(
+            arguments.history, arguments.future, arguments.horizon, arguments.quantiles
+        )
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
     for row in rows:

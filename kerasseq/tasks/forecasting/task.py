@@ -193,7 +193,7 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         from kerasseq.data.series.state import panel_state
         from kerasseq.tasks.forecasting import defaults
         from kerasseq.tasks.forecasting.first_rates import first_rates
-        from kerasseq.tasks.forecasting.forecasts import last_rows
+        from kerasseq.tasks.forecasting.updating import last_rows
 
         train = parts.train
         defaults.check(parts, settings.output)
@@ -293,10 +293,10 @@ class Forecasting(Task["ForecastingSettings", ForecastRun]):
         settings: ForecastingSettings,
         metrics: Mapping[str, Any],
     ) -> None:
-        from kerasseq.tasks.forecasting import forecasts
+        from kerasseq.tasks.forecasting import forecasts, updating
 
         super().check_saved(model, state, settings, metrics)
-        forecasts.check_state(model, state, self.config(state["data_info"], settings))
+        updating.check_state(model, state, self.config(state["data_info"], settings))
         if "scored" in state:
             scored = state["scored"]
             expected = self.count(scored["data_info"], settings)

@@ -359,21 +359,21 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=200, help="largest number of tokens")
     parser.add_argument("--temperature", type=float, default=0.8, help="0 for the likeliest tokens")
     parser.add_argument("--seed", type=int, default=0, help="of the samples")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        answers = _answers(given)
+        lines = _output_lines(arguments)
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
-    for answer in answers:
-        print(answer)
+    for line in lines:
+        print(line)
 
 
-def _answers(given: argparse.Namespace) -> list[str]:
+def _output_lines(arguments: argparse.Namespace) -> list[str]:
     """The lines to print."""
-    if given.generate is not None:
-        options = {"temperature": given.temperature, "seed": given.seed}
-        return [Predictor().generate(given.generate, given.length, **options)]
-    rows = Predictor().score(given.texts or input_lines())
+    if arguments.generate is not None:
+        options = {"temperature": arguments.temperature, "seed": arguments.seed}
+        return [Predictor().generate(arguments.generate, arguments.length, **options)]
+    rows = Predictor().score(arguments.texts or input_lines())
     return [json.dumps(row, ensure_ascii=False) for row in rows]
 
 

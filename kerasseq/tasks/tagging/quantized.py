@@ -1,4 +1,4 @@
-"""A tagger whose scores of tags come from a quantized file, to measure what that costs."""
+"""A tagger whose scores of tags come from a quantized file, to measure the loss in score."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Predictor:
         return rows
 
     def _has_known_tokens(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Whether each text has a known token or n-gram beside those of an empty text."""
+        """Whether each text has a known token or n-gram that an empty text does not have."""
         empty = self._inputs(self._tokens([""]))
         ignored = [0, UNKNOWN, *empty["tokens"][0]]
         known: np.ndarray = np.any(~np.isin(inputs["tokens"], ignored), axis=1)
