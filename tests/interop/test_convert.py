@@ -297,7 +297,8 @@ def test_layers_that_keras_has_quantized_stay_quantized(mode: str) -> None:
     model.quantize(mode)
     converted = kerasseq.convert(model)
     assert converted.get_layer("last").quantization_mode == mode
-    np.testing.assert_allclose(array(converted(SEQUENCES)), array(model(SEQUENCES)), atol=1e-5)
+    expected = array(model(SEQUENCES))  # up to 100, since the weights are large
+    np.testing.assert_allclose(array(converted(SEQUENCES)), expected, rtol=1e-6, atol=1e-5)
 
 
 def test_mixed_precision_stays() -> None:

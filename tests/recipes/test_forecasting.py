@@ -783,7 +783,27 @@ def test_calibration_moves_quantiles_and_nothing_else(run: ForecastRun) -> None:
     assert plain.state["calibration"] is None
     for name in ("mae", "mase"):
         assert plain.metrics["test"][name] == run.metrics["test"][name]
-    assert plain.metrics["test"]["width"] != run.metrics["test"]["width"]
+    # Of few windows, intervals are stretched or stay: here the outer ones are too narrow.
+    calibration = run.state["calibration"]
+    by_level = dict(zip(calibration["levels"], np.array(calibration["factors"])))
+    assert by_level[0.025].min() > 1
+    assert (by_level[0.9] == 1).all()
+    assert plain.metrics["test"]["width"] == run.metrics["test"]["width"]  # of 80%
+    stretched, raw = (
+        each.forecast(quantiles=(0.1, 0.9))
+        for each in (run, dataclasses.replace(plain, state=_with_factor(plain, run, 2.0)))
+    )
+    point = stretched["forecast"]
+    for level in ("0.1", "0.9"):
+        expected = point + 2 * (stretched[level] - point)
+        np.testing.assert_allclose(raw[level], expected, rtol=1e-4)
+
+
+def _with_factor(plain: ForecastRun, run: ForecastRun, factor: float) -> dict[str, Any]:
+    """The state of a run with all intervals stretched by a factor."""
+    calibration = run.state["calibration"]
+    factors = np.full_like(np.array(calibration["factors"]), factor).tolist()
+    return {**plain.state, "calibration": {**calibration, "factors": factors}}
 
 
 @pytest.mark.thorough
